@@ -1,0 +1,56 @@
+# fedsilo: every target sets up what it needs by itself, from nothing.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+READY := $(VENV)/.ready
+SCENARIO ?= scenarios/quickstart.yaml
+export RAY_ENABLE_UV_RUN_RUNTIME_ENV := 0
+export RAY_USAGE_STATS_ENABLED := 0
+
+.DEFAULT_GOAL := help
+.PHONY: help run test check slow lint types contracts format backbone table benchmarks clean
+
+help: ## Show this list
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet -c constraints.txt -e '.[dev]'
+	@touch $@
+
+run: $(READY) ## Run the quickstart scenario (or SCENARIO=path) and print its accuracy table
+	$(BIN)/fedsilo run $(SCENARIO)
+
+test: $(READY) ## Run the quick tests
+	$(BIN)/python -m pytest -q -m 'not slow'
+
+slow: $(READY) ## Run the tests that take longer
+	$(BIN)/python -m pytest -q -m slow
+
+check: lint types contracts test slow ## Format, lint, types, import contracts, all tests
+
+lint: $(READY)
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+
+types: $(READY)
+	$(BIN)/mypy
+
+contracts: $(READY)
+	$(BIN)/lint-imports
+
+format: $(READY) ## Format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+backbone: $(READY) ## Pretrain fedsilo-tiny from nothing and print its table (about half an hour on 2 cores)
+	$(BIN)/python -m fedsilo.pretraining
+
+benchmarks: $(READY) ## Print the ratios of all benchmarks
+	$(BIN)/python benchmarks/text_tower.py
+	$(BIN)/python benchmarks/exchange.py
+
+clean: ## Remove the environment and everything that was built; runs stay
+	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +

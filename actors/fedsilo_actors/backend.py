@@ -1,0 +1,123 @@
+"""The Ray backend: the coordinator's side of the calls to client actors.
+
+Answers come in client order whatever the order of arrival. A dead or silent actor is a `ClientLost`; Ray starts it
+again, `revive` gives it its state back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numpy as np
+import ray
+from numpy.typing import NDArray
+from ray.actor import ActorHandle
+from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
+
+from fedsilo.contracts import ClientScore, ClientTask, ClientUpdate, Method
+from fedsilo.errors import ClientError, ClientLost, FedsiloError
+
+Answer = TypeVar("Answer")
+
+
+class RayBackend:
+    """Clients as actors."""
+
+    def __init__(self, actors: Sequence[ActorHandle[Any]], timeout_s: float, start_timeout_s: float) -> None:
+        """Takes the client actors in client order and the longest waits for an answer and for a restart."""
+        self._actors = list(actors)
+        self._timeout_s, self._start_timeout_s = timeout_s, start_timeout_s
+        self._lost: set[int] = set()
+
+    def train(self, clients: Sequence[int], task: ClientTask) -> list[ClientUpdate]:
+        """Returns the updates of these clients for one exchange."""
+        calls = {n: self._actors[n].train.remote(task) for n in clients}
+        return self._answers(calls, "train")
+
+    def evaluate(self, clients: Sequence[int], shared: Mapping[str, NDArray[np.float32]]) -> list[ClientScore]:
+        """Returns the scores of these clients."""
+        calls = {n: self._actors[n].evaluate.remote(shared) for n in clients}
+        return self._answers(calls, "evaluate")
+
+    def enter(self, method: Method) -> None:
+        """Has every client take up a method."""
+        self._answers({n: actor.enter.remote(method) for n, actor in enumerate(self._actors)}, "enter")
+
+    def save(self, folder: Path) -> dict[int, str]:
+        """Has every client write its private state; returns the hash by client."""
+        calls = {n: actor.save.remote(str(folder)) for n, actor in enumerate(self._actors)}
+        return dict(enumerate(self._answers(calls, "save")))
+
+    def restore(self, folder: Path, hashes: Mapping[int, str]) -> None:
+        """Has every client read its private state, which must have the given hash."""
+        calls = {n: actor.restore.remote(str(folder), hashes[n]) for n, actor in enumerate(self._actors)}
+        self._answers(calls, "restore")
+
+    def revive(self, method: Method, folder: Path | None, hashes: Mapping[int, str]) -> None:
+        """Waits for lost clients to be started again by Ray and gives them method and private state."""
+        lost = sorted(self._lost)
+        self._lost.clear()
+        self._answers({n: self._actors[n].enter.remote(method) for n in lost}, "restart", self._start_timeout_s)
+        if folder is not None:
+            calls = {n: self._actors[n].restore.remote(str(folder), hashes[n]) for n in lost}
+            self._answers(calls, "restore")
+
+    def close(self) -> None:
+        """Ends the actors for good."""
+        for actor in self._actors:
+            ray.kill(actor, no_restart=True)
+
+    def _answers(self, calls: Mapping[int, Any], stage: str, timeout_s: float | None = None) -> list[Any]:
+        limit = self._timeout_s if timeout_s is None else timeout_s
+        try:
+            return list(ray.get(list(calls.values()), timeout=limit))
+        except RayError as error:
+            self._explain(calls, stage, limit, error)
+            raise
+
+    def _explain(self, calls: Mapping[int, Any], stage: str, limit: float, error: RayError) -> None:
+        """Raises what happened in our own words, the first faulty client named."""
+        if isinstance(error, GetTimeoutError):
+            self._give_up_on_silent(calls, stage, limit)
+        for client, call in calls.items():
+            try:
+                ray.get(call, timeout=limit)
+            except RayTaskError as fault:
+                raise _client_fault(client, stage, fault) from None
+            except RayActorError as fault:
+                self._lost.add(client)
+                raise ClientLost(
+                    f"client {client}, stage '{stage}': its process died ({_first_line(fault)}).",
+                    client=client,
+                    stage=stage,
+                ) from None
+
+    def _give_up_on_silent(self, calls: Mapping[int, Any], stage: str, limit: float) -> None:
+        _, silent = ray.wait(list(calls.values()), num_returns=len(calls), timeout=0)
+        late = [client for client, call in calls.items() if call in set(silent)]
+        if not late:
+            return
+        for client in late:
+            ray.kill(self._actors[client], no_restart=False)
+            self._lost.add(client)
+        raise ClientLost(
+            f"client {late[0]}, stage '{stage}': no answer within {limit:g} s ({len(late)} of {len(calls)} clients "
+            "silent). Raise actors.timeout_s if the work is that long.",
+            client=late[0],
+            stage=stage,
+        )
+
+
+def _client_fault(client: int, stage: str, fault: RayTaskError) -> FedsiloError:
+    cause = fault.cause
+    if isinstance(cause, FedsiloError):
+        return cause
+    return ClientError(
+        f"client {client}, stage '{stage}': {type(cause).__name__}: {cause}.", client=client, stage=stage
+    )
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")

@@ -1,0 +1,82 @@
+"""Starting a local Ray or joining a cluster, and leaving it as it was found."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import os
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import ray
+
+from fedsilo.errors import ResourceError
+from fedsilo.scenario.sections import Actors
+
+NAMESPACE = "fedsilo"
+
+
+@contextlib.contextmanager
+def cluster(section: Actors) -> Iterator[str]:
+    """Holds a connection to Ray and yields the dashboard's address, "" without one.
+
+    A Ray that is already connected is used and left running; otherwise one is started on this machine, or joined at
+    `actors.address`, and let go at the end.
+
+    Args:
+        section: The scenario's `actors`.
+
+    Raises:
+        ResourceError: Ray cannot be started or reached.
+    """
+    if ray.is_initialized():
+        yield _dashboard(ray.get_runtime_context())
+        return
+    # A read-only Ray worker environment of `uv run` would start pip installs in every worker.
+    os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
+    # Ray sends usage statistics unless told not to: nothing leaves the researcher's machine by our doing.
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            context = ray.init(**_arguments(section))
+    except Exception as error:
+        where = section.address or "on this machine"
+        first = (str(error).strip().splitlines() or [type(error).__name__])[0]
+        raise ResourceError(
+            f"actors: Ray cannot be started or reached {where}: {first}. "
+            "Run `fedsilo doctor`, or use actors.backend=serial."
+        ) from error
+    try:
+        yield str(getattr(context, "dashboard_url", "") or "")
+    finally:
+        ray.shutdown()
+
+
+def _arguments(section: Actors) -> dict[str, Any]:
+    common: dict[str, Any] = {
+        "namespace": NAMESPACE,
+        "log_to_driver": False,
+        "logging_level": logging.ERROR,
+        "ignore_reinit_error": True,
+    }
+    if section.address:
+        return {**common, "address": section.address, "runtime_env": _shipped_code()}
+    if section.pretend_gpus:
+        common["num_gpus"] = section.pretend_gpus
+    if section.object_store_mb:
+        common["object_store_memory"] = section.object_store_mb << 20
+    return {**common, "include_dashboard": section.dashboard}
+
+
+def _shipped_code() -> dict[str, Any]:
+    """The packages themselves: another machine may have an older fedsilo, or none."""
+    import fedsilo
+    import fedsilo_actors
+
+    return {"py_modules": [fedsilo, fedsilo_actors]}
+
+
+def _dashboard(context: Any) -> str:
+    return str(getattr(context, "dashboard_url", "") or "")

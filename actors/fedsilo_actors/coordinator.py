@@ -1,0 +1,47 @@
+"""The coordinator actor: it runs the rounds and answers, meanwhile, how far they are."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+from typing import Any
+
+import ray
+import torch
+from ray.actor import ActorHandle
+
+from fedsilo.contracts import RoundRecord
+from fedsilo.federation import Outcome
+from fedsilo.job import Job
+from fedsilo_actors.backend import RayBackend
+
+
+class Coordinator:
+    """Runs a job over client actors; started with two threads so that `progress` answers while `run` works."""
+
+    def __init__(self, job: Job, clients: Sequence[ActorHandle[Any]], timeout_s: float, start_timeout_s: float) -> None:
+        """Takes the job and the client actors in client order."""
+        torch.set_num_threads(1)
+        self._job = job
+        self._backend = RayBackend(clients, timeout_s, start_timeout_s)
+        self._seen: list[tuple[str, RoundRecord]] = []
+        self._guard = threading.Lock()
+
+    def __repr__(self) -> str:
+        """Returns the name in logs and the dashboard."""
+        return "coordinator"
+
+    @ray.method
+    def run(self) -> dict[str, Outcome]:
+        """Runs all rounds of all parts and returns their outcomes."""
+        return self._job.run(self._backend, self._watch)
+
+    @ray.method
+    def progress(self, known: int) -> list[tuple[str, RoundRecord]]:
+        """Returns the rounds finished since the first `known` ones."""
+        with self._guard:
+            return self._seen[known:]
+
+    def _watch(self, part: str, record: RoundRecord) -> None:
+        with self._guard:
+            self._seen.append((part, record))

@@ -1,0 +1,155 @@
+"""A run on Ray: encoder actors for the features, then a coordinator and one actor per client."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import ray
+from ray.actor import ActorHandle
+from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
+from ray.util.placement_group import PlacementGroup, remove_placement_group
+from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+from fedsilo.client import ClientRules
+from fedsilo.errors import ClientError, FedsiloError, ResourceError
+from fedsilo.federation import Outcome
+from fedsilo.job import Job, Watch
+from fedsilo.preparation import Prepared
+from fedsilo.scenario.sections import Actors
+from fedsilo_actors.client import ClientActor, Place
+from fedsilo_actors.cluster import cluster
+from fedsilo_actors.coordinator import Coordinator
+from fedsilo_actors.encoder import encode_with_actors
+from fedsilo_actors.placement import Demand, demands, reserve
+
+POLL_S = 0.1
+
+
+class RayRuntime:
+    """Runs jobs on the Ray that is connected."""
+
+    def __init__(self, section: Actors) -> None:
+        """Takes the scenario's `actors`."""
+        self._section = section
+
+    def encode(self, *work: Any) -> Any:
+        """Encodes chunks of images with encoder actors, released when the last chunk is done."""
+        return encode_with_actors(self._section, *work)
+
+    def run(self, job: Job, prepared: Prepared, rules: ClientRules, watch: Watch) -> dict[str, Outcome]:
+        """Runs a job with one actor per client and a coordinator actor; all are gone when it returns.
+
+        Raises:
+            ResourceError: The clients cannot be placed.
+            ClientError: A client failed, or the coordinator did.
+        """
+        asked = demands(self._section, len(prepared.manifest.clients))
+        with _placement(asked, self._section.start_timeout_s) as group:
+            clients = self._start_clients(job, prepared, rules, asked, group)
+            try:
+                self._wait_until_ready(clients)
+                return self._coordinate(job, clients, watch)
+            finally:
+                for client in clients:
+                    ray.kill(client, no_restart=True)
+
+    def _start_clients(
+        self,
+        job: Job,
+        prepared: Prepared,
+        rules: ClientRules,
+        asked: Sequence[Demand],
+        group: PlacementGroup | None,
+    ) -> list[ActorHandle[Any]]:
+        run, method = job.folder.name, job.parts[0].plan.method
+        warehouse, model, common = ray.put(prepared.warehouse), ray.put(prepared.model.pack()), ray.put(rules)
+        handles: list[ActorHandle[Any]] = []
+        for share, demand in zip(prepared.manifest.clients, asked, strict=True):
+            place = Place(share.number, share.domain, *prepared.positions(share.number), self._section.threads)
+            # Resources are given here, at the call site, so that each client can have its own.
+            actor: Any = ray.remote(**_resources(demand))(ClientActor)
+            strategy = "DEFAULT" if group is None else PlacementGroupSchedulingStrategy(group, share.number)
+            options = actor.options(name=f"{run} {place.title}", scheduling_strategy=strategy)
+            handles.append(options.remote(place, warehouse, model, common, method))
+        return handles
+
+    def _wait_until_ready(self, clients: Sequence[ActorHandle[Any]]) -> None:
+        limit = self._section.start_timeout_s
+        try:
+            ray.get([client.where.remote() for client in clients], timeout=limit)
+        except GetTimeoutError:
+            raise ResourceError(
+                f"actors: {len(clients)} clients were not ready within {limit:g} s. "
+                "Use fewer clients, or raise actors.start_timeout_s."
+            ) from None
+        except RayTaskError as error:
+            raise _unwrapped(error, "start") from None
+        except RayActorError as error:
+            raise ClientError(f"a client could not be started: {str(error).strip().splitlines()[-1]}") from None
+
+    def _coordinate(self, job: Job, clients: Sequence[ActorHandle[Any]], watch: Watch) -> dict[str, Outcome]:
+        section = self._section
+        actor: Any = ray.remote(num_cpus=0)(Coordinator)
+        options = actor.options(name=f"{job.folder.name} coordinator", max_concurrency=2)
+        coordinator = options.remote(job, list(clients), section.timeout_s, section.start_timeout_s)
+        try:
+            return self._follow(coordinator, watch)
+        except RayTaskError as error:
+            raise _unwrapped(error, "coordinator") from None
+        except RayActorError as error:
+            raise ClientError(
+                f"the coordinator died: {str(error).strip().splitlines()[0]} `fedsilo resume {job.folder}` goes on.",
+                stage="coordinator",
+            ) from None
+        finally:
+            ray.kill(coordinator)
+
+    def _follow(self, coordinator: ActorHandle[Any], watch: Watch) -> dict[str, Outcome]:
+        pending: Any = coordinator.run.remote()
+        seen = 0
+        while True:
+            done, _ = ray.wait([pending], timeout=POLL_S)
+            for part, record in ray.get(coordinator.progress.remote(seen), timeout=self._section.timeout_s):
+                seen += 1
+                watch(part, record)
+            if done:
+                outcomes: dict[str, Outcome] = ray.get(pending)
+                return outcomes
+
+
+def _resources(demand: Demand) -> dict[str, Any]:
+    asked = {"num_gpus": demand.gpus, "num_cpus": demand.cpus, "max_restarts": -1}
+    return {**asked, "memory": demand.memory} if demand.memory else asked
+
+
+@contextlib.contextmanager
+def ray_runtime(section: Actors) -> Iterator[RayRuntime]:
+    """Holds a connection to Ray and yields a runtime on it."""
+    with cluster(section):
+        yield RayRuntime(section)
+
+
+@contextlib.contextmanager
+def _placement(asked: Sequence[Demand], timeout_s: float) -> Iterator[PlacementGroup | None]:
+    group = reserve(asked, timeout_s)
+    try:
+        yield group
+    finally:
+        if group is not None:
+            remove_placement_group(group)
+
+
+def _unwrapped(error: RayTaskError, stage: str) -> FedsiloError:
+    """Our own error as it was raised in an actor, or an unforeseen one in our words."""
+    cause = error.cause
+    if isinstance(cause, FedsiloError):
+        return cause
+    return ClientError(f"stage '{stage}': {type(cause).__name__}: {cause}.", stage=stage)
+
+
+def resources(section: Actors) -> dict[str, float]:
+    """Returns what the Ray that a scenario would use has to give, by name."""
+    with cluster(section):
+        return dict(ray.cluster_resources())  # type: ignore[no-untyped-call]

@@ -1,0 +1,147 @@
+"""How much faster a prompt's training step is on the fast text tower and cached features than the plain way.
+
+The plain step is that of the released prompt-learning code: the image tower on the batch, and open_clip's text tower
+on every class name padded to 77 tokens, forward and backward to the learned context. Ours encodes no image (features
+are computed once) and no token that cannot matter. Both compute the same numbers: the errors are printed with the
+ratios. ViT-B-16 with random weights, 100 classes, 16 context tokens, batch 32, CPU. Times of plain and ours alternate
+and their medians are compared, so that what else the machine does hits both.
+
+Run: python benchmarks/text_tower.py [--repetitions 3] [--threads 2]
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from statistics import median
+from typing import Any
+
+import open_clip
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy, normalize
+
+from fedsilo.backbone.conversion import text_tower_of
+from fedsilo.backbone.text_tower import TextTower, encode_prompts
+from fedsilo.backbone.tokens import ClassTokens, class_tokens, readable
+
+MODEL, CONTEXT, BATCH = "ViT-B-16", 16, 32
+GOALS = {"text tower alone": 12.0, "whole training step": 25.0}
+CLASSES = (
+    "apple aquarium_fish baby bear beaver bed bee beetle bicycle bottle bowl boy bridge bus butterfly camel can castle "
+    "caterpillar cattle chair chimpanzee clock cloud cockroach couch crab crocodile cup dinosaur dolphin elephant "
+    "flatfish forest fox girl hamster house kangaroo keyboard lamp lawn_mower leopard lion lizard lobster man "
+    "maple_tree motorcycle mountain mouse mushroom oak_tree orange orchid otter palm_tree pear pickup_truck pine_tree "
+    "plain plate poppy porcupine possum rabbit raccoon ray road rocket rose sea seal shark shrew skunk skyscraper "
+    "snail snake spider squirrel streetcar sunflower sweet_pepper table tank telephone television tiger tractor train "
+    "trout tulip turtle wardrobe whale willow_tree wolf woman worm"
+).split()
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Setting:
+    """One model, one context, one batch, for both ways."""
+
+    model: Any
+    ids: Tensor
+    tower: TextTower
+    classes: ClassTokens
+    context: Tensor
+    images: Tensor
+    labels: Tensor
+
+
+def setting() -> Setting:
+    generator = torch.Generator().manual_seed(0)
+    torch.manual_seed(0)
+    model = open_clip.create_model(MODEL).eval().requires_grad_(False)
+    tokenizer = open_clip.get_tokenizer(MODEL)
+    tower = text_tower_of(model)
+    ids = tokenizer([f"{'X ' * CONTEXT}{readable(name)}." for name in CLASSES])
+    classes = class_tokens(CLASSES, tokenizer, model.token_embedding.weight, None, tower.meta.context_length)
+    context = (0.02 * torch.randn(CONTEXT, tower.width, generator=generator)).requires_grad_()
+    images = torch.randn(BATCH, 3, 224, 224, generator=generator)
+    labels = torch.randint(len(CLASSES), (BATCH,), generator=generator)
+    return Setting(model, ids, tower, classes, context, images, labels)
+
+
+def plain_text(at: Setting) -> Tensor:
+    """Returns (K, D) class features by open_clip's path over 77 tokens, with the context put in by hand."""
+    model = at.model
+    tokens = model.token_embedding(at.ids)
+    context = at.context.expand(len(tokens), -1, -1)
+    rows = torch.cat([tokens[:, :1], context, tokens[:, 1 + CONTEXT :]], dim=1) + model.positional_embedding
+    rows = model.ln_final(model.transformer(rows, attn_mask=model.attn_mask))
+    features: Tensor = rows[torch.arange(len(rows)), at.ids.argmax(dim=1)] @ model.text_projection
+    return features
+
+
+def fast_text(at: Setting) -> Tensor:
+    return encode_prompts(at.tower, at.classes, at.context)
+
+
+def encode_images(at: Setting) -> Tensor:
+    with torch.no_grad():
+        features: Tensor = at.model.encode_image(at.images)
+    return features
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class Step:
+    """One training step's outcome: logits (B, K), gradient (L, W), and how long it took."""
+
+    logits: Tensor
+    gradient: Tensor
+    seconds: float
+
+
+def step(at: Setting, images: Callable[[], Tensor], text: Callable[[Setting], Tensor]) -> Step:
+    started = time.perf_counter()
+    scale = at.model.logit_scale.exp()
+    logits = scale * normalize(images(), dim=-1) @ normalize(text(at), dim=-1).T
+    (gradient,) = torch.autograd.grad(cross_entropy(logits, at.labels), at.context)
+    return Step(logits.detach(), gradient, time.perf_counter() - started)
+
+
+def relative_error(value: Tensor, reference: Tensor) -> float:
+    return float((value - reference).norm() / reference.norm())
+
+
+def compare(title: str, plain: Callable[[], Step], ours: Callable[[], Step], repetitions: int) -> None:
+    ours()  # masks are made once per run, not per step
+    rounds = [(plain(), ours(), ours(), ours()) for _ in range(repetitions)]
+    slow = median(first.seconds for first, *_ in rounds)
+    fast = median(each.seconds for _, *rest in rounds for each in rest)
+    reference, mine = rounds[0][:2]
+    ratio, goal = slow / fast, GOALS[title]
+    print(
+        f"{title:<20} {slow:8.2f} s {fast:8.3f} s {ratio:7.1f}x   goal {goal:.0f}x {'met' if ratio >= goal else 'MISSED'}"
+    )
+    print(
+        f"{'':<20} relative error of logits {relative_error(mine.logits, reference.logits):.1e}, "
+        f"of gradient {relative_error(mine.gradient, reference.gradient):.1e}"
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repetitions", type=int, default=3)
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    chosen = parser.parse_args()
+    torch.set_num_threads(chosen.threads)
+    at = setting()
+    cached = encode_images(at)
+    print(
+        f"{MODEL}, random weights, {len(CLASSES)} classes, {CONTEXT} context tokens, batch {BATCH}, fp32, "
+        f"CPU, {chosen.threads} threads, median of {chosen.repetitions} alternating repetitions"
+    )
+    print(f"{'':<20} {'plain':>10} {'ours':>10} {'ratio':>8}")
+    ours = lambda: step(at, lambda: cached, fast_text)  # noqa: E731
+    compare("text tower alone", lambda: step(at, lambda: cached, plain_text), ours, chosen.repetitions)
+    compare("whole training step", lambda: step(at, lambda: encode_images(at), plain_text), ours, chosen.repetitions)
+
+
+if __name__ == "__main__":
+    main()

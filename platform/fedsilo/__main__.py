@@ -1,0 +1,5 @@
+"""`python -m fedsilo` is `fedsilo`."""
+
+from fedsilo.cli import main
+
+main()

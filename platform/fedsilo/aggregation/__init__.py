@@ -1,0 +1,1 @@
+"""Ways to add updates up: one file each, found by its name."""

@@ -1,0 +1,1 @@
+"""The frozen CLIP: loading, image features and their cache, and the exact fast text tower."""

@@ -1,0 +1,169 @@
+"""Encoded chunks of images on disk, found by what they were computed from.
+
+One safetensors file per chunk, named by its key, with a SHA-256 of every array inside. It is written under a
+temporary name, synced and renamed, so two runs may fill the cache at once and neither ever reads half a file. A
+damaged entry is dropped and encoded again. A cache that cannot be written (full disk, no rights) is said once and
+does not stop a run.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import tempfile
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import platformdirs
+from numpy.typing import NDArray
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+Array = NDArray[np.float32]
+
+ENVIRONMENT = "FEDSILO_CACHE"
+"""Names the cache folder in place of the user's own."""
+
+_SUFFIX = ".safetensors"
+_PARTIAL = "partial-"
+
+
+def default_folder() -> Path:
+    """Returns the folder of cached features: below $FEDSILO_CACHE, or below the user's cache folder."""
+    root = os.environ.get(ENVIRONMENT) or platformdirs.user_cache_dir("fedsilo")
+    return Path(root) / "features"
+
+
+@dataclass(frozen=True, slots=True)
+class CacheEntry:
+    """One cached chunk.
+
+    Attributes:
+        key: What it was computed from, hashed.
+        size: Bytes of the file.
+        modified: Time of writing, seconds since 1970.
+    """
+
+    key: str
+    size: int
+    modified: float
+
+
+class FeatureCache:
+    """A folder of encoded chunks.
+
+    Attributes:
+        folder: Where entries lie.
+        notices: What the user should know, one line each: damaged entries, a folder that cannot be written.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        """Uses a folder, made when the first entry is written.
+
+        Args:
+            folder: Where entries lie; None for the default folder.
+        """
+        self.folder = default_folder() if folder is None else folder
+        self.notices: list[str] = []
+        self._writable = True
+
+    def read(self, key: str, tokens: bool) -> tuple[Array, Array | None] | None:
+        """Returns pooled features (n, D) and tokens (n, M, D), or None when there is no such sound entry.
+
+        Args:
+            key: The chunk's key.
+            tokens: Whether tokens are wanted; an entry without them does not count then.
+        """
+        path = self._path(key)
+        try:
+            with safe_open(path, framework="numpy") as file:
+                if tokens and "tokens" not in file.keys():  # noqa: SIM118 (the file is no mapping)
+                    return None
+                pooled = _verified(file, key, "pooled")
+                return pooled, _verified(file, key, "tokens") if tokens else None
+        except FileNotFoundError:
+            return None
+        except (OSError, SafetensorError, ValueError) as error:
+            self._drop(path, error)
+            return None
+
+    def write(self, key: str, pooled: Array, tokens: Array | None) -> None:
+        """Stores a chunk; where that fails, says so once and gives up writing."""
+        if not self._writable:
+            return
+        arrays = {"pooled": pooled} if tokens is None else {"pooled": pooled, "tokens": tokens}
+        checks = {name: _checksum(key, name, array) for name, array in arrays.items()}
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            _replace(self._path(key), save(arrays, metadata=checks))
+        except OSError as error:
+            self._writable = False
+            reason = error.strerror or type(error).__name__
+            self.notices.append(f"feature cache {self.folder}: cannot be written ({reason}). Going on without it.")
+
+    def entries(self) -> list[CacheEntry]:
+        """Returns all entries, oldest first."""
+        found = []
+        for path in self._files(f"*{_SUFFIX}"):
+            facts = _facts(path)
+            if facts is not None:
+                found.append(CacheEntry(path.name.removesuffix(_SUFFIX), facts.st_size, facts.st_mtime))
+        return sorted(found, key=lambda entry: (entry.modified, entry.key))
+
+    def size(self) -> int:
+        """Returns the bytes of all entries."""
+        return sum(entry.size for entry in self.entries())
+
+    def clear(self) -> int:
+        """Deletes all entries, and what interrupted runs left; returns the number of entries."""
+        entries = self._files(f"*{_SUFFIX}")
+        for path in [*entries, *self._files(f"{_PARTIAL}*")]:
+            path.unlink(missing_ok=True)
+        return len(entries)
+
+    def _path(self, key: str) -> Path:
+        return self.folder / f"{key}{_SUFFIX}"
+
+    def _files(self, pattern: str) -> list[Path]:
+        return sorted(self.folder.glob(pattern)) if self.folder.is_dir() else []
+
+    def _drop(self, path: Path, error: Exception) -> None:
+        self.notices.append(f"feature cache: {path} is damaged ({error}). Its images are encoded again.")
+        with suppress(OSError):  # not ours to delete: the next run finds it damaged again
+            path.unlink(missing_ok=True)
+
+
+def _facts(path: Path) -> os.stat_result | None:
+    try:
+        return path.stat()
+    except FileNotFoundError:  # another run cleared it meanwhile
+        return None
+
+
+def _verified(file: Any, key: str, name: str) -> Array:
+    array: Array = file.get_tensor(name)
+    if (file.metadata() or {}).get(name) != _checksum(key, name, array):
+        raise ValueError(f"checksum of {name!r} does not match")
+    return array
+
+
+def _checksum(key: str, name: str, array: Array) -> str:
+    digest = hashlib.sha256(f"{key}|{name}|{array.dtype}|{array.shape}|".encode())
+    digest.update(np.ascontiguousarray(array).data)
+    return digest.hexdigest()
+
+
+def _replace(path: Path, content: bytes) -> None:
+    handle, name = tempfile.mkstemp(prefix=_PARTIAL, dir=path.parent)
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        Path(name).replace(path)
+    except BaseException:
+        Path(name).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,162 @@
+"""Image features of a split: cut in chunks, encoded once, cached, and handed out by the batch.
+
+A chunk is the unit of the cache and of an encoder's work: at most 256 images in one view. Its key says all that its
+numbers depend on. `CachedFeatures` holds every view in memory, `OnlineFeatures` encodes when asked; the same view of
+the same image is the same feature from either.
+
+Dimensions: V views, n images, M patches, D joint width.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import asdict, dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fedsilo.backbone.cache import Array
+from fedsilo.backbone.cached import CachedFeatures
+from fedsilo.backbone.images import ImageEncoder
+from fedsilo.contracts import Examples, Indices
+
+__all__ = ["CachedFeatures", "Chunk", "Encode", "EncodedChunk", "OnlineFeatures", "Viewing", "chunks", "encode_chunk"]
+
+CHUNK = 256
+_FORWARD = 64
+"""Images per forward pass: bounds memory, and fixed, since the bits may depend on it."""
+
+_FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Viewing:
+    """Which views of a split are wanted.
+
+    Attributes:
+        views: Numbers of the views: 0 the plain one, the others random ones.
+        seed: What random views are drawn from.
+        tokens: Whether patch tokens are wanted as well.
+    """
+
+    views: tuple[int, ...] = (0,)
+    seed: int = 0
+    tokens: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Chunk:
+    """Images [start, stop) of a split in one view.
+
+    Attributes:
+        key: SHA-256 of all that the features depend on, tokens or not.
+        start: First image.
+        stop: One past the last image.
+        view: Number of the view.
+        seed: What a random view is drawn from.
+        tokens: Whether patch tokens are wanted as well.
+    """
+
+    key: str
+    start: int
+    stop: int
+    view: int
+    seed: int
+    tokens: bool
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class EncodedChunk:
+    """A chunk and its features.
+
+    Attributes:
+        chunk: What was encoded.
+        pooled: (stop - start, D), not normalised.
+        tokens: (stop - start, M, D), not normalised, or None.
+    """
+
+    chunk: Chunk
+    pooled: Array
+    tokens: Array | None
+
+
+Encode = Callable[[Sequence[Chunk]], Iterable[EncodedChunk]]
+"""Encodes chunks, anywhere and in any order."""
+
+
+def chunks(encoder: ImageEncoder, examples: Examples, viewing: Viewing) -> list[Chunk]:
+    """Returns all chunks of a split, view by view."""
+    found = []
+    for view in viewing.views:
+        for start in range(0, len(examples), CHUNK):
+            stop = min(start + CHUNK, len(examples))
+            key = _key(encoder, examples.digests[start:stop], view, viewing.seed)
+            found.append(Chunk(key, start, stop, view, viewing.seed, viewing.tokens))
+    return found
+
+
+def _key(encoder: ImageEncoder, digests: Sequence[str], view: int, seed: int) -> str:
+    # The kind of device and torch's version are in it: other kernels, other bits.
+    facts = {
+        "format": _FORMAT,
+        "backbone": encoder.fingerprint,
+        "preprocessing": asdict(encoder.preprocessing),
+        "arithmetic": [encoder.precision, torch.device(encoder.device).type, torch.__version__],
+        "view": [view, seed] if view else [0],
+        "images": list(digests),
+    }
+    return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
+
+
+def encode_chunk(encoder: ImageEncoder, examples: Examples, chunk: Chunk) -> EncodedChunk:
+    """Returns the features of one chunk; depends on nothing but its arguments, which can all be sent elsewhere."""
+    parts = []
+    for start in range(chunk.start, chunk.stop, _FORWARD):
+        indices = np.arange(start, min(start + _FORWARD, chunk.stop))
+        parts.append(_encode(encoder, examples, indices, chunk.view, chunk.seed, chunk.tokens))
+    pooled = np.concatenate([pooled.numpy() for pooled, _ in parts])
+    tokens = np.concatenate([tokens.numpy() for _, tokens in parts if tokens is not None]) if chunk.tokens else None
+    return EncodedChunk(chunk, pooled, tokens)
+
+
+def _encode(
+    encoder: ImageEncoder, examples: Examples, indices: Indices, view: int, seed: int, tokens: bool
+) -> tuple[Tensor, Tensor | None]:
+    prepare, digests = encoder.preprocessing.view, examples.digests
+    images = [prepare(examples.fetch(i), view, digests[i], seed) for i in indices.tolist()]
+    return encoder.encode(torch.stack(images), tokens)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class OnlineFeatures:
+    """Features encoded whenever they are asked for, as the released prompt-learning code does.
+
+    Attributes:
+        encoder: The image tower.
+        examples: The images.
+        seed: What random views are drawn from.
+        tokens: Whether patch tokens are wanted as well.
+        indices: Positions in `examples` that this source is about; None for all.
+    """
+
+    encoder: ImageEncoder
+    examples: Examples
+    seed: int
+    tokens: bool = False
+    indices: Indices | None = None
+
+    def __len__(self) -> int:
+        return len(self.examples) if self.indices is None else len(self.indices)
+
+    def batch(self, indices: Indices, view: int) -> tuple[Tensor, Tensor | None]:
+        """Returns pooled features (b, D) and tokens (b, M, D) or None of some images in any view."""
+        chosen = indices if self.indices is None else self.indices[indices]
+        return _encode(self.encoder, self.examples, chosen, view, self.seed, self.tokens)
+
+    def take(self, indices: Indices) -> OnlineFeatures:
+        """Returns a source of some images only, as one client holds them."""
+        chosen = indices if self.indices is None else self.indices[indices]
+        return OnlineFeatures(self.encoder, self.examples, self.seed, self.tokens, chosen)

@@ -1,0 +1,132 @@
+"""The frozen CLIP of a scenario, ready to use: image tower, text tower, tokenizer, temperature, fingerprint."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from fedsilo.backbone.catalogue import config_of, model_names
+from fedsilo.backbone.conversion import text_tower_of
+from fedsilo.backbone.images import ImageEncoder
+from fedsilo.backbone.section import Backbone
+from fedsilo.backbone.text_tower import TextTower, encode_sequences
+from fedsilo.backbone.tokens import ClassTokens, Tokenizer, class_tokens, ends
+from fedsilo.backbone.views import Preprocessing
+from fedsilo.backbone.weights import create
+from fedsilo.errors import BackboneError, ResourceError
+
+__all__ = ["Backbone", "LoadedBackbone", "load", "model_names"]
+
+_PROBES = ("a photo of a cat.", "x")
+_TOLERANCE = 1e-4
+"""Largest relative error of the fast tower against open_clip's path at loading; rounding stays below 1e-5."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class LoadedBackbone:
+    """A frozen CLIP.
+
+    Attributes:
+        section: What it was loaded from.
+        images: The image tower with its preprocessing.
+        text: The text tower.
+        tokenizer: The model's tokenizer.
+        embedding: (vocabulary, W) the model's token embedding, on the CPU.
+        scale: exp(logit_scale), the inverse temperature.
+        fingerprint: SHA-256 over the weights and the configuration, in hexadecimal.
+        device: Where both towers are.
+    """
+
+    section: Backbone
+    images: ImageEncoder
+    text: TextTower
+    tokenizer: Tokenizer
+    embedding: Tensor
+    scale: float
+    fingerprint: str
+    device: str
+
+    def class_tokens(self, names: Sequence[str]) -> ClassTokens:
+        """Returns the class names' own tokens, on the backbone's device. Raises BackboneError."""
+        meta = self.text.meta
+        tokens = class_tokens(names, self.tokenizer, self.embedding, meta.end_token, meta.context_length)
+        return tokens.to(self.device)
+
+    @torch.no_grad()
+    def encode_texts(self, texts: Sequence[str]) -> Tensor:
+        """Returns the features (n, D) of whole texts, not normalised; overlong ones are cut as the tokenizer does."""
+        ids = self.tokenizer(list(texts), context_length=self.text.meta.context_length)
+        stops = ends(ids, self.text.meta.end_token)
+        ids = ids[:, : int(stops.max()) + 1]
+        return encode_sequences(self.text, self.embedding[ids].to(self.device), stops.to(self.device))
+
+
+def load(backbone: Backbone, seed: int = 0) -> LoadedBackbone:
+    """Returns the backbone of a scenario.
+
+    Args:
+        backbone: The section.
+        seed: What `pretrained: random` is drawn from; it matters for nothing else.
+
+    Raises:
+        BackboneError: The name, the weights or the text tower cannot be used, or the weights cannot be had.
+        ResourceError: The device is not there.
+    """
+    found = backbone.problems()
+    if found:
+        raise BackboneError(f"backbone.{found[0]}")
+    device = _device(backbone.device)
+    model, tokenizer = create(backbone, seed)
+    text = text_tower_of(model)
+    fingerprint = _fingerprint(model, backbone.name)
+    preprocessing = Preprocessing.of(model.visual.preprocess_cfg)
+    loaded = LoadedBackbone(
+        section=backbone,
+        images=ImageEncoder(model.visual.to(device), preprocessing, fingerprint, backbone.precision, device),
+        text=text.to(device),
+        tokenizer=tokenizer,
+        embedding=getattr(model, "text", model).token_embedding.weight.detach(),
+        scale=float(model.logit_scale.exp()),
+        fingerprint=fingerprint,
+        device=device,
+    )
+    _verify(model.to(device), loaded)
+    return loaded
+
+
+def _device(asked: str) -> str:
+    if asked == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.empty(1, device=asked)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise ResourceError(f"backbone.device: there is no {asked!r} here. Use auto or cpu.") from error
+    return asked
+
+
+def _fingerprint(model: nn.Module, name: str) -> str:
+    digest = hashlib.sha256()
+    kinds = sorted({type(module).__name__ for module in model.modules()})
+    digest.update(json.dumps([config_of(name), kinds], sort_keys=True).encode())
+    for key, tensor in sorted(model.state_dict().items()):
+        digest.update(f"{key}|{tuple(tensor.shape)}|{tensor.dtype}|".encode())
+        digest.update(memoryview(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy()))
+    return digest.hexdigest()
+
+
+@torch.no_grad()
+def _verify(model: Any, loaded: LoadedBackbone) -> None:
+    ids = loaded.tokenizer(list(_PROBES), context_length=loaded.text.meta.context_length)
+    expected = model.encode_text(ids.to(loaded.device))
+    error = float((loaded.encode_texts(_PROBES) - expected).norm() / expected.norm())
+    if not error < _TOLERANCE:
+        raise BackboneError(
+            f"backbone.name: the text tower of {loaded.section.name!r} computes something else than the fast path "
+            f"(relative error {error:.1e}). Choose another model, for example ViT-B-16, and report this."
+        )

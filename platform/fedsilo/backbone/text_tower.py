@@ -1,0 +1,191 @@
+"""CLIP's text tower, exact and fast, from plain named tensors.
+
+The tower is frozen: what is learned are context vectors in front of the class names. So no token behind the last
+end-of-text is ever computed (the mask is causal: they cannot matter), and [SOS] and the context, the same for every
+class, are computed once; a class runs only its own few tokens against their keys and values. The last layer computes
+the rows that are read out and no others. The numbers are those of open_clip's path over 77 padded tokens, forward
+and backward, up to rounding. Nothing here needs open_clip, and no weight is ever written: they may be read-only
+memory shared between processes.
+
+Dimensions: K classes, L context tokens, N prompts, S sequences, T tokens, W text width, D joint width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import gelu, layer_norm, linear, silu
+
+from fedsilo.backbone.attention import Arrangement, Sequences, shared_prefix
+from fedsilo.backbone.tokens import ClassTokens
+from fedsilo.errors import BackboneError
+
+
+def _quick_gelu(x: Tensor) -> Tensor:
+    # x * sigmoid(1.702 x), by the fused kernel of y * sigmoid(y).
+    return silu(1.702 * x) / 1.702
+
+
+def _tanh_gelu(x: Tensor) -> Tensor:
+    return gelu(x, approximate="tanh")
+
+
+ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
+    "gelu": gelu,
+    "gelu_tanh": _tanh_gelu,
+    "quick_gelu": _quick_gelu,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class TowerMeta:
+    """What the tensors alone do not say.
+
+    Attributes:
+        heads: Attention heads.
+        layers: Transformer blocks, >= 1.
+        context_length: Longest sequence, 77 for most.
+        activation: Key of `ACTIVATIONS`.
+        epsilon: Of every layer norm.
+        end_token: Id of the token read out, its first occurrence; None: the highest id of the sequence.
+    """
+
+    heads: int
+    layers: int
+    context_length: int
+    activation: str
+    epsilon: float
+    end_token: int | None = None
+
+
+class TextTower:
+    """A frozen causal text transformer.
+
+    Its tensors, with W_m the width of the MLP: `positions` (context_length, W); per block i `blocks.i.norm_1.weight`,
+    `.norm_1.bias`, `.qkv.weight` (3W, W), `.qkv.bias`, `.out.weight` (W, W), `.out.bias`, `.norm_2.weight`,
+    `.norm_2.bias`, `.fc.weight` (W_m, W), `.fc.bias`, `.proj.weight` (W, W_m), `.proj.bias`; `norm.weight`,
+    `norm.bias`; `projection.weight` (D, W), absent when features are the width themselves, and `projection.bias`,
+    absent in most.
+    """
+
+    def __init__(self, meta: TowerMeta, tensors: Mapping[str, Tensor]) -> None:
+        """Makes a tower on the given tensors, which it uses as they are."""
+        self.meta = meta
+        self._tensors = dict(tensors)
+
+    @classmethod
+    def from_tensors(cls, meta: TowerMeta, tensors: Mapping[str, Tensor]) -> TextTower:
+        """Returns the tower that `tensors` and `meta` describe, without a copy."""
+        return cls(meta, tensors)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Returns all weights by name; shared, not copied."""
+        return dict(self._tensors)
+
+    def to(self, device: str | torch.device) -> TextTower:
+        """Returns the tower on a device."""
+        return TextTower(self.meta, {name: tensor.to(device) for name, tensor in self._tensors.items()})
+
+    @property
+    def width(self) -> int:
+        """W, the length of a token's vector."""
+        return int(self._tensors["positions"].shape[1])
+
+    def run(self, rows: Tensor, positions: Tensor, arrangement: Arrangement) -> Tensor:
+        """Returns the features (batch, K, D) of the rows read out, not normalised.
+
+        Args:
+            rows: (batch, rows, W) token embeddings.
+            positions: (rows,) position of each row in its sequence.
+            arrangement: Who attends to whom and what is read out.
+        """
+        rows = rows + self._tensors["positions"][positions]
+        for layer in range(self.meta.layers - 1):
+            rows = self._block(layer, rows, arrangement)
+        rows = self._norm("norm", self._last_block(rows, arrangement))
+        projection = self._tensors.get("projection.weight")
+        return rows if projection is None else linear(rows, projection, self._tensors.get("projection.bias"))
+
+    def _block(self, layer: int, rows: Tensor, arrangement: Arrangement) -> Tensor:
+        name, tensors = f"blocks.{layer}", self._tensors
+        inner = linear(self._norm(f"{name}.norm_1", rows), tensors[f"{name}.qkv.weight"], tensors[f"{name}.qkv.bias"])
+        queries, keys, values = self._heads(inner, 3)
+        return self._finish(name, rows, arrangement.attend(queries, keys, values))
+
+    def _last_block(self, rows: Tensor, arrangement: Arrangement) -> Tensor:
+        name, width = f"blocks.{self.meta.layers - 1}", self.width
+        weight, bias = self._tensors[f"{name}.qkv.weight"], self._tensors[f"{name}.qkv.bias"]
+        inner = self._norm(f"{name}.norm_1", rows)
+        keys, values = self._heads(linear(inner, weight[width:], bias[width:]), 2)
+        (queries,) = self._heads(linear(arrangement.readout(inner), weight[:width], bias[:width]), 1)
+        return self._finish(name, arrangement.readout(rows), arrangement.attend_readout(queries, keys, values))
+
+    def _finish(self, name: str, rows: Tensor, attended: Tensor) -> Tensor:
+        tensors, activate = self._tensors, ACTIVATIONS[self.meta.activation]
+        joined = attended.transpose(1, 2).reshape(rows.shape)
+        rows = rows + linear(joined, tensors[f"{name}.out.weight"], tensors[f"{name}.out.bias"])
+        inner = linear(self._norm(f"{name}.norm_2", rows), tensors[f"{name}.fc.weight"], tensors[f"{name}.fc.bias"])
+        return rows + linear(activate(inner), tensors[f"{name}.proj.weight"], tensors[f"{name}.proj.bias"])
+
+    def _norm(self, name: str, rows: Tensor) -> Tensor:
+        weight = self._tensors[f"{name}.weight"]
+        return layer_norm(rows, weight.shape, weight, self._tensors[f"{name}.bias"], self.meta.epsilon)
+
+    def _heads(self, rows: Tensor, parts: int) -> tuple[Tensor, ...]:
+        batch, count = rows.shape[:2]
+        return rows.view(batch, count, parts, self.meta.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
+
+
+def encode_prompts(tower: TextTower, classes: ClassTokens, context: Tensor) -> Tensor:
+    """Returns the features of `[SOS] context name . [EOT]` for every class, differentiable in the context.
+
+    Args:
+        tower: The frozen tower.
+        classes: The class names' own tokens, on the tower's device.
+        context: (L, W), or (N, L, W) for N prompts at once.
+
+    Returns:
+        (K, D), or (N, K, D); not normalised.
+
+    Raises:
+        BackboneError: The context has another width than the tower, or is too long for the longest class name.
+    """
+    prompts = context if context.dim() == 3 else context.unsqueeze(0)
+    _check(tower, classes, prompts)
+    layout = shared_prefix(classes.lengths, 1 + prompts.shape[1], prompts.device)
+    start = classes.sos.expand(len(prompts), 1, -1)
+    names = classes.embeddings.expand(len(prompts), -1, -1)
+    features = tower.run(torch.cat([start, prompts, names], dim=1), layout.positions, layout)
+    return features if context.dim() == 3 else features[0]
+
+
+def encode_sequences(tower: TextTower, embeddings: Tensor, ends: Tensor) -> Tensor:
+    """Returns the features (S, D) of whole sequences, not normalised; what follows the last end is cut off.
+
+    For sequences without a common prefix: written prompts, contexts of single classes, a class name in the middle.
+
+    Args:
+        tower: The frozen tower.
+        embeddings: (S, T, W) token embeddings without positions, [SOS] first, T at most the context length.
+        ends: (S,) int64 position of the token read out in each sequence.
+    """
+    length = int(ends.max()) + 1
+    positions = torch.arange(length, device=embeddings.device)
+    return tower.run(embeddings[:, :length], positions, Sequences(ends, length))[:, 0]
+
+
+def _check(tower: TextTower, classes: ClassTokens, prompts: Tensor) -> None:
+    if prompts.shape[-1] != tower.width:
+        raise BackboneError(
+            f"prompt: its vectors have {prompts.shape[-1]} numbers, the text tower takes {tower.width}. "
+            "Use a prompt that was made for this backbone."
+        )
+    needed = 1 + prompts.shape[1] + max(classes.lengths)
+    if needed > tower.meta.context_length:
+        raise BackboneError(
+            f"prompt: {prompts.shape[1]} context tokens and a class name of {max(classes.lengths)} tokens need "
+            f"{needed} positions, the text tower has {tower.meta.context_length}. Shorten the context or the name."
+        )

@@ -1,0 +1,113 @@
+"""Class names as token embeddings, made once where the tokenizer is, so that clients need none.
+
+A prompt for class k reads `[SOS] c_1 .. c_L name . [EOT]`. What belongs to the class are the tokens behind the
+context; they are found by tokenising `X X X X name.` and taking what the placeholders leave, as CoOp does
+(arXiv:2109.01134); an underscore in a name is a space.
+
+Dimensions: K classes, R tokens of all classes together, W text width, T longest sequence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fedsilo.errors import BackboneError
+
+Tokenizer = Callable[..., Tensor]
+"""open_clip's tokenizers: tokenizer(texts, context_length=T) -> (n, T) int64 ids, padded."""
+
+_PLACEHOLDERS = 4
+_ROOM = 512
+"""Length for tokenising a name that may be too long: nothing is cut off silently."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ClassTokens:
+    """The tokens of every class behind the context, embedded, without positions.
+
+    Attributes:
+        embeddings: (R, W) tokens of class 0, then class 1, ...; name, full stop, end-of-text; nothing is padded.
+        lengths: K numbers, tokens of each class, >= 1; sums to R.
+        sos: (W,) the start token that comes before the context.
+    """
+
+    embeddings: Tensor
+    lengths: tuple[int, ...]
+    sos: Tensor
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Returns everything by name, for another process."""
+        return {"embeddings": self.embeddings, "lengths": torch.tensor(self.lengths), "sos": self.sos}
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> ClassTokens:
+        """Returns what `tensors` gave, without a copy of the embeddings."""
+        return cls(tensors["embeddings"], tuple(tensors["lengths"].tolist()), tensors["sos"])
+
+    def to(self, device: str | torch.device) -> ClassTokens:
+        """Returns the tokens on a device."""
+        return ClassTokens(self.embeddings.to(device), self.lengths, self.sos.to(device))
+
+
+def readable(name: str) -> str:
+    """Returns a class name as it is written into a prompt."""
+    return name.replace("_", " ")
+
+
+def ends(ids: Tensor, end_token: int | None) -> Tensor:
+    """Returns the position (n,) that each row of token ids (n, T) is read out at.
+
+    Args:
+        ids: Token ids.
+        end_token: The token read out, its first occurrence; None: the highest id, as OpenAI's CLIP has it.
+    """
+    return ids.argmax(dim=1) if end_token is None else (ids == end_token).int().argmax(dim=1)
+
+
+def class_tokens(
+    names: Sequence[str], tokenizer: Tokenizer, embedding: Tensor, end_token: int | None, context_length: int
+) -> ClassTokens:
+    """Returns the tokens of class names.
+
+    Args:
+        names: K class names, in label order.
+        tokenizer: The model's.
+        embedding: (vocabulary, W) the model's token embedding.
+        end_token: As in `ends`.
+        context_length: Longest sequence of the text tower.
+
+    Raises:
+        BackboneError: There is no name, a name leaves no room for a context, or the tokenizer does not put one start
+            token in front and one token per placeholder.
+    """
+    if not names:
+        raise BackboneError("class names: there are none. Give at least one class.")
+    texts = [f"{'X ' * _PLACEHOLDERS}{readable(name)}." for name in names]
+    ids = tokenizer(texts, context_length=_ROOM)
+    head, stops = ids[:, : 1 + _PLACEHOLDERS], ends(ids, end_token)
+    if not _plain(head):
+        raise BackboneError(
+            "backbone.name: its tokenizer does not begin with one start token and one token per word, which learned "
+            "contexts need. Choose a model with CLIP's own tokenizer."
+        )
+    own = [row[1 + _PLACEHOLDERS : int(stop) + 1] for row, stop in zip(ids, stops, strict=True)]
+    for name, tokens in zip(names, own, strict=True):
+        if len(tokens) + 2 > context_length:
+            raise BackboneError(
+                f"class name {name!r}: has {len(tokens)} tokens, at most {context_length - 2} leave room for a "
+                "context. Shorten it."
+            )
+    return ClassTokens(embedding[torch.cat(own)], tuple(len(tokens) for tokens in own), embedding[ids[0, 0]].clone())
+
+
+def _plain(head: Tensor) -> bool:
+    same_in_all_rows = bool((head == head[0]).all())
+    placeholders = head[0, 1:]
+    return same_in_all_rows and bool((placeholders == placeholders[0]).all()) and bool(head[0, 0] != placeholders[0])

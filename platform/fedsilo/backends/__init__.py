@@ -1,0 +1,1 @@
+"""Where clients live; the serial one is here, Ray's is fedsilo_actors."""

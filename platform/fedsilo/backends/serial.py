@@ -1,0 +1,93 @@
+"""The serial backend: all clients in this process, one after the other. The one to debug in."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedsilo.backbone.features import Chunk, EncodedChunk, encode_chunk
+from fedsilo.backbone.images import ImageEncoder
+from fedsilo.client import Client, ClientRules
+from fedsilo.contracts import ClientScore, ClientTask, ClientUpdate, Examples, Method
+from fedsilo.errors import ClientError, FedsiloError
+from fedsilo.federation import Outcome
+from fedsilo.job import Job, Watch
+from fedsilo.preparation import Prepared
+
+Given = TypeVar("Given")
+Result = TypeVar("Result")
+
+
+class SerialBackend:
+    """Clients as plain objects; the reference that the Ray backend must equal bit for bit."""
+
+    def __init__(self, clients: Sequence[Client]) -> None:
+        """Takes the clients in client order."""
+        self._clients = list(clients)
+
+    def train(self, clients: Sequence[int], task: ClientTask) -> list[ClientUpdate]:
+        """Returns the updates of these clients for one exchange."""
+        return [_at(n, "train", self._clients[n].train, task) for n in clients]
+
+    def evaluate(self, clients: Sequence[int], shared: Mapping[str, NDArray[np.float32]]) -> list[ClientScore]:
+        """Returns the scores of these clients."""
+        return [_at(n, "evaluate", self._clients[n].evaluate, shared) for n in clients]
+
+    def enter(self, method: Method) -> None:
+        """Has every client take up a method."""
+        for client in self._clients:
+            client.enter(method)
+
+    def save(self, folder: Path) -> dict[int, str]:
+        """Has every client write its private state; returns the hash by client."""
+        return {number: client.save(folder) for number, client in enumerate(self._clients)}
+
+    def restore(self, folder: Path, hashes: Mapping[int, str]) -> None:
+        """Has every client read its private state, which must have the given hash."""
+        for number, client in enumerate(self._clients):
+            client.restore(folder, hashes[number])
+
+    def revive(self, method: Method, folder: Path | None, hashes: Mapping[int, str]) -> None:
+        """Never needed: a client in this process cannot be lost without it."""
+        raise AssertionError("serial clients cannot be lost")
+
+    def close(self) -> None:
+        """Lets the clients go."""
+        self._clients.clear()
+
+
+def _at(client: int, stage: str, call: Callable[[Given], Result], given: Given) -> Result:
+    """Returns what the call returns; an unforeseen error names client and stage, as it would from an actor."""
+    try:
+        return call(given)
+    except FedsiloError:
+        raise
+    except Exception as error:
+        text = f"client {client}, stage '{stage}': {type(error).__name__}: {error}."
+        raise ClientError(text, client=client, stage=stage) from error
+
+
+class SerialRuntime:
+    """Runs jobs in this process, on the serial backend."""
+
+    def encode(self, encoder: ImageEncoder, images: Examples, missing: Sequence[Chunk]) -> Iterator[EncodedChunk]:
+        """Yields the features of the chunks, one after the other."""
+        return (encode_chunk(encoder, images, chunk) for chunk in missing)
+
+    def run(self, job: Job, prepared: Prepared, rules: ClientRules, watch: Watch) -> dict[str, Outcome]:
+        """Runs a job's federations over clients in this process."""
+        method = job.parts[0].plan.method
+        backend = SerialBackend(
+            [
+                Client(prepared.warehouse.portion(number, share.train, share.test), prepared.model, rules, method)
+                for number, share in enumerate(prepared.manifest.shares())
+            ]
+        )
+        try:
+            return job.run(backend, watch)
+        finally:
+            backend.close()

@@ -1,0 +1,104 @@
+"""Checkpoints: the state after a round, whole, checksummed, without pickle.
+
+A checkpoint is written to a temporary folder, synced and renamed, so a folder `round-0007` is always complete. Its
+`checkpoint.json` carries the hash of every state in it; a damaged one is passed over for the one before.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from torch import Tensor
+
+from fedsilo.contracts import State
+from fedsilo.errors import RunError
+from fedsilo.records import read_json, write_json
+from fedsilo.state import read_state, sha256, write_state
+
+EMPTY = sha256({})
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """The state after a round.
+
+    Attributes:
+        folder: Where it is; clients find their private state there.
+        round: The last finished round.
+        shared: The shared state.
+        private: Hash of each client's private state, by client.
+    """
+
+    folder: Path
+    round: int
+    shared: dict[str, Tensor]
+    private: dict[int, str]
+
+
+class Checkpoints:
+    """The checkpoints of one run."""
+
+    def __init__(self, folder: Path, keep: int) -> None:
+        """Keeps the newest `keep` checkpoints in a folder, made when needed."""
+        self._folder, self._keep = folder, keep
+
+    def write(self, round: int, shared: State, save: Callable[[Path], Mapping[int, str]]) -> Checkpoint:
+        """Writes the state after a round; `save` has the clients write theirs into the folder it is given."""
+        final = self._folder / f"round-{round:04d}"
+        temporary = self._folder / f".round-{round:04d}.tmp"
+        for stale in (temporary, final):
+            shutil.rmtree(stale, ignore_errors=True)
+        try:
+            temporary.mkdir(parents=True)
+            shared_hash = write_state(temporary / "shared.safetensors", shared)
+            private = dict(save(temporary))
+            hashes = {str(client): value for client, value in private.items()}
+            write_json(temporary / "checkpoint.json", {"round": round, "shared": shared_hash, "private": hashes})
+            temporary.rename(final)
+            _sync(self._folder)
+        except OSError as error:
+            raise RunError(f"{final}: cannot be written: {error.strerror}. Free space, then resume the run.") from error
+        self._prune()
+        return Checkpoint(final, round, dict(shared), private)
+
+    def newest(self) -> tuple[Checkpoint | None, list[str]]:
+        """Returns the newest sound checkpoint, or None, and a line for each damaged one that was passed over."""
+        notices: list[str] = []
+        for folder in reversed(self._all()):
+            try:
+                return self._read(folder), notices
+            except RunError as error:
+                notices.append(f"passed over a damaged checkpoint: {error}")
+        return None, notices
+
+    def _read(self, folder: Path) -> Checkpoint:
+        document = read_json(folder / "checkpoint.json")
+        try:
+            round, expected = int(document["round"]), str(document["shared"])
+            private = {int(client): str(value) for client, value in document["private"].items()}
+        except (KeyError, ValueError, TypeError, AttributeError) as error:
+            raise RunError(f"{folder}: checkpoint.json is damaged: {error!r}.") from error
+        shared = read_state(folder / "shared.safetensors", expected)
+        for client, value in private.items():
+            if value != EMPTY:
+                read_state(folder / f"client-{client:04d}.safetensors", value)
+        return Checkpoint(folder, round, shared, private)
+
+    def _all(self) -> list[Path]:
+        return sorted(self._folder.glob("round-*"))
+
+    def _prune(self) -> None:
+        for folder in self._all()[: -self._keep]:
+            shutil.rmtree(folder, ignore_errors=True)
+
+
+def _sync(folder: Path) -> None:
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)

@@ -1,0 +1,44 @@
+"""All commands, gathered from the files beside this one."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from fedsilo import __version__
+from fedsilo.cli import cache, doctor, looking, running, writing
+
+app = typer.Typer(
+    name="fedsilo",
+    help="Cross-silo federated learning of prompts for a frozen CLIP, simulated on Ray.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    add_completion=False,
+)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
+) -> None:
+    """Cross-silo federated learning of prompts for a frozen CLIP, simulated on Ray."""
+
+
+app.command()(running.run)
+app.command()(running.resume)
+app.command()(looking.validate)
+app.command()(looking.partition)
+app.command()(looking.show)
+app.command("list")(looking.list_components)
+app.command()(looking.describe)
+app.command()(writing.predict)
+app.command()(writing.new)
+app.command()(doctor.doctor)
+app.add_typer(cache.app, name="cache")

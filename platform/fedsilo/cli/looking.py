@@ -1,0 +1,129 @@
+"""Commands that look and train nothing: validate, partition, show, list, describe."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from fedsilo.cli.output import line, show_json
+from fedsilo.cli.output import show as show_tables
+from fedsilo.cli.running import Json, Overrides, ScenarioFile, conclude
+from fedsilo.contracts import Dataset, Method, Partition
+from fedsilo.errors import UnknownComponent
+from fedsilo.registry import find, names
+
+
+def validate(scenario: ScenarioFile, changes: Overrides = None, json: Json = False) -> None:
+    """Check a scenario and print it complete, with every default."""
+    from fedsilo.scenario.dumping import to_mapping, to_yaml
+    from fedsilo.scenario.reading import read
+
+    checked = read(scenario, changes or ())
+    if json:
+        show_json(to_mapping(checked))
+    else:
+        line(to_yaml(checked).rstrip())
+
+
+def partition(
+    scenario: ScenarioFile,
+    changes: Overrides = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for manifest and picture; default: partitions/NAME.")] = None,
+    json: Json = False,
+) -> None:
+    """Split the data as a scenario says: print, save manifest and picture, train nothing."""
+    from fedsilo.preparation import partition_of
+    from fedsilo.report.partition_picture import draw_partition
+    from fedsilo.report.tables import partition_table
+    from fedsilo.scenario.reading import read
+
+    checked = read(scenario, changes or ())
+    images, manifest = partition_of(checked)
+    folder = out or Path("partitions") / checked.name
+    folder.mkdir(parents=True, exist_ok=True)
+    manifest.write(folder / "partition.json")
+    draw_partition(manifest, folder / "partition.png", checked.name)
+    if json:
+        show_json({"manifest": str(folder / "partition.json"), "sha256": manifest.sha256})
+        return
+    show_tables(partition_table(manifest))
+    for notice in images.notices:
+        line(f"note: {notice}")
+    line(
+        f"manifest: {folder / 'partition.json'}   picture: {folder / 'partition.png'}   sha256: {manifest.sha256[:16]}"
+    )
+
+
+def show_run(folder: Path, json: bool) -> None:
+    """Prints the tables of a run."""
+    from fedsilo.report.tables import clients_table, rounds_table
+    from fedsilo.results import load
+
+    found = load(folder)
+    if json:
+        document: dict[str, Any] = {"run": str(folder), "finished": found.finished}
+        document |= {"rounds": found.rounds.to_dict("records"), "clients": found.clients.to_dict("records")}
+        show_json({**document, "result": found.result if found.finished else None})
+        return
+    if not found.rounds.empty:
+        show_tables(rounds_table(found), clients_table(found))
+    if found.finished:
+        conclude(found, json=False)
+    else:
+        line(f"not finished: {len(found.rounds)} of {found.scenario.training.rounds} rounds. fedsilo resume {folder}")
+
+
+def show(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")], json: Json = False) -> None:
+    """Print a run's rounds, clients and results from its records."""
+    show_run(folder, json)
+
+
+def list_components(json: Json = False) -> None:
+    """List methods, partitions, data sets and backbones."""
+    from fedsilo.report.tables import listing
+
+    kinds: dict[str, Any] = {"methods": Method, "partitions": Partition, "data sets": Dataset}
+    found = {
+        kind: [(name, _first_line(find(contract, name))) for name in names(contract)]
+        for kind, contract in kinds.items()
+    }
+    found["backbones"] = _backbones()
+    if json:
+        show_json({kind: dict(entries) for kind, entries in found.items()})
+        return
+    for kind, entries in found.items():
+        show_tables(listing(kind, entries))
+
+
+def _backbones() -> list[tuple[str, str]]:
+    from fedsilo.backbone.catalogue import known_names
+
+    own, *others = known_names()
+    return [(own, "The shipped small CLIP."), ("any open_clip model", f"{len(others)} names, e.g. ViT-B-16, RN50.")]
+
+
+def _first_line(cls: type) -> str:
+    return (cls.__doc__ or "").strip().splitlines()[0]
+
+
+def describe(
+    kind: Annotated[str | None, typer.Argument(help="A section, for example method.")] = None,
+    name: Annotated[str | None, typer.Argument(help="A component, for example promptfl.")] = None,
+    json: Json = False,
+) -> None:
+    """Print every scenario key with type, default and meaning, from the code itself."""
+    from fedsilo.report.tables import description_table
+    from fedsilo.scenario.describing import describe as rows_of
+
+    rows = rows_of(kind, name)
+    if not rows and kind is None:
+        raise UnknownComponent("there is nothing to describe.")
+    if json:
+        from dataclasses import asdict
+
+        show_json([asdict(row) for row in rows])
+        return
+    title = " ".join(word for word in (kind, name) if word) or "scenario"
+    show_tables(description_table(title, rows))

@@ -1,0 +1,38 @@
+"""Where commands write: tables for people on standard output, progress on standard error, JSON for machines."""
+
+from __future__ import annotations
+
+import json
+import sys
+from typing import Any
+
+from rich.console import Console, RenderableType
+
+WIDTH_WITHOUT_TERMINAL = 110
+
+
+def console() -> Console:
+    """Returns the console for results; without a terminal a fixed width keeps tables whole in logs."""
+    return Console(width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL, highlight=False, soft_wrap=False)
+
+
+def progress_console() -> Console:
+    """Returns the console for progress, on standard error."""
+    return Console(stderr=True, highlight=False)
+
+
+def show(*parts: RenderableType) -> None:
+    """Prints tables and lines."""
+    out = console()
+    for part in parts:
+        out.print(part)
+
+
+def line(text: str) -> None:
+    """Prints a line as it is, whatever brackets it has."""
+    console().print(text, markup=False, soft_wrap=True)
+
+
+def show_json(document: Any) -> None:
+    """Prints one JSON document."""
+    print(json.dumps(document, indent=2, ensure_ascii=False, default=str))

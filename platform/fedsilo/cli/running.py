@@ -1,0 +1,67 @@
+"""`fedsilo run` and `fedsilo resume`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from fedsilo.cli.output import line, progress_console, show, show_json
+from fedsilo.cli.progress import live
+from fedsilo.report.tables import results_table
+from fedsilo.results import Run
+
+ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="Scenario file (YAML).")]
+Overrides = Annotated[
+    list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Changes, for example training.rounds=3 seed=1.")
+]
+Json = Annotated[bool, typer.Option("--json", help="Print the result as JSON, nothing else.")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
+
+
+def run(scenario: ScenarioFile, changes: Overrides = None, json: Json = False, quiet: Quiet = False) -> None:
+    """Run a scenario in a new folder and print the accuracy table."""
+    from fedsilo.running import begin
+    from fedsilo.scenario.reading import read
+
+    _go(begin(read(scenario, changes or ())), json, quiet)
+
+
+def resume(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of an interrupted run.")],
+    json: Json = False,
+    quiet: Quiet = False,
+) -> None:
+    """Go on with an interrupted run; the result is the one it would have had."""
+    _go(folder, json, quiet)
+
+
+def _go(folder: Path, json: bool, quiet: bool) -> None:
+    from fedsilo.results import load
+    from fedsilo.running import go
+
+    rounds = load(folder).scenario.training.rounds
+    try:
+        with live(rounds, quiet or json) as listener:
+            finished = go(folder, listener)
+    except KeyboardInterrupt:
+        progress_console().print(f"stopped. Go on with: fedsilo resume {folder}", markup=False, highlight=False)
+        raise
+    conclude(finished, json)
+
+
+def conclude(run: Run, json: bool) -> None:
+    """Prints a finished run: its table, warnings, and where everything is."""
+    if json:
+        show_json({**run.result, "run": str(run.folder)})
+        return
+    result = run.result
+    show(results_table(result))
+    if result["privacy"]:
+        line(f"privacy: epsilon {result['privacy']['epsilon']:.3g} at delta {result['privacy']['delta']:g} per client")
+    for text in result["warnings"]:
+        line(f"warning: {text}")
+    for text in result["notices"]:
+        line(f"note: {text}")
+    line(f"run: {run.folder}   partition: {run.folder / 'partition.png'}   sha256: {result['sha256'][:16]}")

@@ -1,0 +1,62 @@
+"""`fedsilo predict` and `fedsilo new`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from PIL import Image, UnidentifiedImageError
+from rich.table import Table
+
+from fedsilo.cli.output import line, show, show_json
+from fedsilo.cli.running import Json
+from fedsilo.errors import DataError, RunError
+
+
+def predict(
+    folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
+    images: Annotated[list[Path], typer.Argument(metavar="IMAGES...", help="Image files.")],
+    client: Annotated[int, typer.Option(help="Whose prompt to use.")],
+    json: Json = False,
+) -> None:
+    """Classify new images with a client's learned prompt."""
+    from fedsilo.results import load
+
+    frame = load(folder).predict(client, [_open(path) for path in images])
+    frame.insert(0, "image", [str(path) for path in images])
+    if json:
+        show_json(frame.to_dict("records"))
+        return
+    table = Table(title=f"{folder.name}: client {client:02d}", title_justify="left")
+    for title in ("image", "class", "probability", "next best"):
+        table.add_column(title, justify="right" if title == "probability" else "left")
+    for row in frame.to_dict("records"):
+        table.add_row(row["image"], row["class"], f"{row['probability']:.3f}", row["next_best"])
+    show(table)
+
+
+def _open(path: Path) -> Image.Image:
+    try:
+        with Image.open(path) as image:
+            return image.convert("RGB")
+    except FileNotFoundError:
+        raise DataError(f"{path}: there is no such image.") from None
+    except (OSError, UnidentifiedImageError, ValueError, Image.DecompressionBombError) as error:
+        raise DataError(f"{path}: is not an image that can be read: {error}.") from error
+
+
+def new(
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it, for example my-study.yaml.")],
+    force: Annotated[bool, typer.Option(help="Overwrite an existing file.")] = False,
+) -> None:
+    """Write a commented starter scenario."""
+    from fedsilo.scenario.starter import starter
+
+    if path.exists() and not force:
+        raise RunError(f"{path}: exists. Choose another name, or --force to overwrite it.")
+    try:
+        path.write_text(starter(path.stem), encoding="utf-8")
+    except OSError as error:
+        raise RunError(f"{path}: cannot be written: {error.strerror}.") from error
+    line(f"wrote {path}. Run it with: fedsilo run {path}")

@@ -1,0 +1,179 @@
+"""One client: its own data and private state, and what it does when asked. Ray knows nothing of it, nor it of Ray."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from fedsilo.contracts import (
+    ClientScore,
+    ClientTask,
+    ClientUpdate,
+    FeatureSource,
+    Indices,
+    Mechanism,
+    Method,
+    Predictor,
+    State,
+)
+from fedsilo.errors import ClientError
+from fedsilo.prompts.frozen import FrozenModel
+from fedsilo.state import read_state, sha256, to_arrays, to_tensors, write_state
+from fedsilo.training import LocalWork, Training
+
+
+@dataclass(frozen=True, slots=True)
+class ClientData:
+    """What one client holds.
+
+    Attributes:
+        number: The client's number, from 0.
+        train: Features of its training images.
+        train_labels: (n,) their classes.
+        test: Features of all test images of the federation; own ones are found by `own_test`.
+        test_labels: (N,) their classes.
+        own_test: (m,) positions of the client's own test images.
+    """
+
+    number: int
+    train: FeatureSource
+    train_labels: Indices
+    test: FeatureSource
+    test_labels: Indices
+    own_test: Indices
+
+
+@dataclass(frozen=True, slots=True)
+class ClientRules:
+    """What the scenario says to every client.
+
+    Attributes:
+        seed: The scenario's seed.
+        training: Its section.
+        mechanism: The privacy mechanism.
+        test_batch: Images per batch in evaluation.
+        neighbours: Whether to measure on all other clients' test images as well.
+    """
+
+    seed: int
+    training: Training
+    mechanism: Mechanism
+    test_batch: int
+    neighbours: bool
+
+
+class Client:
+    """A data owner in the federation."""
+
+    def __init__(self, data: ClientData, model: FrozenModel, rules: ClientRules, method: Method) -> None:
+        """Makes a client that has taken up a method.
+
+        Args:
+            data: What it holds.
+            model: The frozen side, shared with other clients and never written.
+            rules: What the scenario says.
+            method: The method to begin with.
+        """
+        self._data, self._model, self._rules = data, model, rules
+        self._train_labels = torch.from_numpy(np.array(data.train_labels, dtype=np.int64))
+        self.enter(method)
+
+    def enter(self, method: Method) -> None:
+        """Takes up a method: the private state is its initial one."""
+        self._method = method
+        self._private = method.initial_private(self._model, self._rules.seed, self._data.number)
+        self._anchor, self._round = self._private, -1
+
+    def train(self, task: ClientTask) -> ClientUpdate:
+        """Returns the update for one exchange.
+
+        The first exchange of a round anchors the private state; the same round asked for again (after another
+        client died) starts from that anchor, so a retry gives the same bits.
+        """
+        started = time.perf_counter()
+        if task.exchange == 0:
+            self._begin(task.round)
+        shared = self._on_device(to_tensors(task.shared))
+        work = LocalWork(
+            self._model,
+            self._data.train,
+            self._train_labels,
+            shared,
+            self._on_device(self._private),
+            self._rules.training,
+            self._rules.seed,
+            self._data.number,
+            task.round,
+            task.exchange,
+        )
+        result = self._method.train(work)
+        self._private = {name: tensor.detach().cpu() for name, tensor in result.private.items()}
+        upload = to_arrays(self._rules.mechanism.protect_client(shared, self._declared(result.upload)))
+        seconds = time.perf_counter() - started
+        return ClientUpdate(self._data.number, upload, len(self._train_labels), result.loss, seconds)
+
+    def evaluate(self, shared: Mapping[str, NDArray[np.float32]]) -> ClientScore:
+        """Returns how the shared state with this client's private state does on test images."""
+        state = self._on_device(to_tensors(shared))
+        with torch.no_grad():
+            predict = self._method.predictor(self._model, state, self._on_device(self._private))
+            own = self._data.own_test
+            correct, loss = self._score(predict, own)
+            elsewhere_correct, elsewhere = -1, 0
+            if self._rules.neighbours:
+                others = np.setdiff1d(np.arange(len(self._data.test_labels)), own)
+                elsewhere_correct, elsewhere = self._score(predict, others)[0], len(others)
+        return ClientScore(self._data.number, correct, len(own), elsewhere_correct, elsewhere, loss)
+
+    def save(self, folder: Path) -> str:
+        """Writes the private state into the folder; returns its hash. An empty state is not written."""
+        if not self._private:
+            return sha256({})
+        return write_state(self._file(folder), self._private)
+
+    def restore(self, folder: Path, expected: str) -> None:
+        """Reads the private state from a folder that `save` wrote. Raises RunError when it is damaged."""
+        self._private = {} if expected == sha256({}) else read_state(self._file(folder), expected)
+        self._anchor, self._round = self._private, -1
+
+    def _begin(self, round: int) -> None:
+        if round == self._round:
+            self._private = self._anchor
+        else:
+            self._anchor, self._round = self._private, round
+
+    def _declared(self, upload: State) -> State:
+        if set(upload) != set(self._method.uploads):
+            raise ClientError(
+                f"client {self._data.number}: the method uploads {sorted(upload)} "
+                f"but declares {sorted(self._method.uploads)}. Correct `uploads` in the method's file.",
+                client=self._data.number,
+                stage="upload",
+            )
+        return upload
+
+    def _score(self, predict: Predictor, positions: Indices) -> tuple[int, float]:
+        correct, loss, size = 0, 0.0, self._rules.test_batch
+        for start in range(0, len(positions), size):
+            chosen = positions[start : start + size]
+            pooled, tokens = self._data.test.batch(chosen, 0)
+            labels = torch.from_numpy(np.array(self._data.test_labels[chosen], dtype=np.int64))
+            device = self._model.device
+            scores = predict(pooled.to(device), None if tokens is None else tokens.to(device)).float().cpu()
+            correct += int((scores.argmax(dim=1) == labels).sum())
+            loss += float(cross_entropy(scores, labels, reduction="sum"))
+        return correct, loss / len(positions) if len(positions) else float("nan")
+
+    def _on_device(self, state: State) -> dict[str, Tensor]:
+        return {name: tensor.to(self._model.device) for name, tensor in state.items()}
+
+    def _file(self, folder: Path) -> Path:
+        return folder / f"client-{self._data.number:04d}.safetensors"

@@ -1,0 +1,56 @@
+"""What a run ran on: versions, machine, command. Kept beside the results, since bits depend on it."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import sys
+from typing import Any
+
+PACKAGES = (
+    "fedsilo",
+    "ray",
+    "torch",
+    "torchvision",
+    "open_clip_torch",
+    "pot",
+    "opacus",
+    "omegaconf",
+    "numpy",
+    "pandas",
+    "pillow",
+    "safetensors",
+    "scikit-learn",
+)
+
+
+def environment() -> dict[str, Any]:
+    """Returns versions, machine and command of this process, as plain values."""
+    return {
+        "command": sys.argv,
+        "python": platform.python_version(),
+        "system": f"{platform.system()} {platform.release()} {platform.machine()}",
+        "cores": os.cpu_count(),
+        "memory_gib": round(memory_bytes() / 2**30, 1),
+        "packages": versions(),
+    }
+
+
+def versions() -> dict[str, str]:
+    """Returns the version of every package the numbers depend on; "missing" where there is none."""
+    found = {}
+    for name in PACKAGES:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            found[name] = "missing"
+    return found
+
+
+def memory_bytes() -> int:
+    """Returns the machine's memory in bytes, 0 where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (ValueError, OSError):
+        return 0

@@ -1,0 +1,86 @@
+"""The errors a user can meet.
+
+    FedsiloError
+    ├── ScenarioError       the scenario file or an override is wrong; carries every problem found
+    ├── UnknownComponent    no method, partition, data set or model of that name
+    ├── DataError           images, labels or a manifest are missing, broken or do not fit
+    ├── BackboneError       a model cannot be loaded, or its towers are not of a supported kind
+    ├── ResourceError       the machine or the cluster cannot give what was asked
+    ├── ClientError         a client failed; names client, round and stage
+    │   └── ClientLost      its process died or did not answer in time; the round can be tried again
+    ├── RunError            a run folder is missing, taken, damaged or of another scenario
+    └── PrivacyBudgetError  a release would spend more than the budget
+
+Every class takes the finished message first and everything else as an option: an exception whose `__init__`
+has required keyword arguments loses its text on the way out of a Ray worker.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class FedsiloError(Exception):
+    """A fault that the user can act on; the message says where, what, and what to do."""
+
+
+class ScenarioError(FedsiloError):
+    """A scenario that cannot be run.
+
+    Attributes:
+        problems: One line per problem, in the order of the file.
+    """
+
+    def __init__(self, message: str, problems: Sequence[str] = ()) -> None:
+        super().__init__(message, problems)
+        self.problems: tuple[str, ...] = tuple(problems) or (message,)
+
+    def __str__(self) -> str:
+        return "\n".join(self.problems)
+
+
+class UnknownComponent(FedsiloError):
+    """A name that no component answers to."""
+
+
+class DataError(FedsiloError):
+    """Data that is missing, broken, or not what the scenario says."""
+
+
+class BackboneError(FedsiloError):
+    """A model that cannot be loaded or is not of a supported kind."""
+
+
+class ResourceError(FedsiloError):
+    """More was asked than the machine or the cluster has."""
+
+
+class ClientError(FedsiloError):
+    """A client that failed, with where it was.
+
+    Attributes:
+        client: The client's number, if known.
+        round: The round, if known.
+        stage: What it was doing, for example "train".
+    """
+
+    def __init__(
+        self, message: str, client: int | None = None, round: int | None = None, stage: str | None = None
+    ) -> None:
+        super().__init__(message, client, round, stage)
+        self.client, self.round, self.stage = client, round, stage
+
+    def __str__(self) -> str:
+        return str(self.args[0])
+
+
+class ClientLost(ClientError):
+    """A client whose process died or did not answer in time."""
+
+
+class RunError(FedsiloError):
+    """A run folder that cannot be used as asked."""
+
+
+class PrivacyBudgetError(FedsiloError):
+    """A release that would exceed the privacy budget."""

@@ -1,0 +1,21 @@
+"""Scenario keys: a dataclass field that knows what it means."""
+
+from __future__ import annotations
+
+from dataclasses import field
+from typing import Any
+
+
+def key(default: Any, meaning: str, *allowed: str, within: str = "") -> Any:
+    """Returns a dataclass field with its meaning and what it may be; the scenario reader checks the latter.
+
+    Args:
+        default: The default value; a class or function makes it anew (`dict`, a nested section).
+        meaning: One line for `fedsilo describe`: what it is, unit.
+        allowed: The words it may be, when it is a word of a fixed list.
+        within: The range of a number, for example ">= 1", "> 0" or "in (0, 1]".
+    """
+    metadata = {"help": meaning, "allowed": allowed, "within": within}
+    if callable(default):
+        return field(default_factory=default, metadata=metadata)
+    return field(default=default, metadata=metadata)

@@ -1,0 +1,132 @@
+"""What can be used of a tree of image files, and what people should know about it and about the rest."""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from fedsilo.imagefiles.layouts import TEST, TRAIN, Place, Tree
+from fedsilo.imagefiles.reading import Finding, inspect
+from fedsilo.imagefiles.sources import Member, Source
+
+NAMED = 4  # names given before the rest is only counted
+
+
+@dataclass(frozen=True, slots=True)
+class Usable:
+    """One sound image file.
+
+    Attributes:
+        name: Its name in the source.
+        place: Where it stands.
+        digest: Digest of its bytes.
+    """
+
+    name: str
+    place: Place
+    digest: str
+
+
+def survey(source: Source, tree: Tree, limit: int, generator: np.random.Generator) -> tuple[list[Usable], list[str]]:
+    """Reads and checks the image files of a tree.
+
+    Args:
+        source: Where they are.
+        tree: Which they are.
+        limit: At most so many of each place are drawn and looked at; 0 takes all.
+        generator: Where the draws come from.
+
+    Returns:
+        The sound images in the tree's order, and one line on each kind of thing that was left out or converted.
+    """
+    kept = _drawn(tree.places, limit, generator)
+    members = [tree.images[position] for position in kept]
+    findings = inspect(source, [member.name for member in members])
+    images = [
+        Usable(member.name, tree.places[position], finding.digest)
+        for position, member, finding in zip(kept, members, findings, strict=True)
+        if not finding.fault
+    ]
+    return images, [*_left_out(tree, members, findings), *_empty(tree, images), *_converted(members, findings)]
+
+
+def remarks(images: Sequence[Usable]) -> list[str]:
+    """Lines on images that all have a split: classes that lack some, and the same bytes in two places."""
+    found = {image.place for image in images}
+    domains, labels = (sorted({getattr(place, part) for place in found}) for part in ("domain", "label"))
+    gaps = []
+    for domain in domains:
+        for label in labels:
+            lacking = [split for split in (TRAIN, TEST) if Place(split, domain, label) not in found]
+            if lacking:
+                gaps.append(f"{label}{' in ' * bool(domain)}{domain} ({', '.join(lacking)})")
+    lines = [listed("times a class has no image in a split or domain", gaps)] if gaps else []
+    leaked = _repeated(images, lambda place: place.split)
+    if leaked:
+        lines.append(listed("images are byte for byte both in training and in test", leaked))
+    torn = _repeated(images, lambda place: place.label)
+    if torn:
+        lines.append(listed("images are byte for byte in more than one class", torn))
+    return lines
+
+
+def listed(what: str, names: Sequence[str]) -> str:
+    """One line such as "3 broken images: a, b, c.", with a handful of the names and the number of the others."""
+    shown = ", ".join(name.encode("utf-8", "replace").decode() for name in names[:NAMED])
+    rest = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
+    return f"{len(names):,} {what}: {shown}{rest}."
+
+
+def _drawn(places: Sequence[Place], limit: int, generator: np.random.Generator) -> list[int]:
+    """Positions to look at, ascending."""
+    if not limit:
+        return list(range(len(places)))
+    groups: dict[Place, list[int]] = defaultdict(list)
+    for position, place in enumerate(places):
+        groups[place].append(position)
+    return sorted(int(position) for group in groups.values() for position in generator.permutation(group)[:limit])
+
+
+def _left_out(tree: Tree, members: Sequence[Member], findings: Sequence[Finding]) -> Iterator[str]:
+    faults = [
+        f"{'/'.join(member.parts)} ({finding.fault})"
+        for member, finding in zip(members, findings, strict=True)
+        if finding.fault
+    ]
+    groups = (
+        ("broken image files are left out", faults),
+        ("files that are no images by their names are left out", tree.strangers),
+        (f"image files that do not lie at {tree.pattern} are left out", tree.misplaced),
+        ("files or folders that cannot be reached are left out", tree.refused),
+    )
+    return (listed(what, names) for what, names in groups if names)
+
+
+def _empty(tree: Tree, images: Sequence[Usable]) -> Iterator[str]:
+    """Lines on classes and domains that have a folder and no usable image anywhere."""
+    for what, part in (("classes", "label"), ("domains", "domain")):
+        known = {getattr(place, part) for place in (*tree.folders, *tree.places)}
+        empty = sorted(known - {getattr(image.place, part) for image in images})
+        if empty:
+            yield listed(f"{what} without a usable image are left out", empty)
+
+
+def _converted(members: Sequence[Member], findings: Sequence[Finding]) -> Iterator[str]:
+    rows = zip(members, findings, strict=True)
+    other = [("/".join(member.parts), finding.mode) for member, finding in rows if finding.mode not in ("", "RGB")]
+    if other:
+        modes = ", ".join(f"{count:,} {mode}" for mode, count in sorted(Counter(mode for _, mode in other).items()))
+        yield listed(f"images of other colour modes are converted to RGB ({modes})", [name for name, _ in other])
+
+
+def _repeated(images: Sequence[Usable], part: Callable[[Place], str]) -> list[str]:
+    """Names of the first images whose bytes occur again where `part` of the place is another."""
+    first: dict[str, Usable] = {}
+    seen: dict[str, set[str]] = defaultdict(set)
+    for image in images:
+        first.setdefault(image.digest, image)
+        seen[image.digest].add(part(image.place))
+    return [first[digest].name for digest, parts in seen.items() if len(parts) > 1]

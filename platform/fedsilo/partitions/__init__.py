@@ -1,0 +1,1 @@
+"""Partitions: one rule and one file each, found by its name."""

@@ -1,0 +1,121 @@
+"""What happens before the first round: data, partition, frozen model, image features.
+
+All of it is a function of the scenario; features come from the cache where they can.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Protocol
+
+import torch
+from torch.nn.functional import normalize
+
+from fedsilo.backbone.cache import FeatureCache
+from fedsilo.backbone.cached import CachedFeatures
+from fedsilo.backbone.extraction import extract
+from fedsilo.backbone.features import Chunk, EncodedChunk, OnlineFeatures, Viewing
+from fedsilo.backbone.images import ImageEncoder
+from fedsilo.backbone.loading import LoadedBackbone, load
+from fedsilo.contracts import Examples, FeatureSource, Indices, LabelledImages, Progress
+from fedsilo.errors import DataError
+from fedsilo.manifest import Manifest, freeze
+from fedsilo.prompts.frozen import FrozenModel
+from fedsilo.registry import name_of
+from fedsilo.scenario.sections import Scenario
+from fedsilo.seeds import numpy_generator
+from fedsilo.warehouse import Warehouse
+
+
+class Encoders(Protocol):
+    """Whoever encodes images: this process or a group of actors."""
+
+    def encode(self, encoder: ImageEncoder, images: Examples, missing: Sequence[Chunk]) -> Iterable[EncodedChunk]:
+        """Yields the features of the chunks, in any order."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """All that a federation starts from.
+
+    Attributes:
+        name: The scenario's name.
+        images: The data set.
+        manifest: Who holds what.
+        model: The frozen side that all clients share.
+        warehouse: Features and labels of all examples.
+        notices: What the user should know, one line each.
+    """
+
+    name: str
+    images: LabelledImages
+    manifest: Manifest
+    model: FrozenModel
+    warehouse: Warehouse
+    notices: tuple[str, ...]
+
+    def positions(self, client: int) -> tuple[Indices, Indices]:
+        """Returns the positions of one client's training and test images."""
+        share = self.manifest.shares()[client]
+        return share.train, share.test
+
+
+def prepare(scenario: Scenario, runtime: Encoders, progress: Progress) -> Prepared:
+    """Returns everything before the rounds.
+
+    Args:
+        scenario: The scenario.
+        runtime: Encodes images, in this process or elsewhere.
+        progress: Told how far the features are.
+
+    Raises:
+        DataError: The data are missing or cannot be split as asked.
+        BackboneError: The model cannot be had, or does not give what the method needs.
+    """
+    images, manifest = partition_of(scenario)
+    loaded = load(scenario.backbone, scenario.seed)
+    model = frozen_model(loaded, images.classes, images.template)
+    cache, tokens = FeatureCache(), scenario.method.needs_tokens
+
+    def features(stage: str, examples: Examples, *views: int) -> CachedFeatures:
+        def encode(missing: Sequence[Chunk]) -> Iterable[EncodedChunk]:
+            return runtime.encode(loaded.images, examples, missing)
+
+        def told(done: int, total: int) -> None:
+            progress(stage, done, total)
+
+        return extract(loaded.images, examples, Viewing(views, scenario.seed, tokens), cache, encode, told)
+
+    test = features("test images", images.test, 0)
+    train: FeatureSource
+    if scenario.training.online:
+        train = OnlineFeatures(loaded.images, images.train, scenario.seed, tokens)
+    else:
+        train = features("training images", images.train, *(range(1, scenario.training.views + 1) or (0,)))
+    warehouse = Warehouse(train, images.train.labels, test, images.test.labels)
+    return Prepared(scenario.name, images, manifest, model, warehouse, (*images.notices, *cache.notices))
+
+
+def partition_of(scenario: Scenario) -> tuple[LabelledImages, Manifest]:
+    """Returns the data and who holds what of them. Raises DataError."""
+    images = scenario.data.load(scenario.seed)
+    shares = scenario.partition.split(images, numpy_generator(scenario.seed, "partition"))
+    if not any(len(share.test) for share in shares):
+        raise DataError("partition: no client has a test image, so nothing could be measured. Give more test data.")
+    rule = {"name": name_of(scenario.partition), **asdict(scenario.partition)}  # type: ignore[call-overload]
+    return images, freeze(images, shares, rule, scenario.seed)
+
+
+def frozen_model(loaded: LoadedBackbone, classes: Sequence[str], template: str) -> FrozenModel:
+    """Returns what clients need of a backbone, for these classes.
+
+    Args:
+        loaded: The backbone.
+        classes: Class names in label order.
+        template: Hand-written prompt with `{}` for the class.
+    """
+    texts = [template.replace("{}", name.replace("_", " ")) for name in classes]
+    zero_shot: torch.Tensor = normalize(loaded.encode_texts(texts), dim=-1)
+    return FrozenModel(loaded.text, loaded.class_tokens(classes), loaded.scale, zero_shot, loaded.device)

@@ -1,0 +1,72 @@
+"""`python -m fedsilo.pretraining` trains fedsilo-tiny from nothing and prints its table; `--table` only prints it."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import torch
+from open_clip.model import CLIP
+
+from fedsilo.pretraining.pictures import choose_emblems, draw_all
+from fedsilo.pretraining.table import measure
+from fedsilo.pretraining.towers import Speller, new_model, read_model, read_tokenizer, write_folder, write_weights
+from fedsilo.pretraining.training import Recipe, train
+from fedsilo.seeds import derive
+
+SHIPPED = Path(__file__).resolve().parent.parent / "backbone" / "fedsilo-tiny"
+_REPORT_EVERY = 50
+_SAVE_EVERY = 500
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Trains or only measures; returns the exit status."""
+    options = _parser().parse_args(arguments)
+    torch.set_num_threads(options.threads)
+    if not options.table:
+        recipe = Recipe(pictures=options.pictures, steps=options.steps, seed=options.seed)
+        _pretrain(options.folder, recipe, options.threads)
+    print(measure(read_model(options.folder), read_tokenizer(options.folder)).text())
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    recipe = Recipe()
+    parser = argparse.ArgumentParser(prog="python -m fedsilo.pretraining", description=__doc__)
+    parser.add_argument("folder", type=Path, nargs="?", default=SHIPPED, help="model folder (default: the shipped one)")
+    parser.add_argument("--table", action="store_true", help="measure the weights that are there; no training")
+    parser.add_argument("--pictures", type=int, default=recipe.pictures, help="pictures to draw (default %(default)s)")
+    parser.add_argument("--steps", type=int, default=recipe.steps, help="optimizer steps (default %(default)s)")
+    parser.add_argument("--seed", type=int, default=recipe.seed, help="seed of everything (default %(default)s)")
+    parser.add_argument("--threads", type=int, default=2, help="CPU threads (default %(default)s)")
+    return parser
+
+
+def _pretrain(folder: Path, recipe: Recipe, threads: int) -> None:
+    write_folder(folder)
+    emblems = choose_emblems(recipe.pictures, recipe.seed)
+    print(f"drawing {len(emblems)} pictures", flush=True)
+    pictures = draw_all(emblems, threads)
+    model = new_model(folder, derive(recipe.seed, "pretraining weights"))
+    train(model, Speller(read_tokenizer(folder)), emblems, pictures, recipe, _reporter(folder, model, recipe.steps))
+
+
+def _reporter(folder: Path, model: CLIP, steps: int) -> Callable[[int, float, float], None]:
+    """Returns what is done after each step: a line now and then, weights now and then and at the end."""
+    smooth = 0.0
+
+    def after_step(step: int, loss: float, seconds: float) -> None:
+        nonlocal smooth
+        smooth = loss if step == 1 else 0.95 * smooth + 0.05 * loss
+        if step % _REPORT_EVERY == 0 or step == steps:
+            print(f"step {step:5d} of {steps}  loss {smooth:.3f}  {seconds:5.0f} s", flush=True)
+        if step % _SAVE_EVERY == 0 or step == steps:
+            write_weights(folder, model)
+
+    return after_step
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,163 @@
+"""Contrastive pretraining: symmetric InfoNCE on the pooled token, and half of one on the mean of the patch tokens."""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from open_clip.model import CLIP
+from torch import Tensor
+
+from fedsilo.emblems.drawing import Emblem
+from fedsilo.pretraining.captions import Caption, write_caption
+from fedsilo.pretraining.pictures import Pixels, shifted
+from fedsilo.pretraining.towers import MEAN, STD, Speller, encode_images, encode_words
+from fedsilo.seeds import numpy_generator, torch_generator
+
+LENGTHS = (4, 4, 8, 16)
+"""Most words or vectors in front of the name, one of these for a batch."""
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """How long and how fast.
+
+    Attributes:
+        pictures: Drawn once, used again in every epoch.
+        steps: Optimizer steps.
+        batch: Pairs a step.
+        rate: Highest learning rate of AdamW, reached after `warm_up` steps, then a cosine down to 0.
+        warm_up: Steps of rising rate.
+        decay: Weight decay of the matrices.
+        patches: Weight of the loss on the patch tokens.
+        seed: Seed of everything.
+    """
+
+    pictures: int = 36_000
+    steps: int = 3_000
+    batch: int = 128
+    rate: float = 1e-3
+    warm_up: int = 200
+    decay: float = 0.05
+    patches: float = 0.5
+    seed: int = 0
+
+
+def contrast(similarity: Tensor, true: Tensor) -> Tensor:
+    """Returns the symmetric InfoNCE loss.
+
+    Args:
+        similarity: (b, b) scaled similarity of picture i and caption j.
+        true: (b, b) whether caption j is true of picture i; off the diagonal such a pair is no negative.
+    """
+    pairs = torch.eye(len(true), dtype=torch.bool)
+    similarity = similarity.masked_fill(true & ~pairs, -math.inf)
+    target = torch.arange(len(true))
+    cross_entropy = torch.nn.functional.cross_entropy
+    return 0.5 * (cross_entropy(similarity, target) + cross_entropy(similarity.T, target))
+
+
+def truth(emblems: list[Emblem], captions: list[Caption]) -> Tensor:
+    """Returns (b, b): whether all that caption j says holds for emblem i."""
+    facts = np.array([(e.label, e.colour, e.texture, e.domain) for e in emblems])
+    said = np.array([caption.says for caption in captions])
+    agrees = (facts[:, None, :] == said[None, :, :]) | (said[None, :, :] < 0)
+    return torch.from_numpy(agrees.all(axis=2))
+
+
+def to_pixels(pictures: Pixels) -> Tensor:
+    """Returns 8-bit pictures (b, 64, 64, 3) normalised for the model, (b, 3, 64, 64)."""
+    scaled = torch.from_numpy(pictures).permute(0, 3, 1, 2).float() / 255
+    return (scaled - torch.tensor(MEAN)[:, None, None]) / torch.tensor(STD)[:, None, None]
+
+
+def random_vectors(ids: Tensor, width: int, generator: torch.Generator) -> Tensor:
+    """Returns (b, t, width) normal vectors, a spread of each caption's own between 0.01 and 0.3.
+
+    Learned contexts begin at 0.02 and grow; the tower is to know the class name behind either.
+    """
+    spread = 0.01 * 30 ** torch.rand(len(ids), 1, 1, generator=generator)
+    return spread * torch.randn(*ids.shape, width, generator=generator)
+
+
+def batches(count: int, recipe: Recipe) -> Iterator[NDArray[np.int64]]:
+    """Yields positions of pictures without end, each picture once an epoch."""
+    generator = numpy_generator(recipe.seed, "pretraining order")
+    while True:
+        order = generator.permutation(count)
+        yield from (order[at : at + recipe.batch] for at in range(0, count - recipe.batch + 1, recipe.batch))
+
+
+def loss_of(model: CLIP, pixels: Tensor, ids: Tensor, vectors: Tensor, true: Tensor, patches: float) -> Tensor:
+    """Returns the loss of one batch."""
+    pooled, tokens = encode_images(model, pixels)
+    words = encode_words(model, ids, vectors)
+    scale = model.logit_scale.exp()
+    # The mean of the tokens is not brought to length 1: so patches gain by agreeing with one another.
+    on_patches = contrast(scale * tokens.mean(dim=1) @ words.T, true)
+    return contrast(scale * pooled @ words.T, true) + patches * on_patches
+
+
+def make_optimizer(model: CLIP, recipe: Recipe) -> torch.optim.AdamW:
+    """Returns AdamW with weight decay on the matrices alone."""
+    decayed = [p for name, p in model.named_parameters() if p.ndim >= 2 and "embedding" not in name]
+    others = [p for name, p in model.named_parameters() if p.ndim < 2 or "embedding" in name]
+    groups = [{"params": decayed, "weight_decay": recipe.decay}, {"params": others, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98))
+
+
+def rate_at(step: int, recipe: Recipe) -> float:
+    """Returns the learning rate of a step, from 0."""
+    if step < recipe.warm_up:
+        return recipe.rate * (step + 1) / recipe.warm_up
+    done = (step - recipe.warm_up) / max(1, recipe.steps - recipe.warm_up)
+    return recipe.rate * 0.5 * (1 + math.cos(math.pi * done))
+
+
+def train(
+    model: CLIP,
+    speller: Speller,
+    emblems: list[Emblem],
+    pictures: Pixels,
+    recipe: Recipe,
+    after_step: Callable[[int, float, float], None],
+) -> None:
+    """Trains the model in place.
+
+    Args:
+        model: The model, with fresh weights.
+        speller: Spells the captions.
+        emblems: What the pictures show.
+        pictures: (n, 64, 64, 3).
+        recipe: How long and how fast.
+        after_step: Called with the step from 1, its loss and the seconds since the start.
+    """
+    optimizer, start = make_optimizer(model, recipe), time.monotonic()
+    words = numpy_generator(recipe.seed, "pretraining captions")
+    moves = numpy_generator(recipe.seed, "pretraining views")
+    noise = torch_generator(recipe.seed, "pretraining vectors")
+    order = batches(len(emblems), recipe)
+    for step in range(recipe.steps):
+        chosen = next(order)
+        shown = [emblems[at] for at in chosen]
+        # One limit for the batch: the text tower runs as long as the longest caption.
+        longest = LENGTHS[words.integers(len(LENGTHS))]
+        captions = [write_caption(emblem, longest, words) for emblem in shown]
+        ids = speller.spell([caption.words for caption in captions])
+        vectors = random_vectors(ids, model.token_embedding.embedding_dim, noise)
+        pixels = to_pixels(shifted(pictures[chosen], moves))
+        for group in optimizer.param_groups:
+            group["lr"] = rate_at(step, recipe)
+        loss = loss_of(model, pixels, ids, vectors, truth(shown, captions), recipe.patches)
+        optimizer.zero_grad()
+        torch.autograd.backward(loss)
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        with torch.no_grad():
+            model.logit_scale.clamp_(0, math.log(100))
+        after_step(step + 1, loss.item(), time.monotonic() - start)

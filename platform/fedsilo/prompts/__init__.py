@@ -1,0 +1,1 @@
+"""Learnable prompts in front of a frozen text tower."""

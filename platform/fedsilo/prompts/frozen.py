@@ -1,0 +1,92 @@
+"""The frozen side of a client: text tower, class names and temperature; no image tower, no tokenizer, no open_clip.
+
+Dimensions: K classes, L context tokens, W text width, D joint width, N prompts, B images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from fedsilo.backbone.text_tower import TextTower, TowerMeta, encode_prompts
+from fedsilo.backbone.tokens import ClassTokens
+from fedsilo.state import borrow
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenModel:
+    """What every client shares and nobody changes.
+
+    Attributes:
+        tower: The text tower.
+        classes: Token embeddings of the class names.
+        scale: exp(logit_scale), the inverse temperature.
+        zero_shot: (K, D) normalised features of the hand-written prompt of each class.
+        device: Where training runs.
+    """
+
+    tower: TextTower
+    classes: ClassTokens
+    scale: float
+    zero_shot: Tensor
+    device: str = "cpu"
+
+    @property
+    def width(self) -> int:
+        """Returns W, the length of one context vector."""
+        return int(self.classes.sos.shape[-1])
+
+    def text_features(self, context: Tensor) -> Tensor:
+        """Returns normalised class features (K, D) for a context (L, W), or (N, K, D) for (N, L, W)."""
+        return normalize(encode_prompts(self.tower, self.classes, context), dim=-1)
+
+    def score(self, pooled: Tensor, text: Tensor) -> Tensor:
+        """Returns (B, K) logits: scaled cosine of images (B, D) and normalised class features (K, D)."""
+        return self.scale * normalize(pooled, dim=-1) @ text.T
+
+    def pack(self) -> PackedModel:
+        """Returns the model as plain arrays, which Ray shares between processes without a copy."""
+        tensors = {f"tower.{k}": v for k, v in self.tower.tensors().items()}
+        tensors |= {f"classes.{k}": v for k, v in self.classes.tensors().items()}
+        tensors["zero_shot"] = self.zero_shot
+        arrays = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()}
+        return PackedModel(self.tower.meta, arrays, self.scale, self.device)
+
+
+@dataclass(frozen=True, slots=True)
+class PackedModel:
+    """A `FrozenModel` on its way to another process.
+
+    Attributes:
+        meta: Shape of the tower.
+        arrays: All tensors by name.
+        scale: exp(logit_scale).
+        device: Where the receiving side computes.
+    """
+
+    meta: TowerMeta
+    arrays: Mapping[str, NDArray[Any]]
+    scale: float
+    device: str
+
+    def unpack(self) -> FrozenModel:
+        """Returns the model on its device; on the CPU it uses the arrays' own memory."""
+        tensors = {name: borrow(array).to(self.device) for name, array in self.arrays.items()}
+        tower = TextTower.from_tensors(self.meta, _below("tower.", tensors))
+        classes = ClassTokens.from_tensors(_below("classes.", tensors))
+        return FrozenModel(tower, classes, self.scale, tensors["zero_shot"], self.device)
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def random_context(length: int, width: int, generator: torch.Generator) -> Tensor:
+    """Returns (L, W) context vectors from N(0, 0.02^2), the start of CoOp and all that follow it."""
+    return 0.02 * torch.randn(length, width, generator=generator)

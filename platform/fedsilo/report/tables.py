@@ -1,0 +1,144 @@
+"""Tables for the terminal, made from a run's records."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+from rich.table import Table
+
+from fedsilo.manifest import Manifest
+from fedsilo.results import Run
+from fedsilo.scenario.describing import Description
+
+TITLES = {
+    "local_accuracy": "local",
+    "worst_accuracy": "worst client",
+    "accuracy": "all images",
+    "neighbour_accuracy": "neighbours",
+}
+
+
+def results_table(result: Mapping[str, Any]) -> Table:
+    """Returns the comparison: chance, zero-shot, references, method; accuracies in per cent."""
+    rows = result["rows"]
+    measures = [m for m in TITLES if any(row.get(m) is not None for row in rows)]
+    last = result["headline"]["last_rounds"]
+    table = Table(
+        title=f"{result['scenario']}: accuracy in % (mean over the last {last} evaluated rounds)", title_justify="left"
+    )
+    table.add_column("method")
+    for measure in measures:
+        table.add_column(TITLES[measure], justify="right")
+    table.add_column("first round", justify="right")
+    table.add_column("best round*", justify="right")
+    for row in rows:
+        style = "bold" if row["role"] == "method" else None
+        cells = [percent(row.get(measure)) for measure in measures]
+        table.add_row(str(row["method"]), *cells, *_learning(row), style=style)
+    table.caption = (
+        "local: mean over clients of the accuracy on their own test images. * picked with the test set, not a result"
+    )
+    table.caption_justify = "left"
+    return table
+
+
+def _learning(row: Mapping[str, Any]) -> tuple[str, str]:
+    if row.get("rounds", 1) < 2:
+        return "", ""
+    return percent(row["first_local_accuracy"]), f"{percent(row['best_local_accuracy'])} ({row['best_round']})"
+
+
+def percent(value: Any) -> str:
+    """Returns an accuracy in [0, 1] as per cent with one decimal; empty for None."""
+    return "" if value is None else f"{100 * float(value):.1f}"
+
+
+def rounds_table(run: Run, newest: int = 20) -> Table:
+    """Returns the newest rounds of a run: loss, accuracies, bytes, seconds."""
+    records = run.rounds.to_dict("records")[-newest:]
+    table = Table(title=f"{run.folder.name}: rounds", title_justify="left")
+    for title in ("round", "clients", "loss", "local", "worst client", "kB up", "seconds"):
+        table.add_column(title, justify="right")
+    for record in records:
+        seconds = sum(float(v) for k, v in record.items() if str(k).startswith("seconds.") and v == v)
+        table.add_row(
+            str(record["round"]),
+            str(len(record["participants"])),
+            f"{record['loss']:.4f}",
+            percent(_present(record["local_accuracy"])),
+            percent(_present(record["worst_accuracy"])),
+            f"{record['upload_bytes'] / 1000:.1f}",
+            f"{seconds:.2f}",
+        )
+    return table
+
+
+def _present(value: Any) -> Any:
+    return None if value is None or value != value else value
+
+
+def clients_table(run: Run) -> Table:
+    """Returns each client's share and its accuracy in the last evaluation, beside zero-shot's."""
+    table = Table(title=f"{run.folder.name}: clients, last evaluation", title_justify="left")
+    for title in ("client", "domain", "train", "test", "classes", "zero-shot", "accuracy"):
+        table.add_column(title, justify="left" if title == "domain" else "right")
+    scores = _last_scores(run.clients)
+    floor = _last_scores(Run(run.folder / "references" / "zero_shot").clients)
+    for client in run.manifest.clients:
+        table.add_row(
+            f"{client.number:02d}",
+            client.domain or "mixed",
+            str(len(client.train)),
+            str(len(client.test)),
+            str(sum(1 for count in client.train_classes if count)),
+            percent(floor.get(client.number)),
+            percent(scores.get(client.number)),
+        )
+    return table
+
+
+def _last_scores(frame: Any) -> dict[int, Any]:
+    if frame.empty:
+        return {}
+    last = frame[frame["round"] == frame["round"].max()]
+    return {int(c): _present(a) for c, a in zip(last["client"], last["accuracy"], strict=True)}
+
+
+def partition_table(manifest: Manifest) -> Table:
+    """Returns who holds what: sizes, domain and the largest classes of each client."""
+    table = Table(title=f"partition {manifest.sha256[:12]}", title_justify="left")
+    for title in ("client", "domain", "train", "test", "classes", "most of"):
+        table.add_column(title, justify="left" if title in ("domain", "most of") else "right")
+    for client in manifest.clients:
+        counts = sorted(zip(client.train_classes, manifest.classes, strict=True), reverse=True)[:4]
+        table.add_row(
+            f"{client.number:02d}",
+            client.domain or "mixed",
+            str(len(client.train)),
+            str(len(client.test)),
+            str(sum(1 for count in client.train_classes if count)),
+            ", ".join(f"{name} {count}" for count, name in counts if count),
+        )
+    return table
+
+
+def description_table(title: str, rows: Sequence[Description]) -> Table:
+    """Returns the keys of a section or component: type, default, meaning."""
+    table = Table(title=title, title_justify="left")
+    for column in ("key", "type", "default", "meaning"):
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        allowed = f" One of: {', '.join(row.allowed)}." if row.allowed else ""
+        table.add_row(row.key, row.type, row.default, row.meaning + allowed)
+    return table
+
+
+def listing(kind: str, entries: Iterable[tuple[str, str]]) -> Table:
+    """Returns names with a line about each."""
+    table = Table(title=kind, title_justify="left", show_header=False)
+    table.add_column("name", style="bold")
+    table.add_column("what")
+    for name, what in entries:
+        table.add_row(name, what)
+    return table

@@ -1,0 +1,206 @@
+"""A run from scenario to result: folder, data, partition, features, clients, rounds, result.
+
+Starting and resuming are the same walk: everything before the rounds is a function of the scenario, so it is done
+again and compared with what the folder holds, and the rounds go on from the newest checkpoint.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+
+from fedsilo.backends.serial import SerialRuntime
+from fedsilo.client import ClientRules
+from fedsilo.contracts import Method, Progress
+from fedsilo.environment import environment
+from fedsilo.errors import FedsiloError, RunError
+from fedsilo.federation import Outcome, Plan
+from fedsilo.job import Job, Part, Watch
+from fedsilo.methods.zero_shot import ZeroShot
+from fedsilo.preparation import Encoders, Prepared, prepare
+from fedsilo.records import create_run_folder, find_run_folder, write_json
+from fedsilo.registry import find, name_of
+from fedsilo.results import Run
+from fedsilo.scenario.dumping import to_yaml
+from fedsilo.scenario.sections import Scenario
+from fedsilo.state import to_arrays, write_bytes
+from fedsilo.summary import summarise
+
+
+class Runtime(Encoders, Protocol):
+    """Where work is done: in this process, or on a Ray cluster."""
+
+    def run(self, job: Job, prepared: Prepared, rules: ClientRules, watch: Watch) -> dict[str, Outcome]:
+        """Runs a job's federations over clients made from what was prepared."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Listener:
+    """Who is told how a run goes; all by default do nothing.
+
+    Attributes:
+        progress: Told of preparation: progress(stage, done, total).
+        prepared: Told when data, partition and features are there, with the run's folder.
+        watch: Told of each finished round.
+    """
+
+    progress: Progress = lambda stage, done, total: None
+    prepared: Any = lambda prepared, folder: None
+    watch: Watch = lambda part, record: None
+
+
+def begin(scenario: Scenario) -> Path:
+    """Returns a new run folder below `tracking.root` that holds the resolved scenario and nothing else."""
+    folder = create_run_folder(Path(scenario.tracking.root), scenario.name)
+    write_bytes(folder / "scenario.yaml", to_yaml(scenario).encode())
+    return folder
+
+
+def go(folder: Path, listener: Listener | None = None) -> Run:
+    """Runs what is still to do in a run folder and returns the finished run.
+
+    Raises:
+        FedsiloError: Whatever the user can act on; the folder then holds all that was finished. A folder in which
+            nothing was finished is removed when the scenario cannot be run at all.
+    """
+    run = Run(find_run_folder(folder))
+    if run.finished:
+        return run
+    try:
+        return _execute(run.scenario, folder, listener or Listener())
+    except FedsiloError:
+        if {path.name for path in folder.iterdir()} <= {"scenario.yaml", ".lock"}:
+            shutil.rmtree(folder)
+        raise
+
+
+def _execute(scenario: Scenario, folder: Path, listener: Listener) -> Run:
+    with _threads(scenario.actors.threads), _runtime(scenario) as runtime:
+        prepared = prepare(scenario, runtime, listener.progress)
+        _keep_partition(prepared, folder)
+        write_json(folder / "environment.json", environment())
+        write_json(folder / "data.json", _data(prepared))
+        listener.prepared(prepared, folder)
+        parts = tuple(_parts(scenario, prepared, folder))
+        job = Job(folder, parts, scenario.tracking.checkpoints)
+        outcomes = runtime.run(job, prepared, _rules(scenario), listener.watch)
+    _conclude(scenario, prepared, folder, outcomes)
+    return Run(folder)
+
+
+def _data(prepared: Prepared) -> dict[str, Any]:
+    images = prepared.images
+    return {
+        "classes": images.classes,
+        "domains": images.domains,
+        "template": images.template,
+        "train": len(images.train),
+        "test": len(images.test),
+        "fingerprint": prepared.manifest.fingerprint,
+        "notices": images.notices,
+    }
+
+
+def _keep_partition(prepared: Prepared, folder: Path) -> None:
+    path = folder / "partition.json"
+    if not path.exists():
+        prepared.manifest.write(path)
+        return
+    before = type(prepared.manifest).read(path)
+    if before.split_sha256 != prepared.manifest.split_sha256:
+        raise RunError(
+            f"{folder}: the data or the partition are not those the run began with "
+            f"(sha256 {prepared.manifest.split_sha256[:12]}, was {before.split_sha256[:12]}). Start a new run."
+        )
+
+
+def _parts(scenario: Scenario, prepared: Prepared, folder: Path) -> Iterator[Part]:
+    """Zero-shot first, since every round is read against it; then the method; then the other references."""
+    main = name_of(scenario.method)
+    if main != "zero_shot":
+        yield _part("zero_shot", ZeroShot(), scenario, prepared, folder / "references" / "zero_shot")
+    yield _part(main, scenario.method, scenario, prepared, folder)
+    for name in scenario.evaluation.references:
+        if name not in (main, "zero_shot"):
+            method = reference(name, scenario.method)
+            yield _part(name, method, scenario, prepared, folder / "references" / name.replace(":", "."))
+
+
+def reference(name: str, method: Method) -> Method:
+    """Returns another method with the values of all fields that it has in common with the scenario's method."""
+    cls = find(Method, name)
+    own = {field.name for field in fields(cls)}  # type: ignore[arg-type]
+    shared = {f.name: getattr(method, f.name) for f in fields(method) if f.name in own}  # type: ignore[arg-type]
+    made = cls(**shared)
+    assert isinstance(made, Method)
+    return made
+
+
+def _part(name: str, method: Method, scenario: Scenario, prepared: Prepared, folder: Path) -> Part:
+    plan = Plan(
+        method=method,
+        training=scenario.training,
+        evaluate_every=scenario.evaluation.every,
+        mechanism=scenario.privacy,
+        aggregation=scenario.aggregation,
+        seed=scenario.seed,
+        sizes=tuple(len(client.train) for client in prepared.manifest.clients),
+        initial=to_arrays(method.initial_shared(prepared.model, scenario.seed)),
+        retries=scenario.actors.retries,
+    )
+    return Part(name, folder, plan)
+
+
+def _rules(scenario: Scenario) -> ClientRules:
+    evaluation = scenario.evaluation
+    return ClientRules(scenario.seed, scenario.training, scenario.privacy, evaluation.batch_size, evaluation.neighbours)
+
+
+def _conclude(scenario: Scenario, prepared: Prepared, folder: Path, outcomes: dict[str, Outcome]) -> None:
+    method = name_of(scenario.method)
+    releases = (
+        sum(int(str(record["exchanges"])) for record in outcomes[method].records) if scenario.method.uploads else 0
+    )
+    document = summarise(
+        method,
+        outcomes,
+        len(prepared.images.classes),
+        scenario.evaluation.last,
+        scenario.privacy.spent(releases) if releases else None,
+    )
+    notices = [*prepared.notices, *(line for outcome in outcomes.values() for line in outcome.notices)]
+    write_json(
+        folder / "result.json",
+        {"scenario": scenario.name, "seed": scenario.seed, **document, "notices": notices},
+    )
+
+
+def _runtime(scenario: Scenario) -> AbstractContextManager[Runtime]:
+    if scenario.actors.backend == "serial":
+        return contextlib.nullcontext(SerialRuntime())
+    # The engine's one look upwards, and only when the scenario asks for Ray.
+    from fedsilo_actors.runtime import ray_runtime
+
+    return ray_runtime(scenario.actors)
+
+
+@contextlib.contextmanager
+def _threads(count: int) -> Iterator[None]:
+    """Holds torch to the scenario's number of threads: sums depend on it."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+__all__ = ["Listener", "Runtime", "begin", "go", "reference"]

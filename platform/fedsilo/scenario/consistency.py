@@ -1,0 +1,114 @@
+"""Sections that are sound alone and contradict each other; what can be known without loading any data."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from fedsilo.registry import name_of
+from fedsilo.scenario.sections import Actors, Scenario
+
+
+def contradictions(scenario: Scenario, doubtful: Callable[[tuple[str, ...]], bool] = lambda path: False) -> list[str]:
+    """Returns "section.key: what contradicts what. What to do." lines, none for a scenario that can be run.
+
+    Args:
+        scenario: The scenario; what is doubtful in it is at its default, or not there at all.
+        doubtful: Whether something is known to be wrong at a key path; what is wrong anyway contradicts nothing.
+    """
+    sound = [rule for rule, reads in RULES.items() if not any(doubtful(tuple(key.split("."))) for key in reads)]
+    return [line for rule in sound for line in rule(scenario)]
+
+
+def gpus_without_a_gpu_device(scenario: Scenario) -> Iterator[str]:
+    """A client cannot use a GPU that the backbone is told to stay away from; pretended GPUs compute nothing anyway."""
+    if scenario.backbone.device == "cpu" and _gpu_keys(scenario.actors) and not scenario.actors.pretend_gpus:
+        key = _gpu_keys(scenario.actors)[0]
+        yield f"{key}: asks for a GPU, but backbone.device is 'cpu'. Set it to 'auto', or ask for no GPU."
+
+
+def pretended_gpus_to_compute_on(scenario: Scenario) -> Iterator[str]:
+    """Nothing can be computed on a GPU that does not exist."""
+    if scenario.actors.pretend_gpus and scenario.backbone.device.startswith("cuda"):
+        yield (
+            f"actors.pretend_gpus: {scenario.actors.pretend_gpus} pretended GPUs cannot be computed on, but "
+            f"backbone.device is '{scenario.backbone.device}'. Set it to 'cpu', or pretend none."
+        )
+
+
+def serial_with_ray_settings(scenario: Scenario) -> Iterator[str]:
+    """The serial backend has no actors that could be given anything."""
+    actors = scenario.actors
+    if actors.backend != "serial":
+        return
+    asked = [*_gpu_keys(actors), *(f"actors.{key}" for key in ("pretend_gpus", "address") if getattr(actors, key))]
+    for key in asked:
+        yield f"{key}: is for Ray actors, but actors.backend is 'serial'. Leave it out, or set the backend to 'ray'."
+
+
+def local_settings_for_a_cluster(scenario: Scenario) -> Iterator[str]:
+    """What a Ray is started with cannot be said to one that runs already."""
+    actors = scenario.actors
+    for key in ("pretend_gpus", "object_store_mb", "dashboard"):
+        if actors.address and getattr(actors, key):
+            yield (
+                f"actors.{key}: is for a Ray that is started here, but actors.address is '{actors.address}'. "
+                "Leave out one of the two."
+            )
+
+
+def client_numbers(scenario: Scenario) -> Iterator[str]:
+    """Resources can be given only to clients that there are."""
+    clients = _clients(scenario)
+    for number in scenario.actors.clients:
+        if clients is not None and number >= clients:
+            yield f"actors.clients.{number}: there is no client {number}, the partition makes 0 to {clients - 1}."
+
+
+def two_kinds_of_views(scenario: Scenario) -> Iterator[str]:
+    """Views are either cached or drawn anew."""
+    if scenario.training.online and scenario.training.views:
+        yield (
+            f"training.online: draws new views, but training.views asks for {scenario.training.views} cached ones. "
+            "Choose one of the two."
+        )
+
+
+def privacy_of_nothing(scenario: Scenario) -> Iterator[str]:
+    """Where nothing leaves a client there is nothing to protect, and a budget in the report would mislead."""
+    mode, method = name_of(scenario.privacy), scenario.method
+    if mode == "none" or (method.trains and method.uploads):
+        return
+    why = "sends nothing" if method.trains else "trains nothing"
+    yield f"privacy.mode: '{mode}' protects what clients send, but method '{name_of(method)}' {why}. Set it to 'none'."
+
+
+def nobody_takes_part(scenario: Scenario) -> Iterator[str]:
+    """A round needs a client."""
+    clients, share = _clients(scenario), scenario.training.participation
+    if clients is not None and share * clients < 1:
+        yield f"training.participation: {share} of {clients} clients is less than one. Use at least {1 / clients:.3g}."
+
+
+RULES: dict[Callable[[Scenario], Iterator[str]], tuple[str, ...]] = {
+    gpus_without_a_gpu_device: ("actors", "backbone.device"),
+    pretended_gpus_to_compute_on: ("actors.pretend_gpus", "backbone.device"),
+    serial_with_ray_settings: ("actors",),
+    local_settings_for_a_cluster: ("actors",),
+    client_numbers: ("actors.clients", "partition"),
+    two_kinds_of_views: ("training.online", "training.views"),
+    privacy_of_nothing: ("method", "privacy"),
+    nobody_takes_part: ("training.participation", "partition"),
+}
+"""The rules, each with what it reads."""
+
+
+def _gpu_keys(actors: Actors) -> list[str]:
+    """The keys that ask for a GPU."""
+    single = [f"actors.clients.{number}.gpus" for number, resources in actors.clients.items() if resources.gpus]
+    return (["actors.gpus_per_client"] if actors.gpus_per_client else []) + single
+
+
+def _clients(scenario: Scenario) -> int | None:
+    """How many clients the partition makes, where its fields say so."""
+    clients = getattr(scenario.partition, "clients", None)
+    return clients if isinstance(clients, int) and clients > 0 else None

@@ -1,0 +1,139 @@
+"""What the sections and components of a scenario may hold, in rows for people; all of it from the code itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from fedsilo import registry
+from fedsilo.errors import UnknownComponent
+from fedsilo.scenario.dumping import written
+from fedsilo.scenario.layers import component
+from fedsilo.scenario.problems import nearest
+from fedsilo.scenario.schema import (
+    CONTRACTS,
+    HEADING,
+    PLAIN,
+    SECTIONS,
+    USUAL,
+    Key,
+    is_mapping,
+    item_type,
+    keys,
+    selector,
+)
+from fedsilo.scenario.sections import Heading
+from fedsilo.training import Optimizer
+
+INNER = {"optimizer": ("training.optimizer.", Optimizer)}
+"""Parts of a section that can be asked for by themselves."""
+
+_ALSO = {"dataset": "data", "mechanism": "privacy"}
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """One row.
+
+    Attributes:
+        key: The key as it is written on the command line, or the name of a component.
+        type: Its type in words.
+        default: What holds where the scenario is silent, as it is written in a file; "" where it must be given.
+        allowed: The range or the words it may be; "" where the type says it all.
+        meaning: What it is.
+    """
+
+    key: str
+    type: str
+    default: str
+    allowed: str
+    meaning: str
+
+
+def kinds() -> list[str]:
+    """Returns what `describe` can be asked for."""
+    return ["scenario", *SECTIONS, *INNER]
+
+
+def describe(kind: str | None = None, name: str | None = None) -> list[Description]:
+    """Returns the rows of one kind.
+
+    Args:
+        kind: "scenario" or nothing for the sections; a section for its keys; a section that names a component
+            (data, partition, method, privacy, aggregation) for its components, or with `name` for the keys of one.
+            The plural and the words of `fedsilo list` (datasets, mechanisms) will do.
+        name: A component's name, where the section has one.
+
+    Raises:
+        UnknownComponent: No such kind or name.
+    """
+    section = _section(kind or "scenario")
+    if section in CONTRACTS:
+        return list(_components(section) if name is None else _component_rows(section, name))
+    if name is not None:
+        raise UnknownComponent(f"'{section}' has no names to choose from, so no '{name}'. Ask for '{section}' alone.")
+    if section == "scenario":
+        return list(_overview())
+    prefix, cls = INNER.get(section) or (f"{section}.", PLAIN[section])
+    return list(_rows(cls, prefix))
+
+
+def _section(kind: str) -> str:
+    singular = kind if kind in kinds() else kind.removesuffix("s")
+    section = _ALSO.get(singular, singular)
+    if section not in kinds():
+        hint = nearest(kind, [*kinds(), *_ALSO])
+        raise UnknownComponent(f"no kind '{kind}' to describe.{hint} Available: {', '.join(kinds())}.")
+    return section
+
+
+def _overview() -> Iterator[Description]:
+    for key in HEADING:
+        yield _row(keys(Heading)[key], "")
+    for section in SECTIONS:
+        if section in CONTRACTS:
+            known = ", ".join(registry.names(CONTRACTS[section]))
+            yield Description(section, "name, or section", USUAL[section], known, _first_line(CONTRACTS[section]))
+        else:
+            yield Description(section, "section", "", "", _first_line(PLAIN[section]))
+
+
+def _components(section: str) -> Iterator[Description]:
+    kind = CONTRACTS[section].kind
+    for name in registry.names(CONTRACTS[section]):
+        try:
+            cls = component(section, name)
+            yield Description(name, kind, "", ", ".join(keys(cls)), _first_line(cls))
+        except UnknownComponent as error:
+            yield Description(name, kind, "", "", str(error))
+
+
+def _component_rows(section: str, name: str) -> Iterator[Description]:
+    cls = component(section, name)
+    yield Description(f"{section}.{selector(section)}", "name", name, name, _first_line(cls))
+    yield from _rows(cls, f"{section}.")
+
+
+def _rows(cls: type[Any], prefix: str) -> Iterator[Description]:
+    for key in keys(cls).values():
+        if dataclasses.is_dataclass(key.type) and isinstance(key.type, type):
+            yield from _rows(key.type, f"{prefix}{key.name}.")
+            continue
+        yield _row(key, prefix)
+        inner = item_type(key.type)
+        if is_mapping(key.type) and dataclasses.is_dataclass(inner) and isinstance(inner, type):
+            yield from _rows(inner, f"{prefix}{key.name}.<number>.")
+
+
+def _row(key: Key, prefix: str) -> Description:
+    allowed = ", ".join(key.allowed) or (key.within.text if key.within else "")
+    kind = "word" if key.allowed else dataclasses.replace(key, within=None).expected
+    default = "" if key.default is dataclasses.MISSING else written(key.default)
+    return Description(prefix + key.name, kind.removeprefix("a "), default, allowed, key.meaning)
+
+
+def _first_line(cls: type[Any]) -> str:
+    return (inspect.getdoc(cls) or "").partition("\n")[0]

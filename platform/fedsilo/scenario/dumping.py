@@ -1,0 +1,81 @@
+"""A scenario written out in full, so that reading it gives the same scenario whatever becomes of the defaults."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from decimal import Decimal
+from typing import Any
+
+import yaml
+
+from fedsilo.registry import name_of
+from fedsilo.scenario.documents import PLAIN_WORDS
+from fedsilo.scenario.schema import CONTRACTS, HEADING, SECTIONS, selector
+from fedsilo.scenario.sections import Scenario
+
+_INTERPOLATION = re.compile(r"(\\*)\$\{")
+_ONE_LINE = 10**6  # characters; a width that YAML never breaks
+
+
+def to_mapping(scenario: Scenario) -> dict[str, Any]:
+    """Returns every key of the scenario as nested dicts of plain values, in the order of the sections."""
+    result: dict[str, Any] = {key: getattr(scenario, key) for key in HEADING}
+    for section in SECTIONS:
+        part = getattr(scenario, section)
+        named = {selector(section): name_of(part)} if section in CONTRACTS else {}
+        result[section] = {**named, **_plain(part)}
+    return result
+
+
+def to_yaml(scenario: Scenario) -> str:
+    """Returns the scenario as YAML: fractions as plain decimals, words that YAML would misread in quotes."""
+    return _dump(_escaped(to_mapping(scenario)), flow=False, width=120)
+
+
+def written(value: Any) -> str:
+    """Returns one value as it stands in a scenario file, on one line."""
+    return _dump(_escaped(_plain(value)), flow=True, width=_ONE_LINE).removesuffix("...\n").strip()
+
+
+def _dump(value: Any, flow: bool, width: int) -> str:
+    text: str = yaml.dump(
+        value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=flow, width=width
+    )
+    return text
+
+
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value) if field.init}
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _escaped(value: Any) -> Any:
+    """The value with `${` in its texts marked as no interpolation."""
+    if isinstance(value, str):
+        return _INTERPOLATION.sub(lambda found: found[1] * 2 + r"\${", value)
+    if isinstance(value, dict):
+        return {key: _escaped(item) for key, item in value.items()}
+    return [_escaped(item) for item in value] if isinstance(value, list) else value
+
+
+class _Dumper(yaml.SafeDumper):
+    """A safe dumper whose texts are texts for our reader and for any other YAML 1.1 reader."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _number(dumper: _Dumper, value: float) -> yaml.ScalarNode:
+    text = format(Decimal(repr(value)), "f") if 1e-9 <= abs(value) < 1e15 or value == 0 else f"{value:.16e}"
+    return dumper.represent_scalar("tag:yaml.org,2002:float", text if "." in text else f"{text}.0")
+
+
+_Dumper.add_representer(float, _number)
+for _kind, _form, _first in PLAIN_WORDS:  # beside YAML's own, so that "1e-3" is quoted like "1.0" is
+    _Dumper.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_kind}", re.compile(f"(?:{_form.pattern})$"), [c.strip("\0") for c in _first]
+    )

@@ -1,0 +1,154 @@
+"""What a scenario may hold: its sections, and the keys of each with type, default, range and meaning."""
+
+from __future__ import annotations
+
+import dataclasses
+import functools
+import types
+import typing
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from fedsilo.backbone.section import Backbone
+from fedsilo.contracts import Aggregation, Component, Dataset, Mechanism, Method, Partition
+from fedsilo.scenario.ranges import Range, parse_range
+from fedsilo.scenario.sections import Actors, Evaluation, Scenario, Tracking
+from fedsilo.training import Training
+
+CONTRACTS: dict[str, type[Component]] = {
+    "data": Dataset,
+    "partition": Partition,
+    "method": Method,
+    "privacy": Mechanism,
+    "aggregation": Aggregation,
+}
+"""Sections that name a component, with what it must be."""
+
+USUAL: dict[str, str] = {
+    "data": "emblems",
+    "partition": "iid",
+    "method": "promptfl",
+    "privacy": "none",
+    "aggregation": "plain",
+}
+"""The component of a section that the scenario does not name."""
+
+PLAIN: dict[str, type[Any]] = {
+    "backbone": Backbone,
+    "training": Training,
+    "evaluation": Evaluation,
+    "actors": Actors,
+    "tracking": Tracking,
+}
+"""Sections whose keys are always the same."""
+
+HEADING = ("name", "seed")
+SECTIONS = tuple(
+    field.name for field in dataclasses.fields(Scenario) if field.name not in HEADING and field.name != "source"
+)
+
+_WORDS: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "text", Any: "anything"}
+
+
+def selector(section: str) -> str:
+    """Returns the key that names a section's component: `mode` in privacy, `name` elsewhere."""
+    return "mode" if section == "privacy" else "name"
+
+
+@dataclass(frozen=True, slots=True)
+class Key:
+    """One key of a section.
+
+    Attributes:
+        name: The key.
+        type: The type that is declared for it.
+        default: Its value where the scenario is silent; `dataclasses.MISSING` when it must be given.
+        meaning: What it is, one line.
+        allowed: The words it may be, if they are a fixed list.
+        within: The range of a number, if there is one.
+    """
+
+    name: str
+    type: Any
+    default: Any
+    meaning: str
+    allowed: tuple[str, ...] = ()
+    within: Range | None = None
+
+    @property
+    def expected(self) -> str:
+        """What may stand here, as a phrase: "a whole number >= 1"."""
+        if self.allowed:
+            return f"one of {', '.join(self.allowed)}"
+        return phrase(self.type) + (f" {self.within.text}" if self.within else "")
+
+
+@functools.lru_cache(maxsize=256)
+def keys(section: type[Any]) -> Mapping[str, Key]:
+    """Returns the keys of a section or component, in the order of its dataclass fields."""
+    hints = typing.get_type_hints(section)
+    return {field.name: _key(field, hints[field.name]) for field in dataclasses.fields(section) if field.init}
+
+
+def _key(field: dataclasses.Field[Any], hint: Any) -> Key:
+    default = field.default
+    if field.default_factory is not dataclasses.MISSING:
+        default = field.default_factory()
+    within = field.metadata.get("within", "")
+    return Key(
+        name=field.name,
+        type=hint,
+        default=default,
+        meaning=field.metadata.get("help", ""),
+        allowed=tuple(field.metadata.get("allowed", ())),
+        within=parse_range(within) if within else None,
+    )
+
+
+def alternatives(hint: Any) -> tuple[Any, ...]:
+    """Returns the types that a union allows, without None; a type that is no union is its only alternative."""
+    if typing.get_origin(hint) in (typing.Union, types.UnionType):
+        return tuple(choice for choice in typing.get_args(hint) if choice is not type(None))
+    return (hint,)
+
+
+def optional(hint: Any) -> bool:
+    """Whether null may stand for a value of this type."""
+    return hint in (Any, type(None)) or type(None) in typing.get_args(hint)
+
+
+def is_list(hint: Any) -> bool:
+    """Whether the type is written as a list."""
+    return (typing.get_origin(hint) or hint) in (list, tuple, Sequence)
+
+
+def is_mapping(hint: Any) -> bool:
+    """Whether the type is written as a mapping with free keys."""
+    return (typing.get_origin(hint) or hint) in (dict, Mapping)
+
+
+def item_type(hint: Any) -> Any:
+    """Returns the type of a list's items or a mapping's values."""
+    arguments = [argument for argument in typing.get_args(hint) if argument is not Ellipsis]
+    if is_mapping(hint):
+        return arguments[1] if len(arguments) == 2 else Any
+    return arguments[0] if arguments and len(set(arguments)) == 1 else Any
+
+
+def phrase(hint: Any) -> str:
+    """Returns a type in words: "a list of text", "a number or null"."""
+    if len(alternatives(hint)) > 1 or (optional(hint) and hint is not Any):
+        return " or ".join([*map(phrase, alternatives(hint)), *(["null"] if optional(hint) else [])])
+    if is_list(hint):
+        return f"a list of {_many(item_type(hint))}"
+    if is_mapping(hint) or dataclasses.is_dataclass(hint):
+        return "a mapping"
+    if typing.get_origin(hint) is typing.Literal:
+        return f"one of {', '.join(map(str, typing.get_args(hint)))}"
+    return _WORDS.get(hint, getattr(hint, "__name__", str(hint)))
+
+
+def _many(hint: Any) -> str:
+    plural = {int: "whole numbers", float: "numbers", str: "texts", Any: "values"}
+    return plural.get(hint, phrase(hint))

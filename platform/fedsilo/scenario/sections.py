@@ -1,0 +1,100 @@
+"""The sections of a scenario that are not components: their fields are the keys, `help` is what they mean."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from fedsilo.backbone.section import Backbone
+from fedsilo.contracts import Aggregation, Dataset, Mechanism, Method, Partition
+from fedsilo.fields import key
+from fedsilo.training import Training
+
+
+@dataclass(frozen=True)
+class Heading:
+    """What stands above the sections."""
+
+    name: str = key("", "Name of the run folders; the file's own name by default.")
+    seed: int = key(0, "Everything that is drawn follows from it.", within=">= 0")
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """When and on what clients are measured."""
+
+    every: int = key(1, "Evaluate after every so many rounds; the last round always.", within=">= 1")
+    batch_size: int = key(100, "Images per batch.", within=">= 1")
+    neighbours: bool = key(False, "Also measure each client's model on all other clients' test images.")
+    references: list[str] = key(list, "Other methods trained on the same clients for comparison, for example [local].")
+    last: int = key(5, "The headline is the mean over so many last evaluated rounds.", within=">= 1")
+
+
+@dataclass(frozen=True)
+class ClientResources:
+    """What one client actor asks Ray for, where it differs from the rest."""
+
+    gpus: float | None = key(None, "GPU share of this client: a fraction up to 1, or a whole number.", within=">= 0")
+    cpus: float | None = key(None, "CPUs of this client.", within=">= 0")
+
+
+@dataclass(frozen=True)
+class Actors:
+    """Where clients live and what they may use."""
+
+    backend: str = key("ray", "Ray actors, or all clients one after the other in this process.", "ray", "serial")
+    address: str = key("", "Ray cluster: empty for this machine, else 'auto' or host:port.")
+    gpus_per_client: float = key(
+        0.0, "GPU share of each client actor: a fraction up to 1, or a whole number.", within=">= 0"
+    )
+    cpus_per_client: float = key(
+        0.0, "CPUs Ray reserves for each client actor; 0 lets all share the cores.", within=">= 0"
+    )
+    memory_mb_per_client: int = key(
+        0, "Memory Ray reserves for each client actor, MiB; 0 reserves none.", within=">= 0"
+    )
+    clients: dict[int, ClientResources] = key(
+        dict, "Resources of single clients by number, for example {3: {gpus: 0.5}}."
+    )
+    threads: int = key(1, "Torch threads per client; part of what the numbers depend on.", within=">= 1")
+    encoders: int = key(0, "Encoder actors for image features; 0: one per core, or one per GPU.", within=">= 0")
+    pretend_gpus: int = key(
+        0, "Start local Ray with so many GPUs that do not exist, to try placements; 0: none.", within=">= 0"
+    )
+    start_timeout_s: float = key(120.0, "Longest wait for actors to be placed and ready, seconds.", within="> 0")
+    timeout_s: float = key(1800.0, "Longest wait for one exchange, evaluation or checkpoint, seconds.", within="> 0")
+    retries: int = key(2, "How often a round is tried again after a client died.", within=">= 0")
+    object_store_mb: int = key(
+        0, "Object store of a local Ray, MiB, >= 80; 0: Ray's own choice, 30 % of the memory.", within=">= 0"
+    )
+    dashboard: bool = key(False, "Start the Ray dashboard with a local Ray; its address is printed.")
+
+
+@dataclass(frozen=True)
+class Tracking:
+    """Where results go."""
+
+    root: str = key("runs", "Folder that holds the run folders.")
+    checkpoints: int = key(2, "Checkpoints kept, the newest ones.", within=">= 1")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One experiment, checked and complete.
+
+    Attributes:
+        source: Where it was read from, for messages; not part of what is run.
+    """
+
+    name: str
+    seed: int
+    data: Dataset
+    backbone: Backbone
+    partition: Partition
+    method: Method
+    training: Training
+    evaluation: Evaluation
+    privacy: Mechanism
+    aggregation: Aggregation
+    actors: Actors
+    tracking: Tracking
+    source: str = field(default="", compare=False)

@@ -1,0 +1,94 @@
+"""A first scenario to change: every key with its default and its meaning, made from the descriptions."""
+
+from __future__ import annotations
+
+import textwrap
+from collections.abc import Iterator
+
+from fedsilo.errors import ScenarioError
+from fedsilo.scenario.describing import Description, describe
+from fedsilo.scenario.dumping import written
+from fedsilo.scenario.reading import name_problems
+from fedsilo.scenario.schema import CONTRACTS, SECTIONS, USUAL
+
+NAMED = {**USUAL, "partition": "dirichlet"}
+"""Components of the starter; clients that differ are what federated learning is about."""
+
+LINE = 110  # characters
+
+SUITED = {"training.optimizer.learning_rate": "0.1"}
+"""Values that suit fedsilo-tiny where the default is meant for other models."""
+
+FIRST = ("data", "backbone", "partition", "method", "training")
+"""Sections that a newcomer changes; the others are there as comments."""
+
+
+def starter(name: str = "my-study") -> str:
+    """Returns the text of a commented starter scenario.
+
+    Args:
+        name: The scenario's name, and the expected name of its file.
+
+    Raises:
+        ScenarioError: The name cannot be that of a run folder.
+    """
+    problems = name_problems(name)
+    if problems:
+        raise ScenarioError(problems[0])
+    rest = "\n".join(f"# {line}" for section in SECTIONS if section not in FIRST for line in _section(section))
+    parts = [
+        f"# A fedsilo scenario.\n"
+        f"#   fedsilo validate {name}.yaml    says what is wrong with it\n"
+        f"#   fedsilo run {name}.yaml         runs it; add key=value to change something for one run\n"
+        f"# A key that is left out has its default; `fedsilo describe` explains every key.",
+        "\n".join(_lines("", [_heading(row, name) for row in describe("scenario")[:2]])),
+        *("\n".join(_section(section)) for section in FIRST),
+        f"# What follows is usual as it is. Take the first '# ' away to change it.\n#\n{rest}",
+    ]
+    return "\n\n".join(parts) + "\n"
+
+
+def _heading(row: Description, name: str) -> Description:
+    default = written(name) if row.key == "name" else row.default
+    return Description(row.key, row.type, default, row.allowed, row.meaning)
+
+
+def _section(section: str) -> list[str]:
+    """The lines of one section; of a component that says which others there are."""
+    if section not in CONTRACTS:
+        about = next(row.meaning for row in describe("scenario") if row.key == section)
+        return [f"{section}:  # {about}", *_lines(f"{section}.", describe(section))]
+    others = ", ".join(row.key for row in describe(section) if row.key != NAMED[section])
+    head = f"{section}:  # Others: {others}; see `fedsilo describe {section}`." if others else f"{section}:"
+    return [head, *_lines(f"{section}.", describe(section, NAMED[section]))]
+
+
+def _lines(prefix: str, rows: list[Description]) -> Iterator[str]:
+    """One line per key, indented below the section, and one for each section inside it."""
+    indent = "  " if prefix else ""
+    opened = ""
+    for row in rows:
+        inner, _, key = row.key.removeprefix(prefix).rpartition(".")
+        if "<" in inner:
+            continue
+        if inner != opened and inner:
+            yield f"{indent}{inner}:"
+        opened = inner
+        yield from _line(row, f"{indent}{'  ' if inner else ''}", key)
+
+
+def _line(row: Description, indent: str, key: str) -> Iterator[str]:
+    """The key with its meaning behind it, or above it where the line would be long."""
+    setting = f"{indent}{key}: {SUITED.get(row.key, row.default)}"
+    note = f"{row.meaning} {_limits(row)}".strip()
+    if len(setting) + len(note) < LINE:
+        yield f"{setting}  # {note}"
+    else:
+        yield from textwrap.wrap(note, LINE, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
+        yield setting
+
+
+def _limits(row: Description) -> str:
+    if not row.allowed or row.allowed == row.default:
+        return ""
+    return f"One of {row.allowed}." if row.type in ("word", "name") else f"Must be {row.allowed}."

@@ -1,0 +1,36 @@
+"""Randomness as a function: every draw comes from a generator derived from what it is for.
+
+Nothing here has state. A retried client, a resumed run, another backend or another order of clients asks for the
+same (seed, purpose, round, client, step) and gets the same bits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+
+import numpy as np
+import torch
+
+
+def derive(seed: int, purpose: str, *, round: int = 0, client: int = 0, step: int = 0) -> int:
+    """Returns a seed in [0, 2**63) for one purpose at one place of the run.
+
+    Args:
+        seed: The scenario's seed.
+        purpose: What the draw is for, for example "batches"; different purposes never share a stream.
+        round: Round number, 0 outside rounds.
+        client: Client number, 0 where the draw belongs to no client.
+        step: Step or exchange within the round.
+    """
+    text = f"{seed}|{purpose}|{round}|{client}|{step}".encode()
+    return int.from_bytes(hashlib.blake2b(text, digest_size=8).digest(), "big") >> 1
+
+
+def torch_generator(seed: int, purpose: str, *, round: int = 0, client: int = 0, step: int = 0) -> torch.Generator:
+    """Returns a CPU torch generator for one purpose; draws are made on the CPU so that devices agree."""
+    return torch.Generator().manual_seed(derive(seed, purpose, round=round, client=client, step=step))
+
+
+def numpy_generator(seed: int, purpose: str, *, round: int = 0, client: int = 0, step: int = 0) -> np.random.Generator:
+    """Returns a numpy generator (PCG64) for one purpose."""
+    return np.random.default_rng(derive(seed, purpose, round=round, client=client, step=step))

@@ -1,0 +1,92 @@
+"""State as named tensors: between arrays and tensors, to and from files, and its hash.
+
+The hash covers names, shapes, types and bytes, so two states with the same hash are the same bits.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load, save
+from torch import Tensor
+
+from fedsilo.contracts import State
+from fedsilo.errors import RunError
+
+Arrays = dict[str, NDArray[np.float32]]
+
+
+def to_arrays(state: State) -> Arrays:
+    """Returns the state as arrays that share memory with it."""
+    return {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in state.items()}
+
+
+def to_tensors(arrays: Mapping[str, NDArray[np.float32]]) -> dict[str, Tensor]:
+    """Returns copies of the arrays as tensors."""
+    return {name: torch.tensor(array) for name, array in arrays.items()}
+
+
+def borrow(array: NDArray[np.generic]) -> Tensor:
+    """Returns a tensor on the array's own memory, which must never be written (it may be shared between clients)."""
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(array)
+
+
+def sha256(state: State | Arrays) -> str:
+    """Returns the hash of a state, independent of the order of its names."""
+    digest = hashlib.sha256()
+    for name in sorted(state):
+        value = state[name]
+        array = value.detach().cpu().contiguous().numpy() if isinstance(value, Tensor) else np.ascontiguousarray(value)
+        digest.update(f"{name}|{array.shape}|{array.dtype}|".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()
+
+
+def size(arrays: Mapping[str, NDArray[np.float32]]) -> int:
+    """Returns the bytes of all arrays."""
+    return sum(array.nbytes for array in arrays.values())
+
+
+def write_state(path: Path, state: State) -> str:
+    """Writes a state to disk, synced; returns its hash."""
+    write_bytes(path, save(to_arrays(state)))
+    return sha256(state)
+
+
+def read_state(path: Path, expected: str) -> dict[str, Tensor]:
+    """Returns a state from disk.
+
+    Raises:
+        RunError: The file is missing, damaged, or not the state with the expected hash.
+    """
+    try:
+        state = to_tensors(load(path.read_bytes()))
+    except (OSError, SafetensorError) as error:
+        raise RunError(f"{path}: cannot be read: {error}.") from error
+    if sha256(state) != expected:
+        raise RunError(f"{path}: is damaged, its hash is not {expected[:12]}.")
+    return state
+
+
+def write_bytes(path: Path, content: bytes) -> None:
+    """Writes a file so that it is on disk, whole or not at all: temporary name, sync, rename."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with temporary.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise RunError(f"{path}: cannot be written: {error.strerror}. Free space or choose another folder.") from error

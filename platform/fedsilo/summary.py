@@ -1,0 +1,85 @@
+"""From outcomes to result.json: headline numbers, comparison rows, warnings and hashes.
+
+The headline is the mean over the last evaluated rounds. The best round stands beside it and is marked: picking it
+uses the test set.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from fedsilo.federation import Outcome
+
+MEASURES = ("local_accuracy", "worst_accuracy", "accuracy", "neighbour_accuracy")
+
+
+def summarise(
+    method: str, outcomes: Mapping[str, Outcome], classes: int, last: int, epsilon: tuple[float, float] | None
+) -> dict[str, Any]:
+    """Returns the document of result.json.
+
+    Args:
+        method: Name of the scenario's method; all other outcomes are references.
+        outcomes: Outcomes by method name.
+        classes: Number of classes, for the chance row.
+        last: Evaluated rounds that the headline averages.
+        epsilon: (epsilon, delta) spent, None where nothing is promised.
+    """
+    rows = [{"method": "chance", "role": "reference", **dict.fromkeys(MEASURES[:3], 1.0 / classes)}]
+    rows += [row(name, "reference", outcome, last) for name, outcome in outcomes.items() if name != method]
+    rows.append(row(method, "method", outcomes[method], last))
+    hashes = {name: _hashes(outcome) for name, outcome in outcomes.items()}
+    return {
+        "method": method,
+        "headline": {"measure": "local_accuracy", "value": rows[-1]["local_accuracy"], "last_rounds": last},
+        "rows": rows,
+        "warnings": _warnings(rows),
+        "privacy": None if epsilon is None else {"epsilon": epsilon[0], "delta": epsilon[1]},
+        "hashes": hashes,
+        "sha256": hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest(),
+    }
+
+
+def row(name: str, role: str, outcome: Outcome, last: int) -> dict[str, Any]:
+    """Returns one comparison row: each measure as mean over the last evaluated rounds, and the best round."""
+    evaluated = [record for record in outcome.records if record["local_accuracy"] is not None]
+    recent = evaluated[-last:]
+    best = max(evaluated, key=lambda record: float(str(record["local_accuracy"])))
+    measures = {measure: _mean(recent, measure) for measure in MEASURES}
+    return {
+        "method": name,
+        "role": role,
+        **measures,
+        "first_local_accuracy": evaluated[0]["local_accuracy"],
+        "best_local_accuracy": best["local_accuracy"],
+        "best_round": best["round"],
+        "rounds": len(outcome.records),
+    }
+
+
+def _mean(records: Sequence[Mapping[str, Any]], measure: str) -> float | None:
+    values = [record[measure] for record in records if record[measure] is not None]
+    return sum(values) / len(values) if values else None
+
+
+def _warnings(rows: Sequence[Mapping[str, Any]]) -> list[str]:
+    floors = {str(row["method"]): row["local_accuracy"] for row in rows if row["method"] in ("chance", "zero_shot")}
+    return [
+        f"{row['method']} ends at {100 * row['local_accuracy']:.1f} %, below {floor} ({100 * value:.1f} %). "
+        "Check the learning rate, the number of rounds and the class names."
+        for row in rows
+        for floor, value in floors.items()
+        if row["method"] not in floors and row["local_accuracy"] < value
+    ]
+
+
+def _hashes(outcome: Outcome) -> dict[str, Any]:
+    scores = json.dumps([{k: v for k, v in score.items() if k != "round"} for score in outcome.scores], sort_keys=True)
+    return {
+        "shared": outcome.shared_sha256,
+        "private": list(outcome.private_sha256),
+        "scores": hashlib.sha256(scores.encode()).hexdigest(),
+    }

@@ -1,0 +1,54 @@
+"""What the clients of a run hold, as parts of arrays that all clients of a machine share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from fedsilo.client import ClientData
+from fedsilo.contracts import FeatureSource, Indices
+
+
+@dataclass(frozen=True, slots=True)
+class Subset:
+    """Some examples of a feature source, without copying it."""
+
+    source: FeatureSource
+    positions: Indices
+
+    def __len__(self) -> int:
+        """Returns the number of examples."""
+        return len(self.positions)
+
+    def batch(self, indices: Indices, view: int) -> tuple[Tensor, Tensor | None]:
+        """Returns the features of examples by their number within the subset."""
+        return self.source.batch(self.positions[indices], view)
+
+
+@dataclass(frozen=True, slots=True)
+class Warehouse:
+    """All features and labels of a run; put into the object store once and read without a copy.
+
+    Attributes:
+        train: Features of the training split.
+        train_labels: (n,) classes.
+        test: Features of the test split.
+        test_labels: (N,) classes.
+    """
+
+    train: FeatureSource
+    train_labels: Indices
+    test: FeatureSource
+    test_labels: Indices
+
+    def portion(self, client: int, train: Indices, test: Indices) -> ClientData:
+        """Returns what a client with these training and test positions holds."""
+        return ClientData(
+            number=client,
+            train=Subset(self.train, train),
+            train_labels=self.train_labels[train],
+            test=self.test,
+            test_labels=self.test_labels,
+            own_test=test,
+        )

@@ -1,0 +1,149 @@
+"""Small worlds for tests: a random text tower, clustered features, clients on them. No images, no downloads."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from fedsilo.aggregation.plain import Plain
+from fedsilo.backbone.text_tower import TextTower, TowerMeta
+from fedsilo.backbone.tokens import ClassTokens
+from fedsilo.client import Client, ClientRules
+from fedsilo.contracts import Indices, Mechanism, Method
+from fedsilo.federation import Plan
+from fedsilo.privacy.none import NoMechanism
+from fedsilo.prompts.frozen import FrozenModel
+from fedsilo.state import to_arrays
+from fedsilo.training import Optimizer, Training
+from fedsilo.warehouse import Warehouse
+
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+WIDTH, JOINT, LAYERS, CLASSES, PATCHES = 16, 8, 2, 5, 4
+
+
+@dataclass(frozen=True)
+class ArrayFeatures:
+    """Features from memory; every view adds its number times a fixed direction."""
+
+    pooled: np.ndarray
+    tokens: np.ndarray
+
+    def __len__(self) -> int:
+        return len(self.pooled)
+
+    def batch(self, indices: Indices, view: int) -> tuple[Tensor, Tensor]:
+        return torch.from_numpy(self.pooled[indices] + 0.01 * view), torch.from_numpy(self.tokens[indices])
+
+
+@dataclass(frozen=True)
+class World:
+    """A federation's ingredients."""
+
+    model: FrozenModel
+    warehouse: Warehouse
+    train: list[Indices]
+    test: list[Indices]
+    rules: ClientRules
+
+    def clients(self, method: Method) -> list[Client]:
+        parts = enumerate(zip(self.train, self.test, strict=True))
+        return [Client(self.warehouse.portion(n, a, b), self.model, self.rules, method) for n, (a, b) in parts]
+
+    def plan(self, method: Method, **changes: object) -> Plan:
+        plan = Plan(
+            method=method,
+            training=self.rules.training,
+            evaluate_every=1,
+            mechanism=self.rules.mechanism,
+            aggregation=Plain(),
+            seed=self.rules.seed,
+            sizes=tuple(len(part) for part in self.train),
+            initial=to_arrays(method.initial_shared(self.model, self.rules.seed)),
+        )
+        return replace(plan, **changes)  # type: ignore[arg-type]
+
+
+def random_tower(generator: torch.Generator) -> TextTower:
+    def draw(*shape: int) -> Tensor:
+        return 0.3 * torch.randn(*shape, generator=generator)
+
+    tensors = {"positions": draw(20, WIDTH), "projection.weight": draw(JOINT, WIDTH)}
+    for name in ["norm", *(f"blocks.{i}.norm_{j}" for i in range(LAYERS) for j in (1, 2))]:
+        tensors |= {f"{name}.weight": torch.ones(WIDTH), f"{name}.bias": torch.zeros(WIDTH)}
+    shapes = {"qkv": (3 * WIDTH, WIDTH), "out": (WIDTH, WIDTH), "fc": (4 * WIDTH, WIDTH), "proj": (WIDTH, 4 * WIDTH)}
+    for layer in range(LAYERS):
+        for name, shape in shapes.items():
+            tensors |= {f"blocks.{layer}.{name}.weight": draw(*shape), f"blocks.{layer}.{name}.bias": draw(shape[0])}
+    return TextTower(TowerMeta(2, LAYERS, 20, "gelu", 1e-5), tensors)
+
+
+@pytest.fixture(scope="session")
+def toy_model() -> FrozenModel:
+    generator = torch.Generator().manual_seed(11)
+    lengths = (2, 3, 2, 4, 2)
+    tokens = ClassTokens(
+        torch.randn(sum(lengths), WIDTH, generator=generator), lengths, torch.randn(WIDTH, generator=generator)
+    )
+    zero_shot = normalize(torch.randn(CLASSES, JOINT, generator=generator), dim=-1)
+    return FrozenModel(random_tower(generator), tokens, 10.0, zero_shot)
+
+
+def _features(labels: Indices, centres: np.ndarray, generator: np.random.Generator) -> ArrayFeatures:
+    def noisy(shape: tuple[int, ...]) -> np.ndarray:
+        return generator.normal(0, 0.4, shape)
+
+    pooled = centres[labels] + noisy((len(labels), JOINT))
+    tokens = centres[labels][:, None] + noisy((len(labels), PATCHES, JOINT))
+    return ArrayFeatures(pooled.astype(np.float32), tokens.astype(np.float32))
+
+
+@pytest.fixture
+def world(toy_model: FrozenModel) -> Callable[..., World]:
+    """Returns a maker of worlds: world(clients=3, seed=0, mechanism=..., neighbours=..., **training)."""
+
+    def make(
+        clients: int = 3,
+        seed: int = 0,
+        mechanism: Mechanism | None = None,
+        neighbours: bool = False,
+        **training: object,
+    ) -> World:
+        generator = np.random.default_rng(5)
+        centres = generator.normal(0, 1, (CLASSES, JOINT))
+        sizes = [20 + 7 * n for n in range(clients)]
+        labels = generator.integers(0, CLASSES, sum(sizes))
+        test_labels = generator.integers(0, CLASSES, 12 * clients)
+        warehouse = Warehouse(
+            _features(labels, centres, generator), labels, _features(test_labels, centres, generator), test_labels
+        )
+        section = Training(**{"rounds": 3, "batch_size": 8, "optimizer": Optimizer(learning_rate=0.1), **training})
+        return World(
+            toy_model,
+            warehouse,
+            np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1]),
+            np.split(np.arange(12 * clients), clients),
+            ClientRules(seed, section, mechanism or NoMechanism(), 10, neighbours),
+        )
+
+    return make
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+@pytest.fixture
+def cache_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A feature cache of the test's own."""
+    folder = tmp_path / "cache"
+    monkeypatch.setenv("FEDSILO_CACHE", str(folder))
+    return folder

@@ -1,0 +1,66 @@
+import time
+
+import numpy as np
+
+from fedsilo.partitions.dirichlet import Dirichlet
+
+
+def histograms(images, shares, split):
+    labels = getattr(images, split).labels
+    return np.array([np.bincount(labels[getattr(share, split)], minlength=len(images.classes)) for share in shares])
+
+
+def test_test_proportions_are_those_of_training(toy):
+    images = toy(train=20_000, test=10_000, classes=4)
+    shares = Dirichlet(5, beta=0.5).split(images, np.random.default_rng(1))
+    train, test = (histograms(images, shares, split) for split in ("train", "test"))
+    assert np.abs(train / train.sum(axis=0) - test / test.sum(axis=0)).max() < 1e-3
+
+
+def test_nobody_is_measured_on_a_class_that_it_never_saw(toy):
+    images = toy(train=3_000, test=1_000, classes=10)
+    shares = Dirichlet(40, beta=0.05).split(images, np.random.default_rng(1))
+    train, test = (histograms(images, shares, split) for split in ("train", "test"))
+    assert not test[train == 0].any()
+
+
+def test_class_proportions_have_the_spread_of_the_distribution(toy):
+    # Var of one component of Dir(b, ..., b) over N clients is (N - 1) / (N^2 (N b + 1)).
+    images = toy(train=20_000, test=2_000, classes=20)
+    for beta in (0.1, 1.0, 10.0):
+        parts = []
+        for seed in range(15):
+            counts = histograms(images, Dirichlet(8, beta).split(images, np.random.default_rng(seed)), "train")
+            parts.append((counts / counts.sum(axis=0)).ravel())
+        assert np.isclose(np.var(parts), 7 / (64 * (8 * beta + 1)), rtol=0.15)
+
+
+def test_a_large_beta_gives_nearly_equal_parts(toy):
+    images = toy(train=5_000, test=1_000, classes=5)
+    counts = histograms(images, Dirichlet(5, beta=1e6).split(images, np.random.default_rng(0)), "train")
+    assert np.ptp(counts, axis=0).max() <= 4
+
+
+def test_a_thousand_clients_at_beta_one_hundredth_take_seconds(toy):
+    images = toy(train=20_000, test=5_000, classes=100)
+    start = time.perf_counter()
+    shares = Dirichlet(1_000, beta=0.01).split(images, np.random.default_rng(0))
+    assert time.perf_counter() - start < 10
+    assert min(len(share.train) for share in shares) >= 2
+    assert min(len(share.test) for share in shares) >= 1
+
+
+def test_a_minimum_of_the_average_makes_all_equal(toy):
+    images = toy(train=100, test=20)
+    shares = Dirichlet(20, beta=0.01, min_train=5).split(images, np.random.default_rng(0))
+    assert {len(share.train) for share in shares} == {5}
+    assert {len(share.test) for share in shares} == {1}
+
+
+def test_classes_missing_from_one_split_are_still_dealt(toy):
+    images = toy(train=60, test=30, classes=4)
+    images.train.labels[images.train.labels == 2] = 1
+    images.test.labels[images.test.labels == 3] = 0
+    shares = Dirichlet(6, beta=0.2).split(images, np.random.default_rng(0))
+    assert sum(len(share.test) for share in shares) == 30
+    assert sum(len(share.train) for share in shares) == 60

@@ -1,0 +1,255 @@
+"""The rounds themselves, on toy features, with the serial backend and with backends that fail."""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from fedsilo.backends.serial import SerialBackend
+from fedsilo.checkpoints import Checkpoints
+from fedsilo.contracts import ClientTask, ClientUpdate, Method, RoundRecord
+from fedsilo.errors import ClientError, ClientLost
+from fedsilo.federation import Federation, Outcome, Plan
+from fedsilo.methods.local import Local
+from fedsilo.methods.promptfl import PromptFL
+from fedsilo.methods.zero_shot import ZeroShot
+from fedsilo.privacy.central import Central
+from fedsilo.records import Journals, read_lines
+from fedsilo.training import Optimizer
+
+METHOD = PromptFL(context_length=3)
+
+
+def federate(
+    plan: Plan, backend: Any, folder: Path, watch: Callable[[RoundRecord], None] = lambda record: None
+) -> Outcome:
+    folder.mkdir(exist_ok=True)
+    return Federation(plan, backend, Journals(folder), Checkpoints(folder / "checkpoints", 2)).run(watch)
+
+
+def hashes(outcome: Outcome) -> tuple[Any, ...]:
+    return outcome.shared_sha256, outcome.private_sha256, [dict(score) for score in outcome.scores]
+
+
+@pytest.fixture
+def run(world: Any, tmp_path: Path) -> Callable[..., Outcome]:
+    """Returns run(method, clients=..., seed=..., ...): a whole federation in a new folder."""
+    count = iter(range(100))
+
+    def go(method: Method = METHOD, **changes: Any) -> Outcome:
+        here = world(**changes)
+        return federate(here.plan(method), SerialBackend(here.clients(method)), tmp_path / str(next(count)))
+
+    return go
+
+
+def test_the_same_seed_gives_the_same_bits_and_another_seed_other_ones(run: Any) -> None:
+    assert hashes(run()) == hashes(run())
+    assert run().shared_sha256 != run(seed=1).shared_sha256
+
+
+def test_training_lowers_the_loss_and_raises_the_accuracy(run: Any) -> None:
+    outcome = run(rounds=8)
+    losses = [float(str(record["loss"])) for record in outcome.records]
+    accuracies = [float(str(record["local_accuracy"])) for record in outcome.records]
+    assert losses[-1] < losses[0]
+    assert accuracies[-1] > max(accuracies[0], 0.25)
+
+
+def test_the_shared_state_is_the_mean_weighted_by_examples(world: Any, tmp_path: Path) -> None:
+    here = world(rounds=1)
+    task = ClientTask(0, 0, here.plan(METHOD).initial)
+    updates = [client.train(task) for client in here.clients(METHOD)]
+    weights = np.array([20, 27, 34]) / 81
+    expected = sum(w * u.tensors["context"].astype(np.float64) for w, u in zip(weights, updates, strict=True))
+    federate(here.plan(METHOD), SerialBackend(here.clients(METHOD)), tmp_path / "run")
+    checkpoint, _ = Checkpoints(tmp_path / "run" / "checkpoints", 2).newest()
+    assert checkpoint is not None
+    np.testing.assert_array_equal(checkpoint.shared["context"].numpy(), expected.astype(np.float32))
+    assert not np.allclose(expected, np.mean([u.tensors["context"] for u in updates], axis=0), atol=1e-6)
+
+
+def test_the_order_in_which_clients_are_asked_changes_no_client(world: Any) -> None:
+    here = world()
+    task = ClientTask(0, 0, here.plan(METHOD).initial)
+    forward = {c: client.train(task) for c, client in enumerate(here.clients(METHOD))}
+    clients = here.clients(METHOD)
+    backward = {c: clients[c].train(task) for c in reversed(range(3))}
+    for c in forward:
+        np.testing.assert_array_equal(forward[c].tensors["context"], backward[c].tensors["context"])
+
+
+def test_local_clients_share_nothing_and_keep_their_own_prompt(run: Any, tmp_path: Path) -> None:
+    outcome = run(Local(context_length=3))
+    assert len(set(outcome.private_sha256)) == 3
+    wire = read_lines(tmp_path / "0" / "wire.jsonl")
+    assert all(line["tensors"] == {} for line in wire)
+
+
+def test_zero_shot_is_one_evaluation_without_training(run: Any) -> None:
+    outcome = run(ZeroShot(), rounds=7)
+    assert len(outcome.records) == 1
+    assert outcome.records[0]["upload_bytes"] == 0
+
+
+def test_only_declared_tensors_leave_a_client(run: Any, world: Any, tmp_path: Path) -> None:
+    run()
+    up = [line for line in read_lines(tmp_path / "0" / "wire.jsonl") if line["direction"] == "up"]
+    assert {name for line in up for name in line["tensors"]} == set(METHOD.uploads)
+    assert {scalar for line in up for scalar in line["scalars"]} == {
+        "weight", "loss", "seconds", "correct", "examples", "elsewhere_correct", "elsewhere_examples",
+    }  # fmt: skip
+    assert up[0]["tensors"]["context"] == [[3, 16], "float32"]
+
+    class Leaking(PromptFL):
+        uploads = ()
+
+    here = world()
+    with pytest.raises(ClientError, match="uploads \\['context'\\] but declares \\[\\]"):
+        here.clients(Leaking(context_length=3))[1].train(ClientTask(0, 0, here.plan(METHOD).initial))
+
+
+class Flaky(SerialBackend):
+    """Loses a client at chosen (round, attempt)s: others have already trained, as it happens on a cluster."""
+
+    def __init__(self, world: Any, method: Method, failures: Sequence[int]) -> None:
+        super().__init__(world.clients(method))
+        self.world, self.method, self.failures = world, method, list(failures)
+        self.revived: list[Path | None] = []
+
+    def train(self, clients: Sequence[int], task: ClientTask) -> list[ClientUpdate]:
+        updates = super().train(clients, task)
+        if self.failures and self.failures[0] == task.round:
+            self.failures.pop(0)
+            raise ClientLost("client 1 died", client=1)
+        return updates
+
+    def revive(self, method: Method, folder: Path | None, hashes: Mapping[int, str]) -> None:
+        self.revived.append(folder)
+        self._clients[1] = self.world.clients(method)[1]
+        if folder is not None:
+            self._clients[1].restore(folder, hashes[1])
+
+
+@pytest.mark.parametrize("method", [METHOD, Local(context_length=3)], ids=["promptfl", "local"])
+@pytest.mark.parametrize("failures", [[0], [1], [0, 0, 2]])
+def test_a_round_tried_again_gives_the_same_bits(
+    world: Any, tmp_path: Path, method: Method, failures: list[int]
+) -> None:
+    here = world()
+    whole = federate(here.plan(method), SerialBackend(here.clients(method)), tmp_path / "whole")
+    flaky = Flaky(here, method, failures)
+    again = federate(here.plan(method), flaky, tmp_path / "again")
+    assert hashes(again) == hashes(whole)
+    assert len(flaky.revived) == len(failures)
+    assert len(again.notices) == len(failures)
+    rounds = [line["round"] for line in read_lines(tmp_path / "again" / "rounds.jsonl")]
+    assert rounds == [0, 1, 2]
+
+
+def test_a_client_lost_too_often_ends_the_run_with_its_name(world: Any, tmp_path: Path) -> None:
+    here = world()
+    with pytest.raises(ClientLost, match="client 1 died"):
+        federate(here.plan(METHOD), Flaky(here, METHOD, [1, 1, 1]), tmp_path / "run")
+
+
+class Cut(Exception):
+    """Stands for kill -9: nothing gets to tidy up."""
+
+
+@pytest.mark.parametrize("method", [METHOD, Local(context_length=3)], ids=["promptfl", "local"])
+@pytest.mark.parametrize("persistent", [False, True])
+@pytest.mark.parametrize("at", [0, 1, 2])
+def test_a_resumed_run_ends_like_the_whole_one(
+    world: Any, tmp_path: Path, method: Method, persistent: bool, at: int
+) -> None:
+    here = world(rounds=4, optimizer=Optimizer(learning_rate=0.1, persistent=persistent), participation=0.5)
+    plan = here.plan(method)
+    whole = federate(plan, SerialBackend(here.clients(method)), tmp_path / "whole")
+
+    def cut(record: RoundRecord) -> None:
+        if record.round == at:
+            raise Cut
+
+    with pytest.raises(Cut):
+        federate(plan, SerialBackend(here.clients(method)), tmp_path / "cut", cut)
+    resumed = federate(plan, SerialBackend(here.clients(method)), tmp_path / "cut")
+    assert hashes(resumed) == hashes(whole)
+    strip = [{k: v for k, v in record.items() if k != "seconds"} for record in resumed.records]
+    assert strip == [{k: v for k, v in record.items() if k != "seconds"} for record in whole.records]
+
+
+def test_a_persistent_optimiser_changes_what_is_learnt(run: Any) -> None:
+    fresh = run(optimizer=Optimizer(learning_rate=0.1))
+    kept = run(optimizer=Optimizer(learning_rate=0.1, persistent=True))
+    assert fresh.shared_sha256 != kept.shared_sha256
+
+
+def test_a_damaged_newest_checkpoint_is_passed_over(world: Any, tmp_path: Path) -> None:
+    here = world(rounds=3)
+    plan, folder = here.plan(METHOD), tmp_path / "run"
+    whole = federate(plan, SerialBackend(here.clients(METHOD)), folder)
+    shared = folder / "checkpoints" / "round-0002" / "shared.safetensors"
+    content = bytearray(shared.read_bytes())
+    content[-3] ^= 4
+    shared.write_bytes(bytes(content))
+    again = federate(plan, SerialBackend(here.clients(METHOD)), folder)
+    assert hashes(again) == hashes(whole)
+    assert "damaged checkpoint" in again.notices[0]
+
+
+def test_all_clients_train_in_round_0_and_the_asked_share_afterwards(world: Any, tmp_path: Path) -> None:
+    here = world(clients=5, rounds=6, participation=0.4)
+    outcome = federate(here.plan(METHOD), SerialBackend(here.clients(METHOD)), tmp_path / "run")
+    sizes = [len(record["participants"]) for record in outcome.records]  # type: ignore[arg-type]
+    assert sizes == [5, 2, 2, 2, 2, 2]
+    assert len({tuple(record["participants"]) for record in outcome.records[1:]}) > 1  # type: ignore[arg-type]
+
+
+def test_evaluation_follows_its_interval_and_always_ends_the_run(world: Any, tmp_path: Path) -> None:
+    here = world(rounds=5)
+    plan = here.plan(METHOD, evaluate_every=3)
+    outcome = federate(plan, SerialBackend(here.clients(METHOD)), tmp_path / "run")
+    assert [record["local_accuracy"] is not None for record in outcome.records] == [False, False, True, False, True]
+
+
+def test_neighbours_are_all_other_clients_test_images(world: Any) -> None:
+    here = world(neighbours=True)
+    clients = here.clients(METHOD)
+    shared = here.plan(METHOD).initial
+    scores = [client.evaluate(shared) for client in clients]
+    assert [score.elsewhere_examples for score in scores] == [24, 24, 24]
+    total = sum(score.correct for score in scores)
+    assert [score.correct + score.elsewhere_correct for score in scores] == [total] * 3
+
+
+def test_a_loss_that_is_not_finite_names_client_round_and_remedy(world: Any) -> None:
+    here = world(optimizer=Optimizer(learning_rate=1e30))
+    with pytest.raises(ClientError, match=r"client 0, round 0, stage 'train': loss is .*learning_rate=1e\+30"):
+        here.clients(METHOD)[0].train(ClientTask(0, 0, here.plan(METHOD).initial))
+
+
+def test_views_are_one_per_epoch_in_turn(world: Any) -> None:
+    from fedsilo.training import LocalWork
+
+    def view(epoch: int, round: int, **training: Any) -> int:
+        here = world(local_epochs=2, **training)
+        work = LocalWork(
+            here.model, here.warehouse.train, torch.zeros(5), {}, {}, here.rules.training, 0, 0, round, 0
+        )
+        return work.view(epoch)
+
+    assert [view(e, r) for r in (0, 1) for e in (0, 1)] == [0, 0, 0, 0]
+    assert [view(e, r, views=3) for r in (0, 1) for e in (0, 1)] == [1, 2, 3, 1]
+    assert [view(e, r, online=True) for r in (0, 1) for e in (0, 1)] == [1, 2, 3, 4]
+
+
+def test_central_noise_is_added_once_per_round_to_a_uniform_mean(world: Any, tmp_path: Path) -> None:
+    def final(noise: float) -> Outcome:
+        mechanism = Central(noise_multiplier=noise, clip_norm=0.5)
+        here = world(rounds=2, mechanism=mechanism)
+        return federate(here.plan(METHOD), SerialBackend(here.clients(METHOD)), tmp_path / f"run{noise}")
+
+    assert final(0.5).shared_sha256 != final(0.6).shared_sha256
