@@ -10,15 +10,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from fedsilo.aggregation.plain import Plain
+from fedsilo.backbone.cached import CachedFeatures
 from fedsilo.backbone.text_tower import TextTower, TowerMeta
 from fedsilo.backbone.tokens import ClassTokens
 from fedsilo.client import Client, ClientRules
-from fedsilo.contracts import Indices, Mechanism, Method
+from fedsilo.contracts import Examples, Indices, LabelledImages, Mechanism, Method, Share
 from fedsilo.federation import Plan
+from fedsilo.job import Job, Part
+from fedsilo.manifest import freeze
+from fedsilo.preparation import Prepared
 from fedsilo.privacy.none import NoMechanism
 from fedsilo.prompts.frozen import FrozenModel
 from fedsilo.state import to_arrays
@@ -27,20 +32,6 @@ from fedsilo.warehouse import Warehouse
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 WIDTH, JOINT, LAYERS, CLASSES, PATCHES = 16, 8, 2, 5, 4
-
-
-@dataclass(frozen=True)
-class ArrayFeatures:
-    """Features from memory; every view adds its number times a fixed direction."""
-
-    pooled: np.ndarray
-    tokens: np.ndarray
-
-    def __len__(self) -> int:
-        return len(self.pooled)
-
-    def batch(self, indices: Indices, view: int) -> tuple[Tensor, Tensor]:
-        return torch.from_numpy(self.pooled[indices] + 0.01 * view), torch.from_numpy(self.tokens[indices])
 
 
 @dataclass(frozen=True)
@@ -57,6 +48,27 @@ class World:
         parts = enumerate(zip(self.train, self.test, strict=True))
         return [Client(self.warehouse.portion(n, a, b), self.model, self.rules, method) for n, (a, b) in parts]
 
+    def prepared(self) -> Prepared:
+        """What a runtime is given; its images are never looked at."""
+
+        def examples(labels: Indices, split: str) -> Examples:
+            digests = tuple(f"{split}{n}" for n in range(len(labels)))
+            return Examples(labels, np.zeros_like(labels), _no_image, digests)
+
+        images = LabelledImages(
+            tuple("abcde"),
+            ("plain",),
+            "a {}.",
+            examples(self.warehouse.train_labels, "train"),
+            examples(self.warehouse.test_labels, "test"),
+        )
+        shares = [Share(a, b) for a, b in zip(self.train, self.test, strict=True)]
+        manifest = freeze(images, shares, {"name": "toy"}, self.rules.seed)
+        return Prepared("toy", images, manifest, self.model, self.warehouse, ())
+
+    def job(self, folder: Path, method: Method, **changes: object) -> Job:
+        return Job(folder, (Part("method", folder, self.plan(method, **changes)),), 2)
+
     def plan(self, method: Method, **changes: object) -> Plan:
         plan = Plan(
             method=method,
@@ -69,6 +81,10 @@ class World:
             initial=to_arrays(method.initial_shared(self.model, self.rules.seed)),
         )
         return replace(plan, **changes)  # type: ignore[arg-type]
+
+
+def _no_image(number: int) -> Image.Image:
+    raise AssertionError("features are at hand, no image is needed")
 
 
 def random_tower(generator: torch.Generator) -> TextTower:
@@ -96,13 +112,21 @@ def toy_model() -> FrozenModel:
     return FrozenModel(random_tower(generator), tokens, 10.0, zero_shot)
 
 
-def _features(labels: Indices, centres: np.ndarray, generator: np.random.Generator) -> ArrayFeatures:
+def _features(labels: Indices, centres: np.ndarray, generator: np.random.Generator) -> CachedFeatures:
+    """Clustered features in five views, each a little different."""
+
     def noisy(shape: tuple[int, ...]) -> np.ndarray:
         return generator.normal(0, 0.4, shape)
 
     pooled = centres[labels] + noisy((len(labels), JOINT))
     tokens = centres[labels][:, None] + noisy((len(labels), PATCHES, JOINT))
-    return ArrayFeatures(pooled.astype(np.float32), tokens.astype(np.float32))
+    views = (0, 1, 2, 3, 4)
+    shifts = 0.01 * np.array(views)
+    return CachedFeatures(
+        views,
+        (pooled + shifts[:, None, None]).astype(np.float32),
+        (tokens + shifts[:, None, None, None]).astype(np.float32),
+    )
 
 
 @pytest.fixture

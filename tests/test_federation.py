@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.checkpoints import Checkpoints
 from fedsilo.contracts import ClientTask, ClientUpdate, Method, RoundRecord
@@ -236,9 +237,7 @@ def test_views_are_one_per_epoch_in_turn(world: Any) -> None:
 
     def view(epoch: int, round: int, **training: Any) -> int:
         here = world(local_epochs=2, **training)
-        work = LocalWork(
-            here.model, here.warehouse.train, torch.zeros(5), {}, {}, here.rules.training, 0, 0, round, 0
-        )
+        work = LocalWork(here.model, here.warehouse.train, torch.zeros(5), {}, {}, here.rules.training, 0, 0, round, 0)
         return work.view(epoch)
 
     assert [view(e, r) for r in (0, 1) for e in (0, 1)] == [0, 0, 0, 0]

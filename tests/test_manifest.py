@@ -93,6 +93,11 @@ def test_damage_is_one_line(damage, words, tmp_path):
     assert str(path) in str(caught.value)
 
 
+def test_the_order_of_a_rules_keys_does_not_matter():
+    one, other = ({"name": "iid", "clients": 3}, {"clients": 3, "name": "iid"})
+    assert freeze(images(), SHARES, one, 0).sha256 == freeze(images(), SHARES, other, 0).sha256
+
+
 def test_a_missing_file_is_one_line(tmp_path):
     with pytest.raises(DataError, match="cannot be read: No such file"):
         Manifest.read(tmp_path / "partition.json")

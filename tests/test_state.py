@@ -3,6 +3,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+
 from fedsilo.errors import RunError
 from fedsilo.state import borrow, read_state, sha256, to_arrays, to_tensors, write_bytes, write_state
 

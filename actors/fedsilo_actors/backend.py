@@ -6,30 +6,46 @@ again, `revive` gives it its state back.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import ray
 from numpy.typing import NDArray
 from ray.actor import ActorHandle
-from ray.exceptions import GetTimeoutError, RayActorError, RayError, RayTaskError
+from ray.exceptions import ActorUnavailableError, GetTimeoutError, RayActorError, RayError, RayTaskError
 
 from fedsilo.contracts import ClientScore, ClientTask, ClientUpdate, Method
 from fedsilo.errors import ClientError, ClientLost, FedsiloError
+from fedsilo_actors.client import Supplies
 
-Answer = TypeVar("Answer")
+RESTART_POLL_S = 0.2
 
 
 class RayBackend:
     """Clients as actors."""
 
-    def __init__(self, actors: Sequence[ActorHandle[Any]], timeout_s: float, start_timeout_s: float) -> None:
-        """Takes the client actors in client order and the longest waits for an answer and for a restart."""
-        self._actors = list(actors)
+    def __init__(
+        self, actors: Sequence[ActorHandle[Any]], supplies: Supplies, timeout_s: float, start_timeout_s: float
+    ) -> None:
+        """Takes the client actors in client order, what to supply them with, and the longest waits.
+
+        Args:
+            actors: One per client, in client order.
+            supplies: What every client is made from, after a restart too.
+            timeout_s: Longest wait for an answer, seconds.
+            start_timeout_s: Longest wait for actors to be started, seconds.
+        """
+        self._actors, self._supplies = list(actors), supplies
         self._timeout_s, self._start_timeout_s = timeout_s, start_timeout_s
         self._lost: set[int] = set()
+
+    def start(self) -> None:
+        """Waits for all actors and supplies them. Raises ResourceError when they are not there in time."""
+        calls = {n: actor.supply.remote(self._supplies) for n, actor in enumerate(self._actors)}
+        self._answers(calls, "start", self._start_timeout_s)
 
     def train(self, clients: Sequence[int], task: ClientTask) -> list[ClientUpdate]:
         """Returns the updates of these clients for one exchange."""
@@ -56,13 +72,38 @@ class RayBackend:
         self._answers(calls, "restore")
 
     def revive(self, method: Method, folder: Path | None, hashes: Mapping[int, str]) -> None:
-        """Waits for lost clients to be started again by Ray and gives them method and private state."""
-        lost = sorted(self._lost)
+        """Waits for lost clients to be started again by Ray and gives them supplies, method and private state."""
+        for client in sorted(self._lost):
+            self._wait_for_restart(client)
+            self._answers({client: self._actors[client].enter.remote(method)}, "restart")
+            if folder is not None:
+                call = self._actors[client].restore.remote(str(folder), hashes[client])
+                self._answers({client: call}, "restore")
         self._lost.clear()
-        self._answers({n: self._actors[n].enter.remote(method) for n in lost}, "restart", self._start_timeout_s)
-        if folder is not None:
-            calls = {n: self._actors[n].restore.remote(str(folder), hashes[n]) for n in lost}
-            self._answers(calls, "restore")
+
+    def _wait_for_restart(self, client: int) -> None:
+        """Supplies an actor as soon as it is there; until then Ray answers that it is unavailable."""
+        deadline = time.monotonic() + self._start_timeout_s
+        while True:
+            try:
+                left = max(deadline - time.monotonic(), 0.1)
+                ray.get(self._actors[client].supply.remote(self._supplies), timeout=left)
+                return
+            except (ActorUnavailableError, GetTimeoutError) as error:
+                if time.monotonic() > deadline:
+                    raise ClientLost(
+                        f"client {client}, stage 'restart': not back within {self._start_timeout_s:g} s "
+                        f"({_first_line(error)}).",
+                        client=client,
+                        stage="restart",
+                    ) from None
+                time.sleep(RESTART_POLL_S)
+            except RayTaskError as fault:
+                raise self._fault(client, "restart", fault) from None
+            except RayActorError as fault:
+                raise ClientLost(
+                    f"client {client}, stage 'restart': {_first_line(fault)}.", client=client, stage="restart"
+                ) from None
 
     def close(self) -> None:
         """Ends the actors for good."""
@@ -85,7 +126,7 @@ class RayBackend:
             try:
                 ray.get(call, timeout=limit)
             except RayTaskError as fault:
-                raise _client_fault(client, stage, fault) from None
+                raise self._fault(client, stage, fault) from None
             except RayActorError as fault:
                 self._lost.add(client)
                 raise ClientLost(
@@ -93,6 +134,15 @@ class RayBackend:
                     client=client,
                     stage=stage,
                 ) from None
+
+    def _fault(self, client: int, stage: str, fault: RayTaskError) -> FedsiloError:
+        cause = fault.cause
+        if isinstance(cause, ClientLost):
+            self._lost.add(client)
+        if isinstance(cause, FedsiloError):
+            return cause
+        text = f"client {client}, stage '{stage}': {type(cause).__name__}: {cause}."
+        return ClientError(text, client=client, stage=stage)
 
     def _give_up_on_silent(self, calls: Mapping[int, Any], stage: str, limit: float) -> None:
         _, silent = ray.wait(list(calls.values()), num_returns=len(calls), timeout=0)
@@ -108,15 +158,6 @@ class RayBackend:
             client=late[0],
             stage=stage,
         )
-
-
-def _client_fault(client: int, stage: str, fault: RayTaskError) -> FedsiloError:
-    cause = fault.cause
-    if isinstance(cause, FedsiloError):
-        return cause
-    return ClientError(
-        f"client {client}, stage '{stage}': {type(cause).__name__}: {cause}.", client=client, stage=stage
-    )
 
 
 def _first_line(error: Exception) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import ray
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from fedsilo.client import Client, ClientRules
 from fedsilo.contracts import ClientScore, ClientTask, ClientUpdate, Indices, Method
+from fedsilo.errors import ClientLost
 from fedsilo.prompts.frozen import PackedModel
 from fedsilo.warehouse import Warehouse
 
@@ -42,49 +43,76 @@ class Place:
         return f"client {self.client:02d}" + (f" {self.domain}" if self.domain else "")
 
 
+@dataclass(frozen=True, slots=True)
+class Supplies:
+    """What all client actors share.
+
+    Attributes:
+        warehouse: Reference of the `Warehouse` in the object store.
+        model: Reference of the `PackedModel` in the object store.
+        rules: What the scenario says to every client.
+        method: The method to begin with.
+    """
+
+    warehouse: Any
+    model: Any
+    rules: ClientRules
+    method: Method
+
+
 class ClientActor:
     """One data owner as a Ray actor; resources are given where it is started."""
 
-    def __init__(
-        self, place: Place, warehouse: Warehouse, model: PackedModel, rules: ClientRules, method: Method
-    ) -> None:
-        """Makes the client; warehouse and model are read from the node's object store without a copy."""
+    def __init__(self, place: Place) -> None:
+        """Makes an actor without a client: an actor that Ray starts again must not pass for the one before."""
         torch.set_num_threads(place.threads)
         self._place = place
-        data = warehouse.portion(place.client, place.train, place.test)
-        self._client = Client(data, model.unpack(), rules, method)
+        self._client: Client | None = None
 
     def __repr__(self) -> str:
         """Returns the name in logs and the dashboard."""
         return self._place.title
 
     @ray.method
-    def where(self) -> tuple[str, tuple[str, ...]]:
-        """Returns the node and the GPUs this actor was given; answers once the client is ready."""
-        gpus = os.environ.get("CUDA_VISIBLE_DEVICES", "")
-        return ray.get_runtime_context().get_node_id(), tuple(gpu for gpu in gpus.split(",") if gpu)
+    def supply(self, supplies: Supplies) -> None:
+        """Makes the client; warehouse and model are read from the node's object store without a copy."""
+        place = self._place
+        warehouse: Warehouse
+        model: PackedModel
+        warehouse, model = ray.get([supplies.warehouse, supplies.model])
+        data = warehouse.portion(place.client, place.train, place.test)
+        self._client = Client(data, model.unpack(), supplies.rules, supplies.method)
 
     @ray.method
     def train(self, task: ClientTask) -> ClientUpdate:
         """Returns the client's update for one exchange."""
-        return self._client.train(task)
+        return self._known("train").train(task)
 
     @ray.method
     def evaluate(self, shared: Mapping[str, NDArray[np.float32]]) -> ClientScore:
         """Returns how its model does on test images."""
-        return self._client.evaluate(shared)
+        return self._known("evaluate").evaluate(shared)
 
     @ray.method
     def enter(self, method: Method) -> None:
         """Takes up a method with its initial private state."""
-        self._client.enter(method)
+        self._known("enter").enter(method)
 
     @ray.method
     def save(self, folder: str) -> str:
         """Writes the private state; returns its hash."""
-        return self._client.save(Path(folder))
+        return self._known("save").save(Path(folder))
 
     @ray.method
     def restore(self, folder: str, expected: str) -> None:
         """Reads the private state back."""
-        self._client.restore(Path(folder), expected)
+        self._known("restore").restore(Path(folder), expected)
+
+    def _known(self, stage: str) -> Client:
+        """The client, unless Ray has started this actor again behind the coordinator's back: its state is gone."""
+        if self._client is None:
+            number = self._place.client
+            raise ClientLost(
+                f"client {number}, stage '{stage}': its process died and was started again.", number, stage=stage
+            )
+        return self._client

@@ -31,7 +31,7 @@ def cluster(section: Actors) -> Iterator[str]:
         ResourceError: Ray cannot be started or reached.
     """
     if ray.is_initialized():
-        yield _dashboard(ray.get_runtime_context())
+        yield ""
         return
     # A read-only Ray worker environment of `uv run` would start pip installs in every worker.
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
@@ -52,6 +52,16 @@ def cluster(section: Actors) -> Iterator[str]:
         yield str(getattr(context, "dashboard_url", "") or "")
     finally:
         ray.shutdown()
+
+
+def total() -> dict[str, float]:
+    """Returns what the connected cluster has to give, by resource name."""
+    return dict(ray.cluster_resources())  # type: ignore[no-untyped-call]
+
+
+def available() -> dict[str, float]:
+    """Returns what is free in the connected cluster now."""
+    return dict(ray.available_resources())  # type: ignore[no-untyped-call]
 
 
 def _arguments(section: Actors) -> dict[str, Any]:
@@ -76,7 +86,3 @@ def _shipped_code() -> dict[str, Any]:
     import fedsilo_actors
 
     return {"py_modules": [fedsilo, fedsilo_actors]}
-
-
-def _dashboard(context: Any) -> str:
-    return str(getattr(context, "dashboard_url", "") or "")

@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
-from typing import Any
 
 import ray
 import torch
-from ray.actor import ActorHandle
 
 from fedsilo.contracts import RoundRecord
 from fedsilo.federation import Outcome
@@ -19,11 +16,10 @@ from fedsilo_actors.backend import RayBackend
 class Coordinator:
     """Runs a job over client actors; started with two threads so that `progress` answers while `run` works."""
 
-    def __init__(self, job: Job, clients: Sequence[ActorHandle[Any]], timeout_s: float, start_timeout_s: float) -> None:
-        """Takes the job and the client actors in client order."""
+    def __init__(self, job: Job, backend: RayBackend) -> None:
+        """Takes the job and the way to its clients."""
         torch.set_num_threads(1)
-        self._job = job
-        self._backend = RayBackend(clients, timeout_s, start_timeout_s)
+        self._job, self._backend = job, backend
         self._seen: list[tuple[str, RoundRecord]] = []
         self._guard = threading.Lock()
 

@@ -15,24 +15,28 @@ from fedsilo.backbone.images import ImageEncoder
 from fedsilo.contracts import Examples
 from fedsilo.errors import ClientError, FedsiloError, ResourceError
 from fedsilo.scenario.sections import Actors
+from fedsilo_actors.cluster import total
 
 
 class EncoderActor:
     """An image tower that encodes chunk after chunk."""
 
-    def __init__(self, encoder: ImageEncoder, images: Examples, threads: int) -> None:
-        """Takes its tower and the images from the object store."""
+    def __init__(self, threads: int) -> None:
+        """Makes an encoder that fetches its tower with the first chunk."""
         torch.set_num_threads(threads)
-        self._encoder, self._images = encoder, images
+        self._at_hand: tuple[ImageEncoder, Examples] | None = None
 
     def __repr__(self) -> str:
         """Returns the name in logs and the dashboard."""
         return "encoder"
 
     @ray.method
-    def encode(self, chunk: Chunk) -> EncodedChunk:
-        """Returns the features of one chunk."""
-        return encode_chunk(self._encoder, self._images, chunk)
+    def encode(self, supplies: Sequence[Any], chunk: Chunk) -> EncodedChunk:
+        """Returns the features of one chunk; `supplies` are the references of tower and images."""
+        if self._at_hand is None:
+            encoder, images = ray.get(list(supplies))
+            self._at_hand = encoder, images
+        return encode_chunk(*self._at_hand, chunk)
 
 
 def encode_with_actors(
@@ -46,24 +50,24 @@ def encode_with_actors(
     """
     if not missing:
         return
-    count = min(len(missing), section.encoders or max(int(ray.cluster_resources().get("CPU", 1)), 1))
-    tower, examples = ray.put(encoder), ray.put(images)
-    actor = ray.remote(num_cpus=0, max_restarts=section.retries, max_task_retries=section.retries)(EncoderActor)
-    actors = [
-        actor.options(name=f"encoder {number}").remote(tower, examples, section.threads) for number in range(count)
-    ]
+    count = min(len(missing), section.encoders or max(int(total().get("CPU", 1)), 1))
+    supplies = [ray.put(encoder), ray.put(images)]
+    actor: Any = ray.remote(num_cpus=0, max_restarts=section.retries, max_task_retries=section.retries)(EncoderActor)
+    actors = [actor.options(name=f"encoder {number}").remote(section.threads) for number in range(count)]
     try:
-        yield from _work(actors, missing, section.timeout_s)
+        yield from _work(actors, supplies, missing, section.timeout_s)
     finally:
         for handle in actors:
             ray.kill(handle, no_restart=True)
 
 
-def _work(actors: Sequence[ActorHandle[Any]], missing: Sequence[Chunk], timeout_s: float) -> Iterator[EncodedChunk]:
+def _work(
+    actors: Sequence[ActorHandle[Any]], supplies: Sequence[Any], missing: Sequence[Chunk], timeout_s: float
+) -> Iterator[EncodedChunk]:
     waiting = list(reversed(missing))
     busy: dict[Any, ActorHandle[Any]] = {}
     for actor in actors:
-        busy[actor.encode.remote(waiting.pop())] = actor
+        busy[actor.encode.remote(supplies, waiting.pop())] = actor
     while busy:
         done, _ = ray.wait(list(busy), timeout=timeout_s)
         if not done:
@@ -71,7 +75,7 @@ def _work(actors: Sequence[ActorHandle[Any]], missing: Sequence[Chunk], timeout_
         actor = busy.pop(done[0])
         encoded = _answer(done[0])
         if waiting:
-            busy[actor.encode.remote(waiting.pop())] = actor
+            busy[actor.encode.remote(supplies, waiting.pop())] = actor
         yield encoded
 
 

@@ -6,11 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-import ray
 from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
 
 from fedsilo.errors import ResourceError
 from fedsilo.scenario.sections import Actors, ClientResources
+from fedsilo_actors.cluster import available, total
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +59,8 @@ def check(asked: Sequence[Demand]) -> None:
     Raises:
         ResourceError: The GPUs, CPUs or the memory do not suffice, fractions of one GPU packed as Ray packs them.
     """
-    total = ray.cluster_resources()
-    whole = int(total.get("GPU", 0))
+    there_is = total()
+    whole = int(there_is.get("GPU", 0))
     needed = _gpus_needed([demand.gpus for demand in asked])
     if needed > whole:
         raise ResourceError(
@@ -69,7 +69,7 @@ def check(asked: Sequence[Demand]) -> None:
             "Lower actors.gpus_per_client, use fewer clients, or add a GPU."
         )
     for name, field, unit in (("CPU", "cpus", 1), ("memory", "memory", 1 << 20)):
-        wanted, there = sum(getattr(demand, field) for demand in asked), total.get(name, 0.0)
+        wanted, there = sum(getattr(demand, field) for demand in asked), there_is.get(name, 0.0)
         if wanted > there + 1e-9:
             raise ResourceError(
                 f"actors: {len(asked)} clients ask for {wanted / unit:g} {name if unit == 1 else 'MiB memory'}, "
@@ -108,10 +108,10 @@ def reserve(asked: Sequence[Demand], timeout_s: float) -> PlacementGroup | None:
     bundles = [demand.bundle() or {"CPU": 0.001} for demand in asked]
     if not any(demand.bundle() for demand in asked):
         return None
-    group = placement_group(bundles, strategy="PACK")
+    group: PlacementGroup = placement_group(bundles, strategy="PACK")
     if not group.wait(timeout_s):
         remove_placement_group(group)
-        free = {k: v for k, v in ray.available_resources().items() if k in ("CPU", "GPU", "memory")}
+        free = {k: v for k, v in available().items() if k in ("CPU", "GPU", "memory")}
         raise ResourceError(
             f"actors: {len(asked)} clients were not placed within {timeout_s:g} s; free now: {free}. "
             "Wait for others to finish, ask for less, or raise actors.start_timeout_s."

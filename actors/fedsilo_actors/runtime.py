@@ -8,23 +8,26 @@ from typing import Any
 
 import ray
 from ray.actor import ActorHandle
-from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
+from ray.exceptions import RayActorError, RayTaskError
 from ray.util.placement_group import PlacementGroup, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from fedsilo.client import ClientRules
-from fedsilo.errors import ClientError, FedsiloError, ResourceError
+from fedsilo.errors import ClientError, FedsiloError
 from fedsilo.federation import Outcome
 from fedsilo.job import Job, Watch
 from fedsilo.preparation import Prepared
 from fedsilo.scenario.sections import Actors
-from fedsilo_actors.client import ClientActor, Place
-from fedsilo_actors.cluster import cluster
+from fedsilo_actors.backend import RayBackend
+from fedsilo_actors.client import ClientActor, Place, Supplies
+from fedsilo_actors.cluster import cluster, total
 from fedsilo_actors.coordinator import Coordinator
 from fedsilo_actors.encoder import encode_with_actors
 from fedsilo_actors.placement import Demand, demands, reserve
 
 POLL_S = 0.1
+PATIENCE_S = 10.0
+"""Progress that comes later than this is asked for again: news, not a reason to stop."""
 
 
 class RayRuntime:
@@ -47,24 +50,24 @@ class RayRuntime:
         """
         asked = demands(self._section, len(prepared.manifest.clients))
         with _placement(asked, self._section.start_timeout_s) as group:
-            clients = self._start_clients(job, prepared, rules, asked, group)
+            model = prepared.model.pack()
+            # Held here until the end: a client that is started again fetches them again.
+            supplies = Supplies(ray.put(prepared.warehouse), ray.put(model), rules, job.parts[0].plan.method)
+            clients = self._start_clients(job.folder.name, prepared, asked, group)
+            backend = RayBackend(clients, supplies, self._section.timeout_s, self._section.start_timeout_s)
             try:
-                self._wait_until_ready(clients)
-                return self._coordinate(job, clients, watch)
+                backend.start()
+                return self._coordinate(job, backend, watch)
             finally:
-                for client in clients:
-                    ray.kill(client, no_restart=True)
+                backend.close()
 
     def _start_clients(
         self,
-        job: Job,
+        run: str,
         prepared: Prepared,
-        rules: ClientRules,
         asked: Sequence[Demand],
         group: PlacementGroup | None,
     ) -> list[ActorHandle[Any]]:
-        run, method = job.folder.name, job.parts[0].plan.method
-        warehouse, model, common = ray.put(prepared.warehouse), ray.put(prepared.model.pack()), ray.put(rules)
         handles: list[ActorHandle[Any]] = []
         for share, demand in zip(prepared.manifest.clients, asked, strict=True):
             place = Place(share.number, share.domain, *prepared.positions(share.number), self._section.threads)
@@ -72,28 +75,13 @@ class RayRuntime:
             actor: Any = ray.remote(**_resources(demand))(ClientActor)
             strategy = "DEFAULT" if group is None else PlacementGroupSchedulingStrategy(group, share.number)
             options = actor.options(name=f"{run} {place.title}", scheduling_strategy=strategy)
-            handles.append(options.remote(place, warehouse, model, common, method))
+            handles.append(options.remote(place))
         return handles
 
-    def _wait_until_ready(self, clients: Sequence[ActorHandle[Any]]) -> None:
-        limit = self._section.start_timeout_s
-        try:
-            ray.get([client.where.remote() for client in clients], timeout=limit)
-        except GetTimeoutError:
-            raise ResourceError(
-                f"actors: {len(clients)} clients were not ready within {limit:g} s. "
-                "Use fewer clients, or raise actors.start_timeout_s."
-            ) from None
-        except RayTaskError as error:
-            raise _unwrapped(error, "start") from None
-        except RayActorError as error:
-            raise ClientError(f"a client could not be started: {str(error).strip().splitlines()[-1]}") from None
-
-    def _coordinate(self, job: Job, clients: Sequence[ActorHandle[Any]], watch: Watch) -> dict[str, Outcome]:
-        section = self._section
+    def _coordinate(self, job: Job, backend: RayBackend, watch: Watch) -> dict[str, Outcome]:
         actor: Any = ray.remote(num_cpus=0)(Coordinator)
         options = actor.options(name=f"{job.folder.name} coordinator", max_concurrency=2)
-        coordinator = options.remote(job, list(clients), section.timeout_s, section.start_timeout_s)
+        coordinator = options.remote(job, backend)
         try:
             return self._follow(coordinator, watch)
         except RayTaskError as error:
@@ -107,11 +95,13 @@ class RayRuntime:
             ray.kill(coordinator)
 
     def _follow(self, coordinator: ActorHandle[Any], watch: Watch) -> dict[str, Outcome]:
+        """Tells of rounds as they finish, until the run does; the run's own time limits end every wait."""
         pending: Any = coordinator.run.remote()
         seen = 0
         while True:
             done, _ = ray.wait([pending], timeout=POLL_S)
-            for part, record in ray.get(coordinator.progress.remote(seen), timeout=self._section.timeout_s):
+            told, _ = ray.wait([coordinator.progress.remote(seen)], timeout=PATIENCE_S)
+            for part, record in ray.get(told[0]) if told else ():
                 seen += 1
                 watch(part, record)
             if done:
@@ -152,4 +142,4 @@ def _unwrapped(error: RayTaskError, stage: str) -> FedsiloError:
 def resources(section: Actors) -> dict[str, float]:
     """Returns what the Ray that a scenario would use has to give, by name."""
     with cluster(section):
-        return dict(ray.cluster_resources())  # type: ignore[no-untyped-call]
+        return total()

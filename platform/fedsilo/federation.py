@@ -10,8 +10,6 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
-from torch import Tensor
-
 from fedsilo.checkpoints import Checkpoint, Checkpoints
 from fedsilo.contracts import (
     Aggregation,
@@ -113,9 +111,8 @@ class Federation:
         checkpoint = self._start()
         shared = dict(checkpoint.shared) if checkpoint else to_tensors(self._plan.initial)
         for round in range(checkpoint.round + 1 if checkpoint else 0, self._plan.rounds):
-            shared, record = self._round_with_retries(round, shared, checkpoint)
-            self._journals.commit(sync=True)
-            checkpoint = self._checkpoints.write(round, shared, self._backend.save)
+            record, checkpoint = self._round_with_retries(round, shared, checkpoint)
+            shared = dict(checkpoint.shared)
             watch(record)
         assert checkpoint is not None
         folder = self._journals.folder
@@ -134,31 +131,33 @@ class Federation:
         return checkpoint
 
     def _round_with_retries(
-        self, round: int, shared: State, checkpoint: Checkpoint | None
-    ) -> tuple[dict[str, Tensor], RoundRecord]:
-        for attempt in range(self._plan.retries + 1):
+        self, round: int, shared: State, before: Checkpoint | None
+    ) -> tuple[RoundRecord, Checkpoint]:
+        """A round is one transaction: a client lost anywhere in it has all of it done again from `before`."""
+        lost: ClientLost | None = None
+        for _ in range(self._plan.retries + 1):
             try:
+                if lost:
+                    self._notices.append(f"round {round} was tried again: {lost}")
+                    self._journals.rewind(round)
+                    self._backend.revive(self._plan.method, before.folder if before else None, _private(before))
                 return self._round(round, shared)
             except ClientLost as error:
-                self._journals.discard()
-                if attempt == self._plan.retries:
-                    raise
-                self._notices.append(f"round {round} was tried again: {error}")
-                folder = checkpoint.folder if checkpoint else None
-                self._backend.revive(self._plan.method, folder, checkpoint.private if checkpoint else {})
-        raise AssertionError("unreachable")
+                lost = error
+        assert lost is not None
+        raise lost
 
-    def _round(self, round: int, shared: State) -> tuple[dict[str, Tensor], RoundRecord]:
-        participants = self._participants(round)
+    def _round(self, round: int, shared: State) -> tuple[RoundRecord, Checkpoint]:
         clock = _Clock()
-        record = RoundRecord(round, tuple(participants), loss=math.nan)
+        record = RoundRecord(round, tuple(self._participants(round)), loss=math.nan)
         if self._plan.method.trains:
             shared, record = self._train(record, shared, clock)
         if self._due(round):
             record = self._evaluate(record, shared, clock)
         record = replace(record, shared_sha256=sha256(shared), seconds=clock.seconds)
         self._journals.add(ROUNDS, record)
-        return dict(shared), record
+        self._journals.commit(sync=True)
+        return record, self._checkpoints.write(round, shared, self._backend.save)
 
     def _train(self, record: RoundRecord, shared: State, clock: _Clock) -> tuple[State, RoundRecord]:
         losses, up, down = [], 0, 0
@@ -212,6 +211,10 @@ class Federation:
 
     def _due(self, round: int) -> bool:
         return (round + 1) % self._plan.evaluate_every == 0 or round == self._plan.rounds - 1
+
+
+def _private(checkpoint: Checkpoint | None) -> Mapping[int, str]:
+    return checkpoint.private if checkpoint else {}
 
 
 class _Clock:

@@ -87,6 +87,6 @@ def _distances(one: Floats, others: Floats, cost: Floats | None) -> Floats:
     if cost is None:
         return np.asarray(np.abs(others - one).sum(axis=1) / 2)
     # Imported where it is used: it looks for every array library there is, which takes seconds.
-    import ot  # type: ignore[import-untyped]
+    import ot
 
     return np.array([float(ot.emd2(one, other, cost)) for other in others])

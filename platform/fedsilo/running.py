@@ -27,6 +27,7 @@ from fedsilo.methods.zero_shot import ZeroShot
 from fedsilo.preparation import Encoders, Prepared, prepare
 from fedsilo.records import create_run_folder, find_run_folder, write_json
 from fedsilo.registry import find, name_of
+from fedsilo.report.partition_picture import draw_partition
 from fedsilo.results import Run
 from fedsilo.scenario.dumping import to_yaml
 from fedsilo.scenario.sections import Scenario
@@ -113,6 +114,7 @@ def _keep_partition(prepared: Prepared, folder: Path) -> None:
     path = folder / "partition.json"
     if not path.exists():
         prepared.manifest.write(path)
+        draw_partition(prepared.manifest, folder / "partition.png", prepared.name)
         return
     before = type(prepared.manifest).read(path)
     if before.split_sha256 != prepared.manifest.split_sha256:

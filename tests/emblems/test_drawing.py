@@ -18,7 +18,7 @@ def test_every_class_has_a_shape_that_fits_its_frame():
     for layers in SHAPES:
         points = np.concatenate([outline for layer in layers for outline in layer.outlines])
         assert np.abs(points).max() <= 1.12
-        assert (np.ptp(points, axis=0) >= 1.1).all()
+        assert (np.ptp(points, axis=0) >= 0.85).all()
 
 
 def test_no_two_classes_look_alike():

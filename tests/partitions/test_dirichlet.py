@@ -18,7 +18,7 @@ def test_test_proportions_are_those_of_training(toy):
 
 
 def test_nobody_is_measured_on_a_class_that_it_never_saw(toy):
-    images = toy(train=3_000, test=1_000, classes=10)
+    images = toy(train=400, test=4_000, classes=10)
     shares = Dirichlet(40, beta=0.05).split(images, np.random.default_rng(1))
     train, test = (histograms(images, shares, split) for split in ("train", "test"))
     assert not test[train == 0].any()

@@ -21,7 +21,7 @@ from fedsilo.partitions.domains_dirichlet import DomainsDirichlet
 from fedsilo.partitions.iid import Iid
 from fedsilo.partitions.manifest import FromManifest
 
-quick = settings(max_examples=60, deadline=None, derandomize=True, database=None)
+quick = settings(max_examples=40, deadline=None, derandomize=True, database=None)
 RULES = [Iid(4), Dirichlet(4, beta=0.1), Classes(4), Domains(), DomainsDirichlet(2, beta=0.1)]
 
 

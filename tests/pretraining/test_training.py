@@ -23,7 +23,7 @@ from fedsilo.pretraining.towers import (
     write_folder,
     write_weights,
 )
-from fedsilo.pretraining.training import Recipe, contrast, rate_at, train
+from fedsilo.pretraining.training import Recipe, batches, contrast, rate_at, train
 
 
 @pytest.fixture(scope="module")
@@ -82,13 +82,35 @@ def test_training_repeats_bit_for_bit_and_lowers_the_loss(folder):
     def losses() -> list[float]:
         found: list[float] = []
         recipe = Recipe(steps=12, batch=24, warm_up=3)
-        model = new_model(folder, 0)
-        train(model, Speller(read_tokenizer(folder)), emblems, pictures, recipe, lambda _, loss, __: found.append(loss))
+        feed = batches(emblems, pictures, Speller(read_tokenizer(folder)), 128, recipe)
+        train(new_model(folder, 0), feed, recipe, lambda _, loss, __: found.append(loss))
         return found
 
     first = losses()
     assert first == losses()
     assert sum(first[-4:]) < sum(first[:4])
+
+
+def test_batches_glimpse_at_first_and_show_every_picture_once_an_epoch(folder):
+    emblems = choose_emblems(12, 0)
+    pictures = np.zeros((12, 64, 64, 3), dtype=np.uint8) + np.arange(12, dtype=np.uint8)[:, None, None, None]
+    recipe = Recipe(steps=8, batch=3, glimpse=10, glimpses=0.5)
+    feed = list(batches(emblems, pictures, Speller(read_tokenizer(folder)), 128, recipe))
+    assert [None if batch.kept is None else batch.kept.shape[1] for batch in feed] == [10] * 4 + [None] * 4
+    assert all(len(set(row)) == 10 for row in feed[0].kept.tolist())
+    for epoch in (feed[:4], feed[4:]):
+        assert len(set(torch.cat([batch.pixels[:, 0, 0, 0] for batch in epoch]).tolist())) == 12
+
+
+def test_a_glimpse_at_every_patch_is_the_whole_picture(folder):
+    model = new_model(folder, 1).eval()
+    pixels = torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        pooled, tokens = encode_images(model, pixels)
+        backwards = torch.arange(63, -1, -1).expand(2, -1)
+        again, turned = encode_images(model, pixels, backwards)
+    torch.testing.assert_close(again, pooled)
+    torch.testing.assert_close(turned, tokens.flip(1))
 
 
 def test_weights_return_from_half_precision(folder):

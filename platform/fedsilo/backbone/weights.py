@@ -73,12 +73,6 @@ def _remedy(name: str, error: Exception) -> str:
 def _tagged(backbone: Backbone) -> nn.Module:
     name, tag = builtin(backbone.name), backbone.pretrained
     facts = open_clip.get_pretrained_cfg(name, tag)
-    quick = bool(facts.get("quick_gelu"))
-    if open_clip.get_model_config(name).get("quick_gelu") and not quick:
-        raise BackboneError(
-            f"backbone.pretrained: {tag!r} was not trained with QuickGELU, {backbone.name!r} computes it. "
-            f"Use the name {name.removesuffix('-quickgelu')!r}."
-        )
     try:
         open_clip.download_pretrained(facts)
     except Exception as error:  # open_clip raises whatever lies below it
@@ -86,7 +80,8 @@ def _tagged(backbone: Backbone) -> nn.Module:
             f"backbone.pretrained: the weights of {backbone.name}/{tag} could not be fetched ({_reason(error)}). "
             "Connect to the model hub once, or give a local checkpoint file as backbone.pretrained."
         ) from error
-    return _build(backbone, pretrained=tag, force_quick_gelu=quick)
+    # The activation belongs to the weights: ViT-B-16 with OpenAI's computes QuickGELU, whatever its name says.
+    return _build(backbone, pretrained=tag, force_quick_gelu=bool(facts.get("quick_gelu")))
 
 
 def _from_file(backbone: Backbone) -> nn.Module:

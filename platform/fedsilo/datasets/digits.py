@@ -64,7 +64,7 @@ class Digits(Dataset):
     def load(self, seed: int) -> LabelledImages:
         """Returns the digits; `seed` decides which of them are held out."""
         # Imported where it is used: scikit-learn takes a second, and other data sets do without.
-        from sklearn.datasets import load_digits  # type: ignore[import-untyped]
+        from sklearn.datasets import load_digits
 
         originals, labels = load_digits(return_X_y=True)
         pixels = np.round(originals.reshape(-1, 8, 8) * (255 / FULL)).astype(np.uint8)

@@ -136,4 +136,4 @@ def _alike(folders: Sequence[str]) -> list[str]:
     """A line on classes that no prompt can tell apart."""
     times = Counter(spoken(folder).casefold() for folder in folders)
     same = [folder for folder in folders if times[spoken(folder).casefold()] > 1]
-    return [listed("classes read the same in a prompt, or but for capitals", same)] if same else []
+    return [listed("Classes that read the same in a prompt, or but for capitals", same)] if same else []

@@ -63,21 +63,21 @@ def remarks(images: Sequence[Usable]) -> list[str]:
             lacking = [split for split in (TRAIN, TEST) if Place(split, domain, label) not in found]
             if lacking:
                 gaps.append(f"{label}{' in ' * bool(domain)}{domain} ({', '.join(lacking)})")
-    lines = [listed("times a class has no image in a split or domain", gaps)] if gaps else []
+    lines = [listed("Classes without an image in a split or domain", gaps)] if gaps else []
     leaked = _repeated(images, lambda place: place.split)
     if leaked:
-        lines.append(listed("images are byte for byte both in training and in test", leaked))
+        lines.append(listed("Images that are byte for byte both in training and in test", leaked))
     torn = _repeated(images, lambda place: place.label)
     if torn:
-        lines.append(listed("images are byte for byte in more than one class", torn))
+        lines.append(listed("Images that are byte for byte in more than one class", torn))
     return lines
 
 
 def listed(what: str, names: Sequence[str]) -> str:
-    """One line such as "3 broken images: a, b, c.", with a handful of the names and the number of the others."""
+    """One line such as "Broken images (3): a, b, c.", with a handful of the names and the number of the others."""
     shown = ", ".join(name.encode("utf-8", "replace").decode() for name in names[:NAMED])
     rest = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
-    return f"{len(names):,} {what}: {shown}{rest}."
+    return f"{what} ({len(names):,}): {shown}{rest}."
 
 
 def _drawn(places: Sequence[Place], limit: int, generator: np.random.Generator) -> list[int]:
@@ -97,17 +97,17 @@ def _left_out(tree: Tree, members: Sequence[Member], findings: Sequence[Finding]
         if finding.fault
     ]
     groups = (
-        ("broken image files are left out", faults),
-        ("files that are no images by their names are left out", tree.strangers),
-        (f"image files that do not lie at {tree.pattern} are left out", tree.misplaced),
-        ("files or folders that cannot be reached are left out", tree.refused),
+        ("Broken image files are left out", faults),
+        ("Files that are no images by their names are left out", tree.strangers),
+        (f"Image files that do not lie at {tree.pattern} are left out", tree.misplaced),
+        ("Files or folders that cannot be reached are left out", tree.refused),
     )
     return (listed(what, names) for what, names in groups if names)
 
 
 def _empty(tree: Tree, images: Sequence[Usable]) -> Iterator[str]:
     """Lines on classes and domains that have a folder and no usable image anywhere."""
-    for what, part in (("classes", "label"), ("domains", "domain")):
+    for what, part in (("Classes", "label"), ("Domains", "domain")):
         known = {getattr(place, part) for place in (*tree.folders, *tree.places)}
         empty = sorted(known - {getattr(image.place, part) for image in images})
         if empty:
@@ -119,14 +119,12 @@ def _converted(members: Sequence[Member], findings: Sequence[Finding]) -> Iterat
     other = [("/".join(member.parts), finding.mode) for member, finding in rows if finding.mode not in ("", "RGB")]
     if other:
         modes = ", ".join(f"{count:,} {mode}" for mode, count in sorted(Counter(mode for _, mode in other).items()))
-        yield listed(f"images of other colour modes are converted to RGB ({modes})", [name for name, _ in other])
+        yield listed(f"Images in other colour modes ({modes}) are converted to RGB", [name for name, _ in other])
 
 
 def _repeated(images: Sequence[Usable], part: Callable[[Place], str]) -> list[str]:
-    """Names of the first images whose bytes occur again where `part` of the place is another."""
-    first: dict[str, Usable] = {}
-    seen: dict[str, set[str]] = defaultdict(set)
+    """Names of images with the same bytes where `part` of the place differs, for example "a/1.jpg = b/7.jpg"."""
+    names: dict[str, dict[str, str]] = defaultdict(dict)
     for image in images:
-        first.setdefault(image.digest, image)
-        seen[image.digest].add(part(image.place))
-    return [first[digest].name for digest, parts in seen.items() if len(parts) > 1]
+        names[image.digest].setdefault(part(image.place), image.name)
+    return [" = ".join(copies.values()) for copies in names.values() if len(copies) > 1]

@@ -13,7 +13,7 @@ from open_clip.model import CLIP
 from fedsilo.pretraining.pictures import choose_emblems, draw_all
 from fedsilo.pretraining.table import measure
 from fedsilo.pretraining.towers import Speller, new_model, read_model, read_tokenizer, write_folder, write_weights
-from fedsilo.pretraining.training import Recipe, train
+from fedsilo.pretraining.training import Recipe, batches, train
 from fedsilo.seeds import derive
 
 SHIPPED = Path(__file__).resolve().parent.parent / "backbone" / "fedsilo-tiny"
@@ -50,7 +50,9 @@ def _pretrain(folder: Path, recipe: Recipe, threads: int) -> None:
     print(f"drawing {len(emblems)} pictures", flush=True)
     pictures = draw_all(emblems, threads)
     model = new_model(folder, derive(recipe.seed, "pretraining weights"))
-    train(model, Speller(read_tokenizer(folder)), emblems, pictures, recipe, _reporter(folder, model, recipe.steps))
+    speller, width = Speller(read_tokenizer(folder)), model.token_embedding.embedding_dim
+    feed = batches(emblems, pictures, speller, width, recipe)
+    train(model, feed, recipe, _reporter(folder, model, recipe.steps))
 
 
 def _reporter(folder: Path, model: CLIP, steps: int) -> Callable[[int, float, float], None]:

@@ -9,7 +9,7 @@ from typing import Any
 
 from fedsilo.scenario.checking import Checker
 from fedsilo.scenario.problems import KeyPath, Problems
-from fedsilo.scenario.schema import alternatives, is_list, is_mapping, item_type, keys
+from fedsilo.scenario.schema import alternatives, is_list, is_mapping, is_section, item_type, keys
 
 
 class Builder:
@@ -54,7 +54,7 @@ class Builder:
 
     def _value(self, hint: Any, value: Any, path: KeyPath) -> Any:
         hint = _meant(hint, value)
-        if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        if is_section(hint):
             return self.section(hint, value, path) if isinstance(value, dict) else value
         if is_list(hint) and isinstance(value, (list, tuple)):
             items = [self._value(item_type(hint), item, (*path, i)) for i, item in enumerate(value)]
@@ -66,7 +66,9 @@ class Builder:
 
 def _meant(hint: Any, value: Any) -> Any:
     """The alternative of a union that a checked value belongs to."""
-    fits = {dict: lambda t: is_mapping(t) or dataclasses.is_dataclass(t), list: is_list, tuple: is_list}
     choices = alternatives(hint)
-    wanted = fits.get(type(value), lambda t: True)
-    return next((choice for choice in choices if wanted(choice)), choices[0])
+    if isinstance(value, dict):
+        choices = tuple(choice for choice in choices if is_mapping(choice) or is_section(choice)) or choices
+    elif isinstance(value, (list, tuple)):
+        choices = tuple(choice for choice in choices if is_list(choice)) or choices
+    return choices[0]

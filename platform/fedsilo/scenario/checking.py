@@ -21,8 +21,10 @@ from fedsilo.scenario.schema import (
     PLAIN,
     Key,
     alternatives,
+    fixed_size,
     is_list,
     is_mapping,
+    is_section,
     item_type,
     keys,
     optional,
@@ -36,7 +38,7 @@ _FLOAT_FORM = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?
 
 
 class _RejectedError(Exception):
-    """A value that cannot stand where it stands; the message says why."""
+    """A value that cannot stand where it stands; the message says why, none that all has been said."""
 
 
 class Checker:
@@ -80,8 +82,12 @@ class Checker:
             try:
                 sound[name] = self._value(keys(cls)[name].type, value, (*path, name), keys(cls)[name])
             except _RejectedError as error:
-                self.complain((*path, name), str(error))
+                self._note((*path, name), error)
         return sound
+
+    def _note(self, path: KeyPath, error: _RejectedError, which: str = "") -> None:
+        if str(error):
+            self.complain(path, which + str(error))
 
     def _value(self, hint: Any, value: Any, path: KeyPath, key: Key) -> Any:
         if value is None and optional(hint):
@@ -90,7 +96,7 @@ class Checker:
         if len(choices) > 1:
             return self._any_of(choices, value, path, key)
         hint = choices[0]
-        if dataclasses.is_dataclass(hint) and isinstance(hint, type):
+        if is_section(hint):
             bare = isinstance(value, str) and "name" in keys(hint)
             return self.section(hint, {"name": value} if bare else {} if value is None else value, path)
         if isinstance(value, str) and "${" in value and not self.resolved:
@@ -105,7 +111,7 @@ class Checker:
 
     def _any_of(self, choices: tuple[Any, ...], value: Any, path: KeyPath, key: Key) -> Any:
         for choice in choices:
-            if dataclasses.is_dataclass(choice) and not isinstance(value, dict):
+            if is_section(choice) and not isinstance(value, dict):
                 continue
             try:
                 return self._value(choice, value, path, key)
@@ -116,30 +122,31 @@ class Checker:
     def _list(self, hint: Any, value: Any, path: KeyPath, key: Key) -> list[Any]:
         if not isinstance(value, (list, tuple)):
             raise _RejectedError(f"must be {phrase(hint)}, got {shown(value)}. Write [a, b].")
-        size = [argument for argument in typing.get_args(hint) if argument is not Ellipsis]
-        fixed = typing.get_origin(hint) is tuple and Ellipsis not in typing.get_args(hint)
-        if fixed and len(value) != len(size):
-            raise _RejectedError(f"must have {len(size)} items, got {len(value)}.")
-        kinds = size if fixed else [item_type(hint)] * len(value)
-        return [
-            self._item(kind, item, (*path, i), key, f"item {i + 1} ")
-            for i, (kind, item) in enumerate(zip(kinds, value, strict=True))
-        ]
-
-    def _item(self, hint: Any, item: Any, path: KeyPath, key: Key, which: str) -> Any:
-        try:
-            return self._value(hint, item, path, dataclasses.replace(key, type=hint))
-        except _RejectedError as error:
-            raise _RejectedError(which + str(error)) from None
+        kinds = typing.get_args(hint) if fixed_size(hint) else [item_type(hint)] * len(value)
+        if len(value) != len(kinds):
+            raise _RejectedError(f"must be {phrase(hint)}, got {len(value)}: {shown(value)}.")
+        sound = []
+        for i, (kind, item) in enumerate(zip(kinds, value, strict=True)):
+            try:
+                sound.append(self._value(kind, item, (*path, i), dataclasses.replace(key, type=kind)))
+            except _RejectedError as error:
+                self._note(path, error, f"item {i + 1} ")
+        if len(sound) < len(value):
+            raise _RejectedError
+        return sound
 
     def _mapping(self, hint: Any, value: Any, path: KeyPath, key: Key) -> dict[str | int, Any]:
         if not isinstance(value, dict):
             raise _RejectedError(f"must be a mapping, got {shown(value)}.")
-        kind = (typing.get_args(hint) or (Any,))[0]
-        return {
-            _mapping_key(kind, name): self._item(item_type(hint), item, (*path, name), key, f"{name}: ")
-            for name, item in value.items()
-        }
+        key_type, kind = (typing.get_args(hint) or (Any,))[0], item_type(hint)
+        sound = {}
+        for name, item in value.items():
+            try:
+                fitting = _mapping_key(key_type, name)
+                sound[fitting] = self._value(kind, item, (*path, name), dataclasses.replace(key, type=kind))
+            except _RejectedError as error:
+                self._note((*path, name), error)
+        return sound
 
     def _scalar(self, hint: Any, value: Any, path: KeyPath, key: Key) -> Any:
         check = {int: _whole_number, float: _number, bool: _truth, str: _text}.get(hint)
@@ -184,7 +191,7 @@ def _interpolation(text: str) -> str:
 def _mapping_key(kind: Any, name: str | int) -> str | int:
     if kind is int and isinstance(name, str):
         if not name.isascii() or not name.isdecimal():
-            raise _RejectedError(f"each key must be a whole number, got {shown(name)}.")
+            raise _RejectedError("the key must be a whole number.")
         return int(name)
     return str(name) if kind is str else name
 
@@ -220,6 +227,8 @@ def _why(hint: Any, value: object, place: Place) -> str:
         return f' Quote it: "{place.written or value}".'
     if hint is str and isinstance(value, str):
         return " It has a control character."
+    if hint is int and isinstance(value, int) and abs(value) >= LARGEST:
+        return " That is too large."
     if hint is int and isinstance(value, str) and value.isdecimal():
-        return " Write it without quotes."
+        return " Write it without leading zeros." if place.written else " Write it without quotes."
     return ""

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 
+from fedsilo.errors import UnknownComponent
 from fedsilo.registry import name_of
+from fedsilo.scenario.layers import component
 from fedsilo.scenario.sections import Actors, Scenario
 
 
@@ -89,6 +91,17 @@ def nobody_takes_part(scenario: Scenario) -> Iterator[str]:
         yield f"training.participation: {share} of {clients} clients is less than one. Use at least {1 / clients:.3g}."
 
 
+def unknown_references(scenario: Scenario) -> Iterator[str]:
+    """Methods to compare with are named without keys, so each must be one that can do without."""
+    for name in scenario.evaluation.references:
+        try:
+            component("method", name)()
+        except UnknownComponent as error:
+            yield f"evaluation.references: {error}"
+        except TypeError:
+            yield f"evaluation.references: method '{name}' needs keys. Run it as a scenario of its own."
+
+
 RULES: dict[Callable[[Scenario], Iterator[str]], tuple[str, ...]] = {
     gpus_without_a_gpu_device: ("actors", "backbone.device"),
     pretended_gpus_to_compute_on: ("actors.pretend_gpus", "backbone.device"),
@@ -98,6 +111,7 @@ RULES: dict[Callable[[Scenario], Iterator[str]], tuple[str, ...]] = {
     two_kinds_of_views: ("training.online", "training.views"),
     privacy_of_nothing: ("method", "privacy"),
     nobody_takes_part: ("training.participation", "partition"),
+    unknown_references: ("evaluation.references",),
 }
 """The rules, each with what it reads."""
 

@@ -21,6 +21,7 @@ from fedsilo.scenario.schema import (
     USUAL,
     Key,
     is_mapping,
+    is_section,
     item_type,
     keys,
     selector,
@@ -119,12 +120,12 @@ def _component_rows(section: str, name: str) -> Iterator[Description]:
 
 def _rows(cls: type[Any], prefix: str) -> Iterator[Description]:
     for key in keys(cls).values():
-        if dataclasses.is_dataclass(key.type) and isinstance(key.type, type):
+        if is_section(key.type):
             yield from _rows(key.type, f"{prefix}{key.name}.")
             continue
         yield _row(key, prefix)
         inner = item_type(key.type)
-        if is_mapping(key.type) and dataclasses.is_dataclass(inner) and isinstance(inner, type):
+        if is_mapping(key.type) and is_section(inner):
             yield from _rows(inner, f"{prefix}{key.name}.<number>.")
 
 

@@ -22,6 +22,7 @@ MAX_VALUES = 20_000  # aliases can make a short text expand without end
 MAX_DEPTH = 20
 
 _TAG = "tag:yaml.org,2002:"
+_UNREAD = object()  # stands for a value about which all has been said
 _NUMBER = "-+0123456789."
 PLAIN_WORDS = (
     ("bool", re.compile(r"yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF"), "yYnNtTfFoO"),
@@ -43,6 +44,12 @@ class _Loader(yaml.SafeLoader):
     """A safe loader with our readings of plain words."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  (as in the parent)
+
+    def fetch_flow_collection_start(self, token: Any) -> None:
+        """Stops at once where the scanner would spend seconds on thousands of open brackets."""
+        if self.flow_level >= MAX_DEPTH:
+            raise _UnreadableError(f"is nested more than {MAX_DEPTH} levels deep.")
+        super().fetch_flow_collection_start(token)
 
 
 for _kind, _form, _first in PLAIN_WORDS:
@@ -70,14 +77,15 @@ def parse(text: str, origin: Place, problems: Problems) -> tuple[Any, dict[KeyPa
         if node is None:
             return None, {}
         conversion = _Conversion(loader, origin, problems)
-        return conversion.value(node, ()), conversion.places
+        value = conversion.value(node, ())
+        return None if value is _UNREAD else value, conversion.places
     except yaml.YAMLError as error:
         line, what = _syntax(error)
-        problems.add(_at(origin, line), (), what)
+        problems.give_up(_at(origin, line), (), what)
     except _UnreadableError as error:
-        problems.add(origin, (), str(error))
-    except RecursionError:
-        problems.add(origin, (), f"is nested too deeply. At most {MAX_DEPTH} levels are read.")
+        problems.give_up(origin, (), str(error))
+    except RecursionError:  # block nesting; flow nesting is stopped by the loader
+        problems.give_up(origin, (), f"is nested more than {MAX_DEPTH} levels deep.")
     return None, {}
 
 
@@ -91,12 +99,13 @@ def _syntax(error: yaml.YAMLError) -> tuple[int, str]:
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         if error.context == "expected a single document in the stream":
             return error.problem_mark.line, "a second document begins here. Give one scenario per file, without '---'."
-        what = " ".join(str(error.problem).split())
+        what = " ".join(str(error.problem).split()).rstrip(".")
         if "'\\t'" in what:
             return error.problem_mark.line, "not YAML: a tab. Indent with spaces."
-        if what == "mapping values are not allowed here":
-            what += "; is the line indented as it should be, and is text with ': ' quoted?"
-        return error.problem_mark.line, f"not YAML: {what.rstrip('.')}."
+        hint = (
+            " Check the indentation, and quote text that has ': ' in it." if what.startswith("mapping values") else ""
+        )
+        return error.problem_mark.line, f"not YAML: {what}.{hint}"
     if isinstance(error, yaml.reader.ReaderError):
         return 0, f"not YAML: character {error.character!r} at position {error.position} is not allowed."
     return 0, f"not YAML: {' '.join(str(error).split())}."
@@ -120,9 +129,11 @@ class _Conversion:
         if isinstance(node, ScalarNode):
             return self._scalar(node, path)
         if isinstance(node, SequenceNode):
-            return [self.value(item, (*path, i)) for i, item in enumerate(node.value)]
+            items = [self.value(item, (*path, i)) for i, item in enumerate(node.value)]
+            return [item for item in items if item is not _UNREAD]
         assert isinstance(node, MappingNode)
-        return {key: self.value(item, (*path, key)) for key, item in self._entries(node, path)}
+        values = {key: self.value(item, (*path, key)) for key, item in self._entries(node, path)}
+        return {key: value for key, value in values.items() if value is not _UNREAD}
 
     def _entries(self, node: MappingNode, path: KeyPath) -> Iterator[tuple[str | int, Node]]:
         first: dict[str | int, int] = {}
@@ -150,7 +161,7 @@ class _Conversion:
         if node.tag not in {_TAG + kind for kind in ("bool", "null", "int", "float", "str")}:
             tag = node.tag.replace(_TAG, "!!")
             self._problems.add(self._place(node), path, f"the tag {tag} is not read. Write the plain value.")
-            return None
+            return _UNREAD
         return self._construct(node)
 
     def _construct(self, node: ScalarNode) -> Any:

@@ -70,8 +70,10 @@ class _Dumper(yaml.SafeDumper):
 
 
 def _number(dumper: _Dumper, value: float) -> yaml.ScalarNode:
-    text = format(Decimal(repr(value)), "f") if 1e-9 <= abs(value) < 1e15 or value == 0 else f"{value:.16e}"
-    return dumper.represent_scalar("tag:yaml.org,2002:float", text if "." in text else f"{text}.0")
+    text = format(Decimal(repr(value)), "f") if 1e-9 <= abs(value) < 1e15 or value == 0 else repr(value)
+    if "." not in text:  # YAML 1.1 takes 1e-30 for text
+        text = text.replace("e", ".0e") if "e" in text else f"{text}.0"
+    return dumper.represent_scalar("tag:yaml.org,2002:float", text)
 
 
 _Dumper.add_representer(float, _number)

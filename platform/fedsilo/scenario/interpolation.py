@@ -6,16 +6,22 @@ type that its dataclass declares.
 
 from __future__ import annotations
 
+import copy
+import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from fedsilo.errors import UnknownComponent
 from fedsilo.scenario.layers import Layer
 from fedsilo.scenario.problems import KeyPath, dotted, nearest, shown
-from fedsilo.scenario.schema import PLAIN, selector
+from fedsilo.scenario.schema import PLAIN, SECTIONS, defaults, is_section, keys, selector
+from fedsilo.scenario.sections import Heading
 
 LONGEST = 300  # the grammar of interpolations is slow to read; no honest one is longer
+
+_PREAMBLE = re.compile(r"While dereferencing interpolation '.*': |\w+ raised while resolving interpolation: ")
 
 Complaint = Callable[[KeyPath, str], None]
 
@@ -33,35 +39,45 @@ def syntax_problem(text: str) -> str | None:
     return None
 
 
-def filled_in(text: str, layers: list[Layer], complain: Callable[[str], None]) -> str:
+def filled_in(text: str, layers: list[Layer]) -> str:
     """Returns a component's name with its `${...}` filled in from what the layers give and plain defaults.
 
-    The types of keys are not known before the components are, so this looks at the layers as they are. A name that
-    cannot be filled in is a complaint, and stays as it is.
+    The types of keys are not known before the components are, so this looks at the layers as they are.
+
+    Raises:
+        UnknownComponent: The name cannot be filled in.
     """
-    given = Layer({"seed": 0, **{section: _defaults(cls) for section, cls in PLAIN.items()}})
+    given = Layer({"seed": 0, **{section: OmegaConf.to_container(defaults(cls)) for section, cls in PLAIN.items()}})
     for layer in layers:
         given.lay(layer)
     try:
         return str(OmegaConf.create({**given.values, " ": text})[" "])
     except Exception as error:  # see syntax_problem
-        complain(_unresolved(text, error, []))
-        return text
+        raise UnknownComponent(_unresolved(text, error, [])) from error
 
 
 class Tree:
     """The whole scenario as one OmegaConf configuration."""
 
     def __init__(self, whole: type[Any]) -> None:
-        self._root: Any = _open(OmegaConf.structured(whole))
+        sections = {section: keys(whole)[section].type for section in SECTIONS}
+        parts = {name: defaults(cls) if is_section(cls) else {} for name, cls in sections.items()}
+        self._root: Any = _open(copy.deepcopy(defaults(Heading)))
+        self._root.update(parts)
 
     def name_components(self, names: Mapping[str, str]) -> None:
         """Puts the components' names into their sections, so that `${method.name}` can be read."""
         for section, name in names.items():
             _open(self._root[section])[selector(section)] = name
 
-    def give(self, values: Mapping[str | int, Any], complain: Complaint) -> None:
+    def give(self, values: Mapping[Any, Any], complain: Complaint) -> None:
         """Lays checked values over the defaults."""
+        try:
+            self._root = OmegaConf.unsafe_merge(self._root, dict(values))
+        except Exception:  # once more one by one, to learn which it is
+            self._give_singly(values, complain)
+
+    def _give_singly(self, values: Mapping[Any, Any], complain: Complaint) -> None:
         for key, value in values.items():
             try:
                 self._root = OmegaConf.merge(self._root, {key: value})
@@ -101,12 +117,6 @@ def _open(node: DictConfig) -> DictConfig:
     return node
 
 
-def _defaults(cls: type[Any]) -> dict[Any, Any]:
-    values = OmegaConf.to_container(OmegaConf.structured(cls))
-    assert isinstance(values, dict)
-    return values
-
-
 def _paths(values: Mapping[Any, Any], path: KeyPath) -> list[KeyPath]:
     found: list[KeyPath] = []
     for key, value in values.items():
@@ -125,4 +135,4 @@ def _first_line(error: Exception) -> str:
     if isinstance(error, RecursionError):
         return "it refers to itself"
     lines = str(error).strip().splitlines() or [type(error).__name__]
-    return lines[0][:200].rstrip(".")
+    return _PREAMBLE.sub("", lines[0])[:200].strip('".')

@@ -12,12 +12,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from omegaconf import OmegaConf
-
 from fedsilo import registry
 from fedsilo.errors import UnknownComponent
 from fedsilo.scenario.problems import KeyPath, Place, Problems, nearest, shown
-from fedsilo.scenario.schema import CONTRACTS, PLAIN, USUAL, keys, selector
+from fedsilo.scenario.schema import CONTRACTS, PLAIN, USUAL, defaults, is_section, keys, selector
 
 
 @dataclass(slots=True)
@@ -84,7 +82,7 @@ def _unfolded(cls: type[Any], value: Any) -> Any:
         return {"name": value}
     if not isinstance(value, dict):
         return value
-    nested = {name: key.type for name, key in known.items() if dataclasses.is_dataclass(key.type)}
+    nested = {name: key.type for name, key in known.items() if is_section(key.type)}
     inside = {name: _unfolded(nested[name], item) if name in nested else item for name, item in value.items()}
     return {name: item for name, item in inside.items() if not (name in nested and item is None)}
 
@@ -103,14 +101,14 @@ class Stack:
     Attributes:
         problems: Gets what is wrong.
         origin: The place of what is written nowhere.
-        fill_in: Turns a name that is an interpolation into the name it stands for.
+        fill_in: Turns a name that is an interpolation into the name it stands for; raises UnknownComponent.
         merged: All layers so far as one.
         names: The component's name, by section.
     """
 
     problems: Problems
     origin: Place
-    fill_in: Callable[[str, KeyPath], str]
+    fill_in: Callable[[str], str]
     merged: Layer = field(default_factory=Layer)
     names: dict[str, str] = field(default_factory=lambda: dict(USUAL))
 
@@ -143,15 +141,19 @@ class Stack:
         path = (section, selector(section))
         values = given.values[section] = dict(given.values[section])
         name = values.pop(selector(section), self.names[section])
-        if isinstance(name, str) and "${" in name:
-            name = self.fill_in(name, path)
+        place = given.place(path)
+        try:
+            name = self.fill_in(name) if isinstance(name, str) and "${" in name else name
+        except UnknownComponent as error:
+            self.problems.add(place or self.origin, path, str(error))
+            return
         if not isinstance(name, str):
-            what = f"must be a name, got {shown(name)}.{_hint(section, name, given.place(path))}"
-            self.problems.add(given.place(path) or self.origin, path, what)
+            what = f"must be a name, got {shown(name)}.{_hint(section, name, place)}"
+            self.problems.add(place or self.origin, path, what)
         elif name != self.names[section]:
             self.names[section] = name
             self._forget_foreign_keys(section, name)
-        if (place := given.place(path)) is not None:
+        if place is not None:
             self.merged.places[path] = place
 
     def _forget_foreign_keys(self, section: str, name: str) -> None:
@@ -178,18 +180,19 @@ def component(section: str, name: str) -> type[Any]:
     """
     try:
         found = registry.find(CONTRACTS[section], name)
-        if not dataclasses.is_dataclass(found):
-            raise UnknownComponent(f"'{name}' is not a dataclass, so it has no scenario keys. Decorate it.")
-        keys(found), OmegaConf.structured(found)
     except UnknownComponent:
         raise
     except (Exception, SystemExit) as error:  # importing a component runs code of its author
-        raise UnknownComponent(f"'{name}' cannot be imported: {type(error).__name__}: {_line(error)}.") from error
+        what = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
+        raise UnknownComponent(f"'{name}' cannot be imported: {what}.") from error
+    if not dataclasses.is_dataclass(found):
+        raise UnknownComponent(f"'{name}' is not a dataclass, so it has no scenario keys. Decorate it.")
+    try:
+        keys(found), defaults(found)
+    except Exception as error:
+        what = str(error).partition("\n")[0]
+        raise UnknownComponent(f"'{name}' has a field that cannot be a scenario key: {what}.") from error
     return found
-
-
-def _line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:200].rstrip(".")
 
 
 def _hint(section: str, value: object, place: Place | None) -> str:

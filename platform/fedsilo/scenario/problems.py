@@ -40,13 +40,23 @@ class Place:
 
 @dataclass(slots=True)
 class Problems:
-    """All that is wrong with one scenario."""
+    """All that is wrong with one scenario.
 
+    Attributes:
+        hopeless: Whether a source could not be read, so that nothing can be said about the rest.
+    """
+
+    hopeless: bool = False
     _found: list[tuple[Place, KeyPath, str]] = field(default_factory=list)
 
     def add(self, place: Place, path: KeyPath, what: str) -> None:
         """Notes what is wrong with the value at a key path; an empty path means the whole source."""
         self._found.append((place, path, what))
+
+    def give_up(self, place: Place, path: KeyPath, what: str) -> None:
+        """Notes that a source cannot be read."""
+        self.add(place, path, what)
+        self.hopeless = True
 
     def about(self, path: KeyPath) -> bool:
         """Whether something is known to be wrong at a key path, or inside it."""

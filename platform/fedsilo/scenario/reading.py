@@ -20,7 +20,7 @@ from fedsilo.scenario.checking import Checker
 from fedsilo.scenario.consistency import contradictions
 from fedsilo.scenario.interpolation import Tree, filled_in
 from fedsilo.scenario.layers import Layer, Stack
-from fedsilo.scenario.problems import KeyPath, Place, Problems, shown
+from fedsilo.scenario.problems import Place, Problems, shown
 from fedsilo.scenario.schema import PLAIN, SECTIONS
 from fedsilo.scenario.sections import Heading, Scenario
 from fedsilo.scenario.sources import base_file, file_layers, mapping_layer, override_layer
@@ -79,12 +79,13 @@ class _Assembly:
     """
 
     def __init__(self, problems: Problems, origin: Place) -> None:
-        problems.refuse()
+        if problems.hopeless:
+            problems.refuse()
         self._problems, self._origin = problems, origin
 
     def scenario(self, layers: list[Layer], name: str) -> Scenario:
         """Returns the scenario that the layers make; a later layer wins, `name` is for one that has none."""
-        stack = Stack(self._problems, self._origin, lambda text, path: self._filled_in(text, path, layers))
+        stack = Stack(self._problems, self._origin, lambda text: filled_in(text, layers))
         for layer in layers:
             stack.add(layer)
         whole = _whole(stack.components())
@@ -96,9 +97,6 @@ class _Assembly:
         checker.resolved = True
         resolved = checker.section(whole, tree.read(given, checker.complain), ())
         return self._finished(whole, resolved, Builder(checker, self._problems))
-
-    def _filled_in(self, text: str, path: KeyPath, layers: list[Layer]) -> str:
-        return filled_in(text, layers, lambda what: self._problems.add(self._origin, path, what))
 
     def _finished(self, whole: type[Any], values: Mapping[str | int, Any], builder: Builder) -> Scenario:
         """The scenario of checked values, if its parts fit together."""
@@ -124,7 +122,7 @@ def _whole(components: Mapping[str, type[Any]]) -> type[Any]:
 
 def _complete(merged: Layer, name: str) -> dict[str | int, Any]:
     """The merged values with every section, and with a name, which may be written as a number."""
-    given = {"name": name, **{section: {} for section in SECTIONS}, **merged.values}
+    given: dict[str | int, Any] = {"name": name, **{section: {} for section in SECTIONS}, **merged.values}
     if isinstance(given["name"], (int, float)) and not isinstance(given["name"], bool):
         place = merged.place(("name",))
         given["name"] = (place.written if place else "") or str(given["name"])

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-import functools
 import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
+from weakref import WeakKeyDictionary
+
+from omegaconf import DictConfig, OmegaConf
 
 from fedsilo.backbone.section import Backbone
 from fedsilo.contracts import Aggregation, Component, Dataset, Mechanism, Method, Partition
@@ -51,6 +53,11 @@ SECTIONS = tuple(
 _WORDS: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "text", Any: "anything"}
 
 
+_known: WeakKeyDictionary[type[Any], Mapping[str, Key]] = WeakKeyDictionary()
+
+_structured: WeakKeyDictionary[type[Any], DictConfig] = WeakKeyDictionary()
+
+
 def selector(section: str) -> str:
     """Returns the key that names a section's component: `mode` in privacy, `name` elsewhere."""
     return "mode" if section == "privacy" else "name"
@@ -81,14 +88,29 @@ class Key:
         """What may stand here, as a phrase: "a whole number >= 1"."""
         if self.allowed:
             return f"one of {', '.join(self.allowed)}"
-        return phrase(self.type) + (f" {self.within.text}" if self.within else "")
+        if self.within is None:
+            return phrase(self.type)
+        return f"{phrase(alternatives(self.type)[0])} {self.within.text}" + (" or null" if optional(self.type) else "")
 
 
-@functools.lru_cache(maxsize=256)
 def keys(section: type[Any]) -> Mapping[str, Key]:
     """Returns the keys of a section or component, in the order of its dataclass fields."""
-    hints = typing.get_type_hints(section)
-    return {field.name: _key(field, hints[field.name]) for field in dataclasses.fields(section) if field.init}
+    if section not in _known:
+        hints = typing.get_type_hints(section)
+        fields = [field for field in dataclasses.fields(section) if field.init]
+        _known[section] = {field.name: _key(field, hints[field.name]) for field in fields}
+    return _known[section]
+
+
+def defaults(section: type[Any]) -> DictConfig:
+    """Returns the section as OmegaConf's structured configuration: typed, at its defaults. Not to be changed.
+
+    Raises:
+        OmegaConfBaseException: A field has a type that no scenario can hold.
+    """
+    if section not in _structured:
+        _structured[section] = OmegaConf.structured(section)
+    return _structured[section]
 
 
 def _key(field: dataclasses.Field[Any], hint: Any) -> Key:
@@ -118,9 +140,20 @@ def optional(hint: Any) -> bool:
     return hint in (Any, type(None)) or type(None) in typing.get_args(hint)
 
 
+def is_section(hint: Any) -> TypeGuard[type[Any]]:
+    """Whether the type is a dataclass: a mapping with known keys."""
+    return isinstance(hint, type) and dataclasses.is_dataclass(hint)
+
+
 def is_list(hint: Any) -> bool:
     """Whether the type is written as a list."""
     return (typing.get_origin(hint) or hint) in (list, tuple, Sequence)
+
+
+def fixed_size(hint: Any) -> bool:
+    """Whether the type is a tuple of so many items."""
+    arguments = typing.get_args(hint)
+    return typing.get_origin(hint) is tuple and bool(arguments) and Ellipsis not in arguments
 
 
 def is_mapping(hint: Any) -> bool:
@@ -141,8 +174,9 @@ def phrase(hint: Any) -> str:
     if len(alternatives(hint)) > 1 or (optional(hint) and hint is not Any):
         return " or ".join([*map(phrase, alternatives(hint)), *(["null"] if optional(hint) else [])])
     if is_list(hint):
-        return f"a list of {_many(item_type(hint))}"
-    if is_mapping(hint) or dataclasses.is_dataclass(hint):
+        count = f"{len(typing.get_args(hint))} " if fixed_size(hint) else ""
+        return f"a list of {count}{_many(item_type(hint))}"
+    if is_mapping(hint) or is_section(hint):
         return "a mapping"
     if typing.get_origin(hint) is typing.Literal:
         return f"one of {', '.join(map(str, typing.get_args(hint)))}"

@@ -9,6 +9,9 @@ from fedsilo.contracts import Aggregation, Dataset, Mechanism, Method, Partition
 from fedsilo.fields import key
 from fedsilo.training import Training
 
+SMALLEST_STORE_MB = 80
+"""Ray refuses a smaller object store."""
+
 
 @dataclass(frozen=True)
 class Heading:
@@ -64,9 +67,22 @@ class Actors:
     timeout_s: float = key(1800.0, "Longest wait for one exchange, evaluation or checkpoint, seconds.", within="> 0")
     retries: int = key(2, "How often a round is tried again after a client died.", within=">= 0")
     object_store_mb: int = key(
-        0, "Object store of a local Ray, MiB, >= 80; 0: Ray's own choice, 30 % of the memory.", within=">= 0"
+        0,
+        f"Object store of a local Ray, MiB, >= {SMALLEST_STORE_MB}; 0: Ray's own choice, 30 % of the memory.",
+        within=">= 0",
     )
     dashboard: bool = key(False, "Start the Ray dashboard with a local Ray; its address is printed.")
+
+    def problems(self) -> list[str]:
+        """Returns what is impossible in the fields beyond their ranges."""
+        found = [f"clients.{number}: clients are numbered from 0." for number in self.clients if number < 0]
+        shares = {f"clients.{number}.gpus": resources.gpus for number, resources in self.clients.items()}
+        for name, gpus in {"gpus_per_client": self.gpus_per_client, **shares}.items():
+            if gpus is not None and gpus > 1 and gpus != int(gpus):  # Ray gives out parts of one GPU or whole ones
+                found.append(f"{name}: must be at most 1 or a whole number, got {gpus}.")
+        if 0 < self.object_store_mb < SMALLEST_STORE_MB:
+            found.append(f"object_store_mb: must be 0 or >= {SMALLEST_STORE_MB}, got {self.object_store_mb}.")
+        return found
 
 
 @dataclass(frozen=True)

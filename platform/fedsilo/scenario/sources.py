@@ -6,6 +6,7 @@ import numbers
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from fedsilo.scenario.documents import MAX_CHARACTERS, MAX_DEPTH, MAX_VALUES, parse
@@ -40,7 +41,7 @@ def file_layers(path: Path, problems: Problems) -> list[Layer]:
             return layers
         if any(_same(base, earlier) for earlier in chain):
             names = " -> ".join(str(p) for p in [*chain, base])
-            problems.add(asked, key, f"goes in a circle: {names}.")
+            problems.give_up(asked, key, f"goes in a circle: {names}.")
             return layers
         path = base
 
@@ -59,12 +60,11 @@ def override_layer(overrides: Sequence[str], problems: Problems) -> Layer:
             problems.add(origin, path, "is for files only. Give that file as the scenario.")
             continue
         found = Problems()
-        value, places = parse(written, origin, found) if written.strip() else ("", {(): origin})
+        value, places = parse(written, origin, found) if written.strip() else ("", {})
         for line in found.lines():
             problems.add(origin, path, line.removeprefix("command line: "))
         if not found.lines():
-            layer.lay(_nested(path, value, {(*path, *p): place for p, place in places.items()}))
-            layer.places.setdefault(path, origin)
+            layer.lay(_nested(path, value, origin, places))
     return layer
 
 
@@ -76,7 +76,7 @@ def mapping_layer(mapping: Mapping[Any, Any], origin: Place, problems: Problems)
         if path is None:
             problems.add(origin, (), f"a key must be a word, got {shown(key)}.")
             continue
-        layer.lay(_nested(path, values.plain(value, path), {path: origin}))
+        layer.lay(_nested(path, values.plain(value, path), origin))
     return layer
 
 
@@ -91,7 +91,7 @@ def _layer(parsed: tuple[Any, dict[KeyPath, Place]], origin: Place, problems: Pr
     if isinstance(value, dict):
         return Layer(value, places)
     if value is not None:
-        problems.add(origin, (), f"must hold keys such as 'seed: 0', got {shown(value)}.")
+        problems.give_up(origin, (), f"must hold keys such as 'seed: 0', got {shown(value)}.")
     return Layer()
 
 
@@ -100,20 +100,22 @@ def _text(path: Path, key: KeyPath, asked: Place, problems: Problems) -> str | N
     subject = f"'{path}' " if key else ""
     try:
         if not str(path).strip() or path.is_dir():
-            problems.add(asked, key, f"{subject}is a folder, not a scenario file.")
+            problems.give_up(asked, key, f"{subject}is a folder, not a scenario file.")
         elif not path.exists():
             near = nearest(path.name, _neighbours(path.parent))
-            problems.add(asked, key, f"{subject}does not exist.{near}" if key else f"there is no such file.{near}")
+            problems.give_up(asked, key, f"{subject}does not exist.{near}" if key else f"there is no such file.{near}")
         elif not path.is_file():
-            problems.add(asked, key, f"{subject}is not a plain file.")
+            problems.give_up(asked, key, f"{subject}is not a plain file.")
         elif path.stat().st_size > 4 * MAX_CHARACTERS:
-            problems.add(asked, key, f"{subject}has {path.stat().st_size} bytes. That is no scenario.")
+            problems.give_up(asked, key, f"{subject}has {path.stat().st_size} bytes. That is no scenario.")
         else:
             return path.read_bytes().decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        problems.add(asked, key, f"{subject}is not UTF-8 text: byte {error.object[error.start]:#x} at {error.start}.")
+        problems.give_up(
+            asked, key, f"{subject}is not UTF-8 text: byte {error.object[error.start]:#x} at {error.start}."
+        )
     except (OSError, ValueError) as error:
-        problems.add(asked, key, f"{subject}cannot be read: {getattr(error, 'strerror', None) or error}.")
+        problems.give_up(asked, key, f"{subject}cannot be read: {getattr(error, 'strerror', None) or error}.")
     return None
 
 
@@ -130,7 +132,7 @@ def _base(layer: Layer, path: Path, asked: Place, problems: Problems) -> Path | 
     name = layer.values.pop("extends")
     if isinstance(name, str) and name.strip():
         return path.parent / name
-    problems.add(asked, ("extends",), f"must be the name of a scenario file, got {shown(name)}.")
+    problems.give_up(asked, ("extends",), f"must be the name of a scenario file, got {shown(name)}.")
     return None
 
 
@@ -146,10 +148,12 @@ def _key_path(dotted: str) -> KeyPath | None:
     return tuple(int(part) if part.isascii() and part.isdecimal() and len(part) < 10 else part for part in parts)
 
 
-def _nested(path: KeyPath, value: Any, places: dict[KeyPath, Place]) -> Layer:
+def _nested(path: KeyPath, value: Any, origin: Place, places: Mapping[KeyPath, Place] = MappingProxyType({})) -> Layer:
+    """The layer with one value at a key path; `places` are those inside the value."""
     for part in reversed(path):
         value = {part: value}
-    return Layer(value, places)
+    around = {path[:length]: origin for length in range(1, len(path) + 1)}
+    return Layer(value, around | {(*path, *inside): place for inside, place in places.items()})
 
 
 class _PythonValues:
@@ -178,8 +182,10 @@ class _PythonValues:
         return self._refused(path, f"cannot be of type {type(value).__name__}. Give a number, text, list or mapping.")
 
     def _is_key(self, key: Any, path: KeyPath) -> bool:
-        good = isinstance(key, (str, int)) and not isinstance(key, bool)
-        return good or self._refused(path, f"a key must be a word, got {shown(key)}.") is not None
+        if isinstance(key, (str, int)) and not isinstance(key, bool):
+            return True
+        self._refused(path, f"a key must be a word, got {shown(key)}.")
+        return False
 
     def _refused(self, path: KeyPath, what: str) -> None:
         self._problems.add(self._origin, path, what)

@@ -81,7 +81,9 @@ def _line(row: Description, indent: str, key: str) -> Iterator[str]:
     """The key with its meaning behind it, or above it where the line would be long."""
     setting = f"{indent}{key}: {SUITED.get(row.key, row.default)}"
     note = f"{row.meaning} {_limits(row)}".strip()
-    if len(setting) + len(note) < LINE:
+    if not note:
+        yield setting
+    elif len(setting) + len(note) < LINE:
         yield f"{setting}  # {note}"
     else:
         yield from textwrap.wrap(note, LINE, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")

@@ -1,0 +1,154 @@
+"""The Ray runtime on a local Ray with two pretended GPUs, checked against the serial backend or by counting."""
+
+import os
+import signal
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import ray
+from ray.util.placement_group import remove_placement_group
+
+from fedsilo.backends.serial import SerialRuntime
+from fedsilo.contracts import Method, RoundRecord
+from fedsilo.errors import ClientError, ClientLost, ResourceError
+from fedsilo.federation import Outcome
+from fedsilo.methods.local import Local
+from fedsilo.methods.promptfl import PromptFL
+from fedsilo.scenario.sections import Actors, ClientResources
+from fedsilo.training import Optimizer
+from fedsilo_actors.placement import Demand, check, demands, reserve
+from fedsilo_actors.runtime import RayRuntime, ray_runtime
+
+pytestmark = pytest.mark.ray
+METHODS: list[Method] = [PromptFL(context_length=3), Local(context_length=3)]
+
+
+@pytest.fixture(scope="module")
+def runtime() -> Iterator[RayRuntime]:
+    section = Actors(pretend_gpus=2, object_store_mb=100, start_timeout_s=90, timeout_s=60)
+    with ray_runtime(section) as started:
+        yield started
+
+
+def silent(part: str, record: RoundRecord) -> None:
+    pass
+
+
+def hashes(outcomes: dict[str, Outcome]) -> Any:
+    return {name: (o.shared_sha256, o.private_sha256, o.scores) for name, o in outcomes.items()}
+
+
+def serial(here: Any, folder: Path, method: Method) -> dict[str, Outcome]:
+    folder.mkdir()
+    return SerialRuntime().run(here.job(folder, method), here.prepared(), here.rules, silent)
+
+
+@pytest.mark.parametrize("method", METHODS, ids=lambda method: type(method).__name__)
+def test_ray_and_serial_runs_are_identical(runtime: RayRuntime, world: Any, tmp_path: Path, method: Method) -> None:
+    here, folder = world(participation=0.7), tmp_path / "ray"
+    folder.mkdir()
+    seen: list[int] = []
+    outcomes = runtime.run(here.job(folder, method), here.prepared(), here.rules, lambda p, r: seen.append(r.round))
+    assert hashes(outcomes) == hashes(serial(here, tmp_path / "serial", method))
+    assert seen == [0, 1, 2]
+    assert not [actor for actor in ray.util.list_named_actors(all_namespaces=True) if "client" in actor["name"]]
+
+
+def test_a_killed_client_comes_back_and_changes_no_bit(runtime: RayRuntime, world: Any, tmp_path: Path) -> None:
+    here, folder, method = world(rounds=60), tmp_path / "ray", Local(context_length=3)
+    folder.mkdir()
+
+    def kill(part: str, record: RoundRecord) -> None:
+        if record.round == 1:
+            victim = ray.get_actor("ray client 01")
+            pid = ray.get(victim.__ray_call__.remote(lambda self: os.getpid()))
+            os.kill(pid, signal.SIGKILL)
+
+    outcomes = runtime.run(here.job(folder, method), here.prepared(), here.rules, kill)
+    assert any("tried again" in notice for notice in outcomes["method"].notices)
+    assert hashes(outcomes) == hashes(serial(here, tmp_path / "serial", method))
+
+
+def test_a_fault_in_a_client_names_it_and_ends_the_run(runtime: RayRuntime, world: Any, tmp_path: Path) -> None:
+    here = world(optimizer=Optimizer(learning_rate=1e30))
+    with pytest.raises(ClientError, match=r"client 0, round 0, stage 'train': loss is") as caught:
+        runtime.run(here.job(tmp_path, METHODS[0]), here.prepared(), here.rules, silent)
+    assert not isinstance(caught.value, ClientLost)
+    assert caught.value.client == 0
+
+
+def test_a_silent_client_is_given_up_within_the_time_limit(runtime: RayRuntime, world: Any, tmp_path: Path) -> None:
+    here = world(local_epochs=10**9)
+    impatient = RayRuntime(Actors(start_timeout_s=90, timeout_s=2))
+    started = time.monotonic()
+    with pytest.raises(ClientLost, match=r"no answer within 2 s .* actors.timeout_s"):
+        impatient.run(here.job(tmp_path, METHODS[0], retries=0), here.prepared(), here.rules, silent)
+    assert time.monotonic() - started < 90
+
+
+def where(asked: list[Demand]) -> list[str]:
+    """Starts an actor per demand and returns the GPU each was given."""
+
+    class Probe:
+        def gpu(self) -> str:
+            return os.environ["CUDA_VISIBLE_DEVICES"]
+
+    from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
+
+    group = reserve(asked, 60)
+    assert group is not None
+    actors = [
+        ray.remote(num_gpus=demand.gpus, num_cpus=demand.cpus)(Probe)
+        .options(scheduling_strategy=PlacementGroupSchedulingStrategy(group, number))
+        .remote()
+        for number, demand in enumerate(asked)
+    ]
+    try:
+        return ray.get([actor.gpu.remote() for actor in actors], timeout=120)
+    finally:
+        for actor in actors:
+            ray.kill(actor)
+        remove_placement_group(group)
+
+
+def test_eight_quarters_land_four_and_four(runtime: RayRuntime) -> None:
+    asked = demands(Actors(gpus_per_client=0.25), 8)
+    assert Counter(where(asked)) == {"0": 4, "1": 4}
+
+
+def test_nine_quarters_are_refused_with_what_is_asked_and_what_there_is(runtime: RayRuntime) -> None:
+    with pytest.raises(ResourceError, match=r"9 clients ask for 9 x 0.25 GPU = 2.25, which takes 3 .* has 2"):
+        check(demands(Actors(gpus_per_client=0.25), 9))
+
+
+def test_fractions_are_counted_as_they_are_packed(runtime: RayRuntime) -> None:
+    check([Demand(0.5, 0), Demand(0.3, 0), Demand(0.7, 0), Demand(0.5, 0)])
+    with pytest.raises(ResourceError, match="takes 3 whole GPUs"):
+        check([Demand(0.6, 0)] * 3)
+
+
+def test_more_cpus_than_there_are_is_refused_at_once(runtime: RayRuntime) -> None:
+    with pytest.raises(ResourceError, match="3 clients ask for 3000 CPU"):
+        check([Demand(0, 1000)] * 3)
+
+
+def test_single_clients_have_their_own_resources() -> None:
+    section = Actors(gpus_per_client=0.25, clients={2: ClientResources(gpus=1.0), 0: ClientResources(cpus=0.5)})
+    assert demands(section, 3) == [Demand(0.25, 0.5), Demand(0.25, 0.0), Demand(1.0, 0.0)]
+    with pytest.raises(ResourceError, match="there is no client 5, the partition has 3"):
+        demands(Actors(clients={5: ClientResources(gpus=1.0)}), 3)
+
+
+def test_a_reservation_that_is_not_met_in_time_is_given_back(runtime: RayRuntime) -> None:
+    first = reserve([Demand(1.0, 0)] * 2, 60)
+    assert first is not None
+    with pytest.raises(ResourceError, match="not placed within 1 s"):
+        reserve([Demand(1.0, 0)], 1)
+    remove_placement_group(first)
+    again = reserve([Demand(1.0, 0)] * 2, 60)
+    assert again is not None
+    remove_placement_group(again)

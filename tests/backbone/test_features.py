@@ -1,0 +1,180 @@
+from __future__ import annotations
+
+import pickle
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from fedsilo.backbone.cache import FeatureCache
+from fedsilo.backbone.cached import CachedFeatures
+from fedsilo.backbone.extraction import extract
+from fedsilo.backbone.features import CHUNK, Chunk, EncodedChunk, OnlineFeatures, Viewing, chunks, encode_chunk
+from fedsilo.backbone.images import ImageEncoder
+from fedsilo.backbone.views import Preprocessing
+from fedsilo.contracts import Examples
+from fedsilo.errors import BackboneError, DataError
+
+VIEWS = Viewing((0, 1, 2), seed=5, tokens=True)
+
+
+@pytest.fixture(scope="module")
+def encoder(small: Any) -> ImageEncoder:
+    return ImageEncoder(small.visual, Preprocessing(32, 32, (0.5,) * 3, (0.25,) * 3), "weights")
+
+
+@pytest.fixture
+def cache(tmp_path: Any) -> FeatureCache:
+    return FeatureCache(tmp_path)
+
+
+def first(examples: Examples, count: int) -> Examples:
+    return Examples(examples.labels[:count], examples.domains[:count], examples.fetch, examples.digests[:count])
+
+
+def none_missing(missing: Sequence[Chunk]) -> Iterable[EncodedChunk]:
+    assert not missing
+    return []
+
+
+def test_cached_equals_online_for_the_same_views(
+    encoder: ImageEncoder, examples: Examples, cache: FeatureCache
+) -> None:
+    extract(encoder, examples, VIEWS, cache)
+    cached = extract(encoder, examples, VIEWS, cache, none_missing)
+    online = OnlineFeatures(encoder, examples, seed=5, tokens=True)
+    chosen = np.array([299, 0, 7, 255, 256])
+    for view in VIEWS.views:
+        for here, there in zip(cached.batch(chosen, view), online.batch(chosen, view), strict=True):
+            torch.testing.assert_close(here, there, rtol=1e-5, atol=1e-5)
+    assert len(cached) == len(online) == 300
+    assert not torch.allclose(cached.batch(chosen, 1)[0], cached.batch(chosen, 2)[0])
+
+
+def test_cached_and_fresh_features_are_the_same_bits(
+    encoder: ImageEncoder, examples: Examples, cache: FeatureCache
+) -> None:
+    fresh = extract(encoder, examples, VIEWS, cache)
+    read = extract(encoder, examples, VIEWS, cache, none_missing)
+    np.testing.assert_array_equal(fresh.pooled, read.pooled)
+    np.testing.assert_array_equal(fresh.tokens, read.tokens)
+
+
+def test_chunks_cover_every_image_of_every_view_once(encoder: ImageEncoder, examples: Examples) -> None:
+    found = chunks(encoder, examples, VIEWS)
+    assert [(chunk.view, chunk.start, chunk.stop) for chunk in found] == [
+        (view, *span) for view in (0, 1, 2) for span in ((0, CHUNK), (CHUNK, 300))
+    ]
+    assert len({chunk.key for chunk in found}) == len(found)
+
+
+def test_key_says_all_that_the_numbers_depend_on(encoder: ImageEncoder, examples: Examples) -> None:
+    def key(encoder: ImageEncoder = encoder, examples: Examples = examples, **options: Any) -> str:
+        return chunks(encoder, examples, Viewing(**{"views": (1,), "seed": 5, **options}))[0].key
+
+    changed = (examples.digests[0] + "x", *examples.digests[1:])
+    different = [
+        key(),
+        key(encoder=replace(encoder, fingerprint="other")),
+        key(encoder=replace(encoder, precision="bf16")),
+        key(encoder=replace(encoder, device="cuda")),
+        key(encoder=replace(encoder, preprocessing=replace(encoder.preprocessing, mean=(0.4,) * 3))),
+        key(examples=replace(examples, digests=changed)),
+        key(examples=first(examples, 299 - 50)),
+        key(views=(2,)),
+        key(seed=6),
+    ]
+    assert len(set(different)) == len(different)
+    assert key(tokens=True) == key()
+    assert key(views=(0,), seed=6) == key(views=(0,))
+
+
+def test_chunk_can_be_encoded_elsewhere(encoder: ImageEncoder, examples: Examples) -> None:
+    chunk = chunks(encoder, first(examples, 70), Viewing((1,), tokens=True))[0]
+    here = encode_chunk(encoder, examples, chunk)
+    there: EncodedChunk = pickle.loads(
+        pickle.dumps(encode_chunk(*pickle.loads(pickle.dumps((encoder, examples, chunk)))))
+    )
+    np.testing.assert_array_equal(here.pooled, there.pooled)
+    np.testing.assert_array_equal(here.tokens, there.tokens)
+    assert here.pooled.shape == (70, 24)
+    assert there.chunk == chunk
+
+
+def test_chunks_may_come_in_any_order_and_progress_counts_images(encoder: ImageEncoder, examples: Examples) -> None:
+    told: list[tuple[int, int]] = []
+
+    def backwards(missing: Sequence[Chunk]) -> Iterable[EncodedChunk]:
+        return [encode_chunk(encoder, examples, chunk) for chunk in reversed(missing)]
+
+    viewing = Viewing((0, 3))
+    found = extract(encoder, examples, viewing, encode=backwards, told=lambda done, total: told.append((done, total)))
+    expected = extract(encoder, examples, viewing)
+    np.testing.assert_array_equal(found.pooled, expected.pooled)
+    assert told == [(44, 600), (300, 600), (344, 600), (600, 600)]
+    assert found.tokens is None
+
+
+def test_only_what_is_missing_or_damaged_is_encoded(
+    encoder: ImageEncoder, examples: Examples, cache: FeatureCache
+) -> None:
+    asked: list[Chunk] = []
+
+    def watched(missing: Sequence[Chunk]) -> Iterable[EncodedChunk]:
+        asked.extend(missing)
+        return [encode_chunk(encoder, examples, chunk) for chunk in missing]
+
+    before = extract(encoder, examples, Viewing((0, 1)), cache, watched)
+    assert len(asked) == 4
+    victim = cache.folder / f"{asked[2].key}.safetensors"
+    victim.write_bytes(victim.read_bytes()[:-1] + b"\x99")
+    asked.clear()
+    after = extract(encoder, examples, Viewing((0, 1, 2)), cache, watched)
+    assert [(chunk.view, chunk.start) for chunk in asked] == [(1, 0), (2, 0), (2, 256)]
+    assert len(cache.notices) == 1
+    np.testing.assert_array_equal(after.pooled[:2], before.pooled)
+
+
+def test_features_with_tokens_serve_a_method_without(
+    encoder: ImageEncoder, examples: Examples, cache: FeatureCache
+) -> None:
+    some = first(examples, 20)
+    full = extract(encoder, some, Viewing(tokens=True), cache)
+    pooled = extract(encoder, some, Viewing(tokens=False), cache, none_missing)
+    assert pooled.tokens is None
+    np.testing.assert_array_equal(pooled.pooled, full.pooled)
+
+
+def test_missing_chunks_are_never_passed_over(encoder: ImageEncoder, examples: Examples) -> None:
+    with pytest.raises(DataError, match="300 of 300 images were not encoded"):
+        extract(encoder, examples, Viewing(), encode=lambda missing: [])
+
+
+def test_no_images_are_refused(encoder: ImageEncoder, examples: Examples) -> None:
+    with pytest.raises(DataError, match="no images"):
+        extract(encoder, first(examples, 0), Viewing())
+
+
+def test_tokens_of_a_tower_without_any_are_refused_before_encoding(examples: Examples) -> None:
+    tower = ImageEncoder(torch.nn.Flatten(), Preprocessing(4, 4, (0.5,) * 3, (0.5,) * 3), "weights")
+    with pytest.raises(BackboneError, match="gives no patch tokens"):
+        extract(tower, examples, Viewing(tokens=True))
+
+
+def test_client_holds_its_own_images_only(encoder: ImageEncoder, examples: Examples) -> None:
+    some = first(examples, 30)
+    cached, online = extract(encoder, some, Viewing((0, 1))), OnlineFeatures(encoder, some, seed=0)
+    mine = np.array([4, 9, 20])
+    expected = torch.from_numpy(cached.pooled[1, [20, 4]])
+    for source in (cached.take(mine), online.take(mine), online.take(np.arange(30)).take(mine)):
+        assert len(source) == 3
+        torch.testing.assert_close(source.batch(np.array([2, 0]), 1)[0], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_view_that_was_not_extracted_is_named() -> None:
+    features = CachedFeatures((1, 2), np.zeros((2, 3, 4), dtype=np.float32))
+    with pytest.raises(DataError, match="view 0 was not extracted"):
+        features.batch(np.array([0]), 0)
