@@ -87,9 +87,9 @@ def write_caption(emblem: Emblem, longest: int, generator: np.random.Generator) 
         generator: Where the draws come from.
     """
     chances = generator.random(4)
-    with_colour = chances[0] < 0.3
-    with_texture = chances[1] < 0.15
-    with_style = chances[2] < 0.3
+    with_colour = chances[0] < 0.45
+    with_texture = chances[1] < 0.3
+    with_style = chances[2] < 0.4
     name = CLASSES[emblem.label].split()
     if with_texture:
         name = [TEXTURES[emblem.texture], *name]

@@ -45,11 +45,7 @@ def new_model(folder: Path, seed: int) -> CLIP:
     with torch.random.fork_rng():
         # open_clip initialises from torch's global stream; it is put back where it was.
         torch.manual_seed(seed)
-        model = CLIP(**config)
-    with torch.no_grad():
-        # At open_clip's own scale the patches' colours drown their places, and shapes are learned late.
-        model.visual.positional_embedding.mul_(4)
-    return model
+        return CLIP(**config)
 
 
 def read_model(folder: Path) -> CLIP:
@@ -73,19 +69,10 @@ def read_tokenizer(folder: Path) -> SimpleTokenizer:
     return tokenizer
 
 
-def encode_images(model: CLIP, pixels: Tensor, kept: Tensor | None = None) -> tuple[Tensor, Tensor]:
-    """Returns the pooled features (b, d) and the patch tokens (b, p, d), each of length 1.
-
-    Args:
-        model: The model.
-        pixels: (b, 3, 64, 64), normalised.
-        kept: (b, p) numbers of the patches to look at; all when None.
-    """
+def encode_images(model: CLIP, pixels: Tensor) -> tuple[Tensor, Tensor]:
+    """Returns the pooled features (b, d) and all patch tokens (b, p, d), each of length 1."""
     tower = model.visual
     states = tower._embeds(pixels)
-    if kept is not None:
-        patches = states[:, 1:].gather(1, kept[..., None].expand(-1, -1, states.shape[-1]))
-        states = torch.cat([states[:, :1], patches], dim=1)
     for block in tower.transformer.resblocks:
         states = _block(block, states, causal=False)
     tokens = tower.ln_post(states) @ tower.proj

@@ -19,7 +19,6 @@ from fedsilo.pretraining.pictures import Pixels, shifted
 from fedsilo.pretraining.towers import MEAN, STD, Speller, encode_images, encode_words
 from fedsilo.seeds import numpy_generator, torch_generator
 
-PATCHES = 64
 LENGTHS = (4, 4, 8, 16)
 """Most words or vectors in front of the name, one of these for a batch."""
 
@@ -36,20 +35,16 @@ class Recipe:
         warm_up: Steps of rising rate.
         decay: Weight decay of the matrices.
         patches: Weight of the loss on the patch tokens.
-        glimpse: How many of the 64 patches of a picture are looked at; the tower runs that much faster.
-        glimpses: Share of the steps that look at so few; the rest look at all.
         seed: Seed of everything.
     """
 
     pictures: int = 36_000
-    steps: int = 3_600
-    batch: int = 64
+    steps: int = 3_000
+    batch: int = 128
     rate: float = 1e-3
     warm_up: int = 200
     decay: float = 0.05
     patches: float = 0.5
-    glimpse: int = 32
-    glimpses: float = 0.65
     seed: int = 0
 
 
@@ -96,14 +91,12 @@ class Batch:
 
     Attributes:
         pixels: (b, 3, 64, 64) pictures, normalised.
-        kept: (b, p) patches of each to be looked at, or None for all.
         ids: (b, t) spelled captions.
         vectors: (b, t, w) what stands where a caption has no word.
         true: (b, b) whether caption j is true of picture i.
     """
 
     pixels: Tensor
-    kept: Tensor | None
     ids: Tensor
     vectors: Tensor
     true: Tensor
@@ -111,7 +104,7 @@ class Batch:
 
 def loss_of(model: CLIP, batch: Batch, patches: float) -> Tensor:
     """Returns the loss of one batch; `patches` weighs the part of the patch tokens."""
-    pooled, tokens = encode_images(model, batch.pixels, batch.kept)
+    pooled, tokens = encode_images(model, batch.pixels)
     words = encode_words(model, batch.ids, batch.vectors)
     scale = model.logit_scale.exp()
     # The mean of the tokens is not brought to length 1: so patches gain by agreeing with one another.
@@ -150,17 +143,14 @@ def batches(
     views = numpy_generator(recipe.seed, "pretraining views")
     words = numpy_generator(recipe.seed, "pretraining captions")
     noise = torch_generator(recipe.seed, "pretraining vectors")
-    for step, chosen in enumerate(_orders(len(emblems), recipe)):
+    for chosen in _orders(len(emblems), recipe):
         shown = [emblems[at] for at in chosen]
         # One limit for the batch: the text tower runs as long as the longest caption.
         longest = LENGTHS[words.integers(len(LENGTHS))]
         captions = [write_caption(emblem, longest, words) for emblem in shown]
         ids = speller.spell([caption.words for caption in captions])
-        kept = None
-        if step < recipe.glimpses * recipe.steps:
-            kept = torch.rand(len(shown), PATCHES, generator=noise).argsort(dim=1)[:, : recipe.glimpse]
         pixels = to_pixels(shifted(pictures[chosen], views))
-        yield Batch(pixels, kept, ids, random_vectors(ids, width, noise), truth(shown, captions))
+        yield Batch(pixels, ids, random_vectors(ids, width, noise), truth(shown, captions))
 
 
 def _orders(count: int, recipe: Recipe) -> Iterator[NDArray[np.int64]]:
