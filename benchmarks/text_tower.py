@@ -18,14 +18,15 @@ from dataclasses import dataclass
 from statistics import median
 from typing import Any
 
-import open_clip
 import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
 from fedsilo.backbone.conversion import text_tower_of
+from fedsilo.backbone.section import Backbone
 from fedsilo.backbone.text_tower import TextTower, encode_prompts
 from fedsilo.backbone.tokens import ClassTokens, class_tokens, readable
+from fedsilo.backbone.weights import create
 
 MODEL, CONTEXT, BATCH = "ViT-B-16", 16, 32
 GOALS = {"text tower alone": 12.0, "whole training step": 25.0}
@@ -55,9 +56,7 @@ class Setting:
 
 def setting() -> Setting:
     generator = torch.Generator().manual_seed(0)
-    torch.manual_seed(0)
-    model = open_clip.create_model(MODEL).eval().requires_grad_(False)
-    tokenizer = open_clip.get_tokenizer(MODEL)
+    model, tokenizer = create(Backbone(MODEL, "random"), seed=0)
     tower = text_tower_of(model)
     ids = tokenizer([f"{'X ' * CONTEXT}{readable(name)}." for name in CLASSES])
     classes = class_tokens(CLASSES, tokenizer, model.token_embedding.weight, None, tower.meta.context_length)

@@ -34,10 +34,8 @@ def run(scenario: str | Path | Mapping[str, Any], **overrides: Any) -> Run:
     from fedsilo.scenario.reading import from_mapping, read
 
     if isinstance(scenario, Mapping):
-        checked = from_mapping(scenario, overrides)
-    else:
-        checked = read(Path(scenario), base=overrides)
-    return go(begin(checked))
+        return go(begin(from_mapping(scenario, overrides)))
+    return go(begin(read(scenario, overrides)))
 
 
 def load(folder: str | Path) -> Run:

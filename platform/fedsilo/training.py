@@ -15,23 +15,9 @@ from torch import Tensor
 from fedsilo.contracts import FeatureSource, State
 from fedsilo.errors import ClientError
 from fedsilo.fields import key
+from fedsilo.optimizer import Optimizer, Stepper
 from fedsilo.prompts.frozen import FrozenModel
 from fedsilo.seeds import torch_generator
-
-MEMORY = "optimizer/"
-
-
-@dataclass(frozen=True)
-class Optimizer:
-    """How a client steps: SGD as in CoOp's trainer, or Adam."""
-
-    name: str = key("sgd", "Kind of optimiser.", "sgd", "adam")
-    learning_rate: float = key(
-        0.001, "Step size. 0.001 belongs to OpenAI's CLIP; fedsilo-tiny wants 0.02 to 0.2.", within="> 0"
-    )
-    momentum: float = key(0.9, "Momentum of SGD.", within="in [0, 1)")
-    weight_decay: float = key(0.0005, "L2 penalty.", within=">= 0")
-    persistent: bool = key(False, "Keep a client's optimiser state from round to round instead of a fresh one.")
 
 
 @dataclass(frozen=True)
@@ -139,20 +125,19 @@ def descend(work: LocalWork, start: State, loss: Loss) -> Descent:
         ClientError: The loss is not finite.
     """
     parameters = {name: tensor.detach().clone().requires_grad_() for name, tensor in start.items()}
-    optimizer = _optimizer(parameters, work.training.optimizer)
-    _recall(optimizer, parameters, work.private)
+    stepper = Stepper(work.training.optimizer, parameters, work.private)
     total, steps = 0.0, 0
     for epoch in range(work.training.local_epochs):
         for batch in work.batches(epoch):
-            optimizer.zero_grad(set_to_none=True)
             value = loss(parameters, batch)
-            value.backward()  # type: ignore[no-untyped-call]
-            optimizer.step()
+            gradients = torch.autograd.grad(value, list(parameters.values()))
+            for parameter, gradient in zip(parameters.values(), gradients, strict=True):
+                parameter.grad = gradient
+            stepper.step()
             total += _finite(value.detach(), work, steps)
             steps += 1
-    memory = _memory(optimizer, parameters) if work.training.optimizer.persistent else {}
     trained = {name: tensor.detach() for name, tensor in parameters.items()}
-    return Descent(trained, memory, total / steps if steps else float("nan"), steps)
+    return Descent(trained, stepper.memory(), total / steps if steps else float("nan"), steps)
 
 
 def _finite(value: Tensor, work: LocalWork, step: int) -> float:
@@ -167,26 +152,3 @@ def _finite(value: Tensor, work: LocalWork, step: int) -> float:
             stage="train",
         )
     return number
-
-
-def _optimizer(parameters: dict[str, Tensor], section: Optimizer) -> torch.optim.Optimizer:
-    rate, decay = section.learning_rate, section.weight_decay
-    if section.name == "adam":
-        return torch.optim.Adam(parameters.values(), lr=rate, weight_decay=decay, foreach=False)
-    return torch.optim.SGD(parameters.values(), lr=rate, momentum=section.momentum, weight_decay=decay, foreach=False)
-
-
-def _memory(optimizer: torch.optim.Optimizer, parameters: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {
-        f"{MEMORY}{name}/{slot}": torch.as_tensor(value, dtype=torch.float32).clone()
-        for name, parameter in parameters.items()
-        for slot, value in optimizer.state[parameter].items()
-        if value is not None
-    }
-
-
-def _recall(optimizer: torch.optim.Optimizer, parameters: dict[str, Tensor], private: State) -> None:
-    for label, value in private.items():
-        if label.startswith(MEMORY):
-            name, _, slot = label.removeprefix(MEMORY).rpartition("/")
-            optimizer.state[parameters[name]][slot] = value.clone()

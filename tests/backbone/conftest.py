@@ -74,5 +74,5 @@ def noise(index: int) -> Image.Image:
 
 @pytest.fixture
 def examples() -> Examples:
-    labels = np.arange(300) % 3
-    return Examples(labels, np.zeros(300, dtype=np.int64), noise, tuple(f"image-{i}" for i in range(300)))
+    labels = np.arange(75) % 3
+    return Examples(labels, np.zeros(75, dtype=np.int64), noise, tuple(f"image-{i}" for i in range(75)))

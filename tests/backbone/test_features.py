@@ -9,16 +9,25 @@ import numpy as np
 import pytest
 import torch
 
+from fedsilo.backbone import features
 from fedsilo.backbone.cache import FeatureCache
 from fedsilo.backbone.cached import CachedFeatures
 from fedsilo.backbone.extraction import extract
-from fedsilo.backbone.features import CHUNK, Chunk, EncodedChunk, OnlineFeatures, Viewing, chunks, encode_chunk
+from fedsilo.backbone.features import Chunk, EncodedChunk, OnlineFeatures, Viewing, chunks, encode_chunk
 from fedsilo.backbone.images import ImageEncoder
 from fedsilo.backbone.views import Preprocessing
 from fedsilo.contracts import Examples
 from fedsilo.errors import BackboneError, DataError
 
+# More than one forward pass in the first chunk, and a second chunk.
+SPAN = 70
+
 VIEWS = Viewing((0, 1, 2), seed=5, tokens=True)
+
+
+@pytest.fixture(autouse=True)
+def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(features, "CHUNK", SPAN)
 
 
 @pytest.fixture(scope="module")
@@ -46,11 +55,11 @@ def test_cached_equals_online_for_the_same_views(
     extract(encoder, examples, VIEWS, cache)
     cached = extract(encoder, examples, VIEWS, cache, none_missing)
     online = OnlineFeatures(encoder, examples, seed=5, tokens=True)
-    chosen = np.array([299, 0, 7, 255, 256])
+    chosen = np.array([74, 0, 7, 69, 70])
     for view in VIEWS.views:
         for here, there in zip(cached.batch(chosen, view), online.batch(chosen, view), strict=True):
             torch.testing.assert_close(here, there, rtol=1e-5, atol=1e-5)
-    assert len(cached) == len(online) == 300
+    assert len(cached) == len(online) == 75
     assert not torch.allclose(cached.batch(chosen, 1)[0], cached.batch(chosen, 2)[0])
 
 
@@ -66,7 +75,7 @@ def test_cached_and_fresh_features_are_the_same_bits(
 def test_chunks_cover_every_image_of_every_view_once(encoder: ImageEncoder, examples: Examples) -> None:
     found = chunks(encoder, examples, VIEWS)
     assert [(chunk.view, chunk.start, chunk.stop) for chunk in found] == [
-        (view, *span) for view in (0, 1, 2) for span in ((0, CHUNK), (CHUNK, 300))
+        (view, *span) for view in (0, 1, 2) for span in ((0, SPAN), (SPAN, 75))
     ]
     assert len({chunk.key for chunk in found}) == len(found)
 
@@ -83,7 +92,7 @@ def test_key_says_all_that_the_numbers_depend_on(encoder: ImageEncoder, examples
         key(encoder=replace(encoder, device="cuda")),
         key(encoder=replace(encoder, preprocessing=replace(encoder.preprocessing, mean=(0.4,) * 3))),
         key(examples=replace(examples, digests=changed)),
-        key(examples=first(examples, 299 - 50)),
+        key(examples=first(examples, 60)),
         key(views=(2,)),
         key(seed=6),
     ]
@@ -114,7 +123,7 @@ def test_chunks_may_come_in_any_order_and_progress_counts_images(encoder: ImageE
     found = extract(encoder, examples, viewing, encode=backwards, told=lambda done, total: told.append((done, total)))
     expected = extract(encoder, examples, viewing)
     np.testing.assert_array_equal(found.pooled, expected.pooled)
-    assert told == [(44, 600), (300, 600), (344, 600), (600, 600)]
+    assert told == [(5, 150), (75, 150), (80, 150), (150, 150)]
     assert found.tokens is None
 
 
@@ -133,7 +142,7 @@ def test_only_what_is_missing_or_damaged_is_encoded(
     victim.write_bytes(victim.read_bytes()[:-1] + b"\x99")
     asked.clear()
     after = extract(encoder, examples, Viewing((0, 1, 2)), cache, watched)
-    assert [(chunk.view, chunk.start) for chunk in asked] == [(1, 0), (2, 0), (2, 256)]
+    assert [(chunk.view, chunk.start) for chunk in asked] == [(1, 0), (2, 0), (2, 70)]
     assert len(cache.notices) == 1
     np.testing.assert_array_equal(after.pooled[:2], before.pooled)
 
@@ -152,7 +161,7 @@ def test_missing_chunks_are_never_passed_over(encoder: ImageEncoder, examples: E
     def lazy(missing: Sequence[Chunk]) -> Iterable[EncodedChunk]:
         return [encode_chunk(encoder, examples, chunk) for chunk in missing[1:]]
 
-    with pytest.raises(DataError, match="256 of 300 images were not encoded"):
+    with pytest.raises(DataError, match="70 of 75 images were not encoded"):
         extract(encoder, examples, Viewing(), encode=lazy)
 
 

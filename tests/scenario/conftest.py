@@ -16,7 +16,6 @@ from fedsilo.contracts import Aggregation, Component, Dataset, Mechanism, Method
 
 HEAD = """
 from dataclasses import dataclass
-from typing import Literal
 from fedsilo.fields import key
 from fedsilo.contracts import Aggregation, Dataset, Mechanism, Method, Partition
 
@@ -41,7 +40,7 @@ class Folder(concrete(Dataset)):
     ratio: float = 0.8
     sizes: dict[str, int] = key(dict, "Pixels by domain.")
     crop: tuple[int, int] | None = key(None, "Height and width.")
-    style: Literal["plain", "square"] = key("plain", "How they are cut.")
+    style: str = key("plain", "How they are cut.", "plain", "square")
     limit: int | str = key("all", "Images, or 'all'.")
     def problems(self):
         return [f"root: there is no folder '{self.root}'."] if self.root == "nowhere" else []

@@ -38,7 +38,7 @@ def test_a_component_is_described_by_its_fields() -> None:
         Description("data.ratio", "number", "0.8", "", ""),
         Description("data.sizes", "mapping", "{}", "", "Pixels by domain."),
         Description("data.crop", "list of 2 whole numbers or null", "null", "", "Height and width."),
-        Description("data.style", "one of plain, square", "plain", "", "How they are cut."),
+        Description("data.style", "word", "plain", "plain, square", "How they are cut."),
         Description("data.limit", "whole number or text", "all", "", "Images, or 'all'."),
     ]
 

@@ -9,11 +9,13 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
+from fedsilo.errors import ScenarioError
 from fedsilo.scenario.documents import parse
 from fedsilo.scenario.dumping import to_mapping, to_yaml, written
 from fedsilo.scenario.problems import Place, Problems
 from fedsilo.scenario.reading import from_mapping, read
 from fedsilo.scenario.schema import SECTIONS
+from fedsilo.scenario.sections import Scenario
 
 SHIPPED = sorted((Path(__file__).parents[2] / "scenarios").rglob("*.yaml"))
 QUICK = settings(
@@ -27,9 +29,19 @@ QUICK = settings(
 
 @pytest.mark.parametrize("file", SHIPPED, ids=lambda file: file.stem)
 def test_every_shipped_scenario_reads_back_as_itself(file: Path, tmp_path: Path) -> None:
-    scenario = read(file)
+    scenario = _read_even_without_its_images(file, tmp_path)
     (tmp_path / "again.yaml").write_text(to_yaml(scenario), encoding="utf-8")
     assert read(tmp_path / "again.yaml") == scenario
+
+
+def _read_even_without_its_images(file: Path, folder: Path) -> Scenario:
+    """The scenario; where only its images are missing, as on a fresh clone, with a folder in their place."""
+    try:
+        return read(file)
+    except ScenarioError as error:
+        if not all(": data.root: there is no " in line for line in error.problems):
+            raise
+    return read(file, [f"data.root={folder}"])
 
 
 @pytest.mark.usefixtures("components")

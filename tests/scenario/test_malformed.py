@@ -67,6 +67,7 @@ def test_the_table_is_long_enough() -> None:
         (b"name: caf\xe9", "q.yaml: is not UTF-8 text: byte 0xe9 at 9."),
         ("seed: 3".encode("utf-16"), "q.yaml: is not UTF-8 text: byte 0xff at 0."),
         (b"seed: \x00", "q.yaml:1: not YAML: character 0 at position 6 is not allowed."),
+        (b"data: " + b"[" * 25 + b"]" * 25, "q.yaml:1: is nested more than 20 levels deep."),
         (b"[" * 100_000, "q.yaml:1: is nested more than 20 levels deep."),
         (b"{a: " * 500 + b"1" + b"}" * 500, "q.yaml:1: is nested more than 20 levels deep."),
         (b"- " * 5_000, "q.yaml:1: is nested more than 20 levels deep."),
@@ -82,7 +83,19 @@ def test_the_table_is_long_enough() -> None:
             "9999999999999999999999999999'. Write it without leading zeros.",
         ),
     ],
-    ids=["latin-1", "utf-16", "nul", "brackets", "braces", "dashes", "long", "huge", "interpolation", "digits"],
+    ids=[
+        "latin-1",
+        "utf-16",
+        "nul",
+        "lists",
+        "brackets",
+        "braces",
+        "dashes",
+        "long",
+        "huge",
+        "interpolation",
+        "digits",
+    ],
 )
 @pytest.mark.usefixtures("components")
 def test_odd_bytes_get_one_line(content: bytes, line: str, folder: Path) -> None:

@@ -17,7 +17,7 @@ def ls(json: Json = False) -> None:
 
     cache = FeatureCache()
     entries = cache.entries()
-    size = sum(entry.size_bytes for entry in entries)
+    size = sum(entry.size for entry in entries)
     if json:
         show_json({"folder": str(cache.folder), "entries": len(entries), "bytes": size})
         return

@@ -98,9 +98,9 @@ def list_components(json: Json = False) -> None:
 
 
 def _backbones() -> list[tuple[str, str]]:
-    from fedsilo.backbone.catalogue import known_names
+    from fedsilo.backbone.catalogue import model_names
 
-    own, *others = known_names()
+    own, *others = model_names()
     return [(own, "The shipped small CLIP."), ("any open_clip model", f"{len(others)} names, e.g. ViT-B-16, RN50.")]
 
 

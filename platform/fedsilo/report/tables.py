@@ -126,11 +126,10 @@ def partition_table(manifest: Manifest) -> Table:
 def description_table(title: str, rows: Sequence[Description]) -> Table:
     """Returns the keys of a section or component: type, default, meaning."""
     table = Table(title=title, title_justify="left")
-    for column in ("key", "type", "default", "meaning"):
+    for column in ("key", "type", "default", "allowed", "meaning"):
         table.add_column(column, overflow="fold")
     for row in rows:
-        allowed = f" One of: {', '.join(row.allowed)}." if row.allowed else ""
-        table.add_row(row.key, row.type, row.default, row.meaning + allowed)
+        table.add_row(row.key, row.type, row.default, row.allowed, row.meaning)
     return table
 
 

@@ -150,9 +150,6 @@ class Checker:
 
     def _scalar(self, hint: Any, value: Any, path: KeyPath, key: Key) -> Any:
         check = {int: _whole_number, float: _number, bool: _truth, str: _text}.get(hint)
-        if typing.get_origin(hint) is typing.Literal:
-            key = dataclasses.replace(key, allowed=typing.get_args(hint))
-            check = _text
         if check is None:
             return value
         result = check(value)

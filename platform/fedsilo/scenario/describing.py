@@ -10,6 +10,7 @@ from typing import Any
 
 from fedsilo import registry
 from fedsilo.errors import UnknownComponent
+from fedsilo.optimizer import Optimizer
 from fedsilo.scenario.dumping import written
 from fedsilo.scenario.layers import component
 from fedsilo.scenario.problems import nearest
@@ -27,7 +28,6 @@ from fedsilo.scenario.schema import (
     selector,
 )
 from fedsilo.scenario.sections import Heading
-from fedsilo.training import Optimizer
 
 INNER = {"optimizer": ("training.optimizer.", Optimizer)}
 """Parts of a section that can be asked for by themselves."""

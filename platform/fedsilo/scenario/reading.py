@@ -23,20 +23,21 @@ from fedsilo.scenario.layers import Layer, Stack
 from fedsilo.scenario.problems import Place, Problems, shown
 from fedsilo.scenario.schema import PLAIN, SECTIONS
 from fedsilo.scenario.sections import Heading, Scenario
-from fedsilo.scenario.sources import base_file, file_layers, mapping_layer, override_layer
+from fedsilo.scenario.sources import COMMAND_LINE, base_file, file_layers, mapping_layer, override_layer
 
 _NAME = re.compile(r"\w[\w.\-]{0,99}")
 _BELOW_ALL_FILES = -1000
 
+Changes = Sequence[str] | Mapping[str, Any]
+"""What wins over a scenario: `key.path=value` texts, or a mapping, nested or with dotted keys."""
 
-def read(
-    path: str | os.PathLike[str], overrides: Sequence[str] = (), base: Mapping[str, Any] | None = None
-) -> Scenario:
+
+def read(path: str | os.PathLike[str], overrides: Changes = (), base: Mapping[str, Any] | None = None) -> Scenario:
     """Returns the scenario of a file.
 
     Args:
         path: The YAML file. It may extend another one (`extends: other.yaml`, relative to the file).
-        overrides: `key.path=value` changes that win over the file, as on the command line.
+        overrides: Changes that win over the file: `key.path=value` as on the command line, or a mapping.
         base: Values for what the file and its bases do not say, nested or with dotted keys.
 
     Raises:
@@ -49,25 +50,31 @@ def read(
     layers = file_layers(file, problems)
     if base:
         layers.insert(0, mapping_layer(base, Place("defaults", 0, _BELOW_ALL_FILES), problems))
-    layers.append(override_layer(overrides, problems))
+    layers.append(_changes(overrides, problems))
     stem = re.sub(r"[^\w.\-]+", "-", file.stem).strip("-.")[:100]
     return _Assembly(problems, origin).scenario(layers, stem or "scenario")
 
 
-def from_mapping(mapping: Mapping[str, Any], overrides: Sequence[str] = ()) -> Scenario:
+def from_mapping(mapping: Mapping[str, Any], overrides: Changes = ()) -> Scenario:
     """Returns the scenario of a Python mapping, nested or with dotted keys (`{"training.rounds": 3}`), or both.
 
     Args:
         mapping: What a file would hold; `extends` is looked for from the current folder.
-        overrides: `key.path=value` changes that win over the mapping.
+        overrides: Changes that win over the mapping: `key.path=value` texts, or a mapping.
 
     Raises:
         ScenarioError: With every problem found.
     """
     problems, origin = Problems(), Place("scenario")
     layer = mapping_layer(mapping, origin, problems)
-    layers = [*base_file(layer, origin, problems), layer, override_layer(overrides, problems)]
+    layers = [*base_file(layer, origin, problems), layer, _changes(overrides, problems)]
     return _Assembly(problems, origin).scenario(layers, "scenario")
+
+
+def _changes(overrides: Changes, problems: Problems) -> Layer:
+    if isinstance(overrides, Mapping):
+        return mapping_layer(overrides, Place("overrides", 0, COMMAND_LINE), problems)
+    return override_layer(overrides, problems)
 
 
 class _Assembly:

@@ -178,8 +178,6 @@ def phrase(hint: Any) -> str:
         return f"a list of {count}{_many(item_type(hint))}"
     if is_mapping(hint) or is_section(hint):
         return "a mapping"
-    if typing.get_origin(hint) is typing.Literal:
-        return f"one of {', '.join(map(str, typing.get_args(hint)))}"
     return _WORDS.get(hint, getattr(hint, "__name__", str(hint)))
 
 

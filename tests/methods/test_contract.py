@@ -1,0 +1,151 @@
+"""What every method promises, over all that the registry finds: a new method is tested here without a new line."""
+
+import pickle
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from fedsilo.backends.serial import SerialBackend
+from fedsilo.checkpoints import Checkpoints
+from fedsilo.contracts import ClientTask, Method
+from fedsilo.federation import Federation, Outcome
+from fedsilo.privacy.central import Central
+from fedsilo.records import Journals, read_lines
+from fedsilo.registry import find, name_of, names
+
+METHODS = names(Method)
+
+
+def make(name: str) -> Any:
+    cls: Any = find(Method, name)
+    fields = cls.__dataclass_fields__
+    return cls(**({"context_length": 3} if "context_length" in fields else {}))
+
+
+def federate(here: Any, method: Method, folder: Path) -> Outcome:
+    folder.mkdir()
+    backend = SerialBackend(here.clients(method))
+    federation = Federation(here.plan(method), backend, Journals(folder), Checkpoints(folder / "checkpoints", 2))
+    return federation.run(lambda record: None)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_two_rounds_with_the_same_seed_give_the_same_result(world: Any, tmp_path: Path, name: str) -> None:
+    here = world(rounds=2)
+    once, again = (federate(here, make(name), tmp_path / folder) for folder in ("once", "again"))
+    assert (once.shared_sha256, once.private_sha256, once.scores) == (
+        again.shared_sha256,
+        again.private_sha256,
+        again.scores,
+    )
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_only_declared_tensors_go_up_and_only_shared_ones_down(world: Any, tmp_path: Path, name: str) -> None:
+    here, method = world(rounds=2), make(name)
+    federate(here, method, tmp_path / "run")
+    shared = set(method.initial_shared(here.model, 0))
+    for line in read_lines(tmp_path / "run" / "wire.jsonl"):
+        assert set(line["tensors"]) <= (set(method.uploads) if line["direction"] == "up" else shared)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_backbone_is_left_as_it_was(world: Any, tmp_path: Path, name: str) -> None:
+    here = world(rounds=2)
+    before = {key: array.copy() for key, array in here.model.pack().arrays.items()}
+    federate(here, make(name), tmp_path / "run")
+    for key, array in here.model.pack().arrays.items():
+        np.testing.assert_array_equal(array, before[key])
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_training_works_on_read_only_memory_and_gives_the_same_bits(world: Any, name: str) -> None:
+    here, method = world(rounds=1), make(name)
+    task = ClientTask(0, 0, here.plan(method).initial)
+    expected = here.clients(method)[0].train(task)
+    packed = here.model.pack()
+    for array in packed.arrays.values():
+        array.flags.writeable = False
+    from dataclasses import replace
+
+    update = replace(here, model=packed.unpack()).clients(method)[0].train(task)
+    for key, array in expected.tensors.items():
+        np.testing.assert_array_equal(update.tensors[key], array)
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_updates_and_methods_can_be_sent(world: Any, name: str) -> None:
+    here, method = world(rounds=1), make(name)
+    assert pickle.loads(pickle.dumps(method)) == method
+    update = here.clients(method)[0].train(ClientTask(0, 0, here.plan(method).initial))
+    back = pickle.loads(pickle.dumps(update))
+    assert back.weight == 20
+    assert all(array.dtype == np.float32 and np.isfinite(array).all() for array in back.tensors.values())
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_a_client_depends_on_its_own_data_only(world: Any, name: str) -> None:
+    few, many = world(clients=2, rounds=1), world(clients=3, rounds=1)
+    method = make(name)
+    task = ClientTask(0, 0, few.plan(method).initial)
+    np.testing.assert_array_equal(few.train[1], many.train[1])
+    # The labels of client 1's images differ between the worlds in no way but who else is there.
+    from dataclasses import replace
+
+    alone = replace(many, train=many.train[:2], test=many.test[:2])
+    first, second = alone.clients(method)[1].train(task), many.clients(method)[1].train(task)
+    for key in first.tensors:
+        np.testing.assert_array_equal(first.tensors[key], second.tensors[key])
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_scores_are_over_all_classes(world: Any, name: str) -> None:
+    here, method = world(), make(name)
+    shared = method.initial_shared(here.model, 0)
+    private = method.initial_private(here.model, 0, 1)
+    pooled, tokens = here.warehouse.train.batch(np.arange(7), 0)
+    with torch.no_grad():
+        assert method.predictor(here.model, shared, private)(pooled, tokens).shape == (7, 5)
+
+
+@pytest.mark.parametrize("name", [name for name in METHODS if find(Method, name).uploads])  # type: ignore[attr-defined]
+def test_what_leaves_a_client_under_central_privacy_is_clipped(world: Any, name: str) -> None:
+    mechanism = Central(noise_multiplier=1.0, clip_norm=1e-3)
+    here, method = world(rounds=1, mechanism=mechanism), make(name)
+    initial = here.plan(method).initial
+    for client in here.clients(method):
+        update = client.train(ClientTask(0, 0, initial))
+        change = sum(float(((update.tensors[key] - initial[key]).astype(np.float64) ** 2).sum()) for key in initial)
+        assert 0 < change**0.5 <= 1e-3 * (1 + 1e-4)
+
+
+def test_a_method_in_a_file_of_its_own_is_found_and_run(
+    world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "my_lab").mkdir()
+    (tmp_path / "my_lab" / "frozen.py").write_text(
+        "from dataclasses import dataclass\n"
+        "from fedsilo.contracts import LocalResult, Method\n"
+        "from fedsilo.fields import key\n"
+        "@dataclass(frozen=True)\n"
+        "class Frozen(Method):\n"
+        "    uploads = ('nothing',)\n"
+        "    scale: float = key(2.0, 'How much.')\n"
+        "    def initial_shared(self, model, seed):\n"
+        "        return {'nothing': model.zero_shot.clone()}\n"
+        "    def initial_private(self, model, seed, client):\n"
+        "        return {}\n"
+        "    def train(self, work):\n"
+        "        return LocalResult({'nothing': work.shared['nothing']}, {}, 0.5, 1)\n"
+        "    def predictor(self, model, shared, private):\n"
+        "        return lambda pooled, tokens: self.scale * model.score(pooled, shared['nothing'])\n"
+    )
+    monkeypatch.syspath_prepend(str(tmp_path))
+    cls: Any = find(Method, "my_lab.frozen:Frozen")
+    method = cls(scale=3.0)
+    assert name_of(method) == "my_lab.frozen:Frozen"
+    outcome = federate(world(rounds=2), method, tmp_path / "run")
+    assert [record["loss"] for record in outcome.records] == [0.5, 0.5]
