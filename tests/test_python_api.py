@@ -1,4 +1,4 @@
-"""fedsilo.run and fedsilo.load, on a small serial run with the shipped backbone; and predictions with what it learnt."""
+"""fedsilo.run and fedsilo.load on a small serial run with the shipped backbone, and predictions with what it learnt."""
 
 from pathlib import Path
 from typing import Any
@@ -12,12 +12,17 @@ from fedsilo.results import Run
 
 SMALL: dict[str, Any] = {
     "name": "small",
-    "data": {"classes": 4, "domains": ["sketch", "neon"], "train_per_class_and_domain": 4, "test_per_class_and_domain": 3},
+    "data": {
+        "classes": 4,
+        "domains": ["sketch", "neon"],
+        "train_per_class_and_domain": 4,
+        "test_per_class_and_domain": 3,
+    },
     "partition": {"name": "dirichlet", "clients": 3, "beta": 1.0},
     "method": {"name": "promptfl", "context_length": 2},
     "training": {"rounds": 2, "batch_size": 8, "optimizer": {"learning_rate": 0.1}},
     "actors": {"backend": "serial"},
-}  # fmt: skip
+}
 
 
 @pytest.fixture(scope="module")
@@ -65,7 +70,7 @@ def test_a_learnt_prompt_classifies_images_as_the_run_did(small: Run) -> None:
 
 
 def test_what_is_not_there_is_refused_in_one_line(small: Run, tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="there is no client 3. It has clients 0 to 2"):
+    with pytest.raises(RunError, match=r"there is no client 3\. It has clients 0 to 2"):
         small.private(3)
     with pytest.raises(RunError, match="no such run"):
         fedsilo.load(tmp_path / "nothing")

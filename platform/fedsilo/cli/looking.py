@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -11,7 +12,6 @@ from fedsilo.cli.output import line, show_json
 from fedsilo.cli.output import show as show_tables
 from fedsilo.cli.running import Json, Overrides, ScenarioFile, conclude
 from fedsilo.contracts import Dataset, Method, Partition
-from fedsilo.errors import UnknownComponent
 from fedsilo.registry import find, names
 
 
@@ -116,14 +116,11 @@ def describe(
     """Print every scenario key with type, default and meaning, from the code itself."""
     from fedsilo.report.tables import description_table
     from fedsilo.scenario.describing import describe as rows_of
+    from fedsilo.scenario.describing import everything
 
-    rows = rows_of(kind, name)
-    if not rows and kind is None:
-        raise UnknownComponent("there is nothing to describe.")
+    title = " ".join(word for word in (kind, name) if word)
+    tables = [(title, rows_of(kind, name))] if kind else list(everything())
     if json:
-        from dataclasses import asdict
-
-        show_json([asdict(row) for row in rows])
-        return
-    title = " ".join(word for word in (kind, name) if word) or "scenario"
-    show_tables(description_table(title, rows))
+        show_json([asdict(row) for _, rows in tables for row in rows])
+    else:
+        show_tables(*(description_table(title, rows) for title, rows in tables))

@@ -82,6 +82,17 @@ def describe(kind: str | None = None, name: str | None = None) -> list[Descripti
     return list(_rows(cls, prefix))
 
 
+def everything() -> Iterator[tuple[str, list[Description]]]:
+    """Yields a title and the rows of all there is: the sections, then every key of each and of every component."""
+    yield "scenario", describe()
+    for section in SECTIONS:
+        if section not in CONTRACTS:
+            yield section, describe(section)
+            continue
+        for name in registry.names(CONTRACTS[section]):
+            yield f"{section} {name}", describe(section, name)
+
+
 def _section(kind: str) -> str:
     singular = kind if kind in kinds() else kind.removesuffix("s")
     section = _ALSO.get(singular, singular)

@@ -1,0 +1,209 @@
+"""Every command as a user types it: what it prints, where, and its exit code."""
+
+import io
+import json
+import os
+import re
+import subprocess
+import sys
+from contextlib import redirect_stderr, redirect_stdout
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pytest
+from PIL import Image
+
+from fedsilo.cli import main
+
+SMALL = """\
+data: {name: emblems, classes: 4, domains: [sketch, neon], train_per_class_and_domain: 4, test_per_class_and_domain: 3}
+partition: {name: dirichlet, clients: 3, beta: 1.0}
+method: {name: promptfl, context_length: 2}
+training: {rounds: 2, batch_size: 8, optimizer: {learning_rate: 0.1}}
+actors: {backend: serial}
+"""
+
+
+@dataclass(frozen=True)
+class Done:
+    """How a command ended."""
+
+    stdout: str
+    stderr: str
+
+
+class Shell:
+    """Runs fedsilo in a folder with a cache of its own: in this process, or in another one where that matters."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.environment = {"FEDSILO_CACHE": str(folder / "cache"), "COLUMNS": "200"}
+        (folder / "small.yaml").write_text(SMALL)
+
+    def __call__(self, *words: str, code: int = 0) -> Done:
+        out, err = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, redirect_stdout(out), redirect_stderr(err):
+            patch.chdir(self.folder)
+            patch.setattr(sys, "argv", ["fedsilo", *words])
+            for name, value in self.environment.items():
+                patch.setenv(name, value)
+            try:
+                main()
+                ended: Any = 0
+            except SystemExit as exit:
+                ended = exit.code or 0
+        assert ended == code, out.getvalue() + err.getvalue()
+        return Done(out.getvalue(), err.getvalue())
+
+    def apart(self, *words: str, code: int = 0, **environment: str) -> Done:
+        done = subprocess.run(
+            [sys.executable, "-m", "fedsilo", *words],
+            cwd=self.folder,
+            env={**os.environ, **self.environment, **environment},
+            capture_output=True,
+            text=True,
+            timeout=200,
+        )
+        assert done.returncode == code, done.stdout + done.stderr
+        return Done(done.stdout, done.stderr)
+
+    def json(self, *words: str) -> Any:
+        return json.loads(self(*words, "--json").stdout)
+
+
+@pytest.fixture(scope="module")
+def shell(tmp_path_factory: pytest.TempPathFactory) -> Shell:
+    return Shell(tmp_path_factory.mktemp("work"))
+
+
+@pytest.fixture(scope="module")
+def finished(shell: Shell) -> dict[str, Any]:
+    document: dict[str, Any] = shell.json("run", "small.yaml")
+    return document
+
+
+def test_run_prints_nothing_but_its_result_as_json(finished: dict[str, Any]) -> None:
+    assert [row["method"] for row in finished["rows"]] == ["chance", "zero_shot", "promptfl"]
+    assert re.fullmatch(r"[0-9a-f]{64}", finished["sha256"])
+
+
+def test_run_prints_a_table_and_where_everything_is(shell: Shell) -> None:
+    done = shell("run", "small.yaml", "training.rounds=1", "name=again")
+    assert "again: accuracy in %" in done.stdout
+    assert all(word in done.stdout for word in ("chance", "zero_shot", "promptfl", "run: runs", "sha256"))
+    assert done.stderr == ""
+
+
+def test_hashes_do_not_depend_on_the_hash_seed(shell: Shell, finished: dict[str, Any]) -> None:
+    for seed in ("0", "4242"):
+        again = json.loads(shell.apart("run", "small.yaml", "--json", PYTHONHASHSEED=seed).stdout)
+        assert again["sha256"] == finished["sha256"]
+
+
+def test_a_fault_is_one_line_without_a_traceback_in_a_process_of_its_own(shell: Shell) -> None:
+    done = shell.apart("run", "small.yaml", "training.rounds=ten", code=2)
+    assert done.stderr == "command line: training.rounds: must be a whole number >= 1, got 'ten'.\n"
+    assert done.stdout == ""
+
+
+def test_show_reads_a_run_back(shell: Shell, finished: dict[str, Any]) -> None:
+    done = shell("show", finished["run"])
+    assert "rounds" in done.stdout
+    assert "clients, last evaluation" in done.stdout
+    document = shell.json("show", finished["run"])
+    assert document["finished"]
+    assert len(document["rounds"]) == 2
+    assert document["result"]["sha256"] == finished["sha256"]
+
+
+def test_resuming_a_finished_run_shows_it_again(shell: Shell, finished: dict[str, Any]) -> None:
+    assert shell.json("resume", finished["run"])["sha256"] == finished["sha256"]
+
+
+def test_predict_classifies_image_files(shell: Shell, finished: dict[str, Any]) -> None:
+    from fedsilo.datasets.emblems import Emblems
+
+    image = Emblems(classes=4, domains=("sketch", "neon")).load(0).test.fetch(0)
+    image.save(shell.folder / "one.png")
+    Image.new("L", (30, 50)).save(shell.folder / "grey.jpg")
+    rows = shell.json("predict", finished["run"], "--client", "1", "one.png", "grey.jpg")
+    assert [row["image"] for row in rows] == ["one.png", "grey.jpg"]
+    assert all(0.25 <= row["probability"] <= 1 for row in rows)
+    assert "next best" in shell("predict", finished["run"], "--client", "1", "one.png").stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (("run", "nothing.yaml"), "nothing.yaml"),
+        (("run", "small.yaml", "training.rounds=0"), "training.rounds: must be a whole number >= 1, got 0"),
+        (("run", "small.yaml", "method=fedpromt"), "no method 'fedpromt'"),
+        (("run", "small.yaml", "partition.clients=0"), "clients"),
+        (("run", "small.yaml", "partition.clients=1000"), "1000"),
+        (("validate", "small.yaml", "sed=1"), "sed: unknown key. Did you mean 'seed'?"),
+        (("show", "runs/none"), "there is no such run"),
+        (("show", "."), "no scenario.yaml"),
+        (("resume", "small.yaml"), "not a run folder"),
+        (("describe", "metod"), "metod"),
+        (("describe", "method", "promtfl"), "promptfl"),
+        (("new", "small.yaml"), "exists"),
+        (("new", "no/such/folder/x.yaml"), "cannot be written"),
+    ],
+)
+def test_what_is_wrong_is_one_line_and_exit_code_2(shell: Shell, words: tuple[str, ...], line: str) -> None:
+    before = sorted(path.name for path in shell.folder.glob("runs/*"))
+    done = shell(*words, code=2)
+    assert done.stdout == ""
+    assert line in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert sorted(path.name for path in shell.folder.glob("runs/*")) == before
+
+
+def test_predict_names_a_file_that_is_no_image(shell: Shell, finished: dict[str, Any]) -> None:
+    for name, line in (("small.yaml", "is not an image"), ("gone.png", "there is no such image")):
+        assert line in shell("predict", finished["run"], "--client", "0", name, code=2).stderr
+    assert "there is no client 9" in shell("predict", finished["run"], "--client", "9", "one.png", code=2).stderr
+
+
+def test_partition_saves_manifest_and_picture_and_a_run_can_take_it(shell: Shell, finished: dict[str, Any]) -> None:
+    done = shell("partition", "small.yaml", "--out", "split")
+    assert "most of" in done.stdout
+    with Image.open(shell.folder / "split" / "partition.png") as picture:
+        assert picture.size[0] > 300
+    words = ("partition=manifest", "partition.file=split/partition.json")
+    again = shell.json("run", "small.yaml", *words)
+    assert again["sha256"] == finished["sha256"]
+    assert "made from other data" in shell("run", "small.yaml", *words, "seed=3", code=2).stderr
+
+
+def test_new_writes_a_scenario_that_is_valid(shell: Shell) -> None:
+    shell("new", "mine.yaml")
+    assert "#" in (shell.folder / "mine.yaml").read_text()
+    assert shell.json("validate", "mine.yaml")["name"] == "mine"
+
+
+def test_list_describe_and_cache_answer(shell: Shell, finished: dict[str, Any]) -> None:
+    assert "promptfl" in shell.json("list")["methods"]
+    assert "emblems" in shell("list").stdout
+    assert any(row["key"].endswith("context_length") for row in shell.json("describe", "method", "promptfl"))
+    every = shell("describe").stdout
+    assert all(key in every for key in ("training.rounds", "method.context_length", "data.root", "actors.backend"))
+    assert shell.json("cache", "ls")["entries"] > 0
+    shell("cache", "clear")
+    assert shell.json("cache", "ls")["entries"] == 0
+
+
+def test_an_unwritable_root_stops_before_any_work(shell: Shell) -> None:
+    (shell.folder / "file").write_text("")
+    assert "tracking.root" in shell("run", "small.yaml", "tracking.root=file", code=2).stderr
+
+
+def test_data_that_changed_under_a_run_are_refused_on_resume(shell: Shell, finished: dict[str, Any]) -> None:
+    folder = shell.folder / finished["run"]
+    copy = shell.folder / "runs" / "copy"
+    subprocess.run(["cp", "-r", folder, copy], check=True)
+    (copy / "result.json").unlink()
+    text = (copy / "scenario.yaml").read_text()
+    (copy / "scenario.yaml").write_text(text.replace("train_per_class_and_domain: 4", "train_per_class_and_domain: 5"))
+    assert "not those the run began with" in shell("resume", "runs/copy", code=2).stderr
