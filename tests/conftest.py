@@ -64,7 +64,7 @@ class World:
         )
         shares = [Share(a, b) for a, b in zip(self.train, self.test, strict=True)]
         manifest = freeze(images, shares, {"name": "toy"}, self.rules.seed)
-        return Prepared("toy", images, manifest, self.model, self.warehouse, ())
+        return Prepared("toy", images, manifest, self.model, "toy", self.warehouse, ())
 
     def job(self, folder: Path, method: Method, **changes: object) -> Job:
         return Job(folder, (Part("method", folder, self.plan(method, **changes)),), 2)

@@ -45,6 +45,7 @@ class Prepared:
         images: The data set.
         manifest: Who holds what.
         model: The frozen side that all clients share.
+        backbone: Fingerprint of the backbone's weights and configuration.
         warehouse: Features and labels of all examples.
         notices: What the user should know, one line each.
     """
@@ -53,6 +54,7 @@ class Prepared:
     images: LabelledImages
     manifest: Manifest
     model: FrozenModel
+    backbone: str
     warehouse: Warehouse
     notices: tuple[str, ...]
 
@@ -95,7 +97,8 @@ def prepare(scenario: Scenario, runtime: Encoders, progress: Progress) -> Prepar
     else:
         train = features("training images", images.train, *(range(1, scenario.training.views + 1) or (0,)))
     warehouse = Warehouse(train, images.train.labels, test, images.test.labels)
-    return Prepared(scenario.name, images, manifest, model, warehouse, (*images.notices, *cache.notices))
+    notices = (*images.notices, *cache.notices)
+    return Prepared(scenario.name, images, manifest, model, loaded.fingerprint, warehouse, notices)
 
 
 def partition_of(scenario: Scenario) -> tuple[LabelledImages, Manifest]:

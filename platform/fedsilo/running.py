@@ -25,7 +25,7 @@ from fedsilo.federation import Outcome, Plan
 from fedsilo.job import Job, Part, Watch
 from fedsilo.methods.zero_shot import ZeroShot
 from fedsilo.preparation import Encoders, Prepared, prepare
-from fedsilo.records import create_run_folder, find_run_folder, write_json
+from fedsilo.records import create_run_folder, find_run_folder, read_json, write_json
 from fedsilo.registry import find, name_of
 from fedsilo.report.partition_picture import draw_partition
 from fedsilo.results import Run
@@ -86,9 +86,8 @@ def go(folder: Path, listener: Listener | None = None) -> Run:
 def _execute(scenario: Scenario, folder: Path, listener: Listener) -> Run:
     with _threads(scenario.actors.threads), _runtime(scenario) as runtime:
         prepared = prepare(scenario, runtime, listener.progress)
-        _keep_partition(prepared, folder)
+        _keep_origin(prepared, folder)
         write_json(folder / "environment.json", environment())
-        write_json(folder / "data.json", _data(prepared))
         listener.prepared(prepared, folder)
         parts = tuple(_parts(scenario, prepared, folder))
         job = Job(folder, parts, scenario.tracking.checkpoints)
@@ -97,7 +96,24 @@ def _execute(scenario: Scenario, folder: Path, listener: Listener) -> Run:
     return Run(folder)
 
 
-def _data(prepared: Prepared) -> dict[str, Any]:
+def _keep_origin(prepared: Prepared, folder: Path) -> None:
+    """Writes what the run begins with, or holds a resumed run to it."""
+    path = folder / "data.json"
+    if not path.exists():
+        prepared.manifest.write(folder / "partition.json")
+        draw_partition(prepared.manifest, folder / "partition.png", prepared.name)
+        write_json(path, _origin(prepared))
+        return
+    before, now = read_json(path), _origin(prepared)
+    for name, what in (("split_sha256", "data or partition"), ("backbone_sha256", "backbone's weights")):
+        if before.get(name) != now[name]:
+            raise RunError(
+                f"{folder}: the {what} are not those the run began with (sha256 {now[name][:12]}, "
+                f"was {str(before.get(name))[:12]}). Put them back, or start a new run."
+            )
+
+
+def _origin(prepared: Prepared) -> dict[str, Any]:
     images = prepared.images
     return {
         "classes": images.classes,
@@ -105,23 +121,11 @@ def _data(prepared: Prepared) -> dict[str, Any]:
         "template": images.template,
         "train": len(images.train),
         "test": len(images.test),
-        "fingerprint": prepared.manifest.fingerprint,
+        "data_sha256": prepared.manifest.fingerprint,
+        "split_sha256": prepared.manifest.split_sha256,
+        "backbone_sha256": prepared.backbone,
         "notices": images.notices,
     }
-
-
-def _keep_partition(prepared: Prepared, folder: Path) -> None:
-    path = folder / "partition.json"
-    if not path.exists():
-        prepared.manifest.write(path)
-        draw_partition(prepared.manifest, folder / "partition.png", prepared.name)
-        return
-    before = type(prepared.manifest).read(path)
-    if before.split_sha256 != prepared.manifest.split_sha256:
-        raise RunError(
-            f"{folder}: the data or the partition are not those the run began with "
-            f"(sha256 {prepared.manifest.split_sha256[:12]}, was {before.split_sha256[:12]}). Start a new run."
-        )
 
 
 def _parts(scenario: Scenario, prepared: Prepared, folder: Path) -> Iterator[Part]:

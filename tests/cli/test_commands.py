@@ -206,4 +206,6 @@ def test_data_that_changed_under_a_run_are_refused_on_resume(shell: Shell, finis
     (copy / "result.json").unlink()
     text = (copy / "scenario.yaml").read_text()
     (copy / "scenario.yaml").write_text(text.replace("train_per_class_and_domain: 4", "train_per_class_and_domain: 5"))
-    assert "not those the run began with" in shell("resume", "runs/copy", code=2).stderr
+    assert "data or partition are not those the run began with" in shell("resume", "runs/copy", code=2).stderr
+    (copy / "scenario.yaml").write_text(text.replace("pretrained: ''", "pretrained: random"))
+    assert "backbone's weights are not those" in shell("resume", "runs/copy", code=2).stderr

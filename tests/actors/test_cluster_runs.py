@@ -1,0 +1,97 @@
+"""Whole runs on Ray from the command line: killed drivers, killed coordinators, interrupts. Slow: each starts Ray."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from fedsilo.records import read_lines
+
+pytestmark = [pytest.mark.ray, pytest.mark.slow]
+
+SCENARIO = """\
+data: {name: emblems, classes: 4, domains: [sketch, neon], train_per_class_and_domain: 4, test_per_class_and_domain: 3}
+partition: {name: dirichlet, clients: 2, beta: 1.0}
+method: {name: METHOD, context_length: 2}
+training: {rounds: 12, local_epochs: 3, batch_size: 4, optimizer: {learning_rate: 0.1}}
+actors: {start_timeout_s: 150, encoders: 1, object_store_mb: 100}
+"""
+
+
+@pytest.fixture
+def fedsilo(tmp_path: Path) -> Callable[..., subprocess.Popen[str]]:
+    """Returns fedsilo(words...): a started process in a folder with its own cache."""
+
+    def go(*words: str) -> subprocess.Popen[str]:
+        environment = {**os.environ, "FEDSILO_CACHE": str(tmp_path / "cache")}
+        return subprocess.Popen(
+            [sys.executable, "-m", "fedsilo", *words],
+            cwd=tmp_path,
+            env=environment,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            text=True,
+            start_new_session=True,
+        )
+
+    return go
+
+
+def result(process: subprocess.Popen[str]) -> Any:
+    out, err = process.communicate(timeout=280)
+    assert process.returncode == 0, err
+    return json.loads(out)
+
+
+def folder_of(root: Path) -> Path:
+    (folder,) = root.iterdir()
+    return folder
+
+
+def wait_for_round(root: Path, number: int) -> Path:
+    deadline = time.monotonic() + 200
+    while time.monotonic() < deadline:
+        for folder in root.glob("*"):
+            if len(read_lines(folder / "rounds.jsonl")) > number:
+                return folder
+        time.sleep(0.02)
+    raise AssertionError("the run did not get so far")
+
+
+@pytest.mark.timeout(600)
+@pytest.mark.parametrize(("method", "after"), [("promptfl", 0), ("local", 4)])
+def test_a_killed_driver_resumes_to_the_hashes_of_the_whole_run(
+    fedsilo: Any, tmp_path: Path, method: str, after: int
+) -> None:
+    (tmp_path / "s.yaml").write_text(SCENARIO.replace("METHOD", method))
+    serial = result(fedsilo("run", "s.yaml", "--json", "actors.backend=serial", "tracking.root=serial"))
+    killed = fedsilo("run", "s.yaml", "--json", "tracking.root=killed")
+    folder = wait_for_round(tmp_path / "killed", after)
+    killed.send_signal(signal.SIGKILL)
+    killed.communicate(timeout=60)
+    assert not (folder / "result.json").exists()
+    resumed = result(fedsilo("resume", f"killed/{folder.name}", "--json"))
+    assert resumed["hashes"] == serial["hashes"]
+    assert resumed["sha256"] == serial["sha256"]
+    assert [line["round"] for line in read_lines(folder / "rounds.jsonl")] == list(range(12))
+
+
+@pytest.mark.timeout(400)
+def test_an_interrupt_leaves_a_run_that_resumes(fedsilo: Any, tmp_path: Path) -> None:
+    (tmp_path / "s.yaml").write_text(SCENARIO.replace("METHOD", "promptfl"))
+    process = fedsilo("run", "s.yaml", "tracking.root=runs")
+    folder = wait_for_round(tmp_path / "runs", 1)
+    process.send_signal(signal.SIGINT)
+    _, err = process.communicate(timeout=100)
+    assert process.returncode == 130, err
+    assert f"fedsilo resume runs/{folder.name}" in err
+    assert "Traceback" not in err
+    serial = result(fedsilo("resume", f"runs/{folder.name}", "--json"))
+    assert serial["rows"][-1]["rounds"] == 12
