@@ -39,10 +39,13 @@ def predict(
 
     loaded = load(scenario.backbone, scenario.seed)
     model = frozen_model(loaded, classes, template)
-    inputs = torch.stack([loaded.images.preprocessing.view(image, 0, "", 0) for image in images])
+    inputs = torch.stack([loaded.images.preprocessing.plain(image) for image in images])
     with torch.no_grad():
         pooled, tokens = loaded.images.encode(inputs, tokens=scenario.method.needs_tokens)
-        scores = scenario.method.predictor(model, shared, private)(pooled, tokens)
+        device = model.device
+        own = [{name: tensor.to(device) for name, tensor in state.items()} for state in (shared, private)]
+        predictor = scenario.method.predictor(model, *own)
+        scores = predictor(pooled.to(device), None if tokens is None else tokens.to(device))
     table = scores.float().softmax(dim=1).cpu().numpy()
     order = (-table).argsort(axis=1)
     second = order[:, min(1, table.shape[1] - 1)]
