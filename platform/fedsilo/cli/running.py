@@ -9,7 +9,7 @@ import typer
 
 from fedsilo.cli.output import line, progress_console, show, show_json
 from fedsilo.cli.progress import live
-from fedsilo.report.tables import results_table
+from fedsilo.report.tables import LEGEND, results_table
 from fedsilo.results import Run
 
 ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="Scenario file (YAML).")]
@@ -58,6 +58,7 @@ def conclude(run: Run, json: bool) -> None:
         return
     result = run.result
     show(results_table(result))
+    line(LEGEND)
     if result["privacy"]:
         line(f"privacy: epsilon {result['privacy']['epsilon']:.3g} at delta {result['privacy']['delta']:g} per client")
     for text in result["warnings"]:

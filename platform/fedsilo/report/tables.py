@@ -11,6 +11,8 @@ from fedsilo.manifest import Manifest
 from fedsilo.results import Run
 from fedsilo.scenario.describing import Description
 
+LEGEND = "local: mean over clients of the accuracy on their own test images; * picked with the test set, not a result"
+
 TITLES = {
     "local_accuracy": "local",
     "worst_accuracy": "worst client",
@@ -36,10 +38,6 @@ def results_table(result: Mapping[str, Any]) -> Table:
         style = "bold" if row["role"] == "method" else None
         cells = [percent(row.get(measure)) for measure in measures]
         table.add_row(str(row["method"]), *cells, *_learning(row), style=style)
-    table.caption = (
-        "local: mean over clients of the accuracy on their own test images. * picked with the test set, not a result"
-    )
-    table.caption_justify = "left"
     return table
 
 
