@@ -12,6 +12,9 @@ from fedsilo.errors import ResourceError
 from fedsilo.scenario.sections import Actors, ClientResources
 from fedsilo_actors.cluster import available, total
 
+PROCESS_BYTES = 340 << 20
+"""What a process that has imported torch holds to itself, measured."""
+
 
 @dataclass(frozen=True, slots=True)
 class Demand:
@@ -68,6 +71,7 @@ def check(asked: Sequence[Demand]) -> None:
             f"{sum(d.gpus for d in asked):g}, which takes {needed} whole GPUs; the cluster has {whole}. "
             "Lower actors.gpus_per_client, use fewer clients, or add a GPU."
         )
+    _check_processes(len(asked), there_is.get("memory", math.inf))
     for name, field, unit in (("CPU", "cpus", 1), ("memory", "memory", 1 << 20)):
         wanted, there = sum(getattr(demand, field) for demand in asked), there_is.get(name, 0.0)
         if wanted > there + 1e-9:
@@ -75,6 +79,14 @@ def check(asked: Sequence[Demand]) -> None:
                 f"actors: {len(asked)} clients ask for {wanted / unit:g} {name if unit == 1 else 'MiB memory'}, "
                 f"the cluster has {there / unit:g}. Lower actors.{'cpus' if unit == 1 else 'memory_mb'}_per_client."
             )
+
+
+def _check_processes(clients: int, memory: float) -> None:
+    if clients * PROCESS_BYTES > memory:
+        raise ResourceError(
+            f"actors: {clients} client processes take about {clients * PROCESS_BYTES / 2**30:.0f} GiB of memory, "
+            f"the cluster has {memory / 2**30:.0f}. Use fewer clients, more machines, or actors.backend=serial."
+        )
 
 
 def _gpus_needed(shares: Sequence[float]) -> int:

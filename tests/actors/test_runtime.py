@@ -136,6 +136,11 @@ def test_more_cpus_than_there_are_is_refused_at_once(runtime: RayRuntime) -> Non
         check([Demand(0, 1000)] * 3)
 
 
+def test_more_processes_than_memory_holds_are_refused_before_any_is_started(runtime: RayRuntime) -> None:
+    with pytest.raises(ResourceError, match=r"10000 client processes take about 3320 GiB .* actors.backend=serial"):
+        check(demands(Actors(), 10_000))
+
+
 def test_single_clients_have_their_own_resources() -> None:
     section = Actors(gpus_per_client=0.25, clients={2: ClientResources(gpus=1.0), 0: ClientResources(cpus=0.5)})
     assert demands(section, 3) == [Demand(0.25, 0.5), Demand(0.25, 0.0), Demand(1.0, 0.0)]

@@ -1,5 +1,6 @@
 """Every command as a user types it: what it prints, where, and its exit code."""
 
+import errno
 import io
 import json
 import os
@@ -209,3 +210,26 @@ def test_data_that_changed_under_a_run_are_refused_on_resume(shell: Shell, finis
     assert "data or partition are not those the run began with" in shell("resume", "runs/copy", code=2).stderr
     (copy / "scenario.yaml").write_text(text.replace("pretrained: ''", "pretrained: random"))
     assert "backbone's weights are not those" in shell("resume", "runs/copy", code=2).stderr
+
+
+@pytest.mark.parametrize("fails", ["scenario.yaml", "partition.json", "partition.png", "rounds.jsonl", "result.json"])
+def test_a_disk_that_is_full_at_any_file_is_one_line_and_the_run_goes_on_later(
+    shell: Shell, finished: dict[str, Any], monkeypatch: pytest.MonkeyPatch, fails: str
+) -> None:
+    real = Path.open
+
+    def full(self: Path, mode: str = "r", *rest: Any, **named: Any) -> Any:
+        if "r" not in mode and fails in self.name:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(self))
+        return real(self, mode, *rest, **named)
+
+    root = f"full-{fails}"
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "open", full)
+        done = shell("run", "small.yaml", f"tracking.root={root}", code=2)
+    assert "No space left on device" in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    folders = [path for path in (shell.folder / root).iterdir() if (path / "scenario.yaml").exists()]
+    if folders and (folders[0] / "data.json").exists():
+        again = shell.json("resume", str(folders[0].relative_to(shell.folder)))
+        assert again["sha256"] == finished["sha256"]

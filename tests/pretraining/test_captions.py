@@ -33,6 +33,11 @@ def test_captions_vary_in_length_and_carry_vectors_up_to_the_limit():
     assert max(caption.words.count(VECTOR) for caption in captions(BOAT, longest=4)) <= 4
 
 
+def test_captions_of_words_alone_carry_no_vector():
+    generator = np.random.default_rng(0)
+    assert not any(VECTOR in write_caption(BOAT, 16, generator, vectors=0.0).words for _ in range(200))
+
+
 def test_spelling_word_by_word_equals_the_tokenizer(tmp_path):
     write_folder(tmp_path)
     tokenizer = read_tokenizer(tmp_path)

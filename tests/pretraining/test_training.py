@@ -138,6 +138,6 @@ def test_the_shipped_weights_know_emblems_and_leave_something_to_learn():
 def test_the_command_trains_saves_and_prints_the_table(tmp_path, capsys, monkeypatch):
     monkeypatch.setattr("fedsilo.pretraining.__main__.measure", lambda *_: measure(*_, each=(1, 1)))
     monkeypatch.setattr(torch, "set_num_threads", lambda _: None)
-    assert main([str(tmp_path), "--pictures", "128", "--steps", "1", "--threads", "1"]) == 0
+    assert main([str(tmp_path), "--pictures", "256", "--steps", "1", "--text-steps", "1", "--threads", "1"]) == 0
     assert {path.name for path in tmp_path.iterdir()} == {CONFIG, WEIGHTS, MERGES}
     assert "| zero-shot |" in capsys.readouterr().out

@@ -20,5 +20,9 @@ def main() -> None:
     except FedsiloError as error:
         print(error, file=sys.stderr)
         sys.exit(1 if isinstance(error, ClientError) else 2)
+    except OSError as error:
+        # Disks and folders fail in more places than can be foreseen; a line says as much as a traceback.
+        print(f"{error.filename or 'fedsilo'}: {error.strerror or error}.", file=sys.stderr)
+        sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
@@ -12,6 +13,7 @@ from open_clip.model import CLIP
 
 from fedsilo.pretraining.pictures import choose_emblems, draw_all
 from fedsilo.pretraining.table import measure
+from fedsilo.pretraining.text_stage import TEXT_RECIPE, fit_text, look, renew
 from fedsilo.pretraining.towers import Speller, new_model, read_model, read_tokenizer, write_folder, write_weights
 from fedsilo.pretraining.training import Recipe, batches, train
 from fedsilo.seeds import derive
@@ -26,8 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     torch.set_num_threads(options.threads)
     if not options.table:
-        recipe = Recipe(pictures=options.pictures, steps=options.steps, seed=options.seed)
-        _pretrain(options.folder, recipe, options.threads)
+        _pretrain(options)
     print(measure(read_model(options.folder), read_tokenizer(options.folder)).text())
     return 0
 
@@ -39,20 +40,34 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--table", action="store_true", help="measure the weights that are there; no training")
     parser.add_argument("--pictures", type=int, default=recipe.pictures, help="pictures to draw (default %(default)s)")
     parser.add_argument("--steps", type=int, default=recipe.steps, help="optimizer steps (default %(default)s)")
+    parser.add_argument("--text-steps", type=int, default=TEXT_RECIPE.steps, help="of stage two (default %(default)s)")
+    parser.add_argument("--text-only", action="store_true", help="keep the folder's image tower, renew its text tower")
     parser.add_argument("--seed", type=int, default=recipe.seed, help="seed of everything (default %(default)s)")
     parser.add_argument("--threads", type=int, default=2, help="CPU threads (default %(default)s)")
     return parser
 
 
-def _pretrain(folder: Path, recipe: Recipe, threads: int) -> None:
-    write_folder(folder)
-    emblems = choose_emblems(recipe.pictures, recipe.seed)
+def _pretrain(options: argparse.Namespace) -> None:
+    folder, seed = options.folder, options.seed
+    recipe = Recipe(pictures=options.pictures, steps=options.steps, seed=seed)
+    needed = TEXT_RECIPE.pictures if options.text_only else recipe.pictures
+    emblems = choose_emblems(needed, seed)
     print(f"drawing {len(emblems)} pictures", flush=True)
-    pictures = draw_all(emblems, threads)
-    model = new_model(folder, derive(recipe.seed, "pretraining weights"))
-    speller, width = Speller(read_tokenizer(folder)), model.token_embedding.embedding_dim
-    feed = batches(emblems, pictures, speller, width, recipe)
-    train(model, feed, recipe, _reporter(folder, model, recipe.steps))
+    pictures = draw_all(emblems, options.threads)
+    if not options.text_only:
+        write_folder(folder)
+    speller = Speller(read_tokenizer(folder))
+    if not options.text_only:
+        model = new_model(folder, derive(seed, "pretraining weights"))
+        feed = batches(emblems, pictures, speller, model.token_embedding.embedding_dim, recipe)
+        train(model, feed, recipe, _reporter(folder, model, recipe.steps))
+    # From the file in either case: the second stage sees the weights as they are kept, in half precision.
+    model = read_model(folder)
+    recipe = replace(TEXT_RECIPE, seed=seed, steps=options.text_steps)
+    emblems = emblems[: recipe.pictures]
+    looks = look(model, pictures[: recipe.pictures])
+    renew(model, new_model(folder, derive(seed, "pretraining text weights")))
+    fit_text(model, looks, emblems, speller, recipe, _reporter(folder, model, recipe.steps))
 
 
 def _reporter(folder: Path, model: CLIP, steps: int) -> Callable[[int, float, float], None]:

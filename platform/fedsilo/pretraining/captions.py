@@ -78,13 +78,14 @@ class Caption:
     says: tuple[int, int, int, int]
 
 
-def write_caption(emblem: Emblem, longest: int, generator: np.random.Generator) -> Caption:
+def write_caption(emblem: Emblem, longest: int, generator: np.random.Generator, vectors: float = 0.6) -> Caption:
     """Returns a true caption of the emblem.
 
     Args:
         emblem: What the picture shows.
         longest: Most words or vectors that say nothing in front of the name, at least 1.
         generator: Where the draws come from.
+        vectors: Share of these prefixes that are vectors; the others are words.
     """
     chances = generator.random(4)
     with_colour = chances[0] < 0.45
@@ -97,7 +98,10 @@ def write_caption(emblem: Emblem, longest: int, generator: np.random.Generator) 
         name = [COLOURS[emblem.colour], *name]
     frames = STYLED if with_style else FRAMES
     if chances[3] < 0.45:
-        words = _with_prefix(name, DOMAINS[emblem.domain] if with_style else "", longest, generator)
+        prefix = _prefix(int(generator.integers(1, longest + 1)), vectors, generator)
+        if with_style:
+            prefix[generator.integers(len(prefix))] = DOMAINS[emblem.domain]
+        words = [*prefix, *name, *(["."] if generator.random() < 0.7 else [])]
     else:
         words = _framed(frames[generator.integers(len(frames))], name, DOMAINS[emblem.domain])
     says = (
@@ -116,16 +120,11 @@ def _framed(frame: tuple[str, ...], name: list[str], style: str) -> list[str]:
     return words
 
 
-def _with_prefix(name: list[str], style: str, longest: int, generator: np.random.Generator) -> list[str]:
-    """Returns words or vectors that say nothing, then the name: the form of a learned prompt."""
-    count = int(generator.integers(1, longest + 1))
-    if generator.random() < 0.6:
-        prefix = [VECTOR] * count
-    else:
-        prefix = [FILLERS[word] for word in generator.integers(len(FILLERS), size=count)]
-    if style:
-        prefix[generator.integers(count)] = style
-    return [*prefix, *name, *(["."] if generator.random() < 0.7 else [])]
+def _prefix(count: int, vectors: float, generator: np.random.Generator) -> list[str]:
+    """Returns `count` words or vectors that say nothing: in front of a name, the form of a learned prompt."""
+    if generator.random() < vectors:
+        return [VECTOR] * count
+    return [FILLERS[word] for word in generator.integers(len(FILLERS), size=count)]
 
 
 def caption_words() -> set[str]:

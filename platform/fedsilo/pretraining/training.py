@@ -113,9 +113,10 @@ def loss_of(model: CLIP, batch: Batch, patches: float) -> Tensor:
 
 
 def make_optimizer(model: CLIP, recipe: Recipe) -> torch.optim.AdamW:
-    """Returns AdamW with weight decay on the matrices alone."""
-    decayed = [p for name, p in model.named_parameters() if p.ndim >= 2 and "embedding" not in name]
-    others = [p for name, p in model.named_parameters() if p.ndim < 2 or "embedding" in name]
+    """Returns AdamW over what is trained, with weight decay on the matrices alone."""
+    trained = [(name, p) for name, p in model.named_parameters() if p.requires_grad]
+    decayed = [p for name, p in trained if p.ndim >= 2 and "embedding" not in name]
+    others = [p for name, p in trained if p.ndim < 2 or "embedding" in name]
     groups = [{"params": decayed, "weight_decay": recipe.decay}, {"params": others, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98))
 
@@ -143,7 +144,7 @@ def batches(
     views = numpy_generator(recipe.seed, "pretraining views")
     words = numpy_generator(recipe.seed, "pretraining captions")
     noise = torch_generator(recipe.seed, "pretraining vectors")
-    for chosen in _orders(len(emblems), recipe):
+    for chosen in orders(len(emblems), recipe):
         shown = [emblems[at] for at in chosen]
         # One limit for the batch: the text tower runs as long as the longest caption.
         longest = LENGTHS[words.integers(len(LENGTHS))]
@@ -153,7 +154,7 @@ def batches(
         yield Batch(pixels, ids, random_vectors(ids, width, noise), truth(shown, captions))
 
 
-def _orders(count: int, recipe: Recipe) -> Iterator[NDArray[np.int64]]:
+def orders(count: int, recipe: Recipe) -> Iterator[NDArray[np.int64]]:
     """Yields the positions of each step's pictures."""
     generator, left = numpy_generator(recipe.seed, "pretraining order"), recipe.steps
     while left > 0:

@@ -8,6 +8,7 @@ Dimensions: N clients, K classes, D domains.
 
 from __future__ import annotations
 
+import io
 import math
 import warnings
 from pathlib import Path
@@ -26,6 +27,7 @@ from numpy.typing import NDArray
 from fedsilo.heterogeneity import Heterogeneity, measure
 from fedsilo.manifest import Manifest
 from fedsilo.report.partition_sheet import Sheet, cut
+from fedsilo.state import write_bytes
 
 INK, FAINT, PAPER = "#23303b", "#7c8a95", "#ffffff"
 # Told apart with every common kind of colour blindness; used round and round by more than eight domains.
@@ -37,7 +39,7 @@ SIZE_TEXT = 7.5  # points
 
 
 def draw_partition(manifest: Manifest, path: Path, title: str) -> None:
-    """Draws a partition as PNG; the same bytes for the same partition and title.
+    """Draws a partition as PNG, the same bytes for the same partition and title. Raises RunError when the disk refuses.
 
     Args:
         manifest: The partition.
@@ -52,10 +54,12 @@ def draw_partition(manifest: Manifest, path: Path, title: str) -> None:
     _draw_bars(sheet.panel(figure, 0.0, sheet.bars), sheet, manifest)
     _draw_shift(sheet.panel(figure, sheet.bars + sheet.gap, sheet.shift), sheet, numbers)
     _draw_heat(sheet.panel(figure, sheet.bars + sheet.shift + 2 * sheet.gap, sheet.rows), sheet, manifest)
+    picture = io.BytesIO()
     with warnings.catch_warnings():
         # Class names in scripts that the font lacks show as boxes; a warning for each letter helps nobody.
         warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        figure.savefig(path, format="png", dpi=DPI, metadata={"Software": "fedsilo"})
+        figure.savefig(picture, format="png", dpi=DPI, metadata={"Software": "fedsilo"})
+    write_bytes(path, picture.getvalue())
 
 
 def _draw_header(figure: Figure, sheet: Sheet, manifest: Manifest, numbers: Heterogeneity, title: str) -> None:
