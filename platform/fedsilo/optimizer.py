@@ -26,7 +26,7 @@ class Optimizer:
 
     name: str = key("sgd", "Kind of optimiser.", "sgd", "adam")
     learning_rate: float = key(
-        0.001, "Step size. 0.001 is CoOp's with OpenAI's CLIP; fedsilo-tiny wants 0.002 to 0.01.", within="> 0"
+        0.001, "Step size. 0.001 is CoOp's with OpenAI's CLIP; fedsilo-tiny wants 0.01 to 0.05.", within="> 0"
     )
     momentum: float = key(0.9, "Momentum of SGD.", within="in [0, 1)")
     weight_decay: float = key(0.0005, "L2 penalty.", within=">= 0")

@@ -20,7 +20,7 @@ SCENARIO = """\
 data: {name: emblems, classes: 4, domains: [sketch, neon], train_per_class_and_domain: 4, test_per_class_and_domain: 3}
 partition: {name: dirichlet, clients: 2, beta: 1.0}
 method: {name: METHOD, context_length: 2}
-training: {rounds: 12, local_epochs: 3, batch_size: 4, optimizer: {learning_rate: 0.1}}
+training: {rounds: ROUNDS, local_epochs: 3, batch_size: 4, optimizer: {learning_rate: 0.1}}
 actors: {start_timeout_s: 150, encoders: 1, object_store_mb: 100}
 """
 
@@ -50,9 +50,8 @@ def result(process: subprocess.Popen[str]) -> Any:
     return json.loads(out)
 
 
-def folder_of(root: Path) -> Path:
-    (folder,) = root.iterdir()
-    return folder
+def write(folder: Path, method: str, rounds: int) -> None:
+    (folder / "s.yaml").write_text(SCENARIO.replace("METHOD", method).replace("ROUNDS", str(rounds)))
 
 
 def wait_for_round(root: Path, number: int) -> Path:
@@ -70,7 +69,7 @@ def wait_for_round(root: Path, number: int) -> Path:
 def test_a_killed_driver_resumes_to_the_hashes_of_the_whole_run(
     fedsilo: Any, tmp_path: Path, method: str, after: int
 ) -> None:
-    (tmp_path / "s.yaml").write_text(SCENARIO.replace("METHOD", method))
+    write(tmp_path, method, 40)
     serial = result(fedsilo("run", "s.yaml", "--json", "actors.backend=serial", "tracking.root=serial"))
     killed = fedsilo("run", "s.yaml", "--json", "tracking.root=killed")
     folder = wait_for_round(tmp_path / "killed", after)
@@ -80,12 +79,12 @@ def test_a_killed_driver_resumes_to_the_hashes_of_the_whole_run(
     resumed = result(fedsilo("resume", f"killed/{folder.name}", "--json"))
     assert resumed["hashes"] == serial["hashes"]
     assert resumed["sha256"] == serial["sha256"]
-    assert [line["round"] for line in read_lines(folder / "rounds.jsonl")] == list(range(12))
+    assert [line["round"] for line in read_lines(folder / "rounds.jsonl")] == list(range(40))
 
 
 @pytest.mark.timeout(400)
 def test_an_interrupt_leaves_a_run_that_resumes(fedsilo: Any, tmp_path: Path) -> None:
-    (tmp_path / "s.yaml").write_text(SCENARIO.replace("METHOD", "promptfl"))
+    write(tmp_path, "promptfl", 300)
     process = fedsilo("run", "s.yaml", "tracking.root=runs")
     folder = wait_for_round(tmp_path / "runs", 1)
     process.send_signal(signal.SIGINT)
@@ -94,4 +93,4 @@ def test_an_interrupt_leaves_a_run_that_resumes(fedsilo: Any, tmp_path: Path) ->
     assert f"fedsilo resume runs/{folder.name}" in err
     assert "Traceback" not in err
     serial = result(fedsilo("resume", f"runs/{folder.name}", "--json"))
-    assert serial["rows"][-1]["rounds"] == 12
+    assert serial["rows"][-1]["rounds"] == 300

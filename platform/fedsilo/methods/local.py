@@ -21,13 +21,7 @@ from fedsilo.training import Batch, LocalWork, descend
 class Local(Method):
     """One context per client, trained on its own images for as many epochs as the federated methods get."""
 
-    context_length: int = key(16, "Learned context vectors in front of each class name, >= 1.")
-
-    def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
-        if self.context_length < 1:
-            return [f"context_length: must be a whole number >= 1, got {self.context_length}."]
-        return []
+    context_length: int = key(16, "Learned context vectors in front of each class name.", within=">= 1")
 
     def initial_shared(self, model: FrozenModel, seed: int) -> State:
         """Returns nothing."""

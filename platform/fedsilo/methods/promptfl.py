@@ -24,13 +24,7 @@ class PromptFL(Method):
 
     uploads = ("context",)
 
-    context_length: int = key(16, "Learned context vectors in front of each class name, >= 1.")
-
-    def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
-        if self.context_length < 1:
-            return [f"context_length: must be a whole number >= 1, got {self.context_length}."]
-        return []
+    context_length: int = key(16, "Learned context vectors in front of each class name.", within=">= 1")
 
     def initial_shared(self, model: FrozenModel, seed: int) -> State:
         """Returns the context, N(0, 0.02^2)."""

@@ -16,7 +16,7 @@ NAMED = {**USUAL, "partition": "dirichlet"}
 
 LINE = 110  # characters
 
-SUITED = {"training.optimizer.learning_rate": "0.005"}
+SUITED = {"training.optimizer.learning_rate": "0.02"}
 """Values that suit fedsilo-tiny where the default is meant for other models."""
 
 FIRST = ("data", "backbone", "partition", "method", "training")
