@@ -1,4 +1,3 @@
-import json
 import multiprocessing
 from pathlib import Path
 from typing import Any
@@ -96,4 +95,3 @@ def test_a_second_process_in_the_same_run_is_refused_until_the_first_is_gone(tmp
     holder.join(30)
     with lock(tmp_path, wait_s=5):
         pass
-    json.dumps(holder.exitcode)
