@@ -28,7 +28,7 @@ from fedsilo.backbone.cached import CachedFeatures
 from fedsilo.backbone.text_tower import TextTower, TowerMeta
 from fedsilo.backbone.tokens import ClassTokens
 from fedsilo.client import ClientRules
-from fedsilo.contracts import LocalResult, Method, Predictor, State
+from fedsilo.contracts import Facts, LocalResult, Method, Predictor, State
 from fedsilo.federation import Plan
 from fedsilo.job import Job, Part
 from fedsilo.privacy.none import NoMechanism
@@ -86,10 +86,13 @@ class Ours:
 
     def __init__(self) -> None:
         tower = TextTower(TowerMeta(1, 1, 20, "gelu", 1e-5), {"positions": torch.zeros(20, 4)})
-        model = FrozenModel(tower, ClassTokens(torch.zeros(2, 4), (1, 1), torch.zeros(4)), 1.0, torch.zeros(2, 4))
+        model = FrozenModel(
+            tower, ClassTokens(torch.zeros(2, 4), (1, 1), torch.zeros(4), (0, 0)), 1.0, torch.zeros(2, 4)
+        )
         labels = np.zeros(CLIENTS, dtype=np.int64)
         features = CachedFeatures((0,), np.ones((1, CLIENTS, 4), dtype=np.float32))
-        rules = ClientRules(0, Training(rounds=1), NoMechanism(), 100, False)
+        facts = Facts(rounds=1, clients=CLIENTS, batch_size=1, personal=False, gradients=False)
+        rules = ClientRules(0, Training(rounds=1), NoMechanism(), facts, 100)
         method = Idle()
         warehouse = Warehouse(features, labels, features, labels)
         self._supplies = Supplies(ray.put(warehouse), ray.put(model.pack()), rules, method)

@@ -19,7 +19,7 @@ from fedsilo.backbone.cached import CachedFeatures
 from fedsilo.backbone.text_tower import TextTower, TowerMeta
 from fedsilo.backbone.tokens import ClassTokens
 from fedsilo.client import Client, ClientRules
-from fedsilo.contracts import Examples, Indices, LabelledImages, Mechanism, Method, Share
+from fedsilo.contracts import Examples, Facts, Indices, LabelledImages, Mechanism, Method, Share
 from fedsilo.federation import Plan
 from fedsilo.job import Job, Part
 from fedsilo.manifest import freeze
@@ -74,7 +74,7 @@ class World:
             method=method,
             training=self.rules.training,
             evaluate_every=1,
-            mechanism=self.rules.mechanism,
+            mechanism=self.rules.fitted(method),
             aggregation=Plain(),
             seed=self.rules.seed,
             sizes=tuple(len(part) for part in self.train),
@@ -106,7 +106,10 @@ def toy_model() -> FrozenModel:
     generator = torch.Generator().manual_seed(11)
     lengths = (2, 3, 2, 4, 2)
     tokens = ClassTokens(
-        torch.randn(sum(lengths), WIDTH, generator=generator), lengths, torch.randn(WIDTH, generator=generator)
+        torch.randn(sum(lengths), WIDTH, generator=generator),
+        lengths,
+        torch.randn(WIDTH, generator=generator),
+        tuple(n - 1 for n in lengths),
     )
     zero_shot = normalize(torch.randn(CLASSES, JOINT, generator=generator), dim=-1)
     return FrozenModel(random_tower(generator), tokens, 10.0, zero_shot)
@@ -129,15 +132,18 @@ def _features(labels: Indices, centres: np.ndarray, generator: np.random.Generat
     )
 
 
+def _facts(section: Training, sizes: list[int]) -> Facts:
+    return Facts(section.rounds, len(sizes), min(section.batch_size, max(sizes)), personal=False, gradients=False)
+
+
 @pytest.fixture
 def world(toy_model: FrozenModel) -> Callable[..., World]:
-    """Returns a maker of worlds: world(clients=3, seed=0, mechanism=..., neighbours=..., **training)."""
+    """Returns a maker of worlds: world(clients=3, seed=0, mechanism=..., **training)."""
 
     def make(
         clients: int = 3,
         seed: int = 0,
         mechanism: Mechanism | None = None,
-        neighbours: bool = False,
         **training: object,
     ) -> World:
         generator = np.random.default_rng(5)
@@ -154,7 +160,7 @@ def world(toy_model: FrozenModel) -> Callable[..., World]:
             warehouse,
             np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1]),
             np.split(np.arange(12 * clients), clients),
-            ClientRules(seed, section, mechanism or NoMechanism(), 10, neighbours),
+            ClientRules(seed, section, mechanism or NoMechanism(), _facts(section, sizes), 10),
         )
 
     return make

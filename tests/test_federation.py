@@ -10,7 +10,7 @@ import torch
 
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.checkpoints import Checkpoints
-from fedsilo.contracts import ClientTask, ClientUpdate, Method, RoundRecord
+from fedsilo.contracts import ClientTask, ClientUpdate, EvaluationTask, LocalResult, Method, RoundRecord
 from fedsilo.errors import ClientError, ClientLost
 from fedsilo.federation import Federation, Outcome, Plan
 from fedsilo.methods.local import Local
@@ -18,7 +18,7 @@ from fedsilo.methods.promptfl import PromptFL
 from fedsilo.methods.zero_shot import ZeroShot
 from fedsilo.privacy.central import Central
 from fedsilo.records import Journals, read_lines
-from fedsilo.training import Optimizer
+from fedsilo.training import LocalWork, Optimizer
 
 METHOD = PromptFL(context_length=3)
 
@@ -105,10 +105,11 @@ def test_only_declared_tensors_leave_a_client(run: Any, world: Any, tmp_path: Pa
     assert up[0]["tensors"]["context"] == [[3, 16], "float32"]
 
     class Leaking(PromptFL):
-        uploads = ()
+        def train(self, work: LocalWork) -> LocalResult:
+            return LocalResult({"context": work.shared["context"], "labels": work.labels.float()}, {}, 0.0, 1)
 
     here = world()
-    with pytest.raises(ClientError, match="uploads \\['context'\\] but declares \\[\\]"):
+    with pytest.raises(ClientError, match="uploads \\['context', 'labels'\\] but declares \\['context'\\]"):
         here.clients(Leaking(context_length=3))[1].train(ClientTask(0, 0, here.plan(METHOD).initial))
 
 
@@ -120,9 +121,9 @@ class Flaky(SerialBackend):
         self.world, self.method, self.failures = world, method, list(failures)
         self.revived: list[Path | None] = []
 
-    def train(self, clients: Sequence[int], task: ClientTask) -> list[ClientUpdate]:
-        updates = super().train(clients, task)
-        if self.failures and self.failures[0] == task.round:
+    def train(self, tasks: Mapping[int, ClientTask]) -> list[ClientUpdate]:
+        updates = super().train(tasks)
+        if self.failures and self.failures[0] == next(iter(tasks.values())).round:
             self.failures.pop(0)
             raise ClientLost("client 1 died", client=1)
         return updates
@@ -216,11 +217,20 @@ def test_evaluation_follows_its_interval_and_always_ends_the_run(world: Any, tmp
     assert [record["local_accuracy"] is not None for record in outcome.records] == [False, False, True, False, True]
 
 
+def test_neighbours_are_measured_in_the_last_evaluated_rounds_that_are_asked_for(world: Any, tmp_path: Path) -> None:
+    here = world(rounds=5)
+    plan = here.plan(METHOD, evaluate_every=2, neighbour_rounds=2)
+    outcome = federate(plan, SerialBackend(here.clients(METHOD)), tmp_path / "run")
+    assert [record["neighbour_accuracy"] is not None for record in outcome.records] == [False, False, False, True, True]
+    last = outcome.records[-1]
+    elsewhere, own = last["neighbour_accuracy"], last["local_accuracy"]
+    assert last["global_accuracy"] == pytest.approx((2 * elsewhere + own) / 3)  # type: ignore[operator]
+
+
 def test_neighbours_are_all_other_clients_test_images(world: Any) -> None:
-    here = world(neighbours=True)
-    clients = here.clients(METHOD)
-    shared = here.plan(METHOD).initial
-    scores = [client.evaluate(shared) for client in clients]
+    here = world()
+    task = EvaluationTask(0, here.plan(METHOD).initial, neighbours=True)
+    scores = [client.evaluate(task) for client in here.clients(METHOD)]
     assert [score.elsewhere_examples for score in scores] == [24, 24, 24]
     total = sum(score.correct for score in scores)
     assert [score.correct + score.elsewhere_correct for score in scores] == [total] * 3
@@ -233,11 +243,12 @@ def test_a_loss_that_is_not_finite_names_client_round_and_remedy(world: Any) -> 
 
 
 def test_views_are_one_per_epoch_in_turn(world: Any) -> None:
-    from fedsilo.training import LocalWork
-
     def view(epoch: int, round: int, **training: Any) -> int:
         here = world(local_epochs=2, **training)
-        work = LocalWork(here.model, here.warehouse.train, torch.zeros(5), {}, {}, here.rules.training, 0, 0, round, 0)
+        nothing, rules = here.warehouse.train, here.rules
+        work = LocalWork(
+            here.model, nothing, torch.zeros(5), {}, {}, rules.training, rules.mechanism, 0, 0, round, exchange=0
+        )
         return work.view(epoch)
 
     assert [view(e, r) for r in (0, 1) for e in (0, 1)] == [0, 0, 0, 0]

@@ -11,13 +11,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import ray
-from numpy.typing import NDArray
 from ray.actor import ActorHandle
 from ray.exceptions import ActorUnavailableError, GetTimeoutError, RayActorError, RayError, RayTaskError
 
-from fedsilo.contracts import ClientScore, ClientTask, ClientUpdate, Method
+from fedsilo.contracts import ClientScore, ClientTask, ClientUpdate, EvaluationTask, Method
 from fedsilo.errors import ClientError, ClientLost, FedsiloError
 from fedsilo_actors.client import Supplies
 
@@ -47,14 +45,14 @@ class RayBackend:
         calls = {n: actor.supply.remote(self._supplies) for n, actor in enumerate(self._actors)}
         self._answers(calls, "start", self._start_timeout_s)
 
-    def train(self, clients: Sequence[int], task: ClientTask) -> list[ClientUpdate]:
+    def train(self, tasks: Mapping[int, ClientTask]) -> list[ClientUpdate]:
         """Returns the updates of these clients for one exchange."""
-        calls = {n: self._actors[n].train.remote(task) for n in clients}
+        calls = {n: self._actors[n].train.remote(task) for n, task in tasks.items()}
         return self._answers(calls, "train")
 
-    def evaluate(self, clients: Sequence[int], shared: Mapping[str, NDArray[np.float32]]) -> list[ClientScore]:
+    def evaluate(self, tasks: Mapping[int, EvaluationTask]) -> list[ClientScore]:
         """Returns the scores of these clients."""
-        calls = {n: self._actors[n].evaluate.remote(shared) for n in clients}
+        calls = {n: self._actors[n].evaluate.remote(task) for n, task in tasks.items()}
         return self._answers(calls, "evaluate")
 
     def enter(self, method: Method) -> None:

@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import ray
 import torch
-from numpy.typing import NDArray
 
 from fedsilo.client import Client, ClientRules
-from fedsilo.contracts import ClientScore, ClientTask, ClientUpdate, Indices, Method
+from fedsilo.contracts import ClientScore, ClientTask, ClientUpdate, EvaluationTask, Indices, Method
 from fedsilo.errors import ClientLost
 from fedsilo.prompts.frozen import PackedModel
 from fedsilo.warehouse import Warehouse
@@ -89,9 +86,9 @@ class ClientActor:
         return self._known("train").train(task)
 
     @ray.method
-    def evaluate(self, shared: Mapping[str, NDArray[np.float32]]) -> ClientScore:
+    def evaluate(self, task: EvaluationTask) -> ClientScore:
         """Returns how its model does on test images."""
-        return self._known("evaluate").evaluate(shared)
+        return self._known("evaluate").evaluate(task)
 
     @ray.method
     def enter(self, method: Method) -> None:

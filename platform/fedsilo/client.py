@@ -3,29 +3,32 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from fedsilo.contracts import (
+    Arrays,
     ClientScore,
     ClientTask,
     ClientUpdate,
+    EvaluationTask,
+    Facts,
     FeatureSource,
     Indices,
     Mechanism,
     Method,
     Predictor,
+    Release,
     State,
 )
 from fedsilo.errors import ClientError
 from fedsilo.prompts.frozen import FrozenModel
+from fedsilo.seeds import torch_generator
 from fedsilo.state import read_state, sha256, to_arrays, to_tensors, write_state
 from fedsilo.training import LocalWork, Training
 
@@ -58,16 +61,20 @@ class ClientRules:
     Attributes:
         seed: The scenario's seed.
         training: Its section.
-        mechanism: The privacy mechanism.
+        mechanism: The privacy mechanism, before it is fitted to a method.
+        facts: What it is fitted to, but for the method's part.
         test_batch: Images per batch in evaluation.
-        neighbours: Whether to measure on all other clients' test images as well.
     """
 
     seed: int
     training: Training
     mechanism: Mechanism
+    facts: Facts
     test_batch: int
-    neighbours: bool
+
+    def fitted(self, method: Method) -> Mechanism:
+        """Returns the mechanism fitted to a method."""
+        return self.mechanism.fit(replace(self.facts, personal=method.personal, gradients=method.uploads_gradients))
 
 
 class Client:
@@ -88,7 +95,7 @@ class Client:
 
     def enter(self, method: Method) -> None:
         """Takes up a method: the private state is its initial one."""
-        self._method = method
+        self._method, self._mechanism = method, self._rules.fitted(method)
         self._private = method.initial_private(self._model, self._rules.seed, self._data.number)
         self._anchor, self._round = self._private, -1
 
@@ -101,34 +108,23 @@ class Client:
         started = time.perf_counter()
         if task.exchange == 0:
             self._begin(task.round)
-        shared = self._on_device(to_tensors(task.shared))
-        work = LocalWork(
-            self._model,
-            self._data.train,
-            self._train_labels,
-            shared,
-            self._on_device(self._private),
-            self._rules.training,
-            self._rules.seed,
-            self._data.number,
-            task.round,
-            task.exchange,
-        )
+        work = self._work(task.shared, task.round, task.exchange)
         result = self._method.train(work)
-        self._private = {name: tensor.detach().cpu() for name, tensor in result.private.items()}
-        upload = to_arrays(self._rules.mechanism.protect_client(shared, self._declared(result.upload)))
+        self._keep(result.private)
+        upload = to_arrays(self._mechanism.protect_client(self._declared(result.upload), self._release(work)))
         seconds = time.perf_counter() - started
         return ClientUpdate(self._data.number, upload, len(self._train_labels), result.loss, seconds)
 
-    def evaluate(self, shared: Mapping[str, NDArray[np.float32]]) -> ClientScore:
-        """Returns how the shared state with this client's private state does on test images."""
-        state = self._on_device(to_tensors(shared))
+    def evaluate(self, task: EvaluationTask) -> ClientScore:
+        """Returns how the received state with this client's private state does on test images."""
+        work = self._work(task.shared, task.round, 0)
+        self._keep(self._method.adapt(work))
         with torch.no_grad():
-            predict = self._method.predictor(self._model, state, self._on_device(self._private))
+            predict = self._method.predictor(self._model, work.shared, self._on_device(self._private))
             own = self._data.own_test
             correct, loss = self._score(predict, own)
             elsewhere_correct, elsewhere = -1, 0
-            if self._rules.neighbours:
+            if task.neighbours:
                 others = np.setdiff1d(np.arange(len(self._data.test_labels)), own)
                 elsewhere_correct, elsewhere = self._score(predict, others)[0], len(others)
         return ClientScore(self._data.number, correct, len(own), elsewhere_correct, elsewhere, loss)
@@ -143,6 +139,33 @@ class Client:
         """Reads the private state from a folder that `save` wrote. Raises RunError when it is damaged."""
         self._private = {} if expected == sha256({}) else read_state(self._file(folder), expected)
         self._anchor, self._round = self._private, -1
+
+    def _work(self, shared: Arrays, round: int, exchange: int) -> LocalWork:
+        rules, data = self._rules, self._data
+        return LocalWork(
+            model=self._model,
+            features=data.train,
+            labels=self._train_labels,
+            shared=self._on_device(to_tensors(shared)),
+            private=self._on_device(self._private),
+            training=rules.training,
+            mechanism=self._mechanism,
+            seed=rules.seed,
+            client=data.number,
+            round=round,
+            exchange=exchange,
+        )
+
+    def _release(self, work: LocalWork) -> Release:
+        """What the coordinator knows of the upload before it comes; of a gradient it knows nothing."""
+        known: State = work.shared
+        if self._method.uploads_gradients:
+            known = {name: torch.zeros_like(work.shared[name]) for name in self._method.uploads}
+        noise = torch_generator(work.seed, "client noise", round=work.round, client=work.client, step=work.exchange)
+        return Release(known, 1, noise)
+
+    def _keep(self, private: State) -> None:
+        self._private = {name: tensor.detach().cpu() for name, tensor in private.items()}
 
     def _begin(self, round: int) -> None:
         if round == self._round:

@@ -6,6 +6,7 @@ It runs in the coordinator. It sees shared state, updates and scores; never an i
 from __future__ import annotations
 
 import math
+import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -13,21 +14,24 @@ from dataclasses import dataclass, replace
 from fedsilo.checkpoints import Checkpoint, Checkpoints
 from fedsilo.contracts import (
     Aggregation,
+    Arrays,
     Backend,
     ClientScore,
     ClientTask,
     ClientUpdate,
+    EvaluationTask,
     Mechanism,
     Method,
+    Release,
     RoundRecord,
     State,
 )
 from fedsilo.errors import ClientError, ClientLost
 from fedsilo.records import CLIENTS, ROUNDS, Journals, read_lines
 from fedsilo.seeds import numpy_generator, torch_generator
-from fedsilo.state import Arrays, sha256, size, to_arrays, to_tensors
-from fedsilo.training import Training
-from fedsilo.wire import record_down, record_scores, record_up
+from fedsilo.state import sha256, to_arrays, to_tensors
+from fedsilo.training import ServerWork, Training
+from fedsilo.wire import record_exchange, record_scores
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,8 @@ class Plan:
         method: The method.
         training: The scenario's section.
         evaluate_every: Rounds between evaluations; the last round is always evaluated.
-        mechanism: The privacy mechanism.
+        neighbour_rounds: Evaluated rounds at the end that measure all other clients' test images as well.
+        mechanism: The privacy mechanism, fitted to the method.
         aggregation: How updates are added up.
         seed: The scenario's seed.
         sizes: Training examples of each client, in client order.
@@ -54,6 +59,7 @@ class Plan:
     seed: int
     sizes: tuple[int, ...]
     initial: Arrays
+    neighbour_rounds: int = 0
     retries: int = 2
 
     @property
@@ -163,33 +169,36 @@ class Federation:
         losses, up, down = [], 0, 0
         exchanges = self._exchanges(record.participants)
         for exchange in range(exchanges):
-            sent = to_arrays(shared)
-            task = ClientTask(record.round, exchange, sent)
-            record_down(self._journals, task, record.participants)
+            tasks = {c: ClientTask(record.round, exchange, self._download(shared, c)) for c in record.participants}
             with clock.stage("train"):
-                updates = self._backend.train(record.participants, task)
+                updates = self._backend.train(tasks)
             with clock.stage("aggregate"):
-                shared = self._server_step(shared, updates, task)
-            record_up(self._journals, task, updates)
+                shared = self._server_step(shared, updates, record.round, exchange)
+            sent, received = record_exchange(self._journals, tasks, updates)
             losses.append(_mean_loss(updates))
-            up += sum(size(update.tensors) for update in updates)
-            down += size(sent) * len(record.participants)
+            up, down = up + sent, down + received
         loss = sum(losses) / len(losses)
         return shared, replace(record, loss=loss, upload_bytes=up, download_bytes=down, exchanges=exchanges)
 
-    def _server_step(self, shared: State, updates: Sequence[ClientUpdate], task: ClientTask) -> State:
-        plan = self._plan
-        if not plan.method.uploads:
+    def _server_step(self, shared: State, updates: Sequence[ClientUpdate], round: int, exchange: int) -> State:
+        plan, method = self._plan, self._plan.method
+        if not method.uploads:
             return shared
-        mean = plan.aggregation.combine(updates, plan.mechanism.uniform)
-        noise = torch_generator(plan.seed, "central noise", round=task.round, step=task.exchange)
-        return plan.method.server_step(shared, plan.mechanism.protect_mean(shared, mean, len(updates), noise))
+        mean = plan.aggregation.combine(updates, plan.mechanism.uniform or method.uniform)
+        noise = torch_generator(plan.seed, "central noise", round=round, step=exchange)
+        mean = dict(plan.mechanism.protect_mean(mean, Release(shared, len(updates), noise)))
+        clear = {u.client: to_tensors(u.tensors) for u in updates} if method.reads_updates else {}
+        return method.server_step(ServerWork(shared, mean, clear, plan.sizes, plan.training, round, exchange))
+
+    def _download(self, shared: State, client: int) -> Arrays:
+        return to_arrays(self._plan.method.download(shared, client))
 
     def _evaluate(self, record: RoundRecord, shared: State, clock: _Clock) -> RoundRecord:
-        arrays = to_arrays(shared)
+        neighbours = self._due_from_here(record.round) <= self._plan.neighbour_rounds
+        tasks = {c: EvaluationTask(record.round, self._download(shared, c), neighbours) for c in self._plan.clients}
         with clock.stage("evaluate"):
-            scores = self._backend.evaluate(self._plan.clients, arrays)
-        record_scores(self._journals, record.round, arrays, scores)
+            scores = self._backend.evaluate(tasks)
+        record_scores(self._journals, tasks, scores)
         for score in scores:
             self._journals.add(CLIENTS, {"round": record.round, **_score_line(score)})
         return _measured(record, scores)
@@ -206,11 +215,16 @@ class Federation:
         return sorted(int(client) for client in chosen)
 
     def _exchanges(self, participants: Sequence[int]) -> int:
-        size = self._plan.training.batch_size
-        return self._plan.method.exchanges(max(max(self._plan.sizes[c] // size, 1) for c in participants))
+        training = self._plan.training
+        longest = max(max(self._plan.sizes[c] // training.batch_size, 1) for c in participants)
+        return self._plan.method.exchanges(longest * training.local_epochs)
 
     def _due(self, round: int) -> bool:
         return (round + 1) % self._plan.evaluate_every == 0 or round == self._plan.rounds - 1
+
+    def _due_from_here(self, round: int) -> int:
+        """Evaluations from this round to the end, this one included."""
+        return sum(self._due(later) for later in range(round, self._plan.rounds))
 
 
 def _private(checkpoint: Checkpoint | None) -> Mapping[int, str]:
@@ -261,12 +275,17 @@ def _measured(record: RoundRecord, scores: Sequence[ClientScore]) -> RoundRecord
     """The record with its accuracies over clients that have test images."""
     local = [s.correct / s.examples for s in scores if s.examples]
     elsewhere = [s.elsewhere_correct / s.elsewhere_examples for s in scores if s.elsewhere_examples]
+    everywhere = [
+        (s.correct + s.elsewhere_correct) / (s.examples + s.elsewhere_examples) for s in scores if s.elsewhere_examples
+    ]
     if not local:
         raise ClientError("no client has a test image, nothing can be measured. Check the partition.")
     return replace(
         record,
         local_accuracy=sum(local) / len(local),
+        local_spread=statistics.pstdev(local),
         worst_accuracy=min(local),
         accuracy=sum(s.correct for s in scores) / sum(s.examples for s in scores),
         neighbour_accuracy=sum(elsewhere) / len(elsewhere) if elsewhere else None,
+        global_accuracy=sum(everywhere) / len(everywhere) if elsewhere else None,
     )

@@ -17,7 +17,7 @@ from fedsilo.contracts import State
 from fedsilo.fields import key
 
 MEMORY = "optimizer/"
-"""Prefix of the optimiser's tensors in a client's private state."""
+"""Prefix of the optimiser's tensors in a state."""
 
 
 @dataclass(frozen=True)
@@ -36,25 +36,21 @@ class Optimizer:
 class Stepper:
     """Steps parameters down their gradients."""
 
-    def __init__(self, section: Optimizer, parameters: State, private: State) -> None:
-        """Takes the parameters, changed in place, and the memory that the private state has of them, if any."""
+    def __init__(self, section: Optimizer, parameters: State, state: State) -> None:
+        """Takes the parameters, changed in place, and the memory that a state has of them, if any."""
         self._section, self._parameters = section, parameters
-        self._memory = {name: tensor.clone() for name, tensor in private.items() if name.startswith(MEMORY)}
+        self._memory = {name: tensor.clone() for name, tensor in state.items() if name.startswith(MEMORY)}
 
     @torch.no_grad()
-    def step(self) -> None:
-        """Makes one step along the gradients that the parameters have."""
+    def step(self, gradients: State) -> None:
+        """Makes one step along the gradients, which are as many as the parameters."""
         for name, parameter in self._parameters.items():
-            if parameter.grad is None:
-                continue
-            if self._section.name == "adam":
-                self._adam(name, parameter, parameter.grad)
-            else:
-                self._sgd(name, parameter, parameter.grad)
+            move = self._adam if self._section.name == "adam" else self._sgd
+            move(name, parameter, gradients[name])
 
     def memory(self) -> dict[str, Tensor]:
-        """Returns the optimiser's tensors for the private state; empty unless they are to persist."""
-        return dict(self._memory) if self._section.persistent else {}
+        """Returns the optimiser's tensors, named for the state that keeps them."""
+        return dict(self._memory)
 
     def _sgd(self, name: str, parameter: Tensor, gradient: Tensor) -> None:
         section, slot = self._section, f"{MEMORY}{name}/momentum"

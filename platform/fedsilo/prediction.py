@@ -38,7 +38,7 @@ def predict(
     import pandas as pd
 
     loaded = load(scenario.backbone, scenario.seed)
-    model = frozen_model(loaded, classes, template)
+    model = frozen_model(loaded, classes, template, scenario.method.phrases)
     inputs = torch.stack([loaded.images.preprocessing.plain(image) for image in images])
     with torch.no_grad():
         pooled, tokens = loaded.images.encode(inputs, tokens=scenario.method.needs_tokens)

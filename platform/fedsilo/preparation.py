@@ -18,7 +18,7 @@ from fedsilo.backbone.extraction import extract
 from fedsilo.backbone.features import Chunk, EncodedChunk, OnlineFeatures, Viewing
 from fedsilo.backbone.images import ImageEncoder
 from fedsilo.backbone.loading import LoadedBackbone, load
-from fedsilo.contracts import Examples, FeatureSource, Indices, LabelledImages, Progress
+from fedsilo.contracts import Examples, FeatureSource, Indices, LabelledImages, Method, Progress
 from fedsilo.errors import DataError
 from fedsilo.manifest import Manifest, freeze
 from fedsilo.prompts.frozen import FrozenModel
@@ -64,11 +64,12 @@ class Prepared:
         return share.train, share.test
 
 
-def prepare(scenario: Scenario, runtime: Encoders, progress: Progress) -> Prepared:
+def prepare(scenario: Scenario, methods: Sequence[Method], runtime: Encoders, progress: Progress) -> Prepared:
     """Returns everything before the rounds.
 
     Args:
         scenario: The scenario.
+        methods: The methods that the run trains, its own and the references.
         runtime: Encodes images, in this process or elsewhere.
         progress: Told how far the features are.
 
@@ -78,8 +79,8 @@ def prepare(scenario: Scenario, runtime: Encoders, progress: Progress) -> Prepar
     """
     images, manifest = partition_of(scenario)
     loaded = load(scenario.backbone, scenario.seed)
-    model = frozen_model(loaded, images.classes, images.template)
-    cache, tokens = FeatureCache(), scenario.method.needs_tokens
+    model = frozen_model(loaded, images.classes, images.template, phrases_of(methods))
+    cache, tokens = FeatureCache(), any(method.needs_tokens for method in methods)
 
     def features(stage: str, examples: Examples, *views: int) -> CachedFeatures:
         def encode(missing: Sequence[Chunk]) -> Iterable[EncodedChunk]:
@@ -111,14 +112,23 @@ def partition_of(scenario: Scenario) -> tuple[LabelledImages, Manifest]:
     return images, freeze(images, shares, rule, scenario.seed)
 
 
-def frozen_model(loaded: LoadedBackbone, classes: Sequence[str], template: str) -> FrozenModel:
+def phrases_of(methods: Iterable[Method]) -> list[str]:
+    """Returns the texts whose token embeddings the methods ask for, each once."""
+    return sorted({phrase for method in methods for phrase in method.phrases})
+
+
+def frozen_model(
+    loaded: LoadedBackbone, classes: Sequence[str], template: str, phrases: Sequence[str] = ()
+) -> FrozenModel:
     """Returns what clients need of a backbone, for these classes.
 
     Args:
         loaded: The backbone.
         classes: Class names in label order.
         template: Hand-written prompt with `{}` for the class.
+        phrases: Texts whose token embeddings are wanted as well.
     """
     texts = [template.replace("{}", name.replace("_", " ")) for name in classes]
     zero_shot: torch.Tensor = normalize(loaded.encode_texts(texts), dim=-1)
-    return FrozenModel(loaded.text, loaded.class_tokens(classes), loaded.scale, zero_shot, loaded.device)
+    words = {phrase: loaded.embed(phrase) for phrase in phrases}
+    return FrozenModel(loaded.text, loaded.class_tokens(classes), loaded.scale, zero_shot, loaded.device, words)

@@ -18,7 +18,7 @@ import torch
 
 from fedsilo.backends.serial import SerialRuntime
 from fedsilo.client import ClientRules
-from fedsilo.contracts import Method, Progress
+from fedsilo.contracts import Facts, Method, Progress
 from fedsilo.environment import environment
 from fedsilo.errors import FedsiloError, RunError
 from fedsilo.federation import Outcome, Plan
@@ -85,14 +85,16 @@ def go(folder: Path, listener: Listener | None = None) -> Run:
 
 def _execute(scenario: Scenario, folder: Path, listener: Listener) -> Run:
     with _threads(scenario.actors.threads), _runtime(scenario) as runtime:
-        prepared = prepare(scenario, runtime, listener.progress)
+        methods = dict(_methods(scenario))
+        prepared = prepare(scenario, list(methods.values()), runtime, listener.progress)
         _keep_origin(prepared, folder)
         write_json(folder / "environment.json", environment())
         listener.prepared(prepared, folder)
-        parts = tuple(_parts(scenario, prepared, folder))
+        rules = _rules(scenario, prepared)
+        parts = tuple(_part(name, method, scenario, prepared, folder, rules) for name, method in methods.items())
         job = Job(folder, parts, scenario.tracking.checkpoints)
-        outcomes = runtime.run(job, prepared, _rules(scenario), listener.watch)
-    _conclude(scenario, prepared, folder, outcomes)
+        outcomes = runtime.run(job, prepared, rules, listener.watch)
+    _conclude(scenario, prepared, folder, rules, outcomes)
     return Run(folder)
 
 
@@ -128,16 +130,15 @@ def _origin(prepared: Prepared) -> dict[str, Any]:
     }
 
 
-def _parts(scenario: Scenario, prepared: Prepared, folder: Path) -> Iterator[Part]:
+def _methods(scenario: Scenario) -> Iterator[tuple[str, Method]]:
     """Zero-shot first, since every round is read against it; then the method; then the other references."""
     main = name_of(scenario.method)
     if main != "zero_shot":
-        yield _part("zero_shot", ZeroShot(), scenario, prepared, folder / "references" / "zero_shot")
-    yield _part(main, scenario.method, scenario, prepared, folder)
+        yield "zero_shot", ZeroShot()
+    yield main, scenario.method
     for name in scenario.evaluation.references:
         if name not in (main, "zero_shot"):
-            method = reference(name, scenario.method)
-            yield _part(name, method, scenario, prepared, folder / "references" / name.replace(":", "."))
+            yield name, reference(name, scenario.method)
 
 
 def reference(name: str, method: Method) -> Method:
@@ -150,38 +151,54 @@ def reference(name: str, method: Method) -> Method:
     return made
 
 
-def _part(name: str, method: Method, scenario: Scenario, prepared: Prepared, folder: Path) -> Part:
+def _part(name: str, method: Method, scenario: Scenario, prepared: Prepared, folder: Path, rules: ClientRules) -> Part:
     plan = Plan(
         method=method,
         training=scenario.training,
         evaluate_every=scenario.evaluation.every,
-        mechanism=scenario.privacy,
+        mechanism=rules.fitted(method),
         aggregation=scenario.aggregation,
         seed=scenario.seed,
         sizes=tuple(len(client.train) for client in prepared.manifest.clients),
         initial=to_arrays(method.initial_shared(prepared.model, scenario.seed)),
+        neighbour_rounds=_neighbour_rounds(scenario),
         retries=scenario.actors.retries,
     )
-    return Part(name, folder, plan)
+    own = folder if name == name_of(scenario.method) else folder / "references" / name.replace(":", ".")
+    return Part(name, own, plan)
 
 
-def _rules(scenario: Scenario) -> ClientRules:
-    evaluation = scenario.evaluation
-    return ClientRules(scenario.seed, scenario.training, scenario.privacy, evaluation.batch_size, evaluation.neighbours)
+def _neighbour_rounds(scenario: Scenario) -> int:
+    when = scenario.evaluation.neighbours
+    return {"never": 0, "last": headline_rounds(scenario), "always": scenario.training.rounds}[when]
 
 
-def _conclude(scenario: Scenario, prepared: Prepared, folder: Path, outcomes: dict[str, Outcome]) -> None:
+def headline_rounds(scenario: Scenario) -> int:
+    """Returns the evaluated rounds that the headline averages: the scenario's number, or the method's own."""
+    return scenario.evaluation.last or scenario.method.headline_rounds
+
+
+def _rules(scenario: Scenario, prepared: Prepared) -> ClientRules:
+    sizes = [len(client.train) for client in prepared.manifest.clients]
+    facts = Facts(
+        rounds=scenario.training.rounds,
+        clients=len(sizes),
+        batch_size=min(scenario.training.batch_size, max(sizes)),
+        personal=False,
+        gradients=False,
+    )
+    return ClientRules(scenario.seed, scenario.training, scenario.privacy, facts, scenario.evaluation.batch_size)
+
+
+def _conclude(
+    scenario: Scenario, prepared: Prepared, folder: Path, rules: ClientRules, outcomes: dict[str, Outcome]
+) -> None:
     method = name_of(scenario.method)
     releases = (
         sum(int(str(record["exchanges"])) for record in outcomes[method].records) if scenario.method.uploads else 0
     )
-    document = summarise(
-        method,
-        outcomes,
-        len(prepared.images.classes),
-        scenario.evaluation.last,
-        scenario.privacy.spent(releases) if releases else None,
-    )
+    budget = rules.fitted(scenario.method).spent(releases) if releases else None
+    document = summarise(method, outcomes, len(prepared.images.classes), headline_rounds(scenario), budget)
     notices = [*prepared.notices, *(line for outcome in outcomes.values() for line in outcome.notices)]
     write_json(
         folder / "result.json",

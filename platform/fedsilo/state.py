@@ -18,10 +18,8 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 from torch import Tensor
 
-from fedsilo.contracts import State
+from fedsilo.contracts import Arrays, State
 from fedsilo.errors import RunError
-
-Arrays = dict[str, NDArray[np.float32]]
 
 
 def to_arrays(state: State) -> Arrays:

@@ -9,15 +9,25 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from typing import Any
 
+from fedsilo.contracts import Budget
 from fedsilo.federation import Outcome
 
-MEASURES = ("local_accuracy", "worst_accuracy", "accuracy", "neighbour_accuracy")
+MEASURES = (
+    "local_accuracy",
+    "local_spread",
+    "worst_accuracy",
+    "neighbour_accuracy",
+    "global_accuracy",
+    "accuracy",
+)
+"""What a row says: each the mean over the last evaluated rounds; `contracts.RoundRecord` tells what they are."""
 
 
 def summarise(
-    method: str, outcomes: Mapping[str, Outcome], classes: int, last: int, epsilon: tuple[float, float] | None
+    method: str, outcomes: Mapping[str, Outcome], classes: int, last: int, budget: Budget | None
 ) -> dict[str, Any]:
     """Returns the document of result.json.
 
@@ -26,9 +36,9 @@ def summarise(
         outcomes: Outcomes by method name.
         classes: Number of classes, for the chance row.
         last: Evaluated rounds that the headline averages.
-        epsilon: (epsilon, delta) spent, None where nothing is promised.
+        budget: What was spent, None where nothing is promised.
     """
-    rows = [{"method": "chance", "role": "reference", **dict.fromkeys(MEASURES[:3], 1.0 / classes)}]
+    rows = [{"method": "chance", "role": "reference", "local_accuracy": 1.0 / classes, "accuracy": 1.0 / classes}]
     rows += [row(name, "reference", outcome, last) for name, outcome in outcomes.items() if name != method]
     rows.append(row(method, "method", outcomes[method], last))
     hashes = {name: _hashes(outcome) for name, outcome in outcomes.items()}
@@ -37,7 +47,7 @@ def summarise(
         "headline": {"measure": "local_accuracy", "value": rows[-1]["local_accuracy"], "last_rounds": last},
         "rows": rows,
         "warnings": _warnings(rows),
-        "privacy": None if epsilon is None else {"epsilon": epsilon[0], "delta": epsilon[1]},
+        "privacy": None if budget is None else asdict(budget),
         "hashes": hashes,
         "sha256": hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest(),
     }

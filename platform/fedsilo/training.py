@@ -1,4 +1,4 @@
-"""Local training inside a client: batches, views, optimiser, steps. Methods bring the loss.
+"""What training is given: the scenario's section, batches and views, the work of a client and of the server.
 
 The settings are those of CoOp's trainer, which the papers inherit: SGD with momentum 0.9 and weight decay 5e-4,
 shuffled batches, a last smaller batch left out if there is a full one.
@@ -6,16 +6,15 @@ shuffled batches, a last smaller batch left out if there is a full one.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from fedsilo.contracts import FeatureSource, State
-from fedsilo.errors import ClientError
+from fedsilo.contracts import FeatureSource, Mechanism, State
 from fedsilo.fields import key
-from fedsilo.optimizer import Optimizer, Stepper
+from fedsilo.optimizer import Optimizer
 from fedsilo.prompts.frozen import FrozenModel
 from fedsilo.seeds import torch_generator
 
@@ -48,9 +47,6 @@ class Batch:
     labels: Tensor
 
 
-Loss = Callable[[dict[str, Tensor], Batch], Tensor]
-
-
 @dataclass(frozen=True, slots=True)
 class LocalWork:
     """All that a method may use to train one client for one exchange.
@@ -62,6 +58,7 @@ class LocalWork:
         shared: Shared state as received.
         private: The client's own state.
         training: The scenario's section.
+        mechanism: What protects gradients of the client's own parameters.
         seed: The scenario's seed.
         client: The client's number.
         round: Round, from 0.
@@ -74,24 +71,31 @@ class LocalWork:
     shared: State
     private: State
     training: Training
+    mechanism: Mechanism
     seed: int
     client: int
     round: int
     exchange: int
 
+    @property
+    def batches_per_epoch(self) -> int:
+        """Returns how many batches an epoch has: a last smaller one counts only where no full one exists."""
+        return max(len(self.labels) // self.training.batch_size, 1)
+
     def batches(self, epoch: int) -> Iterator[Batch]:
         """Yields the batches of one local epoch in an order that depends on (seed, round, client, epoch) only."""
-        size, count = self.training.batch_size, len(self.labels)
-        generator = torch_generator(self.seed, "batches", round=self.round, client=self.client, step=epoch)
-        order = torch.randperm(count, generator=generator)
-        view = self.view(epoch)
-        for start in range(0, count - count % size if count >= size else count, size):
-            chosen = order[start : start + size]
-            pooled, tokens = self.features.batch(chosen.numpy(), view)
-            device = self.model.device
-            yield Batch(
-                pooled.to(device), None if tokens is None else tokens.to(device), self.labels[chosen].to(device)
-            )
+        order = self._order(epoch)
+        for number in range(self.batches_per_epoch):
+            yield self._batch(order, number, epoch)
+
+    def batch(self, number: int) -> Batch:
+        """Returns one batch of the round, counted over its epochs; a client with few batches begins them anew."""
+        epoch, number = divmod(number, self.batches_per_epoch)
+        return self._batch(self._order(epoch), number, epoch)
+
+    def everything(self) -> Batch:
+        """Returns all training images in their own order, in the plain view (the first random one where cached)."""
+        return self._batch(torch.arange(len(self.labels)), None, 0)
 
     def view(self, epoch: int) -> int:
         """Returns which view of the images an epoch sees: 0 the plain one, else one of the random ones."""
@@ -100,55 +104,35 @@ class LocalWork:
             return 1 + overall
         return 1 + overall % self.training.views if self.training.views else 0
 
+    def _order(self, epoch: int) -> Tensor:
+        generator = torch_generator(self.seed, "batches", round=self.round, client=self.client, step=epoch)
+        return torch.randperm(len(self.labels), generator=generator)
+
+    def _batch(self, order: Tensor, number: int | None, epoch: int) -> Batch:
+        size, device = self.training.batch_size, self.model.device
+        chosen = order if number is None else order[number * size : (number + 1) * size]
+        pooled, tokens = self.features.batch(chosen.numpy(), self.view(epoch))
+        return Batch(pooled.to(device), None if tokens is None else tokens.to(device), self.labels[chosen].to(device))
+
 
 @dataclass(frozen=True, slots=True)
-class Descent:
-    """Where descent ended.
+class ServerWork:
+    """All that a method may use for the server's step after one exchange.
 
     Attributes:
-        parameters: The trained tensors.
-        memory: The optimiser's own tensors, for private state; empty unless it is persistent.
-        loss: Mean loss over the steps, nan without steps.
-        steps: Steps made.
+        shared: Shared state that the clients received (their parts of it).
+        mean: Mean upload over the participants, protected by the run's mechanism.
+        updates: Each participant's upload by client; empty unless the method reads updates.
+        sizes: Training examples of each client, in client order.
+        training: The scenario's section.
+        round: Round, from 0.
+        exchange: Exchange within the round, from 0.
     """
 
-    parameters: dict[str, Tensor]
-    memory: dict[str, Tensor]
-    loss: float
-    steps: int
-
-
-def descend(work: LocalWork, start: State, loss: Loss) -> Descent:
-    """Returns the parameters after the round's local epochs of stochastic gradient descent from `start`.
-
-    Raises:
-        ClientError: The loss is not finite.
-    """
-    parameters = {name: tensor.detach().clone().requires_grad_() for name, tensor in start.items()}
-    stepper = Stepper(work.training.optimizer, parameters, work.private)
-    total, steps = 0.0, 0
-    for epoch in range(work.training.local_epochs):
-        for batch in work.batches(epoch):
-            value = loss(parameters, batch)
-            gradients = torch.autograd.grad(value, list(parameters.values()))
-            for parameter, gradient in zip(parameters.values(), gradients, strict=True):
-                parameter.grad = gradient
-            stepper.step()
-            total += _finite(value.detach(), work, steps)
-            steps += 1
-    trained = {name: tensor.detach() for name, tensor in parameters.items()}
-    return Descent(trained, stepper.memory(), total / steps if steps else float("nan"), steps)
-
-
-def _finite(value: Tensor, work: LocalWork, step: int) -> float:
-    number = float(value)
-    if number != number or number in (float("inf"), float("-inf")):
-        rate = work.training.optimizer.learning_rate
-        raise ClientError(
-            f"client {work.client}, round {work.round}, stage 'train': loss is {number} at step {step} "
-            f"(learning_rate={rate}). Lower training.optimizer.learning_rate.",
-            client=work.client,
-            round=work.round,
-            stage="train",
-        )
-    return number
+    shared: State
+    mean: State
+    updates: Mapping[int, State]
+    sizes: tuple[int, ...]
+    training: Training
+    round: int
+    exchange: int

@@ -7,10 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-import numpy as np
-from numpy.typing import NDArray
-
-from fedsilo.contracts import ClientScore, ClientTask, ClientUpdate
+from fedsilo.contracts import Arrays, ClientScore, ClientTask, ClientUpdate, EvaluationTask
 from fedsilo.records import WIRE, Journals
 from fedsilo.state import size
 
@@ -18,39 +15,42 @@ UPDATE_SCALARS = ("weight", "loss", "seconds")
 SCORE_SCALARS = ("correct", "examples", "elsewhere_correct", "elsewhere_examples", "loss")
 
 
-def record_down(journals: Journals, task: ClientTask, clients: Sequence[int]) -> None:
-    """Notes the shared state on its way to the participants."""
-    journals.add(WIRE, _line(_when(task, "down"), clients, task.shared))
+def record_exchange(
+    journals: Journals, tasks: Mapping[int, ClientTask], updates: Sequence[ClientUpdate]
+) -> tuple[int, int]:
+    """Notes what participants received and sent; returns the bytes of tensors that went up and down."""
+    first = next(iter(tasks.values()))
+    when = {"round": first.round, "stage": "train", "exchange": first.exchange}
+    sent = {client: task.shared for client, task in tasks.items()}
+    received = {update.client: update.tensors for update in updates}
+    _note(journals, {**when, "direction": "down"}, sent)
+    _note(journals, {**when, "direction": "up"}, received, UPDATE_SCALARS)
+    return sum(map(size, received.values())), sum(map(size, sent.values()))
 
 
-def record_up(journals: Journals, task: ClientTask, updates: Sequence[ClientUpdate]) -> None:
-    """Notes the updates that came back; one line for all clients whose tensors have the same names and shapes."""
-    alike: dict[str, list[ClientUpdate]] = {}
-    for update in updates:
-        alike.setdefault(str(_shapes(update.tensors)), []).append(update)
-    for group in alike.values():
-        clients = [update.client for update in group]
-        journals.add(WIRE, _line(_when(task, "up"), clients, group[0].tensors, UPDATE_SCALARS))
-
-
-def record_scores(
-    journals: Journals, round: int, shared: Mapping[str, NDArray[np.float32]], scores: Sequence[ClientScore]
-) -> None:
+def record_scores(journals: Journals, tasks: Mapping[int, EvaluationTask], scores: Sequence[ClientScore]) -> None:
     """Notes an evaluation: shared state down, counts up."""
-    clients, when = [score.client for score in scores], {"round": round, "stage": "evaluate"}
-    journals.add(WIRE, _line({**when, "direction": "down"}, clients, shared))
-    journals.add(WIRE, _line({**when, "direction": "up"}, clients, {}, SCORE_SCALARS))
+    when = {"round": next(iter(tasks.values())).round, "stage": "evaluate"}
+    _note(journals, {**when, "direction": "down"}, {client: task.shared for client, task in tasks.items()})
+    _note(journals, {**when, "direction": "up"}, {score.client: {} for score in scores}, SCORE_SCALARS)
 
 
-def _when(task: ClientTask, direction: str) -> dict[str, object]:
-    return {"round": task.round, "stage": "train", "exchange": task.exchange, "direction": direction}
+def _note(
+    journals: Journals, when: Mapping[str, object], crossed: Mapping[int, Arrays], scalars: Sequence[str] = ()
+) -> None:
+    """One line for all clients whose tensors have the same names and shapes."""
+    alike: dict[str, list[int]] = {}
+    for client, tensors in crossed.items():
+        alike.setdefault(str(_shapes(tensors)), []).append(client)
+    for clients in alike.values():
+        journals.add(WIRE, _line(when, clients, crossed[clients[0]], scalars))
 
 
 def _line(
     when: Mapping[str, object],
     clients: Sequence[int],
-    tensors: Mapping[str, NDArray[np.float32]],
-    scalars: Sequence[str] = (),
+    tensors: Arrays,
+    scalars: Sequence[str],
 ) -> dict[str, object]:
     return {
         **when,
@@ -61,5 +61,5 @@ def _line(
     }
 
 
-def _shapes(tensors: Mapping[str, NDArray[np.float32]]) -> dict[str, list[object]]:
+def _shapes(tensors: Arrays) -> dict[str, list[object]]:
     return {name: [list(array.shape), str(array.dtype)] for name, array in tensors.items()}

@@ -47,7 +47,7 @@ def test_two_rounds_with_the_same_seed_give_the_same_result(world: Any, tmp_path
 def test_only_declared_tensors_go_up_and_only_shared_ones_down(world: Any, tmp_path: Path, name: str) -> None:
     here, method = world(rounds=2), make(name)
     federate(here, method, tmp_path / "run")
-    shared = set(method.initial_shared(here.model, 0))
+    shared = set(method.download(method.initial_shared(here.model, 0), 0))
     for line in read_lines(tmp_path / "run" / "wire.jsonl"):
         assert set(line["tensors"]) <= (set(method.uploads) if line["direction"] == "up" else shared)
 

@@ -5,6 +5,7 @@ import torch
 from scipy.optimize import brentq
 from scipy.stats import norm
 
+from fedsilo.contracts import Release, State
 from fedsilo.privacy.central import Central
 from fedsilo.privacy.none import NoMechanism
 from fedsilo.seeds import torch_generator
@@ -26,28 +27,32 @@ def test_the_reported_epsilon_is_an_upper_bound_and_not_far_above_the_exact_one(
     spent = Central(noise_multiplier=noise, clip_norm=1.0, delta=1e-5).spent(releases)
     assert spent is not None
     exact = exact_epsilon(noise, releases, 1e-5)
-    assert exact <= spent[0] <= 1.2 * exact + 0.05
+    assert exact <= spent.epsilon <= 1.2 * exact + 0.05
 
 
 def test_more_rounds_cost_more_and_more_noise_costs_less() -> None:
     def epsilon(noise: float, releases: int) -> float:
         spent = Central(noise_multiplier=noise).spent(releases)
         assert spent is not None
-        return spent[0]
+        return spent.epsilon
 
     assert epsilon(1, 1) < epsilon(1, 2) < epsilon(1, 50)
     assert epsilon(2, 10) < epsilon(1, 10)
 
 
+def knowing(reference: State) -> Release:
+    return Release(reference, 1, torch.Generator())
+
+
 def test_a_client_s_change_is_clipped_as_a_whole_and_small_ones_are_left_alone() -> None:
     shared = {"a": torch.ones(3), "b": torch.zeros(2, 2)}
     upload = {"a": torch.tensor([1.0, 1.0, 4.0]), "b": torch.full((2, 2), 2.0)}
-    clipped = Central(clip_norm=1.0).protect_client(shared, upload)
+    clipped = Central(clip_norm=1.0).protect_client(upload, knowing(shared))
     change = {name: clipped[name] - shared[name] for name in shared}
     assert math.isclose(sum(float((c**2).sum()) for c in change.values()), 1.0, rel_tol=1e-5)
     assert torch.allclose(change["a"] * 5, upload["a"] - shared["a"], atol=1e-5)
     small = {"a": shared["a"] + 0.1, "b": shared["b"]}
-    kept = Central(clip_norm=1.0).protect_client(shared, small)
+    kept = Central(clip_norm=1.0).protect_client(small, knowing(shared))
     assert all(torch.allclose(kept[name], small[name]) for name in small)
 
 
@@ -56,7 +61,8 @@ def test_the_noise_has_the_stated_deviation_and_its_own_stream_per_round() -> No
     mean = {"a": torch.zeros(200_000)}
 
     def noise(round: int) -> torch.Tensor:
-        return mechanism.protect_mean(mean, mean, 10, torch_generator(0, "central noise", round=round))["a"]
+        release = Release(mean, 10, torch_generator(0, "central noise", round=round))
+        return mechanism.protect_mean(mean, release)["a"]
 
     assert float(noise(0).std()) == pytest.approx(0.6, rel=0.02)
     assert abs(float(noise(0).mean())) < 0.01
@@ -71,5 +77,5 @@ def test_impossible_values_are_refused() -> None:
 
 def test_without_a_mechanism_nothing_is_promised_or_changed() -> None:
     mechanism, state = NoMechanism(), {"a": torch.ones(2)}
-    assert mechanism.protect_client(state, state) is state
+    assert mechanism.protect_client(state, knowing(state)) is state
     assert mechanism.spent(5) is None

@@ -58,6 +58,12 @@ class LoadedBackbone:
         tokens = class_tokens(names, self.tokenizer, self.embedding, meta.end_token, meta.context_length)
         return tokens.to(self.device)
 
+    def embed(self, text: str) -> Tensor:
+        """Returns the token embeddings (n, W) of a text without start and end, on the backbone's device."""
+        ids = self.tokenizer([text], context_length=self.text.meta.context_length)
+        stop = int(ends(ids, self.text.meta.end_token)[0])
+        return self.embedding[ids[0, 1:stop]].clone().to(self.device)
+
     @torch.no_grad()
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
         """Returns the features (n, D) of whole texts, not normalised; overlong ones are cut as the tokenizer does."""

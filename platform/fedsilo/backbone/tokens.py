@@ -33,27 +33,31 @@ class ClassTokens:
         embeddings: (R, W) tokens of class 0, then class 1, ...; name, full stop, end-of-text; nothing is padded.
         lengths: K numbers, tokens of each class, >= 1; sums to R.
         sos: (W,) the start token that comes before the context.
+        names: K numbers, how many of each class's tokens are the name; the full stop and the end-of-text follow.
     """
 
     embeddings: Tensor
     lengths: tuple[int, ...]
     sos: Tensor
+    names: tuple[int, ...] = ()
 
     def __len__(self) -> int:
         return len(self.lengths)
 
     def tensors(self) -> dict[str, Tensor]:
         """Returns everything by name, for another process."""
-        return {"embeddings": self.embeddings, "lengths": torch.tensor(self.lengths), "sos": self.sos}
+        numbers = {"lengths": torch.tensor(self.lengths), "names": torch.tensor(self.names)}
+        return {"embeddings": self.embeddings, "sos": self.sos, **numbers}
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> ClassTokens:
         """Returns what `tensors` gave, without a copy of the embeddings."""
-        return cls(tensors["embeddings"], tuple(tensors["lengths"].tolist()), tensors["sos"])
+        lengths, names = (tuple(tensors[key].tolist()) for key in ("lengths", "names"))
+        return cls(tensors["embeddings"], lengths, tensors["sos"], names)
 
     def to(self, device: str | torch.device) -> ClassTokens:
         """Returns the tokens on a device."""
-        return ClassTokens(self.embeddings.to(device), self.lengths, self.sos.to(device))
+        return ClassTokens(self.embeddings.to(device), self.lengths, self.sos.to(device), self.names)
 
 
 def readable(name: str) -> str:
@@ -104,7 +108,10 @@ def class_tokens(
                 f"class name {name!r}: has {len(tokens)} tokens, at most {context_length - 2} leave room for a "
                 "context. Shorten it."
             )
-    return ClassTokens(embedding[torch.cat(own)], tuple(len(tokens) for tokens in own), embedding[ids[0, 0]].clone())
+    bare = ends(tokenizer([readable(name) for name in names], context_length=_ROOM), end_token)
+    own_names = tuple(min(int(stop) - 1, len(tokens) - 1) for stop, tokens in zip(bare, own, strict=True))
+    lengths = tuple(len(tokens) for tokens in own)
+    return ClassTokens(embedding[torch.cat(own)], lengths, embedding[ids[0, 0]].clone(), own_names)
 
 
 def _plain(head: Tensor) -> bool:

@@ -6,13 +6,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
-
 from fedsilo.backbone.features import Chunk, EncodedChunk, encode_chunk
 from fedsilo.backbone.images import ImageEncoder
 from fedsilo.client import Client, ClientRules
-from fedsilo.contracts import ClientScore, ClientTask, ClientUpdate, Examples, Method
+from fedsilo.contracts import ClientScore, ClientTask, ClientUpdate, EvaluationTask, Examples, Method
 from fedsilo.errors import ClientError, FedsiloError
 from fedsilo.federation import Outcome
 from fedsilo.job import Job, Watch
@@ -29,13 +26,13 @@ class SerialBackend:
         """Takes the clients in client order."""
         self._clients = list(clients)
 
-    def train(self, clients: Sequence[int], task: ClientTask) -> list[ClientUpdate]:
+    def train(self, tasks: Mapping[int, ClientTask]) -> list[ClientUpdate]:
         """Returns the updates of these clients for one exchange."""
-        return [_at(n, "train", self._clients[n].train, task) for n in clients]
+        return [_at(n, "train", self._clients[n].train, task) for n, task in tasks.items()]
 
-    def evaluate(self, clients: Sequence[int], shared: Mapping[str, NDArray[np.float32]]) -> list[ClientScore]:
+    def evaluate(self, tasks: Mapping[int, EvaluationTask]) -> list[ClientScore]:
         """Returns the scores of these clients."""
-        return [_at(n, "evaluate", self._clients[n].evaluate, shared) for n in clients]
+        return [_at(n, "evaluate", self._clients[n].evaluate, task) for n, task in tasks.items()]
 
     def enter(self, method: Method) -> None:
         """Has every client take up a method."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -60,9 +60,15 @@ def conclude(run: Run, json: bool) -> None:
     show(results_table(result))
     line(LEGEND)
     if result["privacy"]:
-        line(f"privacy: epsilon {result['privacy']['epsilon']:.3g} at delta {result['privacy']['delta']:g} per client")
+        line(_privacy(result["privacy"]))
     for text in result["warnings"]:
         line(f"warning: {text}")
     for text in result["notices"]:
         line(f"note: {text}")
     line(f"run: {run.folder}   partition: {run.folder / 'partition.png'}   sha256: {result['sha256'][:16]}")
+
+
+def _privacy(budget: dict[str, Any]) -> str:
+    kind = "epsilon" if budget["guaranteed"] else "nominal epsilon"
+    text = f"privacy: {kind} {budget['epsilon']:.3g} at delta {budget['delta']:g} per {budget['unit']}"
+    return text + (f". {budget['note']}" if budget["note"] else "")

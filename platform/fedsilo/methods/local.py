@@ -5,23 +5,24 @@ Source: Zhou et al., "Learning to Prompt for Vision-Language Models", IJCV 2022,
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from fedsilo.contracts import LocalResult, Method, Predictor, State
-from fedsilo.fields import key
-from fedsilo.prompts.frozen import FrozenModel, random_context
-from fedsilo.seeds import torch_generator
-from fedsilo.training import Batch, LocalWork, descend
+from fedsilo.contracts import Predictor, State
+from fedsilo.descent import Loss
+from fedsilo.prompting import DescentMethod
+from fedsilo.prompts.frozen import FrozenModel
+from fedsilo.training import Batch, LocalWork
 
 
 @dataclass(frozen=True)
-class Local(Method):
+class Local(DescentMethod):
     """One context per client, trained on its own images for as many epochs as the federated methods get."""
 
-    context_length: int = key(16, "Learned context vectors in front of each class name.", within=">= 1")
+    learns = ("context",)
 
     def initial_shared(self, model: FrozenModel, seed: int) -> State:
         """Returns nothing."""
@@ -29,19 +30,18 @@ class Local(Method):
 
     def initial_private(self, model: FrozenModel, seed: int, client: int) -> State:
         """Returns the context, the same start for every client as in PromptFL, so that only training differs."""
-        return {"context": random_context(self.context_length, model.width, torch_generator(seed, "context"))}
+        return {"context": self.start(model, seed)}
 
-    def train(self, work: LocalWork) -> LocalResult:
-        """Returns the client's context after more local epochs; the upload is empty."""
+    def loss(self, work: LocalWork) -> Loss:
+        """Returns the cross-entropy over all classes."""
 
-        def loss(parameters: dict[str, Tensor], batch: Batch) -> Tensor:
-            text = work.model.text_features(parameters["context"])
+        def loss(leaves: Mapping[str, Tensor], batch: Batch) -> Tensor:
+            text = self.text(work.model, leaves["context"])
             return cross_entropy(work.model.score(batch.pooled, text), batch.labels)
 
-        end = descend(work, {"context": work.private["context"]}, loss)
-        return LocalResult(upload={}, private={**end.parameters, **end.memory}, loss=end.loss, steps=end.steps)
+        return loss
 
     def predictor(self, model: FrozenModel, shared: State, private: State) -> Predictor:
         """Returns the scaled cosine of each image with each class under the client's own context."""
-        text = model.text_features(private["context"])
+        text = self.text(model, private["context"])
         return lambda pooled, tokens: model.score(pooled, text)

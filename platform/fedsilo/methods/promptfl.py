@@ -6,45 +6,43 @@ Source: Guo et al., "PromptFL: Let Federated Participants Cooperatively Learn Pr
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from fedsilo.contracts import LocalResult, Method, Predictor, State
-from fedsilo.fields import key
-from fedsilo.prompts.frozen import FrozenModel, random_context
-from fedsilo.seeds import torch_generator
-from fedsilo.training import Batch, LocalWork, descend
+from fedsilo.contracts import Predictor, State
+from fedsilo.descent import Loss
+from fedsilo.prompting import DescentMethod
+from fedsilo.prompts.frozen import FrozenModel
+from fedsilo.training import Batch, LocalWork
 
 
 @dataclass(frozen=True)
-class PromptFL(Method):
-    """One context for all clients and all classes, averaged every round."""
+class PromptFL(DescentMethod):
+    """One context for all clients, averaged every round."""
 
     uploads = ("context",)
 
-    context_length: int = key(16, "Learned context vectors in front of each class name.", within=">= 1")
-
     def initial_shared(self, model: FrozenModel, seed: int) -> State:
         """Returns the context, N(0, 0.02^2)."""
-        return {"context": random_context(self.context_length, model.width, torch_generator(seed, "context"))}
+        return {"context": self.start(model, seed)}
 
     def initial_private(self, model: FrozenModel, seed: int, client: int) -> State:
         """Returns nothing: clients keep no state of their own."""
         return {}
 
-    def train(self, work: LocalWork) -> LocalResult:
-        """Returns the context after the client's local epochs, from the received one."""
+    def loss(self, work: LocalWork) -> Loss:
+        """Returns the cross-entropy over all classes."""
 
-        def loss(parameters: dict[str, Tensor], batch: Batch) -> Tensor:
-            text = work.model.text_features(parameters["context"])
+        def loss(leaves: Mapping[str, Tensor], batch: Batch) -> Tensor:
+            text = self.text(work.model, leaves["context"])
             return cross_entropy(work.model.score(batch.pooled, text), batch.labels)
 
-        end = descend(work, {"context": work.shared["context"]}, loss)
-        return LocalResult(upload=end.parameters, private=end.memory, loss=end.loss, steps=end.steps)
+        return loss
 
     def predictor(self, model: FrozenModel, shared: State, private: State) -> Predictor:
         """Returns the scaled cosine of each image with each class under the shared context."""
-        text = model.text_features(shared["context"])
+        text = self.text(model, shared["context"])
         return lambda pooled, tokens: model.score(pooled, text)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 import torch
 
-from fedsilo.contracts import Mechanism, State
+from fedsilo.contracts import Budget, Mechanism, Release, State
 from fedsilo.fields import key
 
 
@@ -40,24 +40,26 @@ class Central(Mechanism):
             lines.append(f"delta: must be between 0 and 1, got {self.delta}.")
         return lines
 
-    def protect_client(self, shared: State, upload: State) -> State:
+    def protect_client(self, upload: State, release: Release) -> State:
         """Returns the upload with its change from the received state scaled down to the clip norm."""
-        change = {name: tensor - shared[name] for name, tensor in upload.items()}
+        known = release.reference
+        change = {name: tensor - known[name] for name, tensor in upload.items()}
         norm = math.sqrt(sum(float(tensor.double().square().sum()) for tensor in change.values()))
         factor = min(1.0, self.clip_norm / norm) if norm > 0 else 1.0
-        return {name: shared[name] + factor * tensor for name, tensor in change.items()}
+        return {name: known[name] + factor * tensor for name, tensor in change.items()}
 
-    def protect_mean(self, shared: State, mean: State, participants: int, generator: torch.Generator) -> State:
+    def protect_mean(self, mean: State, release: Release) -> State:
         """Returns the mean with noise of deviation noise_multiplier * clip_norm / participants per coordinate."""
-        deviation = self.noise_multiplier * self.clip_norm / participants
+        deviation = self.noise_multiplier * self.clip_norm / release.participants
         return {
-            name: mean[name] + deviation * torch.randn(mean[name].shape, generator=generator) for name in sorted(mean)
+            name: mean[name] + deviation * torch.randn(mean[name].shape, generator=release.generator)
+            for name in sorted(mean)
         }
 
-    def spent(self, releases: int) -> tuple[float, float] | None:
-        """Returns (epsilon, delta) after so many published states."""
+    def spent(self, releases: int) -> Budget | None:
+        """Returns the client-level budget after so many published states."""
         from opacus.accountants import RDPAccountant  # imported here: it takes a second and clients never need it
 
         accountant = RDPAccountant()
         accountant.history = [(self.noise_multiplier, 1.0, releases)]
-        return float(accountant.get_epsilon(delta=self.delta)), self.delta
+        return Budget(float(accountant.get_epsilon(delta=self.delta)), self.delta, guaranteed=True, unit="client")

@@ -6,7 +6,7 @@ Dimensions: K classes, L context tokens, W text width, D joint width, N prompts,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import torch
@@ -16,6 +16,7 @@ from torch.nn.functional import normalize
 
 from fedsilo.backbone.text_tower import TextTower, TowerMeta, encode_prompts
 from fedsilo.backbone.tokens import ClassTokens
+from fedsilo.prompts.sequences import encode_apart
 from fedsilo.state import borrow
 
 
@@ -29,6 +30,7 @@ class FrozenModel:
         scale: exp(logit_scale), the inverse temperature.
         zero_shot: (K, D) normalised features of the hand-written prompt of each class.
         device: Where training runs.
+        phrases: (n, W) token embeddings of texts that the run's methods ask for.
     """
 
     tower: TextTower
@@ -36,6 +38,7 @@ class FrozenModel:
     scale: float
     zero_shot: Tensor
     device: str = "cpu"
+    phrases: Mapping[str, Tensor] = field(default_factory=dict)
 
     @property
     def width(self) -> int:
@@ -46,6 +49,10 @@ class FrozenModel:
         """Returns normalised class features (K, D) for a context (L, W), or (N, K, D) for (N, L, W)."""
         return normalize(encode_prompts(self.tower, self.classes, context), dim=-1)
 
+    def features_apart(self, contexts: Tensor, position: str) -> Tensor:
+        """Returns normalised class features (N, K, D) for contexts (N, K, L, W) of single classes, name anywhere."""
+        return normalize(encode_apart(self.tower, self.classes, contexts, position), dim=-1)
+
     def score(self, pooled: Tensor, text: Tensor) -> Tensor:
         """Returns (B, K) logits: scaled cosine of images (B, D) and normalised class features (K, D)."""
         return self.scale * normalize(pooled, dim=-1) @ text.T
@@ -54,6 +61,7 @@ class FrozenModel:
         """Returns the model as plain arrays, which Ray shares between processes without a copy."""
         tensors = {f"tower.{k}": v for k, v in self.tower.tensors().items()}
         tensors |= {f"classes.{k}": v for k, v in self.classes.tensors().items()}
+        tensors |= {f"phrases.{k}": v for k, v in self.phrases.items()}
         tensors["zero_shot"] = self.zero_shot
         arrays = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()}
         return PackedModel(self.tower.meta, arrays, self.scale, self.device)
@@ -80,7 +88,8 @@ class PackedModel:
         tensors = {name: borrow(array).to(self.device) for name, array in self.arrays.items()}
         tower = TextTower.from_tensors(self.meta, _below("tower.", tensors))
         classes = ClassTokens.from_tensors(_below("classes.", tensors))
-        return FrozenModel(tower, classes, self.scale, tensors["zero_shot"], self.device)
+        phrases = _below("phrases.", tensors)
+        return FrozenModel(tower, classes, self.scale, tensors["zero_shot"], self.device, phrases)
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

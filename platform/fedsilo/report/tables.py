@@ -11,13 +11,17 @@ from fedsilo.manifest import Manifest
 from fedsilo.results import Run
 from fedsilo.scenario.describing import Description
 
-LEGEND = "local: mean over clients of the accuracy on their own test images; * picked with the test set, not a result"
+LEGEND = (
+    "local: mean over clients of the accuracy on their own test images, with spread and worst over clients; "
+    "neighbours: on all other clients' images; global: on all images; * picked with the test set, not a result"
+)
 
 TITLES = {
     "local_accuracy": "local",
-    "worst_accuracy": "worst client",
-    "accuracy": "all images",
+    "local_spread": "spread",
+    "worst_accuracy": "worst",
     "neighbour_accuracy": "neighbours",
+    "global_accuracy": "global",
 }
 
 
@@ -32,8 +36,8 @@ def results_table(result: Mapping[str, Any]) -> Table:
     table.add_column("method")
     for measure in measures:
         table.add_column(TITLES[measure], justify="right")
-    table.add_column("first round", justify="right")
-    table.add_column("best round*", justify="right")
+    table.add_column("first", justify="right")
+    table.add_column("best*", justify="right")
     for row in rows:
         style = "bold" if row["role"] == "method" else None
         cells = [percent(row.get(measure)) for measure in measures]

@@ -84,6 +84,29 @@ def privacy_of_nothing(scenario: Scenario) -> Iterator[str]:
     yield f"privacy.mode: '{mode}' protects what clients send, but method '{name_of(method)}' {why}. Set it to 'none'."
 
 
+def single_updates_that_nobody_may_see(scenario: Scenario) -> Iterator[str]:
+    """Some methods compare clients' updates on the server; a sum is not enough for them."""
+    method = scenario.method
+    if not method.reads_updates:
+        return
+    needs = f"method '{name_of(method)}' needs each client's update in the clear"
+    if not scenario.aggregation.shows_updates:
+        yield f"aggregation.name: '{name_of(scenario.aggregation)}' shows their sum only, but {needs}. Use 'plain'."
+    if name_of(scenario.privacy) != "none":
+        yield f"privacy.mode: '{name_of(scenario.privacy)}' protects their mean only, but {needs}. Use 'none'."
+
+
+def noise_for_gradients_only(scenario: Scenario) -> Iterator[str]:
+    """Some mechanisms are stated for one gradient per batch and say nothing of a round's training."""
+    mechanism, method = scenario.privacy, scenario.method
+    if mechanism.per_batch and method.uploads and not method.uploads_gradients:
+        yield (
+            f"privacy.mode: '{name_of(mechanism)}' is for methods that send every batch's gradient, method "
+            f"'{name_of(method)}' sends what a round's training gives. Set method.synchronise to 'batch'"
+            f"{'' if hasattr(method, 'synchronise') else ' (which this method has not: choose another one)'}."
+        )
+
+
 def nobody_takes_part(scenario: Scenario) -> Iterator[str]:
     """A round needs a client."""
     clients, share = _clients(scenario), scenario.training.participation
@@ -110,6 +133,8 @@ RULES: dict[Callable[[Scenario], Iterator[str]], tuple[str, ...]] = {
     client_numbers: ("actors.clients", "partition"),
     two_kinds_of_views: ("training.online", "training.views"),
     privacy_of_nothing: ("method", "privacy"),
+    single_updates_that_nobody_may_see: ("method", "aggregation", "privacy"),
+    noise_for_gradients_only: ("method", "privacy"),
     nobody_takes_part: ("training.participation", "partition"),
     unknown_references: ("evaluation.references",),
 }

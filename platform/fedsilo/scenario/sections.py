@@ -27,9 +27,20 @@ class Evaluation:
 
     every: int = key(1, "Evaluate after every so many rounds; the last round always.", within=">= 1")
     batch_size: int = key(100, "Images per batch.", within=">= 1")
-    neighbours: bool = key(False, "Also measure each client's model on all other clients' test images.")
+    neighbours: str = key(
+        "last",
+        "When to measure each client's model on all other clients' test images too: in the rounds the headline "
+        "averages, in every evaluated round, or never.",
+        "last",
+        "always",
+        "never",
+    )
     references: list[str] = key(list, "Other methods trained on the same clients for comparison, for example [local].")
-    last: int = key(5, "The headline is the mean over so many last evaluated rounds.", within=">= 1")
+    last: int = key(
+        0,
+        "The headline is the mean over so many last evaluated rounds; 0: as many as the method's paper.",
+        within=">= 0",
+    )
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,51 @@
+"""What the parts of fedsilo promise each other.
+
+A component (data set, partition, method, mechanism, aggregation) is a frozen dataclass in a file of its own; its
+fields are its scenario keys, their `help` metadata is what `fedsilo describe` prints. The registry finds it by the
+file's name, so adding one touches no other file.
+
+State is named tensors: *shared* (the coordinator's), *private* (a client's own, never uploaded), and the *upload*.
+"""
+
+from fedsilo.contracts.data import (
+    Component,
+    Dataset,
+    Examples,
+    FeatureSource,
+    Indices,
+    LabelledImages,
+    Partition,
+    Share,
+)
+from fedsilo.contracts.learning import LocalResult, Method, Predictor, State
+from fedsilo.contracts.messages import Arrays, ClientScore, ClientTask, ClientUpdate, EvaluationTask, RoundRecord
+from fedsilo.contracts.protection import Aggregation, Budget, Facts, Mechanism, Release
+from fedsilo.contracts.running import Backend, Progress
+
+__all__ = [
+    "Aggregation",
+    "Arrays",
+    "Backend",
+    "Budget",
+    "ClientScore",
+    "ClientTask",
+    "ClientUpdate",
+    "Component",
+    "Dataset",
+    "EvaluationTask",
+    "Examples",
+    "Facts",
+    "FeatureSource",
+    "Indices",
+    "LabelledImages",
+    "LocalResult",
+    "Mechanism",
+    "Method",
+    "Partition",
+    "Predictor",
+    "Progress",
+    "Release",
+    "RoundRecord",
+    "Share",
+    "State",
+]

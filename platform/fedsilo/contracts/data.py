@@ -1,0 +1,114 @@
+"""Data: what a data set gives, what a partition makes of it, how a client gets at its features."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+Indices = NDArray[np.int64]
+
+
+class Component:
+    """Anything a scenario names: its dataclass fields are the keys of its section."""
+
+    kind: ClassVar[str]
+
+    def problems(self) -> list[str]:
+        """What is impossible in the fields, as 'key: what is wrong. What is allowed.' lines; empty when sound."""
+        return []
+
+
+@dataclass(frozen=True, slots=True)
+class Examples:
+    """Labelled images of one split, fetched one at a time.
+
+    Attributes:
+        labels: (n,) class of each image, in [0, classes).
+        domains: (n,) domain of each image, in [0, domains).
+        fetch: Returns image i as RGB; the same pixels at every call and in every process (it is pickled).
+        digests: (n,) one short hex digest per image: of its bytes, or of all that determines them. The key of the
+            feature cache and of the data fingerprint.
+    """
+
+    labels: Indices
+    domains: Indices
+    fetch: Callable[[int], Image.Image]
+    digests: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+@dataclass(frozen=True, slots=True)
+class LabelledImages:
+    """A data set ready for partitioning.
+
+    Attributes:
+        classes: Class names in label order, as they are written into a prompt.
+        domains: Domain names in domain order; one name when there are none.
+        template: Hand-written prompt of the zero-shot row, with `{}` for the class.
+        train: Examples to learn from.
+        test: Examples to be measured on.
+        notices: What the user should know about the data (skipped files and the like), one line each.
+    """
+
+    classes: tuple[str, ...]
+    domains: tuple[str, ...]
+    template: str
+    train: Examples
+    test: Examples
+    notices: tuple[str, ...] = ()
+
+
+class Dataset(Component, ABC):
+    """A source of labelled images."""
+
+    kind = "dataset"
+
+    @abstractmethod
+    def load(self, seed: int) -> LabelledImages:
+        """Returns the data; `seed` decides whatever is drawn (splits, images). Raises DataError."""
+
+
+@dataclass(frozen=True, slots=True)
+class Share:
+    """One client's part of the data.
+
+    Attributes:
+        train: (n,) positions in the training split, ascending.
+        test: (m,) positions in the test split, ascending.
+        domain: Name of the domain that all its images come from, or "" when they are mixed.
+    """
+
+    train: Indices
+    test: Indices
+    domain: str = ""
+
+
+class Partition(Component, ABC):
+    """A rule that hands the examples out to clients."""
+
+    kind = "partition"
+
+    @abstractmethod
+    def split(self, images: LabelledImages, generator: np.random.Generator) -> list[Share]:
+        """Returns one share per client, in client order; the same map for train and test. Raises DataError."""
+
+
+class FeatureSource(Protocol):
+    """Image features of one client's examples, cached or encoded on demand."""
+
+    def __len__(self) -> int:
+        """Returns the number of examples."""
+        ...
+
+    def batch(self, indices: Indices, view: int) -> tuple[Tensor, Tensor | None]:
+        """Returns pooled features (b, D) and patch tokens (b, M, D) or None, float32, not normalised."""
+        ...

@@ -1,0 +1,118 @@
+"""What crosses between coordinator and clients, and what is recorded of it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+Arrays = dict[str, NDArray[np.float32]]
+
+
+@dataclass(frozen=True, slots=True)
+class ClientTask:
+    """What the coordinator sends one client for one exchange.
+
+    Attributes:
+        round: Round number, from 0.
+        exchange: Exchange within the round, from 0.
+        shared: What the client receives of the shared state, as read-only arrays.
+    """
+
+    round: int
+    exchange: int
+    shared: Arrays
+
+
+@dataclass(frozen=True, slots=True)
+class EvaluationTask:
+    """What the coordinator sends one client for one evaluation.
+
+    Attributes:
+        round: Round number, from 0.
+        shared: What the client receives of the shared state, as read-only arrays.
+        neighbours: Whether to measure on all other clients' test images as well.
+    """
+
+    round: int
+    shared: Arrays
+    neighbours: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ClientUpdate:
+    """What one client sends back for one exchange.
+
+    Attributes:
+        client: The client's number.
+        tensors: The upload, as arrays.
+        weight: Number of training examples, the weight in FedAvg.
+        loss: Mean training loss of the exchange.
+        seconds: Time spent in training.
+    """
+
+    client: int
+    tensors: Arrays
+    weight: int
+    loss: float
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class ClientScore:
+    """How one client's model does on test images.
+
+    Attributes:
+        client: The client's number.
+        correct: Correctly classified images of its own test share.
+        examples: Size of its own test share.
+        elsewhere_correct: Correctly classified test images of all other clients; -1 when not measured.
+        elsewhere_examples: Number of those images.
+        loss: Mean cross-entropy on its own test share.
+    """
+
+    client: int
+    correct: int
+    examples: int
+    elsewhere_correct: int = -1
+    elsewhere_examples: int = 0
+    loss: float = float("nan")
+
+
+@dataclass(frozen=True, slots=True)
+class RoundRecord:
+    """One line of rounds.jsonl. Accuracies are in [0, 1] and None where not measured.
+
+    Attributes:
+        round: Round number, from 0.
+        participants: Client numbers that trained, ascending.
+        loss: Mean training loss, weighted by examples.
+        local_accuracy: Unweighted mean over clients of the accuracy on their own test share.
+        local_spread: Standard deviation of these over clients.
+        worst_accuracy: The lowest of these.
+        accuracy: Accuracy over all test images, each judged by its own client's model.
+        neighbour_accuracy: Mean over clients of the accuracy on all other clients' test images.
+        global_accuracy: Mean over clients of the accuracy on all clients' test images.
+        upload_bytes: Bytes that left clients.
+        download_bytes: Bytes that went to clients.
+        exchanges: Exchanges in the round, each of which published one aggregate.
+        shared_sha256: Hash of the shared state after the round.
+        seconds: Wall time by stage.
+    """
+
+    round: int
+    participants: tuple[int, ...]
+    loss: float
+    local_accuracy: float | None = None
+    local_spread: float | None = None
+    worst_accuracy: float | None = None
+    accuracy: float | None = None
+    neighbour_accuracy: float | None = None
+    global_accuracy: float | None = None
+    upload_bytes: int = 0
+    download_bytes: int = 0
+    exchanges: int = 0
+    shared_sha256: str = ""
+    seconds: Mapping[str, float] = field(default_factory=dict)
