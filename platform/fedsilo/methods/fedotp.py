@@ -1,0 +1,90 @@
+"""FedOTP: a shared and a private context per client, brought to the patches of an image by optimal transport.
+
+Source: Li, Huang, Wang, Shi, "Global and Local Prompts Cooperation via Optimal Transport for Federated Learning",
+CVPR 2024, arXiv:2403.00041. Only the shared context is sent; it is averaged by training examples. Both are trained
+together in the local epochs, and all clients begin with the same pair.
+
+Where the released code and this differ: each transport problem converges by itself (there, one test stops all
+problems of a batch, so an image's plan depends on its batch mates), transport is computed in fp32 whatever the
+features are in, and the optimiser is fresh for every client and round (there, one momentum buffer goes from client to
+client).
+
+Dimensions: B images, M patches, N = 2 prompts (shared, private), K classes, D joint width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy, normalize
+
+from fedsilo.contracts import Predictor, State
+from fedsilo.descent import Loss
+from fedsilo.fields import key
+from fedsilo.prompting import DescentMethod
+from fedsilo.prompts.frozen import FrozenModel
+from fedsilo.prompts.transport import SOLVERS, VARIANTS, Transport
+from fedsilo.training import Batch, LocalWork
+
+SHARED, PRIVATE = "context", "private_context"
+
+
+@dataclass(frozen=True)
+class FedOTP(DescentMethod):
+    """A shared and a private context, scored by the transport of patches to both."""
+
+    uploads = (SHARED,)
+    learns = (PRIVATE,)
+    needs_tokens = True
+
+    gamma: float = key(0.8, "Mass of the patches that is transported; 1 transports all.", within="in (0, 1]")
+    epsilon: float = key(0.1, "Weight of the entropy; the paper has 0.1 (CIFAR-100) and 0.01 (few-shot).", within="> 0")
+    variant: str = key(
+        "unbalanced", "'unbalanced' caps each patch's mass and moves gamma of it; 'sinkhorn' moves all.", *VARIANTS
+    )
+    iterations: int = key(100, "Most iterations of the scaling.", within=">= 1")
+    tolerance: float = key(0.001, "Relative change of a problem's scaling at which it has converged.", within="> 0")
+    solver: str = key("fedsilo", "Who solves 'sinkhorn': fedsilo's own scaling, or POT's batched solver.", *SOLVERS)
+
+    def problems(self) -> list[str]:
+        """Returns what is impossible in the fields."""
+        return super().problems() + self._transport().problems()
+
+    def initial_shared(self, model: FrozenModel, seed: int) -> State:
+        """Returns the shared context, N(0, 0.02^2)."""
+        return {SHARED: self.start(model, seed)}
+
+    def initial_private(self, model: FrozenModel, seed: int, client: int) -> State:
+        """Returns the private context, the same start for every client."""
+        return {PRIVATE: self.start(model, seed, "private context")}
+
+    def loss(self, work: LocalWork) -> Loss:
+        """Returns the cross-entropy over all classes."""
+
+        def loss(leaves: Mapping[str, Tensor], batch: Batch) -> Tensor:
+            texts = self.texts(work.model, torch.stack([leaves[SHARED], leaves[PRIVATE]]))
+            return cross_entropy(self._scores(work.model, texts, batch.tokens), batch.labels)
+
+        return loss
+
+    def predictor(self, model: FrozenModel, shared: State, private: State) -> Predictor:
+        """Returns the scaled similarity of each image's patches with each class under both contexts' plan."""
+        texts = self.texts(model, torch.stack([shared[SHARED], private[PRIVATE]]))
+        return lambda pooled, tokens: self._scores(model, texts, tokens)
+
+    def _scores(self, model: FrozenModel, texts: Tensor, tokens: Tensor | None) -> Tensor:
+        """(B, K): sum of plan times similarity over patches and prompts; equals the paper's (1 - d) / tau up to a shift."""
+        assert tokens is not None, "FedOTP declares needs_tokens"
+        prompts, classes, _ = texts.shape
+        patches = normalize(tokens, dim=-1)
+        # One product for all prompts and classes, patches last: the transport then runs along contiguous memory.
+        similarity = (texts.flatten(0, 1) @ patches.transpose(1, 2)).view(-1, prompts, classes, patches.shape[1])
+        similarity = similarity.permute(0, 2, 3, 1)
+        plan = self._transport().plan(similarity)
+        return model.scale * (plan * similarity).sum(dim=(-2, -1))
+
+    def _transport(self) -> Transport:
+        return Transport(self.gamma, self.epsilon, self.variant, self.iterations, self.tolerance, self.solver)
