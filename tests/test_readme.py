@@ -51,6 +51,9 @@ def test_the_shown_table_keeps_what_the_text_says_of_it() -> None:
     rows = shown_rows()
     assert rows["promptfl"][0] >= rows["zero_shot"][0]
     assert rows["local"][0] >= rows["zero_shot"][0] + 5
+    assert rows["fedotp"][0] >= max(rows["promptfl"][0], rows["zero_shot"][0]) + 5
+    neighbours = 3
+    assert rows["fedotp"][neighbours] > rows["local"][neighbours]
 
 
 @pytest.mark.slow
@@ -61,10 +64,10 @@ def test_the_shown_table_is_what_the_quickstart_prints(
     run = fedsilo.run(
         "scenarios/quickstart.yaml", actors={"backend": "serial"}, tracking={"root": str(tmp_path / "runs")}
     )
-    measures = ("local_accuracy", "worst_accuracy", "accuracy")
+    measures = ("local_accuracy", "local_spread", "worst_accuracy", "neighbour_accuracy", "global_accuracy")
     results: list[dict[str, Any]] = run.result["rows"]
     assert [row["method"] for row in results] == list(shown_rows())
     for row in results:
         for shown, measure in zip(shown_rows()[row["method"]], measures, strict=False):
-            assert 100 * row[measure] == pytest.approx(shown, abs=POINTS if measure != "worst_accuracy" else 5)
+            assert 100 * row[measure] == pytest.approx(shown, abs=5 if measure == "worst_accuracy" else POINTS)
     assert run.result["warnings"] == []

@@ -12,8 +12,8 @@ from fedsilo.results import Run
 from fedsilo.scenario.describing import Description
 
 LEGEND = (
-    "local: mean over clients of the accuracy on their own test images, with spread and worst over clients; "
-    "neighbours: on all other clients' images; global: on all images; * picked with the test set, not a result"
+    "local: mean over clients of the accuracy on their own test images, with spread and worst over clients\n"
+    "neighbours: on all other clients' images, global: on all images; * picked with the test set, not a result"
 )
 
 TITLES = {

@@ -1,0 +1,167 @@
+"""FedOTP: what the transport does to scores and gradients, and what is shared and what is not."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import cross_entropy, normalize
+
+from fedsilo.backends.serial import SerialBackend
+from fedsilo.checkpoints import Checkpoints
+from fedsilo.contracts import ClientTask, EvaluationTask
+from fedsilo.descent import differentiate
+from fedsilo.federation import Federation, Outcome
+from fedsilo.methods.fedotp import FedOTP
+from fedsilo.methods.promptfl import PromptFL
+from fedsilo.records import Journals, read_lines
+from fedsilo.training import LocalWork, Optimizer
+
+METHOD = FedOTP(context_length=3)
+
+
+def work_of(here: Any, method: Any, client: int = 0) -> LocalWork:
+    labels = torch.from_numpy(here.warehouse.train_labels[here.train[client]])
+    return LocalWork(
+        model=here.model,
+        features=here.warehouse.portion(client, here.train[client], here.test[client]).train,
+        labels=labels,
+        shared=method.initial_shared(here.model, 0),
+        private=method.initial_private(here.model, 0, client),
+        training=here.rules.training,
+        mechanism=here.rules.mechanism,
+        seed=0,
+        client=client,
+        round=0,
+        exchange=0,
+    )
+
+
+def federate(here: Any, method: Any, folder: Path) -> Outcome:
+    folder.mkdir()
+    backend = SerialBackend(here.clients(method))
+    return Federation(here.plan(method), backend, Journals(folder), Checkpoints(folder / "checkpoints", 1)).run(
+        lambda record: None
+    )
+
+
+@pytest.mark.parametrize("variant", ["unbalanced", "sinkhorn"])
+def test_with_equal_prompts_and_all_mass_a_score_is_the_mean_patch_similarity(world: Any, variant: str) -> None:
+    here, method = world(), FedOTP(context_length=3, gamma=1.0, variant=variant, tolerance=1e-6, iterations=1000)
+    shared = method.initial_shared(here.model, 0)
+    pooled, tokens = here.warehouse.test.batch(np.arange(9), 0)
+    with torch.no_grad():
+        scores = method.predictor(here.model, shared, {"private_context": shared["context"]})(pooled, tokens)
+        text = here.model.text_features(shared["context"])
+    expected = here.model.scale * (normalize(tokens, dim=-1) @ text.T).mean(dim=1)
+    torch.testing.assert_close(scores, expected, rtol=1e-4, atol=1e-4)
+
+
+def test_scores_are_the_paper_s_up_to_a_shift(world: Any) -> None:
+    here = world()
+    shared, private = METHOD.initial_shared(here.model, 0), METHOD.initial_private(here.model, 0, 0)
+    pooled, tokens = here.warehouse.test.batch(np.arange(4), 0)
+    with torch.no_grad():
+        scores = METHOD.predictor(here.model, shared, private)(pooled, tokens)
+        texts = here.model.text_features(torch.stack([shared["context"], private["private_context"]]))
+        similarity = torch.einsum("bmd,nkd->bkmn", normalize(tokens, dim=-1), texts)
+        distance = (METHOD._transport().plan(similarity) * (1 - similarity)).sum(dim=(-2, -1))
+    torch.testing.assert_close(scores, here.model.scale * (METHOD.gamma - distance), rtol=1e-4, atol=1e-4)
+
+
+def test_the_gradient_is_that_of_a_frozen_plan(world: Any) -> None:
+    """Central differences in fp64 with the plan held fixed; with the plan moving they come out otherwise."""
+    here = world()
+    work = work_of(here, METHOD)
+    at, batch = METHOD.parameters(work), work.everything()
+    _, gradients = differentiate(work, at, batch, METHOD.loss(work))
+
+    def similarity(point: dict[str, torch.Tensor]) -> torch.Tensor:
+        texts = here.model.text_features(torch.stack([point["context"], point["private_context"]]))
+        return torch.einsum("bmd,nkd->bkmn", normalize(batch.tokens, dim=-1), texts).double()
+
+    def loss(point: dict[str, torch.Tensor], plan: torch.Tensor | None) -> float:
+        here_similar = similarity(point)
+        used = METHOD._transport().plan(here_similar).double() if plan is None else plan
+        return float(cross_entropy(here.model.scale * (used * here_similar).sum(dim=(-2, -1)), batch.labels))
+
+    with torch.no_grad():
+        frozen = METHOD._transport().plan(similarity(dict(at))).double()
+        direction = {n: torch.randn(t.shape, generator=torch.Generator().manual_seed(3)) for n, t in at.items()}
+        step = 3e-3
+        ahead, behind = ({n: t + sign * step * direction[n] for n, t in at.items()} for sign in (1, -1))
+        with_frozen = (loss(ahead, frozen) - loss(behind, frozen)) / (2 * step)
+        with_moving = (loss(ahead, None) - loss(behind, None)) / (2 * step)
+    ours = sum(float((gradients[n] * direction[n]).sum()) for n in at)
+    assert ours == pytest.approx(with_frozen, rel=2e-3)
+    assert abs(with_moving - with_frozen) > 5 * abs(ours - with_frozen)
+
+
+def test_the_shared_context_is_the_mean_by_examples_and_the_private_one_never_leaves(
+    world: Any, tmp_path: Path
+) -> None:
+    here = world(rounds=1)
+    task = ClientTask(0, 0, here.plan(METHOD).initial)
+    updates = [client.train(task) for client in here.clients(METHOD)]
+    expected = sum(w * u.tensors["context"].astype(np.float64) for w, u in zip((20, 27, 34), updates, strict=True)) / 81
+    federate(here, METHOD, tmp_path / "run")
+    checkpoint, _ = Checkpoints(tmp_path / "run" / "checkpoints", 1).newest()
+    assert checkpoint is not None
+    np.testing.assert_allclose(checkpoint.shared["context"].numpy(), expected, atol=1e-7)
+    crossed = {name for line in read_lines(tmp_path / "run" / "wire.jsonl") for name in line["tensors"]}
+    assert crossed == {"context"}
+
+
+def test_who_does_not_take_part_is_evaluated_with_the_new_shared_and_its_own_old_context(world: Any) -> None:
+    here = world(rounds=2)
+    clients = here.clients(METHOD)
+    first = here.plan(METHOD).initial
+    for client in clients:
+        client.train(ClientTask(0, 0, first))
+    kept = clients[2]._private["private_context"].clone()
+    new = {"context": clients[0].train(ClientTask(1, 0, first)).tensors["context"]}
+    score = clients[2].evaluate(EvaluationTask(1, new))
+    assert torch.equal(clients[2]._private["private_context"], kept)
+    assert score.loss != clients[2].evaluate(EvaluationTask(1, first)).loss
+
+
+def test_all_clients_begin_with_the_same_pair_of_different_contexts(world: Any) -> None:
+    here = world()
+    shared = METHOD.initial_shared(here.model, 0)["context"]
+    private = [METHOD.initial_private(here.model, 0, client)["private_context"] for client in range(3)]
+    assert all(torch.equal(private[0], other) for other in private)
+    assert not torch.equal(shared, private[0])
+
+
+@pytest.mark.parametrize("variant", ["unbalanced", "sinkhorn"])
+def test_half_precision_features_at_the_papers_smallest_epsilon_stay_finite(world: Any, variant: str) -> None:
+    here, method = world(), FedOTP(context_length=3, epsilon=0.01, variant=variant)
+    shared, private = method.initial_shared(here.model, 0), method.initial_private(here.model, 0, 0)
+    pooled, tokens = here.warehouse.test.batch(np.arange(9), 0)
+    rounded = tokens.half().float()
+    with torch.no_grad():
+        scores = method.predictor(here.model, shared, private)(pooled, rounded)
+    assert torch.isfinite(scores).all()
+
+
+def test_on_disjoint_classes_own_contexts_win_over_one_for_all(world: Any, tmp_path: Path) -> None:
+    """Each client holds one or two classes, and images of all classes look alike but for their labels' names."""
+    here = world(clients=3, rounds=8, optimizer=Optimizer(learning_rate=0.1))
+    labels, tests = here.warehouse.train_labels, here.warehouse.test_labels
+    groups = ((0, 1), (2, 3), (4,))
+    from dataclasses import replace
+
+    own = replace(
+        here,
+        train=[np.flatnonzero(np.isin(labels, group)) for group in groups],
+        test=[np.flatnonzero(np.isin(tests, group)) for group in groups],
+    )
+    personal = federate(own, METHOD, tmp_path / "fedotp").records[-1]["local_accuracy"]
+    common = federate(own, PromptFL(context_length=3), tmp_path / "promptfl").records[-1]["local_accuracy"]
+    assert float(str(personal)) > float(str(common))
+
+
+def test_a_solver_that_cannot_cap_patches_is_refused() -> None:
+    assert FedOTP(solver="pot", gamma=0.8).problems() != []
+    assert FedOTP(solver="pot", variant="sinkhorn").problems() == []
