@@ -152,7 +152,7 @@ def _class_by_class(
         wanting = held * clients < sizes.sum()
         if capped and wanting.any():
             # By the largest of those left: all of their proportions may be too small for a float.
-            weights = np.where(wanting, np.exp(row - row[wanting].max()), 0.0)
+            weights = np.exp(np.where(wanting, row - row[wanting].max(), -np.inf))
         counts.append(_apportion(size, weights, generator))
         held += counts[-1]
     return np.stack(counts)
