@@ -98,9 +98,10 @@ class Share:
 
 @dataclass(frozen=True)
 class Partition(Component, ABC):
-    """A rule that hands the examples out to clients; its own keys come before those that every rule has.
+    """A rule that hands the examples out to clients.
 
-    `split` hands out everything. The shots are drawn from its shares afterwards, so that no rule has to know of them.
+    `split` hands out everything. The shots, which every rule can have, are drawn from its shares afterwards, see
+    `fedsilo.few_shot`: no rule has to know of them.
     """
 
     kind = "partition"
