@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,26 @@ from fedsilo.contracts import Indices, LabelledImages, Share
 from fedsilo.errors import DataError
 
 MIN_TEST = 1  # a client that cannot be measured has no row in any table
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """How classes are spread over clients.
+
+    Attributes:
+        clients: Number of clients, N.
+        beta: Concentration of the Dirichlet distribution, > 0.
+        min_train: Training examples that each client gets at the least.
+        min_test: Test examples that each client gets at the least, >= 1.
+        capped: Whether a client that holds an equal share of the training examples gets none of the classes that
+            follow.
+    """
+
+    clients: int
+    beta: float
+    min_train: int = 1
+    min_test: int = MIN_TEST
+    capped: bool = False
 
 
 def refuse(problems: Sequence[str]) -> None:
@@ -62,11 +83,11 @@ def named(images: LabelledImages, train: Sequence[Indices], test: Sequence[Indic
     return shares
 
 
-def size_problems(pool: Share, clients: int, min_train: int = 1) -> list[str]:
-    """Why `pool` cannot serve `clients` with at least `min_train` training examples and one test example each."""
+def size_problems(pool: Share, clients: int, min_train: int = 1, min_test: int = MIN_TEST) -> list[str]:
+    """Why `pool` cannot serve `clients` with at least so many training and test examples each."""
     here = f" in domain '{pool.domain}'" if pool.domain else ""
     problems = []
-    for split, available, minimum in (("train", len(pool.train), min_train), ("test", len(pool.test), MIN_TEST)):
+    for split, available, minimum in (("train", len(pool.train), min_train), ("test", len(pool.test), min_test)):
         if available < clients * minimum:
             problems.append(
                 f"{clients} clients with at least {minimum} {split} example{'s'[: minimum > 1]} each need "
@@ -76,37 +97,32 @@ def size_problems(pool: Share, clients: int, min_train: int = 1) -> list[str]:
     return problems
 
 
-def dirichlet_deal(
-    images: LabelledImages, pool: Share, clients: int, beta: float, min_train: int, generator: np.random.Generator
-) -> list[Share]:
+def dirichlet_deal(images: LabelledImages, pool: Share, spread: Spread, generator: np.random.Generator) -> list[Share]:
     """Deals `pool` so that each class falls to the clients in proportions drawn from Dir(beta, ..., beta).
 
     Test examples follow the training examples that a client really got, class by class, so that nobody is measured on
-    a class of which it has none; only when a client would have no test example at all is one moved to it, of one of
-    its own classes where any can be spared. The caller has made sure that the pool is large enough.
+    a class of which it has none; only when a client would have too few test examples are some moved to it, of its
+    own classes where any can be spared. The caller has made sure that the pool is large enough.
 
     Args:
         images: The data.
         pool: Positions to deal; every one goes to exactly one client.
-        clients: Number of clients, N.
-        beta: Concentration, > 0.
-        min_train: Training examples that each client gets at the least.
+        spread: How.
         generator: Where all draws come from.
     """
     classes = len(images.classes)
     train_labels, test_labels = images.train.labels[pool.train], images.test.labels[pool.test]
     train_sizes, test_sizes = (np.bincount(labels, minlength=classes) for labels in (train_labels, test_labels))
 
-    liking = _log_dirichlet(classes, clients, beta, generator)
+    liking = _log_dirichlet(classes, spread.clients, spread.beta, generator)
     with np.errstate(divide="ignore"):
         wanted = liking + np.log(train_sizes)[:, None]
-    train = np.stack([_apportion(size, np.exp(row), generator) for size, row in zip(train_sizes, liking, strict=True)])
-    train = _raise_to(min_train, train, wanted)
+    train = _raise_to(spread.min_train, _class_by_class(train_sizes, liking, spread.capped, generator), wanted)
 
     followed = np.where(train_sizes[:, None] > 0, train, np.exp(liking))
     test = np.stack([_apportion(size, row, generator) for size, row in zip(test_sizes, followed, strict=True)])
     # Own classes (log counts, at least 0) come before all others (log proportions, below 0).
-    test = _raise_to(MIN_TEST, test, np.where(train > 0, np.log(np.maximum(train, 1)), liking - 1.0))
+    test = _raise_to(spread.min_test, test, np.where(train > 0, np.log(np.maximum(train, 1)), liking - 1.0))
 
     train_parts = _deal(pool.train, train_labels, train, generator)
     return named(images, train_parts, _deal(pool.test, test_labels, test, generator))
@@ -122,6 +138,24 @@ def _log_dirichlet(classes: int, clients: int, beta: float, generator: np.random
     logs: NDArray[np.float64] = np.log(draws) + np.log1p(-generator.random((classes, clients))) / beta
     top = logs.max(axis=1, keepdims=True)
     return np.asarray(logs - top - np.log(np.exp(logs - top).sum(axis=1, keepdims=True)))
+
+
+def _class_by_class(
+    sizes: Indices, liking: NDArray[np.float64], capped: bool, generator: np.random.Generator
+) -> Indices:
+    """(K, N) training examples of each class for each client, class 0 first, by (K, N) log proportions."""
+    clients = liking.shape[1]
+    held = np.zeros(clients, dtype=np.int64)
+    counts = []
+    for size, row in zip(sizes, liking, strict=True):
+        weights = np.exp(row)
+        wanting = held * clients < sizes.sum()
+        if capped and wanting.any():
+            # By the largest of those left: all of their proportions may be too small for a float.
+            weights = np.exp(np.where(wanting, row - row[wanting].max(), -np.inf))
+        counts.append(_apportion(size, weights, generator))
+        held += counts[-1]
+    return np.stack(counts)
 
 
 def _apportion(total: int, weights: NDArray[np.generic], generator: np.random.Generator) -> Indices:

@@ -20,6 +20,7 @@ from fedsilo.backbone.images import ImageEncoder
 from fedsilo.backbone.loading import LoadedBackbone, load
 from fedsilo.contracts import Examples, FeatureSource, Indices, LabelledImages, Method, Progress
 from fedsilo.errors import DataError
+from fedsilo.few_shot import few_shot
 from fedsilo.manifest import Manifest, freeze
 from fedsilo.prompts.frozen import FrozenModel
 from fedsilo.registry import name_of
@@ -106,9 +107,10 @@ def partition_of(scenario: Scenario) -> tuple[LabelledImages, Manifest]:
     """Returns the data and who holds what of them. Raises DataError."""
     images = scenario.data.load(scenario.seed)
     shares = scenario.partition.split(images, numpy_generator(scenario.seed, "partition"))
+    shares = few_shot(images, shares, scenario.partition, scenario.seed)
     if not any(len(share.test) for share in shares):
         raise DataError("partition: no client has a test image, so nothing could be measured. Give more test data.")
-    rule = {"name": name_of(scenario.partition), **asdict(scenario.partition)}  # type: ignore[call-overload]
+    rule = {"name": name_of(scenario.partition), **asdict(scenario.partition)}
     return images, freeze(images, shares, rule, scenario.seed)
 
 

@@ -7,6 +7,7 @@ same (seed, purpose, round, client, step) and gets the same bits.
 from __future__ import annotations
 
 import hashlib
+import random
 
 import numpy as np
 import torch
@@ -34,3 +35,11 @@ def torch_generator(seed: int, purpose: str, *, round: int = 0, client: int = 0,
 def numpy_generator(seed: int, purpose: str, *, round: int = 0, client: int = 0, step: int = 0) -> np.random.Generator:
     """Returns a numpy generator (PCG64) for one purpose."""
     return np.random.default_rng(derive(seed, purpose, round=round, client=client, step=step))
+
+
+def published_generator(seed: int) -> random.Random:
+    """Returns Python's own generator at exactly this seed, for splits that were published as draws from it.
+
+    It draws what `random.seed(seed)` and the functions of `random` would, without touching their common state.
+    """
+    return random.Random(seed)

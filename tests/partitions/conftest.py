@@ -36,6 +36,7 @@ def toy() -> Toy:
             template="a photo of a {}.",
             train=examples(train, "train"),
             test=examples(test, "test"),
+            groups=tuple(label // 2 for label in range(classes)),
         )
 
     return make

@@ -64,3 +64,41 @@ def test_classes_missing_from_one_split_are_still_dealt(toy):
     shares = Dirichlet(6, beta=0.2).split(images, np.random.default_rng(0))
     assert sum(len(share.test) for share in shares) == 30
     assert sum(len(share.train) for share in shares) == 60
+
+
+def test_capped_clients_hold_an_equal_share_and_one_class_at_most(toy):
+    # A client below its share may still get one whole class on top of it, and nothing after that.
+    images = toy(train=10_000, test=2_000, classes=50)
+    largest = np.bincount(images.train.labels).max()
+    for seed in range(5):
+        capped, free = (
+            histograms(images, Dirichlet(10, beta=0.1, capped=c).split(images, np.random.default_rng(seed)), "train")
+            for c in (True, False)
+        )
+        assert capped.sum(axis=1).max() < 1_000 + largest
+        assert np.ptp(capped.sum(axis=1)) < np.ptp(free.sum(axis=1))
+
+
+def test_a_full_client_gets_nothing_of_the_classes_that_follow(toy):
+    images = toy(train=10_000, test=2_000, classes=50)
+    counts = histograms(images, Dirichlet(10, beta=0.1, capped=True).split(images, np.random.default_rng(0)), "train")
+    held_before = np.cumsum(counts, axis=1) - counts
+    full = held_before * 10 >= 10_000
+    assert full.any()
+    assert not counts[full].any()
+
+
+def test_capped_test_proportions_are_those_of_training(toy):
+    images = toy(train=50_000, test=10_000, classes=20)
+    shares = Dirichlet(25, beta=0.3, capped=True).split(images, np.random.default_rng(1))
+    train, test = (histograms(images, shares, split) for split in ("train", "test"))
+    assert np.abs(train / train.sum(axis=0) - test / test.sum(axis=0)).max() < 3e-3
+
+
+def test_both_minimum_sizes_are_met_without_drawing_again(toy):
+    images = toy(train=1_000, test=500, classes=10)
+    shares = Dirichlet(40, beta=0.01, min_train=20, min_test=10, capped=True).split(images, np.random.default_rng(0))
+    assert min(len(share.train) for share in shares) >= 20
+    assert min(len(share.test) for share in shares) >= 10
+    assert sum(len(share.train) for share in shares) == 1_000
+    assert sum(len(share.test) for share in shares) == 500

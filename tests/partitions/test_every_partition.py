@@ -15,6 +15,7 @@ from fedsilo.contracts import LabelledImages, Partition, Share
 from fedsilo.errors import DataError
 from fedsilo.manifest import freeze
 from fedsilo.partitions.classes import Classes
+from fedsilo.partitions.coarse_dirichlet import CoarseDirichlet
 from fedsilo.partitions.dirichlet import Dirichlet
 from fedsilo.partitions.domains import Domains
 from fedsilo.partitions.domains_dirichlet import DomainsDirichlet
@@ -22,7 +23,15 @@ from fedsilo.partitions.iid import Iid
 from fedsilo.partitions.manifest import FromManifest
 
 quick = settings(max_examples=40, deadline=None, derandomize=True, database=None)
-RULES = [Iid(4), Dirichlet(4, beta=0.1), Classes(4), Domains(), DomainsDirichlet(2, beta=0.1)]
+RULES = [
+    Iid(4),
+    Dirichlet(4, beta=0.1),
+    Dirichlet(4, beta=0.1, capped=True),
+    Classes(4),
+    CoarseDirichlet(4),
+    Domains(),
+    DomainsDirichlet(2, beta=0.1),
+]
 
 
 def split(rule: Partition, images: LabelledImages, seed: int = 0) -> list[Share]:
@@ -66,7 +75,9 @@ def test_a_named_domain_is_the_domain_of_every_image(rule, toy):
         assert share.domain == (images.domains[found.pop()] if len(found) == 1 else "")
 
 
-@pytest.mark.parametrize("rule", [Iid(1), Dirichlet(1, beta=0.01), Classes(1)], ids=lambda rule: type(rule).__name__)
+@pytest.mark.parametrize(
+    "rule", [Iid(1), Dirichlet(1, beta=0.01), Classes(1), CoarseDirichlet(1)], ids=lambda rule: type(rule).__name__
+)
 def test_one_client_gets_everything(rule, toy):
     images = toy()
     (share,) = split(rule, images)
@@ -89,6 +100,7 @@ def test_as_many_clients_as_examples_get_one_each(rule, toy):
     [
         (Iid(101), "101 clients with at least 1 train example each need 101, there are 100"),
         (Iid(41), "41 clients with at least 1 test example each need 41, there are 40"),
+        (Dirichlet(30, min_test=2), "at least 2 test examples each need 60, there are 40. At most 20 clients fit"),
         (Dirichlet(30, min_train=4), "at least 4 train examples each need 120, there are 100. At most 25 clients fit"),
         (DomainsDirichlet(30), "need 60, there are 50 in domain 'domain 0'"),
         (Classes(6), "6 clients cannot own disjoint groups of 5 classes"),
@@ -108,7 +120,8 @@ def test_the_impossible_is_one_line_with_numbers(rule, words, toy):
     ("rule", "keys"),
     [
         (Iid(-1), ["clients"]),
-        (Dirichlet(0, beta=float("nan"), min_train=0), ["clients", "beta", "min_train"]),
+        (Dirichlet(0, float("nan"), min_train=0, min_test=0), ["clients", "beta", "min_train", "min_test"]),
+        (CoarseDirichlet(0, beta=0.0, fine_beta=-1.0), ["clients", "beta", "fine_beta"]),
         (DomainsDirichlet(0, beta=-1.0, min_train=0), ["clients_per_domain", "beta", "min_train"]),
         (Classes(0), ["clients"]),
         (FromManifest(), ["file"]),
@@ -133,7 +146,8 @@ def test_dirichlet_keeps_its_promises_on_any_data(data, toy):
         classes=data.draw(st.integers(2, 12)),
         seed=data.draw(st.integers(0, 99)),
     )
-    rule = Dirichlet(clients, beta=data.draw(st.sampled_from([1e-6, 0.01, 0.3, 10.0, 1e6])), min_train=min_train)
+    beta, capped = data.draw(st.sampled_from([1e-6, 0.01, 0.3, 10.0, 1e6])), data.draw(st.booleans())
+    rule = Dirichlet(clients, beta=beta, min_train=min_train, capped=capped)
     shares = split(rule, images, data.draw(st.integers(0, 99)))
     assert len(shares) == clients
     assert_every_example_once(shares, images)

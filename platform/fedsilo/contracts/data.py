@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
+
+from fedsilo.fields import key
 
 Indices = NDArray[np.int64]
 
@@ -57,6 +59,7 @@ class LabelledImages:
         train: Examples to learn from.
         test: Examples to be measured on.
         notices: What the user should know about the data (skipped files and the like), one line each.
+        groups: (classes,) superclass of each class, from 0; empty when the data has none.
     """
 
     classes: tuple[str, ...]
@@ -65,6 +68,7 @@ class LabelledImages:
     train: Examples
     test: Examples
     notices: tuple[str, ...] = ()
+    groups: tuple[int, ...] = ()
 
 
 class Dataset(Component, ABC):
@@ -92,10 +96,27 @@ class Share:
     domain: str = ""
 
 
+@dataclass(frozen=True)
 class Partition(Component, ABC):
-    """A rule that hands the examples out to clients."""
+    """A rule that hands the examples out to clients.
+
+    `split` hands out everything. The shots, which every rule can have, are drawn from its shares afterwards, see
+    `fedsilo.few_shot`: no rule has to know of them.
+    """
 
     kind = "partition"
+
+    _: KW_ONLY
+    shots: int = key(
+        0,
+        "Few-shot: so many training images of each class that a client has, drawn after the split; 0: all.",
+        within=">= 0",
+    )
+    shots_fixed_draw: int | None = key(
+        None,
+        "Draws the shots as the papers' code does, the same ones for every seed: 2023 is theirs. null: by the seed.",
+        within=">= 0",
+    )
 
     @abstractmethod
     def split(self, images: LabelledImages, generator: np.random.Generator) -> list[Share]:

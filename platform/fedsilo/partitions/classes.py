@@ -1,7 +1,9 @@
 """Disjoint groups of classes: the "pathological" split, no class is known to two clients.
 
-Source of the convention: the few-shot federated prompt papers shuffle the K class ids, give each of the N clients
-round(K/N) consecutive ones, and the last client the remainder.
+Source of the convention: the few-shot federated prompt papers (FedOTP, arXiv:2403.00041, and DP-FPL, arXiv:2501.13904,
+among them) shuffle the K class ids by `random.seed(2023); random.shuffle(...)`, whatever the run's seed, give each of
+the N clients round(K/N) consecutive ones, halves to the even number, and the last client the remainder.
+`{clients: 10, remainder: last, fixed_draw: 2023}` is that split.
 """
 
 from __future__ import annotations
@@ -15,6 +17,7 @@ from fedsilo import allotment
 from fedsilo.contracts import Indices, LabelledImages, Partition, Share
 from fedsilo.errors import DataError
 from fedsilo.fields import key
+from fedsilo.seeds import published_generator
 
 REMAINDERS = ("spread", "last")
 
@@ -29,6 +32,12 @@ class Classes(Partition):
         "Classes that do not divide evenly: 'spread' makes groups that differ by one class at most, 'last' gives each "
         "client round(classes / clients) and the last one what is left, as in the papers.",
         *REMAINDERS,
+    )
+    fixed_draw: int | None = key(
+        None,
+        "Shuffles the classes as Python's random does at this seed, for every seed of the scenario: the papers' is "
+        "2023. null: by the scenario's seed.",
+        within=">= 0",
     )
 
     def problems(self) -> list[str]:
@@ -62,7 +71,7 @@ class Classes(Partition):
                 f"partition.clients: {self.clients} clients cannot own disjoint groups of {classes} classes. "
                 f"Use at most {classes} clients, or the rule 'dirichlet'."
             )
-        shuffled = generator.permutation(classes)
+        shuffled = self._shuffled(classes, generator)
         if self.remainder == "spread":
             return np.array_split(shuffled, self.clients)
         each = round(classes / self.clients)
@@ -73,3 +82,11 @@ class Classes(Partition):
             )
         bounds = [*range(0, each * self.clients, each), classes]
         return [shuffled[start:stop] for start, stop in pairwise(bounds)]
+
+    def _shuffled(self, classes: int, generator: np.random.Generator) -> Indices:
+        """The class numbers in the order in which they are handed out."""
+        if self.fixed_draw is None:
+            return generator.permutation(classes)
+        order = list(range(classes))
+        published_generator(self.fixed_draw).shuffle(order)
+        return np.array(order, dtype=np.int64)

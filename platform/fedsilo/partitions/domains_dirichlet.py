@@ -33,8 +33,5 @@ class DomainsDirichlet(Partition):
         pools = allotment.by_domain(images)
         clients, least = self.clients_per_domain, self.min_train
         allotment.refuse([problem for pool in pools for problem in allotment.size_problems(pool, clients, least)])
-        return [
-            share
-            for pool in pools
-            for share in allotment.dirichlet_deal(images, pool, clients, self.beta, least, generator)
-        ]
+        spread = allotment.Spread(clients, self.beta, least)
+        return [share for pool in pools for share in allotment.dirichlet_deal(images, pool, spread, generator)]

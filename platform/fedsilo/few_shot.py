@@ -1,0 +1,66 @@
+"""The few shots: after any split, so many training images of each class that a client has.
+
+The papers' code resets Python's generator to 2023, shuffles the classes with it, and goes on to draw the shots from the
+same stream: client by client, and inside a client class by class in the order in which classes first appear in the
+training list. So all of their seeds see the same images, and their deviations over seeds hold no data at all. Here the
+seed draws them, and `shots_fixed_draw: 2023` draws theirs.
+
+Source: FedOTP (arXiv:2403.00041) and CoOp (arXiv:2109.01134), whose loaders the papers share.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from fedsilo import allotment
+from fedsilo.contracts import Indices, LabelledImages, Partition, Share
+from fedsilo.seeds import numpy_generator, published_generator
+
+
+def few_shot(images: LabelledImages, shares: Sequence[Share], rule: Partition, seed: int) -> list[Share]:
+    """Returns the shares with at most `rule.shots` training images of each class; test images stay as they are.
+
+    Args:
+        images: The data.
+        shares: One per client, in client order.
+        rule: The partition that made them; where it wants no shots, the shares are returned as they are.
+        seed: The scenario's seed.
+    """
+    if not rule.shots:
+        return list(shares)
+    if rule.shots_fixed_draw is None:
+        train = [_drawn(images, share, rule.shots, seed, client) for client, share in enumerate(shares)]
+    else:
+        stream = _after_the_classes(rule.shots_fixed_draw, len(images.classes))
+        train = [_published(images, share, rule.shots, stream) for share in shares]
+    return allotment.named(images, train, [share.test for share in shares])
+
+
+def _drawn(images: LabelledImages, share: Share, shots: int, seed: int, client: int) -> Indices:
+    generator = numpy_generator(seed, "shots", client=client)
+    groups = _by_class(images, share, range(len(images.classes)))
+    return np.concatenate([generator.permutation(group)[:shots] for group in groups])
+
+
+def _published(images: LabelledImages, share: Share, shots: int, stream: random.Random) -> Indices:
+    labels, first = np.unique(images.train.labels, return_index=True)
+    groups = _by_class(images, share, labels[np.argsort(first)].tolist())
+    # A class that is too small is taken whole, and nothing is drawn for it.
+    drawn = [stream.sample(group.tolist(), shots) if len(group) >= shots else group.tolist() for group in groups]
+    return np.array([position for positions in drawn for position in positions], dtype=np.int64)
+
+
+def _after_the_classes(seed: int, classes: int) -> random.Random:
+    """The published stream where the shuffle of the classes left it."""
+    stream = published_generator(seed)
+    stream.shuffle(list(range(classes)))
+    return stream
+
+
+def _by_class(images: LabelledImages, share: Share, order: Sequence[int]) -> Iterator[Indices]:
+    """The share's training positions of each class that it has, ascending, classes in the given order."""
+    labels = images.train.labels[share.train]
+    return (share.train[labels == label] for label in order if (labels == label).any())

@@ -1,0 +1,125 @@
+import random
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from fedsilo.contracts import Examples, LabelledImages
+from fedsilo.few_shot import few_shot
+from fedsilo.manifest import Manifest, freeze
+from fedsilo.partitions.classes import Classes
+from fedsilo.partitions.coarse_dirichlet import CoarseDirichlet
+from fedsilo.partitions.dirichlet import Dirichlet
+from fedsilo.partitions.domains import Domains
+from fedsilo.partitions.domains_dirichlet import DomainsDirichlet
+from fedsilo.partitions.iid import Iid
+
+RULES = [Iid, Dirichlet, Classes, CoarseDirichlet]
+
+
+def blank(i):
+    return Image.new("RGB", (1, 1))
+
+
+@pytest.fixture
+def images():
+    """200 training images of 12 classes in no order, some classes rare, in two domains; 60 test images."""
+    generator = np.random.default_rng(4)
+    chances = np.arange(1, 13) / np.arange(1, 13).sum()
+
+    def examples(size, split):
+        labels = np.concatenate([np.arange(12), generator.choice(12, size - 12, p=chances)])
+        names = tuple(f"{split}{i}" for i in range(size))
+        return Examples(generator.permutation(labels), np.arange(size) % 2, blank, names)
+
+    train, test = examples(200, "train"), examples(60, "test")
+    classes = tuple(f"class {i}" for i in range(12))
+    return LabelledImages(classes, ("x", "y"), "a {}", train, test, groups=(0, 0, 0, 1, 1, 1, 2, 2, 2, 3, 3, 3))
+
+
+def split(rule, images, seed=0):
+    return rule.split(images, np.random.default_rng(seed))
+
+
+@pytest.mark.parametrize(
+    "rule",
+    [rule(clients=4, shots=3) for rule in RULES] + [Domains(shots=3), DomainsDirichlet(2, shots=3)],
+    ids=lambda rule: type(rule).__name__,
+)
+@pytest.mark.parametrize("fixed", [None, 2023])
+def test_every_partition_can_have_shots(rule, fixed, images):
+    rule = type(rule)(
+        **{**{k: getattr(rule, k) for k in rule.__dataclass_fields__ if k != "_"}, "shots_fixed_draw": fixed}
+    )
+    whole = split(rule, images)
+    few = few_shot(images, whole, rule, seed=0)
+    for before, after in zip(whole, few, strict=True):
+        assert set(after.train) <= set(before.train)
+        assert (np.diff(after.train) > 0).all()
+        assert after.train.dtype == np.int64
+        assert np.array_equal(after.test, before.test)
+        count, had = (np.bincount(images.train.labels[share.train], minlength=12) for share in (after, before))
+        assert np.array_equal(count, np.minimum(had, 3))
+
+
+def test_no_shots_changes_nothing(images):
+    whole = split(Iid(3), images)
+    assert all(a is b for a, b in zip(whole, few_shot(images, whole, Iid(3), 0), strict=True))
+
+
+def test_the_seed_draws_the_shots_and_a_fixed_draw_does_not_hear_it(images):
+    def drawn(seed, fixed):
+        rule = Classes(4, fixed_draw=2023, shots=2, shots_fixed_draw=fixed)
+        shares = few_shot(images, split(rule, images, seed), rule, seed)
+        return freeze(images, shares, {}, 0).split_sha256
+
+    assert drawn(1, None) == drawn(1, None) != drawn(2, None)
+    assert drawn(1, 2023) == drawn(2, 2023) != drawn(1, 2024)
+
+
+def test_the_fixed_draw_is_what_python_s_random_draws(images):
+    rule = Classes(5, remainder="last", fixed_draw=2023, shots=2, shots_fixed_draw=2023)
+    shares = few_shot(images, split(rule, images), rule, seed=0)
+
+    labels = images.train.labels.tolist()
+    before = random.getstate()
+    random.seed(2023)
+    order = list(range(12))
+    random.shuffle(order)
+    owned = [order[0:2], order[2:4], order[4:6], order[6:8], order[8:12]]  # round(12 / 5) is 2
+    expected = []
+    for classes in owned:
+        mine = []
+        for label in dict.fromkeys(labels):  # in order of first appearance
+            if label in classes:
+                items = [position for position, other in enumerate(labels) if other == label]
+                mine += random.sample(items, 2) if len(items) >= 2 else items
+        expected.append(sorted(mine))
+    random.setstate(before)
+    assert [share.train.tolist() for share in shares] == expected
+    assert [set(images.train.labels[share.train]) for share in shares] == [set(classes) for classes in owned]
+
+
+def test_python_s_global_stream_is_left_alone(images):
+    before = random.getstate()
+    rule = Classes(5, fixed_draw=2023, shots=2, shots_fixed_draw=2023)
+    few_shot(images, split(rule, images), rule, seed=0)
+    assert random.getstate() == before
+
+
+def test_a_manifest_keeps_the_shots(images, tmp_path):
+    rule = Dirichlet(4, shots=2)
+    few = few_shot(images, split(rule, images), rule, seed=3)
+    freeze(images, few, {"name": "dirichlet", "shots": 2}, 3).write(tmp_path / "partition.json")
+    again = Manifest.read(tmp_path / "partition.json")
+    assert again.rule["shots"] == 2
+    assert [share.train.tolist() for share in again.shares()] == [share.train.tolist() for share in few]
+
+
+def test_a_domain_is_named_when_the_shots_left_only_one(images):
+    whole = split(Classes(12), images)
+    images.test.domains[:] = 0
+    rule = Classes(12, shots=1)
+    for share in few_shot(images, whole, rule, seed=0):
+        found = {*images.train.domains[share.train], *images.test.domains[share.test]}
+        assert share.domain == (images.domains[found.pop()] if len(found) == 1 else "")
