@@ -129,7 +129,9 @@ def errors(world: World, method: DescentMethod, step: PlainMethod) -> tuple[floa
         round=0,
         exchange=0,
     )
-    _, gradients = differentiate(work, method.leaves(method.parameters(work), work), work.everything(), method.loss(work))
+    _, gradients = differentiate(
+        work, method.leaves(method.parameters(work), work), work.everything(), method.loss(work)
+    )
     pooled, tokens = features.batch(np.arange(BATCH), 0)
     with torch.no_grad():
         logits = method.predictor(world.model, shared, private)(pooled, tokens)
@@ -179,7 +181,9 @@ def main() -> None:
             print(f"{title:<28} {median(plain):8.2f} s {median(ours):8.3f} s {ratio:7.1f}x   {verdict}", flush=True)
         logits, gradient = errors(world, method, step)
         verdict = "within" if max(logits, gradient) <= ALLOWED_ERROR else "ABOVE"
-        print(f"{name}: relative error of ours: logits {logits:.1e}, gradient {gradient:.1e} ({verdict} {ALLOWED_ERROR:g})")
+        print(
+            f"{name}: relative error of ours: logits {logits:.1e}, gradient {gradient:.1e} ({verdict} {ALLOWED_ERROR:g})"
+        )
 
 
 if __name__ == "__main__":
