@@ -82,7 +82,9 @@ class RayBackend:
 
     def _also_lost(self) -> set[int]:
         """Clients that died with the one that was noticed, as all on a dead node do; each alone would cost a retry."""
-        calls = {n: actor.is_supplied.remote() for n, actor in enumerate(self._actors) if n not in self._lost}
+        calls: dict[int, Any] = {
+            n: actor.is_supplied.remote() for n, actor in enumerate(self._actors) if n not in self._lost
+        }
         lost = set()
         for client, call in calls.items():
             try:

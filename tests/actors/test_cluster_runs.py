@@ -115,7 +115,7 @@ def test_a_killed_coordinator_is_one_line_and_resumes_to_the_hashes_of_the_whole
 @pytest.mark.timeout(400)
 @pytest.mark.parametrize(("sign", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "terminated"])
 def test_an_interrupt_leaves_a_run_that_resumes(fedsilo: Any, tmp_path: Path, sign: int, code: int) -> None:
-    write(tmp_path, "promptfl", 300)
+    write(tmp_path, "promptfl", 120)
     process = fedsilo("run", "s.yaml", "tracking.root=runs")
     folder = wait_for_round(tmp_path / "runs", 1)
     process.send_signal(sign)
@@ -124,4 +124,4 @@ def test_an_interrupt_leaves_a_run_that_resumes(fedsilo: Any, tmp_path: Path, si
     assert f"fedsilo resume runs/{folder.name}" in err
     assert "Traceback" not in err
     serial = result(fedsilo("resume", f"runs/{folder.name}", "--json"))
-    assert serial["rows"][-1]["rounds"] == 300
+    assert serial["rows"][-1]["rounds"] == 120

@@ -60,12 +60,19 @@ def _go(folder: Path, json: bool, quiet: bool) -> None:
 def _terminable() -> Iterator[None]:
     """Has SIGTERM, by which batch systems end a job, stop a run as Ctrl-C does; the exit code is then 143."""
 
+    received: list[int] = []
+
     def stop(number: int, frame: object) -> None:
-        raise SystemExit(128 + number)
+        received.append(number)
+        raise KeyboardInterrupt  # the one exception that Ray passes on as it is
 
     before = signal.signal(signal.SIGTERM, stop)
     try:
         yield
+    except KeyboardInterrupt:
+        if received:
+            raise SystemExit(128 + received[0]) from None
+        raise
     finally:
         signal.signal(signal.SIGTERM, before)
 
