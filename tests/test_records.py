@@ -7,6 +7,7 @@ import pytest
 from fedsilo.errors import RunError
 from fedsilo.records import (
     CLIENTS,
+    DRIVER_LOCK,
     ROUNDS,
     Journals,
     create_run_folder,
@@ -48,17 +49,50 @@ def test_lines_appear_with_the_commit_and_not_before(tmp_path: Path) -> None:
     assert read_lines(tmp_path / ROUNDS) == [{"round": 0}]
 
 
-def test_rewinding_drops_later_rounds_and_a_torn_last_line(tmp_path: Path) -> None:
-    journals = Journals(tmp_path)
-    for number in range(4):
-        journals.add(ROUNDS, {"round": number})
-        journals.add(CLIENTS, {"round": number, "client": 0})
+def recorded(folder: Path, rounds: int) -> Journals:
+    """Journals of so many rounds, each with an evaluation of two clients."""
+    journals = Journals(folder)
+    for number in range(rounds):
+        journals.add(ROUNDS, {"round": number, "local_accuracy": 0.5})
+        for client in (0, 1):
+            journals.add(CLIENTS, {"round": number, "client": client})
     journals.commit(sync=True)
+    return journals
+
+
+def test_rewinding_drops_later_rounds_and_a_torn_last_line(tmp_path: Path) -> None:
+    journals = recorded(tmp_path, 4)
     with (tmp_path / ROUNDS).open("a") as file:
         file.write('{"round": 4, "loss"')
     journals.rewind(2)
     assert [line["round"] for line in read_lines(tmp_path / ROUNDS)] == [0, 1]
-    assert [line["round"] for line in read_lines(tmp_path / CLIENTS)] == [0, 1]
+    assert [line["round"] for line in read_lines(tmp_path / CLIENTS)] == [0, 0, 1, 1]
+
+
+@pytest.mark.parametrize("journal", [ROUNDS, CLIENTS])
+@pytest.mark.parametrize("damage", ["{garbage", "\xff\xfe", "[1]", "null", '{"round": "x"}', ""])
+def test_journals_that_lack_an_earlier_record_are_refused_and_not_averaged(
+    tmp_path: Path, journal: str, damage: str
+) -> None:
+    journals, path = recorded(tmp_path, 4), tmp_path / journal
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join([lines[0], damage, *lines[2:]]) + "\n", encoding="latin-1")
+    before = path.read_bytes()
+    with pytest.raises(RunError, match=rf"{journal}: records of rounds before 3 are missing .*checkpoints"):
+        journals.rewind(3)
+    assert path.read_bytes() == before
+    path.unlink()
+    with pytest.raises(RunError, match=journal):
+        journals.rewind(3)
+    journals.rewind(0)
+    assert read_lines(tmp_path / ROUNDS) == []
+
+
+def test_what_is_not_a_number_is_null_since_json_has_no_word_for_it(tmp_path: Path) -> None:
+    journals = Journals(tmp_path)
+    journals.add(ROUNDS, {"round": 0, "loss": float("nan"), "of": [1.5, {"a": float("inf")}]})
+    journals.commit()
+    assert read_lines(tmp_path / ROUNDS) == [{"round": 0, "loss": None, "of": [1.5, {"a": None}]}]
 
 
 def test_a_damaged_document_is_refused_in_one_line(tmp_path: Path) -> None:
@@ -89,9 +123,16 @@ def test_a_second_process_in_the_same_run_is_refused_until_the_first_is_gone(tmp
     holder = context.Process(target=_hold, args=(str(tmp_path), ready, done))
     holder.start()
     assert ready.wait(30)
-    with pytest.raises(RunError, match="another process"), lock(tmp_path, wait_s=0.2):
+    with pytest.raises(RunError, match=rf"another process \(number {holder.pid} on "), lock(tmp_path, wait_s=0.2):
+        pass
+    with lock(tmp_path, wait_s=0, name=DRIVER_LOCK):
         pass
     holder.kill()
     holder.join(30)
     with lock(tmp_path, wait_s=5):
+        pass
+
+
+def test_a_folder_that_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="gone: cannot be written: No such file"), lock(tmp_path / "gone"):
         pass

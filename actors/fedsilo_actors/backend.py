@@ -71,6 +71,7 @@ class RayBackend:
 
     def revive(self, method: Method, folder: Path | None, hashes: Mapping[int, str]) -> None:
         """Waits for lost clients to be started again by Ray and gives them supplies, method and private state."""
+        self._lost |= self._also_lost()
         for client in sorted(self._lost):
             self._wait_for_restart(client)
             self._answers({client: self._actors[client].enter.remote(method)}, "restart")
@@ -78,6 +79,22 @@ class RayBackend:
                 call = self._actors[client].restore.remote(str(folder), hashes[client])
                 self._answers({client: call}, "restore")
         self._lost.clear()
+
+    def _also_lost(self) -> set[int]:
+        """Clients that died with the one that was noticed, as all on a dead node do; each alone would cost a retry."""
+        calls: dict[int, Any] = {
+            n: actor.is_supplied.remote() for n, actor in enumerate(self._actors) if n not in self._lost
+        }
+        lost = set()
+        for client, call in calls.items():
+            try:
+                if not ray.get(call, timeout=self._timeout_s):
+                    lost.add(client)
+            except RayActorError:
+                lost.add(client)
+            except GetTimeoutError:
+                pass  # still at the work of the round before; the next call has a limit of its own
+        return lost
 
     def _wait_for_restart(self, client: int) -> None:
         """Supplies an actor as soon as it is there; until then Ray answers that it is unavailable."""

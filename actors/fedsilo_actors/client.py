@@ -81,6 +81,11 @@ class ClientActor:
         self._client = Client(data, model.unpack(), supplies.rules, supplies.method)
 
     @ray.method
+    def is_supplied(self) -> bool:
+        """Returns whether there is a client in this actor: not in one that Ray has started again."""
+        return self._client is not None
+
+    @ray.method
     def train(self, task: ClientTask) -> ClientUpdate:
         """Returns the client's update for one exchange."""
         return self._known("train").train(task)

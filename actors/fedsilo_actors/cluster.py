@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import logging
 import os
+import signal
+import threading
 import warnings
 from collections.abc import Iterator
 from typing import Any
@@ -38,7 +40,7 @@ def cluster(section: Actors) -> Iterator[str]:
     # Ray sends usage statistics unless told not to: nothing leaves the researcher's machine by our doing.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
     try:
-        with warnings.catch_warnings():
+        with warnings.catch_warnings(), _own_sigterm():
             warnings.simplefilter("ignore")
             context = ray.init(**_arguments(section))
     except Exception as error:
@@ -52,6 +54,15 @@ def cluster(section: Actors) -> Iterator[str]:
         yield str(getattr(context, "dashboard_url", "") or "")
     finally:
         ray.shutdown()
+
+
+@contextlib.contextmanager
+def _own_sigterm() -> Iterator[None]:
+    """Gives the program its answer to SIGTERM back, which Ray replaces by its own when it starts."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    if callable(before) and threading.current_thread() is threading.main_thread():
+        signal.signal(signal.SIGTERM, before)
 
 
 def total() -> dict[str, float]:

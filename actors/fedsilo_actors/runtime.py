@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -116,8 +117,10 @@ def _resources(demand: Demand) -> dict[str, Any]:
 
 @contextlib.contextmanager
 def ray_runtime(section: Actors) -> Iterator[RayRuntime]:
-    """Holds a connection to Ray and yields a runtime on it."""
-    with cluster(section):
+    """Holds a connection to Ray and yields a runtime on it; says where the dashboard is, if one was asked for."""
+    with cluster(section) as dashboard:
+        if dashboard and section.dashboard:
+            print(f"Ray dashboard: http://{dashboard}", file=sys.stderr)
         yield RayRuntime(section)
 
 

@@ -7,6 +7,7 @@ A checkpoint is written to a temporary folder, synced and renamed, so a folder `
 from __future__ import annotations
 
 import os
+import re
 import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -20,6 +21,7 @@ from fedsilo.records import read_json, write_json
 from fedsilo.state import read_state, sha256, write_state
 
 EMPTY = sha256({})
+_NAME = re.compile(r"round-([0-9]{4,})")
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,7 @@ class Checkpoints:
             private = dict(save(temporary))
             hashes = {str(client): value for client, value in private.items()}
             write_json(temporary / "checkpoint.json", {"round": round, "shared": shared_hash, "private": hashes})
+            _sync(temporary)
             temporary.rename(final)
             _sync(self._folder)
         except OSError as error:
@@ -89,7 +92,11 @@ class Checkpoints:
         return Checkpoint(folder, round, shared, private)
 
     def _all(self) -> list[Path]:
-        return sorted(self._folder.glob("round-*"))
+        """All checkpoints, the newest last: by number, since round-10000 comes before round-9999 by name."""
+        found = [
+            (int(match[1]), folder) for folder in self._folder.glob("*") if (match := _NAME.fullmatch(folder.name))
+        ]
+        return [folder for _, folder in sorted(found)]
 
     def _prune(self) -> None:
         for folder in self._all()[: -self._keep]:

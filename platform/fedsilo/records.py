@@ -13,19 +13,23 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import json
+import math
 import os
+import platform
 import time
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, is_dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 from fedsilo.errors import RunError
 from fedsilo.state import write_bytes
 
 ROUNDS, CLIENTS, WIRE = "rounds.jsonl", "clients.jsonl", "wire.jsonl"
 JOURNALS = (ROUNDS, CLIENTS, WIRE)
+ROUNDS_LOCK, DRIVER_LOCK = ".lock", ".driver.lock"
 
 
 def create_run_folder(root: Path, name: str) -> Path:
@@ -55,13 +59,19 @@ def find_run_folder(path: Path) -> Path:
 
 
 @contextlib.contextmanager
-def lock(folder: Path, wait_s: float = 10.0) -> Iterator[None]:
+def lock(folder: Path, wait_s: float = 10.0, name: str = ROUNDS_LOCK) -> Iterator[None]:
     """Holds the run folder for this process; the system releases it even after `kill -9`.
 
+    Args:
+        folder: The run's folder.
+        wait_s: How long to wait for whoever holds it, seconds.
+        name: `ROUNDS_LOCK` for whoever runs the rounds, which outlives a killed driver for a moment; `DRIVER_LOCK` for
+            the process that was asked to run or resume.
+
     Raises:
-        RunError: Another process holds it for longer than `wait_s` seconds.
+        RunError: Another process holds it for longer, or the folder cannot be written.
     """
-    with (folder / ".lock").open("w") as file:
+    with _opened_lock(folder / name) as file:
         deadline = time.monotonic() + wait_s
         while True:
             try:
@@ -69,9 +79,26 @@ def lock(folder: Path, wait_s: float = 10.0) -> Iterator[None]:
                 break
             except BlockingIOError:
                 if time.monotonic() > deadline:
-                    raise RunError(f"{folder}: another process is running in it. Wait for it or stop it.") from None
+                    file.seek(0)
+                    holder = file.read() or "another process"
+                    raise RunError(f"{folder}: {holder} is running in it. Wait for it or stop it.") from None
                 time.sleep(0.1)
+        _sign(file)
         yield
+
+
+def _sign(file: TextIO) -> None:
+    """Leaves word of who holds the lock; a courtesy, so that a full disk is no reason to stop here."""
+    with contextlib.suppress(OSError):
+        os.truncate(file.fileno(), 0)
+        os.write(file.fileno(), f"another process (number {os.getpid()} on {platform.node()})".encode())
+
+
+def _opened_lock(path: Path) -> TextIO:
+    try:
+        return path.open("a+")  # not "w": that would wipe out the word of whoever holds it
+    except OSError as error:
+        raise RunError(f"{path.parent}: cannot be written: {error.strerror}. Copy the run elsewhere.") from error
 
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
@@ -91,16 +118,18 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def read_lines(path: Path) -> list[dict[str, Any]]:
-    """Returns the whole lines of a journal; a last line cut off by a crash is left out."""
+    """Returns the records of a journal; a line that is none, such as a last one cut off by a crash, is left out."""
     if not path.exists():
         return []
-    lines = []
-    for text in path.read_text(encoding="utf-8").splitlines():
-        try:
-            lines.append(json.loads(text))
-        except ValueError:
-            break
-    return lines
+    return [record for record in map(_record, path.read_bytes().splitlines()) if record is not None]
+
+
+def _record(line: bytes) -> dict[str, Any] | None:
+    try:
+        record = json.loads(line)
+    except ValueError:
+        return None
+    return record if isinstance(record, dict) and isinstance(record.get("round"), int) else None
 
 
 class Journals:
@@ -117,7 +146,7 @@ class Journals:
     def add(self, journal: str, record: Any) -> None:
         """Keeps one record (a mapping or a dataclass) for the next commit."""
         document = asdict(record) if is_dataclass(record) and not isinstance(record, type) else record
-        self._pending[journal].append(json.dumps(document, ensure_ascii=False, separators=(",", ":")))
+        self._pending[journal].append(_line(document))
 
     def discard(self) -> None:
         """Forgets what was not committed."""
@@ -141,11 +170,44 @@ class Journals:
             lines.clear()
 
     def rewind(self, rounds: int) -> None:
-        """Drops all records of rounds from number `rounds` on: they will be made again."""
+        """Drops all records of rounds from number `rounds` on: they will be made again.
+
+        Raises:
+            RunError: Records of earlier rounds are missing; a result without them would be another one.
+        """
         self.discard()
-        for name in JOURNALS:
+        kept = {name: [x for x in read_lines(self.folder / name) if x["round"] < rounds] for name in JOURNALS}
+        self._require(rounds, kept[ROUNDS], kept[CLIENTS])
+        for name, records in kept.items():
             path = self.folder / name
-            kept = [line for line in read_lines(path) if line["round"] < rounds]
             if path.exists():
-                text = "".join(json.dumps(x, ensure_ascii=False, separators=(",", ":")) + "\n" for x in kept)
-                write_bytes(path, text.encode())
+                write_bytes(path, "".join(f"{_line(record)}\n" for record in records).encode())
+
+    def _require(self, rounds: int, done: Sequence[dict[str, Any]], scores: Sequence[dict[str, Any]]) -> None:
+        """Refuses journals without one record per round, or with fewer clients in one evaluation than in another."""
+        evaluated = {record["round"] for record in done if record.get("local_accuracy") is not None}
+        measured = Counter(score["round"] for score in scores)
+        most = max(measured.values(), default=1)
+        name = ""
+        if [record["round"] for record in done] != list(range(rounds)):
+            name = ROUNDS
+        elif any(measured[round] != most for round in evaluated):
+            name = CLIENTS
+        if name:
+            raise RunError(
+                f"{self.folder / name}: records of rounds before {rounds} are missing or damaged. "
+                f"Put the file back, or delete {self.folder / 'checkpoints'} to have all rounds made again."
+            )
+
+
+def _line(document: Mapping[str, Any]) -> str:
+    return json.dumps(plain(document), ensure_ascii=False, separators=(",", ":"), allow_nan=False)
+
+
+def plain(value: Any) -> Any:
+    """Returns the value as JSON can hold it: nan and infinities, which it has no words for, as None."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {key: plain(item) for key, item in value.items()}
+    return [plain(item) for item in value] if isinstance(value, (list, tuple)) else value

@@ -20,19 +20,22 @@ from fedsilo.backends.serial import SerialRuntime
 from fedsilo.client import ClientRules
 from fedsilo.contracts import Facts, Method, Progress
 from fedsilo.environment import environment
-from fedsilo.errors import FedsiloError, RunError
+from fedsilo.errors import FedsiloError
 from fedsilo.federation import Outcome, Plan
 from fedsilo.job import Job, Part, Watch
 from fedsilo.methods.zero_shot import ZeroShot
+from fedsilo.origin import keep_origin
 from fedsilo.preparation import Encoders, Prepared, prepare
-from fedsilo.records import create_run_folder, find_run_folder, read_json, write_json
+from fedsilo.records import DRIVER_LOCK, ROUNDS_LOCK, create_run_folder, find_run_folder, lock, write_json
 from fedsilo.registry import find, name_of
-from fedsilo.report.partition_picture import draw_partition
 from fedsilo.results import Run
 from fedsilo.scenario.dumping import to_yaml
 from fedsilo.scenario.sections import Scenario
 from fedsilo.state import to_arrays, write_bytes
 from fedsilo.summary import summarise
+
+DRIVER_WAIT_S = 1.0
+"""How long a second process waits for the first, seconds."""
 
 
 class Runtime(Encoders, Protocol):
@@ -71,23 +74,27 @@ def go(folder: Path, listener: Listener | None = None) -> Run:
     Raises:
         FedsiloError: Whatever the user can act on; the folder then holds all that was finished. A folder in which
             nothing was finished is removed when the scenario cannot be run at all.
+        RunError: Another process is at work in the folder.
     """
     run = Run(find_run_folder(folder))
     if run.finished:
         return run
-    try:
-        return _execute(run.scenario, folder, listener or Listener())
-    except FedsiloError:
-        if {path.name for path in folder.iterdir()} <= {"scenario.yaml", ".lock"}:
-            shutil.rmtree(folder)
-        raise
+    with lock(folder, DRIVER_WAIT_S, DRIVER_LOCK):
+        if run.finished:  # by whoever held it a moment ago
+            return run
+        try:
+            return _execute(run.scenario, folder, listener or Listener())
+        except FedsiloError:
+            if {path.name for path in folder.iterdir()} <= {"scenario.yaml", ROUNDS_LOCK, DRIVER_LOCK}:
+                shutil.rmtree(folder)
+            raise
 
 
 def _execute(scenario: Scenario, folder: Path, listener: Listener) -> Run:
     with _threads(scenario.actors.threads), _runtime(scenario) as runtime:
         methods = dict(_methods(scenario))
         prepared = prepare(scenario, list(methods.values()), runtime, listener.progress)
-        _keep_origin(prepared, folder)
+        keep_origin(scenario, prepared, folder)
         write_json(folder / "environment.json", environment())
         listener.prepared(prepared, folder)
         rules = _rules(scenario, prepared)
@@ -96,38 +103,6 @@ def _execute(scenario: Scenario, folder: Path, listener: Listener) -> Run:
         outcomes = runtime.run(job, prepared, rules, listener.watch)
     _conclude(scenario, prepared, folder, rules, outcomes)
     return Run(folder)
-
-
-def _keep_origin(prepared: Prepared, folder: Path) -> None:
-    """Writes what the run begins with, or holds a resumed run to it."""
-    path = folder / "data.json"
-    if not path.exists():
-        prepared.manifest.write(folder / "partition.json")
-        draw_partition(prepared.manifest, folder / "partition.png", prepared.name)
-        write_json(path, _origin(prepared))
-        return
-    before, now = read_json(path), _origin(prepared)
-    for name, what in (("split_sha256", "data or partition"), ("backbone_sha256", "backbone's weights")):
-        if before.get(name) != now[name]:
-            raise RunError(
-                f"{folder}: the {what} are not those the run began with (sha256 {now[name][:12]}, "
-                f"was {str(before.get(name))[:12]}). Put them back, or start a new run."
-            )
-
-
-def _origin(prepared: Prepared) -> dict[str, Any]:
-    images = prepared.images
-    return {
-        "classes": images.classes,
-        "domains": images.domains,
-        "template": images.template,
-        "train": len(images.train),
-        "test": len(images.test),
-        "data_sha256": prepared.manifest.fingerprint,
-        "split_sha256": prepared.manifest.split_sha256,
-        "backbone_sha256": prepared.backbone,
-        "notices": images.notices,
-    }
 
 
 def _methods(scenario: Scenario) -> Iterator[tuple[str, Method]]:

@@ -9,6 +9,7 @@ import hashlib
 import os
 import warnings
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -86,5 +87,6 @@ def write_bytes(path: Path, content: bytes) -> None:
             os.fsync(file.fileno())
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):  # a file system that became read-only
+            temporary.unlink(missing_ok=True)
         raise RunError(f"{path}: cannot be written: {error.strerror}. Free space or choose another folder.") from error

@@ -1,7 +1,8 @@
-"""Whole runs on Ray from the command line: killed drivers, killed coordinators, interrupts. Slow: each starts Ray."""
+"""Whole runs on Ray from the command line: killed drivers and coordinators, interrupts. Slow: each starts Ray."""
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -13,6 +14,9 @@ from typing import Any
 import pytest
 
 from fedsilo.records import read_lines
+
+RAYLET = re.compile(r"(\x1b\[\d+m)?\(raylet\)|\s*$")
+"""Lines of Ray's own about a worker that died; they go to standard error."""
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -84,15 +88,40 @@ def test_a_killed_driver_resumes_to_the_hashes_of_the_whole_run(
     assert [line["round"] for line in read_lines(folder / "rounds.jsonl")] == list(range(40))
 
 
+@pytest.mark.timeout(600)
+def test_a_killed_coordinator_is_one_line_and_resumes_to_the_hashes_of_the_whole_run(
+    fedsilo: Any, tmp_path: Path
+) -> None:
+    write(tmp_path, "promptfl", 60)
+    process = fedsilo("run", "s.yaml", "--json", "tracking.root=killed")
+    folder = wait_for_round(tmp_path / "killed", 1)
+    found = re.search(r"number (\d+) on", (folder / ".lock").read_text())
+    assert found
+    os.kill(int(found[1]), signal.SIGKILL)
+    out, err = process.communicate(timeout=150)
+    assert process.returncode == 1, err
+    assert out == ""
+    ours = [line for line in err.splitlines() if not RAYLET.match(line)]
+    assert len(ours) == 1, err
+    assert ours[0].startswith("the coordinator died: ")
+    assert f"`fedsilo resume killed/{folder.name}`" in ours[0]
+    assert not (folder / "result.json").exists()
+    resumed = result(fedsilo("resume", f"killed/{folder.name}", "--json"))
+    serial = result(fedsilo("run", "s.yaml", "--json", "actors.backend=serial", "tracking.root=serial"))
+    assert resumed["hashes"] == serial["hashes"]
+    assert [line["round"] for line in read_lines(folder / "rounds.jsonl")] == list(range(60))
+
+
 @pytest.mark.timeout(400)
-def test_an_interrupt_leaves_a_run_that_resumes(fedsilo: Any, tmp_path: Path) -> None:
-    write(tmp_path, "promptfl", 300)
+@pytest.mark.parametrize(("sign", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)], ids=["ctrl-c", "terminated"])
+def test_an_interrupt_leaves_a_run_that_resumes(fedsilo: Any, tmp_path: Path, sign: int, code: int) -> None:
+    write(tmp_path, "promptfl", 120)
     process = fedsilo("run", "s.yaml", "tracking.root=runs")
     folder = wait_for_round(tmp_path / "runs", 1)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(sign)
     _, err = process.communicate(timeout=100)
-    assert process.returncode == 130, err
+    assert process.returncode == code, err
     assert f"fedsilo resume runs/{folder.name}" in err
     assert "Traceback" not in err
     serial = result(fedsilo("resume", f"runs/{folder.name}", "--json"))
-    assert serial["rows"][-1]["rounds"] == 300
+    assert serial["rows"][-1]["rounds"] == 120

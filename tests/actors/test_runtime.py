@@ -58,17 +58,20 @@ def test_ray_and_serial_runs_are_identical(runtime: RayRuntime, world: Any, tmp_
     assert not [actor for actor in ray.util.list_named_actors(all_namespaces=True) if "client" in actor["name"]]
 
 
-def test_a_killed_client_comes_back_and_changes_no_bit(runtime: RayRuntime, world: Any, tmp_path: Path) -> None:
+@pytest.mark.parametrize("victims", [[1], [0, 1, 2]], ids=["one", "all at once"])
+def test_killed_clients_come_back_and_change_no_bit(
+    runtime: RayRuntime, world: Any, tmp_path: Path, victims: list[int]
+) -> None:
     here, folder, method = world(rounds=60), tmp_path / "ray", Local(context_length=3)
     folder.mkdir()
 
     def kill(part: str, record: RoundRecord) -> None:
         if record.round == 1:
-            victim = ray.get_actor("ray client 01")
-            pid = ray.get(victim.__ray_call__.remote(lambda self: os.getpid()))
-            os.kill(pid, signal.SIGKILL)
+            actors = [ray.get_actor(f"ray client {number:02d}") for number in victims]
+            for pid in ray.get([actor.__ray_call__.remote(lambda self: os.getpid()) for actor in actors]):
+                os.kill(pid, signal.SIGKILL)
 
-    outcomes = runtime.run(here.job(folder, method), here.prepared(), here.rules, kill)
+    outcomes = runtime.run(here.job(folder, method, retries=1), here.prepared(), here.rules, kill)
     assert any("tried again" in notice for notice in outcomes["method"].notices)
     assert hashes(outcomes) == hashes(serial(here, tmp_path / "serial", method))
 

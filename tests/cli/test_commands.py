@@ -7,6 +7,8 @@ import os
 import re
 import subprocess
 import sys
+import time
+from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
@@ -210,6 +212,63 @@ def test_data_that_changed_under_a_run_are_refused_on_resume(shell: Shell, finis
     assert "data or partition are not those the run began with" in shell("resume", "runs/copy", code=2).stderr
     (copy / "scenario.yaml").write_text(text.replace("pretrained: ''", "pretrained: random"))
     assert "backbone's weights are not those" in shell("resume", "runs/copy", code=2).stderr
+    (copy / "scenario.yaml").write_text(text.replace("learning_rate: 0.1", "learning_rate: 0.2"))
+    assert "scenario's settings are not those" in shell("resume", "runs/copy", code=2).stderr
+    (copy / "scenario.yaml").write_text(text.replace("name: small", "name: moved").replace("root: runs", "root: other"))
+    assert shell.json("resume", "runs/copy")["sha256"] == finished["sha256"]
+
+
+def test_a_run_at_work_is_left_alone_by_a_second_process_and_stops_resumably_when_terminated(shell: Shell) -> None:
+    words = ("run", "small.yaml", "training.rounds=100000", "tracking.root=long")
+    first = subprocess.Popen(
+        [sys.executable, "-m", "fedsilo", *words],
+        cwd=shell.folder,
+        env={**os.environ, **shell.environment},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        folder = wait_for(lambda: next(shell.folder.glob("long/*/rounds.jsonl"), None)).parent
+        run = str(folder.relative_to(shell.folder))
+        done = shell("resume", run, code=2)
+        assert re.fullmatch(
+            rf"{run}: another process \(number {first.pid} on .*\) is running in it\. .*\n", done.stderr
+        )
+        assert first.poll() is None
+        first.terminate()
+        out, err = first.communicate(timeout=60)
+    finally:
+        first.kill()
+    assert (first.returncode, out, err) == (143, "", f"stopped. Go on with: fedsilo resume {run}\n")
+    assert "not finished" in shell("show", run).stdout
+
+
+def wait_for(found: Callable[[], Path | None], seconds: float = 150.0) -> Path:
+    deadline = time.monotonic() + seconds
+    while time.monotonic() < deadline:
+        if path := found():
+            return path
+        time.sleep(0.05)
+    raise AssertionError("waited in vain")
+
+
+def test_names_may_be_what_rich_takes_for_its_marks(shell: Shell, finished: dict[str, Any]) -> None:
+    Image.new("RGB", (30, 50)).save(shell.folder / "[red]a[__b].png")
+    assert "[red]a[__b].png" in shell("predict", finished["run"], "--client", "1", "[red]a[__b].png").stdout
+    Image.new("RGB", (30, 50)).save(shell.folder / "[bold] :key: .png")
+    assert "[bold] :key: .png" in shell("predict", finished["run"], "--client", "1", "[bold] :key: .png").stdout
+
+
+def test_json_has_no_word_that_is_not_json(shell: Shell) -> None:
+    run = shell.json("run", "small.yaml", "method=zero_shot", "name=floor")["run"]
+
+    def refuse(word: str) -> None:
+        raise AssertionError(f"{word} is no JSON")
+
+    for text in (shell("show", run, "--json").stdout, (shell.folder / run / "rounds.jsonl").read_text()):
+        assert json.loads(text, parse_constant=refuse)
+    assert "rounds" in shell("show", run).stdout
 
 
 @pytest.mark.parametrize("fails", ["scenario.yaml", "partition.json", "partition.png", "rounds.jsonl", "result.json"])

@@ -11,7 +11,7 @@ def main() -> None:
     """Runs the command line and ends the process with its exit code.
 
     0: done. 1: a client or the coordinator failed. 2: something to put right in scenario, data, folder or machine.
-    130: interrupted.
+    130: interrupted. 143: terminated.
     """
     from fedsilo.cli.app import app
 

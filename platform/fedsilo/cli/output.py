@@ -8,17 +8,20 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 
+from fedsilo.records import plain
+
 WIDTH_WITHOUT_TERMINAL = 110
 
 
 def console() -> Console:
     """Returns the console for results; without a terminal a fixed width keeps tables whole in logs."""
-    return Console(width=None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL, highlight=False, soft_wrap=False)
+    width = None if sys.stdout.isatty() else WIDTH_WITHOUT_TERMINAL
+    return Console(width=width, highlight=False, soft_wrap=False, emoji=False)
 
 
 def progress_console() -> Console:
     """Returns the console for progress, on standard error."""
-    return Console(stderr=True, highlight=False)
+    return Console(stderr=True, highlight=False, emoji=False)
 
 
 def show(*parts: RenderableType) -> None:
@@ -34,5 +37,5 @@ def line(text: str) -> None:
 
 
 def show_json(document: Any) -> None:
-    """Prints one JSON document."""
-    print(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+    """Prints one JSON document; what is not a number is null, since JSON has no other word for it."""
+    print(json.dumps(plain(document), indent=2, ensure_ascii=False, allow_nan=False, default=str))

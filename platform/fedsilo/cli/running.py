@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -43,12 +47,34 @@ def _go(folder: Path, json: bool, quiet: bool) -> None:
 
     rounds = load(folder).scenario.training.rounds
     try:
-        with live(rounds, quiet or json) as listener:
+        # Ray tells of dead workers on standard output, which belongs to the result.
+        with _terminable(), redirect_stdout(sys.stderr), live(rounds, quiet or json) as listener:
             finished = go(folder, listener)
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, SystemExit):
         progress_console().print(f"stopped. Go on with: fedsilo resume {folder}", markup=False, highlight=False)
         raise
     conclude(finished, json)
+
+
+@contextmanager
+def _terminable() -> Iterator[None]:
+    """Has SIGTERM, by which batch systems end a job, stop a run as Ctrl-C does; the exit code is then 143."""
+
+    received: list[int] = []
+
+    def stop(number: int, frame: object) -> None:
+        received.append(number)
+        raise KeyboardInterrupt  # the one exception that Ray passes on as it is
+
+    before = signal.signal(signal.SIGTERM, stop)
+    try:
+        yield
+    except KeyboardInterrupt:
+        if received:
+            raise SystemExit(128 + received[0]) from None
+        raise
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def conclude(run: Run, json: bool) -> None:

@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 from PIL import Image, UnidentifiedImageError
+from rich.markup import escape
 from rich.table import Table
 
 from fedsilo.cli.output import line, show, show_json
@@ -28,11 +29,13 @@ def predict(
     if json:
         show_json(frame.to_dict("records"))
         return
-    table = Table(title=f"{folder.name}: client {client:02d}", title_justify="left")
+    table = Table(title=f"{escape(folder.name)}: client {client:02d}", title_justify="left")
     for title in ("image", "class", "probability", "next best"):
         table.add_column(title, justify="right" if title == "probability" else "left")
     for row in frame.to_dict("records"):
-        table.add_row(row["image"], row["class"], f"{row['probability']:.3f}", row["next_best"])
+        # Names of files and classes are anything, also what rich takes for its own marks.
+        words = [escape(row[name]) for name in ("image", "class", "next_best")]
+        table.add_row(words[0], words[1], f"{row['probability']:.3f}", words[2])
     show(table)
 
 

@@ -67,7 +67,7 @@ def rounds_table(run: Run, newest: int = 20) -> Table:
         table.add_row(
             str(record["round"]),
             str(len(record["participants"])),
-            f"{record['loss']:.4f}",
+            "" if _present(record["loss"]) is None else f"{record['loss']:.4f}",
             percent(_present(record["local_accuracy"])),
             percent(_present(record["worst_accuracy"])),
             f"{record['upload_bytes'] / 1000:.1f}",

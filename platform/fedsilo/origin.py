@@ -1,0 +1,72 @@
+"""What a run begins with, written once into its folder, and whether a resumed run still begins with the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from pathlib import Path
+from typing import Any
+
+from fedsilo.errors import RunError
+from fedsilo.preparation import Prepared
+from fedsilo.records import read_json, write_json
+from fedsilo.report.partition_picture import draw_partition
+from fedsilo.scenario.dumping import to_mapping
+from fedsilo.scenario.sections import Scenario
+
+HELD_TO = {
+    "split_sha256": "data or partition",
+    "backbone_sha256": "backbone's weights",
+    "settings_sha256": "scenario's settings",
+}
+"""What a resumed run must have in common with its beginning, by its name in data.json."""
+
+SETTINGS = ("seed", "method", "training", "evaluation", "privacy", "aggregation")
+
+
+def keep_origin(scenario: Scenario, prepared: Prepared, folder: Path) -> None:
+    """Writes partition, picture and data.json into a new run's folder, or holds a resumed run to them.
+
+    Raises:
+        RunError: The run began with other data, another partition, backbone or settings, or cannot be written.
+    """
+    path = folder / "data.json"
+    if not path.exists():
+        prepared.manifest.write(folder / "partition.json")
+        draw_partition(prepared.manifest, folder / "partition.png", prepared.name)
+        write_json(path, _origin(scenario, prepared))
+        return
+    before, now = read_json(path), _origin(scenario, prepared)
+    for name, what in HELD_TO.items():
+        if before.get(name) != now[name]:
+            raise RunError(
+                f"{folder}: the {what} are not those the run began with (sha256 {now[name][:12]}, "
+                f"was {str(before.get(name))[:12]}). Put them back, or start a new run."
+            )
+
+
+def _origin(scenario: Scenario, prepared: Prepared) -> dict[str, Any]:
+    images = prepared.images
+    return {
+        "classes": images.classes,
+        "domains": images.domains,
+        "template": images.template,
+        "train": len(images.train),
+        "test": len(images.test),
+        "data_sha256": prepared.manifest.fingerprint,
+        "split_sha256": prepared.manifest.split_sha256,
+        "backbone_sha256": prepared.backbone,
+        "settings_sha256": settings_sha256(scenario, images.template),
+        "notices": images.notices,
+    }
+
+
+def settings_sha256(scenario: Scenario, template: str) -> str:
+    """Returns the hash of what the numbers depend on beside data, partition and weights, which have their own.
+
+    Names, folders and places to run are not in it: a run may be moved and resumed on other machines.
+    """
+    written = to_mapping(scenario)
+    settings = {section: written[section] for section in SETTINGS}
+    rest = [scenario.backbone.precision, scenario.actors.threads, template]
+    return hashlib.sha256(json.dumps([settings, rest], sort_keys=True).encode()).hexdigest()
