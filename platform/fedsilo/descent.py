@@ -33,7 +33,13 @@ class Descent:
     steps: int
 
 
-def descend(work: LocalWork, start: State, loss: Loss, epochs: range | None = None) -> Descent:
+def descend(
+    work: LocalWork,
+    start: State,
+    loss: Loss,
+    epochs: range | None = None,
+    factors: Mapping[str, float] | None = None,
+) -> Descent:
     """Returns the parameters after stochastic gradient descent from `start`.
 
     Args:
@@ -41,12 +47,13 @@ def descend(work: LocalWork, start: State, loss: Loss, epochs: range | None = No
         start: The parameters by name.
         loss: Loss of a batch, differentiable in the parameters.
         epochs: Which epochs, by number; those of the round by default.
+        factors: By what the learning rate of single tensors is multiplied.
 
     Raises:
         ClientError: The loss is not finite.
     """
     parameters = {name: tensor.detach().clone() for name, tensor in start.items()}
-    stepper = Stepper(work.training.optimizer, parameters, work.private)
+    stepper = Stepper(work.training.optimizer, parameters, work.private, factors)
     total, steps = 0.0, 0
     for epoch in range(work.training.local_epochs) if epochs is None else epochs:
         for batch in work.batches(epoch):

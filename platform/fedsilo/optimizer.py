@@ -6,6 +6,7 @@ two seconds of CPU in every client process. The bits are the same; a test holds 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -36,9 +37,18 @@ class Optimizer:
 class Stepper:
     """Steps parameters down their gradients."""
 
-    def __init__(self, section: Optimizer, parameters: State, state: State) -> None:
-        """Takes the parameters, changed in place, and the memory that a state has of them, if any."""
-        self._section, self._parameters = section, parameters
+    def __init__(
+        self, section: Optimizer, parameters: State, state: State, factors: Mapping[str, float] | None = None
+    ) -> None:
+        """Makes a stepper.
+
+        Args:
+            section: The scenario's optimiser.
+            parameters: The tensors, changed in place.
+            state: Where the optimiser's memory of them is, if there is any.
+            factors: By what the learning rate of single parameters is multiplied; 1 for those not named.
+        """
+        self._section, self._parameters, self._factors = section, parameters, factors or {}
         self._memory = {name: tensor.clone() for name, tensor in state.items() if name.startswith(MEMORY)}
 
     @torch.no_grad()
@@ -52,6 +62,9 @@ class Stepper:
         """Returns the optimiser's tensors, named for the state that keeps them."""
         return dict(self._memory)
 
+    def _rate(self, name: str) -> float:
+        return self._section.learning_rate * self._factors.get(name, 1.0)
+
     def _sgd(self, name: str, parameter: Tensor, gradient: Tensor) -> None:
         section, slot = self._section, f"{MEMORY}{name}/momentum"
         buffers = [self._memory.get(slot)]
@@ -62,7 +75,7 @@ class Stepper:
             foreach=False,
             weight_decay=section.weight_decay,
             momentum=section.momentum,
-            lr=section.learning_rate,
+            lr=self._rate(name),
             dampening=0.0,
             nesterov=False,
             maximize=False,
@@ -85,7 +98,7 @@ class Stepper:
             amsgrad=False,
             beta1=0.9,
             beta2=0.999,
-            lr=self._section.learning_rate,
+            lr=self._rate(name),
             weight_decay=self._section.weight_decay,
             eps=1e-8,
             maximize=False,

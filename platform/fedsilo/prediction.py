@@ -31,7 +31,7 @@ def predict(
         scenario: The run's scenario; its backbone and method are used.
         classes: Class names in label order.
         template: The data set's hand-written prompt.
-        shared: The run's shared state.
+        shared: What the client receives of the run's shared state.
         private: The client's private state.
         images: RGB images of any size.
     """

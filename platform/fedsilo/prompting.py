@@ -1,4 +1,4 @@
-"""What methods that learn prompts have in common: the context's keys, its start, and how it is trained.
+"""What learning methods have in common: how they are trained, and for those that learn prompts the context's keys.
 
 A method says which tensors it shares and which it keeps, and gives a loss. Whether clients train for whole epochs and
 send the result (FedAvg) or send the gradient of every batch (FedSGD, as in DP-FPL) is a key, so that methods can be
@@ -10,6 +10,7 @@ Dimensions: K classes, L context tokens, N prompts, W text width, D joint width.
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -77,7 +78,7 @@ class PromptMethod(Method):
 
 
 @dataclass(frozen=True)
-class DescentMethod(PromptMethod):
+class TrainedMethod(Method):
     """A method trained by gradient descent on the shared tensors `uploads` and the private tensors `learns`."""
 
     learns: ClassVar[tuple[str, ...]] = ()
@@ -94,6 +95,11 @@ class DescentMethod(PromptMethod):
     def personal(self) -> bool:
         """Returns whether clients learn tensors of their own."""
         return bool(self.learns)
+
+    @property
+    def rate_factors(self) -> Mapping[str, float]:
+        """Returns by what the learning rate of single tensors is multiplied; 1 for those not named."""
+        return {}
 
     @property
     def uploads_gradients(self) -> bool:
@@ -133,7 +139,7 @@ class DescentMethod(PromptMethod):
         """Returns what local epochs, or one batch, make of the tensors."""
         if self.synchronise == BATCH:
             return self._one_batch(work)
-        end = descend(work, self.parameters(work), self.loss(work))
+        end = descend(work, self.parameters(work), self.loss(work), factors=self.rate_factors)
         upload = {name: end.parameters[name] for name in self.uploads}
         own = {name: end.parameters[name] for name in self.learns}
         private = {**without_memory(work.private), **own, **end.memory}
@@ -154,7 +160,12 @@ class DescentMethod(PromptMethod):
                 work.seed, "private noise", round=work.round, client=work.client, step=work.exchange
             )
             gradients = dict(work.mechanism.protect_private(gradients, Release({}, 1, noise)))
-        stepper = Stepper(work.training.optimizer, own, work.private)
+        stepper = Stepper(work.training.optimizer, own, work.private, self.rate_factors)
         with torch.no_grad():
             stepper.step(self.recombine(leaves, gradients))
         return LocalResult(upload, {**work.private, **own, **stepper.memory()}, value, 1)
+
+
+@dataclass(frozen=True)
+class DescentMethod(TrainedMethod, PromptMethod):
+    """A method that learns contexts by gradient descent."""

@@ -96,7 +96,8 @@ class Run:
 
         self._known(client)
         template = str(read_json(self.folder / "data.json")["template"])
-        return predict(self.scenario, self.manifest.classes, template, self.shared, self.private(client), images)
+        received = self.scenario.method.download(self.shared, client)
+        return predict(self.scenario, self.manifest.classes, template, received, self.private(client), images)
 
     def _known(self, client: int) -> None:
         count = len(self.manifest.clients)

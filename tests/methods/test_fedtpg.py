@@ -1,0 +1,110 @@
+"""FedTPG: the network against torch's modules, whose class names it reads, what is sent and how it is averaged."""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from fedsilo.aggregation.plain import Plain
+from fedsilo.contracts import ClientTask
+from fedsilo.errors import BackboneError
+from fedsilo.methods.fedtpg import OWN_CLASSES, FedTPG
+
+METHOD = FedTPG(context_length=3)
+
+
+def test_the_network_is_attention_and_a_gated_layer_behind_norms_with_residuals(toy_model: Any) -> None:
+    generator = torch.Generator().manual_seed(2)
+    start = METHOD.initial_shared(toy_model, 0)
+    net = {name: tensor + 0.1 * torch.randn(tensor.shape, generator=generator) for name, tensor in start.items()}
+    own = torch.tensor([0.0, 1, 0, 1, 1])
+
+    def layer_norm(name: str, rows: torch.Tensor) -> torch.Tensor:
+        module = torch.nn.LayerNorm(rows.shape[-1])
+        module.load_state_dict({"weight": net[f"norm.{name}.weight"], "bias": net[f"norm.{name}.bias"]})
+        return module(rows)
+
+    attention = torch.nn.MultiheadAttention(16, 4, kdim=8, vdim=8)
+    biases = torch.cat([net["attention.query.bias"], torch.zeros(16), net["attention.value.bias"]])
+    attention.load_state_dict(
+        {
+            "q_proj_weight": net["attention.query.weight"],
+            "k_proj_weight": net["attention.key.weight"],
+            "v_proj_weight": net["attention.value.weight"],
+            "in_proj_bias": biases,
+            "out_proj.weight": net["attention.out.weight"],
+            "out_proj.bias": net["attention.out.bias"],
+        }
+    )
+    names = layer_norm("names", toy_model.zero_shot[[1, 3, 4]])
+    rows = net["queries"]
+    rows = rows + attention(layer_norm("queries", rows), names, names, need_weights=False)[0]
+    inner = layer_norm("forward", rows) @ net["forward.in.weight"].T + net["forward.in.bias"]
+    assert inner.shape == (3, 2 * 4 * 16)
+    gate = torch.nn.functional.gelu(inner[:, 64:])
+    expected = rows + (inner[:, :64] * gate) @ net["forward.out.weight"].T + net["forward.out.bias"]
+    torch.testing.assert_close(METHOD.context(toy_model, net, own), expected.detach())
+
+
+def test_the_queries_start_like_contexts_and_the_same_seed_starts_the_same(toy_model: Any) -> None:
+    start, again, other = (METHOD.initial_shared(toy_model, seed) for seed in (0, 0, 1))
+    assert set(start) == set(FedTPG.uploads)
+    assert 0.01 < float(start["queries"].std()) < 0.03
+    assert all(torch.equal(start[name], again[name]) for name in start)
+    assert not torch.equal(start["attention.key.weight"], other["attention.key.weight"])
+
+
+def only(here: Any, classes: list[int]) -> Any:
+    """The world in which client 0 has images of some classes only."""
+    labels = here.warehouse.train_labels
+    chosen = np.array([n for n in here.train[0] if labels[n] in classes])
+    return replace(here, train=[chosen, *here.train[1:]])
+
+
+def test_a_client_reads_the_names_of_its_training_images_only(world: Any) -> None:
+    here = only(world(), [1, 3])
+    client, initial = here.clients(METHOD)[0], here.plan(METHOD).initial
+    assert client._private[OWN_CLASSES].tolist() == [1.0] * 5
+    before = client.train(ClientTask(0, 0, initial)).tensors
+    assert client._private[OWN_CLASSES].tolist() == [0.0, 1.0, 0.0, 1.0, 0.0]
+    # What class 4 is called is nothing to this client's context: only its column of the scores may change.
+    shared = {name: torch.tensor(array) for name, array in before.items()}
+    zero_shot = here.model.zero_shot.clone()
+    zero_shot[4] = -zero_shot[4]
+    renamed = replace(here.model, zero_shot=zero_shot)
+    own = client._private[OWN_CLASSES]
+    assert torch.equal(METHOD.context(here.model, shared, own), METHOD.context(renamed, shared, own))
+    zero_shot[3] = -zero_shot[3]
+    assert not torch.equal(METHOD.context(here.model, shared, own), METHOD.context(renamed, shared, own))
+    pooled, _ = here.warehouse.test.batch(np.arange(3), 0)
+    assert METHOD.predictor(here.model, shared, client._private)(pooled, None).shape == (3, 5)
+
+
+def test_evaluation_writes_the_context_from_the_clients_own_names(world: Any) -> None:
+    here = only(world(), [1, 3])
+    client, initial = here.clients(METHOD)[0], here.plan(METHOD).initial
+    shared = {name: torch.tensor(array) for name, array in client.train(ClientTask(0, 0, initial)).tensors.items()}
+    pooled, _ = here.warehouse.test.batch(np.arange(3), 0)
+    text = here.model.text_features(METHOD.context(here.model, shared, torch.tensor([0.0, 1, 0, 1, 0])))
+    scores = METHOD.predictor(here.model, shared, client._private)(pooled, None)
+    torch.testing.assert_close(scores, here.model.score(pooled, text), rtol=0, atol=0)
+
+
+def test_the_network_is_sent_whole_the_names_are_not_and_clients_count_alike(world: Any) -> None:
+    here = world()
+    initial = here.plan(METHOD).initial
+    updates = [client.train(ClientTask(0, 0, initial)) for client in here.clients(METHOD)]
+    assert set(updates[0].tensors) == set(initial)
+    assert OWN_CLASSES not in updates[0].tensors
+    moved = [name for name in initial if not np.array_equal(updates[0].tensors[name], initial[name])]
+    assert set(moved) == set(initial)
+    mean = Plain().combine(updates, METHOD.uniform)
+    expected = np.mean([u.tensors["queries"].astype(np.float64) for u in updates], axis=0)
+    np.testing.assert_allclose(mean["queries"].numpy(), expected, rtol=1e-6, atol=1e-8)
+
+
+def test_heads_that_do_not_divide_the_width_are_named(toy_model: Any) -> None:
+    with pytest.raises(BackboneError, match=r"method\.heads: 3 heads do not divide the text width 16"):
+        FedTPG(heads=3).initial_shared(toy_model, 0)
