@@ -123,3 +123,9 @@ def test_a_domain_is_named_when_the_shots_left_only_one(images):
     for share in few_shot(images, whole, rule, seed=0):
         found = {*images.train.domains[share.train], *images.test.domains[share.test]}
         assert share.domain == (images.domains[found.pop()] if len(found) == 1 else "")
+
+
+def test_every_client_draws_for_itself(images):
+    (share,) = split(Iid(1), images)
+    one, other = few_shot(images, [share, share], Iid(2, shots=3), seed=0)
+    assert not np.array_equal(one.train, other.train)

@@ -33,7 +33,7 @@ Chance = np.random.Generator | np.random.RandomState
 
 @dataclass(frozen=True, slots=True)
 class CoarseDirichlet(Partition):
-    """Equal clients with few superclasses each, for data that has superclasses, such as CIFAR-100."""
+    """Clients of one size, each mostly of a few superclasses; for data that has superclasses, such as CIFAR-100."""
 
     clients: int = key(100, "Number of clients, >= 1; sizes differ by one image at most.")
     beta: float = key(0.3, "Concentration over superclasses, above 0: 0.1 gives a client few of them.")
