@@ -59,8 +59,21 @@ def _section(section: str) -> list[str]:
         about = next(row.meaning for row in describe("scenario") if row.key == section)
         return [f"{section}:  # {about}", *_lines(f"{section}.", describe(section))]
     others = ", ".join(row.key for row in describe(section) if row.key != NAMED[section])
-    head = f"{section}:  # Others: {others}; see `fedsilo describe {section}`." if others else f"{section}:"
-    return [head, *_lines(f"{section}.", describe(section, NAMED[section]))]
+    head = (
+        list(_heading_lines(section, f"Others: {others}; see `fedsilo describe {section}`."))
+        if others
+        else [f"{section}:"]
+    )
+    return [*head, *_lines(f"{section}.", describe(section, NAMED[section]))]
+
+
+def _heading_lines(section: str, note: str) -> Iterator[str]:
+    """The section's name with the note behind it, or below it where the line would be long."""
+    if len(section) + len(note) < LINE:
+        yield f"{section}:  # {note}"
+        return
+    yield f"{section}:"
+    yield from textwrap.wrap(note, LINE, initial_indent="  # ", subsequent_indent="  # ")
 
 
 def _lines(prefix: str, rows: list[Description]) -> Iterator[str]:
