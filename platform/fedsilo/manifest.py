@@ -87,6 +87,11 @@ class Manifest:
         """Hash of who holds what of which data; equal for the same split, whichever rule and seed led to it."""
         return _sha256([self.fingerprint, self.classes, [[client.train, client.test] for client in self.clients]])
 
+    @property
+    def held(self) -> NDArray[np.int64]:
+        """Positions of all training examples that some client holds, ascending."""
+        return np.unique(np.concatenate([np.array(client.train, dtype=np.int64) for client in self.clients]))
+
     def shares(self) -> list[Share]:
         """The clients' shares, as the partition gave them."""
         return [

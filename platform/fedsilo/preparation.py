@@ -26,7 +26,7 @@ from fedsilo.prompts.frozen import FrozenModel
 from fedsilo.registry import name_of
 from fedsilo.scenario.sections import Scenario
 from fedsilo.seeds import numpy_generator
-from fedsilo.warehouse import Warehouse
+from fedsilo.warehouse import Held, Warehouse
 
 
 class Encoders(Protocol):
@@ -97,7 +97,9 @@ def prepare(scenario: Scenario, methods: Sequence[Method], runtime: Encoders, pr
     if scenario.training.online:
         train = OnlineFeatures(loaded.images, images.train, scenario.seed, tokens)
     else:
-        train = features("training images", images.train, *(range(1, scenario.training.views + 1) or (0,)))
+        held = manifest.held  # with few shots of large data, a fraction of it
+        views = range(1, scenario.training.views + 1) or (0,)
+        train = Held(features("training images", images.train.take(held), *views), held)
     warehouse = Warehouse(train, images.train.labels, test, images.test.labels)
     notices = (*images.notices, *cache.notices)
     return Prepared(scenario.name, images, manifest, model, loaded.fingerprint, warehouse, notices)

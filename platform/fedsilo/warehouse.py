@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
 from torch import Tensor
 
 from fedsilo.client import ClientData
@@ -24,6 +25,27 @@ class Subset:
     def batch(self, indices: Indices, view: int) -> tuple[Tensor, Tensor | None]:
         """Returns the features of examples by their number within the subset."""
         return self.source.batch(self.positions[indices], view)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The features of those examples of a split that some client holds, found by their positions in the split.
+
+    Attributes:
+        source: Features of the held examples only.
+        positions: (h,) their positions in the split, ascending.
+    """
+
+    source: FeatureSource
+    positions: Indices
+
+    def __len__(self) -> int:
+        """Returns the number of examples held."""
+        return len(self.positions)
+
+    def batch(self, indices: Indices, view: int) -> tuple[Tensor, Tensor | None]:
+        """Returns the features of held examples by their positions in the split."""
+        return self.source.batch(np.searchsorted(self.positions, indices), view)
 
 
 @dataclass(frozen=True, slots=True)

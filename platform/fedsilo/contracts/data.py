@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import KW_ONLY, dataclass
+from functools import partial
 from typing import ClassVar, Protocol
 
 import numpy as np
@@ -46,6 +47,16 @@ class Examples:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+    def take(self, positions: Indices) -> Examples:
+        """Returns some of the examples, in the given order."""
+        digests = tuple(self.digests[position] for position in positions.tolist())
+        fetch = partial(_fetch_at, self.fetch, positions)
+        return Examples(self.labels[positions], self.domains[positions], fetch, digests)
+
+
+def _fetch_at(fetch: Callable[[int], Image.Image], positions: Indices, number: int) -> Image.Image:
+    return fetch(int(positions[number]))
 
 
 @dataclass(frozen=True, slots=True)

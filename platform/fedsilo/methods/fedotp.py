@@ -76,7 +76,7 @@ class FedOTP(DescentMethod):
         return lambda pooled, tokens: self._scores(model, texts, tokens)
 
     def _scores(self, model: FrozenModel, texts: Tensor, tokens: Tensor | None) -> Tensor:
-        """(B, K): sum of plan times similarity over patches and prompts; equals the paper's (1 - d) / tau up to a shift."""
+        """(B, K): sum of plan times similarity over patches and prompts, the paper's (1 - d) / tau up to a shift."""
         assert tokens is not None, "FedOTP declares needs_tokens"
         prompts, classes, _ = texts.shape
         patches = normalize(tokens, dim=-1)
