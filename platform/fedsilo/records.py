@@ -5,6 +5,7 @@ partition.json     the frozen partition          partition.png      its picture
 rounds.jsonl       one line per round            clients.jsonl      one per client and evaluation
 wire.jsonl         what crossed between coordinator and clients
 checkpoints/       the newest rounds             result.json        final numbers and hashes
+data.json          what the run began with       .lock, .driver.lock    who runs the rounds, who was asked to
 references/NAME/   the same for each method that was run for comparison
 """
 
