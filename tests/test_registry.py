@@ -1,3 +1,5 @@
+import dataclasses
+
 import pytest
 
 from fedsilo.contracts import Dataset, Mechanism, Method, Partition
@@ -13,19 +15,20 @@ def test_every_file_of_a_kind_defines_one_component_of_it(contract: type) -> Non
         component = find(contract, name)
         assert issubclass(component, contract)
         assert component.__doc__
-        assert all(field.metadata.get("help") for field in component.__dataclass_fields__.values())
+        assert all(field.metadata.get("help") for field in dataclasses.fields(component))
 
 
 def test_names_are_file_names_sorted() -> None:
-    assert names(Method) == ["local", "promptfl", "zero_shot"]
-    assert names(Mechanism) == ["central", "none"]
+    for contract, some in ((Method, {"local", "promptfl", "zero_shot"}), (Mechanism, {"central", "none"})):
+        assert names(contract) == sorted(names(contract))  # type: ignore[type-abstract]
+        assert some <= set(names(contract))  # type: ignore[type-abstract]
     assert name_of(PromptFL()) == "promptfl"
 
 
 @pytest.mark.parametrize(
     ("contract", "name", "message"),
     [
-        (Method, "promtfl", r"no method 'promtfl'\. Did you mean 'promptfl'\? Available: local, promptfl, zero_shot\."),
+        (Method, "promtfl", r"no method 'promtfl'\. Did you mean 'promptfl'\? Available: .*\blocal, .*zero_shot\."),
         (Partition, "qqq", r"no partition 'qqq'\. Available: "),
         (Dataset, "no.such.module:Thing", r"dataset 'no.such.module:Thing' cannot be imported"),
         (Dataset, "fedsilo.seeds:derive", r"'fedsilo.seeds:derive' is not a Dataset"),

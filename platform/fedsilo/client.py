@@ -74,7 +74,10 @@ class ClientRules:
 
     def fitted(self, method: Method) -> Mechanism:
         """Returns the mechanism fitted to a method."""
-        return self.mechanism.fit(replace(self.facts, personal=method.personal, gradients=method.uploads_gradients))
+        facts = replace(
+            self.facts, personal=method.personal, gradients=method.uploads_gradients, streams=method.streams
+        )
+        return self.mechanism.fit(facts)
 
 
 class Client:

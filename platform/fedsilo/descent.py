@@ -70,6 +70,8 @@ def differentiate(
 ) -> tuple[float, dict[str, Tensor]]:
     """Returns the loss of a batch and its gradient by the tensors of `at`, zero where it does not depend on one.
 
+    All gradients are taken here: a mechanism that wants them example by example has one place to ask.
+
     Raises:
         ClientError: The loss is not finite.
     """

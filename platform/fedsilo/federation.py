@@ -216,7 +216,7 @@ class Federation:
 
     def _exchanges(self, participants: Sequence[int]) -> int:
         training = self._plan.training
-        longest = max(max(self._plan.sizes[c] // training.batch_size, 1) for c in participants)
+        longest = max(training.batches(self._plan.sizes[c]) for c in participants)
         return self._plan.method.exchanges(longest * training.local_epochs)
 
     def _due(self, round: int) -> bool:

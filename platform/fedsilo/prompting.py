@@ -102,6 +102,11 @@ class TrainedMethod(Method):
         return {}
 
     @property
+    def streams(self) -> int:
+        """Returns one gradient for each tensor."""
+        return len(self.uploads) + len(self.learns)
+
+    @property
     def uploads_gradients(self) -> bool:
         """Returns whether every batch's gradient is sent."""
         return self.synchronise == BATCH and bool(self.uploads)

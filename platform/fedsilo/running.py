@@ -117,11 +117,11 @@ def _methods(scenario: Scenario) -> Iterator[tuple[str, Method]]:
 
 
 def reference(name: str, method: Method) -> Method:
-    """Returns another method with the values of all fields that it has in common with the scenario's method."""
+    """Returns another method with the scenario's method's values of common fields, where both may have them."""
     cls = find(Method, name)
-    own = {field.name for field in fields(cls)}  # type: ignore[arg-type]
-    shared = {f.name: getattr(method, f.name) for f in fields(method) if f.name in own}  # type: ignore[arg-type]
-    made = cls(**shared)
+    allowed = {field.name: field.metadata.get("allowed", ()) for field in fields(cls)}  # type: ignore[arg-type]
+    values = {f.name: getattr(method, f.name) for f in fields(method)}  # type: ignore[arg-type]
+    made = cls(**{k: v for k, v in values.items() if k in allowed and (not allowed[k] or v in allowed[k])})
     assert isinstance(made, Method)
     return made
 
@@ -161,6 +161,7 @@ def _rules(scenario: Scenario, prepared: Prepared) -> ClientRules:
         batch_size=min(scenario.training.batch_size, max(sizes)),
         personal=False,
         gradients=False,
+        passes=scenario.training.passes(sizes),
     )
     return ClientRules(scenario.seed, scenario.training, scenario.privacy, facts, scenario.evaluation.batch_size)
 

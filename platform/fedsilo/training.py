@@ -6,7 +6,8 @@ shuffled batches, a last smaller batch left out if there is a full one.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import math
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -36,6 +37,15 @@ class Training:
     )
     online: bool = key(False, "A new random view in every epoch, encoded when needed: slow, no cache.")
     optimizer: Optimizer = key(Optimizer, "How a client steps.")
+
+    def batches(self, examples: int) -> int:
+        """Returns how many batches an epoch has: a last smaller one counts only where no full one exists."""
+        return max(examples // self.batch_size, 1)
+
+    def passes(self, sizes: Sequence[int]) -> int:
+        """Returns how many batches of a round one example can be in where all clients step as often as the longest."""
+        counts = [self.batches(size) for size in sizes]
+        return math.ceil(max(counts) * self.local_epochs / min(counts))
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +90,7 @@ class LocalWork:
     @property
     def batches_per_epoch(self) -> int:
         """Returns how many batches an epoch has: a last smaller one counts only where no full one exists."""
-        return max(len(self.labels) // self.training.batch_size, 1)
+        return self.training.batches(len(self.labels))
 
     def batches(self, epoch: int) -> Iterator[Batch]:
         """Yields the batches of one local epoch in an order that depends on (seed, round, client, epoch) only."""

@@ -55,6 +55,11 @@ class Method(Component, ABC):
         return False
 
     @property
+    def streams(self) -> int:
+        """Returns how many gradients a batch is turned into, by shared and by own parameters."""
+        return len(self.uploads)
+
+    @property
     def phrases(self) -> tuple[str, ...]:
         """Returns texts whose token embeddings the method asks of `FrozenModel.phrase`."""
         return ()

@@ -25,6 +25,8 @@ class Facts:
         batch_size: Largest batch that any client steps on.
         personal: Whether clients also learn parameters of their own, which never leave them.
         gradients: Whether clients send the gradient of one batch in each exchange.
+        streams: Gradients that one batch is turned into, own parameters' included.
+        passes: Batches of one round that one example can be in: local epochs, more where short clients begin anew.
     """
 
     rounds: int
@@ -32,6 +34,8 @@ class Facts:
     batch_size: int
     personal: bool
     gradients: bool
+    streams: int = 1
+    passes: int = 1
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,113 @@
+"""The noise of DP-FPL as it was published, with a nominal epsilon. Compare with it; promise nothing by it.
+
+T rounds, N clients, batches of B, clip norm C:
+sigma_L = sqrt(T ln(1/delta)) / epsilon * C / B on the gradients that a client steps its own parameters along,
+sigma_G = sigma_L / N on the mean of the gradients that clients send. A method without own parameters gets sigma_L on
+what clients send and nothing on the mean (appendix A.2; the authors' code adds both).
+
+Why the epsilon is nominal: what is clipped to C is the gradient of a batch's mean, and one example can move that by
+2 C, not by C / B; the constants of the composition theorem are left out; the several gradients of a batch are counted
+once. `spent` says what the same noise does guarantee. Clients' clipped gradients reach the coordinator without noise
+where they have own parameters: it is trusted.
+
+Source: Tran et al., "Privacy-Preserving Personalized Federated Prompt Learning for Multimodal LLMs", ICLR 2025,
+arXiv:2501.13904, section 4 and appendix A.2; accounting as in `central`.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from fedsilo.contracts import Budget, Facts, Mechanism, Release, State
+from fedsilo.fields import key
+
+ORDERS = tuple(1 + 10 ** (exponent / 20) for exponent in range(-80, 121))
+"""Orders of the Renyi divergence that the accountant tries, from 1.0001 to 1e6."""
+
+
+@dataclass(frozen=True)
+class Paper(Mechanism):
+    """Gradients of a batch's mean clipped, noise as DP-FPL calibrates it; the epsilon is nominal."""
+
+    uniform = True
+    per_batch = True
+    facts: ClassVar[Facts | None] = None
+
+    epsilon: float = key(0.4, "Nominal epsilon of an example; the paper has 0.4, 0.2, 0.1, 0.05, 0.01.", within="> 0")
+    delta: float = key(1e-5, "Delta that it is stated at.", within="in (0, 1)")
+    clip_norm: float = key(10.0, "Largest L2 norm of each gradient of a batch.", within="> 0")
+
+    def fit(self, facts: Facts) -> Paper:
+        """Returns the mechanism with its deviations fixed."""
+        fitted = replace(self)
+        object.__setattr__(fitted, "facts", facts)  # no field: fields are what a scenario says
+        return fitted
+
+    @property
+    def deviation(self) -> float:
+        """Returns sigma_L, per coordinate, in units of the gradient."""
+        facts = self._fitted()
+        return math.sqrt(facts.rounds * math.log(1 / self.delta)) / self.epsilon * self.clip_norm / facts.batch_size
+
+    def protect_private(self, gradients: State, release: Release) -> State:
+        """Returns each gradient clipped, with noise of sigma_L."""
+        return self._noisy(self._clipped(gradients), self.deviation, release.generator)
+
+    def protect_client(self, upload: State, release: Release) -> State:
+        """Returns each gradient clipped; with noise of sigma_L where there will be none on the mean."""
+        clipped = self._clipped(upload)
+        if self._fitted().personal:
+            return clipped
+        return self._noisy(clipped, self.deviation, release.generator)
+
+    def protect_mean(self, mean: State, release: Release) -> State:
+        """Returns the mean with noise of sigma_G, where clients added none; N is those who took part."""
+        if not self._fitted().personal:
+            return mean
+        return self._noisy(mean, self.deviation / release.participants, release.generator)
+
+    def spent(self, releases: int) -> Budget | None:
+        """Returns the nominal budget; its note says what holds for the steps as they are computed."""
+        sound, streams = self.sound_epsilon(), self._fitted().streams
+        gradients = "gradient is" if streams == 1 else f"{streams} gradients are"
+        note = (
+            f"The published calibration, which does not hold: a batch's {gradients} clipped as a mean, so one example "
+            f"can move each by {2 * self.clip_norm:g}, not {self.clip_norm:g}/{self._fitted().batch_size}. "
+            f"What this noise guarantees when one example is replaced is epsilon {sound:.3g}."
+        )
+        return Budget(self.epsilon, self.delta, guaranteed=False, unit="example", note=note)
+
+    def sound_epsilon(self) -> float:
+        """Returns an upper bound of an example's epsilon, one example exchanged for another, at the same delta.
+
+        Every gradient that an example enters is a Gaussian mechanism of sensitivity 2 C with deviation sigma_L; of
+        the mean both are divided by N. An example enters `passes` batches in a round, each with `streams` gradients.
+        """
+        from opacus.accountants import RDPAccountant  # imported here: it takes a second and clients never need it
+
+        facts, accountant = self._fitted(), RDPAccountant()
+        multiplier = self.deviation / (2 * self.clip_norm)
+        accountant.history = [(multiplier, 1.0, facts.rounds * facts.passes * facts.streams)]
+        return float(accountant.get_epsilon(delta=self.delta, alphas=list(ORDERS)))
+
+    def _fitted(self) -> Facts:
+        assert self.facts is not None, "fit comes first"
+        return self.facts
+
+    def _clipped(self, gradients: State) -> dict[str, Tensor]:
+        """Each tensor by itself: the paper's clipping of g_G, g_u and g_v."""
+        factors = {
+            name: self.clip_norm / max(float(g.double().norm()), self.clip_norm) for name, g in gradients.items()
+        }
+        return {name: gradients[name] * factor for name, factor in factors.items()}
+
+    def _noisy(self, state: State, deviation: float, generator: torch.Generator) -> dict[str, Tensor]:
+        return {
+            name: state[name] + deviation * torch.randn(state[name].shape, generator=generator).to(state[name].device)
+            for name in sorted(state)
+        }

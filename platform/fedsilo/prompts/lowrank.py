@@ -1,0 +1,65 @@
+"""Low-rank factors of a private context, and the gradient that they let through.
+
+A context p (L, W) is written p = u v + r. The columns of u and the rows of v are orthonormal, so u v carries no
+singular values: its norm is sqrt(k) whatever p's is. It is no approximation of p; r carries the value, u and v say in
+which directions a gradient may move p. That is also why only two thin gradients need noise.
+
+Dimensions: L context tokens, W text width, k rank. Leading dimensions, such as one for classes, are kept apart.
+
+Source: Tran et al., "Privacy-Preserving Personalized Federated Prompt Learning for Multimodal LLMs", ICLR 2025,
+arXiv:2501.13904, section 3.3 and equation (4); the idea is Yu et al., "Large Scale Private Learning via Low-rank
+Reparametrization", ICML 2021, arXiv:2106.09352.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+
+def factorise(context: Tensor, rank: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Returns orthonormal factors of a context by one power iteration from a random start.
+
+    With a normal (W, k) matrix O: u = orth(p O), v = orth(p^T u)^T, where orth is an orthonormal basis of the columns.
+
+    Args:
+        context: p, (..., L, W).
+        rank: k, >= 1; one above L or W counts as the smaller of these.
+        generator: Source of O, on the CPU.
+
+    Returns:
+        u (..., L, k) with u^T u = 1 and v (..., k, W) with v v^T = 1.
+    """
+    *apart, length, width = context.shape
+    rank = min(rank, length, width)
+    start = torch.randn(*apart, width, rank, generator=generator, dtype=context.dtype).to(context.device)
+    u = _orthonormal(context @ start)
+    return u, _orthonormal(context.mT @ u).mT
+
+
+def recombine(u: Tensor, v: Tensor, by_u: Tensor, by_v: Tensor) -> Tensor:
+    """Returns the gradient by p from the gradients by its factors (equation 4).
+
+    g = (dU) v + u (dV) - u u^T (dU) v
+
+    Where dU = G v^T and dV = u^T G for one G, this is G projected orthogonally onto the directions in which u v can
+    move, {u X + Y v}: what both factors let through would be counted twice without the last term. The authors' code
+    adds that term and divides both gradients by 10; the sign is a mistake, the ten belongs in the learning rate.
+
+    Args:
+        u: (..., L, k), orthonormal columns.
+        v: (..., k, W), orthonormal rows.
+        by_u: dU, (..., L, k).
+        by_v: dV, (..., k, W).
+
+    Returns:
+        (..., L, W).
+    """
+    return by_u @ v + u @ (by_v - u.mT @ by_u @ v)
+
+
+def _orthonormal(matrix: Tensor) -> Tensor:
+    # Householder's QR. Gram-Schmidt, as in the paper, gives the same directions but for signs, and divides by zero
+    # where a context has lost rank.
+    basis: Tensor = torch.linalg.qr(matrix).Q
+    return basis

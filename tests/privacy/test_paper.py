@@ -1,0 +1,111 @@
+"""Deviations as published, clipping, who adds what, and the epsilon that the noise is really worth."""
+
+import math
+import pickle
+from dataclasses import replace
+
+import pytest
+import torch
+
+from fedsilo.contracts import Budget, Facts, Release
+from fedsilo.privacy.paper import Paper
+from fedsilo.seeds import torch_generator
+
+FACTS = Facts(rounds=100, clients=10, batch_size=32, personal=True, gradients=True, streams=3)
+SHARED_ONLY = replace(FACTS, personal=False, streams=1)
+
+
+def release(step: int = 0, participants: int = 1, purpose: str = "private noise", client: int = 0) -> Release:
+    return Release({}, participants, torch_generator(7, purpose, client=client, step=step))
+
+
+def spent(mechanism: Paper) -> Budget:
+    budget = mechanism.spent(400)
+    assert budget is not None
+    return budget
+
+
+@pytest.mark.parametrize(("epsilon", "expected"), [(0.4, 26.5), (0.1, 106.0), (0.01, 1060.0)])
+def test_the_deviation_is_the_published_one(epsilon: float, expected: float) -> None:
+    assert Paper(epsilon=epsilon).fit(FACTS).deviation == pytest.approx(expected, rel=2e-3)
+
+
+def test_noise_has_the_stated_deviation_at_each_of_its_places() -> None:
+    nothing = {"a": torch.zeros(400, 500)}
+    personal, shared = Paper().fit(FACTS), Paper().fit(SHARED_ONLY)
+    sigma = math.sqrt(100 * math.log(1e5)) / 0.4 * 10 / 32
+    places = {
+        "own gradients": (personal.protect_private(nothing, release()), sigma),
+        "upload beside own parameters": (personal.protect_client(nothing, release()), 0.0),
+        "mean beside own parameters": (personal.protect_mean(nothing, release(participants=10)), sigma / 10),
+        "upload of a method that only shares": (shared.protect_client(nothing, release()), sigma),
+        "mean of a method that only shares": (shared.protect_mean(nothing, release(participants=10)), 0.0),
+    }
+    for place, (noisy, deviation) in places.items():
+        assert float(noisy["a"].std()) == pytest.approx(deviation, rel=0.02), place
+        assert abs(float(noisy["a"].mean())) <= 0.01 * deviation, place
+
+
+def test_noise_is_independent_over_clients_steps_and_tensors() -> None:
+    mechanism, nothing = Paper().fit(FACTS), {"u": torch.zeros(90_000), "v": torch.zeros(90_000)}
+    draws = [mechanism.protect_private(nothing, release(step, client=c)) for step in (0, 1) for c in (0, 1)]
+    columns = torch.stack([draw[name] for draw in draws for name in ("u", "v")])
+    correlation = torch.corrcoef(columns) - torch.eye(8)
+    assert float(correlation.abs().max()) < 0.02
+    again = mechanism.protect_private(nothing, release())
+    assert torch.equal(again["u"], draws[0]["u"])
+
+
+@pytest.mark.parametrize("personal", [True, False])
+def test_each_gradient_is_clipped_by_itself_and_small_ones_are_left_alone(personal: bool) -> None:
+    mechanism = Paper(epsilon=1e9, clip_norm=2.0).fit(replace(FACTS, personal=personal))
+    gradients = {"u": torch.full((4,), 3.0), "v": torch.tensor([0.6, 0.8])}
+    for clipped in (
+        mechanism.protect_private(gradients, release()),
+        mechanism.protect_client(gradients, release()),
+    ):
+        assert float(clipped["u"].norm()) == pytest.approx(2.0, rel=1e-5)
+        assert torch.allclose(clipped["u"] * 3.0, gradients["u"], atol=1e-5)
+        assert torch.allclose(clipped["v"], gradients["v"], atol=1e-5)
+
+
+def test_a_gradient_of_zero_stays_one() -> None:
+    clipped = Paper().fit(FACTS).protect_client({"a": torch.zeros(3)}, release())
+    assert torch.equal(clipped["a"], torch.zeros(3))
+
+
+@pytest.mark.parametrize(
+    ("nominal", "streams", "sound"),
+    [(0.4, 1, 63), (0.4, 3, 146), (0.2, 1, 24), (0.2, 3, 51), (0.1, 1, 10), (0.1, 3, 20), (0.01, 1, 0.75),
+     (0.01, 3, 1.36)],
+)  # fmt: skip
+def test_what_the_noise_is_worth_is_far_from_what_was_published(nominal: float, streams: int, sound: float) -> None:
+    mechanism = Paper(epsilon=nominal).fit(replace(FACTS, streams=streams))
+    budget = spent(mechanism)
+    assert mechanism.sound_epsilon() == pytest.approx(sound, rel=0.03)
+    assert (budget.epsilon, budget.delta, budget.guaranteed, budget.unit) == (nominal, 1e-5, False, "example")
+    assert f"epsilon {mechanism.sound_epsilon():.3g}" in budget.note
+    assert "\n" not in budget.note
+
+
+def test_smaller_epsilons_take_more_noise_and_are_worth_less_and_more_passes_cost_more() -> None:
+    fitted = [Paper(epsilon=epsilon).fit(FACTS) for epsilon in (0.4, 0.2, 0.1, 0.05, 0.01)]
+    deviations = [mechanism.deviation for mechanism in fitted]
+    worth = [mechanism.sound_epsilon() for mechanism in fitted]
+    assert deviations == sorted(deviations)
+    assert worth == sorted(worth, reverse=True)
+    assert Paper().fit(replace(FACTS, passes=2)).sound_epsilon() > worth[0]
+
+
+@pytest.mark.parametrize("epsilon", [1e-6, 50.0])
+def test_extreme_epsilons_are_accounted_without_a_warning(epsilon: float) -> None:
+    assert Paper(epsilon=epsilon).fit(FACTS).sound_epsilon() > 0
+
+
+def test_a_fitted_mechanism_can_be_sent_and_fitting_changes_no_key() -> None:
+    fitted = Paper(epsilon=0.2).fit(FACTS)
+    back = pickle.loads(pickle.dumps(fitted))
+    assert back == Paper(epsilon=0.2)
+    assert back.deviation == fitted.deviation
+    with pytest.raises(AssertionError):
+        _ = Paper(epsilon=0.2).deviation
