@@ -8,7 +8,7 @@ export RAY_ENABLE_UV_RUN_RUNTIME_ENV := 0
 export RAY_USAGE_STATS_ENABLED := 0
 
 .DEFAULT_GOAL := help
-.PHONY: help run test check slow lint types contracts format backbone table benchmarks clean
+.PHONY: help run test check slow lint types contracts format backbone table benchmarks results clean
 
 help: ## Show this list
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-11s %s\n", $$1, $$2}'
@@ -50,6 +50,9 @@ backbone: $(READY) ## Pretrain fedsilo-tiny from nothing and print its table (ab
 benchmarks: $(READY) ## Print the ratios of all benchmarks
 	$(BIN)/python benchmarks/text_tower.py
 	$(BIN)/python benchmarks/exchange.py
+
+results: $(READY) ## Compare all methods and write docs/results.md (add ARGUMENTS="--seeds 0 training.rounds=1" to try it)
+	$(BIN)/python benchmarks/results.py $(ARGUMENTS)
 
 clean: ## Remove the environment and everything that was built; runs stay
 	rm -rf $(VENV) dist build .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

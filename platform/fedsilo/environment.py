@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import importlib.metadata
 import os
 import platform
 import sys
+from pathlib import Path
 from typing import Any
 
 PACKAGES = (
@@ -34,6 +36,7 @@ def environment() -> dict[str, Any]:
         "cores": os.cpu_count(),
         "memory_gib": round(memory_bytes() / 2**30, 1),
         "packages": versions(),
+        "code": code(),
     }
 
 
@@ -46,6 +49,15 @@ def versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             found[name] = "missing"
     return found
+
+
+def code() -> str:
+    """Returns the hash of fedsilo's own source: a version number stays the same while one works on it."""
+    digest = hashlib.sha256()
+    folder = Path(__file__).parent
+    for path in sorted(folder.rglob("*.py")):
+        digest.update(f"{path.relative_to(folder).as_posix()}|".encode() + path.read_bytes())
+    return digest.hexdigest()
 
 
 def memory_bytes() -> int:

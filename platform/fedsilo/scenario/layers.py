@@ -8,14 +8,14 @@ what only the file's method knew.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from fedsilo import registry
 from fedsilo.errors import UnknownComponent
 from fedsilo.scenario.problems import KeyPath, Place, Problems, nearest, shown
-from fedsilo.scenario.schema import CONTRACTS, PLAIN, USUAL, defaults, is_section, keys, selector
+from fedsilo.scenario.schema import CONTRACTS, PLAIN, USUAL, Key, defaults, is_section, keys, selector
 
 
 @dataclass(slots=True)
@@ -124,6 +124,18 @@ class Stack:
                 self._not_a_section(section, given)
         self.merged.lay(given)
 
+    def exchange(self, section: str, name: str, among: Sequence[str]) -> None:
+        """Names another component for a section, one of several that are given the same keys.
+
+        Keys that it lacks fall away if one of `among`, or the component so far, has them; a key that none has stays,
+        to be refused like any unknown one.
+        """
+        others = {self.names[section], *among} - {name}
+        self.names[section] = name
+        foreign = {key for other in others for key in _keys_of(section, other) or ()}
+        foreign -= set(_keys_of(section, name) or ())
+        self._forget(section, foreign)
+
     def components(self) -> dict[str, type[Any]]:
         """Returns the component class of each section; a section whose name is unknown is a problem and left out."""
         found = {}
@@ -157,12 +169,13 @@ class Stack:
             self.merged.places[path] = place
 
     def _forget_foreign_keys(self, section: str, name: str) -> None:
+        known = _keys_of(section, name)
+        if known is not None:  # else it is said at the end, unless a later layer names another one
+            self._forget(section, set(self.merged.values.get(section, {})) - set(known))
+
+    def _forget(self, section: str, foreign: Collection[str | int]) -> None:
         inherited = self.merged.values.get(section, {})
-        try:
-            known = keys(component(section, name))
-        except UnknownComponent:
-            return  # said at the end, unless a later layer names another one
-        for key in [key for key in inherited if key not in known]:
+        for key in [key for key in inherited if key in foreign]:
             del inherited[key]
             self.merged.drop((section, key))
 
@@ -170,6 +183,14 @@ class Stack:
         value, place = given.values.pop(section), given.place((section,))
         what = f"must be a name or a mapping with '{selector(section)}', got {shown(value)}."
         self.problems.add(place or self.origin, (section,), what + _hint(section, value, place))
+
+
+def _keys_of(section: str, name: str) -> Mapping[str, Key] | None:
+    """The keys of a component; None if there is none of that name."""
+    try:
+        return keys(component(section, name))
+    except UnknownComponent:
+        return None
 
 
 def component(section: str, name: str) -> type[Any]:

@@ -32,13 +32,36 @@ Changes = Sequence[str] | Mapping[str, Any]
 """What wins over a scenario: `key.path=value` texts, or a mapping, nested or with dotted keys."""
 
 
-def read(path: str | os.PathLike[str], overrides: Changes = (), base: Mapping[str, Any] | None = None) -> Scenario:
+@dataclasses.dataclass(frozen=True, slots=True)
+class Variant:
+    """One of several scenarios that are made from the same source and compared.
+
+    Attributes:
+        method: Name of its method; "" is the scenario's own.
+        among: All methods that are compared: a key that one of them has is no mistake in the others.
+        shared: Changes for all of them; keys of `method` that this one lacks fall away.
+        own: Changes for this one.
+    """
+
+    method: str = ""
+    among: tuple[str, ...] = ()
+    shared: tuple[Changes, ...] = ()
+    own: tuple[Changes, ...] = ()
+
+
+def read(
+    path: str | os.PathLike[str],
+    overrides: Changes = (),
+    base: Mapping[str, Any] | None = None,
+    variant: Variant | None = None,
+) -> Scenario:
     """Returns the scenario of a file.
 
     Args:
         path: The YAML file. It may extend another one (`extends: other.yaml`, relative to the file).
         overrides: Changes that win over the file: `key.path=value` as on the command line, or a mapping.
         base: Values for what the file and its bases do not say, nested or with dotted keys.
+        variant: What this scenario is, where several are made from the file; its changes win over the overrides.
 
     Raises:
         ScenarioError: With every problem found. Nothing has been written.
@@ -52,15 +75,16 @@ def read(path: str | os.PathLike[str], overrides: Changes = (), base: Mapping[st
         layers.insert(0, mapping_layer(base, Place("defaults", 0, _BELOW_ALL_FILES), problems))
     layers.append(_changes(overrides, problems))
     stem = re.sub(r"[^\w.\-]+", "-", file.stem).strip("-.")[:100]
-    return _Assembly(problems, origin).scenario(layers, stem or "scenario")
+    return _Assembly(problems, origin, variant).scenario(layers, stem or "scenario")
 
 
-def from_mapping(mapping: Mapping[str, Any], overrides: Changes = ()) -> Scenario:
+def from_mapping(mapping: Mapping[str, Any], overrides: Changes = (), variant: Variant | None = None) -> Scenario:
     """Returns the scenario of a Python mapping, nested or with dotted keys (`{"training.rounds": 3}`), or both.
 
     Args:
         mapping: What a file would hold; `extends` is looked for from the current folder.
         overrides: Changes that win over the mapping: `key.path=value` texts, or a mapping.
+        variant: What this scenario is, where several are made from the mapping.
 
     Raises:
         ScenarioError: With every problem found.
@@ -68,7 +92,7 @@ def from_mapping(mapping: Mapping[str, Any], overrides: Changes = ()) -> Scenari
     problems, origin = Problems(), Place("scenario")
     layer = mapping_layer(mapping, origin, problems)
     layers = [*base_file(layer, origin, problems), layer, _changes(overrides, problems)]
-    return _Assembly(problems, origin).scenario(layers, "scenario")
+    return _Assembly(problems, origin, variant).scenario(layers, "scenario")
 
 
 def _changes(overrides: Changes, problems: Problems) -> Layer:
@@ -83,18 +107,17 @@ class _Assembly:
     Args:
         problems: What is wrong so far; with a source that cannot be read the assembly ends before it began.
         origin: The place of what is written nowhere.
+        variant: Which of several scenarios is wanted, if there are several.
     """
 
-    def __init__(self, problems: Problems, origin: Place) -> None:
+    def __init__(self, problems: Problems, origin: Place, variant: Variant | None = None) -> None:
         if problems.hopeless:
             problems.refuse()
-        self._problems, self._origin = problems, origin
+        self._problems, self._origin, self._variant = problems, origin, variant
 
     def scenario(self, layers: list[Layer], name: str) -> Scenario:
         """Returns the scenario that the layers make; a later layer wins, `name` is for one that has none."""
-        stack = Stack(self._problems, self._origin, lambda text: filled_in(text, layers))
-        for layer in layers:
-            stack.add(layer)
+        stack = self._stacked(layers)
         whole = _whole(stack.components())
         checker = Checker(self._problems, stack.merged.places, self._origin)
         given = checker.section(whole, _complete(stack.merged, name), ())
@@ -104,6 +127,19 @@ class _Assembly:
         checker.resolved = True
         resolved = checker.section(whole, tree.read(given, checker.complain), ())
         return self._finished(whole, resolved, Builder(checker, self._problems))
+
+    def _stacked(self, layers: list[Layer]) -> Stack:
+        variant = self._variant or Variant()
+        shared, own = ([_changes(part, self._problems) for part in parts] for parts in (variant.shared, variant.own))
+        everything = [*layers, *shared, *own]
+        stack = Stack(self._problems, self._origin, lambda text: filled_in(text, everything))
+        for layer in (*layers, *shared):
+            stack.add(layer)
+        if self._variant:
+            stack.exchange("method", variant.method or stack.names["method"], variant.among)
+        for layer in own:
+            stack.add(layer)
+        return stack
 
     def _finished(self, whole: type[Any], values: Mapping[str | int, Any], builder: Builder) -> Scenario:
         """The scenario of checked values, if its parts fit together."""

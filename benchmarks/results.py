@@ -1,0 +1,131 @@
+"""Compares all methods under three kinds of shift and writes docs/results.md.
+
+Every scenario in scenarios/methods/ is run with every registered method that trains, with three seeds, on the serial
+backend. What has finished before is not run again: delete runs/results/ to begin anew, for example after a change of
+the code (a note in the page says when runs were made with different code).
+
+    python benchmarks/results.py [--seeds 0,1,2] [--jobs 2] [--root FOLDER] [--page FILE] [KEY=VALUE...]
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from textwrap import fill
+from typing import Any
+
+from fedsilo.comparison.comparing import compare_grid
+from fedsilo.comparison.grid import Grid, trained_methods
+from fedsilo.entries import Entry
+from fedsilo.report.comparison_table import COMPARISON_LEGEND, markdown
+from fedsilo.report.tables import percent
+from fedsilo.standings import Standing, Standings
+from fedsilo.state import write_bytes
+
+ROOT = Path(__file__).resolve().parent.parent
+SCENARIOS = ("disjoint_classes", "label_shift", "feature_and_label_shift")
+SEEDS = (0, 1, 2)
+
+KEYS: dict[str, dict[str, Any]] = {}
+"""Keys of single methods, by name, where the scenarios' (or the methods' own defaults) do not suit them.
+
+For example `{"dpfpl": {"training.optimizer.learning_rate": 0.05}}`; the page says which keys are not the same for all.
+"""
+
+HEAD = """\
+# Results
+
+Written by `make results` (`python benchmarks/results.py`); do not edit. All methods that fedsilo has, on emblems and
+fedsilo-tiny, under three kinds of shift; every method with the same seeds and, for a seed, the same images at the same
+clients.
+
+{legend}.
+
+Chance and zero-shot (the hand-written prompt, nothing learnt) are there to hold the rest against. The learning rates
+suit fedsilo-tiny and are not the papers'; where a key is not the same for all methods, a line under the table says so.
+"""
+
+
+def main() -> None:
+    asked = _arguments()
+    legend = COMPARISON_LEGEND[0].upper() + COMPARISON_LEGEND[1:]
+    parts, failed = [HEAD.format(legend=fill(legend, 120))], 0
+    methods = trained_methods()
+    for name in SCENARIOS:
+        path = ROOT / "scenarios" / "methods" / f"{name}.yaml"
+        only = {method: keys for method, keys in KEYS.items() if method in methods}
+        changes = ["actors.backend=serial", *asked.changes]
+        grid = Grid(path, changes, tuple(methods), asked.seeds, only=only)
+        found = compare_grid(grid, asked.root / name, asked.jobs, _say).standings
+        parts.append(section(path, found))
+        failed += len(found.failures)
+    write_bytes(asked.page, "\n".join(parts).encode())
+    print(f"wrote {asked.page}")
+    sys.exit(1 if failed else 0)
+
+
+def section(path: Path, found: Standings) -> str:
+    """Returns the part of the page about one scenario."""
+    place = path.relative_to(ROOT)
+    points = [*seen(found), *found.notes, *(f"failed: {line}" for line in found.failures)]
+    lines = "".join(f"- {line}\n" for line in points)
+    title = found.title.replace("-", " ").capitalize()
+    return f"## {title}\n\n{_question(path)}\n[{place}](../{place})\n\n{markdown(found)}\n{lines}"
+
+
+def seen(found: Standings) -> list[str]:
+    """Returns in words what the table shows."""
+    rows = [row for row in found.rows if not row.floor and row.seeds]
+    lines = []
+    for measure, where in (
+        ("local_accuracy", "on clients' own images"),
+        ("neighbour_accuracy", "on their neighbours' images"),
+        ("worst_accuracy", "for the worst client"),
+    ):
+        best = sorted((row for row in rows if measure in row.mean), key=lambda row: -row.mean[measure])[:3]
+        if best:
+            lines.append(f"highest {where}: {', '.join(f'{row.name} {_number(row, measure)}' for row in best)}.")
+    zero = next((row.mean["local_accuracy"] for row in found.rows if row.method == "zero_shot" and row.mean), None)
+    below = [row.name for row in rows if zero is not None and row.mean["local_accuracy"] < zero]
+    if below:
+        lines.append(f"below zero-shot on clients' own images: {', '.join(below)}.")
+    return lines
+
+
+def _number(row: Standing, measure: str) -> str:
+    deviation = row.deviation.get(measure)
+    return percent(row.mean[measure]) + ("" if deviation is None else f" ± {percent(deviation)}")
+
+
+def _question(path: Path) -> str:
+    """The comment that the scenario begins with, without the command."""
+    lines = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        if not line.startswith("# ") or line.startswith("#  "):
+            break
+        lines.append(line.removeprefix("# "))
+    return "\n".join(lines) + "\n"
+
+
+def _say(done: int, total: int, entry: Entry, before: bool) -> None:
+    how = entry.error or f"{percent(entry.result['headline']['value'])} %" + (" (ran before)" if before else "")
+    print(f"{done}/{total}  {entry.method}, seed {entry.seed}: {how}", flush=True)
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description="Compare all methods and write docs/results.md.")
+    parser.add_argument("--seeds", type=_seeds, default=SEEDS)
+    parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--root", type=Path, default=Path("runs/results"))
+    parser.add_argument("--page", type=Path, default=ROOT / "docs" / "results.md")
+    parser.add_argument("changes", nargs="*", metavar="key=value")
+    return parser.parse_args()
+
+
+def _seeds(text: str) -> tuple[int, ...]:
+    return tuple(map(int, text.split(",")))
+
+
+if __name__ == "__main__":
+    main()

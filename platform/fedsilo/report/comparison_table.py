@@ -1,0 +1,103 @@
+"""The table of a comparison: for the terminal, as Markdown, as CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from fedsilo.report.tables import TITLES, percent
+from fedsilo.standings import BEST, Standing, Standings
+
+COMPARISON_LEGEND = (
+    "accuracy in %, mean ± standard deviation over seeds; local: mean over clients of the accuracy on their own test "
+    "images, with spread and worst over clients; neighbours: on all other clients' images; global: on all images; "
+    "* the best round, picked with the test set, not a result"
+)
+
+COLUMNS = {**TITLES, BEST: "best*"}
+WITH_DEVIATION = ("local_accuracy", "neighbour_accuracy", "global_accuracy")
+
+
+def comparison_table(standings: Standings) -> Table:
+    """Returns the table for the terminal."""
+    table = Table(title=f"{standings.title}: accuracy in %", title_justify="left")
+    left = _named(standings)
+    for number, title in enumerate(header(standings)):
+        table.add_column(title, justify="left" if number < left else "right")
+    for row in standings.rows:
+        table.add_row(*cells(standings, row), style=None if row.floor else "bold")
+    return table
+
+
+def markdown(standings: Standings) -> str:
+    """Returns the table as Markdown."""
+    left, titles = _named(standings), header(standings)
+    rule = ["---" if number < left else "---:" for number in range(len(titles))]
+    return "".join(_line(row) for row in (titles, rule, *(cells(standings, row) for row in standings.rows)))
+
+
+def _line(texts: Sequence[str]) -> str:
+    escaped = (text.replace("|", "\\|") for text in texts)
+    return f"| {' | '.join(escaped)} |\n"
+
+
+def document(standings: Standings) -> str:
+    """Returns table, legend, notes and failures as a Markdown document."""
+    lines = [*standings.notes, *(f"failed: {line}" for line in standings.failures)]
+    points = "".join(f"- {line}\n" for line in lines)
+    return f"# {standings.title}\n\n{markdown(standings)}\n{COMPARISON_LEGEND}\n\n{points}"
+
+
+def csv(standings: Standings) -> str:
+    """Returns all numbers as CSV: accuracies in [0, 1], deviations as `<measure>_std`, seeds separated by spaces."""
+    frame = standings.frame
+    frame["seeds"] = [" ".join(map(str, row.seeds)) for row in standings.rows]
+    frame["failed"] = ["; ".join(f"seed {seed}: {why}" for seed, why in row.failed.items()) for row in standings.rows]
+    return str(frame.to_csv(index=False, lineterminator="\n"))
+
+
+def header(standings: Standings) -> list[str]:
+    """Returns the titles of the columns."""
+    ground = ["ground"] if len(standings.grounds) > 1 else []
+    measures = [COLUMNS[measure] for measure in _measures(standings)]
+    return ["method", *_short(standings.varied), *ground, *measures, "seeds"]
+
+
+def _short(keys: Sequence[str]) -> list[str]:
+    """The last words of dotted keys, where they are enough to tell them apart."""
+    last = [key.rpartition(".")[2] for key in keys]
+    return [
+        word if last.count(word) == 1 and word not in ("name", "mode") else key
+        for word, key in zip(last, keys, strict=True)
+    ]
+
+
+def cells(standings: Standings, row: Standing) -> list[str]:
+    """Returns one row as texts, in the order of the columns."""
+    ground = [row.ground] if len(standings.grounds) > 1 else []
+    varied = [row.varied.get(key, "") for key in standings.varied]
+    values = [_value(row, measure) for measure in _measures(standings)]
+    if not row.seeds:
+        values[:1] = ["failed"]
+    asked = len({*row.seeds, *row.failed})
+    seeds = f"{len(row.seeds)} of {asked}" if row.failed else str(asked)
+    return [row.method, *varied, *ground, *values, seeds]
+
+
+def _value(row: Standing, measure: str) -> str:
+    text = percent(row.mean.get(measure))
+    deviation = row.deviation.get(measure)
+    if deviation is None or measure not in WITH_DEVIATION or row.method == "chance":
+        return text
+    return f"{text} ± {percent(deviation)}"
+
+
+def _measures(standings: Standings) -> list[str]:
+    """The measures that any row has; local always."""
+    return [m for m in COLUMNS if m == "local_accuracy" or any(m in row.mean for row in standings.rows)]
+
+
+def _named(standings: Standings) -> int:
+    """How many columns are names, not numbers."""
+    return 1 + len(standings.varied) + (len(standings.grounds) > 1)
