@@ -182,7 +182,7 @@ def main() -> None:
         logits, gradient = errors(world, method, step)
         verdict = "within" if max(logits, gradient) <= ALLOWED_ERROR else "ABOVE"
         print(
-            f"{name}: relative error of ours: logits {logits:.1e}, gradient {gradient:.1e} ({verdict} {ALLOWED_ERROR:g})"
+            f"{name}: relative error of ours: logits {logits:.1e}, gradient {gradient:.1e}, {verdict} {ALLOWED_ERROR:g}"
         )
 
 

@@ -1,6 +1,7 @@
 """The rounds themselves, on toy features, with the serial backend and with backends that fail."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,23 @@ import torch
 
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.checkpoints import Checkpoints
-from fedsilo.contracts import ClientTask, ClientUpdate, EvaluationTask, LocalResult, Method, RoundRecord
+from fedsilo.contracts import (
+    ClientScore,
+    ClientTask,
+    ClientUpdate,
+    EvaluationTask,
+    LocalResult,
+    Method,
+    RoundRecord,
+    State,
+)
 from fedsilo.errors import ClientError, ClientLost
 from fedsilo.federation import Federation, Outcome, Plan
 from fedsilo.methods.local import Local
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.methods.zero_shot import ZeroShot
 from fedsilo.privacy.central import Central
+from fedsilo.prompts.frozen import FrozenModel
 from fedsilo.records import Journals, read_lines
 from fedsilo.training import LocalWork, Optimizer
 
@@ -113,39 +124,63 @@ def test_only_declared_tensors_leave_a_client(run: Any, world: Any, tmp_path: Pa
         here.clients(Leaking(context_length=3))[1].train(ClientTask(0, 0, here.plan(METHOD).initial))
 
 
-class Flaky(SerialBackend):
-    """Loses a client at chosen (round, attempt)s: others have already trained, as it happens on a cluster."""
+class Adapting(PromptFL):
+    """Counts in its private state how often it was evaluated."""
 
-    def __init__(self, world: Any, method: Method, failures: Sequence[int]) -> None:
+    def initial_private(self, model: FrozenModel, seed: int, client: int) -> State:
+        return {"evaluations": torch.zeros(1)}
+
+    def train(self, work: LocalWork) -> LocalResult:
+        return replace(super().train(work), private=work.private)
+
+    def adapt(self, work: LocalWork) -> State:
+        return {"evaluations": work.private["evaluations"] + 1}
+
+
+class Flaky(SerialBackend):
+    """Loses a client in chosen rounds: others have already done their part, as it happens on a cluster."""
+
+    def __init__(self, world: Any, method: Method, failures: Sequence[int], stage: str = "train") -> None:
         super().__init__(world.clients(method))
-        self.world, self.method, self.failures = world, method, list(failures)
-        self.revived: list[Path | None] = []
+        self.world, self.method, self.failures, self.stage = world, method, list(failures), stage
+        self.revived = 0
 
     def train(self, tasks: Mapping[int, ClientTask]) -> list[ClientUpdate]:
         updates = super().train(tasks)
-        if self.failures and self.failures[0] == next(iter(tasks.values())).round:
-            self.failures.pop(0)
-            raise ClientLost("client 1 died", client=1)
+        self._fail("train", tasks)
         return updates
 
-    def revive(self, method: Method, folder: Path | None, hashes: Mapping[int, str]) -> None:
-        self.revived.append(folder)
+    def evaluate(self, tasks: Mapping[int, EvaluationTask]) -> list[ClientScore]:
+        scores = super().evaluate(tasks)
+        self._fail("evaluate", tasks)
+        return scores
+
+    def _fail(self, stage: str, tasks: Mapping[int, Any]) -> None:
+        if stage == self.stage and self.failures and self.failures[0] == next(iter(tasks.values())).round:
+            self.failures.pop(0)
+            raise ClientLost("client 1 died", client=1)
+
+    def revive(self, method: Method) -> None:
+        self.revived += 1
         self._clients[1] = self.world.clients(method)[1]
-        if folder is not None:
-            self._clients[1].restore(folder, hashes[1])
 
 
-@pytest.mark.parametrize("method", [METHOD, Local(context_length=3)], ids=["promptfl", "local"])
+@pytest.mark.parametrize(
+    "method",
+    [METHOD, Local(context_length=3), Adapting(context_length=3)],
+    ids=["promptfl", "local", "adapting"],
+)
 @pytest.mark.parametrize("failures", [[0], [1], [0, 0, 2]])
+@pytest.mark.parametrize("stage", ["train", "evaluate"])
 def test_a_round_tried_again_gives_the_same_bits(
-    world: Any, tmp_path: Path, method: Method, failures: list[int]
+    world: Any, tmp_path: Path, method: Method, failures: list[int], stage: str
 ) -> None:
-    here = world()
+    here = world(participation=0.5)
     whole = federate(here.plan(method), SerialBackend(here.clients(method)), tmp_path / "whole")
-    flaky = Flaky(here, method, failures)
+    flaky = Flaky(here, method, failures, stage)
     again = federate(here.plan(method), flaky, tmp_path / "again")
     assert hashes(again) == hashes(whole)
-    assert len(flaky.revived) == len(failures)
+    assert flaky.revived == len(failures)
     assert len(again.notices) == len(failures)
     rounds = [line["round"] for line in read_lines(tmp_path / "again" / "rounds.jsonl")]
     assert rounds == [0, 1, 2]

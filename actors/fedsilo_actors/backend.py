@@ -1,7 +1,7 @@
 """The Ray backend: the coordinator's side of the calls to client actors.
 
 Answers come in client order whatever the order of arrival. A dead or silent actor is a `ClientLost`; Ray starts it
-again, `revive` gives it its state back.
+again, `revive` supplies it.
 """
 
 from __future__ import annotations
@@ -69,15 +69,12 @@ class RayBackend:
         calls = {n: actor.restore.remote(str(folder), hashes[n]) for n, actor in enumerate(self._actors)}
         self._answers(calls, "restore")
 
-    def revive(self, method: Method, folder: Path | None, hashes: Mapping[int, str]) -> None:
-        """Waits for lost clients to be started again by Ray and gives them supplies, method and private state."""
+    def revive(self, method: Method) -> None:
+        """Waits for lost clients to be started again by Ray and gives them supplies and method."""
         self._lost |= self._also_lost()
         for client in sorted(self._lost):
             self._wait_for_restart(client)
             self._answers({client: self._actors[client].enter.remote(method)}, "restart")
-            if folder is not None:
-                call = self._actors[client].restore.remote(str(folder), hashes[client])
-                self._answers({client: call}, "restore")
         self._lost.clear()
 
     def _also_lost(self) -> set[int]:

@@ -100,17 +100,10 @@ class Client:
         """Takes up a method: the private state is its initial one."""
         self._method, self._mechanism = method, self._rules.fitted(method)
         self._private = method.initial_private(self._model, self._rules.seed, self._data.number)
-        self._anchor, self._round = self._private, -1
 
     def train(self, task: ClientTask) -> ClientUpdate:
-        """Returns the update for one exchange.
-
-        The first exchange of a round anchors the private state; the same round asked for again (after another
-        client died) starts from that anchor, so a retry gives the same bits.
-        """
+        """Returns the update for one exchange, and keeps the private state that training leaves."""
         started = time.perf_counter()
-        if task.exchange == 0:
-            self._begin(task.round)
         work = self._work(task.shared, task.round, task.exchange)
         result = self._method.train(work)
         self._keep(result.private)
@@ -141,7 +134,6 @@ class Client:
     def restore(self, folder: Path, expected: str) -> None:
         """Reads the private state from a folder that `save` wrote. Raises RunError when it is damaged."""
         self._private = {} if expected == sha256({}) else read_state(self._file(folder), expected)
-        self._anchor, self._round = self._private, -1
 
     def _work(self, shared: Arrays, round: int, exchange: int) -> LocalWork:
         rules, data = self._rules, self._data
@@ -169,12 +161,6 @@ class Client:
 
     def _keep(self, private: State) -> None:
         self._private = {name: tensor.detach().cpu() for name, tensor in private.items()}
-
-    def _begin(self, round: int) -> None:
-        if round == self._round:
-            self._private = self._anchor
-        else:
-            self._anchor, self._round = self._private, round
 
     def _declared(self, upload: State) -> State:
         if set(upload) != set(self._method.uploads):

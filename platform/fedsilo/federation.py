@@ -146,12 +146,20 @@ class Federation:
                 if lost:
                     self._notices.append(f"round {round} was tried again: {lost}")
                     self._journals.rewind(round)
-                    self._backend.revive(self._plan.method, before.folder if before else None, _private(before))
+                    self._go_back(before)
                 return self._round(round, shared)
             except ClientLost as error:
                 lost = error
         assert lost is not None
         raise lost
+
+    def _go_back(self, before: Checkpoint | None) -> None:
+        """Lost clients are there again, and every client has the private state that it had before the round."""
+        self._backend.revive(self._plan.method)
+        if before:
+            self._backend.restore(before.folder, before.private)
+        else:
+            self._backend.enter(self._plan.method)
 
     def _round(self, round: int, shared: State) -> tuple[RoundRecord, Checkpoint]:
         clock = _Clock()
@@ -225,10 +233,6 @@ class Federation:
     def _due_from_here(self, round: int) -> int:
         """Evaluations from this round to the end, this one included."""
         return sum(self._due(later) for later in range(round, self._plan.rounds))
-
-
-def _private(checkpoint: Checkpoint | None) -> Mapping[int, str]:
-    return checkpoint.private if checkpoint else {}
 
 
 class _Clock:

@@ -48,7 +48,7 @@ class SerialBackend:
         for number, client in enumerate(self._clients):
             client.restore(folder, hashes[number])
 
-    def revive(self, method: Method, folder: Path | None, hashes: Mapping[int, str]) -> None:
+    def revive(self, method: Method) -> None:
         """Never needed: a client in this process cannot be lost without it."""
         raise AssertionError("serial clients cannot be lost")
 

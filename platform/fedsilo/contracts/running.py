@@ -36,8 +36,8 @@ class Backend(Protocol):
         """Has every client read its private state, with the given hashes, from the folder."""
         ...
 
-    def revive(self, method: Method, folder: Path | None, hashes: Mapping[int, str]) -> None:
-        """Brings lost clients back: each takes up the method and its private state from the folder, if any."""
+    def revive(self, method: Method) -> None:
+        """Brings lost clients back, with the method's initial private state."""
         ...
 
     def close(self) -> None:
