@@ -42,10 +42,10 @@ def test_scores_are_text_plus_attention_over_the_cache(toy_model: Any) -> None:
 
 
 def test_the_first_round_fills_the_cache_with_all_training_images_once(world: Any) -> None:
-    here = world()
+    here = world(views=4)  # every round sees other views, so that a second filling would be noticed
     client, initial = here.clients(METHOD)[1], here.plan(METHOD).initial
     client.train(ClientTask(0, 0, initial))
-    pooled, _ = here.warehouse.train.batch(here.train[1], 0)
+    pooled, _ = here.warehouse.train.batch(here.train[1], 1)
     torch.testing.assert_close(client._private[KEYS], normalize(pooled, dim=-1), rtol=0, atol=0)
     np.testing.assert_array_equal(client._private[LABELS].numpy(), here.warehouse.train_labels[here.train[1]])
     before = client._private
