@@ -93,10 +93,11 @@ class FactorisedMethod(AdditiveMethod):
     def problems(self) -> list[str]:
         """Returns what is impossible in the fields."""
         if self.rank <= self.context_length:
-            return []
+            return super().problems()
         return [
+            *super().problems(),
             f"rank: {self.rank} is above method.context_length, {self.context_length}; a context has no higher rank. "
-            f"Use 1 to {self.context_length}."
+            f"Use 1 to {self.context_length}.",
         ]
 
     @abstractmethod
