@@ -1,3 +1,5 @@
+from dataclasses import fields
+
 import pytest
 
 from fedsilo.contracts import Dataset, Mechanism, Method, Partition
@@ -13,11 +15,12 @@ def test_every_file_of_a_kind_defines_one_component_of_it(contract: type) -> Non
         component = find(contract, name)
         assert issubclass(component, contract)
         assert component.__doc__
-        assert all(field.metadata.get("help") for field in component.__dataclass_fields__.values())
+        assert all(field.metadata.get("help") for field in fields(component))  # type: ignore[arg-type]
 
 
 def test_names_are_file_names_sorted() -> None:
-    assert names(Method) == ["local", "promptfl", "zero_shot"]
+    assert names(Method) == sorted(names(Method))
+    assert {"local", "promptfl", "zero_shot"} <= set(names(Method))
     assert names(Mechanism) == ["central", "none"]
     assert name_of(PromptFL()) == "promptfl"
 
@@ -25,7 +28,7 @@ def test_names_are_file_names_sorted() -> None:
 @pytest.mark.parametrize(
     ("contract", "name", "message"),
     [
-        (Method, "promtfl", r"no method 'promtfl'\. Did you mean 'promptfl'\? Available: local, promptfl, zero_shot\."),
+        (Method, "promtfl", r"no method 'promtfl'\. Did you mean 'promptfl'\? Available: .*local, .*zero_shot\."),
         (Partition, "qqq", r"no partition 'qqq'\. Available: "),
         (Dataset, "no.such.module:Thing", r"dataset 'no.such.module:Thing' cannot be imported"),
         (Dataset, "fedsilo.seeds:derive", r"'fedsilo.seeds:derive' is not a Dataset"),
