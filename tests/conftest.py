@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -18,16 +19,19 @@ from fedsilo.aggregation.plain import Plain
 from fedsilo.backbone.cached import CachedFeatures
 from fedsilo.backbone.text_tower import TextTower, TowerMeta
 from fedsilo.backbone.tokens import ClassTokens
+from fedsilo.backends.serial import SerialBackend
+from fedsilo.checkpoints import Checkpoints
 from fedsilo.client import Client, ClientRules
-from fedsilo.contracts import Examples, Facts, Indices, LabelledImages, Mechanism, Method, Share
-from fedsilo.federation import Plan
+from fedsilo.contracts import Examples, Facts, Indices, LabelledImages, Mechanism, Method, Share, State
+from fedsilo.federation import Federation, Outcome, Plan
 from fedsilo.job import Job, Part
 from fedsilo.manifest import freeze
 from fedsilo.preparation import Prepared
 from fedsilo.privacy.none import NoMechanism
 from fedsilo.prompts.frozen import FrozenModel
+from fedsilo.records import Journals
 from fedsilo.state import to_arrays
-from fedsilo.training import Optimizer, Training
+from fedsilo.training import LocalWork, Optimizer, Training
 from fedsilo.warehouse import Warehouse
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -47,6 +51,30 @@ class World:
     def clients(self, method: Method) -> list[Client]:
         parts = enumerate(zip(self.train, self.test, strict=True))
         return [Client(self.warehouse.portion(n, a, b), self.model, self.rules, method) for n, (a, b) in parts]
+
+    def work(self, method: Method, client: int = 0, shared: State | None = None, **changes: Any) -> LocalWork:
+        """One client's work in round 0, on the initial state where none is given."""
+        data, seed = self.warehouse.portion(client, self.train[client], self.test[client]), self.rules.seed
+        work = LocalWork(
+            model=self.model,
+            features=data.train,
+            labels=torch.from_numpy(np.array(data.train_labels)),
+            shared=method.download(method.initial_shared(self.model, seed), client) if shared is None else shared,
+            private=method.initial_private(self.model, seed, client),
+            training=self.rules.training,
+            mechanism=self.rules.fitted(method),
+            seed=seed,
+            client=client,
+            round=0,
+            exchange=0,
+        )
+        return replace(work, **changes)
+
+    def federate(self, method: Method, folder: Path) -> Outcome:
+        """All rounds, in a folder that is made; serial."""
+        folder.mkdir()
+        backend, checkpoints = SerialBackend(self.clients(method)), Checkpoints(folder / "checkpoints", 2)
+        return Federation(self.plan(method), backend, Journals(folder), checkpoints).run(lambda record: None)
 
     def prepared(self) -> Prepared:
         """What a runtime is given; its images are never looked at."""

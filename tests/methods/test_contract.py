@@ -8,34 +8,25 @@ import numpy as np
 import pytest
 import torch
 
-from fedsilo.backends.serial import SerialBackend
-from fedsilo.checkpoints import Checkpoints
 from fedsilo.contracts import ClientTask, Method
-from fedsilo.federation import Federation, Outcome
 from fedsilo.privacy.central import Central
-from fedsilo.records import Journals, read_lines
+from fedsilo.prompting import PromptMethod
+from fedsilo.records import read_lines
 from fedsilo.registry import find, name_of, names
 
 METHODS = names(Method)
 
 
-def make(name: str) -> Any:
+def make(name: str, **keys: Any) -> Any:
     cls: Any = find(Method, name)
     fields = cls.__dataclass_fields__
-    return cls(**({"context_length": 3} if "context_length" in fields else {}))
-
-
-def federate(here: Any, method: Method, folder: Path) -> Outcome:
-    folder.mkdir()
-    backend = SerialBackend(here.clients(method))
-    federation = Federation(here.plan(method), backend, Journals(folder), Checkpoints(folder / "checkpoints", 2))
-    return federation.run(lambda record: None)
+    return cls(**({"context_length": 3} if "context_length" in fields else {}), **keys)
 
 
 @pytest.mark.parametrize("name", METHODS)
 def test_two_rounds_with_the_same_seed_give_the_same_result(world: Any, tmp_path: Path, name: str) -> None:
     here = world(rounds=2)
-    once, again = (federate(here, make(name), tmp_path / folder) for folder in ("once", "again"))
+    once, again = (here.federate(make(name), tmp_path / folder) for folder in ("once", "again"))
     assert (once.shared_sha256, once.private_sha256, once.scores) == (
         again.shared_sha256,
         again.private_sha256,
@@ -46,7 +37,7 @@ def test_two_rounds_with_the_same_seed_give_the_same_result(world: Any, tmp_path
 @pytest.mark.parametrize("name", METHODS)
 def test_only_declared_tensors_go_up_and_only_shared_ones_down(world: Any, tmp_path: Path, name: str) -> None:
     here, method = world(rounds=2), make(name)
-    federate(here, method, tmp_path / "run")
+    here.federate(method, tmp_path / "run")
     shared = set(method.download(method.initial_shared(here.model, 0), 0))
     for line in read_lines(tmp_path / "run" / "wire.jsonl"):
         assert set(line["tensors"]) <= (set(method.uploads) if line["direction"] == "up" else shared)
@@ -56,7 +47,7 @@ def test_only_declared_tensors_go_up_and_only_shared_ones_down(world: Any, tmp_p
 def test_the_backbone_is_left_as_it_was(world: Any, tmp_path: Path, name: str) -> None:
     here = world(rounds=2)
     before = {key: array.copy() for key, array in here.model.pack().arrays.items()}
-    federate(here, make(name), tmp_path / "run")
+    here.federate(make(name), tmp_path / "run")
     for key, array in here.model.pack().arrays.items():
         np.testing.assert_array_equal(array, before[key])
 
@@ -111,6 +102,21 @@ def test_scores_are_over_all_classes(world: Any, name: str) -> None:
         assert method.predictor(here.model, shared, private)(pooled, tokens).shape == (7, 5)
 
 
+@pytest.mark.parametrize("name", [name for name in METHODS if issubclass(find(Method, name), PromptMethod)])
+@pytest.mark.parametrize("form", [{"class_position": "middle"}, {"class_position": "front", "class_specific": True}])
+def test_prompts_of_every_form_are_learnt_or_refused(world: Any, name: str, form: dict[str, Any]) -> None:
+    here, method = world(), make(name, **form)
+    if method.problems():
+        return
+    work = here.work(method)
+    result = method.train(work)
+    learnt = {**result.upload, **result.private}
+    assert any(not torch.equal(tensor, {**work.shared, **work.private}[key]) for key, tensor in learnt.items())
+    assert all(tensor.isfinite().all() for tensor in learnt.values())
+    predict = method.predictor(here.model, work.shared, result.private)
+    assert predict(*here.warehouse.train.batch(np.arange(7), 0)).shape == (7, 5)
+
+
 @pytest.mark.parametrize("name", [name for name in METHODS if find(Method, name).uploads])  # type: ignore[attr-defined]
 def test_what_leaves_a_client_under_central_privacy_is_clipped(world: Any, name: str) -> None:
     mechanism = Central(noise_multiplier=1.0, clip_norm=1e-3)
@@ -148,5 +154,5 @@ def test_a_method_in_a_file_of_its_own_is_found_and_run(
     cls: Any = find(Method, "my_lab.frozen:Frozen")
     method = cls(scale=3.0)
     assert name_of(method) == "my_lab.frozen:Frozen"
-    outcome = federate(world(rounds=2), method, tmp_path / "run")
+    outcome = world(rounds=2).federate(method, tmp_path / "run")
     assert [record["loss"] for record in outcome.records] == [0.5, 0.5]
