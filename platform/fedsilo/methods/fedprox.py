@@ -1,0 +1,66 @@
+"""PromptFL with FedProx: local training is held near the shared context it began with.
+
+Source: Li et al., "Federated Optimization in Heterogeneous Networks", MLSys 2020, arXiv:1812.06127, for the prompt of
+PromptFL, arXiv:2208.11625: the loss is the cross-entropy plus mu/2 ||p - p_g||^2, p the context in training and p_g
+as received. Averaging weights clients by training examples, every client trains for the same epochs.
+
+Where the released code of FedOTP's comparison and this differ: there p is taken from a detached copy, so that the term
+has no gradient and the method is PromptFL; here its gradient is mu (p - p_g).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from fedsilo.contracts import Predictor, State
+from fedsilo.descent import Loss
+from fedsilo.fields import key
+from fedsilo.prompting import BATCH, DescentMethod
+from fedsilo.prompts.frozen import FrozenModel
+from fedsilo.training import Batch, LocalWork
+
+
+@dataclass(frozen=True)
+class FedProx(DescentMethod):
+    """One context for all clients, averaged every round, with a proximal term in local training."""
+
+    uploads = ("context",)
+
+    mu: float = key(0.5, "Pull towards the context as received: mu/2 times the squared distance.", within=">= 0")
+
+    def problems(self) -> list[str]:
+        """Returns what is impossible in the fields."""
+        pointless = (
+            "synchronise: with 'batch' every gradient is taken at the shared context itself, where the proximal term "
+            "has none. Use 'round', or the method promptfl."
+        )
+        return super().problems() + ([pointless] if self.synchronise == BATCH else [])
+
+    def initial_shared(self, model: FrozenModel, seed: int) -> State:
+        """Returns the context, N(0, 0.02^2)."""
+        return {"context": self.start(model, seed)}
+
+    def initial_private(self, model: FrozenModel, seed: int, client: int) -> State:
+        """Returns nothing: clients keep no state of their own."""
+        return {}
+
+    def loss(self, work: LocalWork) -> Loss:
+        """Returns the cross-entropy over all classes plus the proximal term."""
+        received = work.shared["context"]
+
+        def loss(leaves: Mapping[str, Tensor], batch: Batch) -> Tensor:
+            context = leaves["context"]
+            text = self.text(work.model, context)
+            distance = (context - received).square().sum()
+            return cross_entropy(work.model.score(batch.pooled, text), batch.labels) + self.mu / 2 * distance
+
+        return loss
+
+    def predictor(self, model: FrozenModel, shared: State, private: State) -> Predictor:
+        """Returns the scaled cosine of each image with each class under the shared context."""
+        text = self.text(model, shared["context"])
+        return lambda pooled, tokens: model.score(pooled, text)

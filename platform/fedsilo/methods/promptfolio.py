@@ -1,0 +1,62 @@
+"""PromptFolio: class features are a fixed mixture of those of a shared and of a private context.
+
+Source: Pan, Huang, Shi, "Federated Learning from Vision-Language Foundation Models: Theoretical Analysis and Method",
+NeurIPS 2024, arXiv:2409.19610. t = (1 - theta) t_G + theta t_L of normalised features, not normalised again; an image's
+pooled feature is scored with t. Both contexts are trained by the one loss of the mixture, as in the released code; the
+shared one is averaged by training examples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from fedsilo.contracts import Predictor, State
+from fedsilo.descent import Loss
+from fedsilo.fields import key
+from fedsilo.prompting import DescentMethod
+from fedsilo.prompts.frozen import FrozenModel
+from fedsilo.training import Batch, LocalWork
+
+SHARED, PRIVATE = "context", "private_context"
+
+
+@dataclass(frozen=True)
+class PromptFolio(DescentMethod):
+    """A shared and a private context, mixed in the space of class features."""
+
+    uploads = (SHARED,)
+    learns = (PRIVATE,)
+
+    theta: float = key(0.2, "Weight of the private context's features; the paper has 0.2 to 0.4.", within="in [0, 1]")
+
+    def initial_shared(self, model: FrozenModel, seed: int) -> State:
+        """Returns the shared context, N(0, 0.02^2)."""
+        return {SHARED: self.start(model, seed)}
+
+    def initial_private(self, model: FrozenModel, seed: int, client: int) -> State:
+        """Returns the private context, the same start for every client."""
+        return {PRIVATE: self.start(model, seed, "private context")}
+
+    def loss(self, work: LocalWork) -> Loss:
+        """Returns the cross-entropy over all classes of the mixture."""
+
+        def loss(leaves: Mapping[str, Tensor], batch: Batch) -> Tensor:
+            text = self._mixed(work.model, leaves[SHARED], leaves[PRIVATE])
+            return cross_entropy(work.model.score(batch.pooled, text), batch.labels)
+
+        return loss
+
+    def predictor(self, model: FrozenModel, shared: State, private: State) -> Predictor:
+        """Returns the scaled product of each normalised image feature with each class's mixed feature."""
+        text = self._mixed(model, shared[SHARED], private[PRIVATE])
+        return lambda pooled, tokens: model.score(pooled, text)
+
+    def _mixed(self, model: FrozenModel, shared: Tensor, private: Tensor) -> Tensor:
+        """(K, D) class features, shorter than 1 where the two contexts disagree: that lowers a class's scores."""
+        texts = self.texts(model, torch.stack([shared, private]))
+        return (1 - self.theta) * texts[0] + self.theta * texts[1]
