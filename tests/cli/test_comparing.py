@@ -132,6 +132,15 @@ def test_a_run_that_fails_is_said_and_the_exit_code_is_1(
     assert "local accuracy" in err.splitlines()[1]
 
 
+def test_ctrl_c_says_how_to_go_on(compare: Compare, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(folder: Path) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("fedsilo.comparison.execution.go", interrupted)
+    out, err = compare("small.yaml", "--root", "stopped", code=130)
+    assert (out, err) == ("", "stopped. The same command goes on with what is missing.\n")
+
+
 @pytest.mark.parametrize(
     ("words", "line"),
     [

@@ -1,6 +1,8 @@
 """Comparisons that are really run, small and serial: what is run, what is not run again, what a failure does."""
 
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -215,3 +217,17 @@ def test_runs_side_by_side_give_the_same_and_survive_one_that_is_killed(
     assert "its process was killed (signal 9). `fedsilo resume" in killed.failed[0]
     before = {row.method: row for row in pair.standings.rows}
     assert (promptfl.mean, local.mean) == (before["promptfl"].mean, before["local"].mean)
+
+
+def test_a_worker_does_not_outlive_whoever_started_it() -> None:
+    worker = "import os; from fedsilo.comparison.worker import _leave_with; _leave_with(os.getppid())"
+    start = f"subprocess.Popen([sys.executable, '-c', {worker!r}])"
+    starter = f"import os, subprocess, sys, time; {start}; time.sleep(1); os._exit(7)"
+    # Both hold the pipe, so this returns when both have ended.
+    done = subprocess.run([sys.executable, "-c", starter], capture_output=True, timeout=30)
+    assert (done.returncode, done.stderr) == (7, b"")
+
+
+def test_less_than_one_job_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="jobs: must be at least 1, got 0"):
+        compare_grid(Grid(SMALL), tmp_path, jobs=0)

@@ -68,12 +68,20 @@ def compare(  # noqa: PLR0913, the arguments of a command are its options
         found = compare_folders(_run_folders(what, [name for name, value in options.items() if value]))
     else:
         grid = Grid(what[0], what[1:], _words(methods), _seeds(seeds), _axes(vary or ()), _only(only or ()))
-        comparison = compare_grid(grid, root, jobs, _telling(quiet or json))
-        found, folder = comparison.standings, comparison.root
+        found, folder = _run(grid, root, jobs, quiet or json)
     _write(found, {markdown: document, csv_file: csv})
     _print(found, folder, json)
     if found.failures:
         raise typer.Exit(1)
+
+
+def _run(grid: Grid, root: Path | None, jobs: int, quiet: bool) -> tuple[Standings, Path]:
+    try:
+        comparison = compare_grid(grid, root, jobs, _telling(quiet))
+    except KeyboardInterrupt:
+        progress_console().print("stopped. The same command goes on with what is missing.", markup=False)
+        raise
+    return comparison.standings, comparison.root
 
 
 def _print(found: Standings, folder: Path | None, json: bool) -> None:
