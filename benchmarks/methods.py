@@ -19,7 +19,7 @@ from statistics import median
 
 import numpy as np
 import torch
-from plain_methods import PlainModel, PlainStep, dpfpl_step, fedotp_step
+from plain_methods import TOLERANCE, PlainModel, PlainStep, dpfpl_step, fedotp_step
 from text_tower import BATCH, CLASSES, CONTEXT, MODEL
 from torch import Tensor
 
@@ -163,7 +163,7 @@ def main() -> None:
     )
     print(f"{'':<28} {'plain':>10} {'ours':>10} {'ratio':>8}")
     methods: dict[str, tuple[DescentMethod, PlainMethod]] = {
-        "FedOTP": (FedOTP(), fedotp_step),
+        "FedOTP": (FedOTP(tolerance=TOLERANCE), fedotp_step),
         "DP-FPL": (DPFPL(), dpfpl_step),
     }
     for name, (method, step) in methods.items():
