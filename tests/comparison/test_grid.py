@@ -24,7 +24,7 @@ from fedsilo.methods.promptfl import PromptFL
 
 @dataclass(frozen=True)
 class Ranked(PromptFL):
-    synchronise: str = key("batch", "What is sent.", "round", "batch")
+    synchronise: str = key("batch", "What is sent.", "batch")
     rank: int = key(4, "How much.", within=">= 1")
 """
 MINE = "my_lab.ranked:Ranked"
@@ -47,6 +47,13 @@ def test_a_method_takes_over_the_keys_it_has_and_keeps_its_own_defaults(ranked: 
     promptfl, mine = methods(Grid(SMALL, methods=("promptfl", ranked)))
     assert promptfl.context_length == mine.context_length == 3
     assert (promptfl.synchronise, mine.synchronise, mine.rank) == ("round", "batch", 4)
+
+
+def test_a_word_that_a_method_does_not_allow_is_left_to_those_that_do(ranked: str) -> None:
+    promptfl, mine = methods(Grid(SMALL, ["method.synchronise=round"], ("promptfl", ranked)))
+    assert (promptfl.synchronise, mine.synchronise) == ("round", "batch")
+    with pytest.raises(ScenarioError, match=r"method\.synchronise: must be"):
+        Grid(SMALL, ["method.synchronise=never"], ("promptfl", ranked)).scenarios()
 
 
 def test_a_key_that_only_another_method_has_is_no_mistake(ranked: str) -> None:
@@ -98,7 +105,9 @@ def test_a_seed_or_method_given_twice_runs_once() -> None:
 def test_all_is_every_method_that_trains() -> None:
     assert "zero_shot" not in trained_methods()
     assert {"local", "promptfl"} <= set(trained_methods())
-    assert [name_of(method) for method in methods(Grid(SMALL, methods=("all",)))] == trained_methods()
+    grid = Grid({**SMALL, "method": "promptfl"}, methods=("all",))
+    assert [name_of(method) for method in methods(grid)] == trained_methods()
+    assert grid.scenarios()[1] == []
 
 
 def test_all_leaves_out_what_cannot_run_and_says_so_where_a_named_one_is_refused() -> None:

@@ -127,14 +127,21 @@ class Stack:
     def exchange(self, section: str, name: str, among: Sequence[str]) -> None:
         """Names another component for a section, one of several that are given the same keys.
 
-        Keys that it lacks fall away if one of `among`, or the component so far, has them; a key that none has stays,
-        to be refused like any unknown one.
+        Keys that it lacks, and words that it does not allow, fall away if one of `among`, or the component so far, has
+        them; what none has stays, to be refused like any mistake.
         """
-        others = {self.names[section], *among} - {name}
+        others = [_keys_of(section, other) or {} for other in {self.names[section], *among} - {name}]
+        own = _keys_of(section, name) or {}
         self.names[section] = name
-        foreign = {key for other in others for key in _keys_of(section, other) or ()}
-        foreign -= set(_keys_of(section, name) or ())
-        self._forget(section, foreign)
+        values = self.merged.values.get(section, {})
+        self._forget(
+            section,
+            [
+                key
+                for key, value in values.items()
+                if not _takes(own, key, value) and any(_takes(other, key, value) for other in others)
+            ],
+        )
 
     def components(self) -> dict[str, type[Any]]:
         """Returns the component class of each section; a section whose name is unknown is a problem and left out."""
@@ -191,6 +198,12 @@ def _keys_of(section: str, name: str) -> Mapping[str, Key] | None:
         return keys(component(section, name))
     except UnknownComponent:
         return None
+
+
+def _takes(known: Mapping[str, Key], key: str | int, value: Any) -> bool:
+    """Whether the keys have this one and, where it must be one of some words, allow this word."""
+    found = known.get(str(key))
+    return found is not None and (not found.allowed or value in found.allowed)
 
 
 def component(section: str, name: str) -> type[Any]:
