@@ -6,7 +6,7 @@ tower, element-wise transport, optimiser step, protection and packing of the upd
 goes through the serial backend, the aggregation and the server's step. Logits and gradients of both are compared.
 ViT-B-16 with random weights, 100 classes, 16 context tokens, batch 32, CPU, both in one run, one after the other.
 
-Run: python benchmarks/methods.py [--repetitions 2] [--threads 1] [--clients 10]
+Run: python benchmarks/methods.py [--repetitions 2] [--threads 1] [--clients 10] [--only FedOTP]
 """
 
 from __future__ import annotations
@@ -154,6 +154,7 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1, help="torch threads; a client has 1 unless told otherwise")
     parser.add_argument("--clients", type=int, default=10)
+    parser.add_argument("--only", choices=list(GOALS), help="one of the two methods")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     world = World.make(chosen.clients)
@@ -167,6 +168,8 @@ def main() -> None:
         "DP-FPL": (DPFPL(), dpfpl_step),
     }
     for name, (method, step) in methods.items():
+        if chosen.only not in (None, name):
+            continue
         backend = backend_of(world, method)
         our_round(world, method, backend, 1)  # what is made once per run is not part of a step
         for what, clients in (("local step", 1), (f"round of {chosen.clients} clients", chosen.clients)):
