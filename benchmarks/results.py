@@ -1,22 +1,24 @@
-"""Compares all methods under three kinds of shift and writes docs/results.md.
+"""Compares all methods under three kinds of shift, and DP-FPL by rank and noise, and writes docs/results.md.
 
-Every scenario in scenarios/methods/ is run with every registered method that trains, with three seeds, on the serial
-backend. What has finished before is not run again: delete runs/results/ to begin anew, for example after a change of
-the code (a note in the page says when runs were made with different code).
+Every scenario in scenarios/methods/ is run as `PARTS` says, with three seeds, on the serial backend. What has finished
+before is not run again: delete runs/results/ to begin anew, for example after a change of the code (a note in the page
+says when runs were made with different code).
 
-    python benchmarks/results.py [--seeds 0,1,2] [--jobs 2] [--root FOLDER] [--page FILE] [KEY=VALUE...]
+    python benchmarks/results.py [--seeds 0,1,2] [--jobs 2] [--only SCENARIO...] [--root FOLDER] [--page FILE] [KEY=VALUE...]
 """
 
 from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from textwrap import fill
 from typing import Any
 
 from fedsilo.comparison.comparing import compare_grid
-from fedsilo.comparison.grid import Grid, trained_methods
+from fedsilo.comparison.grid import ALL, Grid
 from fedsilo.entries import Entry
 from fedsilo.report.comparison_table import COMPARISON_LEGEND, markdown
 from fedsilo.report.tables import percent
@@ -24,21 +26,51 @@ from fedsilo.standings import Standing, Standings
 from fedsilo.state import write_bytes
 
 ROOT = Path(__file__).resolve().parent.parent
-SCENARIOS = ("disjoint_classes", "label_shift", "feature_and_label_shift")
 SEEDS = (0, 1, 2)
 
-KEYS: dict[str, dict[str, Any]] = {}
-"""Keys of single methods, by name, where the scenarios' (or the methods' own defaults) do not suit them.
 
-For example `{"dpfpl": {"training.optimizer.learning_rate": 0.05}}`; the page says which keys are not the same for all.
-"""
+@dataclass(frozen=True)
+class Part:
+    """One comparison of the page.
+
+    Attributes:
+        scenario: File in scenarios/methods/, without ending.
+        methods: Names; "all" for every one that trains.
+        axes: Varied keys with their values.
+        only: Keys of single methods; the page says which keys are not the same for all.
+    """
+
+    scenario: str
+    methods: tuple[str, ...] = (ALL,)
+    axes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
+    only: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    def grid(self, changes: Sequence[str], seeds: tuple[int, ...]) -> Grid:
+        """Returns the runs."""
+        path = ROOT / "scenarios" / "methods" / f"{self.scenario}.yaml"
+        axes = tuple(tuple({key: value} for value in values) for key, values in self.axes.items())
+        return Grid(path, ["actors.backend=serial", *changes], self.methods, seeds, axes, self.only)
+
+
+PARTS = (
+    Part("disjoint_classes"),
+    Part("label_shift"),
+    Part("feature_and_label_shift"),
+    Part("low_rank", ("dpfpl",), {"method.rank": (1, 2, 4, 8), "method.residual": (True, False)}),
+    Part(
+        "growing_noise",
+        ("promptfl", "fedotp_additive", "fedpgp", "dpfpl"),
+        {"privacy.epsilon": (100.0, 3.0, 1.0, 0.4)},
+        {"fedpgp": {"method.mu": 0.0, "method.rank": 8}},  # as in DP-FPL's tables
+    ),
+)
 
 HEAD = """\
 # Results
 
 Written by `make results` (`python benchmarks/results.py`); do not edit. All methods that fedsilo has, on emblems and
-fedsilo-tiny, under three kinds of shift; every method with the same seeds and, for a seed, the same images at the same
-clients.
+fedsilo-tiny, under three kinds of shift, then DP-FPL by rank and under noise; every method with the same seeds and, for
+a seed, the same images at the same clients.
 
 {legend}.
 
@@ -51,14 +83,12 @@ def main() -> None:
     asked = _arguments()
     legend = COMPARISON_LEGEND[0].upper() + COMPARISON_LEGEND[1:]
     parts, failed = [HEAD.format(legend=fill(legend, 120))], 0
-    methods = trained_methods()
-    for name in SCENARIOS:
-        path = ROOT / "scenarios" / "methods" / f"{name}.yaml"
-        only = {method: keys for method, keys in KEYS.items() if method in methods}
-        changes = ["actors.backend=serial", *asked.changes]
-        grid = Grid(path, changes, tuple(methods), asked.seeds, only=only)
-        found = compare_grid(grid, asked.root / name, asked.jobs, _say).standings
-        parts.append(section(path, found))
+    for part in PARTS:
+        if asked.only and part.scenario not in asked.only:
+            continue
+        grid = part.grid(asked.changes, asked.seeds)
+        found = compare_grid(grid, asked.root / part.scenario, asked.jobs, _say).standings
+        parts.append(section(Path(str(grid.source)), found))
         failed += len(found.failures)
     write_bytes(asked.page, "\n".join(parts).encode())
     print(f"wrote {asked.page}")
@@ -117,6 +147,7 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Compare all methods and write docs/results.md.")
     parser.add_argument("--seeds", type=_seeds, default=SEEDS)
     parser.add_argument("--jobs", type=int, default=2)
+    parser.add_argument("--only", nargs="+", default=[], help="scenarios to do, by file name without ending")
     parser.add_argument("--root", type=Path, default=Path("runs/results"))
     parser.add_argument("--page", type=Path, default=ROOT / "docs" / "results.md")
     parser.add_argument("changes", nargs="*", metavar="key=value")
