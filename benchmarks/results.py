@@ -4,7 +4,7 @@ Every scenario in scenarios/methods/ is run as `PARTS` says, with three seeds, o
 before is not run again: delete runs/results/ to begin anew, for example after a change of the code (a note in the page
 says when runs were made with different code).
 
-    python benchmarks/results.py [--seeds 0,1,2] [--jobs 2] [--only SCENARIO...] [--root FOLDER] [--page FILE] [KEY=VALUE...]
+    python benchmarks/results.py [--seeds 0,1,2] [--jobs 2] [--only SCENARIO...] [--root FOLDER] [KEY=VALUE...]
 """
 
 from __future__ import annotations
