@@ -50,6 +50,7 @@ backbone: $(READY) ## Pretrain fedsilo-tiny from nothing and print its table (ab
 benchmarks: $(READY) ## Print the ratios of all benchmarks
 	$(BIN)/python benchmarks/text_tower.py
 	$(BIN)/python benchmarks/exchange.py
+	$(BIN)/python benchmarks/methods.py
 
 results: $(READY) ## Compare all methods and write docs/results.md (add ARGUMENTS="--seeds 0 training.rounds=1" to try it)
 	$(BIN)/python benchmarks/results.py $(ARGUMENTS)
