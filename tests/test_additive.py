@@ -19,6 +19,7 @@ from fedsilo.federation import Federation, Outcome
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.dplora import DPLoRA
 from fedsilo.methods.fedotp_additive import FedOTPAdditive
+from fedsilo.methods.local import Local
 from fedsilo.privacy.none import NoMechanism
 from fedsilo.privacy.paper import Paper
 from fedsilo.records import Journals, read_lines
@@ -242,6 +243,13 @@ def test_noise_is_on_what_the_paper_says_and_nowhere_without_a_mechanism(
     assert not torch.allclose(shifts[0], shifts[1], atol=0.1)
     step = paper.tasks[1][0].shared["context"] - none.tasks[1][0].shared["context"]
     assert np.abs(step).max() > 0.1
+
+
+def test_a_client_that_sends_nothing_learns_without_noise(world: Any) -> None:
+    """Local training as a reference under noise: there is nothing to protect."""
+    method = Local(context_length=4, synchronise="batch")
+    clean, noisy = (work(world(mechanism=m), method) for m in (NoMechanism(), Paper(epsilon=0.4)))
+    assert torch.equal(method.train(clean).private["context"], method.train(noisy).private["context"])
 
 
 class Draws(NoMechanism):

@@ -245,6 +245,14 @@ def test_all_clients_train_in_round_0_and_the_asked_share_afterwards(world: Any,
     assert len({tuple(record["participants"]) for record in outcome.records[1:]}) > 1  # type: ignore[arg-type]
 
 
+def test_a_share_means_the_clients_that_its_decimals_say(world: Any, tmp_path: Path) -> None:
+    """0.29 * 100 is 28.999999999999996."""
+    here = world(clients=2, participation=0.29)
+    plan = here.plan(METHOD, sizes=(1,) * 100)
+    federation = Federation(plan, SerialBackend([]), Journals(tmp_path), Checkpoints(tmp_path / "none", 1))
+    assert len(federation._participants(1)) == 29
+
+
 def test_evaluation_follows_its_interval_and_always_ends_the_run(world: Any, tmp_path: Path) -> None:
     here = world(rounds=5)
     plan = here.plan(METHOD, evaluate_every=3)

@@ -12,6 +12,8 @@ from string import ascii_uppercase
 
 from fedsilo.entries import Entry
 
+SYNCHRONISE = "method.synchronise"
+
 
 class Grounds:
     """The kinds of ground found so far."""
@@ -62,10 +64,13 @@ def _letter(number: int) -> str:
 
 
 def differences(entries: Sequence[Entry], varied: Sequence[str]) -> list[str]:
-    """Returns a line for every key outside `method` that differs between methods and is not varied on purpose."""
+    """Returns a line for every key outside `method` that differs between methods and is not varied on purpose.
+
+    Of the methods' own keys the one that changes everybody's training is told as well: how often they synchronise.
+    """
     lines = []
     for key in dict.fromkeys(key for entry in entries for key in entry.settings):
-        if key == "seed" or key in varied or key.startswith("method."):
+        if key == "seed" or key in varied or (key.startswith("method.") and key != SYNCHRONISE):
             continue
         methods = _by_value((entry.value(key), entry.method) for entry in entries if key in entry.settings)
         if len(methods) > 1:

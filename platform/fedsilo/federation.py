@@ -216,7 +216,7 @@ class Federation:
         share, clients = self._plan.training.participation, self._plan.clients
         if round == 0 or share >= 1.0:
             return list(clients)
-        count = max(int(share * len(clients)), 1)
+        count = max(int(share * len(clients) + 1e-9), 1)  # 0.29 * 100 is a little below the 29 it means
         chosen = numpy_generator(self._plan.seed, "participation", round=round).choice(
             len(clients), count, replace=False
         )

@@ -31,7 +31,11 @@ class Optimizer:
     )
     momentum: float = key(0.9, "Momentum of SGD.", within="in [0, 1)")
     weight_decay: float = key(0.0005, "L2 penalty.", within=">= 0")
-    persistent: bool = key(False, "Keep a client's optimiser state from round to round instead of a fresh one.")
+    persistent: bool = key(
+        False,
+        "Keep a client's optimiser state from round to round instead of a fresh one; where every batch's gradient is "
+        "sent it is always kept.",
+    )
 
 
 class Stepper:

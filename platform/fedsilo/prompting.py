@@ -61,8 +61,14 @@ class PromptMethod(Method):
                     f"method.context_words: {self.context_words!r} has {len(words)} tokens, method.context_length is "
                     f"{self.context_length}. Make the context at least as long."
                 )
-            context[:, self.context_length - len(words) :] = words
+            first = self._beside_the_name(len(words))
+            context[:, first : first + len(words)] = words
         return context if self.class_specific else context[0]
+
+    def _beside_the_name(self, words: int) -> int:
+        """Where so many vectors begin if they are to be next to the class name: behind it, around it or before it."""
+        first = {"front": 0, "middle": self.context_length // 2 - words // 2}
+        return first.get(self.class_position, self.context_length - words)
 
     def texts(self, model: FrozenModel, contexts: Tensor) -> Tensor:
         """Returns the normalised class features (N, K, D) of N contexts: (N, L, W), or (N, K, L, W) class-specific."""
@@ -160,7 +166,7 @@ class TrainedMethod(Method):
         value, gradients = differentiate(work, leaves, work.batch(work.exchange), self.loss(work), work.exchange)
         upload = {name: gradients.pop(name) for name in self.uploads}
         own = {name: parameters[name].clone() for name in self.learns}
-        if own:
+        if own and self.uploads:  # whoever sends nothing has nothing to protect
             noise = torch_generator(
                 work.seed, "private noise", round=work.round, client=work.client, step=work.exchange
             )

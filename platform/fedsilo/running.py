@@ -10,7 +10,7 @@ import contextlib
 import shutil
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -27,9 +27,10 @@ from fedsilo.methods.zero_shot import ZeroShot
 from fedsilo.origin import keep_origin
 from fedsilo.preparation import Encoders, Prepared, prepare
 from fedsilo.records import DRIVER_LOCK, ROUNDS_LOCK, create_run_folder, find_run_folder, lock, write_json
-from fedsilo.registry import find, name_of
+from fedsilo.registry import name_of
 from fedsilo.results import Run
 from fedsilo.scenario.dumping import to_yaml
+from fedsilo.scenario.references import reference
 from fedsilo.scenario.sections import Scenario
 from fedsilo.state import to_arrays, write_bytes
 from fedsilo.summary import summarise
@@ -116,16 +117,6 @@ def _methods(scenario: Scenario) -> Iterator[tuple[str, Method]]:
             yield name, reference(name, scenario.method)
 
 
-def reference(name: str, method: Method) -> Method:
-    """Returns another method with the scenario's method's values of common fields, where both may have them."""
-    cls = find(Method, name)
-    allowed = {field.name: field.metadata.get("allowed", ()) for field in fields(cls)}  # type: ignore[arg-type]
-    values = {f.name: getattr(method, f.name) for f in fields(method)}  # type: ignore[arg-type]
-    made = cls(**{k: v for k, v in values.items() if k in allowed and (not allowed[k] or v in allowed[k])})
-    assert isinstance(made, Method)
-    return made
-
-
 def _part(name: str, method: Method, scenario: Scenario, prepared: Prepared, folder: Path, rules: ClientRules) -> Part:
     plan = Plan(
         method=method,
@@ -202,4 +193,4 @@ def _threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-__all__ = ["Listener", "Runtime", "begin", "go", "reference"]
+__all__ = ["Listener", "Runtime", "begin", "go"]

@@ -1,6 +1,7 @@
 """What every method promises, over all that the registry finds: a new method is tested here without a new line."""
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,10 +9,14 @@ import numpy as np
 import pytest
 import torch
 
-from fedsilo.contracts import ClientTask, Method
+from fedsilo.backends.serial import SerialBackend
+from fedsilo.checkpoints import Checkpoints
+from fedsilo.contracts import ClientTask, ClientUpdate, EvaluationTask, Method, RoundRecord
+from fedsilo.errors import ClientLost
+from fedsilo.federation import Federation, Outcome
 from fedsilo.privacy.central import Central
 from fedsilo.prompting import PromptMethod
-from fedsilo.records import read_lines
+from fedsilo.records import Journals, read_lines
 from fedsilo.registry import find, name_of, names
 
 METHODS = names(Method)
@@ -32,6 +37,102 @@ def test_two_rounds_with_the_same_seed_give_the_same_result(world: Any, tmp_path
         again.private_sha256,
         again.scores,
     )
+
+
+def protocols(cls: Any) -> list[dict[str, str]]:
+    """The keys of a method's ways of synchronising, the ones it refuses left out."""
+    field = cls.__dataclass_fields__.get("synchronise")
+    ways = [{"synchronise": way} for way in field.metadata["allowed"]] if field else [{}]
+    return [way for way in ways if not cls(**way).problems()]
+
+
+TRAINED = [
+    pytest.param(name, way, id="-".join([name, *way.values()]))
+    for name in METHODS
+    if find(Method, name).trains  # type: ignore[attr-defined]
+    for way in protocols(find(Method, name))
+]
+
+
+class Backwards(SerialBackend):
+    """Asks the last client first; answers in the order of the question."""
+
+    def train(self, tasks: Any) -> list[ClientUpdate]:
+        return super().train(dict(reversed(tasks.items())))[::-1]
+
+    def evaluate(self, tasks: Any) -> Any:
+        return super().evaluate(dict(reversed(tasks.items())))[::-1]
+
+
+class Fragile(Backwards):
+    """Loses client 1 once in round 1, after all have evaluated: what they did to their states has happened."""
+
+    def __init__(self, here: Any, method: Method) -> None:
+        super().__init__(here.clients(method))
+        self.here, self.lost = here, False
+
+    def evaluate(self, tasks: Any) -> Any:
+        scores = super().evaluate(tasks)
+        if not self.lost and tasks[0].round == 1:
+            self.lost = True
+            raise ClientLost("client 1 died", client=1)
+        return scores
+
+    def revive(self, method: Method) -> None:
+        self._clients[1] = self.here.clients(method)[1]
+
+
+def bits(outcome: Outcome) -> tuple[Any, ...]:
+    lines = [{k: v for k, v in record.items() if k != "seconds"} for record in outcome.records]
+    return outcome.shared_sha256, outcome.private_sha256, outcome.scores, lines
+
+
+@pytest.mark.parametrize(("name", "way"), TRAINED)
+def test_resuming_trying_again_and_another_order_of_clients_change_no_bit(
+    world: Any, tmp_path: Path, name: str, way: dict[str, str]
+) -> None:
+    """Two of three clients in the later rounds, so that the states of who does not take part are in it as well."""
+    here, method = world(rounds=3, participation=0.7), make(name, **way)
+
+    def go(folder: str, backend: Any, watch: Any = lambda record: None) -> Outcome:
+        (tmp_path / folder).mkdir(exist_ok=True)
+        checkpoints = Checkpoints(tmp_path / folder / "checkpoints", 2)
+        return Federation(here.plan(method), backend, Journals(tmp_path / folder), checkpoints).run(watch)
+
+    def cut(record: RoundRecord) -> None:
+        raise KeyboardInterrupt
+
+    whole = go("whole", SerialBackend(here.clients(method)))
+    assert {len(record["participants"]) for record in whole.records} == {2, 3}  # type: ignore[arg-type]
+    with pytest.raises(KeyboardInterrupt):
+        go("cut", Backwards(here.clients(method)), cut)
+    fragile = Fragile(here, method)
+    assert bits(go("cut", fragile)) == bits(whole)
+    assert fragile.lost
+
+
+@pytest.mark.parametrize(("name", "way"), TRAINED)
+def test_who_does_not_take_part_is_measured_with_what_the_round_changed_and_keeps_its_own(
+    world: Any, tmp_path: Path, name: str, way: dict[str, str]
+) -> None:
+    """What it keeps beside training, such as a tuned copy of the shared context, is `adapt`'s."""
+    here, method = world(rounds=1), make(name, **way)
+    clients = here.clients(method)
+    first = here.plan(method).initial
+    for client in clients:
+        client.train(ClientTask(0, 0, first))
+    before = dict(clients[2]._private)
+    clients[2].evaluate(EvaluationTask(1, first))
+    after = clients[2]._private
+    assert all(torch.equal(after[key], value) for key, value in before.items())
+    noise = np.random.default_rng(1)
+    moved = {key: (value + 0.05 * noise.normal(size=value.shape)).astype(np.float32) for key, value in first.items()}
+    losses = [clients[2].evaluate(EvaluationTask(1, shared)).loss for shared in (first, moved)]
+    assert (losses[0] == losses[1]) == (name in PREDICT_ALONE)
+
+
+PREDICT_ALONE = ("fedamp", "fedpha", "local", "pfedmoap")
+"""Methods whose clients predict with their own context alone, once they have one (pfedmoap: where it has no experts)."""
 
 
 @pytest.mark.parametrize("name", METHODS)
@@ -60,8 +161,6 @@ def test_training_works_on_read_only_memory_and_gives_the_same_bits(world: Any, 
     packed = here.model.pack()
     for array in packed.arrays.values():
         array.flags.writeable = False
-    from dataclasses import replace
-
     update = replace(here, model=packed.unpack()).clients(method)[0].train(task)
     for key, array in expected.tensors.items():
         np.testing.assert_array_equal(update.tensors[key], array)
@@ -84,8 +183,6 @@ def test_a_client_depends_on_its_own_data_only(world: Any, name: str) -> None:
     task = ClientTask(0, 0, few.plan(method).initial)
     np.testing.assert_array_equal(few.train[1], many.train[1])
     # The labels of client 1's images differ between the worlds in no way but who else is there.
-    from dataclasses import replace
-
     alone = replace(many, train=many.train[:2], test=many.test[:2])
     first, second = alone.clients(method)[1].train(task), many.clients(method)[1].train(task)
     for key in first.tensors:

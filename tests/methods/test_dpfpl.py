@@ -10,8 +10,8 @@ from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.dplora import DPLoRA
 from fedsilo.methods.fedotp_additive import FedOTPAdditive
 from fedsilo.methods.promptfl import PromptFL
-from fedsilo.running import reference
 from fedsilo.scenario.reading import read
+from fedsilo.scenario.references import reference
 
 
 @pytest.mark.parametrize("cls", [DPFPL, DPLoRA])

@@ -67,12 +67,15 @@ def test_several_prompts_are_encoded_as_each_alone() -> None:
     torch.testing.assert_close(both, alone, rtol=1e-6, atol=1e-6)
 
 
-def test_words_stand_next_to_the_name_and_the_rest_is_random() -> None:
-    here = model(WORDS)
-    context = PromptFL(context_length=6, context_words=WORDS).initial_shared(here, 0)["context"]
-    random = PromptFL(context_length=6).initial_shared(here, 0)["context"]
-    assert torch.equal(context[2:], here.phrases[WORDS])
-    assert torch.equal(context[:2], random[:2])
+@pytest.mark.parametrize(("position", "first"), [("end", 3), ("middle", 1), ("front", 0)])
+def test_words_stand_next_to_the_name_and_the_rest_is_random(position: str, first: int) -> None:
+    """Seven vectors, four of words; in the middle the name comes behind the third vector, amid the words."""
+    here, form = model(WORDS), {"context_length": 7, "class_position": position}
+    context = PromptFL(**form, context_words=WORDS).initial_shared(here, 0)["context"]
+    random = PromptFL(**form).initial_shared(here, 0)["context"]
+    assert torch.equal(context[first : first + 4], here.phrases[WORDS])
+    others = [place for place in range(7) if not first <= place < first + 4]
+    assert torch.equal(context[others], random[others])
 
 
 def test_words_that_do_not_fit_and_sequences_that_are_too_long_are_refused() -> None:

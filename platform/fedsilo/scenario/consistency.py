@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from fedsilo.errors import UnknownComponent
 from fedsilo.registry import name_of
 from fedsilo.scenario.layers import component
+from fedsilo.scenario.references import reference, refusals
 from fedsilo.scenario.sections import Actors, Scenario
 
 
@@ -125,6 +126,22 @@ def unknown_references(scenario: Scenario) -> Iterator[str]:
             yield f"evaluation.references: method '{name}' needs keys. Run it as a scenario of its own."
 
 
+def references_that_do_not_fit(scenario: Scenario) -> Iterator[str]:
+    """A reference is trained with the method's keys, under the same mechanism and aggregation; not all can be."""
+    for name in scenario.evaluation.references:
+        try:
+            made = reference(name, scenario.method)
+        except (UnknownComponent, TypeError):
+            continue  # said by `unknown_references`
+        if name == name_of(scenario.method):
+            continue  # nothing is run twice, and the method's own rules have spoken
+        for why in refusals(made, scenario.privacy, scenario.aggregation):
+            yield (
+                f"evaluation.references: '{name}' cannot be trained with this scenario's keys: {why}. Leave it out, "
+                "or use `fedsilo compare`, where every method has keys of its own."
+            )
+
+
 RULES: dict[Callable[[Scenario], Iterator[str]], tuple[str, ...]] = {
     gpus_without_a_gpu_device: ("actors", "backbone.device"),
     pretended_gpus_to_compute_on: ("actors.pretend_gpus", "backbone.device"),
@@ -137,6 +154,7 @@ RULES: dict[Callable[[Scenario], Iterator[str]], tuple[str, ...]] = {
     noise_for_gradients_only: ("method", "privacy"),
     nobody_takes_part: ("training.participation", "partition"),
     unknown_references: ("evaluation.references",),
+    references_that_do_not_fit: ("evaluation.references", "method", "aggregation", "privacy"),
 }
 """The rules, each with what it reads."""
 

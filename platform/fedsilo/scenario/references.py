@@ -1,0 +1,31 @@
+"""The methods that a scenario's own is compared with: made from its keys, refused where they cannot be trained beside it."""
+
+from __future__ import annotations
+
+from dataclasses import fields
+
+from fedsilo.contracts import Aggregation, Mechanism, Method
+from fedsilo.registry import find, name_of
+
+
+def reference(name: str, method: Method) -> Method:
+    """Returns another method with the scenario's method's values of common fields, where both may have them."""
+    cls = find(Method, name)
+    allowed = {field.name: field.metadata.get("allowed", ()) for field in fields(cls)}  # type: ignore[arg-type]
+    values = {f.name: getattr(method, f.name) for f in fields(method)}  # type: ignore[arg-type]
+    made = cls(**{k: v for k, v in values.items() if k in allowed and (not allowed[k] or v in allowed[k])})
+    assert isinstance(made, Method)
+    return made
+
+
+def refusals(made: Method, mechanism: Mechanism, aggregation: Aggregation) -> list[str]:
+    """Returns why a reference cannot be trained under a scenario's mechanism and aggregation, one clause each."""
+    reasons = [problem.rstrip(".") for problem in made.problems()]
+    privacy = name_of(mechanism)
+    if made.reads_updates and not aggregation.shows_updates:
+        reasons.append(f"it needs each client's update in the clear, '{name_of(aggregation)}' shows their sum only")
+    if made.reads_updates and privacy != "none":
+        reasons.append(f"it needs each client's update in the clear, privacy '{privacy}' protects their mean only")
+    if mechanism.per_batch and made.uploads and not made.uploads_gradients:
+        reasons.append(f"it sends what a round's training gives, privacy '{privacy}' is for every batch's gradient")
+    return reasons
