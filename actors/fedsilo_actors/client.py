@@ -14,6 +14,7 @@ from fedsilo.contracts import ClientScore, ClientTask, ClientUpdate, EvaluationT
 from fedsilo.errors import ClientLost
 from fedsilo.prompts.frozen import PackedModel
 from fedsilo.warehouse import Warehouse
+from fedsilo_actors.devices import granted
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +27,8 @@ class Place:
         train: Positions of its training images.
         test: Positions of its test images.
         threads: Torch threads.
+        gpus: The share of a GPU that it is given.
+        device: Where it is to compute, if it is given a GPU; see `devices.wanted`.
     """
 
     client: int
@@ -33,6 +36,8 @@ class Place:
     train: Indices
     test: Indices
     threads: int
+    gpus: float = 0.0
+    device: str = "cpu"
 
     @property
     def title(self) -> str:
@@ -74,11 +79,12 @@ class ClientActor:
     def supply(self, supplies: Supplies) -> None:
         """Makes the client; warehouse and model are read from the node's object store without a copy."""
         place = self._place
+        device = granted(place.device, place.gpus)
         warehouse: Warehouse
         model: PackedModel
         warehouse, model = ray.get([supplies.warehouse, supplies.model])
-        data = warehouse.portion(place.client, place.train, place.test)
-        self._client = Client(data, model.unpack(), supplies.rules, supplies.method)
+        data = warehouse.on(device).portion(place.client, place.train, place.test)
+        self._client = Client(data, model.unpack(device), supplies.rules, supplies.method)
 
     @ray.method
     def is_supplied(self) -> bool:

@@ -1,7 +1,9 @@
-"""Encoder actors: the image tower on its own share of the machine, gone before training begins."""
+"""Encoder actors: the image tower on its own share of the machine or of its GPUs, gone before training begins."""
 
 from __future__ import annotations
 
+import contextlib
+import math
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -9,6 +11,7 @@ import ray
 import torch
 from ray.actor import ActorHandle
 from ray.exceptions import GetTimeoutError, RayActorError, RayTaskError
+from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from fedsilo.backbone.features import Chunk, EncodedChunk, encode_chunk
 from fedsilo.backbone.images import ImageEncoder
@@ -16,14 +19,20 @@ from fedsilo.contracts import Examples
 from fedsilo.errors import ClientError, FedsiloError, ResourceError
 from fedsilo.scenario.sections import Actors
 from fedsilo_actors.cluster import total
+from fedsilo_actors.devices import granted
+from fedsilo_actors.placement import Demand, placement
+
+STEPS = 10_000
+"""Ray counts a GPU in so many parts."""
 
 
 class EncoderActor:
     """An image tower that encodes chunk after chunk."""
 
-    def __init__(self, threads: int) -> None:
-        """Makes an encoder that fetches its tower with the first chunk."""
+    def __init__(self, threads: int, gpus: float) -> None:
+        """Makes an encoder, given so much of a GPU, that fetches its tower with the first chunk."""
         torch.set_num_threads(threads)
+        self._gpus = gpus
         self._at_hand: tuple[ImageEncoder, Examples] | None = None
 
     def __repr__(self) -> str:
@@ -35,6 +44,7 @@ class EncoderActor:
         """Returns the features of one chunk; `supplies` are the references of tower and images."""
         if self._at_hand is None:
             encoder, images = ray.get(list(supplies))
+            granted(encoder.device, self._gpus)  # features of another device than they are kept under would mislead
             self._at_hand = encoder, images
         return encode_chunk(*self._at_hand, chunk)
 
@@ -50,15 +60,52 @@ def encode_with_actors(
     """
     if not missing:
         return
-    count = min(len(missing), section.encoders or max(int(total().get("CPU", 1)), 1))
+    count, share = shares(section, len(missing), encoder.device)
     supplies = [ray.put(encoder), ray.put(images)]
-    actor: Any = ray.remote(num_cpus=0, max_restarts=section.retries, max_task_retries=section.retries)(EncoderActor)
-    actors = [actor.options(name=f"encoder {number}").remote(section.threads) for number in range(count)]
-    try:
+    with encoders(section, count, share) as actors:
         yield from _work(actors, supplies, missing, section.timeout_s)
-    finally:
-        for handle in actors:
-            ray.kill(handle, no_restart=True)
+
+
+def shares(section: Actors, chunks: int, device: str) -> tuple[int, float]:
+    """Returns how many encoders there are to be, and which share of a GPU each is to be given.
+
+    Args:
+        section: The scenario's `actors`.
+        chunks: Chunks to encode.
+        device: Where they are encoded.
+    """
+    there_is = total()
+    gpus = int(there_is.get("GPU", 0)) if device.startswith("cuda") else 0
+    count = min(chunks, section.encoders or gpus or max(int(there_is.get("CPU", 1)), 1))
+    if not gpus:
+        return count, 0.0
+    on_one = math.ceil(count / gpus)
+    return count, (STEPS // on_one) / STEPS
+
+
+@contextlib.contextmanager
+def encoders(section: Actors, count: int, share: float) -> Iterator[list[ActorHandle[Any]]]:
+    """Holds so many encoder actors with such a share of a GPU each; both are free when it ends.
+
+    Raises:
+        ResourceError: The GPUs are not free within the time limit.
+    """
+    retries = section.retries
+    actor: Any = ray.remote(num_cpus=0, num_gpus=share, max_restarts=retries, max_task_retries=retries)(EncoderActor)
+    asked = [Demand(share, 0.0)] * count if share else []
+    with placement(asked, section.start_timeout_s, "encoders") as group:
+        places = [
+            "DEFAULT" if group is None else PlacementGroupSchedulingStrategy(group, number) for number in range(count)
+        ]
+        actors = [
+            actor.options(name=f"encoder {number}", scheduling_strategy=place).remote(section.threads, share)
+            for number, place in enumerate(places)
+        ]
+        try:
+            yield actors
+        finally:
+            for handle in actors:
+                ray.kill(handle, no_restart=True)
 
 
 def _work(

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
@@ -110,8 +111,24 @@ def _listed(values: Sequence[float]) -> str:
     return " + ".join(f"{values.count(v)} x {v:g}" for v in kinds if v)
 
 
-def reserve(asked: Sequence[Demand], timeout_s: float) -> PlacementGroup | None:
-    """Returns a placement group with one bundle per client, or None when nothing is asked for.
+@contextlib.contextmanager
+def placement(asked: Sequence[Demand], timeout_s: float, who: str = "clients") -> Iterator[PlacementGroup | None]:
+    """Holds what `reserve` returns, and gives it back."""
+    group = reserve(asked, timeout_s, who)
+    try:
+        yield group
+    finally:
+        if group is not None:
+            remove_placement_group(group)
+
+
+def reserve(asked: Sequence[Demand], timeout_s: float, who: str = "clients") -> PlacementGroup | None:
+    """Returns a placement group with one bundle per actor, or None when nothing is asked for.
+
+    Args:
+        asked: What each actor asks for.
+        timeout_s: Longest wait, seconds.
+        who: What the actors are called.
 
     Raises:
         ResourceError: The cluster cannot give it, or does not within the time.
@@ -125,7 +142,7 @@ def reserve(asked: Sequence[Demand], timeout_s: float) -> PlacementGroup | None:
         remove_placement_group(group)
         free = {k: v for k, v in available().items() if k in ("CPU", "GPU", "memory")}
         raise ResourceError(
-            f"actors: {len(asked)} clients were not placed within {timeout_s:g} s; free now: {free}. "
+            f"actors: {len(asked)} {who} were not placed within {timeout_s:g} s; free now: {free}. "
             "Wait for others to finish, ask for less, or raise actors.start_timeout_s."
         )
     return group

@@ -10,10 +10,11 @@ from typing import Any
 import ray
 from ray.actor import ActorHandle
 from ray.exceptions import RayActorError, RayTaskError
-from ray.util.placement_group import PlacementGroup, remove_placement_group
+from ray.util.placement_group import PlacementGroup
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from fedsilo.client import ClientRules
+from fedsilo.contracts import Devices
 from fedsilo.errors import ClientError, FedsiloError
 from fedsilo.federation import Outcome
 from fedsilo.job import Job, Watch
@@ -23,8 +24,9 @@ from fedsilo_actors.backend import RayBackend
 from fedsilo_actors.client import ClientActor, Place, Supplies
 from fedsilo_actors.cluster import cluster, total
 from fedsilo_actors.coordinator import Coordinator
+from fedsilo_actors.devices import devices, wanted
 from fedsilo_actors.encoder import encode_with_actors
-from fedsilo_actors.placement import Demand, demands, reserve
+from fedsilo_actors.placement import Demand, demands, placement
 
 POLL_S = 0.1
 PATIENCE_S = 10.0
@@ -34,9 +36,13 @@ PATIENCE_S = 10.0
 class RayRuntime:
     """Runs jobs on the Ray that is connected."""
 
-    def __init__(self, section: Actors) -> None:
-        """Takes the scenario's `actors`."""
-        self._section = section
+    def __init__(self, section: Actors, device: str = "auto") -> None:
+        """Takes the scenario's `actors` and its `backbone.device`."""
+        self._section, self._device = section, device
+
+    def devices(self) -> Devices:
+        """Returns the driver's device and the encoders'. Raises ResourceError."""
+        return devices(self._section, self._device)
 
     def encode(self, *work: Any) -> Any:
         """Encodes chunks of images with encoder actors, released when the last chunk is done."""
@@ -50,7 +56,7 @@ class RayRuntime:
             ClientError: A client failed, or the coordinator did.
         """
         asked = demands(self._section, len(prepared.manifest.clients))
-        with _placement(asked, self._section.start_timeout_s) as group:
+        with placement(asked, self._section.start_timeout_s) as group:
             model = prepared.model.pack()
             # Held here until the end: a client that is started again fetches them again.
             supplies = Supplies(ray.put(prepared.warehouse), ray.put(model), rules, job.parts[0].plan.method)
@@ -71,7 +77,9 @@ class RayRuntime:
     ) -> list[ActorHandle[Any]]:
         handles: list[ActorHandle[Any]] = []
         for share, demand in zip(prepared.manifest.clients, asked, strict=True):
-            place = Place(share.number, share.domain, *prepared.positions(share.number), self._section.threads)
+            train, test = prepared.positions(share.number)
+            device = wanted(self._section, self._device)
+            place = Place(share.number, share.domain, train, test, self._section.threads, demand.gpus, device)
             # Resources are given here, at the call site, so that each client can have its own.
             actor: Any = ray.remote(**_resources(demand))(ClientActor)
             strategy = "DEFAULT" if group is None else PlacementGroupSchedulingStrategy(group, share.number)
@@ -116,22 +124,17 @@ def _resources(demand: Demand) -> dict[str, Any]:
 
 
 @contextlib.contextmanager
-def ray_runtime(section: Actors) -> Iterator[RayRuntime]:
-    """Holds a connection to Ray and yields a runtime on it; says where the dashboard is, if one was asked for."""
+def ray_runtime(section: Actors, device: str = "auto") -> Iterator[RayRuntime]:
+    """Holds a connection to Ray and yields a runtime on it; says where the dashboard is, if one was asked for.
+
+    Args:
+        section: The scenario's `actors`.
+        device: Its `backbone.device`.
+    """
     with cluster(section) as dashboard:
         if dashboard and section.dashboard:
             print(f"Ray dashboard: http://{dashboard}", file=sys.stderr)
-        yield RayRuntime(section)
-
-
-@contextlib.contextmanager
-def _placement(asked: Sequence[Demand], timeout_s: float) -> Iterator[PlacementGroup | None]:
-    group = reserve(asked, timeout_s)
-    try:
-        yield group
-    finally:
-        if group is not None:
-            remove_placement_group(group)
+        yield RayRuntime(section, device)
 
 
 def _unwrapped(error: RayTaskError, stage: str) -> FedsiloError:

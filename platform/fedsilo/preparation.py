@@ -6,7 +6,7 @@ All of it is a function of the scenario; features come from the cache where they
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Protocol
 
 import torch
@@ -18,7 +18,7 @@ from fedsilo.backbone.extraction import extract
 from fedsilo.backbone.features import Chunk, EncodedChunk, OnlineFeatures, Viewing
 from fedsilo.backbone.images import ImageEncoder
 from fedsilo.backbone.loading import LoadedBackbone, load
-from fedsilo.contracts import Examples, FeatureSource, Indices, LabelledImages, Method, Progress
+from fedsilo.contracts import Devices, Examples, FeatureSource, Indices, LabelledImages, Method, Progress
 from fedsilo.errors import DataError
 from fedsilo.few_shot import few_shot
 from fedsilo.manifest import Manifest, freeze
@@ -31,6 +31,10 @@ from fedsilo.warehouse import Held, Warehouse
 
 class Encoders(Protocol):
     """Whoever encodes images: this process or a group of actors."""
+
+    def devices(self) -> Devices:
+        """Returns what is computed where. Raises ResourceError when the device asked for is not there."""
+        ...
 
     def encode(self, encoder: ImageEncoder, images: Examples, missing: Sequence[Chunk]) -> Iterable[EncodedChunk]:
         """Yields the features of the chunks, in any order."""
@@ -77,25 +81,28 @@ def prepare(scenario: Scenario, methods: Sequence[Method], runtime: Encoders, pr
     Raises:
         DataError: The data are missing or cannot be split as asked.
         BackboneError: The model cannot be had, or does not give what the method needs.
+        ResourceError: The device asked for is not there.
     """
     images, manifest = partition_of(scenario)
-    loaded = load(scenario.backbone, scenario.seed)
+    devices = runtime.devices()
+    loaded = load(replace(scenario.backbone, device=devices.here), scenario.seed)
+    encoder = replace(loaded.images, device=devices.images)
     model = frozen_model(loaded, images.classes, images.template, phrases_of(methods))
     cache, tokens = FeatureCache(), any(method.needs_tokens for method in methods)
 
     def features(stage: str, examples: Examples, *views: int) -> CachedFeatures:
         def encode(missing: Sequence[Chunk]) -> Iterable[EncodedChunk]:
-            return runtime.encode(loaded.images, examples, missing)
+            return runtime.encode(encoder, examples, missing)
 
         def told(done: int, total: int) -> None:
             progress(stage, done, total)
 
-        return extract(loaded.images, examples, Viewing(views, scenario.seed, tokens), cache, encode, told)
+        return extract(encoder, examples, Viewing(views, scenario.seed, tokens), cache, encode, told)
 
     test = features("test images", images.test, 0)
     train: FeatureSource
     if scenario.training.online:
-        train = OnlineFeatures(loaded.images, images.train, scenario.seed, tokens)
+        train = OnlineFeatures(encoder, images.train, scenario.seed, tokens)
     else:
         held = manifest.held  # with few shots of large data, a fraction of it
         views = range(1, scenario.training.views + 1) or (0,)

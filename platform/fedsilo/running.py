@@ -175,11 +175,11 @@ def _conclude(
 
 def _runtime(scenario: Scenario) -> AbstractContextManager[Runtime]:
     if scenario.actors.backend == "serial":
-        return contextlib.nullcontext(SerialRuntime())
+        return contextlib.nullcontext(SerialRuntime(scenario.backbone.device))
     # The engine's one look upwards, and only when the scenario asks for Ray.
     from fedsilo_actors.runtime import ray_runtime
 
-    return ray_runtime(scenario.actors)
+    return ray_runtime(scenario.actors, scenario.backbone.device)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from torch import Tensor
@@ -26,6 +26,10 @@ class Subset:
         """Returns the features of examples by their number within the subset."""
         return self.source.batch(self.positions[indices], view)
 
+    def on(self, device: str) -> Subset:
+        """Returns the same examples of a source that encodes on a device, if it does encode."""
+        return replace(self, source=self.source.on(device))
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -47,6 +51,10 @@ class Held:
         """Returns the features of held examples by their positions in the split."""
         return self.source.batch(np.searchsorted(self.positions, indices), view)
 
+    def on(self, device: str) -> Held:
+        """Returns the same examples of a source that encodes on a device, if it does encode."""
+        return replace(self, source=self.source.on(device))
+
 
 @dataclass(frozen=True, slots=True)
 class Warehouse:
@@ -63,6 +71,10 @@ class Warehouse:
     train_labels: Indices
     test: FeatureSource
     test_labels: Indices
+
+    def on(self, device: str) -> Warehouse:
+        """Returns the warehouse with what is encoded only when it is asked for encoded on a device."""
+        return replace(self, train=self.train.on(device), test=self.test.on(device))
 
     def portion(self, client: int, train: Indices, test: Indices) -> ClientData:
         """Returns what a client with these training and test positions holds."""

@@ -20,6 +20,7 @@ from fedsilo.methods.local import Local
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.scenario.sections import Actors, ClientResources
 from fedsilo.training import Optimizer
+from fedsilo_actors.encoder import encoders
 from fedsilo_actors.placement import Demand, check, demands, reserve
 from fedsilo_actors.runtime import RayRuntime, ray_runtime
 
@@ -116,6 +117,40 @@ def where(asked: list[Demand]) -> list[str]:
         for actor in actors:
             ray.kill(actor)
         remove_placement_group(group)
+
+
+def test_encoders_have_gpus_of_their_own_and_give_them_back_to_the_clients(runtime: RayRuntime) -> None:
+    def given(self: Any) -> list[int]:
+        return ray.get_gpu_ids()
+
+    with encoders(Actors(start_timeout_s=60), 4, 0.5) as actors:
+        gpus = ray.get([actor.__ray_call__.remote(given) for actor in actors], timeout=120)
+        with (
+            pytest.raises(ResourceError, match="2 encoders were not placed within"),
+            encoders(Actors(start_timeout_s=0.5), 2, 0.5),
+        ):
+            pass
+    assert Counter(gpu for own in gpus for gpu in own) == {0: 2, 1: 2}
+    group = reserve([Demand(1.0, 0)] * 2, 60)
+    assert group is not None
+    remove_placement_group(group)
+
+
+def test_clients_with_pretended_gpus_compute_on_the_cpu_like_serial_ones(
+    runtime: RayRuntime, world: Any, tmp_path: Path
+) -> None:
+    here, folder = world(rounds=1), tmp_path / "ray"
+    folder.mkdir()
+    on_gpus = RayRuntime(Actors(pretend_gpus=2, gpus_per_client=0.5, start_timeout_s=90, timeout_s=60))
+    devices: list[str] = []
+
+    def look(part: str, record: RoundRecord) -> None:
+        actors = [ray.get_actor(f"ray client {number:02d}") for number in range(3)]
+        devices.extend(ray.get([a.__ray_call__.remote(lambda self: self._client._model.device) for a in actors]))
+
+    outcomes = on_gpus.run(here.job(folder, METHODS[0]), here.prepared(), here.rules, look)
+    assert devices == ["cpu"] * 3
+    assert hashes(outcomes) == hashes(serial(here, tmp_path / "serial", METHODS[0]))
 
 
 def test_eight_quarters_land_four_and_four(runtime: RayRuntime) -> None:

@@ -44,6 +44,10 @@ class CachedFeatures:
         tokens = None if self.tokens is None else torch.from_numpy(self.tokens[row, indices])
         return torch.from_numpy(self.pooled[row, indices]), tokens
 
+    def on(self, device: str) -> CachedFeatures:
+        """Returns itself: everything is encoded."""
+        return self
+
     def take(self, indices: Indices) -> CachedFeatures:
         """Returns the features of some images only, as one client holds them."""
         tokens = None if self.tokens is None else self.tokens[:, indices]

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
@@ -155,6 +155,10 @@ class OnlineFeatures:
         """Returns pooled features (b, D) and tokens (b, M, D) or None of some images in any view."""
         chosen = indices if self.indices is None else self.indices[indices]
         return _encode(self.encoder, self.examples, chosen, view, self.seed, self.tokens)
+
+    def on(self, device: str) -> OnlineFeatures:
+        """Returns the source with its tower on a device."""
+        return replace(self, encoder=replace(self.encoder, device=device))
 
     def take(self, indices: Indices) -> OnlineFeatures:
         """Returns a source of some images only, as one client holds them."""

@@ -32,11 +32,12 @@ class ImageEncoder:
     """A frozen image tower; picklable, so that it can work in another process.
 
     Attributes:
-        tower: open_clip's image tower, in evaluation mode, on the device.
+        tower: open_clip's image tower, in evaluation mode.
         preprocessing: How an image becomes its input.
         fingerprint: Of the backbone's weights and configuration.
         precision: "fp32", "bf16" or "fp16": of the matrix products; weights stay fp32.
-        device: Where the tower is.
+        device: Where it computes. A tower that is elsewhere is taken there with the first images, so that an encoder
+            can be sent from the CPU to a process that has a GPU.
     """
 
     tower: nn.Module
@@ -72,6 +73,7 @@ class ImageEncoder:
         Raises:
             BackboneError: Tokens are wanted of a tower that gives none.
         """
+        self.tower.to(self.device)
         images = images.to(self.device)
         with self._arithmetic():
             if not tokens:

@@ -21,7 +21,7 @@ from fedsilo.backbone.views import Preprocessing
 from fedsilo.backbone.weights import create
 from fedsilo.errors import BackboneError, ResourceError
 
-__all__ = ["Backbone", "LoadedBackbone", "load", "model_names"]
+__all__ = ["Backbone", "LoadedBackbone", "device_of", "load", "model_names"]
 
 _PROBES = ("a photo of a cat.", "x")
 _TOLERANCE = 1e-4
@@ -87,7 +87,7 @@ def load(backbone: Backbone, seed: int = 0) -> LoadedBackbone:
     found = backbone.problems()
     if found:
         raise BackboneError(f"backbone.{found[0]}")
-    device = _device(backbone.device)
+    device = device_of(backbone.device)
     model, tokenizer = create(backbone, seed)
     text = text_tower_of(model)
     fingerprint = _fingerprint(model, backbone.name)
@@ -106,7 +106,8 @@ def load(backbone: Backbone, seed: int = 0) -> LoadedBackbone:
     return loaded
 
 
-def _device(asked: str) -> str:
+def device_of(asked: str) -> str:
+    """Returns where this process computes when `backbone.device` asks so. Raises ResourceError."""
     if asked == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:

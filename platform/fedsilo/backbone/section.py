@@ -33,7 +33,11 @@ class Backbone:
     precision: str = key(
         "fp32", "Arithmetic of the image tower. The text tower, which is trained through, is always fp32.", *PRECISIONS
     )
-    device: str = key("auto", "Where it runs: auto (a GPU if there is one), cpu, cuda, cuda:1, ...")
+    device: str = key(
+        "auto",
+        "Where it runs: auto (a GPU if there is one), cpu, cuda, cuda:1, ... Ray actors use a GPU only if they are "
+        "given one: see actors.gpus_per_client.",
+    )
 
     def problems(self) -> list[str]:
         """Returns what is impossible in the fields; looks at no network and reads no weights."""

@@ -8,8 +8,9 @@ from typing import TypeVar
 
 from fedsilo.backbone.features import Chunk, EncodedChunk, encode_chunk
 from fedsilo.backbone.images import ImageEncoder
+from fedsilo.backbone.loading import device_of
 from fedsilo.client import Client, ClientRules
-from fedsilo.contracts import ClientScore, ClientTask, ClientUpdate, EvaluationTask, Examples, Method
+from fedsilo.contracts import ClientScore, ClientTask, ClientUpdate, Devices, EvaluationTask, Examples, Method
 from fedsilo.errors import ClientError, FedsiloError
 from fedsilo.federation import Outcome
 from fedsilo.job import Job, Watch
@@ -70,6 +71,15 @@ def _at(client: int, stage: str, call: Callable[[Given], Result], given: Given) 
 
 class SerialRuntime:
     """Runs jobs in this process, on the serial backend."""
+
+    def __init__(self, device: str = "auto") -> None:
+        """Takes the scenario's `backbone.device`."""
+        self._device = device
+
+    def devices(self) -> Devices:
+        """Returns the one device for everything."""
+        device = device_of(self._device)
+        return Devices(device, device)
 
     def encode(self, encoder: ImageEncoder, images: Examples, missing: Sequence[Chunk]) -> Iterator[EncodedChunk]:
         """Yields the features of the chunks, one after the other."""

@@ -20,7 +20,7 @@ from fedsilo.contracts.data import (
 from fedsilo.contracts.learning import LocalResult, Method, Predictor, State
 from fedsilo.contracts.messages import Arrays, ClientScore, ClientTask, ClientUpdate, EvaluationTask, RoundRecord
 from fedsilo.contracts.protection import Aggregation, Budget, Facts, Mechanism, Release
-from fedsilo.contracts.running import Backend, Progress
+from fedsilo.contracts.running import Backend, Devices, Progress
 
 __all__ = [
     "Aggregation",
@@ -32,6 +32,7 @@ __all__ = [
     "ClientUpdate",
     "Component",
     "Dataset",
+    "Devices",
     "EvaluationTask",
     "Examples",
     "Facts",

@@ -142,5 +142,9 @@ class FeatureSource(Protocol):
         ...
 
     def batch(self, indices: Indices, view: int) -> tuple[Tensor, Tensor | None]:
-        """Returns pooled features (b, D) and patch tokens (b, M, D) or None, float32, not normalised."""
+        """Returns pooled features (b, D) and patch tokens (b, M, D) or None, float32, not normalised, on the CPU."""
+        ...
+
+    def on(self, device: str) -> FeatureSource:
+        """Returns the source that encodes on a device; itself where nothing is encoded any more."""
         ...

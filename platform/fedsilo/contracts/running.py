@@ -1,8 +1,9 @@
-"""Where clients live."""
+"""Where clients live, and what is computed where."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
@@ -11,6 +12,19 @@ from fedsilo.contracts.messages import ClientScore, ClientTask, ClientUpdate, Ev
 
 Progress = Callable[[str, int, int], None]
 """progress(stage, done, total): told as work goes on."""
+
+
+@dataclass(frozen=True, slots=True)
+class Devices:
+    """What is computed where.
+
+    Attributes:
+        here: Where this process computes, what comes of the hand-written prompts for instance.
+        images: Where images are encoded, in whichever process.
+    """
+
+    here: str
+    images: str
 
 
 class Backend(Protocol):

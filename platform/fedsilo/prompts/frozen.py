@@ -58,38 +58,36 @@ class FrozenModel:
         return self.scale * normalize(pooled, dim=-1) @ text.T
 
     def pack(self) -> PackedModel:
-        """Returns the model as plain arrays, which Ray shares between processes without a copy."""
+        """Returns the model as plain CPU arrays, which Ray shares between processes without a copy."""
         tensors = {f"tower.{k}": v for k, v in self.tower.tensors().items()}
         tensors |= {f"classes.{k}": v for k, v in self.classes.tensors().items()}
         tensors |= {f"phrases.{k}": v for k, v in self.phrases.items()}
         tensors["zero_shot"] = self.zero_shot
         arrays = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()}
-        return PackedModel(self.tower.meta, arrays, self.scale, self.device)
+        return PackedModel(self.tower.meta, arrays, self.scale)
 
 
 @dataclass(frozen=True, slots=True)
 class PackedModel:
-    """A `FrozenModel` on its way to another process.
+    """A `FrozenModel` on its way to another process; where it will compute is for that process to know.
 
     Attributes:
         meta: Shape of the tower.
         arrays: All tensors by name.
         scale: exp(logit_scale).
-        device: Where the receiving side computes.
     """
 
     meta: TowerMeta
     arrays: Mapping[str, NDArray[Any]]
     scale: float
-    device: str
 
-    def unpack(self) -> FrozenModel:
-        """Returns the model on its device; on the CPU it uses the arrays' own memory."""
-        tensors = {name: borrow(array).to(self.device) for name, array in self.arrays.items()}
+    def unpack(self, device: str = "cpu") -> FrozenModel:
+        """Returns the model on a device; on the CPU it uses the arrays' own memory."""
+        tensors = {name: borrow(array).to(device) for name, array in self.arrays.items()}
         tower = TextTower.from_tensors(self.meta, _below("tower.", tensors))
         classes = ClassTokens.from_tensors(_below("classes.", tensors))
         phrases = _below("phrases.", tensors)
-        return FrozenModel(tower, classes, self.scale, tensors["zero_shot"], self.device, phrases)
+        return FrozenModel(tower, classes, self.scale, tensors["zero_shot"], device, phrases)
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

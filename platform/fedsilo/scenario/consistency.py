@@ -38,6 +38,20 @@ def pretended_gpus_to_compute_on(scenario: Scenario) -> Iterator[str]:
         )
 
 
+def gpus_that_ray_gives_to_nobody(scenario: Scenario) -> Iterator[str]:
+    """On Ray a client computes on the GPU that it is given; where none is, "cuda" would not be what happens."""
+    actors, device = scenario.actors, scenario.backbone.device
+    if actors.backend != "ray" or actors.pretend_gpus or not device.startswith("cuda"):
+        return
+    if not _gpu_keys(actors):
+        yield (
+            f"backbone.device: is '{device}', but actors.gpus_per_client is 0, and Ray clients compute on a GPU only "
+            "if they are given one. Give them a share, such as 0.25, or set the device to 'auto'."
+        )
+    elif device != "cuda":
+        yield f"backbone.device: is '{device}', but Ray chooses which GPU an actor gets. Set it to 'cuda'."
+
+
 def serial_with_ray_settings(scenario: Scenario) -> Iterator[str]:
     """The serial backend has no actors that could be given anything."""
     actors = scenario.actors
@@ -145,6 +159,7 @@ def references_that_do_not_fit(scenario: Scenario) -> Iterator[str]:
 RULES: dict[Callable[[Scenario], Iterator[str]], tuple[str, ...]] = {
     gpus_without_a_gpu_device: ("actors", "backbone.device"),
     pretended_gpus_to_compute_on: ("actors.pretend_gpus", "backbone.device"),
+    gpus_that_ray_gives_to_nobody: ("actors", "backbone.device"),
     serial_with_ray_settings: ("actors",),
     local_settings_for_a_cluster: ("actors",),
     client_numbers: ("actors.clients", "partition"),

@@ -70,7 +70,12 @@ class Actors:
         dict, "Resources of single clients by number, for example {3: {gpus: 0.5}}."
     )
     threads: int = key(1, "Torch threads per client; part of what the numbers depend on.", within=">= 1")
-    encoders: int = key(0, "Encoder actors for image features; 0: one per core of the cluster.", within=">= 0")
+    encoders: int = key(
+        0,
+        "Encoder actors for image features; 0: one per GPU of the cluster, which they give back before clients are "
+        "placed, or one per core where there is no GPU or backbone.device is cpu.",
+        within=">= 0",
+    )
     pretend_gpus: int = key(
         0, "Start local Ray with so many GPUs that do not exist, to try placements; 0: none.", within=">= 0"
     )

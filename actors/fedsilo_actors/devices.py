@@ -1,0 +1,72 @@
+"""Which device an actor computes on: the GPU that Ray gave it a share of, and none that it was not given.
+
+The driver computes on the CPU: Ray hands GPUs out to actors, and what is used beside that is counted nowhere.
+"""
+
+from __future__ import annotations
+
+import torch
+
+from fedsilo.contracts import Devices
+from fedsilo.errors import ResourceError
+from fedsilo.scenario.sections import Actors
+from fedsilo_actors.cluster import total
+
+
+def wanted(section: Actors, asked: str) -> str:
+    """Returns the device that actors are to compute on, given a GPU: "auto", "cuda", or one that Ray does not give.
+
+    Args:
+        section: The scenario's `actors`.
+        asked: Its `backbone.device`.
+    """
+    if not _given_by_ray(asked):
+        return asked
+    return "cpu" if section.pretend_gpus else asked.partition(":")[0]
+
+
+def granted(device: str, gpus: float) -> str:
+    """Returns where this actor computes: on a GPU only if it was given one and it is there.
+
+    Args:
+        device: What is `wanted`.
+        gpus: The share of a GPU that the actor was given.
+
+    Raises:
+        ResourceError: "cuda" is wanted by name and given, but torch finds none here.
+    """
+    if not _given_by_ray(device):
+        return device
+    if gpus and torch.cuda.is_available():
+        return "cuda"
+    if gpus and device != "auto":
+        raise ResourceError(
+            f"backbone.device: is '{device}', but torch finds no GPU where Ray gave out {gpus:g} of one. "
+            "Install torch with CUDA there, or use cpu."
+        )
+    return "cpu"
+
+
+def devices(section: Actors, asked: str) -> Devices:
+    """Returns where the driver and the encoders compute; encoders are given GPUs where the cluster has any.
+
+    Args:
+        section: The scenario's `actors`.
+        asked: Its `backbone.device`.
+
+    Raises:
+        ResourceError: A GPU is asked for by name, and the cluster has none.
+    """
+    device = wanted(section, asked)
+    if not _given_by_ray(device):
+        return Devices(device, device)
+    there = total().get("GPU", 0) >= 1
+    if device != "auto" and not there:
+        raise ResourceError(f"backbone.device: is '{asked}', but the cluster has no GPU. Use auto or cpu.")
+    if device == "auto" and not section.address:
+        there = there and torch.cuda.is_available()  # this machine's GPU may be one that its torch cannot use
+    return Devices("cpu", "cuda" if there else "cpu")
+
+
+def _given_by_ray(device: str) -> bool:
+    return device == "auto" or device.startswith("cuda")

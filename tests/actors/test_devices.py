@@ -1,0 +1,102 @@
+"""Who computes on a GPU. There is none here: what torch and Ray find is pretended."""
+
+from typing import Any
+
+import pytest
+import torch
+
+import fedsilo_actors.devices
+import fedsilo_actors.encoder
+from fedsilo.contracts import Devices
+from fedsilo.errors import ResourceError
+from fedsilo.scenario.sections import Actors
+from fedsilo_actors.devices import devices, granted, wanted
+from fedsilo_actors.encoder import shares
+
+
+@pytest.fixture
+def machine(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """Returns machine(gpus=..., cuda=...): what Ray has to give, and whether torch finds a GPU."""
+
+    def make(gpus: int, cuda: bool, cores: int = 8) -> None:
+        monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
+        for module in (fedsilo_actors.devices, fedsilo_actors.encoder):
+            monkeypatch.setattr(
+                module, "total", lambda: {"CPU": float(cores), **({"GPU": float(gpus)} if gpus else {})}
+            )
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("asked", "gpus", "cuda", "device"),
+    [
+        ("auto", 0.0, True, "cpu"),
+        ("auto", 0.25, True, "cuda"),
+        ("auto", 0.25, False, "cpu"),
+        ("cuda", 0.0, True, "cpu"),
+        ("cuda", 1.0, True, "cuda"),
+        ("cpu", 1.0, True, "cpu"),
+        ("mps", 0.0, False, "mps"),
+    ],
+)
+def test_a_client_computes_on_a_gpu_only_if_it_was_given_one(
+    machine: Any, asked: str, gpus: float, cuda: bool, device: str
+) -> None:
+    machine(gpus=1, cuda=cuda)
+    assert granted(wanted(Actors(), asked), gpus) == device
+
+
+def test_a_gpu_that_was_asked_for_by_name_and_is_not_there_is_one_line(machine: Any) -> None:
+    machine(gpus=1, cuda=False)
+    with pytest.raises(ResourceError, match=r"^backbone.device: is 'cuda', but torch finds no GPU .* Install .*\.$"):
+        granted("cuda", 0.5)
+
+
+def test_nobody_computes_on_pretended_gpus_even_where_there_is_a_real_one(machine: Any) -> None:
+    machine(gpus=2, cuda=True)
+    section = Actors(pretend_gpus=2, gpus_per_client=0.5)
+    assert granted(wanted(section, "auto"), 0.5) == "cpu"
+    assert devices(section, "auto") == Devices("cpu", "cpu")
+
+
+@pytest.mark.parametrize(
+    ("asked", "gpus", "cuda", "address", "images"),
+    [
+        ("auto", 1, True, "", "cuda"),
+        ("auto", 1, False, "", "cpu"),
+        ("auto", 0, True, "", "cpu"),
+        ("auto", 4, False, "head:6379", "cuda"),  # the driver's machine need not have one
+        ("cuda", 4, False, "head:6379", "cuda"),
+        ("cpu", 4, True, "", "cpu"),
+    ],
+)
+def test_the_driver_computes_on_the_cpu_and_encoders_where_the_cluster_has_gpus(
+    machine: Any, asked: str, gpus: int, cuda: bool, address: str, images: str
+) -> None:
+    machine(gpus=gpus, cuda=cuda)
+    assert devices(Actors(address=address), asked) == Devices("cpu", images)
+
+
+def test_a_gpu_asked_of_a_cluster_without_is_one_line(machine: Any) -> None:
+    machine(gpus=0, cuda=True)
+    with pytest.raises(ResourceError, match=r"^backbone.device: is 'cuda', but the cluster has no GPU\. Use auto"):
+        devices(Actors(), "cuda")
+
+
+@pytest.mark.parametrize(
+    ("encoders", "chunks", "device", "expected"),
+    [
+        (0, 100, "cuda", (2, 1.0)),
+        (3, 100, "cuda", (3, 0.5)),
+        (6, 100, "cuda", (6, 0.3333)),
+        (6, 1, "cuda", (1, 1.0)),
+        (0, 100, "cpu", (8, 0.0)),
+        (5, 100, "cpu", (5, 0.0)),
+    ],
+)
+def test_encoders_share_the_clusters_gpus_between_them(
+    machine: Any, encoders: int, chunks: int, device: str, expected: tuple[int, float]
+) -> None:
+    machine(gpus=2, cuda=True)
+    assert shares(Actors(encoders=encoders), chunks, device) == expected
