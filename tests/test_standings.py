@@ -151,3 +151,9 @@ def test_settings_are_what_numbers_depend_on() -> None:
     assert settings(one) == settings(other)
     for change in ({"seed": 1}, {"actors.threads": 2}, {"training.rounds": 3}, {"method": "local"}):
         assert settings(from_mapping(change)) != settings(from_mapping({}))
+
+
+def test_methods_that_synchronise_differently_are_told(run: Shelf) -> None:
+    found = standings("t", [run("dpfpl", 0, 0.5), run("promptfl", 0, 0.6), run("local", 0, 0.7)])
+    (line,) = [note for note in found.notes if note.startswith("not the same for all methods")]
+    assert line == "not the same for all methods: method.synchronise is batch for dpfpl; round for promptfl, local."

@@ -16,8 +16,10 @@ from fedsilo.backends.serial import SerialRuntime
 from fedsilo.contracts import Method, RoundRecord
 from fedsilo.errors import ClientError, ClientLost, ResourceError
 from fedsilo.federation import Outcome
+from fedsilo.job import Job, Part
 from fedsilo.methods.local import Local
 from fedsilo.methods.promptfl import PromptFL
+from fedsilo.registry import find, names
 from fedsilo.scenario.sections import Actors, ClientResources
 from fedsilo.training import Optimizer
 from fedsilo_actors.encoder import encoders
@@ -57,6 +59,28 @@ def test_ray_and_serial_runs_are_identical(runtime: RayRuntime, world: Any, tmp_
     assert hashes(outcomes) == hashes(serial(here, tmp_path / "serial", method))
     assert seen == [0, 1, 2]
     assert not [actor for actor in ray.util.list_named_actors(all_namespaces=True) if "client" in actor["name"]]
+
+
+def test_every_method_gives_on_ray_what_it_gives_serially(runtime: RayRuntime, world: Any, tmp_path: Path) -> None:
+    """One job of all of them, one after the other on the same actors, the ones with gradients per batch in that way."""
+    here = world(rounds=2, participation=0.7)
+
+    def job(folder: Path) -> Job:
+        folder.mkdir()
+        return Job(folder, tuple(Part(name, folder / name, here.plan(every[name])) for name in every), 2)
+
+    every = {name: small(name) for name in names(Method)}
+    on_ray = runtime.run(job(tmp_path / "ray"), here.prepared(), here.rules, silent)
+    serially = SerialRuntime().run(job(tmp_path / "serial"), here.prepared(), here.rules, silent)
+    found, expected = hashes(on_ray), hashes(serially)
+    assert [name for name in every if found[name] != expected[name]] == []
+    assert len({outcome.scores[-1]["loss"] for outcome in on_ray.values()}) > len(every) / 2
+
+
+def small(name: str) -> Any:
+    cls: Any = find(Method, name)
+    return cls(**({"context_length": 3} if "context_length" in cls.__dataclass_fields__ else {}),
+               **({"rank": 2} if "rank" in cls.__dataclass_fields__ else {}))  # fmt: skip
 
 
 @pytest.mark.parametrize("victims", [[1], [0, 1, 2]], ids=["one", "all at once"])

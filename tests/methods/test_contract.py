@@ -132,7 +132,7 @@ def test_who_does_not_take_part_is_measured_with_what_the_round_changed_and_keep
 
 
 PREDICT_ALONE = ("fedamp", "fedpha", "local", "pfedmoap")
-"""Methods whose clients predict with their own context alone, once they have one (pfedmoap: where it has no experts)."""
+"""Methods whose clients predict with their own context alone, once they have one; pfedmoap where it has no experts."""
 
 
 @pytest.mark.parametrize("name", METHODS)
