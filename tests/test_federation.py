@@ -1,5 +1,6 @@
 """The rounds themselves, on toy features, with the serial backend and with backends that fail."""
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 import torch
 
+from fedsilo.aggregation.plain import Plain
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.checkpoints import Checkpoints
 from fedsilo.contracts import (
@@ -29,7 +31,9 @@ from fedsilo.methods.zero_shot import ZeroShot
 from fedsilo.privacy.central import Central
 from fedsilo.prompts.frozen import FrozenModel
 from fedsilo.records import Journals, read_lines
-from fedsilo.training import LocalWork, Optimizer
+from fedsilo.registry import find, names
+from fedsilo.state import sha256
+from fedsilo.training import LocalWork, Optimizer, Training
 
 METHOD = PromptFL(context_length=3)
 
@@ -251,6 +255,49 @@ def test_a_share_means_the_clients_that_its_decimals_say(world: Any, tmp_path: P
     plan = here.plan(METHOD, sizes=(1,) * 100)
     federation = Federation(plan, SerialBackend([]), Journals(tmp_path), Checkpoints(tmp_path / "none", 1))
     assert len(federation._participants(1)) == 29
+
+
+@pytest.mark.parametrize(
+    ("share", "clients", "count"),
+    [(0.29, 100, 29), (0.57, 100, 57), (0.07, 100, 7), (0.299, 100, 29), (0.1, 10, 1), (0.01, 3, 1), (1.0, 7, 7)],
+)
+def test_the_share_of_clients_is_rounded_down_but_not_by_floating_error(share: float, clients: int, count: int) -> None:
+    assert Training(participation=share).participants(clients) == count
+
+
+def unseen(world: Any, **changes: Any) -> Any:
+    """A world whose client 1 has test images only."""
+    here = world(**changes)
+    here.train[1] = here.train[1][:0]
+    return here
+
+
+@pytest.mark.parametrize("name", names(Method))
+@pytest.mark.parametrize("synchronise", ["round", "batch"])
+def test_a_client_without_training_images_is_measured_and_neither_trains_nor_counts(
+    world: Any, tmp_path: Path, name: str, synchronise: str
+) -> None:
+    cls: Any = find(Method, name)
+    short = {k: v for k, v in {"context_length": 3, "synchronise": synchronise}.items() if hasattr(cls, k)}
+    method = cls(**short)
+    if method.problems():
+        pytest.skip("this method has no such exchange")
+    here = unseen(world, rounds=2, participation=0.5)
+    outcome = here.federate(method, tmp_path / "run")
+    trained = [record["participants"] for record in outcome.records]
+    assert trained == [[0, 2], *([p] for [p] in trained[1:])]
+    assert 1 not in {client for participants in trained for client in participants}
+    assert [score["examples"] for score in outcome.scores] == [12, 12, 12]
+    if method.trains:
+        assert all(math.isfinite(record["loss"]) for record in outcome.records)  # type: ignore[arg-type]
+
+
+def test_the_shared_state_without_an_unseen_client_is_that_of_the_others(world: Any, tmp_path: Path) -> None:
+    here, alone = unseen(world, rounds=1), world(rounds=1)
+    outcome = here.federate(METHOD, tmp_path / "unseen")
+    task = ClientTask(0, 0, alone.plan(METHOD).initial)
+    updates = [alone.clients(METHOD)[number].train(task) for number in (0, 2)]
+    assert outcome.shared_sha256 == sha256(Plain().combine(updates, uniform=False))
 
 
 def test_evaluation_follows_its_interval_and_always_ends_the_run(world: Any, tmp_path: Path) -> None:

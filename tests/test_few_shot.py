@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fedsilo.contracts import Examples, LabelledImages
+from fedsilo.contracts import Examples, LabelledImages, Share
 from fedsilo.few_shot import few_shot
 from fedsilo.manifest import Manifest, freeze
 from fedsilo.partitions.classes import Classes
@@ -129,3 +129,12 @@ def test_every_client_draws_for_itself(images):
     (share,) = split(Iid(1), images)
     one, other = few_shot(images, [share, share], Iid(2, shots=3), seed=0)
     assert not np.array_equal(one.train, other.train)
+
+
+@pytest.mark.parametrize("fixed", [None, 2023])
+def test_a_client_without_training_images_stays_without(fixed, images):
+    empty = np.zeros(0, dtype=np.int64)
+    shares = [Share(np.arange(50), np.arange(5)), Share(empty, np.arange(5, 9))]
+    few = few_shot(images, shares, Iid(2, shots=3, shots_fixed_draw=fixed), seed=0)
+    assert len(few[0].train) > 3
+    assert (len(few[1].train), few[1].train.dtype) == (0, np.int64)

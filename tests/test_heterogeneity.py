@@ -51,3 +51,12 @@ def test_a_single_client_differs_from_nobody():
 )
 def test_gini_of_known_sizes(sizes, expected):
     assert gini(np.array(sizes)) == pytest.approx(expected)
+
+
+def test_a_client_without_examples_is_in_no_mean_of_shifts():
+    numbers = measure(np.array([[5, 0], [0, 0], [0, 5]]))
+    without = measure(np.array([[5, 0], [0, 5]]))
+    assert numbers.label_shift == pytest.approx([without.label_shift[0], 0.0, without.label_shift[1]])
+    assert numbers.mean_label_shift == without.mean_label_shift
+    assert numbers.pairwise_shift == without.pairwise_shift
+    assert numbers.size_gini == pytest.approx(1 / 3)

@@ -28,13 +28,15 @@ class Shelf:
         last, sha = changes.pop("last", 5), changes.pop("sha", f"{method}{seed}{local}")
         measured = {"local_spread": 0.1, "worst_accuracy": local - 0.2, "best_local_accuracy": local + 0.1}
         rows: list[dict[str, Any]] = [
-            {"method": "chance", "local_accuracy": 0.25},
-            {"method": "zero_shot", "local_accuracy": 0.4, "neighbour_accuracy": None},
+            {"method": "chance", "role": "reference", "local_accuracy": 0.25},
+            {"method": "zero_shot", "role": "reference", "local_accuracy": 0.4, "neighbour_accuracy": None},
         ]
         if method != "zero_shot":
-            rows.append({"method": method, "local_accuracy": local, "neighbour_accuracy": None, **measured})
+            own = {"method": method, "role": "method", "local_accuracy": local, "neighbour_accuracy": None}
+            rows.append({**own, **measured})
+        rest = {"scenario": "s", "warnings": [], "notices": [], "privacy": None}
         documents: dict[str, dict[str, Any]] = {
-            "result.json": {"rows": rows, "sha256": sha, "headline": {"last_rounds": last, "value": local}},
+            "result.json": {**rest, "rows": rows, "sha256": sha, "headline": {"last_rounds": last, "value": local}},
             "data.json": {"split_sha256": f"{split}{seed}", "backbone_sha256": "b", "template": "a {}."},
             "environment.json": {"packages": {"torch": changes.pop("torch", "2.9")}, "code": "c"},
         }

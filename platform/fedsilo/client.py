@@ -114,7 +114,8 @@ class Client:
     def evaluate(self, task: EvaluationTask) -> ClientScore:
         """Returns how the received state with this client's private state does on test images."""
         work = self._work(task.shared, task.round, 0)
-        self._keep(self._method.adapt(work))
+        if len(work.labels):  # a client without a training image has nothing to adapt to
+            self._keep(self._method.adapt(work))
         with torch.no_grad():
             predict = self._method.predictor(self._model, work.shared, self._on_device(self._private))
             own = self._data.own_test

@@ -80,7 +80,7 @@ def differences(entries: Sequence[Entry], varied: Sequence[str]) -> list[str]:
 
 def windows(entries: Sequence[Entry]) -> list[str]:
     """Returns the line that says how many rounds the numbers of finished runs are means of."""
-    methods = _by_value((str(entry.result["headline"]["last_rounds"]), entry.method) for entry in entries)
+    methods = _by_value((str(entry.averaged_rounds), entry.method) for entry in entries)
     if len(methods) > 1:
         return [
             f"every number but best* is a mean over the last evaluated rounds, not as many for all: {_listed(methods)}."

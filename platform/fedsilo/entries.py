@@ -8,6 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
+from fedsilo.errors import RunError
 from fedsilo.records import read_json
 from fedsilo.results import Run
 from fedsilo.scenario.dumping import to_mapping, written
@@ -78,7 +79,9 @@ class Entry:
     def versions(self) -> dict[str, str]:
         """Returns the versions it was made with, and the hash of fedsilo's own source."""
         document = read_json(self._where / "environment.json")
-        return {**document["packages"], "fedsilo's source": str(document.get("code", "unknown"))[:12]}
+        packages = document.get("packages")
+        known = packages if isinstance(packages, dict) else {}
+        return {**known, "fedsilo's source": str(document.get("code", "unknown"))[:12]}
 
     @property
     def _where(self) -> Path:
@@ -87,8 +90,15 @@ class Entry:
 
     def row(self, method: str) -> dict[str, Any]:
         """Returns the row of a method, or of a reference, in its result."""
-        found: dict[str, Any] = next(row for row in self.result["rows"] if row["method"] == method)
+        found: dict[str, Any] | None = next((row for row in self.result["rows"] if row["method"] == method), None)
+        if found is None:
+            raise RunError(f"{self._where / 'result.json'}: has no row of method '{method}'. Remove it, and resume.")
         return found
+
+    @property
+    def averaged_rounds(self) -> int:
+        """Returns over how many evaluated rounds its numbers are means."""
+        return int(self.row(self.method).get("averaged_rounds") or self.result["headline"]["last_rounds"])
 
     def value(self, key: str) -> str:
         """Returns the value of a dotted key as written in a scenario; "" where its scenario has no such key."""

@@ -10,6 +10,8 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from fedsilo.records import read_json, write_json
+
 PACKAGES = (
     "fedsilo",
     "ray",
@@ -38,6 +40,21 @@ def environment() -> dict[str, Any]:
         "packages": versions(),
         "code": code(),
     }
+
+
+def keep_environment(path: Path) -> None:
+    """Writes the environment of a new run; that of a run gone on with is added below `resumed`, the first one stays.
+
+    Raises:
+        RunError: What is there is damaged, or the disk refuses.
+    """
+    here = environment()
+    if not path.exists():
+        write_json(path, here)
+        return
+    first = read_json(path)
+    before = first.get("resumed")
+    write_json(path, {**first, "resumed": [*(before if isinstance(before, list) else []), here]})
 
 
 def versions() -> dict[str, str]:

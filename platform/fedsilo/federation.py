@@ -212,15 +212,18 @@ class Federation:
         return _measured(record, scores)
 
     def _participants(self, round: int) -> Sequence[int]:
-        """All clients in round 0 (private states begin there, as in FedOTP's code), then a uniform sample."""
-        share, clients = self._plan.training.participation, self._plan.clients
-        if round == 0 or share >= 1.0:
-            return list(clients)
-        count = max(int(share * len(clients) + 1e-9), 1)  # 0.29 * 100 is a little below the 29 it means
+        """All clients in round 0 (private states begin there, as in FedOTP's code), then a uniform sample.
+
+        Clients without a training image are there to be measured: they are never among them.
+        """
+        clients = [client for client in self._plan.clients if self._plan.sizes[client]]
+        count = self._plan.training.participants(len(clients))
+        if round == 0 or count == len(clients):
+            return clients
         chosen = numpy_generator(self._plan.seed, "participation", round=round).choice(
             len(clients), count, replace=False
         )
-        return sorted(int(client) for client in chosen)
+        return sorted(clients[number] for number in chosen)
 
     def _exchanges(self, participants: Sequence[int]) -> int:
         training = self._plan.training

@@ -42,7 +42,8 @@ def few_shot(images: LabelledImages, shares: Sequence[Share], rule: Partition, s
 def _drawn(images: LabelledImages, share: Share, shots: int, seed: int, client: int) -> Indices:
     generator = numpy_generator(seed, "shots", client=client)
     groups = _by_class(images, share, range(len(images.classes)))
-    return np.concatenate([generator.permutation(group)[:shots] for group in groups])
+    drawn = [generator.permutation(group)[:shots] for group in groups]
+    return np.concatenate(drawn) if drawn else share.train
 
 
 def _published(images: LabelledImages, share: Share, shots: int, stream: random.Random) -> Indices:

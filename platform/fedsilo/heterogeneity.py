@@ -1,6 +1,7 @@
 """How unlike each other the clients of a partition are: labels and sizes.
 
-Dimensions: N clients, K classes. Counts are (N, K) examples of each class at each client; every client has some.
+Dimensions: N clients, K classes. Counts are (N, K) examples of each class at each client. A client without examples
+has no labels that could differ: its own shift is 0, it is in no mean of shifts, and its size counts.
 """
 
 from __future__ import annotations
@@ -34,11 +35,13 @@ class Heterogeneity:
 
 def measure(counts: Counts) -> Heterogeneity:
     """Measures a partition by its (N, K) counts."""
-    shift = label_shift(counts)
+    holding = counts.sum(axis=1) > 0
+    shift = np.zeros(len(counts))
+    shift[holding] = label_shift(counts[holding])
     return Heterogeneity(
         label_shift=tuple(shift.tolist()),
-        mean_label_shift=float(shift.mean()),
-        pairwise_shift=pairwise_shift(counts),
+        mean_label_shift=float(shift[holding].mean()),
+        pairwise_shift=pairwise_shift(counts[holding]),
         size_gini=gini(counts.sum(axis=1)),
     )
 

@@ -108,7 +108,7 @@ def prepare(scenario: Scenario, methods: Sequence[Method], runtime: Encoders, pr
         views = range(1, scenario.training.views + 1) or (0,)
         train = Held(features("training images", images.train.take(held), *views), held)
     warehouse = Warehouse(train, images.train.labels, test, images.test.labels)
-    notices = (*images.notices, *cache.notices)
+    notices = (*images.notices, *cache.notices, *_unseen(manifest))
     return Prepared(scenario.name, images, manifest, model, loaded.fingerprint, warehouse, notices)
 
 
@@ -119,8 +119,18 @@ def partition_of(scenario: Scenario) -> tuple[LabelledImages, Manifest]:
     shares = few_shot(images, shares, scenario.partition, scenario.seed)
     if not any(len(share.test) for share in shares):
         raise DataError("partition: no client has a test image, so nothing could be measured. Give more test data.")
+    if not any(len(share.train) for share in shares):
+        raise DataError("partition: no client has a training image, so nothing could be learnt. Give more data.")
     rule = {"name": name_of(scenario.partition), **asdict(scenario.partition)}
     return images, freeze(images, shares, rule, scenario.seed)
+
+
+def _unseen(manifest: Manifest) -> list[str]:
+    """What is said of clients that have no training image."""
+    unseen = [str(client.number) for client in manifest.clients if not client.train]
+    if not unseen:
+        return []
+    return [f"without training images, only measured: client{'s'[: len(unseen) > 1]} {', '.join(unseen)}."]
 
 
 def phrases_of(methods: Iterable[Method]) -> list[str]:

@@ -1,6 +1,6 @@
 """A run's folder: who may write in it, its journals (JSON lines) and its JSON documents.
 
-scenario.yaml      the resolved scenario         environment.json   versions, hardware, command
+scenario.yaml      the resolved scenario         environment.json   versions, hardware, command; each resumption's too
 partition.json     the frozen partition          partition.png      its picture
 rounds.jsonl       one line per round            clients.jsonl      one per client and evaluation
 wire.jsonl         what crossed between coordinator and clients
@@ -103,8 +103,8 @@ def _opened_lock(path: Path) -> TextIO:
 
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
-    """Writes a JSON document, whole or not at all."""
-    write_bytes(path, (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode())
+    """Writes a JSON document, whole or not at all; what is not a number is null, JSON has no other word for it."""
+    write_bytes(path, (json.dumps(plain(document), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
 
 
 def read_json(path: Path) -> dict[str, Any]:

@@ -14,7 +14,9 @@ from fedsilo.manifest import Manifest
 from fedsilo.records import CLIENTS, ROUNDS, WIRE, find_run_folder, read_json, read_lines
 from fedsilo.scenario.reading import read
 from fedsilo.scenario.sections import Scenario
+from fedsilo.shape import faults
 from fedsilo.state import read_state, sha256
+from fedsilo.summary import RESULT
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -49,10 +51,18 @@ class Run:
 
     @property
     def result(self) -> dict[str, Any]:
-        """Returns the document of result.json. Raises RunError when the run has not finished."""
+        """Returns the document of result.json. Raises RunError when the run has not finished, or it is not sound."""
         if not self.finished:
             raise RunError(f"{self.folder}: has not finished. `fedsilo resume {self.folder}` goes on with it.")
-        return read_json(self.folder / "result.json")
+        path = self.folder / "result.json"
+        document = read_json(path)
+        fault = next(faults(document, RESULT), "")
+        if fault:
+            raise RunError(
+                f"{path}: is not a result of this version: {fault}. Remove it, and `fedsilo resume {self.folder}` "
+                "writes it again."
+            )
+        return document
 
     @property
     def rounds(self) -> pd.DataFrame:

@@ -19,7 +19,7 @@ import torch
 from fedsilo.backends.serial import SerialRuntime
 from fedsilo.client import ClientRules
 from fedsilo.contracts import Facts, Method, Progress
-from fedsilo.environment import environment
+from fedsilo.environment import keep_environment
 from fedsilo.errors import FedsiloError
 from fedsilo.federation import Outcome, Plan
 from fedsilo.job import Job, Part, Watch
@@ -96,7 +96,7 @@ def _execute(scenario: Scenario, folder: Path, listener: Listener) -> Run:
         methods = dict(_methods(scenario))
         prepared = prepare(scenario, list(methods.values()), runtime, listener.progress)
         keep_origin(scenario, prepared, folder)
-        write_json(folder / "environment.json", environment())
+        keep_environment(folder / "environment.json")
         listener.prepared(prepared, folder)
         rules = _rules(scenario, prepared)
         parts = tuple(_part(name, method, scenario, prepared, folder, rules) for name, method in methods.items())
@@ -145,7 +145,7 @@ def headline_rounds(scenario: Scenario) -> int:
 
 
 def _rules(scenario: Scenario, prepared: Prepared) -> ClientRules:
-    sizes = [len(client.train) for client in prepared.manifest.clients]
+    sizes = [len(client.train) for client in prepared.manifest.clients if client.train]
     facts = Facts(
         rounds=scenario.training.rounds,
         clients=len(sizes),

@@ -14,6 +14,7 @@ from typing import Any
 
 from fedsilo.contracts import Budget
 from fedsilo.federation import Outcome
+from fedsilo.shape import NUMBER, Maybe
 
 MEASURES = (
     "local_accuracy",
@@ -24,6 +25,29 @@ MEASURES = (
     "accuracy",
 )
 """What a row says: each the mean over the last evaluated rounds; `contracts.RoundRecord` tells what they are."""
+
+ROW = {
+    "method": str,
+    "role": str,
+    **{measure: Maybe(NUMBER) for measure in MEASURES},
+    "local_accuracy": NUMBER,
+    "averaged_rounds": Maybe(int),
+    "first_local_accuracy": Maybe(NUMBER),
+    "best_local_accuracy": Maybe(NUMBER),
+    "best_round": Maybe(int),
+    "rounds": Maybe(int),
+}
+BUDGET = {"epsilon": Maybe(NUMBER), "delta": NUMBER, "guaranteed": bool, "unit": str, "note": str}
+RESULT = {
+    "scenario": str,
+    "headline": {"value": NUMBER, "last_rounds": int},
+    "rows": [ROW],
+    "warnings": [str],
+    "notices": [str],
+    "privacy": Maybe(BUDGET),
+    "sha256": str,
+}
+"""The shape of result.json: what its readers count on; an epsilon that is infinite is null there."""
 
 
 def summarise(
@@ -56,13 +80,14 @@ def summarise(
 def row(name: str, role: str, outcome: Outcome, last: int) -> dict[str, Any]:
     """Returns one comparison row: each measure as mean over the last evaluated rounds, and the best round."""
     evaluated = [record for record in outcome.records if record["local_accuracy"] is not None]
-    recent = evaluated[-last:]
+    recent = evaluated[-last:]  # fewer, where fewer were evaluated
     best = max(evaluated, key=lambda record: float(str(record["local_accuracy"])))
     measures = {measure: _mean(recent, measure) for measure in MEASURES}
     return {
         "method": name,
         "role": role,
         **measures,
+        "averaged_rounds": len(recent),
         "first_local_accuracy": evaluated[0]["local_accuracy"],
         "best_local_accuracy": best["local_accuracy"],
         "best_round": best["round"],

@@ -19,6 +19,9 @@ from fedsilo.optimizer import Optimizer
 from fedsilo.prompts.frozen import FrozenModel
 from fedsilo.seeds import torch_generator
 
+FLOATING_ERROR = 1e-9
+"""More than a product of a share and a number of clients is off by, less than anything a user means."""
+
 
 @dataclass(frozen=True)
 class Training:
@@ -41,6 +44,13 @@ class Training:
     def batches(self, examples: int) -> int:
         """Returns how many batches an epoch has: a last smaller one counts only where no full one exists."""
         return max(examples // self.batch_size, 1)
+
+    def participants(self, clients: int) -> int:
+        """Returns how many of so many clients train in a round: max(int(participation * clients), 1).
+
+        0.29 * 100 is 28.999999999999996 in floating point and means 29.
+        """
+        return max(math.floor(self.participation * clients + FLOATING_ERROR), 1)
 
     def passes(self, sizes: Sequence[int]) -> int:
         """Returns how many batches of a round one example can be in where all clients step as often as the longest."""

@@ -23,7 +23,7 @@ def local(folder: Path, **fields: Any) -> Backbone:
 
 def test_towers_of_a_local_folder_compute_what_open_clip_computes(folder: Path, small: Any, tokenizer: Any) -> None:
     loaded = load(local(folder))
-    texts = ["a photo of a cat.", "x", " ".join(["very"] * 100)]
+    texts = ["a photo of a cat.", "x", " ".join(["very"] * 75)]
     torch.testing.assert_close(loaded.encode_texts(texts), small.encode_text(tokenizer(texts)), rtol=1e-5, atol=1e-6)
     pixels = torch.randn(2, 3, 32, 32)
     torch.testing.assert_close(loaded.images.encode(pixels)[0], small.encode_image(pixels))
@@ -165,6 +165,15 @@ def test_activation_is_that_of_the_weights(monkeypatch: pytest.MonkeyPatch) -> N
             load(Backbone(name="ViT-B-16", pretrained=tag))
         assert asked["force_quick_gelu"] is quick
         assert asked["pretrained"] == tag
+
+
+def test_a_hand_written_prompt_that_is_too_long_is_refused_and_not_cut() -> None:
+    loaded = load(Backbone())
+    fits = " ".join(["cat"] * 75)
+    assert loaded.encode_texts([fits]).shape == (1, 128)
+    line = r"^hand-written prompt 'cat cat.* \.\.\.': has 78 tokens, the text tower takes 77\. Shorten the class"
+    with pytest.raises(BackboneError, match=line):
+        loaded.encode_texts(["a photo of a cat.", f"{fits} cat"])
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")

@@ -3,21 +3,28 @@
 import errno
 import io
 import json
+import math
 import os
 import re
+import shutil
 import subprocess
 import sys
 import time
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 from PIL import Image
 
 from fedsilo.cli import main
+from fedsilo.contracts import Budget
+from fedsilo.manifest import Manifest, freeze
+from fedsilo.privacy.central import Central
+from fedsilo.scenario.reading import from_mapping
 
 SMALL = """\
 data: {name: emblems, classes: 4, domains: [sketch, neon], train_per_class_and_domain: 4, test_per_class_and_domain: 3}
@@ -292,3 +299,73 @@ def test_a_disk_that_is_full_at_any_file_is_one_line_and_the_run_goes_on_later(
     if folders and (folders[0] / "data.json").exists():
         again = shell.json("resume", str(folders[0].relative_to(shell.folder)))
         assert again["sha256"] == finished["sha256"]
+
+
+@pytest.mark.parametrize(
+    ("edit", "line"),
+    [
+        (lambda r: r.pop("rows"), "rows is missing"),
+        (lambda r: r.update(rows=[{"method": "x"}]), "rows[0].role is missing"),
+        (lambda r: r["rows"][1].update(local_accuracy="high"), "rows[1].local_accuracy must be a number"),
+        (lambda r: r.update(warnings="none"), "warnings must be a list"),
+        (lambda r: r.update(privacy={"epsilon": 3}), "privacy.delta is missing"),
+        (lambda r: r.update(headline={"last_rounds": True}), "headline.value is missing"),
+        (lambda r: r.clear(), "scenario is missing"),
+    ],
+)
+def test_a_result_of_another_make_is_one_line(shell: Shell, finished: dict[str, Any], edit: Any, line: str) -> None:
+    copy = shell.folder / "foreign"
+    shutil.rmtree(copy, ignore_errors=True)
+    shutil.copytree(shell.folder / finished["run"], copy)
+    document = json.loads((copy / "result.json").read_text())
+    edit(document)
+    (copy / "result.json").write_text(json.dumps(document))
+    for words in (("show", "foreign"), ("resume", "foreign"), ("compare", "foreign", finished["run"])):
+        stderr = shell(*words, code=2).stderr
+        assert f"foreign/result.json: is not a result of this version: {line}. Remove it, and" in stderr
+        assert len(stderr.strip().splitlines()) == 1
+
+
+def test_an_infinite_epsilon_is_null_in_the_file_and_a_word_on_the_screen(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(Central, "spent", lambda self, releases: Budget(math.inf, self.delta, True, "client"))
+    run = shell.json("run", "small.yaml", "name=bare", "privacy=central")["run"]
+    text = (shell.folder / run / "result.json").read_text()
+    assert "Infinity" not in text
+    assert json.loads(text)["privacy"]["epsilon"] is None
+    assert "privacy: epsilon infinite at delta 1e-05 per client" in shell("show", run).stdout
+
+
+def test_the_first_environment_stays_and_those_of_resumptions_are_added(shell: Shell, finished: dict[str, Any]) -> None:
+    copy = shell.folder / "twice"
+    shutil.copytree(shell.folder / finished["run"], copy)
+    first = json.loads((copy / "environment.json").read_text())
+    for _ in range(2):
+        (copy / "result.json").unlink()
+        shell("resume", "twice")
+    kept = json.loads((copy / "environment.json").read_text())
+    resumed = kept.pop("resumed")
+    assert kept == first
+    assert [words["command"][1:] for words in resumed] == [["resume", "twice"]] * 2
+
+
+def test_a_frozen_partition_may_have_clients_that_are_only_measured(shell: Shell, finished: dict[str, Any]) -> None:
+    manifest = Manifest.read(shell.folder / finished["run"] / "partition.json")
+    images = from_mapping({"data": manifest_data()}).data.load(0)
+    shares = manifest.shares()
+    shares[2] = replace(shares[2], train=shares[2].train[:0])
+    freeze(images, shares, {"name": "unseen"}, 0).write(shell.folder / "unseen.json")
+    words = ("partition=manifest", "partition.file=unseen.json", "name=unseen", "evaluation.references=[local]")
+    done = shell.json("run", "small.yaml", *words)
+    assert "without training images, only measured: client 2." in done["notices"]
+    shown = shell("show", done["run"]).stdout
+    assert "nan" not in shown
+    nobody = [replace(share, train=share.train[:0]) for share in shares]
+    freeze(images, nobody, {"name": "unseen"}, 0).write(shell.folder / "unseen.json")
+    assert "no client has a training image" in shell("run", "small.yaml", *words, code=2).stderr
+
+
+def manifest_data() -> dict[str, Any]:
+    found: dict[str, Any] = yaml.safe_load(SMALL)["data"]
+    return found

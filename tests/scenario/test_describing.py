@@ -121,6 +121,19 @@ def test_the_starter_knows_every_key_and_fits_on_a_screen() -> None:
     assert not any(line != line.rstrip() for line in text.splitlines())
 
 
+@pytest.mark.parametrize("kind", sorted(CONTRACTS))
+def test_the_starter_fits_on_a_screen_with_any_number_of_components(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def many(section: str | None = None, name: str | None = None) -> list[Description]:
+        rows = describe(section, name)
+        more = [Description(f"another_component_{n}", "", "", "", "One more.") for n in range(40)]
+        return [*rows, *more] if section == kind and name is None else rows
+
+    monkeypatch.setattr("fedsilo.scenario.starter.describe", many)
+    text = starter()
+    assert max(map(len, text.splitlines())) <= 120
+    assert all(f"another_component_{n}" in text for n in range(40))
+
+
 def test_the_starter_refuses_a_name_that_no_folder_can_have() -> None:
     with pytest.raises(ScenarioError, match="name: must be 1 to 100 letters"):
         starter("a b")

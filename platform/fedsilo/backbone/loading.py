@@ -6,6 +6,7 @@ import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
+from textwrap import shorten
 from typing import Any
 
 import torch
@@ -16,7 +17,7 @@ from fedsilo.backbone.conversion import text_tower_of
 from fedsilo.backbone.images import ImageEncoder
 from fedsilo.backbone.section import Backbone
 from fedsilo.backbone.text_tower import TextTower, encode_sequences
-from fedsilo.backbone.tokens import ClassTokens, Tokenizer, class_tokens, ends
+from fedsilo.backbone.tokens import ROOM, ClassTokens, Tokenizer, class_tokens, ends
 from fedsilo.backbone.views import Preprocessing
 from fedsilo.backbone.weights import create
 from fedsilo.errors import BackboneError, ResourceError
@@ -66,9 +67,16 @@ class LoadedBackbone:
 
     @torch.no_grad()
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
-        """Returns the features (n, D) of whole texts, not normalised; overlong ones are cut as the tokenizer does."""
-        ids = self.tokenizer(list(texts), context_length=self.text.meta.context_length)
+        """Returns the features (n, D) of whole texts, not normalised. Raises BackboneError when one is too long."""
+        ids = self.tokenizer(list(texts), context_length=ROOM)
         stops = ends(ids, self.text.meta.end_token)
+        longest, most = int(stops.argmax()), self.text.meta.context_length
+        if int(stops[longest]) >= most:
+            text = shorten(texts[longest], 80, placeholder=" ...")
+            raise BackboneError(
+                f"hand-written prompt '{text}': has {int(stops[longest]) + 1} tokens, the text tower takes {most}. "
+                "Shorten the class name or the template."
+            )
         ids = ids[:, : int(stops.max()) + 1]
         return encode_sequences(self.text, self.embedding[ids].to(self.device), stops.to(self.device))
 

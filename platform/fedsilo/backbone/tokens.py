@@ -21,8 +21,8 @@ Tokenizer = Callable[..., Tensor]
 """open_clip's tokenizers: tokenizer(texts, context_length=T) -> (n, T) int64 ids, padded."""
 
 _PLACEHOLDERS = 4
-_ROOM = 512
-"""Length for tokenising a name that may be too long: nothing is cut off silently."""
+ROOM = 512
+"""Length for tokenising what may be too long: nothing is cut off silently."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -94,7 +94,7 @@ def class_tokens(
     if not names:
         raise BackboneError("class names: there are none. Give at least one class.")
     texts = [f"{'X ' * _PLACEHOLDERS}{readable(name)}." for name in names]
-    ids = tokenizer(texts, context_length=_ROOM)
+    ids = tokenizer(texts, context_length=ROOM)
     head, stops = ids[:, : 1 + _PLACEHOLDERS], ends(ids, end_token)
     if not _plain(head):
         raise BackboneError(
@@ -108,7 +108,7 @@ def class_tokens(
                 f"class name {name!r}: has {len(tokens)} tokens, at most {context_length - 2} leave room for a "
                 "context. Shorten it."
             )
-    bare = ends(tokenizer([readable(name) for name in names], context_length=_ROOM), end_token)
+    bare = ends(tokenizer([readable(name) for name in names], context_length=ROOM), end_token)
     own_names = tuple(min(int(stop) - 1, len(tokens) - 1) for stop, tokens in zip(bare, own, strict=True))
     lengths = tuple(len(tokens) for tokens in own)
     return ClassTokens(embedding[torch.cat(own)], lengths, embedding[ids[0, 0]].clone(), own_names)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import signal
 import sys
 from collections.abc import Iterator
@@ -96,5 +97,6 @@ def conclude(run: Run, json: bool) -> None:
 
 def _privacy(budget: dict[str, Any]) -> str:
     kind = "epsilon" if budget["guaranteed"] else "nominal epsilon"
-    text = f"privacy: {kind} {budget['epsilon']:.3g} at delta {budget['delta']:g} per {budget['unit']}"
+    epsilon = "infinite" if budget["epsilon"] in (None, math.inf) else f"{budget['epsilon']:.3g}"
+    text = f"privacy: {kind} {epsilon} at delta {budget['delta']:g} per {budget['unit']}"
     return text + (f". {budget['note']}" if budget["note"] else "")

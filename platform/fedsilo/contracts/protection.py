@@ -21,7 +21,7 @@ class Facts:
 
     Attributes:
         rounds: Federated rounds.
-        clients: Clients in the federation.
+        clients: Clients in the federation that train.
         batch_size: Largest batch that any client steps on.
         personal: Whether clients also learn parameters of their own, which never leave them.
         gradients: Whether clients send the gradient of one batch in each exchange.

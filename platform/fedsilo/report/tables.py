@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
+from rich.markup import escape
 from rich.table import Table
 
 from fedsilo.manifest import Manifest
@@ -29,10 +30,7 @@ def results_table(result: Mapping[str, Any]) -> Table:
     """Returns the comparison: chance, zero-shot, references, method; accuracies in per cent."""
     rows = result["rows"]
     measures = [m for m in TITLES if any(row.get(m) is not None for row in rows)]
-    last = result["headline"]["last_rounds"]
-    table = Table(
-        title=f"{result['scenario']}: accuracy in % (mean over the last {last} evaluated rounds)", title_justify="left"
-    )
+    table = Table(title=f"{escape(result['scenario'])}: accuracy in % ({_averaged(result)})", title_justify="left")
     table.add_column("method")
     for measure in measures:
         table.add_column(TITLES[measure], justify="right")
@@ -41,14 +39,22 @@ def results_table(result: Mapping[str, Any]) -> Table:
     for row in rows:
         style = "bold" if row["role"] == "method" else None
         cells = [percent(row.get(measure)) for measure in measures]
-        table.add_row(str(row["method"]), *cells, *_learning(row), style=style)
+        table.add_row(escape(row["method"]), *cells, *_learning(row), style=style)
     return table
 
 
+def _averaged(result: Mapping[str, Any]) -> str:
+    """Over how many rounds the numbers are means: fewer than were asked for where fewer were evaluated."""
+    asked = result["headline"]["last_rounds"]
+    rounds = max((row["averaged_rounds"] for row in result["rows"] if row.get("averaged_rounds")), default=asked)
+    return "of the last evaluated round" if rounds == 1 else f"mean over the last {rounds} evaluated rounds"
+
+
 def _learning(row: Mapping[str, Any]) -> tuple[str, str]:
-    if row.get("rounds", 1) < 2:
+    if (row.get("rounds") or 1) < 2:
         return "", ""
-    return percent(row["first_local_accuracy"]), f"{percent(row['best_local_accuracy'])} ({row['best_round']})"
+    best = f"{percent(row.get('best_local_accuracy'))} ({row.get('best_round')})"
+    return percent(row.get("first_local_accuracy")), best
 
 
 def percent(value: Any) -> str:
@@ -59,7 +65,7 @@ def percent(value: Any) -> str:
 def rounds_table(run: Run, newest: int = 20) -> Table:
     """Returns the newest rounds of a run: loss, accuracies, bytes, seconds."""
     records = run.rounds.to_dict("records")[-newest:]
-    table = Table(title=f"{run.folder.name}: rounds", title_justify="left")
+    table = Table(title=f"{escape(run.folder.name)}: rounds", title_justify="left")
     for title in ("round", "clients", "loss", "local", "worst client", "kB up", "seconds"):
         table.add_column(title, justify="right")
     for record in records:
@@ -82,7 +88,7 @@ def _present(value: Any) -> Any:
 
 def clients_table(run: Run) -> Table:
     """Returns each client's share and its accuracy in the last evaluation, beside zero-shot's."""
-    table = Table(title=f"{run.folder.name}: clients, last evaluation", title_justify="left")
+    table = Table(title=f"{escape(run.folder.name)}: clients, last evaluation", title_justify="left")
     for title in ("client", "domain", "train", "test", "classes", "zero-shot", "accuracy"):
         table.add_column(title, justify="left" if title == "domain" else "right")
     scores = _last_scores(run.clients)
@@ -90,7 +96,7 @@ def clients_table(run: Run) -> Table:
     for client in run.manifest.clients:
         table.add_row(
             f"{client.number:02d}",
-            client.domain or "mixed",
+            escape(client.domain) or "mixed",
             str(len(client.train)),
             str(len(client.test)),
             str(sum(1 for count in client.train_classes if count)),
@@ -116,22 +122,22 @@ def partition_table(manifest: Manifest) -> Table:
         counts = sorted(zip(client.train_classes, manifest.classes, strict=True), reverse=True)[:4]
         table.add_row(
             f"{client.number:02d}",
-            client.domain or "mixed",
+            escape(client.domain) or "mixed",
             str(len(client.train)),
             str(len(client.test)),
             str(sum(1 for count in client.train_classes if count)),
-            ", ".join(f"{name} {count}" for count, name in counts if count),
+            ", ".join(f"{escape(name)} {count}" for count, name in counts if count),
         )
     return table
 
 
 def description_table(title: str, rows: Sequence[Description]) -> Table:
     """Returns the keys of a section or component: type, default, meaning."""
-    table = Table(title=title, title_justify="left")
+    table = Table(title=escape(title), title_justify="left")
     for column in ("key", "type", "default", "allowed", "meaning"):
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(row.key, row.type, row.default, row.allowed, row.meaning)
+        table.add_row(*(escape(text) for text in (row.key, row.type, row.default, row.allowed, row.meaning)))
     return table
 
 
@@ -141,5 +147,5 @@ def listing(kind: str, entries: Iterable[tuple[str, str]]) -> Table:
     table.add_column("name", style="bold")
     table.add_column("what")
     for name, what in entries:
-        table.add_row(name, what)
+        table.add_row(escape(name), escape(what))
     return table

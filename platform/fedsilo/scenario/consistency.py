@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 
 from fedsilo.errors import UnknownComponent
@@ -9,6 +10,7 @@ from fedsilo.registry import name_of
 from fedsilo.scenario.layers import component
 from fedsilo.scenario.references import reference, refusals
 from fedsilo.scenario.sections import Actors, Scenario
+from fedsilo.training import FLOATING_ERROR
 
 
 def contradictions(scenario: Scenario, doubtful: Callable[[tuple[str, ...]], bool] = lambda path: False) -> list[str]:
@@ -125,8 +127,9 @@ def noise_for_gradients_only(scenario: Scenario) -> Iterator[str]:
 def nobody_takes_part(scenario: Scenario) -> Iterator[str]:
     """A round needs a client."""
     clients, share = _clients(scenario), scenario.training.participation
-    if clients is not None and share * clients < 1:
-        yield f"training.participation: {share} of {clients} clients is less than one. Use at least {1 / clients:.3g}."
+    if clients is not None and share * clients < 1 - FLOATING_ERROR:
+        least = math.ceil(1000 / clients) / 1000 if clients <= 1000 else 1 / clients
+        yield f"training.participation: {share} of {clients} clients is less than one. Use at least {least:.3g}."
 
 
 def unknown_references(scenario: Scenario) -> Iterator[str]:

@@ -108,6 +108,12 @@ class Tracking:
     root: str = key("runs", "Folder that holds the run folders.")
     checkpoints: int = key(2, "Checkpoints kept, the newest ones.", within=">= 1")
 
+    def problems(self) -> list[str]:
+        """Returns what is impossible in the fields beyond their ranges."""
+        if self.root.strip():
+            return []
+        return ["root: is empty, so runs would land in the current folder. Name a folder, or '.' if that is meant."]
+
 
 @dataclass(frozen=True)
 class Scenario:

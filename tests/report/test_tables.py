@@ -1,0 +1,68 @@
+"""Tables show names as they are, whatever rich would make of them, and say over how many rounds they average."""
+
+from __future__ import annotations
+
+import io
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from fedsilo.contracts import Examples, LabelledImages, Share
+from fedsilo.manifest import Manifest, freeze
+from fedsilo.report.comparison_table import comparison_table
+from fedsilo.report.tables import listing, partition_table, results_table
+from fedsilo.standings import Standing, Standings
+
+
+def text(table: Table) -> str:
+    console = Console(file=io.StringIO(), width=200, emoji=False)
+    console.print(table)
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def manifest() -> Manifest:
+    def examples(split: str) -> Examples:
+        return Examples(
+            np.array([0, 0, 1]), np.array([0, 0, 0]), lambda i: None, tuple(f"{split}{i}" for i in range(3))
+        )  # type: ignore
+
+    images = LabelledImages(("[red]", "a[/b]"), ("[bold]",), "a {}", examples("train"), examples("test"))
+    return freeze(images, [Share(np.arange(3), np.arange(3), "[bold]")], {"name": "x"}, 0)
+
+
+def test_classes_and_domains_may_be_what_rich_takes_for_its_marks(manifest: Manifest) -> None:
+    shown = text(partition_table(manifest))
+    assert "[bold]" in shown
+    assert "[red] 2, a[/b] 1" in shown
+
+
+def test_so_may_names_of_methods_and_scenarios() -> None:
+    assert "pkg:[x] in [/y]" in text(listing("methods", [("pkg:[x] in [/y]", "[/z]")]))
+    row = Standing("[/m]", {"a.b": "[/v]"}, "A", (0,), {}, {"local_accuracy": 0.5}, {})
+    shown = text(comparison_table(Standings("[/t]", ("a.b",), (row,))))
+    assert all(name in shown for name in ("[/m]", "[/v]", "[/t]"))
+
+
+def result(*averaged: int | None) -> dict[str, Any]:
+    rows = [
+        {"method": f"m{n}", "role": "method", "local_accuracy": 0.5, "averaged_rounds": a}
+        for n, a in enumerate(averaged)
+    ]
+    return {"scenario": "[/s]", "rows": rows, "headline": {"last_rounds": 5}}
+
+
+@pytest.mark.parametrize(
+    ("averaged", "title"),
+    [
+        ([None, 1, 5], "mean over the last 5 evaluated rounds"),
+        ([None, 1, 2], "mean over the last 2 evaluated rounds"),
+        ([None, 1, 1], "of the last evaluated round"),
+        ([None], "mean over the last 5 evaluated rounds"),
+    ],
+)
+def test_the_title_says_over_how_many_rounds_it_is_the_mean(averaged: list[int | None], title: str) -> None:
+    assert f"[/s]: accuracy in % ({title})" in " ".join(text(results_table(result(*averaged))).split())
