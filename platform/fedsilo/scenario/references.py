@@ -1,4 +1,4 @@
-"""The methods that a scenario's own is compared with: made from its keys, and why some cannot be trained beside it."""
+"""Methods that a scenario's own is compared with: made from its keys, refused if they cannot be trained beside it."""
 
 from __future__ import annotations
 
