@@ -177,11 +177,11 @@ def test_an_escaped_interpolation_is_text(folder: Path) -> None:
 
 @pytest.mark.parametrize(
     ("override", "value"),
-    [("tracking.root=", ""), ("tracking.root=~/runs", "~/runs"), ("tracking.root=a=b", "a=b"), (" name = x", "x")],
+    [("actors.address=", ""), ("tracking.root=~/runs", "~/runs"), ("tracking.root=a=b", "a=b"), (" name = x", "x")],
 )
 def test_overrides_are_split_at_the_first_equals_sign(folder: Path, override: str, value: str) -> None:
     scenario = read(written(folder, q=""), [override])
-    assert value in (scenario.tracking.root, scenario.name)
+    assert value in (scenario.tracking.root, scenario.name, scenario.actors.address)
 
 
 def test_a_problem_names_the_file_that_the_value_comes_from(folder: Path) -> None:
