@@ -61,6 +61,7 @@ def test_ray_and_serial_runs_are_identical(runtime: RayRuntime, world: Any, tmp_
     assert not [actor for actor in ray.util.list_named_actors(all_namespaces=True) if "client" in actor["name"]]
 
 
+@pytest.mark.slow
 def test_every_method_gives_on_ray_what_it_gives_serially(runtime: RayRuntime, world: Any, tmp_path: Path) -> None:
     """One job of all of them, one after the other on the same actors, the ones with gradients per batch in that way."""
     here = world(rounds=2, participation=0.7)
