@@ -84,7 +84,9 @@ def small(name: str) -> Any:
                **({"rank": 2} if "rank" in cls.__dataclass_fields__ else {}))  # fmt: skip
 
 
-@pytest.mark.parametrize("victims", [[1], [0, 1, 2]], ids=["one", "all at once"])
+@pytest.mark.parametrize(
+    "victims", [pytest.param([1], marks=pytest.mark.slow, id="one"), pytest.param([0, 1, 2], id="all at once")]
+)
 def test_killed_clients_come_back_and_change_no_bit(
     runtime: RayRuntime, world: Any, tmp_path: Path, victims: list[int]
 ) -> None:
