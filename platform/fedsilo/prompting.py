@@ -9,13 +9,13 @@ Dimensions: K classes, L context tokens, N prompts, W text width, D joint width.
 
 from __future__ import annotations
 
-from abc import abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
 import torch
 from torch import Tensor
+from torch.nn.functional import cross_entropy
 
 from fedsilo.contracts import LocalResult, Method, Release, State
 from fedsilo.descent import Loss, descend, differentiate, server_descent, without_memory
@@ -25,7 +25,7 @@ from fedsilo.optimizer import Stepper
 from fedsilo.prompts.frozen import FrozenModel, random_context
 from fedsilo.prompts.sequences import POSITIONS
 from fedsilo.seeds import torch_generator
-from fedsilo.training import LocalWork, ServerWork
+from fedsilo.training import Batch, LocalWork, ServerWork
 
 ROUND, BATCH = "round", "batch"
 
@@ -130,9 +130,19 @@ class TrainedMethod(Method):
         """Returns the shared tensors without the server optimiser's memory."""
         return without_memory(shared)
 
-    @abstractmethod
     def loss(self, work: LocalWork) -> Loss:
-        """Returns the loss of a batch as a function of the leaves; what stays fixed meanwhile is computed here."""
+        """Returns the loss of a batch as a function of the leaves; what stays fixed meanwhile is computed here.
+
+        By default the cross-entropy over all classes of what `predictor` says with the leaves in their places.
+        """
+
+        def loss(leaves: Mapping[str, Tensor], batch: Batch) -> Tensor:
+            shared = {**work.shared, **{name: leaves[name] for name in self.uploads}}
+            private = {**work.private, **{name: leaves[name] for name in self.learns}}
+            scores = self.predictor(work.model, shared, private)(batch.pooled, batch.tokens)
+            return cross_entropy(scores, batch.labels)
+
+        return loss
 
     def leaves(self, parameters: State, work: LocalWork) -> State:
         """Returns what gradients are taken by in a batch: the shared tensors, and the private ones or their factors."""

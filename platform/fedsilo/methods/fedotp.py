@@ -14,20 +14,17 @@ Dimensions: B images, M patches, N = 2 prompts (shared, private), K classes, D j
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy, normalize
+from torch.nn.functional import normalize
 
 from fedsilo.contracts import Predictor, State
-from fedsilo.descent import Loss
 from fedsilo.fields import key
 from fedsilo.prompting import DescentMethod
 from fedsilo.prompts.frozen import FrozenModel
 from fedsilo.prompts.transport import SOLVERS, VARIANTS, Transport
-from fedsilo.training import Batch, LocalWork
 
 SHARED, PRIVATE = "context", "private_context"
 
@@ -60,15 +57,6 @@ class FedOTP(DescentMethod):
     def initial_private(self, model: FrozenModel, seed: int, client: int) -> State:
         """Returns the private context, the same start for every client."""
         return {PRIVATE: self.start(model, seed, "private context")}
-
-    def loss(self, work: LocalWork) -> Loss:
-        """Returns the cross-entropy over all classes."""
-
-        def loss(leaves: Mapping[str, Tensor], batch: Batch) -> Tensor:
-            texts = self.texts(work.model, torch.stack([leaves[SHARED], leaves[PRIVATE]]))
-            return cross_entropy(self._scores(work.model, texts, batch.tokens), batch.labels)
-
-        return loss
 
     def predictor(self, model: FrozenModel, shared: State, private: State) -> Predictor:
         """Returns the scaled similarity of each image's patches with each class under both contexts' plan."""

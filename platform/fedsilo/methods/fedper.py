@@ -9,19 +9,15 @@ clients by training examples.
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from fedsilo.contracts import Predictor, State
-from fedsilo.descent import Loss
 from fedsilo.fields import key
 from fedsilo.prompting import DescentMethod
 from fedsilo.prompts.frozen import FrozenModel
-from fedsilo.training import Batch, LocalWork
 
 SHARED, PRIVATE = "context", "private_context"
 
@@ -52,15 +48,6 @@ class FedPer(DescentMethod):
     def initial_private(self, model: FrozenModel, seed: int, client: int) -> State:
         """Returns the last vectors of PromptFL's start, the same for every client."""
         return {PRIVATE: self.start(model, seed)[..., self._shared_length :, :].clone()}
-
-    def loss(self, work: LocalWork) -> Loss:
-        """Returns the cross-entropy over all classes."""
-
-        def loss(leaves: Mapping[str, Tensor], batch: Batch) -> Tensor:
-            text = self.text(work.model, _whole(leaves[SHARED], leaves[PRIVATE]))
-            return cross_entropy(work.model.score(batch.pooled, text), batch.labels)
-
-        return loss
 
     def predictor(self, model: FrozenModel, shared: State, private: State) -> Predictor:
         """Returns the scaled cosine of each image with each class under both parts together."""

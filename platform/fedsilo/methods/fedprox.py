@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from fedsilo.contracts import Predictor, State
 from fedsilo.descent import Loss
@@ -50,13 +49,11 @@ class FedProx(DescentMethod):
 
     def loss(self, work: LocalWork) -> Loss:
         """Returns the cross-entropy over all classes plus the proximal term."""
-        received = work.shared["context"]
+        received, plain = work.shared["context"], super().loss(work)
 
         def loss(leaves: Mapping[str, Tensor], batch: Batch) -> Tensor:
-            context = leaves["context"]
-            text = self.text(work.model, context)
-            distance = (context - received).square().sum()
-            return cross_entropy(work.model.score(batch.pooled, text), batch.labels) + self.mu / 2 * distance
+            distance = (leaves["context"] - received).square().sum()
+            return plain(leaves, batch) + self.mu / 2 * distance
 
         return loss
 

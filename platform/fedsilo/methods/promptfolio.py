@@ -8,19 +8,15 @@ shared one is averaged by training examples.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from fedsilo.contracts import Predictor, State
-from fedsilo.descent import Loss
 from fedsilo.fields import key
 from fedsilo.prompting import DescentMethod
 from fedsilo.prompts.frozen import FrozenModel
-from fedsilo.training import Batch, LocalWork
 
 SHARED, PRIVATE = "context", "private_context"
 
@@ -41,15 +37,6 @@ class PromptFolio(DescentMethod):
     def initial_private(self, model: FrozenModel, seed: int, client: int) -> State:
         """Returns the private context, the same start for every client."""
         return {PRIVATE: self.start(model, seed, "private context")}
-
-    def loss(self, work: LocalWork) -> Loss:
-        """Returns the cross-entropy over all classes of the mixture."""
-
-        def loss(leaves: Mapping[str, Tensor], batch: Batch) -> Tensor:
-            text = self._mixed(work.model, leaves[SHARED], leaves[PRIVATE])
-            return cross_entropy(work.model.score(batch.pooled, text), batch.labels)
-
-        return loss
 
     def predictor(self, model: FrozenModel, shared: State, private: State) -> Predictor:
         """Returns the scaled product of each normalised image feature with each class's mixed feature."""
