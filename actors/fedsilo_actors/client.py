@@ -10,10 +10,10 @@ import ray
 import torch
 
 from fedsilo.client import Client, ClientRules
-from fedsilo.contracts import ClientScore, ClientTask, ClientUpdate, EvaluationTask, Indices, Mechanism, Method
+from fedsilo.contracts import ClientScore, ClientTask, ClientUpdate, EvaluationTask, Mechanism, Method
 from fedsilo.errors import ClientLost
 from fedsilo.prompts.frozen import PackedModel
-from fedsilo.warehouse import Warehouse
+from fedsilo.warehouse import Claim, Warehouse
 from fedsilo_actors.devices import granted
 
 PROTOCOL = "protocol"
@@ -25,22 +25,23 @@ class Place:
     """Who a client actor is.
 
     Attributes:
-        client: The client's number.
+        claim: What it holds of the warehouse.
         domain: Its domain, "" when mixed.
-        train: Positions of its training images.
-        test: Positions of its test images.
         threads: Torch threads.
         gpus: The share of a GPU that it is given.
         device: Where it is to compute, if it is given a GPU; see `devices.wanted`.
     """
 
-    client: int
+    claim: Claim
     domain: str
-    train: Indices
-    test: Indices
     threads: int
     gpus: float = 0.0
     device: str = "cpu"
+
+    @property
+    def client(self) -> int:
+        """Returns the client's number."""
+        return self.claim.client
 
     @property
     def title(self) -> str:
@@ -84,7 +85,7 @@ class ClientActor:
         warehouse: Warehouse
         model: PackedModel
         warehouse, model = ray.get([supplies.warehouse, supplies.model])
-        data = warehouse.on(device).portion(place.client, place.train, place.test)
+        data = warehouse.on(device).portion(place.claim)
         self._client = Client(data, model.unpack(device), supplies.rules)
 
     @ray.method(concurrency_group=PROTOCOL)  # answers while it trains

@@ -77,9 +77,9 @@ class RayRuntime:
     ) -> list[ActorHandle[Any]]:
         handles: list[ActorHandle[Any]] = []
         for share, demand in zip(prepared.manifest.clients, asked, strict=True):
-            train, test = prepared.positions(share.number)
             device = wanted(self._section, self._device)
-            place = Place(share.number, share.domain, train, test, self._section.threads, demand.gpus, device)
+            claim = prepared.claims[share.number]
+            place = Place(claim, share.domain, self._section.threads, demand.gpus, device)
             # Resources are given here, at the call site, so that each client can have its own.
             actor: Any = ray.remote(**_resources(demand))(ClientActor)
             strategy = "DEFAULT" if group is None else PlacementGroupSchedulingStrategy(group, share.number)

@@ -1,7 +1,7 @@
 """Handing examples out to clients: counts first, then the examples.
 
-A rule decides how many examples of each class a client gets, as a matrix of whole numbers; the examples are dealt by
-that matrix. Minimum sizes are met by moving counts, so nothing is ever drawn again until it happens to fit.
+A label shift decides how many examples of each class a client gets, as a matrix of whole numbers; the examples are
+dealt by that matrix.
 
 Dimensions: K classes, N clients.
 """
@@ -10,35 +10,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
-from fedsilo.contracts import Indices, LabelledImages, Share
+from fedsilo.apportionment import apportion, at_least, raised
+from fedsilo.contracts import Demand, Floats, Indices, LabelledImages, Share
 from fedsilo.errors import DataError
-
-MIN_TEST = 1  # a client that cannot be measured has no row in any table
-
-
-@dataclass(frozen=True, slots=True)
-class Spread:
-    """How classes are spread over clients.
-
-    Attributes:
-        clients: Number of clients, N.
-        beta: Concentration of the Dirichlet distribution, > 0.
-        min_train: Training examples that each client gets at the least.
-        min_test: Test examples that each client gets at the least, >= 1.
-        capped: Whether a client that holds an equal share of the training examples gets none of the classes that
-            follow.
-    """
-
-    clients: int
-    beta: float
-    min_train: int = 1
-    min_test: int = MIN_TEST
-    capped: bool = False
 
 
 def refuse(problems: Sequence[str]) -> None:
@@ -65,14 +42,6 @@ def everything(images: LabelledImages) -> Share:
     return named(images, [every.train], [every.test])[0]
 
 
-def by_domain(images: LabelledImages) -> list[Share]:
-    """One share per domain, in domain order; a domain without images gives an empty one."""
-    return [
-        Share(np.flatnonzero(images.train.domains == number), np.flatnonzero(images.test.domains == number), name)
-        for number, name in enumerate(images.domains)
-    ]
-
-
 def named(images: LabelledImages, train: Sequence[Indices], test: Sequence[Indices]) -> list[Share]:
     """Makes shares of positions, sorted, each with the name of its domain if it has just one."""
     shares = []
@@ -83,114 +52,77 @@ def named(images: LabelledImages, train: Sequence[Indices], test: Sequence[Indic
     return shares
 
 
-def size_problems(pool: Share, clients: int, min_train: int = 1, min_test: int = MIN_TEST) -> list[str]:
-    """Why `pool` cannot serve `clients` with at least so many training and test examples each."""
-    here = f" in domain '{pool.domain}'" if pool.domain else ""
+def size_problems(pool: Share, demand: Demand) -> list[str]:
+    """Why `pool` cannot give every client the least that it is to have."""
+    here = f" in '{pool.domain}'" if pool.domain else ""
     problems = []
-    for split, available, minimum in (("train", len(pool.train), min_train), ("test", len(pool.test), min_test)):
-        if available < clients * minimum:
+    wanted = (("train", len(pool.train), demand.min_train), ("test", len(pool.test), demand.min_test))
+    for split, available, minimum in wanted:
+        if available < demand.clients * minimum:
             problems.append(
-                f"{clients} clients with at least {minimum} {split} example{'s'[: minimum > 1]} each need "
-                f"{clients * minimum}, there are {available}{here}. "
+                f"{demand.clients} clients with at least {minimum} {split} example{'s'[: minimum > 1]} each need "
+                f"{demand.clients * minimum}, there are {available}{here}. "
                 + (f"At most {available // minimum} clients fit." if available >= minimum else "No client fits.")
             )
     return problems
 
 
-def dirichlet_deal(images: LabelledImages, pool: Share, spread: Spread, generator: np.random.Generator) -> list[Share]:
-    """Deals `pool` so that each class falls to the clients in proportions drawn from Dir(beta, ..., beta).
+def dealt(
+    images: LabelledImages, pool: Share, train: Indices, liking: Floats, demand: Demand, generator: np.random.Generator
+) -> list[Share]:
+    """Deals `pool` by the number of training examples of each class that each client gets.
 
-    Test examples follow the training examples that a client really got, class by class, so that nobody is measured on
-    a class of which it has none; only when a client would have too few test examples are some moved to it, of its
-    own classes where any can be spared. The caller has made sure that the pool is large enough.
+    Test examples follow the training examples, class by class, so that nobody is measured on a class of which it has
+    none; only when a client would have too few test examples are some moved to it, of its own classes where any can
+    be spared.
 
     Args:
         images: The data.
         pool: Positions to deal; every one goes to exactly one client.
-        spread: How.
+        train: (K, N) training examples; its rows add up to those of the pool.
+        liking: (K, N) logarithms, below 0, of how much each client wants of each class: for classes without training
+            examples, and to choose what is moved.
+        demand: What the clients are to get.
         generator: Where all draws come from.
     """
     classes = len(images.classes)
     train_labels, test_labels = images.train.labels[pool.train], images.test.labels[pool.test]
-    train_sizes, test_sizes = (np.bincount(labels, minlength=classes) for labels in (train_labels, test_labels))
-
-    liking = _log_dirichlet(classes, spread.clients, spread.beta, generator)
-    with np.errstate(divide="ignore"):
-        wanted = liking + np.log(train_sizes)[:, None]
-    train = _raise_to(spread.min_train, _class_by_class(train_sizes, liking, spread.capped, generator), wanted)
-
-    followed = np.where(train_sizes[:, None] > 0, train, np.exp(liking))
-    test = np.stack([_apportion(size, row, generator) for size, row in zip(test_sizes, followed, strict=True)])
+    followed = np.where(train.sum(axis=1, keepdims=True) > 0, train, np.exp(liking))
+    sizes = np.bincount(test_labels, minlength=classes)
+    test = np.stack([apportion(size, row, generator) for size, row in zip(sizes, followed, strict=True)])
     # Own classes (log counts, at least 0) come before all others (log proportions, below 0).
-    test = _raise_to(spread.min_test, test, np.where(train > 0, np.log(np.maximum(train, 1)), liking - 1.0))
+    wanted = np.where(train > 0, np.log(np.maximum(train, 1)), liking - 1.0)
+    test = raised(test, np.full(demand.clients, demand.min_test), wanted)
+    train_parts = _by_counts(pool.train, train_labels, train, generator)
+    return named(images, train_parts, _by_counts(pool.test, test_labels, test, generator))
 
-    train_parts = _deal(pool.train, train_labels, train, generator)
-    return named(images, train_parts, _deal(pool.test, test_labels, test, generator))
+
+def cut(positions: Indices, sizes: Indices, generator: np.random.Generator) -> list[Indices]:
+    """The positions, shuffled and cut into parts of these sizes."""
+    return np.split(generator.permutation(positions), np.cumsum(sizes)[:-1])
 
 
-def _log_dirichlet(classes: int, clients: int, beta: float, generator: np.random.Generator) -> NDArray[np.float64]:
-    """(K, N) logarithms of K draws from Dir(beta, ..., beta).
+def test_sizes(pool: Share, demand: Demand, train: Indices, generator: np.random.Generator) -> Indices:
+    """(N,) test examples of each client: in proportion to its training examples, and at least the least."""
+    return at_least(demand.min_test, len(pool.test), np.maximum(train, 1e-9), generator)
 
-    Gamma(beta) equals Gamma(beta + 1) U^(1/beta); taken in logs it never underflows, so that even at beta 0.001 every
-    client has classes that it likes better than others.
+
+def thinned(
+    images: LabelledImages, shares: Sequence[Share], demand: Demand, generator: np.random.Generator
+) -> list[Share]:
+    """The shares with so many training examples left out, drawn, that sizes are in the proportion that is demanded.
+
+    For rules that cannot move an example to another client. As few as possible are left out: some client keeps all.
     """
-    draws = generator.standard_gamma(beta + 1.0, (classes, clients))
-    logs: NDArray[np.float64] = np.log(draws) + np.log1p(-generator.random((classes, clients))) / beta
-    top = logs.max(axis=1, keepdims=True)
-    return np.asarray(logs - top - np.log(np.exp(logs - top).sum(axis=1, keepdims=True)))
+    assert demand.sizes is not None
+    held = np.array([len(share.train) for share in shares])
+    scale = (held / np.maximum(demand.sizes, 1)).min()
+    wanted = np.minimum(held, np.maximum(np.round(scale * demand.sizes).astype(np.int64), demand.min_train))
+    train = [generator.permutation(share.train)[:size] for share, size in zip(shares, wanted, strict=True)]
+    return named(images, train, [share.test for share in shares])
 
 
-def _class_by_class(
-    sizes: Indices, liking: NDArray[np.float64], capped: bool, generator: np.random.Generator
-) -> Indices:
-    """(K, N) training examples of each class for each client, class 0 first, by (K, N) log proportions."""
-    clients = liking.shape[1]
-    held = np.zeros(clients, dtype=np.int64)
-    counts = []
-    for size, row in zip(sizes, liking, strict=True):
-        weights = np.exp(row)
-        wanting = held * clients < sizes.sum()
-        if capped and wanting.any():
-            # By the largest of those left: all of their proportions may be too small for a float.
-            weights = np.exp(np.where(wanting, row - row[wanting].max(), -np.inf))
-        counts.append(_apportion(size, weights, generator))
-        held += counts[-1]
-    return np.stack(counts)
-
-
-def _apportion(total: int, weights: NDArray[np.generic], generator: np.random.Generator) -> Indices:
-    """(N,) whole numbers that add up to `total`, in proportion to `weights` by largest remainders."""
-    quotas = total * weights / weights.sum()
-    counts = np.floor(quotas).astype(np.int64)
-    # Ties are broken at random: by position, low-numbered clients would always gain.
-    order = np.lexsort((generator.random(len(quotas)), counts - quotas))
-    counts[order[: total - counts.sum()]] += 1
-    return np.asarray(counts)
-
-
-def _raise_to(minimum: int, counts: Indices, liking: NDArray[np.float64]) -> Indices:
-    """(K, N) `counts` with at least `minimum` per client, one example moved at a time.
-
-    A client in want takes of the class it likes best, from whoever has most of it and more than the minimum in all.
-    Since the total suffices, somebody always has.
-    """
-    counts = counts.copy()
-    totals = counts.sum(axis=0)
-    for client in np.flatnonzero(totals < minimum):
-        for label in np.argsort(-liking[:, client], kind="stable"):
-            while totals[client] < minimum:
-                spare = np.where(totals > minimum, counts[label], 0)
-                donor = spare.argmax()
-                if not spare[donor]:
-                    break
-                counts[label, donor] -= 1
-                counts[label, client] += 1
-                totals[donor] -= 1
-                totals[client] += 1
-    return counts
-
-
-def _deal(positions: Indices, labels: Indices, counts: Indices, generator: np.random.Generator) -> list[Indices]:
+def _by_counts(positions: Indices, labels: Indices, counts: Indices, generator: np.random.Generator) -> list[Indices]:
     """Deals `positions` so that client n gets counts[k, n] examples of class k, drawn at random."""
     parts: list[list[Indices]] = [[] for _ in range(counts.shape[1])]
     for label, row in enumerate(counts):

@@ -5,11 +5,14 @@ from __future__ import annotations
 import math
 import os
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
@@ -37,6 +40,23 @@ from fedsilo.training import LocalWork, Training
 
 
 @dataclass(frozen=True, slots=True)
+class Novelty:
+    """Classes that nobody trains on, and the test images of them.
+
+    Attributes:
+        tokens: Token embeddings of their names, as arrays by name.
+        zero_shot: (k, D) normalised features of their hand-written prompts.
+        test: Features of their test images.
+        labels: (m,) their classes, from 0 among these.
+    """
+
+    tokens: Mapping[str, NDArray[Any]]
+    zero_shot: NDArray[np.float32]
+    test: FeatureSource
+    labels: Indices
+
+
+@dataclass(frozen=True, slots=True)
 class ClientData:
     """What one client holds.
 
@@ -45,8 +65,10 @@ class ClientData:
         train: Features of its training images.
         train_labels: (n,) their classes.
         test: Features of all test images of the federation; own ones are found by `own_test`.
-        test_labels: (N,) their classes.
+        test_labels: (N,) their classes, as those who hold them have it.
         own_test: (m,) positions of the client's own test images.
+        own_labels: (m,) their classes, as the client has it.
+        novelty: Classes that nobody trains on, None where there are none.
     """
 
     number: int
@@ -55,6 +77,8 @@ class ClientData:
     test: FeatureSource
     test_labels: Indices
     own_test: Indices
+    own_labels: Indices
+    novelty: Novelty | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +148,26 @@ class Client:
             self._keep(self._method.adapt(work))
         with torch.no_grad():
             predict = self._method.predictor(self._model, work.shared, self._on_device(self._private))
-            own = self._data.own_test
-            correct, loss = self._score(predict, own)
-            elsewhere_correct, elsewhere = -1, 0
+            data, own = self._data, self._data.own_test
+            correct, loss = self._score(predict, data.test, own, data.own_labels)
+            score = ClientScore(data.number, correct, len(own), loss=loss)
             if task.neighbours:
-                others = np.setdiff1d(np.arange(len(self._data.test_labels)), own)
-                elsewhere_correct, elsewhere = self._score(predict, others)[0], len(others)
-        return ClientScore(self._data.number, correct, len(own), elsewhere_correct, elsewhere, loss)
+                others = np.setdiff1d(np.arange(len(data.test_labels)), own)
+                found = self._score(predict, data.test, others, data.test_labels[others])[0]
+                score = replace(score, elsewhere_correct=found, elsewhere_examples=len(others))
+            return score if data.novelty is None else self._on_new_classes(score, data.novelty, work.shared)
+
+    def _on_new_classes(self, score: ClientScore, novelty: Novelty, shared: State) -> ClientScore:
+        """The score with what the client's prompts do on classes that nobody trained on, among these alone."""
+        model = self._model.renamed(novelty.tokens, novelty.zero_shot)
+        private = self._method.unfamiliar(model, self._on_device(self._private))
+        predict = self._method.predictor(model, shared, private)
+        every = np.arange(len(novelty.labels))
+        return replace(
+            score,
+            new_correct=self._score(predict, novelty.test, every, novelty.labels)[0],
+            new_examples=len(every),
+        )
 
     def save(self, folder: Path) -> str:
         """Writes the private state into the folder; returns its hash. An empty state is not written."""
@@ -198,12 +235,14 @@ class Client:
             )
         return upload
 
-    def _score(self, predict: Predictor, positions: Indices) -> tuple[int, float]:
+    def _score(
+        self, predict: Predictor, images: FeatureSource, positions: Indices, expected: Indices
+    ) -> tuple[int, float]:
+        """How many of the images at (n,) positions are taken for what is expected, and the mean cross-entropy."""
         correct, loss, size = 0, 0.0, self._rules.test_batch
         for start in range(0, len(positions), size):
-            chosen = positions[start : start + size]
-            pooled, tokens = self._data.test.batch(chosen, 0)
-            labels = torch.from_numpy(np.array(self._data.test_labels[chosen], dtype=np.int64))
+            pooled, tokens = images.batch(positions[start : start + size], 0)
+            labels = torch.from_numpy(np.array(expected[start : start + size], dtype=np.int64))
             device = self._model.device
             scores = predict(pooled.to(device), None if tokens is None else tokens.to(device)).float().cpu()
             correct += int((scores.argmax(dim=1) == labels).sum())

@@ -56,6 +56,7 @@ class Plan:
         sizes: Training examples of each client, in client order.
         initial: The shared state before round 0.
         retries: How often a round is tried again after a client was lost.
+        unseen: Clients that never train and are measured by themselves; their size is 0.
     """
 
     method: Method
@@ -68,6 +69,7 @@ class Plan:
     initial: Arrays
     neighbour_rounds: int = 0
     retries: int = 2
+    unseen: frozenset[int] = frozenset()
 
     @property
     def schedule(self) -> Schedule:
@@ -289,7 +291,7 @@ class Federation:
         record_scores(self._journals, tasks, scores)
         for score in scores:
             self._journals.add(CLIENTS, {"round": record.round, **score_line(score)})
-        return measured(record, scores)
+        return measured(record, scores, self._plan.unseen)
 
     def _due(self, round: int) -> bool:
         return (round + 1) % self._plan.evaluate_every == 0 or round == self._allowance.end - 1

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
@@ -36,7 +37,8 @@ def few_shot(images: LabelledImages, shares: Sequence[Share], rule: Partition, s
     else:
         stream = _after_the_classes(rule.shots_fixed_draw, len(images.classes))
         train = [_published(images, share, rule.shots, stream) for share in shares]
-    return allotment.named(images, train, [share.test for share in shares])
+    few = allotment.named(images, train, [share.test for share in shares])
+    return [replace(a, train=b.train, domain=a.domain or b.domain) for a, b in zip(shares, few, strict=True)]
 
 
 def _drawn(images: LabelledImages, share: Share, shots: int, seed: int, client: int) -> Indices:

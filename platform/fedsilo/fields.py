@@ -19,3 +19,13 @@ def key(default: Any, meaning: str, *allowed: str, within: str = "") -> Any:
     if callable(default):
         return field(default_factory=default, metadata=metadata)
     return field(default=default, metadata=metadata)
+
+
+def slot(usual: str, meaning: str) -> Any:
+    """Returns a dataclass field for a component inside a component, named in the scenario as one in a section is.
+
+    Args:
+        usual: The name of the component that stands there where the scenario names none; None in Python means the same.
+        meaning: One line for `fedsilo describe`.
+    """
+    return field(default=None, metadata={"help": meaning, "usual": usual})

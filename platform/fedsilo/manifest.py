@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -40,6 +40,10 @@ class Holding:
         test_classes: (K,) test examples of each class.
         train_domains: (D,) training examples of each domain.
         test_domains: (D,) test examples of each domain.
+        seen: Whether it trains; False: it is only measured.
+        alteration: What is done to all its images, for example "blur 3"; "" for nothing.
+        train_labels: What it takes its training images for; empty: the data's own labels.
+        test_labels: The same of its test images.
     """
 
     number: int
@@ -51,6 +55,36 @@ class Holding:
     test_classes: tuple[int, ...]
     train_domains: tuple[int, ...]
     test_domains: tuple[int, ...]
+    seen: bool = True
+    alteration: str = ""
+    train_labels: tuple[int, ...] = ()
+    test_labels: tuple[int, ...] = ()
+
+    @property
+    def share(self) -> Share:
+        """What it holds as the partition gave it."""
+        return Share(
+            train=np.array(self.train, dtype=np.int64),
+            test=np.array(self.test, dtype=np.int64),
+            domain=self.domain,
+            seen=self.seen,
+            alteration=self.alteration,
+            train_labels=_labels(self.train_labels),
+            test_labels=_labels(self.test_labels),
+        )
+
+    @property
+    def strange(self) -> list[Any]:
+        """What sets it apart beside its images; empty for an ordinary client."""
+        return [] if self == _ordinary(self) else [self.seen, self.alteration, self.train_labels, self.test_labels]
+
+
+def _ordinary(holding: Holding) -> Holding:
+    return replace(holding, seen=True, alteration="", train_labels=(), test_labels=())
+
+
+def _labels(labels: tuple[int, ...]) -> Indices | None:
+    return np.array(labels, dtype=np.int64) if labels else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +119,8 @@ class Manifest:
     @property
     def split_sha256(self) -> str:
         """Hash of who holds what of which data; equal for the same split, whichever rule and seed led to it."""
-        return _sha256([self.fingerprint, self.classes, [[client.train, client.test] for client in self.clients]])
+        held = [[client.train, client.test, *client.strange] for client in self.clients]
+        return _sha256([self.fingerprint, self.classes, held])
 
     @property
     def held(self) -> NDArray[np.int64]:
@@ -94,10 +129,12 @@ class Manifest:
 
     def shares(self) -> list[Share]:
         """The clients' shares, as the partition gave them."""
-        return [
-            Share(np.array(client.train, dtype=np.int64), np.array(client.test, dtype=np.int64), client.domain)
-            for client in self.clients
-        ]
+        return [client.share for client in self.clients]
+
+    @property
+    def training_sizes(self) -> tuple[int, ...]:
+        """Training examples that each client trains on: none of a client that never does."""
+        return tuple(len(client.train) * client.seen for client in self.clients)
 
     def train_counts(self) -> NDArray[np.int64]:
         """(clients, K) training examples of each class."""
@@ -172,6 +209,10 @@ def freeze(images: LabelledImages, shares: Sequence[Share], rule: Mapping[str, A
                 test_classes=_histogram(images.test.labels[share.test], len(images.classes)),
                 train_domains=_histogram(images.train.domains[share.train], len(images.domains)),
                 test_domains=_histogram(images.test.domains[share.test], len(images.domains)),
+                seen=share.seen,
+                alteration=share.alteration,
+                train_labels=() if share.train_labels is None else tuple(share.train_labels.tolist()),
+                test_labels=() if share.test_labels is None else tuple(share.test_labels.tolist()),
             )
             for number, share in enumerate(shares)
         ),
@@ -181,7 +222,10 @@ def freeze(images: LabelledImages, shares: Sequence[Share], rule: Mapping[str, A
 def data_fingerprint(images: LabelledImages) -> str:
     """sha256 over digest, label and domain of every example, split by split and in order."""
     fingerprint = hashlib.sha256()
-    for name, split in (("train", images.train), ("test", images.test)):
+    splits = [("train", images.train), ("test", images.test)]
+    if images.newcomers is not None:
+        splits.append((f"new {images.newcomers.classes}", images.newcomers.test))
+    for name, split in splits:
         for digest, label, domain in zip(split.digests, split.labels.tolist(), split.domains.tolist(), strict=True):
             fingerprint.update(f"{name} {digest} {label} {domain}\n".encode())
     return fingerprint.hexdigest()
@@ -231,12 +275,14 @@ def _frozen(value: Any) -> Any:
 
 
 def _check_positions(manifest: Manifest) -> None:
-    """Raises ValueError when a client's positions are not ascending positions of the split."""
+    """Raises ValueError when a client's positions are not ascending positions of the split, or its labels no labels."""
     for client in manifest.clients:
         for split, size in (("train", manifest.train_examples), ("test", manifest.test_examples)):
-            positions = np.array([-1, *getattr(client, split), size])
-            if (np.diff(positions) <= 0).any():
+            held, labels = getattr(client, split), getattr(client, f"{split}_labels")
+            if (np.diff(np.array([-1, *held, size])) <= 0).any():
                 raise ValueError(f"{client.name} holds {split} positions out of order or beyond {size}")
+            if labels and (len(labels) != len(held) or not 0 <= min(labels) <= max(labels) < len(manifest.classes)):
+                raise ValueError(f"{client.name} has {split} labels that do not fit its images")
 
 
 _FIELDS = tuple(entry.name for entry in fields(Manifest))

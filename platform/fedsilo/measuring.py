@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 from fedsilo.contracts import ClientScore, RoundRecord
@@ -21,24 +21,46 @@ def score_line(score: ClientScore) -> dict[str, object]:
     }
     if score.elsewhere_examples:
         line["neighbour_accuracy"] = score.elsewhere_correct / score.elsewhere_examples
+    if score.new_examples:
+        line["new_accuracy"] = score.new_correct / score.new_examples
     return line
 
 
-def measured(record: RoundRecord, scores: Sequence[ClientScore]) -> RoundRecord:
-    """Returns the record with its accuracies over clients that have test images. Raises ClientError without any."""
+def measured(record: RoundRecord, scores: Sequence[ClientScore], unseen: Collection[int] = frozenset()) -> RoundRecord:
+    """Returns the record with its accuracies over clients that have test images.
+
+    Args:
+        record: The round so far.
+        scores: All clients' scores.
+        unseen: Clients that never train: they have an accuracy of their own, and count in no other.
+
+    Raises:
+        ClientError: No client that trains has a test image.
+    """
+    arrived = [s.correct / s.examples for s in scores if s.examples and s.client in unseen]
+    scores = [score for score in scores if score.client not in unseen]
     local = [s.correct / s.examples for s in scores if s.examples]
     elsewhere = [s.elsewhere_correct / s.elsewhere_examples for s in scores if s.elsewhere_examples]
     everywhere = [
         (s.correct + s.elsewhere_correct) / (s.examples + s.elsewhere_examples) for s in scores if s.elsewhere_examples
     ]
-    if not local:
+    new = _mean([s.new_correct / s.new_examples for s in scores if s.new_examples])
+    own = _mean(local)
+    if own is None:
         raise ClientError("no client has a test image, nothing can be measured. Check the partition.")
     return replace(
         record,
-        local_accuracy=sum(local) / len(local),
+        local_accuracy=own,
         local_spread=statistics.pstdev(local),
         worst_accuracy=min(local),
         accuracy=sum(s.correct for s in scores) / sum(s.examples for s in scores),
-        neighbour_accuracy=sum(elsewhere) / len(elsewhere) if elsewhere else None,
-        global_accuracy=sum(everywhere) / len(everywhere) if elsewhere else None,
+        neighbour_accuracy=_mean(elsewhere),
+        global_accuracy=_mean(everywhere),
+        unseen_accuracy=_mean(arrived),
+        new_accuracy=new,
+        harmonic_accuracy=None if new is None else 2 * own * new / (own + new) if own + new else 0.0,
     )
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None

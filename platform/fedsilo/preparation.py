@@ -6,27 +6,33 @@ All of it is a function of the scenario; features come from the cache where they
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from typing import Protocol
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch.nn.functional import normalize
 
+from fedsilo.afterwards import apart_from, finished
+from fedsilo.appearance import appearing, claims_of, labels_as_held
 from fedsilo.backbone.cache import FeatureCache
 from fedsilo.backbone.cached import CachedFeatures
 from fedsilo.backbone.extraction import extract
 from fedsilo.backbone.features import Chunk, EncodedChunk, OnlineFeatures, Viewing
 from fedsilo.backbone.images import ImageEncoder
 from fedsilo.backbone.loading import LoadedBackbone, load
-from fedsilo.contracts import Devices, Examples, FeatureSource, Indices, LabelledImages, Method, Progress
+from fedsilo.client import Novelty
+from fedsilo.contracts import Devices, Examples, FeatureSource, LabelledImages, Look, Method, Progress, Share
 from fedsilo.errors import DataError
 from fedsilo.few_shot import few_shot
 from fedsilo.manifest import Manifest, freeze
+from fedsilo.novelty import based
 from fedsilo.prompts.frozen import FrozenModel
-from fedsilo.registry import name_of
+from fedsilo.scenario.dumping import described
 from fedsilo.scenario.sections import Scenario
 from fedsilo.seeds import numpy_generator
-from fedsilo.warehouse import Held, Warehouse
+from fedsilo.warehouse import Claim, Held, Warehouse
 
 
 class Encoders(Protocol):
@@ -51,7 +57,8 @@ class Prepared:
         manifest: Who holds what.
         model: The frozen side that all clients share.
         backbone: Fingerprint of the backbone's weights and configuration.
-        warehouse: Features and labels of all examples.
+        warehouse: Features of all examples.
+        claims: What of it each client holds, in client order.
         notices: What the user should know, one line each.
     """
 
@@ -61,12 +68,8 @@ class Prepared:
     model: FrozenModel
     backbone: str
     warehouse: Warehouse
+    claims: tuple[Claim, ...]
     notices: tuple[str, ...]
-
-    def positions(self, client: int) -> tuple[Indices, Indices]:
-        """Returns the positions of one client's training and test images."""
-        share = self.manifest.shares()[client]
-        return share.train, share.test
 
 
 def prepare(scenario: Scenario, methods: Sequence[Method], runtime: Encoders, progress: Progress) -> Prepared:
@@ -83,56 +86,102 @@ def prepare(scenario: Scenario, methods: Sequence[Method], runtime: Encoders, pr
         BackboneError: The model cannot be had, or does not give what the method needs.
         ResourceError: The device asked for is not there.
     """
-    images, manifest = partition_of(scenario)
     devices = runtime.devices()
     loaded = load(replace(scenario.backbone, device=devices.here), scenario.seed)
     encoder = replace(loaded.images, device=devices.images)
-    model = frozen_model(loaded, images.classes, images.template, phrases_of(methods))
     cache, tokens = FeatureCache(), any(method.needs_tokens for method in methods)
 
-    def features(stage: str, examples: Examples, *views: int) -> CachedFeatures:
+    def features(stage: str, examples: Examples, *views: int, with_tokens: bool = tokens) -> CachedFeatures:
         def encode(missing: Sequence[Chunk]) -> Iterable[EncodedChunk]:
             return runtime.encode(encoder, examples, missing)
 
         def told(done: int, total: int) -> None:
             progress(stage, done, total)
 
-        return extract(encoder, examples, Viewing(views, scenario.seed, tokens), cache, encode, told)
+        return extract(encoder, examples, Viewing(views, scenario.seed, with_tokens), cache, encode, told)
 
-    test = features("test images", images.test, 0)
+    images, manifest = partition_of(scenario, lambda examples: _looks(features("images", examples, 0)))
+    model = frozen_model(loaded, images.classes, images.template, phrases_of(methods))
+    trained, measured = (
+        appearing(
+            part, [getattr(share, split) for share in manifest.shares()], [s.alteration for s in manifest.clients]
+        )
+        for split, part in (("train", images.train), ("test", images.test))
+    )
+    test = features("test images", measured.examples, 0)
     train: FeatureSource
     if scenario.training.online:
-        train = OnlineFeatures(encoder, images.train, scenario.seed, tokens)
-    elif images.train is images.test and not scenario.training.views:
+        train = OnlineFeatures(encoder, trained.examples, scenario.seed, tokens)
+    elif trained.examples is measured.examples and not scenario.training.views:
         train = test  # one pool of images under both names; encoded by themselves, its parts would be other chunks
     else:
-        held = manifest.held  # with few shots of large data, a fraction of it
+        held = trained.held  # with few shots of large data, a fraction of it
         views = range(1, scenario.training.views + 1) or (0,)
-        train = Held(features("training images", images.train.take(held), *views), held)
-    warehouse = Warehouse(train, images.train.labels, test, images.test.labels)
+        train = Held(features("training images", trained.examples.take(held), *views), held)
+    novelty = None
+    if images.newcomers is not None:
+        novelty = _novelty(loaded, images, features("images of new classes", images.newcomers.test, 0))
+    claims = claims_of(manifest, trained, measured)
+    warehouse = Warehouse(train, test, labels_as_held(measured, claims), novelty)
     notices = (*images.notices, *cache.notices, *_unseen(manifest))
-    return Prepared(scenario.name, images, manifest, model, loaded.fingerprint, warehouse, notices)
+    return Prepared(scenario.name, images, manifest, model, loaded.fingerprint, warehouse, claims, notices)
 
 
-def partition_of(scenario: Scenario) -> tuple[LabelledImages, Manifest]:
-    """Returns the data and who holds what of them. Raises DataError."""
-    images = scenario.data.load(scenario.seed)
-    shares = scenario.partition.split(images, numpy_generator(scenario.seed, "partition"))
-    shares = few_shot(images, shares, scenario.partition, scenario.seed)
+def partition_of(scenario: Scenario, look: Look | None = None) -> tuple[LabelledImages, Manifest]:
+    """Returns the data and who holds what of them.
+
+    Args:
+        scenario: The scenario.
+        look: Gives image features to partitions that need them; None: the backbone is loaded when one does.
+
+    Raises:
+        DataError: The data are missing or cannot be split as asked.
+    """
+    rule = scenario.partition
+    images = based(scenario.data.load(scenario.seed), rule.unseen.classes)
+
+    def split(part: LabelledImages) -> list[Share]:
+        return rule.split(part, numpy_generator(scenario.seed, "partition"), look or looking(scenario))
+
+    shares = few_shot(images, apart_from(images, rule.unseen.domains, split), rule, scenario.seed)
+    shares = finished(images, shares, rule, scenario.seed)
     if not any(len(share.test) for share in shares):
         raise DataError("partition: no client has a test image, so nothing could be measured. Give more test data.")
     if not any(len(share.train) for share in shares):
         raise DataError("partition: no client has a training image, so nothing could be learnt. Give more data.")
-    rule = {"name": name_of(scenario.partition), **asdict(scenario.partition)}
-    return images, freeze(images, shares, rule, scenario.seed)
+    return images, freeze(images, shares, described(rule), scenario.seed)
+
+
+def looking(scenario: Scenario) -> Look:
+    """Returns a function from images to features by the scenario's backbone, which is loaded when it is called."""
+
+    def look(examples: Examples) -> NDArray[np.float32]:
+        loaded = load(scenario.backbone, scenario.seed)
+        return _looks(extract(loaded.images, examples, Viewing((0,), scenario.seed), FeatureCache()))
+
+    return look
+
+
+def _looks(features: CachedFeatures) -> NDArray[np.float32]:
+    pooled = features.pooled[0]
+    return np.asarray(pooled / np.linalg.norm(pooled, axis=1, keepdims=True))
+
+
+def _novelty(loaded: LoadedBackbone, images: LabelledImages, features: CachedFeatures) -> Novelty:
+    assert images.newcomers is not None
+    names = images.newcomers.classes
+    packed = {name: tensor.cpu().numpy() for name, tensor in loaded.class_tokens(names).tensors().items()}
+    return Novelty(
+        packed, zero_shot(loaded, names, images.template).cpu().numpy(), features, images.newcomers.test.labels
+    )
 
 
 def _unseen(manifest: Manifest) -> list[str]:
-    """What is said of clients that have no training image."""
-    unseen = [str(client.number) for client in manifest.clients if not client.train]
-    if not unseen:
-        return []
-    return [f"without training images, only measured: client{'s'[: len(unseen) > 1]} {', '.join(unseen)}."]
+    """What is said of clients that do not train."""
+    empty = [str(client.number) for client in manifest.clients if not client.train]
+    unseen = [str(client.number) for client in manifest.clients if not client.seen]
+    said = (("without training images, only measured", empty), ("never training, measured by themselves", unseen))
+    return [f"{what}: client{'s'[: len(which) > 1]} {', '.join(which)}." for what, which in said if which]
 
 
 def phrases_of(methods: Iterable[Method]) -> list[str]:
@@ -151,7 +200,12 @@ def frozen_model(
         template: Hand-written prompt with `{}` for the class.
         phrases: Texts whose token embeddings are wanted as well.
     """
-    texts = [template.replace("{}", name.replace("_", " ")) for name in classes]
-    zero_shot: torch.Tensor = normalize(loaded.encode_texts(texts), dim=-1)
     words = {phrase: loaded.embed(phrase) for phrase in phrases}
-    return FrozenModel(loaded.text, loaded.class_tokens(classes), loaded.scale, zero_shot, loaded.device, words)
+    texts = zero_shot(loaded, classes, template)
+    return FrozenModel(loaded.text, loaded.class_tokens(classes), loaded.scale, texts, loaded.device, words)
+
+
+def zero_shot(loaded: LoadedBackbone, classes: Sequence[str], template: str) -> torch.Tensor:
+    """Returns (K, D) normalised features of the hand-written prompt of each class."""
+    texts = [template.replace("{}", name.replace("_", " ")) for name in classes]
+    return normalize(loaded.encode_texts(texts), dim=-1)

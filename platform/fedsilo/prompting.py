@@ -48,6 +48,11 @@ class PromptMethod(Method):
         """Returns the words the context starts from."""
         return (self.context_words,) if self.context_words else ()
 
+    @property
+    def reads_names(self) -> bool:
+        """Returns whether one context serves all classes, so that it can be put before other names."""
+        return not self.class_specific
+
     def start(self, model: FrozenModel, seed: int, purpose: str = "context") -> Tensor:
         """Returns a context before training, (L, W) or (K, L, W): N(0, 0.02^2), or words. Raises BackboneError.
 

@@ -12,12 +12,27 @@ import inspect
 import pkgutil
 from types import ModuleType
 
-from fedsilo.contracts import Aggregation, Component, Dataset, Mechanism, Method, Partition
+from fedsilo.contracts import (
+    Aggregation,
+    Component,
+    ConceptShift,
+    Dataset,
+    FeatureShift,
+    LabelShift,
+    Mechanism,
+    Method,
+    Partition,
+    QuantityShift,
+)
 from fedsilo.errors import UnknownComponent
 
 PACKAGES: dict[type[Component], str] = {
     Dataset: "fedsilo.datasets",
     Partition: "fedsilo.partitions",
+    LabelShift: "fedsilo.shifts.label",
+    FeatureShift: "fedsilo.shifts.feature",
+    QuantityShift: "fedsilo.shifts.quantity",
+    ConceptShift: "fedsilo.shifts.concept",
     Method: "fedsilo.methods",
     Mechanism: "fedsilo.privacy",
     Aggregation: "fedsilo.aggregation",
@@ -38,7 +53,7 @@ def find(contract: type[Component], name: str) -> type[Component]:
     """
     if ":" in name:
         return _from_anywhere(contract, name)
-    known = names(contract)
+    known, name = names(contract), name.replace("-", "_")
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
         hint = f" Did you mean '{near[0]}'?" if near else ""

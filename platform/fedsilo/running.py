@@ -124,7 +124,7 @@ def _methods(scenario: Scenario) -> Iterator[tuple[str, Method]]:
 
 
 def _part(name: str, method: Method, scenario: Scenario, prepared: Prepared, folder: Path) -> Part:
-    sizes = tuple(len(client.train) for client in prepared.manifest.clients)
+    sizes = prepared.manifest.training_sizes
     schedule = Schedule(method, scenario.training, sizes, scenario.seed)
     plan = Plan(
         method=method,
@@ -137,6 +137,7 @@ def _part(name: str, method: Method, scenario: Scenario, prepared: Prepared, fol
         initial=to_arrays(method.initial_shared(prepared.model, scenario.seed)),
         neighbour_rounds=_neighbour_rounds(scenario),
         retries=scenario.actors.retries,
+        unseen=frozenset(client.number for client in prepared.manifest.clients if not client.seen),
     )
     own = folder if name == name_of(scenario.method) else folder / "references" / name.replace(":", ".")
     return Part(name, own, plan)

@@ -22,6 +22,9 @@ MEASURES = (
     "worst_accuracy",
     "neighbour_accuracy",
     "global_accuracy",
+    "unseen_accuracy",
+    "new_accuracy",
+    "harmonic_accuracy",
     "accuracy",
 )
 """What a row says: each the mean over the last evaluated rounds; `contracts.RoundRecord` tells what they are."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from torch import Tensor
 
-from fedsilo.client import ClientData
+from fedsilo.client import ClientData, Novelty
 from fedsilo.contracts import FeatureSource, Indices
 
 
@@ -57,32 +57,53 @@ class Held:
 
 
 @dataclass(frozen=True, slots=True)
-class Warehouse:
-    """All features and labels of a run; put into the object store once and read without a copy.
+class Claim:
+    """What of a warehouse one client holds.
 
     Attributes:
-        train: Features of the training split.
-        train_labels: (n,) classes.
-        test: Features of the test split.
-        test_labels: (N,) classes.
+        client: The client's number.
+        train: (n,) rows of its training images.
+        test: (m,) rows of its test images.
+        train_labels: (n,) what it takes them for.
+        test_labels: (m,) the same of the test images.
+    """
+
+    client: int
+    train: Indices
+    test: Indices
+    train_labels: Indices
+    test_labels: Indices
+
+
+@dataclass(frozen=True, slots=True)
+class Warehouse:
+    """All features of a run; put into the object store once and read without a copy.
+
+    Attributes:
+        train: Features of the training images, by row.
+        test: Features of the test images, by row.
+        test_labels: (N,) classes of the rows, as those who hold them have it.
+        novelty: Classes that nobody trains on, None where all are trained on.
     """
 
     train: FeatureSource
-    train_labels: Indices
     test: FeatureSource
     test_labels: Indices
+    novelty: Novelty | None = None
 
     def on(self, device: str) -> Warehouse:
         """Returns the warehouse with what is encoded only when it is asked for encoded on a device."""
         return replace(self, train=self.train.on(device), test=self.test.on(device))
 
-    def portion(self, client: int, train: Indices, test: Indices) -> ClientData:
-        """Returns what a client with these training and test positions holds."""
+    def portion(self, claim: Claim) -> ClientData:
+        """Returns what a client holds."""
         return ClientData(
-            number=client,
-            train=Subset(self.train, train),
-            train_labels=self.train_labels[train],
+            number=claim.client,
+            train=Subset(self.train, claim.train),
+            train_labels=claim.train_labels,
             test=self.test,
             test_labels=self.test_labels,
-            own_test=test,
+            own_test=claim.test,
+            own_labels=claim.test_labels,
+            novelty=self.novelty,
         )

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from fedsilo.audit.population import pooled, population_of, redraw
-from fedsilo.contracts import Dataset, LabelledImages, Partition, Share
+from fedsilo.contracts import Dataset, LabelledImages, Look, Partition, Share
 from fedsilo.fields import key
 from fedsilo.results import load
 
@@ -38,7 +38,7 @@ class Redrawn(Partition):
     run: str = key("", "The audited run's folder.")
     number: int = key(0, "The shadow run's number, from which the draw follows.", within=">= 0")
 
-    def split(self, images: LabelledImages, generator: np.random.Generator) -> list[Share]:
+    def split(self, images: LabelledImages, generator: np.random.Generator, look: Look) -> list[Share]:
         """Returns the clients' shares of the pool."""
         run = load(Path(self.run))
         population = population_of(run.manifest, images)

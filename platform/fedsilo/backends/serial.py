@@ -109,12 +109,8 @@ class SerialRuntime:
 
     def run(self, job: Job, prepared: Prepared, rules: ClientRules, watch: Watch) -> dict[str, Outcome]:
         """Runs a job's federations over clients in this process."""
-        backend = SerialBackend(
-            [
-                Client(prepared.warehouse.portion(number, share.train, share.test), prepared.model, rules)
-                for number, share in enumerate(prepared.manifest.shares())
-            ]
-        )
+        portions = map(prepared.warehouse.portion, prepared.claims)
+        backend = SerialBackend([Client(portion, prepared.model, rules) for portion in portions])
         try:
             return job.run(backend, watch)
         finally:

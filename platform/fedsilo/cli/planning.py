@@ -28,7 +28,7 @@ def foresee(scenario: Path, changes: Sequence[str], plot: Path | None, json: boo
 
     checked = read(scenario, changes)
     _, manifest = partition_of(checked)
-    sizes = tuple(len(client.train) for client in manifest.clients)
+    sizes = manifest.training_sizes
     ahead = outlook(checked.privacy, Schedule(checked.method, checked.training, sizes, checked.seed))
     if not ahead.curve:
         raise PrivacyBudgetError(

@@ -114,7 +114,7 @@ def grid_of(
 
 def _known(name: str) -> None:
     try:
-        component("method", name)
+        component(("method",), name)
     except UnknownComponent as error:
         raise ScenarioError(f"methods: {error}") from error
 

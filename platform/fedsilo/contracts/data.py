@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import dataclass
 from functools import partial
 from typing import ClassVar, Protocol
 
@@ -12,8 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
-
-from fedsilo.fields import key
 
 Indices = NDArray[np.int64]
 
@@ -60,6 +58,19 @@ def _fetch_at(fetch: Callable[[int], Image.Image], positions: Indices, number: i
 
 
 @dataclass(frozen=True, slots=True)
+class Newcomers:
+    """Classes that nobody trains on.
+
+    Attributes:
+        classes: Their names, in label order.
+        test: Their test examples; labels count from 0 among these classes.
+    """
+
+    classes: tuple[str, ...]
+    test: Examples
+
+
+@dataclass(frozen=True, slots=True)
 class LabelledImages:
     """A data set ready for partitioning.
 
@@ -71,6 +82,7 @@ class LabelledImages:
         test: Examples to be measured on.
         notices: What the user should know about the data (skipped files and the like), one line each.
         groups: (classes,) superclass of each class, from 0; empty when the data has none.
+        newcomers: Classes that were taken out before training, to be measured on; None when all are there.
     """
 
     classes: tuple[str, ...]
@@ -80,6 +92,7 @@ class LabelledImages:
     test: Examples
     notices: tuple[str, ...] = ()
     groups: tuple[int, ...] = ()
+    newcomers: Newcomers | None = None
 
 
 class Dataset(Component, ABC):
@@ -90,48 +103,6 @@ class Dataset(Component, ABC):
     @abstractmethod
     def load(self, seed: int) -> LabelledImages:
         """Returns the data; `seed` decides whatever is drawn (splits, images). Raises DataError."""
-
-
-@dataclass(frozen=True, slots=True)
-class Share:
-    """One client's part of the data.
-
-    Attributes:
-        train: (n,) positions in the training split, ascending.
-        test: (m,) positions in the test split, ascending.
-        domain: Name of the domain that all its images come from, or "" when they are mixed.
-    """
-
-    train: Indices
-    test: Indices
-    domain: str = ""
-
-
-@dataclass(frozen=True)
-class Partition(Component, ABC):
-    """A rule that hands the examples out to clients.
-
-    `split` hands out everything. The shots, which every rule can have, are drawn from its shares afterwards, see
-    `fedsilo.few_shot`: no rule has to know of them.
-    """
-
-    kind = "partition"
-
-    _: KW_ONLY
-    shots: int = key(
-        0,
-        "Few-shot: so many training images of each class that a client has, drawn after the split; 0: all.",
-        within=">= 0",
-    )
-    shots_fixed_draw: int | None = key(
-        None,
-        "Draws the shots as the papers' code does, the same ones for every seed: 2023 is theirs. null: by the seed.",
-        within=">= 0",
-    )
-
-    @abstractmethod
-    def split(self, images: LabelledImages, generator: np.random.Generator) -> list[Share]:
-        """Returns one share per client, in client order; the same map for train and test. Raises DataError."""
 
 
 class FeatureSource(Protocol):

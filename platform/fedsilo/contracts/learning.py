@@ -58,6 +58,11 @@ class Method(Component, ABC):
         return False
 
     @property
+    def reads_names(self) -> bool:
+        """Returns whether what was learnt works with class names that were not trained on, under the same shapes."""
+        return True
+
+    @property
     def streams(self) -> int:
         """Returns how many gradients a batch is turned into, by shared and by own parameters."""
         return len(self.uploads)
@@ -94,6 +99,10 @@ class Method(Component, ABC):
     def adapt(self, work: LocalWork) -> State:
         """Returns the private state that an evaluation is made with, and that the client keeps: by default as it is."""
         return work.private
+
+    def unfamiliar(self, model: FrozenModel, private: State) -> State:
+        """Returns the private state as a predictor for a model with other classes needs it: by default as it is."""
+        return private
 
     @abstractmethod
     def predictor(self, model: FrozenModel, shared: State, private: State) -> Predictor:

@@ -77,6 +77,8 @@ class ClientScore:
         elsewhere_correct: Correctly classified test images of all other clients; -1 when not measured.
         elsewhere_examples: Number of those images.
         loss: Mean cross-entropy on its own test share.
+        new_correct: Correctly classified test images of classes that nobody trains on; -1 when there are none.
+        new_examples: Number of those images.
     """
 
     client: int
@@ -85,6 +87,8 @@ class ClientScore:
     elsewhere_correct: int = -1
     elsewhere_examples: int = 0
     loss: float = float("nan")
+    new_correct: int = -1
+    new_examples: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +99,15 @@ class RoundRecord:
         round: Round number, from 0.
         participants: Client numbers that trained, ascending.
         loss: Mean training loss, weighted as updates are; nan where it is not told.
-        local_accuracy: Unweighted mean over clients of the accuracy on their own test share.
+        local_accuracy: Unweighted mean over the clients that train of the accuracy on their own test share.
         local_spread: Standard deviation of these over clients.
         worst_accuracy: The lowest of these.
         accuracy: Accuracy over all test images, each judged by its own client's model.
         neighbour_accuracy: Mean over clients of the accuracy on all other clients' test images.
         global_accuracy: Mean over clients of the accuracy on all clients' test images.
+        unseen_accuracy: Mean over the clients that never train of the accuracy on their own test share.
+        new_accuracy: Mean over clients of the accuracy on classes that nobody trains on, among these.
+        harmonic_accuracy: Harmonic mean of local and new accuracy.
         upload_bytes: Bytes that left clients.
         download_bytes: Bytes that went to clients.
         exchanges: Exchanges in the round, each of which published one aggregate.
@@ -119,6 +126,9 @@ class RoundRecord:
     accuracy: float | None = None
     neighbour_accuracy: float | None = None
     global_accuracy: float | None = None
+    unseen_accuracy: float | None = None
+    new_accuracy: float | None = None
+    harmonic_accuracy: float | None = None
     upload_bytes: int = 0
     download_bytes: int = 0
     exchanges: int = 0

@@ -108,6 +108,10 @@ class FedTPG(TrainedMethod):
         text = model.text_features(self.context(model, shared, private[OWN_CLASSES]))
         return lambda pooled, tokens: model.score(pooled, text)
 
+    def unfamiliar(self, model: FrozenModel, private: State) -> State:
+        """Returns the mark of all names: the network writes from those that are asked for."""
+        return {OWN_CLASSES: torch.ones(len(model.classes), device=model.device)}
+
     def context(self, model: FrozenModel, network: State, own: Tensor) -> Tensor:
         """Returns the context (L, W) that the network writes from the class names that `own` (K,) marks with 1."""
         names = norm(network, BEFORE_NAMES, model.zero_shot[own.bool()])

@@ -40,6 +40,11 @@ class PFedPrompt(DescentMethod):
     alpha: float = key(1.0, "Weight of the attention beside the text scores; 0 is PromptFL.", within=">= 0")
     beta: float = key(5.5, "How fast attention falls with the cosine distance of two images.", within=">= 0")
 
+    @property
+    def reads_names(self) -> bool:
+        """Returns False: a cache of the client's images has none of new classes."""
+        return False
+
     def initial_shared(self, model: FrozenModel, seed: int) -> State:
         """Returns the context, the same start as in PromptFL."""
         return {"context": self.start(model, seed)}

@@ -8,9 +8,10 @@ from pathlib import Path
 import numpy as np
 
 from fedsilo import allotment
-from fedsilo.contracts import LabelledImages, Partition, Share
+from fedsilo.contracts import LabelledImages, Look, Partition, Share, Unseen
 from fedsilo.fields import key
 from fedsilo.manifest import Manifest
+from fedsilo.shifts.concept.none import NoConceptShift
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,18 +22,26 @@ class FromManifest(Partition):
 
     def problems(self) -> list[str]:
         """Returns what is impossible in the fields."""
+        found = []
         if not self.file:
-            return ["file: missing. Give the path of a partition.json."]
-        if not self.path.is_file():
-            return [f"file: there is no file '{self.file}'. Give the path of a partition.json."]
-        return []
+            found.append("file: missing. Give the path of a partition.json.")
+        elif not self.path.is_file():
+            found.append(f"file: there is no file '{self.file}'. Give the path of a partition.json.")
+        frozen = {
+            "concept": self.concept is not None and not isinstance(self.concept, NoConceptShift),
+            "corruption": bool(self.corruption.kinds),
+            "unseen.clients": self.unseen.clients != Unseen().clients,
+            "unseen.domains": bool(self.unseen.domains),
+            "test": self.test != "client",
+        }
+        return found + [f"{key}: is frozen in the manifest. Leave it away." for key, given in frozen.items() if given]
 
     @property
     def path(self) -> Path:
         """The file, from the current folder."""
         return Path(self.file).expanduser()
 
-    def split(self, images: LabelledImages, generator: np.random.Generator) -> list[Share]:
+    def split(self, images: LabelledImages, generator: np.random.Generator, look: Look) -> list[Share]:
         """Returns the frozen shares. Raises DataError when the file is damaged or belongs to other data."""
         allotment.refuse(self.problems())
         manifest = Manifest.read(self.path)

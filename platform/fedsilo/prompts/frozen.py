@@ -6,9 +6,10 @@ Dimensions: K classes, L context tokens, W text width, D joint width, N prompts,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -56,6 +57,16 @@ class FrozenModel:
     def score(self, pooled: Tensor, text: Tensor) -> Tensor:
         """Returns (B, K) logits: scaled cosine of images (B, D) and normalised class features (K, D)."""
         return self.scale * normalize(pooled, dim=-1) @ text.T
+
+    def renamed(self, tokens: Mapping[str, NDArray[Any]], zero_shot: NDArray[np.float32]) -> FrozenModel:
+        """Returns the model with other classes.
+
+        Args:
+            tokens: Token embeddings of their names, as `ClassTokens.tensors` in arrays.
+            zero_shot: (k, D) normalised features of their hand-written prompts.
+        """
+        classes = ClassTokens.from_tensors({name: borrow(array).to(self.device) for name, array in tokens.items()})
+        return replace(self, classes=classes, zero_shot=borrow(zero_shot).to(self.device))
 
     def pack(self) -> PackedModel:
         """Returns the model as plain CPU arrays, which Ray shares between processes without a copy."""

@@ -9,7 +9,16 @@ from typing import Any
 
 from fedsilo.scenario.checking import Checker
 from fedsilo.scenario.problems import KeyPath, Problems
-from fedsilo.scenario.schema import alternatives, is_list, is_mapping, is_section, item_type, keys
+from fedsilo.scenario.schema import (
+    alternatives,
+    is_list,
+    is_mapping,
+    is_section,
+    item_type,
+    keys,
+    origin,
+    slots,
+)
 
 
 class Builder:
@@ -32,9 +41,9 @@ class Builder:
         if missing:
             return None
         try:
-            built = cls(
-                **{name: self._value(keys(cls)[name].type, value, (*path, name)) for name, value in values.items()}
-            )
+            given = {name: self._value(keys(cls)[name].type, value, (*path, name)) for name, value in values.items()}
+            given |= {name: keys(cls)[name].type() for name in slots(origin(cls)) if given.get(name) is None}
+            built = origin(cls)(**given)
             found = built.problems() if hasattr(built, "problems") else []
         except Exception as error:  # the component's own code
             self._checker.complain(path, f"{type(error).__name__}: {' '.join(str(error).split())}")

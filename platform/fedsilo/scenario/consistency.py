@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 
+from fedsilo.corruption.alteration import Alteration
 from fedsilo.errors import UnknownComponent
 from fedsilo.registry import name_of
 from fedsilo.scenario.layers import component
@@ -22,6 +24,32 @@ def contradictions(scenario: Scenario, doubtful: Callable[[tuple[str, ...]], boo
     """
     sound = [rule for rule, reads in RULES.items() if not any(doubtful(tuple(key.split("."))) for key in reads)]
     return [line for rule in sound for line in rule(scenario)]
+
+
+def corruptions_that_there_are_not(scenario: Scenario) -> Iterator[str]:
+    """Kinds and severities are known to the corruptions, which the partition's contract knows nothing of."""
+    corruption = scenario.partition.corruption
+    severities = [corruption.severity] if isinstance(corruption.severity, int) else corruption.severity
+    if not severities:
+        yield "partition.corruption.severity: is empty. Give a number from 1 to 5, or several."
+    tried = [Alteration(kind, 3) for kind in corruption.kinds] + [
+        Alteration("blur", severity) for severity in severities
+    ]
+    for line in dict.fromkeys(line for alteration in tried for line in alteration.problems()):
+        yield f"partition.corruption.{'kinds' if line.startswith('kind:') else 'severity'}: {line.partition(': ')[2]}"
+
+
+def new_classes_that_a_method_cannot_read(scenario: Scenario) -> Iterator[str]:
+    """What was learnt for each class says nothing of classes that nobody trained on."""
+    methods = {name_of(scenario.method): scenario.method}
+    with suppress(UnknownComponent, TypeError):  # said by `unknown_references`
+        methods |= {name: reference(name, scenario.method) for name in scenario.evaluation.references}
+    for name, method in methods.items():
+        if scenario.partition.unseen.classes and not method.reads_names:
+            yield (
+                f"partition.unseen.classes: '{name}' learns something for every class, which new classes have nothing "
+                "of. Use another method, or method.class_specific=false."
+            )
 
 
 def gpus_without_a_gpu_device(scenario: Scenario) -> Iterator[str]:
@@ -167,7 +195,7 @@ def unknown_references(scenario: Scenario) -> Iterator[str]:
     """Methods to compare with are named without keys, so each must be one that can do without."""
     for name in scenario.evaluation.references:
         try:
-            component("method", name)()
+            component(("method",), name)()
         except UnknownComponent as error:
             yield f"evaluation.references: {error}"
         except TypeError:
@@ -206,6 +234,8 @@ RULES: dict[Callable[[Scenario], Iterator[str]], tuple[str, ...]] = {
     sums_of_too_few: ("aggregation", "partition", "training.participation", "method"),
     nobody_takes_part: ("training.participation", "partition"),
     unknown_references: ("evaluation.references",),
+    corruptions_that_there_are_not: ("partition.corruption",),
+    new_classes_that_a_method_cannot_read: ("partition.unseen", "method", "evaluation.references"),
     references_that_do_not_fit: ("evaluation.references", "method", "aggregation", "privacy"),
 }
 """The rules, each with what it reads."""
@@ -220,4 +250,5 @@ def _gpu_keys(actors: Actors) -> list[str]:
 def _clients(scenario: Scenario) -> int | None:
     """How many clients the partition makes, where its fields say so."""
     clients = getattr(scenario.partition, "clients", None)
-    return clients if isinstance(clients, int) and clients > 0 else None
+    extra = len(scenario.partition.unseen.domains)
+    return clients + extra if isinstance(clients, int) and clients > 0 else None

@@ -13,12 +13,14 @@ from fedsilo.errors import UnknownComponent
 from fedsilo.optimizer import Optimizer
 from fedsilo.scenario.dumping import written
 from fedsilo.scenario.layers import component
-from fedsilo.scenario.problems import nearest
+from fedsilo.scenario.problems import KeyPath, dotted, nearest
 from fedsilo.scenario.schema import (
     CONTRACTS,
     HEADING,
+    NAMED,
     PLAIN,
     SECTIONS,
+    SLOTS,
     USUAL,
     Key,
     is_mapping,
@@ -26,6 +28,7 @@ from fedsilo.scenario.schema import (
     item_type,
     keys,
     selector,
+    slots,
 )
 from fedsilo.scenario.sections import Heading
 
@@ -33,6 +36,11 @@ INNER = {"optimizer": ("training.optimizer.", Optimizer)}
 """Parts of a section that can be asked for by themselves."""
 
 _ALSO = {"dataset": "data", "mechanism": "privacy"}
+
+_PATHS: dict[str, KeyPath] = {str(path[-1]): path for path in NAMED}
+"""Where a component of a kind is named."""
+
+_SLOTS = tuple(str(path[-1]) for path in SLOTS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,24 +64,25 @@ class Description:
 
 def kinds() -> list[str]:
     """Returns what `describe` can be asked for."""
-    return ["scenario", *SECTIONS, *INNER]
+    return ["scenario", *SECTIONS, *_SLOTS, *INNER]
 
 
 def describe(kind: str | None = None, name: str | None = None) -> list[Description]:
     """Returns the rows of one kind.
 
     Args:
-        kind: "scenario" or nothing for the sections; a section for its keys; a section that names a component
-            (data, partition, method, privacy, aggregation) for its components, or with `name` for the keys of one.
-            The plural and the words of `fedsilo list` (datasets, mechanisms) will do.
+        kind: "scenario" or nothing for the sections; a section for its keys; a section or slot that names a component
+            (data, partition, label, feature, quantity, concept, method, privacy, aggregation) for its components, or
+            with `name` for the keys of one. The plural and the words of `fedsilo list` (datasets, mechanisms) will do.
         name: A component's name, where the section has one.
 
     Raises:
         UnknownComponent: No such kind or name.
     """
     section = _section(kind or "scenario")
-    if section in CONTRACTS:
-        return list(_components(section) if name is None else _component_rows(section, name))
+    if section in _PATHS:
+        path = _PATHS[section]
+        return list(_components(path) if name is None else _component_rows(path, name))
     if name is not None:
         raise UnknownComponent(f"'{section}' has no names to choose from, so no '{name}'. Ask for '{section}' alone.")
     if section == "scenario":
@@ -85,11 +94,11 @@ def describe(kind: str | None = None, name: str | None = None) -> list[Descripti
 def everything() -> Iterator[tuple[str, list[Description]]]:
     """Yields a title and the rows of all there is: the sections, then every key of each and of every component."""
     yield "scenario", describe()
-    for section in SECTIONS:
-        if section not in CONTRACTS:
+    for section in (*SECTIONS, *_SLOTS):
+        if section not in _PATHS:
             yield section, describe(section)
             continue
-        for name in registry.names(CONTRACTS[section]):
+        for name in registry.names(NAMED[_PATHS[section]]):
             yield f"{section} {name}", describe(section, name)
 
 
@@ -113,24 +122,29 @@ def _overview() -> Iterator[Description]:
             yield Description(section, "section", "", "", _first_line(PLAIN[section]))
 
 
-def _components(section: str) -> Iterator[Description]:
-    kind = CONTRACTS[section].kind
-    for name in registry.names(CONTRACTS[section]):
+def _components(path: KeyPath) -> Iterator[Description]:
+    kind = NAMED[path].kind
+    for name in registry.names(NAMED[path]):
         try:
-            cls = component(section, name)
+            cls = component(path, name)
             yield Description(name, kind, "", ", ".join(keys(cls)), _first_line(cls))
         except UnknownComponent as error:
             yield Description(name, kind, "", "", str(error))
 
 
-def _component_rows(section: str, name: str) -> Iterator[Description]:
-    cls = component(section, name)
-    yield Description(f"{section}.{selector(section)}", "name", name, name, _first_line(cls))
-    yield from _rows(cls, f"{section}.")
+def _component_rows(path: KeyPath, name: str) -> Iterator[Description]:
+    cls = component(path, name)
+    prefix = f"{dotted(path)}."
+    yield Description(prefix + selector(path[-1]), "name", name, name, _first_line(cls))
+    yield from _rows(cls, prefix)
 
 
 def _rows(cls: type[Any], prefix: str) -> Iterator[Description]:
     for key in keys(cls).values():
+        if key.usual:
+            known = ", ".join(registry.names(slots(cls)[key.name]))
+            yield Description(prefix + key.name, "name, or section", key.usual, known, key.meaning)
+            continue
         if is_section(key.type):
             yield from _rows(key.type, f"{prefix}{key.name}.")
             continue

@@ -9,12 +9,14 @@ from typing import Any
 
 import yaml
 
+from fedsilo.contracts import Component
 from fedsilo.registry import name_of
 from fedsilo.scenario.documents import PLAIN_WORDS
 from fedsilo.scenario.schema import CONTRACTS, HEADING, SECTIONS, selector
 from fedsilo.scenario.sections import Scenario
 
 _INTERPOLATION = re.compile(r"(\\*)\$\{")
+_SELECTORS = {contract.kind: selector(section) for section, contract in CONTRACTS.items()}
 _ONE_LINE = 10**6  # characters; a width that YAML never breaks
 
 
@@ -22,10 +24,14 @@ def to_mapping(scenario: Scenario) -> dict[str, Any]:
     """Returns every key of the scenario as nested dicts of plain values, in the order of the sections."""
     result: dict[str, Any] = {key: getattr(scenario, key) for key in HEADING}
     for section in SECTIONS:
-        part = getattr(scenario, section)
-        named = {selector(section): name_of(part)} if section in CONTRACTS else {}
-        result[section] = {**named, **_plain(part)}
+        result[section] = _plain(getattr(scenario, section))
     return result
+
+
+def described(component: Component) -> dict[str, Any]:
+    """Returns a component's name and keys as plain values."""
+    values: dict[str, Any] = _plain(component)
+    return values
 
 
 def to_yaml(scenario: Scenario) -> str:
@@ -47,7 +53,10 @@ def _dump(value: Any, flow: bool, width: int) -> str:
 
 def _plain(value: Any) -> Any:
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value) if field.init}
+        named = {_SELECTORS.get(type(value).kind, "name"): name_of(value)} if isinstance(value, Component) else {}
+        return named | {
+            field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value) if field.init
+        }
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value

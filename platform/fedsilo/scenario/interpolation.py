@@ -65,10 +65,16 @@ class Tree:
         self._root: Any = _open(copy.deepcopy(defaults(Heading)))
         self._root.update(parts)
 
-    def name_components(self, names: Mapping[str, str]) -> None:
-        """Puts the components' names into their sections, so that `${method.name}` can be read."""
-        for section, name in names.items():
-            _open(self._root[section])[selector(section)] = name
+    def name_components(self, names: Mapping[KeyPath, str]) -> None:
+        """Puts the components' names into their sections and slots, so that `${method.name}` can be read."""
+        for path, name in names.items():
+            node = self._root
+            for key in path:
+                node = _open(node[key]) if key in node else None
+                if node is None:
+                    break
+            else:
+                node[selector(path[-1])] = name
 
     def give(self, values: Mapping[Any, Any], complain: Complaint) -> None:
         """Lays checked values over the defaults."""

@@ -14,8 +14,21 @@ from typing import Any
 
 from fedsilo import registry
 from fedsilo.errors import UnknownComponent
-from fedsilo.scenario.problems import KeyPath, Place, Problems, nearest, shown
-from fedsilo.scenario.schema import CONTRACTS, PLAIN, USUAL, Key, defaults, is_section, keys, selector
+from fedsilo.scenario.problems import KeyPath, Place, Problems, dotted, nearest, shown
+from fedsilo.scenario.schema import (
+    CONTRACTS,
+    NAMED,
+    PLAIN,
+    SLOTS,
+    USUAL,
+    Key,
+    assembled,
+    defaults,
+    is_section,
+    keys,
+    selector,
+    slots,
+)
 
 
 @dataclass(slots=True)
@@ -68,6 +81,10 @@ def unfolded(values: Mapping[str | int, Any]) -> dict[str | int, Any]:
     for section in CONTRACTS:
         if isinstance(result.get(section), str):
             result[section] = {selector(section): result[section]}
+    for around, slot in SLOTS:
+        inside = result.get(around)
+        if isinstance(inside, dict) and isinstance(inside.get(slot), str):
+            result[around] = {**inside, slot: {selector(slot): inside[slot]}}
     for section, cls in PLAIN.items():
         if section in result:
             result[section] = _unfolded(cls, result[section])
@@ -96,32 +113,35 @@ def _copied(value: Any) -> Any:
 
 @dataclass(slots=True)
 class Stack:
-    """The layers put together so far, with the component of each section.
+    """The layers put together so far, with the component of each section and slot.
 
     Attributes:
         problems: Gets what is wrong.
         origin: The place of what is written nowhere.
         fill_in: Turns a name that is an interpolation into the name it stands for; raises UnknownComponent.
         merged: All layers so far as one.
-        names: The component's name, by section.
+        names: The component's name, by the path of its section or slot; slots that were not named are not there.
     """
 
     problems: Problems
     origin: Place
     fill_in: Callable[[str], str]
     merged: Layer = field(default_factory=Layer)
-    names: dict[str, str] = field(default_factory=lambda: dict(USUAL))
+    names: dict[KeyPath, str] = field(default_factory=lambda: {(section,): name for section, name in USUAL.items()})
 
     def add(self, layer: Layer) -> None:
         """Lays one more layer on top."""
         given = Layer(unfolded(layer.values), layer.places)
-        for section in CONTRACTS:
-            if section not in given.values:
+        for path in NAMED:
+            inside = _values_at(given.values, path[:-1])
+            if inside is None or path[-1] not in inside:
                 continue
-            if isinstance(given.values[section], dict):
-                self._rename(section, given)
+            if isinstance(inside[path[-1]], dict):
+                self._rename(path, given)
+            elif path in SLOTS:
+                self.names.pop(path, None)  # null is the usual one; anything else the checks refuse
             else:
-                self._not_a_section(section, given)
+                self._not_a_section(str(path[0]), given)
         self.merged.lay(given)
 
     def exchange(self, section: str, name: str, among: Sequence[str]) -> None:
@@ -130,12 +150,13 @@ class Stack:
         Keys that it lacks, and words that it does not allow, fall away if one of `among`, or the component so far, has
         them; what none has stays, to be refused like any mistake.
         """
-        others = [_keys_of(section, other) or {} for other in {self.names[section], *among} - {name}]
-        own = _keys_of(section, name) or {}
-        self.names[section] = name
+        path = (section,)
+        others = [_keys_of(path, other) or {} for other in {self.names[path], *among} - {name}]
+        own = _keys_of(path, name) or {}
+        self.names[path] = name
         values = self.merged.values.get(section, {})
         self._forget(
-            section,
+            path,
             [
                 key
                 for key, value in values.items()
@@ -146,21 +167,38 @@ class Stack:
     def components(self) -> dict[str, type[Any]]:
         """Returns the component class of each section; a section whose name is unknown is a problem and left out."""
         found = {}
-        for section, name in self.names.items():
-            path = (section, selector(section))
-            if self.problems.about(path):
-                continue
-            try:
-                found[section] = component(section, name)
-            except UnknownComponent as error:
-                self.problems.add(self.merged.place(path) or self.origin, path, str(error))
+        for section in CONTRACTS:
+            cls = self._component((section,), self.names[section,])
+            if cls is not None:
+                found[section] = self._assembled(section, cls)
         return found
 
-    def _rename(self, section: str, given: Layer) -> None:
-        path = (section, selector(section))
-        values = given.values[section] = dict(given.values[section])
-        name = values.pop(selector(section), self.names[section])
+    def _assembled(self, section: str, cls: type[Any]) -> type[Any]:
+        """The component's class with the classes of its slots; a slot that is not known takes the usual one."""
+        inner = {}
+        for slot in slots(cls):
+            usual = keys(cls)[slot].usual
+            name = self.names.setdefault((section, slot), usual)
+            inner[slot] = self._component((section, slot), name) or component((section, slot), usual)
+        return assembled(cls, inner)
+
+    def _component(self, path: KeyPath, name: str) -> type[Any] | None:
+        where = (*path, selector(path[-1]))
+        if self.problems.about(where):
+            return None
+        try:
+            return component(path, name)
+        except UnknownComponent as error:
+            self.problems.add(self.merged.place(where) or self.origin, where, str(error))
+            return None
+
+    def _rename(self, section: KeyPath, given: Layer) -> None:
+        path = (*section, selector(section[-1]))
+        values = _own_values(given.values, section)
+        name = values.pop(selector(section[-1]), self.names.get(section))
         place = given.place(path)
+        if name is None and path not in given.places:
+            return  # a slot with keys for the usual component
         try:
             name = self.fill_in(name) if isinstance(name, str) and "${" in name else name
         except UnknownComponent as error:
@@ -169,30 +207,47 @@ class Stack:
         if not isinstance(name, str):
             what = f"must be a name, got {shown(name)}.{_hint(section, name, place)}"
             self.problems.add(place or self.origin, path, what)
-        elif name != self.names[section]:
+        elif name != self.names.get(section):
             self.names[section] = name
             self._forget_foreign_keys(section, name)
         if place is not None:
             self.merged.places[path] = place
 
-    def _forget_foreign_keys(self, section: str, name: str) -> None:
+    def _forget_foreign_keys(self, section: KeyPath, name: str) -> None:
         known = _keys_of(section, name)
         if known is not None:  # else it is said at the end, unless a later layer names another one
-            self._forget(section, set(self.merged.values.get(section, {})) - set(known))
+            self._forget(section, set(_values_at(self.merged.values, section) or {}) - set(known))
 
-    def _forget(self, section: str, foreign: Collection[str | int]) -> None:
-        inherited = self.merged.values.get(section, {})
+    def _forget(self, section: KeyPath, foreign: Collection[str | int]) -> None:
+        inherited = _values_at(self.merged.values, section) or {}
         for key in [key for key in inherited if key in foreign]:
             del inherited[key]
-            self.merged.drop((section, key))
+            self.merged.drop((*section, key))
+            self.names.pop((*section, key), None)
 
     def _not_a_section(self, section: str, given: Layer) -> None:
         value, place = given.values.pop(section), given.place((section,))
         what = f"must be a name or a mapping with '{selector(section)}', got {shown(value)}."
-        self.problems.add(place or self.origin, (section,), what + _hint(section, value, place))
+        self.problems.add(place or self.origin, (section,), what + _hint((section,), value, place))
 
 
-def _keys_of(section: str, name: str) -> Mapping[str, Key] | None:
+def _values_at(values: Mapping[str | int, Any], path: KeyPath) -> dict[str | int, Any] | None:
+    """The mapping at a key path, or None."""
+    inside: Any = values
+    for key in path:
+        inside = inside.get(key) if isinstance(inside, dict) else None
+    return inside if isinstance(inside, dict) else None
+
+
+def _own_values(values: dict[str | int, Any], path: KeyPath) -> dict[str | int, Any]:
+    """The mapping at a key path that is there, copied in its place, so that it can be changed."""
+    for key in path:
+        values[key] = dict(values[key])
+        values = values[key]
+    return values
+
+
+def _keys_of(section: KeyPath, name: str) -> Mapping[str, Key] | None:
     """The keys of a component; None if there is none of that name."""
     try:
         return keys(component(section, name))
@@ -206,34 +261,41 @@ def _takes(known: Mapping[str, Key], key: str | int, value: Any) -> bool:
     return found is not None and (not found.allowed or value in found.allowed)
 
 
-def component(section: str, name: str) -> type[Any]:
-    """Returns the component class of a section by name.
+def component(path: KeyPath, name: str) -> type[Any]:
+    """Returns the component class of a section or slot by name.
 
     Raises:
         UnknownComponent: There is none, or it cannot be imported, or its fields cannot be scenario keys.
     """
     try:
-        found = registry.find(CONTRACTS[section], name)
-    except UnknownComponent:
-        raise
+        found = registry.find(NAMED[path], name)
+    except UnknownComponent as error:
+        raise UnknownComponent(f"{error}{_elsewhere(path, name)}") from error
     except (Exception, SystemExit) as error:  # importing a component runs code of its author
         what = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
         raise UnknownComponent(f"'{name}' cannot be imported: {what}.") from error
     if not dataclasses.is_dataclass(found):
         raise UnknownComponent(f"'{name}' is not a dataclass, so it has no scenario keys. Decorate it.")
     try:
-        keys(found), defaults(found)
+        usual = {slot: component((*path, slot), keys(found)[slot].usual) for slot in slots(found)}
+        defaults(assembled(found, usual))
     except Exception as error:
         what = str(error).partition("\n")[0]
         raise UnknownComponent(f"'{name}' has a field that cannot be a scenario key: {what}.") from error
     return found
 
 
-def _hint(section: str, value: object, place: Place | None) -> str:
+def _elsewhere(path: KeyPath, name: str) -> str:
+    """Where a component of that name is at home: a label shift, say, where a whole partition was asked for."""
+    homes = [home for home in SLOTS if home[:-1] == path and name in registry.names(SLOTS[home])]
+    return "".join(f" It is a {SLOTS[home].kind}: write {dotted(home)}: {name}." for home in homes)
+
+
+def _hint(section: KeyPath, value: object, place: Place | None) -> str:
     """What may have been meant by something that is not a name."""
     if isinstance(value, bool) and place is not None and place.written not in ("", shown(value)):
-        known = nearest(place.written, registry.names(CONTRACTS[section]))
+        known = nearest(place.written, registry.names(NAMED[section]))
         return f" YAML reads {place.written} as {shown(value)}." + (known or " Quote it if it is a name.")
     if value is None:
-        return f" Write '{USUAL[section]}' for the usual one."
+        return f" Write '{USUAL[str(section[0])]}' for the usual one."
     return ""

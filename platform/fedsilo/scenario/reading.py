@@ -136,7 +136,7 @@ class _Assembly:
         for layer in (*layers, *shared):
             stack.add(layer)
         if self._variant:
-            stack.exchange("method", variant.method or stack.names["method"], variant.among)
+            stack.exchange("method", variant.method or stack.names[("method",)], variant.among)
         for layer in own:
             stack.add(layer)
         return stack

@@ -13,7 +13,18 @@ from weakref import WeakKeyDictionary
 from omegaconf import DictConfig, OmegaConf
 
 from fedsilo.backbone.section import Backbone
-from fedsilo.contracts import Aggregation, Component, Dataset, Mechanism, Method, Partition
+from fedsilo.contracts import (
+    Aggregation,
+    Component,
+    ConceptShift,
+    Dataset,
+    FeatureShift,
+    LabelShift,
+    Mechanism,
+    Method,
+    Partition,
+    QuantityShift,
+)
 from fedsilo.scenario.ranges import Range, parse_range
 from fedsilo.scenario.sections import Actors, Evaluation, Scenario, Tracking
 from fedsilo.training import Training
@@ -27,14 +38,25 @@ CONTRACTS: dict[str, type[Component]] = {
 }
 """Sections that name a component, with what it must be."""
 
+SLOTS: dict[tuple[str | int, ...], type[Component]] = {
+    ("partition", "label"): LabelShift,
+    ("partition", "feature"): FeatureShift,
+    ("partition", "quantity"): QuantityShift,
+    ("partition", "concept"): ConceptShift,
+}
+"""Keys that name a component inside a section's component, if that one has the key."""
+
+NAMED: dict[tuple[str | int, ...], type[Component]] = {(section,): kind for section, kind in CONTRACTS.items()} | SLOTS
+"""Every key path that names a component, sections before their slots."""
+
 USUAL: dict[str, str] = {
     "data": "emblems",
-    "partition": "iid",
+    "partition": "composed",
     "method": "promptfl",
     "privacy": "none",
     "aggregation": "plain",
 }
-"""The component of a section that the scenario does not name."""
+"""The component of a section that the scenario does not name; that of a slot is said where the slot is declared."""
 
 PLAIN: dict[str, type[Any]] = {
     "backbone": Backbone,
@@ -58,8 +80,8 @@ _known: WeakKeyDictionary[type[Any], Mapping[str, Key]] = WeakKeyDictionary()
 _structured: WeakKeyDictionary[type[Any], DictConfig] = WeakKeyDictionary()
 
 
-def selector(section: str) -> str:
-    """Returns the key that names a section's component: `mode` in privacy, `name` elsewhere."""
+def selector(section: str | int) -> str:
+    """Returns the key that names the component of a section or slot: `mode` in privacy, `name` elsewhere."""
     return "mode" if section == "privacy" else "name"
 
 
@@ -74,6 +96,7 @@ class Key:
         meaning: What it is, one line.
         allowed: The words it may be, if they are a fixed list.
         within: The range of a number, if there is one.
+        usual: Name of the component that stands here unless another is named; "" where no component does.
     """
 
     name: str
@@ -82,6 +105,7 @@ class Key:
     meaning: str
     allowed: tuple[str, ...] = ()
     within: Range | None = None
+    usual: str = ""
 
     @property
     def expected(self) -> str:
@@ -127,7 +151,31 @@ def _key(field: dataclasses.Field[Any], hint: Any) -> Key:
         meaning=field.metadata.get("help", ""),
         allowed=tuple(field.metadata.get("allowed", ())),
         within=parse_range(within) if within else None,
+        usual=field.metadata.get("usual", ""),
     )
+
+
+def slots(component: type[Any]) -> dict[str, type[Component]]:
+    """Returns the keys of a component that name components themselves, with what these must be."""
+    return {name: alternatives(key.type)[0] for name, key in keys(component).items() if key.usual}
+
+
+def assembled(component: type[Any], inner: Mapping[str, type[Any]]) -> type[Any]:
+    """Returns a component's class with its slots taken by these classes, so that their keys are known.
+
+    What is built of it is an instance of the component itself: see `origin`.
+    """
+    if not inner:
+        return component
+    fields = [(name, cls, dataclasses.field(default_factory=cls)) for name, cls in inner.items()]
+    return dataclasses.make_dataclass(
+        component.__name__, fields, bases=(component,), frozen=True, namespace={"_assembled_from": component}
+    )
+
+
+def origin(cls: type[Any]) -> type[Any]:
+    """Returns the component that an assembled class was made from; any other class is its own."""
+    return getattr(cls, "_assembled_from", cls)
 
 
 def alternatives(hint: Any) -> tuple[Any, ...]:

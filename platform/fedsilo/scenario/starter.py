@@ -11,13 +11,11 @@ from fedsilo.scenario.dumping import written
 from fedsilo.scenario.reading import name_problems
 from fedsilo.scenario.schema import CONTRACTS, SECTIONS, USUAL
 
-NAMED = {**USUAL, "partition": "dirichlet"}
-"""Components of the starter; clients that differ are what federated learning is about."""
-
 LINE = 110  # characters
 
-SUITED = {"training.optimizer.learning_rate": "0.02"}
-"""Values that suit fedsilo-tiny where the default is meant for other models."""
+SUITED = {"training.optimizer.learning_rate": "0.02", "partition.label": "{name: dirichlet, beta: 0.5}"}
+"""Values that suit fedsilo-tiny where the default is meant for other models, and clients that differ: what federated
+learning is about."""
 
 FIRST = ("data", "backbone", "partition", "method", "training")
 """Sections that a newcomer changes; the others are there as comments."""
@@ -58,13 +56,13 @@ def _section(section: str) -> list[str]:
     if section not in CONTRACTS:
         about = next(row.meaning for row in describe("scenario") if row.key == section)
         return [f"{section}:  # {about}", *_lines(f"{section}.", describe(section))]
-    others = ", ".join(row.key for row in describe(section) if row.key != NAMED[section])
+    others = ", ".join(row.key for row in describe(section) if row.key != USUAL[section])
     head = (
         list(_heading_lines(section, f"Others: {others}; see `fedsilo describe {section}`."))
         if others
         else [f"{section}:"]
     )
-    return [*head, *_lines(f"{section}.", describe(section, NAMED[section]))]
+    return [*head, *_lines(f"{section}.", describe(section, USUAL[section]))]
 
 
 def _heading_lines(section: str, note: str) -> Iterator[str]:
@@ -106,4 +104,4 @@ def _line(row: Description, indent: str, key: str) -> Iterator[str]:
 def _limits(row: Description) -> str:
     if not row.allowed or row.allowed == row.default:
         return ""
-    return f"One of {row.allowed}." if row.type in ("word", "name") else f"Must be {row.allowed}."
+    return f"One of {row.allowed}." if row.type in ("word", "name", "name, or section") else f"Must be {row.allowed}."

@@ -23,7 +23,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedsilo import allotment
-from fedsilo.contracts import Indices, LabelledImages, Partition, Share
+from fedsilo.apportionment import apportion
+from fedsilo.contracts import Demand, Indices, LabelledImages, LabelShift, Share
 from fedsilo.errors import DataError
 from fedsilo.fields import key
 from fedsilo.seeds import published_generator
@@ -32,10 +33,11 @@ Chance = np.random.Generator | np.random.RandomState
 
 
 @dataclass(frozen=True, slots=True)
-class CoarseDirichlet(Partition):
-    """Clients of one size, each mostly of a few superclasses; for data that has superclasses, such as CIFAR-100."""
+class CoarseDirichlet(LabelShift):
+    """Clients mostly of a few superclasses each, of one size; for data that has superclasses, such as CIFAR-100."""
 
-    clients: int = key(100, "Number of clients, >= 1; sizes differ by one image at most.")
+    meets_sizes = False
+
     beta: float = key(0.3, "Concentration over superclasses, above 0: 0.1 gives a client few of them.")
     fine_beta: float = key(10.0, "Concentration over the classes of a superclass, above 0; the papers' is 10.")
     fixed_draw: int | None = key(
@@ -47,33 +49,37 @@ class CoarseDirichlet(Partition):
 
     def problems(self) -> list[str]:
         """Returns what is impossible in the fields."""
-        problems = allotment.count_problems("clients", self.clients) + allotment.beta_problems(self.beta)
+        problems = allotment.beta_problems(self.beta)
         return problems + [f"fine_{line}" for line in allotment.beta_problems(self.fine_beta)]
 
-    def split(self, images: LabelledImages, generator: np.random.Generator) -> list[Share]:
-        """Returns one share per client. Raises DataError for data without superclasses or with too few images."""
-        allotment.refuse(self.problems())
+    def deal(self, images: LabelledImages, pool: Share, demand: Demand, generator: np.random.Generator) -> list[Share]:
+        """Returns one share per client. Raises DataError for data without superclasses."""
         if not images.groups:
             raise DataError(
-                "partition: 'coarse_dirichlet' needs superclasses, and this data has none. Use data that has them "
-                "(data: {name: cifar, collection: cifar100}), or the rule 'dirichlet'."
+                "partition.label: 'coarse_dirichlet' needs superclasses, and this data has none. Use data that has "
+                "them, such as cifar100, or the label shift 'dirichlet'."
             )
-        allotment.refuse(allotment.size_problems(allotment.everything(images), self.clients))
-        first_test = len(images.train)
-        labels = np.concatenate([images.train.labels, images.test.labels])
-        parts = self._parts(labels, images.groups, generator)
+        first_test = len(pool.train)
+        labels = np.concatenate([images.train.labels[pool.train], images.test.labels[pool.test]])
+        parts = self._parts(labels, images.groups, demand, generator)
         _measurable(parts, labels, first_test)
         unions = [np.array(part, dtype=np.int64) for part in parts]
-        train = [union[union < first_test] for union in unions]
-        return allotment.named(images, train, [union[union >= first_test] - first_test for union in unions])
+        train = [pool.train[union[union < first_test]] for union in unions]
+        return allotment.named(images, train, [pool.test[union[union >= first_test] - first_test] for union in unions])
 
-    def _parts(self, labels: Indices, groups: tuple[int, ...], generator: np.random.Generator) -> list[list[int]]:
+    def _parts(
+        self, labels: Indices, groups: tuple[int, ...], demand: Demand, generator: np.random.Generator
+    ) -> list[list[int]]:
         """Positions in the pool of both splits, client by client."""
         seed = int(generator.integers(2**63)) if self.fixed_draw is None else self.fixed_draw
         chance: Chance = generator if self.fixed_draw is None else np.random.RandomState(seed)
         pool = Pool(labels, groups, published_generator(seed))
-        each, rest = divmod(len(labels), self.clients)
-        return [pool.take(each + (client < rest), self.beta, self.fine_beta, chance) for client in range(self.clients)]
+        each, rest = divmod(len(labels), demand.clients)
+        sizes = [each + (client < rest) for client in range(demand.clients)]
+        if demand.sizes is not None:
+            # Of train and test together: how many of a client's are of which split is left to chance, as always here.
+            sizes = apportion(len(labels), demand.sizes, generator).tolist()
+        return [pool.take(size, self.beta, self.fine_beta, chance) for size in sizes]
 
 
 class Pool:

@@ -1,0 +1,1 @@
+"""Shifts of concept: one file each, found by its name."""

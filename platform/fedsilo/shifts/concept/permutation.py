@@ -1,0 +1,39 @@
+"""Concept shift by convention: some clients mean something else by the names of some classes.
+
+The client's test labels follow: it is right by its own convention. Neighbours are measured by theirs.
+
+Source: the "concept shift" (same features, different labels) of Kairouz et al., "Advances and open problems in
+federated learning", 2021, arXiv:1912.04977, section 3.1; permuted labels as in Sattler et al., arXiv:1910.01991.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fedsilo.contracts import ConceptShift, Indices
+from fedsilo.fields import key
+
+
+@dataclass(frozen=True, slots=True)
+class Permutation(ConceptShift):
+    """Some clients use each other's names for a few of the classes, in a circle; each client its own circle."""
+
+    swapped: int = key(2, "Classes that change names with each other, drawn for each client; 0: all.", within=">= 0")
+
+    def problems(self) -> list[str]:
+        """Returns what is impossible in the fields."""
+        return ["swapped: one class alone cannot change names. Use 0 (all) or at least 2."] if self.swapped == 1 else []
+
+    def relabel(
+        self, train: Indices, test: Indices, classes: int, generator: np.random.Generator
+    ) -> tuple[Indices, Indices]:
+        """Returns both splits' labels under the client's names, drawn among the classes of its test images first."""
+        order = generator.permutation(classes)
+        # Classes that the client has come first: names of what it never sees would change nothing.
+        order = order[np.argsort(~np.isin(order, np.union1d(train, test)), kind="stable")]
+        circle = order[: self.swapped or classes]
+        names = np.arange(classes)
+        names[circle] = np.roll(circle, 1)
+        return names[train], names[test]

@@ -1,0 +1,1 @@
+"""Shifts of feature: one file each, found by its name."""

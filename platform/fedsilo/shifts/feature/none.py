@@ -1,0 +1,23 @@
+"""No feature shift by choice of images: all clients draw from all of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fedsilo.contracts import FeatureShift, Grouping, LabelledImages, Look
+
+USUAL = 10
+
+
+@dataclass(frozen=True, slots=True)
+class NoFeatureShift(FeatureShift):
+    """All clients draw from all images, whatever their domain."""
+
+    def grouping(
+        self, images: LabelledImages, clients: int | None, generator: np.random.Generator, look: Look
+    ) -> Grouping:
+        """Returns one group of everything; ten clients where no number is asked for."""
+        train, test = (np.zeros(len(split), dtype=np.int64) for split in (images.train, images.test))
+        return Grouping(train, test, ("",), np.ones((1, USUAL if clients is None else clients)))

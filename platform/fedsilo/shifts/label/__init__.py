@@ -1,0 +1,1 @@
+"""Shifts of label: one file each, found by its name."""

@@ -1,0 +1,1 @@
+"""Shifts of quantity: one file each, found by its name."""
