@@ -1,0 +1,1 @@
+"""Corruptions: what is done to a client's images so that its features shift, by kind and severity."""
