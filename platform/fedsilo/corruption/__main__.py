@@ -17,7 +17,7 @@ from fedsilo.emblems.words import CLASSES, DOMAINS
 
 _MARGIN = 68
 _HEADER = 14
-_COLOURS = 128
+_COLOURS = 160
 
 
 def sheet_of_kinds(seed: int, label: int, domain: int, columns: int = 2) -> Image.Image:

@@ -2,8 +2,8 @@
 
 Constants: CIFAR-10-C, Tiny ImageNet-C and ImageNet-C, see `kinds`. For contrast and brightness Tiny ImageNet-C has
 those of ImageNet-C, which leave a model of emblems nothing: here contrast is that of CIFAR-10-C up to 64 pixels,
-brightness between the two. The third and fourth fog of ImageNet-C are equally thick: here each is
-thicker. Darkness, grey and the colour cast are in none of them.
+brightness between the two. The third and fourth fog of ImageNet-C are equally thick, here the fourth is thicker.
+Darkness, grey and the colour cast are in none of them.
 """
 
 from __future__ import annotations
