@@ -5,6 +5,7 @@ All of it is a function of the scenario; features come from the cache where they
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -87,11 +88,15 @@ def prepare(scenario: Scenario, methods: Sequence[Method], runtime: Encoders, pr
         ResourceError: The device asked for is not there.
     """
     devices = runtime.devices()
-    loaded = load(replace(scenario.backbone, device=devices.here), scenario.seed)
-    encoder = replace(loaded.images, device=devices.images)
     cache, tokens = FeatureCache(), any(method.needs_tokens for method in methods)
 
+    @functools.cache
+    def backbone() -> LoadedBackbone:  # when the data are there: it takes longer to load
+        return load(replace(scenario.backbone, device=devices.here), scenario.seed)
+
     def features(stage: str, examples: Examples, *views: int, with_tokens: bool = tokens) -> CachedFeatures:
+        encoder = replace(backbone().images, device=devices.images)
+
         def encode(missing: Sequence[Chunk]) -> Iterable[EncodedChunk]:
             return runtime.encode(encoder, examples, missing)
 
@@ -101,6 +106,7 @@ def prepare(scenario: Scenario, methods: Sequence[Method], runtime: Encoders, pr
         return extract(encoder, examples, Viewing(views, scenario.seed, with_tokens), cache, encode, told)
 
     images, manifest = partition_of(scenario, lambda examples: _looks(features("images", examples, 0)))
+    loaded = backbone()
     model = frozen_model(loaded, images.classes, images.template, phrases_of(methods))
     trained, measured = (
         appearing(
@@ -111,7 +117,7 @@ def prepare(scenario: Scenario, methods: Sequence[Method], runtime: Encoders, pr
     test = features("test images", measured.examples, 0)
     train: FeatureSource
     if scenario.training.online:
-        train = OnlineFeatures(encoder, trained.examples, scenario.seed, tokens)
+        train = OnlineFeatures(replace(loaded.images, device=devices.images), trained.examples, scenario.seed, tokens)
     elif trained.examples is measured.examples and not scenario.training.views:
         train = test  # one pool of images under both names; encoded by themselves, its parts would be other chunks
     else:

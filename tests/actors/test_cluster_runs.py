@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 SCENARIO = """\
 data: {name: emblems, classes: 4, domains: [sketch, neon], train_per_class_and_domain: 4, test_per_class_and_domain: 3}
-partition: {name: dirichlet, clients: 2, beta: 1.0}
+partition: {clients: 2, label: {name: dirichlet, beta: 1.0}}
 method: {name: METHOD, context_length: 2}
 training: {rounds: ROUNDS, local_epochs: 3, batch_size: 4, optimizer: {learning_rate: 0.1}}
 actors: {start_timeout_s: 150, encoders: 1, object_store_mb: 100}

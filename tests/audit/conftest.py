@@ -23,7 +23,7 @@ SMALL: dict[str, Any] = {
         "train_per_class_and_domain": 3,
         "test_per_class_and_domain": 2,
     },
-    "partition": {"name": "domains"},
+    "partition": {"feature": "domains"},
     "method": {"name": "promptfl", "context_length": 1},
     "training": {"rounds": 1, "batch_size": 5, "optimizer": {"learning_rate": 0.1}},
     "actors": {"backend": "serial"},

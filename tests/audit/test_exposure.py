@@ -36,7 +36,7 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> set[int]:
         {"method": {"name": "promptfl", "context_length": 1, "synchronise": "batch"}},
         {
             "method": {"name": "promptfl", "context_length": 1, "synchronise": "batch"},
-            "partition": {"name": "dirichlet", "clients": 3, "beta": 0.3},  # short clients begin anew
+            "partition": {"clients": 3, "label": {"name": "dirichlet", "beta": 0.3}},  # short clients begin anew
         },
         {"method": {"name": "local", "context_length": 1}},
         {"training": {"batch_size": 7}},

@@ -12,7 +12,7 @@ import fedsilo
 SMALL: dict[str, Any] = {
     "name": "small",
     "data": {"classes": 4, "domains": ["sketch"], "train_per_class_and_domain": 3, "test_per_class_and_domain": 2},
-    "partition": {"name": "iid", "clients": 2},
+    "partition": {"clients": 2},
     "method": {"name": "promptfl", "context_length": 1},
     "training": {"rounds": 1, "optimizer": {"learning_rate": 0.1}},
     "actors": {"backend": "serial"},

@@ -28,7 +28,7 @@ from fedsilo.scenario.reading import from_mapping
 
 SMALL = """\
 data: {name: emblems, classes: 4, domains: [sketch, neon], train_per_class_and_domain: 4, test_per_class_and_domain: 3}
-partition: {name: dirichlet, clients: 3, beta: 1.0}
+partition: {clients: 3, label: {name: dirichlet, beta: 1.0}}
 method: {name: promptfl, context_length: 2}
 training: {rounds: 2, batch_size: 8, optimizer: {learning_rate: 0.1}}
 actors: {backend: serial}

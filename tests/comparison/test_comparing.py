@@ -23,7 +23,7 @@ SMALL: dict[str, Any] = {
         "train_per_class_and_domain": 2,
         "test_per_class_and_domain": 2,
     },
-    "partition": {"name": "dirichlet", "clients": 3, "beta": 1.0},
+    "partition": {"clients": 3, "label": {"name": "dirichlet", "beta": 1.0}},
     "method": {"name": "promptfl", "context_length": 2},
     "training": {"rounds": 1, "batch_size": 8, "optimizer": {"learning_rate": 0.1}},
     "actors": {"backend": "serial"},
@@ -187,11 +187,11 @@ def test_unfinished_runs_in_a_folder_are_left_out_and_said(own_pair: Path) -> No
 
 
 def test_partitions_that_differ_are_marked(pair: Comparison, tmp_path: Path) -> None:
-    other = compare_grid(Grid(SMALL, {"partition.beta": 0.1}, ("local",)), tmp_path).root
+    other = compare_grid(Grid(SMALL, {"partition.label.beta": 0.1}, ("local",)), tmp_path).root
     runs = [run.folder for run in runs_of(pair.root) if run.scenario.seed == 0]
     found = compare_folders([*runs, other])
     assert found.grounds == ("A", "B")
-    assert found.varied == ("partition.beta",)
+    assert found.varied == ("partition.label.beta",)
     assert [row.method for row in found.rows].count("zero_shot") == 2
 
 

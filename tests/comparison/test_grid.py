@@ -12,7 +12,7 @@ from fedsilo.registry import name_of
 SMALL: dict[str, Any] = {
     "name": "small",
     "data": {"classes": 4, "domains": ["sketch"]},
-    "partition": {"name": "iid", "clients": 2},
+    "partition": {"clients": 2},
     "method": {"name": "promptfl", "context_length": 3},
     "actors": {"backend": "serial"},
 }

@@ -52,7 +52,7 @@ class Shift(TrainedMethod):
 SCENARIO = """\
 name: shifted
 data: {name: emblems, classes: 4, domains: [sketch, neon], train_per_class_and_domain: 4, test_per_class_and_domain: 3}
-partition: {name: dirichlet, clients: 2, beta: 1.0}
+partition: {clients: 2, label: {name: dirichlet, beta: 1.0}}
 method: {name: "my_lab.shift:Shift", start: 0.01}
 training: {rounds: 2, batch_size: 4, optimizer: {learning_rate: 0.01}}
 evaluation: {references: [promptfl]}

@@ -45,9 +45,9 @@ class Folder(concrete(Dataset)):
     def problems(self):
         return [f"root: there is no folder '{self.root}'."] if self.root == "nowhere" else []
 ''',
-    "partition/iid.py": '''
+    "partition/composed.py": '''
 @dataclass(frozen=True)
-class Iid(concrete(Partition)):
+class Composed(concrete(Partition)):
     """Equal parts."""
     clients: int = key(10, "Number of clients.", within=">= 1")
 ''',

@@ -12,8 +12,8 @@ from fedsilo.errors import ScenarioError, UnknownComponent
 from fedsilo.scenario.describing import Description, describe, kinds
 from fedsilo.scenario.dumping import to_mapping
 from fedsilo.scenario.reading import from_mapping, read
-from fedsilo.scenario.schema import CONTRACTS, SECTIONS, USUAL
-from fedsilo.scenario.starter import NAMED, SUITED, starter
+from fedsilo.scenario.schema import CONTRACTS, SECTIONS, SLOTS, USUAL
+from fedsilo.scenario.starter import SUITED, starter
 
 
 @pytest.mark.usefixtures("components")
@@ -94,7 +94,7 @@ def test_the_described_defaults_are_those_of_an_empty_scenario() -> None:
 def _flat(values: dict[str, object], prefix: str = "") -> list[str]:
     keys: list[str] = []
     for key, value in values.items():
-        nested = isinstance(value, dict) and value
+        nested = isinstance(value, dict) and value and (prefix[:-1], key) not in SLOTS
         keys += _flat(value, f"{prefix}{key}.") if nested else [f"{prefix}{key}"]  # type: ignore[arg-type]
     return keys
 
@@ -104,7 +104,7 @@ def test_the_starter_is_valid_as_it_is_and_with_its_comments_taken_away(tmp_path
     (tmp_path / "s.yaml").write_text(text)
     scenario = read(tmp_path / "s.yaml")
     assert scenario.name == "my-study"
-    assert scenario == from_mapping({"name": "my-study", **NAMED, **SUITED}, [f"{k}={v}" for k, v in SUITED.items()])
+    assert scenario == from_mapping({"name": "my-study", **USUAL, **SUITED}, [f"{k}={v}" for k, v in SUITED.items()])
     head, _, rest = text.partition("Take the first '# ' away to change it.\n#\n")
     full = head + "\n" + re.sub(r"^# ", "", rest, flags=re.MULTILINE)
     (tmp_path / "s.yaml").write_text(full)
@@ -115,7 +115,7 @@ def test_the_starter_is_valid_as_it_is_and_with_its_comments_taken_away(tmp_path
 def test_the_starter_knows_every_key_and_fits_on_a_screen() -> None:
     text = starter()
     for section in SECTIONS:
-        for row in describe(section, NAMED.get(section)):
+        for row in describe(section, USUAL.get(section)):
             assert "<" in row.key or f"{row.key.rpartition('.')[2]}: " in text, row.key
     assert max(map(len, text.splitlines())) <= 120
     assert not any(line != line.rstrip() for line in text.splitlines())

@@ -26,7 +26,7 @@ def test_an_empty_file_is_the_usual_scenario(folder: Path) -> None:
     scenario = read(written(folder, usual="# nothing\n"))
     assert (scenario.name, scenario.seed) == ("usual", 0)
     parts = (scenario.data, scenario.partition, scenario.method, scenario.privacy, scenario.aggregation)
-    assert [name_of(part) for part in parts] == ["emblems", "iid", "promptfl", "none", "plain"]
+    assert [name_of(part) for part in parts] == ["emblems", "composed", "promptfl", "none", "plain"]
     assert scenario.training == Training()
     assert scenario.backbone.name == "fedsilo-tiny"
     assert scenario.actors.backend == "ray"

@@ -109,8 +109,8 @@ def _refuse(run: Run, asked: Audit) -> None:
         raise RunError(f"{run.folder}: method '{name}' shares nothing, so there is no shared view. Use --view client.")
     if any(client.strange for client in run.manifest.clients) or run.scenario.partition.unseen.classes:
         raise RunError(
-            f"{run.folder}: clients with labels of their own, altered images or unseen parties cannot be dealt anew for "
-            "shadow runs. Audit a run without them."
+            f"{run.folder}: clients with labels of their own, altered images or unseen parties cannot be dealt anew "
+            "for shadow runs. Audit a run without them."
         )
     last_checkpoint(run)
 

@@ -234,8 +234,8 @@ RULES: dict[Callable[[Scenario], Iterator[str]], tuple[str, ...]] = {
     sums_of_too_few: ("aggregation", "partition", "training.participation", "method"),
     nobody_takes_part: ("training.participation", "partition"),
     unknown_references: ("evaluation.references",),
-    corruptions_that_there_are_not: ("partition.corruption",),
-    new_classes_that_a_method_cannot_read: ("partition.unseen", "method", "evaluation.references"),
+    corruptions_that_there_are_not: ("partition",),
+    new_classes_that_a_method_cannot_read: ("partition", "method", "evaluation.references"),
     references_that_do_not_fit: ("evaluation.references", "method", "aggregation", "privacy"),
 }
 """The rules, each with what it reads."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +17,7 @@ class Sizes(QuantityShift):
 
     absolute = True
 
-    of: Sequence[int] = key(list, "One number per client, in client order; or one number, for all of them.")
+    of: list[int] = key(list, "One number per client, in client order; or one number, for all of them.")
 
     def problems(self) -> list[str]:
         """Returns what is impossible in the fields."""
