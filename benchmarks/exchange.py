@@ -35,7 +35,7 @@ from fedsilo.privacy.none import NoMechanism
 from fedsilo.prompts.frozen import FrozenModel
 from fedsilo.state import to_arrays
 from fedsilo.training import LocalWork, Training
-from fedsilo.warehouse import Warehouse
+from fedsilo.warehouse import Claim, Warehouse
 from fedsilo_actors.backend import RayBackend
 from fedsilo_actors.client import PROTOCOL, ClientActor, Place, Supplies
 from fedsilo_actors.coordinator import Coordinator
@@ -93,11 +93,13 @@ class Ours:
         features = CachedFeatures((0,), np.ones((1, CLIENTS, 4), dtype=np.float32))
         rules = ClientRules(0, Training(rounds=1), 100)
         method = Idle()
-        warehouse = Warehouse(features, labels, features, labels)
+        warehouse = Warehouse(features, features, labels)
         self._supplies = Supplies(ray.put(warehouse), ray.put(model.pack()), rules)
         actor = ray.remote(num_cpus=0, concurrency_groups={PROTOCOL: 1})(ClientActor)
         own = [np.array([number]) for number in range(CLIENTS)]
-        self._clients = [actor.remote(Place(n, "", own[n], own[n], 1)) for n in range(CLIENTS)]
+        self._clients = [
+            actor.remote(Place(Claim(n, own[n], own[n], labels[:1], labels[:1]), "", 1)) for n in range(CLIENTS)
+        ]
         self._backend = RayBackend(self._clients, self._supplies, 60.0, 60.0)
         self._backend.start()
         initial = to_arrays(method.initial_shared(model, 0))

@@ -31,7 +31,7 @@ from fedsilo.backbone.tokens import class_tokens, readable
 from fedsilo.backbone.weights import create
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.client import Client, ClientRules
-from fedsilo.contracts import ClientTask
+from fedsilo.contracts import ClientTask, Indices
 from fedsilo.descent import differentiate
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.fedotp import FedOTP
@@ -40,7 +40,7 @@ from fedsilo.prompting import DescentMethod
 from fedsilo.prompts.frozen import FrozenModel
 from fedsilo.state import to_arrays, to_tensors
 from fedsilo.training import LocalWork, ServerWork, Training
-from fedsilo.warehouse import Warehouse
+from fedsilo.warehouse import Claim, Warehouse
 
 GOALS = {"FedOTP": 20.0, "DP-FPL": 25.0}
 ALLOWED_ERROR = 1e-4
@@ -73,12 +73,17 @@ class World:
         rows = torch.cat([plain.image(part) for part in images.split(BATCH)]).numpy()
         labels = torch.randint(len(CLASSES), (len(images),), generator=generator).numpy()
         features = CachedFeatures((0,), rows[None, :, 0].copy(), rows[None, :, 1:].copy())
-        return cls(plain, model, images, Warehouse(features, labels, features, labels), clients)
+        return cls(plain, model, images, Warehouse(features, features, labels), clients)
+
+    def claim(self, client: int, own: Indices) -> Claim:
+        """Returns what a client holds: the same images to learn from and to be measured on."""
+        labels = self.warehouse.test_labels[own]
+        return Claim(client, own, own, labels, labels)
 
     def own(self, client: int) -> tuple[Tensor, Tensor]:
         """Returns one client's images and labels."""
         part = slice(client * BATCH, (client + 1) * BATCH)
-        return self.images[part], torch.from_numpy(self.warehouse.train_labels[part])
+        return self.images[part], torch.from_numpy(self.warehouse.test_labels[part])
 
 
 def backend_of(world: World, method: DescentMethod) -> SerialBackend:
@@ -87,7 +92,7 @@ def backend_of(world: World, method: DescentMethod) -> SerialBackend:
     rules = ClientRules(0, training, 100)
     positions = [np.arange(c * BATCH, (c + 1) * BATCH) for c in range(world.clients)]
     backend = SerialBackend(
-        [Client(world.warehouse.portion(c, own, own), world.model, rules) for c, own in enumerate(positions)]
+        [Client(world.warehouse.portion(world.claim(c, own)), world.model, rules) for c, own in enumerate(positions)]
     )
     backend.enter(method, NoMechanism())
     return backend
@@ -117,7 +122,7 @@ def errors(world: World, method: DescentMethod, step: PlainMethod) -> tuple[floa
     shared, private = method.initial_shared(world.model, 0), method.initial_private(world.model, 0, 0)
     images, labels = world.own(0)
     reference = step(world.plain, *_contexts(world, method), images, labels)
-    features = world.warehouse.portion(0, np.arange(BATCH), np.arange(BATCH)).train
+    features = world.warehouse.portion(world.claim(0, np.arange(BATCH))).train
     work = LocalWork(
         model=world.model,
         features=features,

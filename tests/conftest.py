@@ -22,7 +22,7 @@ from fedsilo.backbone.tokens import ClassTokens
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.budgeting import fitted
 from fedsilo.checkpoints import Checkpoints
-from fedsilo.client import Client, ClientRules
+from fedsilo.client import Client, ClientData, ClientRules
 from fedsilo.contracts import Examples, Indices, LabelledImages, Mechanism, Method, Share, State
 from fedsilo.federation import Federation, Outcome, Plan
 from fedsilo.job import Job, Part
@@ -34,7 +34,7 @@ from fedsilo.records import Journals
 from fedsilo.schedule import Schedule
 from fedsilo.state import to_arrays
 from fedsilo.training import LocalWork, Optimizer, Training
-from fedsilo.warehouse import Warehouse
+from fedsilo.warehouse import Claim, Warehouse
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 WIDTH, JOINT, LAYERS, CLASSES, PATCHES = 16, 8, 2, 5, 4
@@ -46,17 +46,25 @@ class World:
 
     model: FrozenModel
     warehouse: Warehouse
+    train_labels: Indices
     train: list[Indices]
     test: list[Indices]
     rules: ClientRules
     mechanism: Mechanism
 
     def clients(self, method: Method) -> list[Client]:
-        parts, mechanism = enumerate(zip(self.train, self.test, strict=True)), self.fitted(method)
-        made = [Client(self.warehouse.portion(n, a, b), self.model, self.rules) for n, (a, b) in parts]
+        mechanism = self.fitted(method)
+        made = [Client(self.portion(client), self.model, self.rules) for client in range(len(self.train))]
         for client in made:
             client.enter(method, mechanism)
         return made
+
+    def claim(self, client: int) -> Claim:
+        train, test = self.train[client], self.test[client]
+        return Claim(client, train, test, self.train_labels[train], self.warehouse.test_labels[test])
+
+    def portion(self, client: int) -> ClientData:
+        return self.warehouse.portion(self.claim(client))
 
     def fitted(self, method: Method) -> Mechanism:
         sizes = tuple(len(part) for part in self.train)
@@ -64,7 +72,7 @@ class World:
 
     def work(self, method: Method, client: int = 0, shared: State | None = None, **changes: Any) -> LocalWork:
         """One client's work in round 0, on the initial state where none is given."""
-        data, seed = self.warehouse.portion(client, self.train[client], self.test[client]), self.rules.seed
+        data, seed = self.portion(client), self.rules.seed
         work = LocalWork(
             model=self.model,
             features=data.train,
@@ -97,12 +105,13 @@ class World:
             tuple("abcde"),
             ("plain",),
             "a {}.",
-            examples(self.warehouse.train_labels, "train"),
+            examples(self.train_labels, "train"),
             examples(self.warehouse.test_labels, "test"),
         )
         shares = [Share(a, b) for a, b in zip(self.train, self.test, strict=True)]
         manifest = freeze(images, shares, {"name": "toy"}, self.rules.seed)
-        return Prepared("toy", images, manifest, self.model, "toy", self.warehouse, ())
+        claims = tuple(map(self.claim, range(len(self.train))))
+        return Prepared("toy", images, manifest, self.model, "toy", self.warehouse, claims, ())
 
     def job(self, folder: Path, method: Method, **changes: object) -> Job:
         return Job(folder, (Part("method", folder, self.plan(method, **changes)),), 2)
@@ -186,12 +195,13 @@ def world(toy_model: FrozenModel) -> Callable[..., World]:
         labels = generator.integers(0, CLASSES, sum(sizes))
         test_labels = generator.integers(0, CLASSES, 12 * clients)
         warehouse = Warehouse(
-            _features(labels, centres, generator), labels, _features(test_labels, centres, generator), test_labels
+            _features(labels, centres, generator), _features(test_labels, centres, generator), test_labels
         )
         section = Training(**{"rounds": 3, "batch_size": 8, "optimizer": Optimizer(learning_rate=0.1), **training})
         return World(
             toy_model,
             warehouse,
+            labels,
             np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1]),
             np.split(np.arange(12 * clients), clients),
             ClientRules(seed, section, 10),

@@ -41,7 +41,7 @@ def called(method: Method) -> str:
 
 
 def work(here: Any, method: Method, exchange: int = 0, client: int = 0) -> LocalWork:
-    data = here.warehouse.portion(client, here.train[client], here.test[client])
+    data = here.portion(client)
     return LocalWork(
         here.model, data.train, torch.from_numpy(data.train_labels), method.initial_shared(here.model, here.rules.seed),
         method.initial_private(here.model, here.rules.seed, client), here.rules.training, here.fitted(method),
@@ -129,9 +129,9 @@ def test_every_batch_moves_every_private_context_on_from_where_it_was(
 def test_a_private_context_is_moved_by_its_own_client_s_labels_alone(world: Any, method: AdditiveMethod) -> None:
     """Given the same downloads; the authors' code steps every client along the last one's gradient."""
     here = world(rounds=1)
-    labels = here.warehouse.train_labels.copy()
+    labels = here.train_labels.copy()
     labels[here.train[1]] = (labels[here.train[1]] + 1) % 5
-    other = replace(here, warehouse=replace(here.warehouse, train_labels=labels))
+    other = replace(here, train_labels=labels)
     ends = []
     for one in (here, other):
         clients = one.clients(method)

@@ -7,7 +7,7 @@ from PIL import Image
 
 from fedsilo.backbone.cached import CachedFeatures
 from fedsilo.contracts import Examples
-from fedsilo.warehouse import Held, Warehouse
+from fedsilo.warehouse import Claim, Held, Warehouse
 
 
 def picture(number: int) -> Image.Image:
@@ -18,8 +18,8 @@ def test_held_examples_are_found_by_their_positions_in_the_split() -> None:
     held = np.array([1, 4, 5, 9])
     source = CachedFeatures((0,), held[None, :, None].astype(np.float32))
     labels = np.arange(10)
-    warehouse = Warehouse(Held(source, held), labels, source, labels)
-    data = warehouse.portion(0, np.array([4, 9]), np.array([0]))
+    warehouse = Warehouse(Held(source, held), source, labels)
+    data = warehouse.portion(Claim(0, np.array([4, 9]), np.array([0]), np.array([4, 9]), np.array([0])))
     assert len(data.train) == 2
     assert data.train.batch(np.array([1, 0, 1]), 0)[0].flatten().tolist() == [9.0, 4.0, 9.0]
     assert data.train_labels.tolist() == [4, 9]

@@ -22,10 +22,10 @@ METHOD = FedOTP(context_length=3)
 
 
 def work_of(here: Any, method: Any, client: int = 0) -> LocalWork:
-    labels = torch.from_numpy(here.warehouse.train_labels[here.train[client]])
+    labels = torch.from_numpy(here.train_labels[here.train[client]])
     return LocalWork(
         model=here.model,
-        features=here.warehouse.portion(client, here.train[client], here.test[client]).train,
+        features=here.portion(client).train,
         labels=labels,
         shared=method.initial_shared(here.model, 0),
         private=method.initial_private(here.model, 0, client),
@@ -148,7 +148,7 @@ def test_half_precision_features_at_the_papers_smallest_epsilon_stay_finite(worl
 def test_on_disjoint_classes_own_contexts_win_over_one_for_all(world: Any, tmp_path: Path) -> None:
     """Each client holds one or two classes, and images of all classes look alike but for their labels' names."""
     here = world(clients=3, rounds=8, optimizer=Optimizer(learning_rate=0.1))
-    labels, tests = here.warehouse.train_labels, here.warehouse.test_labels
+    labels, tests = here.train_labels, here.warehouse.test_labels
     groups = ((0, 1), (2, 3), (4,))
     from dataclasses import replace
 

@@ -16,7 +16,7 @@ METHOD = FedPGP(context_length=4, rank=2)
 
 
 def work(here: Any, method: FedPGP) -> LocalWork:
-    data = here.warehouse.portion(0, here.train[0], here.test[0])
+    data = here.portion(0)
     return LocalWork(
         here.model, data.train, torch.from_numpy(data.train_labels), method.initial_shared(here.model, 0),
         method.initial_private(here.model, 0, 0), here.rules.training, here.fitted(method), 0, 0, 0, exchange=0,

@@ -58,7 +58,7 @@ def test_the_queries_start_like_contexts_and_the_same_seed_starts_the_same(toy_m
 
 def only(here: Any, classes: list[int]) -> Any:
     """The world in which client 0 has images of some classes only."""
-    labels = here.warehouse.train_labels
+    labels = here.train_labels
     chosen = np.array([n for n in here.train[0] if labels[n] in classes])
     return replace(here, train=[chosen, *here.train[1:]])
 

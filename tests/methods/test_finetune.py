@@ -106,7 +106,7 @@ def test_tuning_pays_on_the_client_s_own_images(world: Any, tmp_path: Path) -> N
     from dataclasses import replace
 
     here = world(rounds=1)
-    warehouse = replace(here.warehouse, test=here.warehouse.train, test_labels=here.warehouse.train_labels)
+    warehouse = replace(here.warehouse, test=here.warehouse.train, test_labels=here.train_labels)
     here = replace(here, warehouse=warehouse, test=here.train)
 
     def loss(epochs: int) -> float:

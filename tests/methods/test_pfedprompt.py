@@ -47,7 +47,7 @@ def test_the_first_round_fills_the_cache_with_all_training_images_once(world: An
     client.train(ClientTask(0, 0, initial))
     pooled, _ = here.warehouse.train.batch(here.train[1], 1)
     torch.testing.assert_close(client._private[KEYS], normalize(pooled, dim=-1), rtol=0, atol=0)
-    np.testing.assert_array_equal(client._private[LABELS].numpy(), here.warehouse.train_labels[here.train[1]])
+    np.testing.assert_array_equal(client._private[LABELS].numpy(), here.train_labels[here.train[1]])
     before = client._private
     client.train(ClientTask(1, 0, initial))
     assert torch.equal(client._private[KEYS], before[KEYS])

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import dataclasses
 import re
+from collections.abc import Mapping
 from decimal import Decimal
 from typing import Any
 
 import yaml
 
 from fedsilo.contracts import Component
-from fedsilo.registry import name_of
+from fedsilo.registry import find, name_of
 from fedsilo.scenario.documents import PLAIN_WORDS
-from fedsilo.scenario.schema import CONTRACTS, HEADING, SECTIONS, selector
+from fedsilo.scenario.schema import CONTRACTS, HEADING, SECTIONS, keys, selector, slots
 from fedsilo.scenario.sections import Scenario
 
 _INTERPOLATION = re.compile(r"(\\*)\$\{")
@@ -52,14 +53,21 @@ def _dump(value: Any, flow: bool, width: int) -> str:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Component):
+        return {_SELECTORS.get(value.kind, "name"): name_of(value)} | _fields(value, slots(type(value)))
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        named = {_SELECTORS.get(type(value).kind, "name"): name_of(value)} if isinstance(value, Component) else {}
-        return named | {
-            field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value) if field.init
-        }
+        return _fields(value, {})
     if isinstance(value, dict):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _fields(value: Any, inner: Mapping[str, type[Component]]) -> dict[str, Any]:
+    """The fields as plain values; a slot that was left open in Python holds the usual component."""
+    found = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init}
+    for name, contract in inner.items():
+        found[name] = find(contract, keys(type(value))[name].usual)() if found[name] is None else found[name]
+    return {name: _plain(item) for name, item in found.items()}
 
 
 def _escaped(value: Any) -> Any:
