@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from typing import Protocol
 
 import torch
@@ -21,6 +22,7 @@ from fedsilo.backbone.loading import LoadedBackbone, load
 from fedsilo.contracts import Devices, Examples, FeatureSource, Indices, LabelledImages, Method, Progress
 from fedsilo.errors import DataError
 from fedsilo.few_shot import few_shot
+from fedsilo.imagefiles.reading import inspection_told
 from fedsilo.manifest import Manifest, freeze
 from fedsilo.prompts.frozen import FrozenModel
 from fedsilo.registry import name_of
@@ -76,14 +78,15 @@ def prepare(scenario: Scenario, methods: Sequence[Method], runtime: Encoders, pr
         scenario: The scenario.
         methods: The methods that the run trains, its own and the references.
         runtime: Encodes images, in this process or elsewhere.
-        progress: Told how far the features are.
+        progress: Told how far image files are looked at and features are.
 
     Raises:
         DataError: The data are missing or cannot be split as asked.
         BackboneError: The model cannot be had, or does not give what the method needs.
         ResourceError: The device asked for is not there.
     """
-    images, manifest = partition_of(scenario)
+    with inspection_told(partial(progress, "image files")):
+        images, manifest = partition_of(scenario)
     devices = runtime.devices()
     loaded = load(replace(scenario.backbone, device=devices.here), scenario.seed)
     encoder = replace(loaded.images, device=devices.images)
@@ -94,10 +97,8 @@ def prepare(scenario: Scenario, methods: Sequence[Method], runtime: Encoders, pr
         def encode(missing: Sequence[Chunk]) -> Iterable[EncodedChunk]:
             return runtime.encode(encoder, examples, missing)
 
-        def told(done: int, total: int) -> None:
-            progress(stage, done, total)
-
-        return extract(encoder, examples, Viewing(views, scenario.seed, tokens), cache, encode, told)
+        viewing = Viewing(views, scenario.seed, tokens)
+        return extract(encoder, examples, viewing, cache, encode, partial(progress, stage))
 
     test = features("test images", images.test, 0)
     train: FeatureSource

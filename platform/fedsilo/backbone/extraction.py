@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
+from contextlib import contextmanager
 
 import numpy as np
 
 from fedsilo.backbone.cache import Array, FeatureCache
-from fedsilo.backbone.features import CachedFeatures, Chunk, Encode, EncodedChunk, Viewing, chunks, encode_chunk
+from fedsilo.backbone.features import CachedFeatures, Chunk, Encode, EncodedChunk, Viewing, chunks, encode_chunks
 from fedsilo.backbone.images import ImageEncoder
 from fedsilo.contracts import Examples
 from fedsilo.errors import DataError
@@ -44,16 +45,27 @@ def extract(
         encoder.require_tokens()
     gathered = _Gathered(viewing.views, len(examples), told)
     missing = [chunk for chunk in chunks(encoder, examples, viewing) if not _read(chunk, cache, gathered)]
-    for encoded in (encode or _encode_here(encoder, examples))(missing):
-        if cache is not None:
-            cache.write(encoded.chunk.key, encoded.pooled, encoded.tokens)
-        gathered.add(encoded)
+    with _closed(iter((encode or _encode_here(encoder, examples))(missing))) as arriving:
+        for encoded in arriving:
+            if cache is not None:
+                cache.write(encoded.chunk.key, encoded.pooled, encoded.tokens)
+            gathered.add(encoded)
     return gathered.features()
+
+
+@contextmanager
+def _closed(arriving: Iterator[EncodedChunk]) -> Iterator[Iterator[EncodedChunk]]:
+    """Ends whoever encodes together with who waits for it: an error or Ctrl-C here leaves no thread and no actor."""
+    try:
+        yield arriving
+    finally:
+        if isinstance(arriving, Generator):
+            arriving.close()
 
 
 def _encode_here(encoder: ImageEncoder, examples: Examples) -> Encode:
     def encode(missing: Sequence[Chunk]) -> Iterator[EncodedChunk]:
-        return (encode_chunk(encoder, examples, chunk) for chunk in missing)
+        return encode_chunks(encoder, examples, missing)
 
     return encode
 
