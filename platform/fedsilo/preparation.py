@@ -13,8 +13,7 @@ from typing import Protocol
 import torch
 from torch.nn.functional import normalize
 
-from fedsilo.backbone.cache import FeatureCache
-from fedsilo.backbone.cached import CachedFeatures
+from fedsilo.backbone.cache import IN_MEMORY, FeatureCache
 from fedsilo.backbone.extraction import extract
 from fedsilo.backbone.features import Chunk, EncodedChunk, OnlineFeatures, Viewing
 from fedsilo.backbone.images import ImageEncoder
@@ -36,6 +35,10 @@ class Encoders(Protocol):
 
     def devices(self) -> Devices:
         """Returns what is computed where. Raises ResourceError when the device asked for is not there."""
+        ...
+
+    def one_machine(self) -> bool:
+        """Returns whether all clients live on the machine of this process, and so can read its files."""
         ...
 
     def encode(self, encoder: ImageEncoder, images: Examples, missing: Sequence[Chunk]) -> Iterable[EncodedChunk]:
@@ -91,9 +94,10 @@ def prepare(scenario: Scenario, methods: Sequence[Method], runtime: Encoders, pr
     loaded = load(replace(scenario.backbone, device=devices.here), scenario.seed)
     encoder = replace(loaded.images, device=devices.images)
     model = frozen_model(loaded, images.classes, images.template, phrases_of(methods))
-    cache, tokens = FeatureCache(), any(method.needs_tokens for method in methods)
+    cache = FeatureCache(in_memory=IN_MEMORY if runtime.one_machine() else None)
+    tokens = any(method.needs_tokens for method in methods)
 
-    def features(stage: str, examples: Examples, *views: int) -> CachedFeatures:
+    def features(stage: str, examples: Examples, *views: int) -> FeatureSource:
         def encode(missing: Sequence[Chunk]) -> Iterable[EncodedChunk]:
             return runtime.encode(encoder, examples, missing)
 

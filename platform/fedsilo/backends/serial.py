@@ -103,6 +103,10 @@ class SerialRuntime:
         device = device_of(self._device)
         return Devices(device, device)
 
+    def one_machine(self) -> bool:
+        """Returns that everything is in this process."""
+        return True
+
     def encode(self, encoder: ImageEncoder, images: Examples, missing: Sequence[Chunk]) -> Iterator[EncodedChunk]:
         """Yields the features of the chunks, one after the other."""
         return encode_chunks(encoder, images, missing)
