@@ -137,7 +137,7 @@ def test_chunks_may_come_in_any_order_and_progress_counts_images(encoder: ImageE
     found = extract(encoder, examples, viewing, encode=backwards, told=lambda done, total: told.append((done, total)))
     expected = extract(encoder, examples, viewing)
     np.testing.assert_array_equal(found.pooled, expected.pooled)
-    assert told == [(5, 150), (75, 150), (80, 150), (150, 150)]
+    assert told == [(0, 150), (5, 150), (75, 150), (80, 150), (150, 150)]
     assert found.tokens is None
 
 

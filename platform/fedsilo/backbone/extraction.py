@@ -43,6 +43,8 @@ def extract(
         encoder.require_tokens()
     gathered = Gathering(viewing, len(examples), cache, told)
     missing = [chunk for chunk in chunks(encoder, examples, viewing) if not _read(chunk, cache, gathered)]
+    if missing:
+        gathered.tell()
     with _closed(iter((encode or _encode_here(encoder, examples))(missing))) as arriving:
         for encoded in arriving:
             stored = cache is not None and cache.write(encoded.chunk.key, encoded.pooled, encoded.tokens)

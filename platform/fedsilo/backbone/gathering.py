@@ -53,6 +53,10 @@ class Gathering:
         else:
             self._left.append(encoded.chunk)
         self._done += encoded.chunk.stop - encoded.chunk.start
+        self.tell()
+
+    def tell(self) -> None:
+        """Tells how many images are there: a first chunk can take its time."""
         self._told(self._done, self._total)
 
     def features(self) -> CachedFeatures | StoredFeatures:
