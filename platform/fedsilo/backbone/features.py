@@ -1,8 +1,8 @@
 """Image features of a split: cut in chunks, encoded once, cached, and handed out by the batch.
 
 A chunk is the unit of the cache and of an encoder's work: at most 256 images in one view. Its key says all that its
-numbers depend on. `CachedFeatures` holds every view in memory, `OnlineFeatures` encodes when asked; the same view of
-the same image is the same feature from either.
+numbers depend on. `CachedFeatures` holds every view in memory, `StoredFeatures` reads it from the cache,
+`OnlineFeatures` encodes when asked; the same view of the same image is the same feature from all of them.
 
 Dimensions: V views, n images, M patches, D joint width.
 """
