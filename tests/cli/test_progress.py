@@ -101,7 +101,7 @@ def test_ctrl_c_while_images_are_read_ends_at_once_and_keeps_finished_chunks(tmp
     process.send_signal(signal.SIGINT)
     began = time.monotonic()
     _, err = process.communicate(timeout=30)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 20  # a thread that hangs would never let it end
     assert process.returncode == 130, err
     assert "stopped. Go on with: fedsilo resume runs/" in err
     assert "Traceback" not in err
