@@ -70,6 +70,11 @@ def total() -> dict[str, float]:
     return dict(ray.cluster_resources())  # type: ignore[no-untyped-call]
 
 
+def nodes() -> int:
+    """Returns how many machines the connected cluster has now."""
+    return sum(node["Alive"] for node in ray.nodes())  # type: ignore[no-untyped-call]
+
+
 def available() -> dict[str, float]:
     """Returns what is free in the connected cluster now."""
     return dict(ray.available_resources())  # type: ignore[no-untyped-call]

@@ -29,10 +29,16 @@ STEPS = 10_000
 class EncoderActor:
     """An image tower that encodes chunk after chunk."""
 
-    def __init__(self, threads: int, gpus: float) -> None:
-        """Makes an encoder, given so much of a GPU, that fetches its tower with the first chunk."""
+    def __init__(self, threads: int, gpus: float, readers: int) -> None:
+        """Makes an encoder that fetches its tower with the first chunk.
+
+        Args:
+            threads: Torch threads of the tower.
+            gpus: How much of a GPU it is given.
+            readers: Threads that fetch and prepare images beside the tower.
+        """
         torch.set_num_threads(threads)
-        self._gpus = gpus
+        self._gpus, self._readers = gpus, readers
         self._at_hand: tuple[ImageEncoder, Examples] | None = None
 
     def __repr__(self) -> str:
@@ -46,7 +52,7 @@ class EncoderActor:
             encoder, images = ray.get(list(supplies))
             granted(encoder.device, self._gpus)  # features of another device than they are kept under would mislead
             self._at_hand = encoder, images
-        return encode_chunk(*self._at_hand, chunk)
+        return encode_chunk(*self._at_hand, chunk, self._readers)
 
 
 def encode_with_actors(
@@ -90,7 +96,7 @@ def encoders(section: Actors, count: int, share: float) -> Iterator[list[ActorHa
     Raises:
         ResourceError: The GPUs are not free within the time limit.
     """
-    retries = section.retries
+    retries, readers = section.retries, max(1, int(total().get("CPU", 1)) // count)
     actor: Any = ray.remote(num_cpus=0, num_gpus=share, max_restarts=retries, max_task_retries=retries)(EncoderActor)
     asked = [Demand(share, 0.0)] * count if share else []
     with placement(asked, section.start_timeout_s, "encoders") as group:
@@ -98,7 +104,7 @@ def encoders(section: Actors, count: int, share: float) -> Iterator[list[ActorHa
             "DEFAULT" if group is None else PlacementGroupSchedulingStrategy(group, number) for number in range(count)
         ]
         actors = [
-            actor.options(name=f"encoder {number}", scheduling_strategy=place).remote(section.threads, share)
+            actor.options(name=f"encoder {number}", scheduling_strategy=place).remote(section.threads, share, readers)
             for number, place in enumerate(places)
         ]
         try:

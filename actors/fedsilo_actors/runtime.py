@@ -22,7 +22,7 @@ from fedsilo.preparation import Prepared
 from fedsilo.scenario.sections import Actors
 from fedsilo_actors.backend import RayBackend
 from fedsilo_actors.client import PROTOCOL, ClientActor, Place, Supplies
-from fedsilo_actors.cluster import cluster, total
+from fedsilo_actors.cluster import cluster, nodes, total
 from fedsilo_actors.coordinator import Coordinator
 from fedsilo_actors.devices import devices, wanted
 from fedsilo_actors.encoder import encode_with_actors
@@ -43,6 +43,10 @@ class RayRuntime:
     def devices(self) -> Devices:
         """Returns the driver's device and the encoders'. Raises ResourceError."""
         return devices(self._section, self._device)
+
+    def one_machine(self) -> bool:
+        """Returns whether the cluster is this machine alone, so that clients can read the driver's files."""
+        return nodes() == 1
 
     def encode(self, *work: Any) -> Any:
         """Encodes chunks of images with encoder actors, released when the last chunk is done."""

@@ -131,6 +131,10 @@ class Manifest:
         """The clients' shares, as the partition gave them."""
         return [client.share for client in self.clients]
 
+    def states(self, split: str) -> tuple[list[Indices], list[str]]:
+        """Positions that each client holds of a split, "train" or "test", and what it does to these images."""
+        return [getattr(share, split) for share in self.shares()], [client.alteration for client in self.clients]
+
     @property
     def training_sizes(self) -> tuple[int, ...]:
         """Training examples that each client trains on: none of a client that never does."""

@@ -5,9 +5,9 @@ All of it is a function of the scenario; features come from the cache where they
 
 from __future__ import annotations
 
-import functools
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property, partial
 from typing import Protocol
 
 import numpy as np
@@ -17,8 +17,7 @@ from torch.nn.functional import normalize
 
 from fedsilo.afterwards import apart_from, finished
 from fedsilo.appearance import appearing, claims_of, labels_as_held
-from fedsilo.backbone.cache import FeatureCache
-from fedsilo.backbone.cached import CachedFeatures
+from fedsilo.backbone.cache import IN_MEMORY, FeatureCache
 from fedsilo.backbone.extraction import extract
 from fedsilo.backbone.features import Chunk, EncodedChunk, OnlineFeatures, Viewing
 from fedsilo.backbone.images import ImageEncoder
@@ -27,6 +26,7 @@ from fedsilo.client import Novelty
 from fedsilo.contracts import Devices, Examples, FeatureSource, LabelledImages, Look, Method, Progress, Share
 from fedsilo.errors import DataError
 from fedsilo.few_shot import few_shot
+from fedsilo.imagefiles.reading import inspection_told
 from fedsilo.manifest import Manifest, freeze
 from fedsilo.novelty import based
 from fedsilo.prompts.frozen import FrozenModel
@@ -41,6 +41,10 @@ class Encoders(Protocol):
 
     def devices(self) -> Devices:
         """Returns what is computed where. Raises ResourceError when the device asked for is not there."""
+        ...
+
+    def one_machine(self) -> bool:
+        """Returns whether all clients live on the machine of this process, and so can read its files."""
         ...
 
     def encode(self, encoder: ImageEncoder, images: Examples, missing: Sequence[Chunk]) -> Iterable[EncodedChunk]:
@@ -80,57 +84,76 @@ def prepare(scenario: Scenario, methods: Sequence[Method], runtime: Encoders, pr
         scenario: The scenario.
         methods: The methods that the run trains, its own and the references.
         runtime: Encodes images, in this process or elsewhere.
-        progress: Told how far the features are.
+        progress: Told how far image files are looked at and features are.
 
     Raises:
         DataError: The data are missing or cannot be split as asked.
         BackboneError: The model cannot be had, or does not give what the method needs.
         ResourceError: The device asked for is not there.
     """
-    devices = runtime.devices()
-    cache, tokens = FeatureCache(), any(method.needs_tokens for method in methods)
-
-    @functools.cache
-    def backbone() -> LoadedBackbone:  # when the data are there: it takes longer to load
-        return load(replace(scenario.backbone, device=devices.here), scenario.seed)
-
-    def features(stage: str, examples: Examples, *views: int, with_tokens: bool = tokens) -> CachedFeatures:
-        encoder = replace(backbone().images, device=devices.images)
-
-        def encode(missing: Sequence[Chunk]) -> Iterable[EncodedChunk]:
-            return runtime.encode(encoder, examples, missing)
-
-        def told(done: int, total: int) -> None:
-            progress(stage, done, total)
-
-        return extract(encoder, examples, Viewing(views, scenario.seed, with_tokens), cache, encode, told)
-
-    images, manifest = partition_of(scenario, lambda examples: _looks(features("images", examples, 0)))
-    loaded = backbone()
+    encoding = Encoding(scenario, runtime, progress, any(method.needs_tokens for method in methods))
+    with inspection_told(partial(progress, "image files")):
+        images, manifest = partition_of(scenario, encoding.look)
+    loaded = encoding.backbone
     model = frozen_model(loaded, images.classes, images.template, phrases_of(methods))
-    trained, measured = (
-        appearing(
-            part, [getattr(share, split) for share in manifest.shares()], [s.alteration for s in manifest.clients]
-        )
-        for split, part in (("train", images.train), ("test", images.test))
-    )
-    test = features("test images", measured.examples, 0)
+    trained, measured = (appearing(part, *manifest.states(split)) for split, part in images.splits())
+    test = encoding.features("test images", measured.examples, 0)
     train: FeatureSource
     if scenario.training.online:
-        train = OnlineFeatures(replace(loaded.images, device=devices.images), trained.examples, scenario.seed, tokens)
+        train = OnlineFeatures(encoding.encoder, trained.examples, scenario.seed, encoding.tokens)
     elif trained.examples is measured.examples and not scenario.training.views:
         train = test  # one pool of images under both names; encoded by themselves, its parts would be other chunks
     else:
         held = trained.held  # with few shots of large data, a fraction of it
         views = range(1, scenario.training.views + 1) or (0,)
-        train = Held(features("training images", trained.examples.take(held), *views), held)
-    novelty = None
-    if images.newcomers is not None:
-        novelty = _novelty(loaded, images, features("images of new classes", images.newcomers.test, 0))
+        train = Held(encoding.features("training images", trained.examples.take(held), *views), held)
     claims = claims_of(manifest, trained, measured)
-    warehouse = Warehouse(train, test, labels_as_held(measured, claims), novelty)
-    notices = (*images.notices, *cache.notices, *_unseen(manifest))
+    warehouse = Warehouse(train, test, labels_as_held(measured, claims), encoding.novelty(images))
+    notices = (*images.notices, *encoding.cache.notices, *_unseen(manifest))
     return Prepared(scenario.name, images, manifest, model, loaded.fingerprint, warehouse, claims, notices)
+
+
+class Encoding:
+    """Image features of a run: the backbone, loaded when the first are asked for, and the cache."""
+
+    def __init__(self, scenario: Scenario, runtime: Encoders, progress: Progress, tokens: bool) -> None:
+        """Encodes by a runtime, with patch tokens or without; progress is told how far it is."""
+        self._scenario, self._runtime, self._progress, self.tokens = scenario, runtime, progress, tokens
+        self._devices = runtime.devices()
+        self.cache = FeatureCache(in_memory=IN_MEMORY if runtime.one_machine() else None)
+
+    @cached_property
+    def backbone(self) -> LoadedBackbone:
+        """The model, where the driver computes."""
+        return load(replace(self._scenario.backbone, device=self._devices.here), self._scenario.seed)
+
+    @property
+    def encoder(self) -> ImageEncoder:
+        """Its image tower, where images are encoded."""
+        return replace(self.backbone.images, device=self._devices.images)
+
+    def features(self, stage: str, examples: Examples, *views: int, tokens: bool | None = None) -> FeatureSource:
+        """Returns the features of some images in some views, from the cache where it has them."""
+        encoder = self.encoder
+
+        def encode(missing: Sequence[Chunk]) -> Iterable[EncodedChunk]:
+            return self._runtime.encode(encoder, examples, missing)
+
+        viewing = Viewing(views, self._scenario.seed, self.tokens if tokens is None else tokens)
+        return extract(encoder, examples, viewing, self.cache, encode, partial(self._progress, stage))
+
+    def look(self, examples: Examples) -> NDArray[np.float32]:
+        """Returns (n, D) features of length 1, for partitions that go by what images look like."""
+        return looks(self.features("images to be split", examples, 0, tokens=False))
+
+    def novelty(self, images: LabelledImages) -> Novelty | None:
+        """Returns what clients need of classes that nobody trains on; None where there are none."""
+        new = images.newcomers
+        if new is None:
+            return None
+        tokens = {name: t.cpu().numpy() for name, t in self.backbone.class_tokens(new.classes).tensors().items()}
+        texts = zero_shot(self.backbone, new.classes, images.template).cpu().numpy()
+        return Novelty(tokens, texts, self.features("images of new classes", new.test, 0), new.test.labels)
 
 
 def partition_of(scenario: Scenario, look: Look | None = None) -> tuple[LabelledImages, Manifest]:
@@ -163,23 +186,15 @@ def looking(scenario: Scenario) -> Look:
 
     def look(examples: Examples) -> NDArray[np.float32]:
         loaded = load(scenario.backbone, scenario.seed)
-        return _looks(extract(loaded.images, examples, Viewing((0,), scenario.seed), FeatureCache()))
+        return looks(extract(loaded.images, examples, Viewing((0,), scenario.seed), FeatureCache()))
 
     return look
 
 
-def _looks(features: CachedFeatures) -> NDArray[np.float32]:
-    pooled = features.pooled[0]
-    return np.asarray(pooled / np.linalg.norm(pooled, axis=1, keepdims=True))
-
-
-def _novelty(loaded: LoadedBackbone, images: LabelledImages, features: CachedFeatures) -> Novelty:
-    assert images.newcomers is not None
-    names = images.newcomers.classes
-    packed = {name: tensor.cpu().numpy() for name, tensor in loaded.class_tokens(names).tensors().items()}
-    return Novelty(
-        packed, zero_shot(loaded, names, images.template).cpu().numpy(), features, images.newcomers.test.labels
-    )
+def looks(features: FeatureSource) -> NDArray[np.float32]:
+    """Returns (n, D) pooled features of length 1."""
+    pooled, _ = features.batch(np.arange(len(features)), 0)
+    return np.asarray(normalize(pooled, dim=1).numpy())
 
 
 def _unseen(manifest: Manifest) -> list[str]:

@@ -163,6 +163,16 @@ def test_encoders_have_gpus_of_their_own_and_give_them_back_to_the_clients(runti
     remove_placement_group(group)
 
 
+def test_only_a_cluster_of_one_machine_reads_the_drivers_files(
+    runtime: RayRuntime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert runtime.one_machine()
+    monkeypatch.setattr(ray, "nodes", lambda: [{"Alive": True}, {"Alive": False}])  # Ray remembers those that left
+    assert runtime.one_machine()
+    monkeypatch.setattr(ray, "nodes", lambda: [{"Alive": True}, {"Alive": True}])
+    assert not runtime.one_machine()
+
+
 def test_clients_with_pretended_gpus_compute_on_the_cpu_like_serial_ones(
     runtime: RayRuntime, world: Any, tmp_path: Path
 ) -> None:

@@ -1,19 +1,29 @@
 from __future__ import annotations
 
 import pickle
+import threading
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 from fedsilo.backbone import features
 from fedsilo.backbone.cache import FeatureCache
 from fedsilo.backbone.cached import CachedFeatures
 from fedsilo.backbone.extraction import extract
-from fedsilo.backbone.features import Chunk, EncodedChunk, OnlineFeatures, Viewing, chunks, encode_chunk
+from fedsilo.backbone.features import (
+    Chunk,
+    EncodedChunk,
+    OnlineFeatures,
+    Viewing,
+    chunks,
+    encode_chunk,
+    encode_chunks,
+)
 from fedsilo.backbone.images import ImageEncoder
 from fedsilo.backbone.views import Preprocessing
 from fedsilo.contracts import Examples
@@ -127,7 +137,7 @@ def test_chunks_may_come_in_any_order_and_progress_counts_images(encoder: ImageE
     found = extract(encoder, examples, viewing, encode=backwards, told=lambda done, total: told.append((done, total)))
     expected = extract(encoder, examples, viewing)
     np.testing.assert_array_equal(found.pooled, expected.pooled)
-    assert told == [(5, 150), (75, 150), (80, 150), (150, 150)]
+    assert told == [(0, 150), (5, 150), (75, 150), (80, 150), (150, 150)]
     assert found.tokens is None
 
 
@@ -194,3 +204,55 @@ def test_view_that_was_not_extracted_is_named() -> None:
     features = CachedFeatures((1, 2), np.zeros((2, 3, 4), dtype=np.float32))
     with pytest.raises(DataError, match="view 0 was not extracted"):
         features.batch(np.array([0]), 0)
+
+
+def one_by_one(encoder: ImageEncoder, examples: Examples, chunk: Chunk) -> list[Any]:
+    """The features of a chunk without threads: 64 images are prepared, then they go through the tower."""
+    parts = []
+    for start in range(chunk.start, chunk.stop, 64):
+        numbers = range(start, min(start + 64, chunk.stop))
+        prepare = encoder.preprocessing.view
+        images = [prepare(examples.fetch(i), chunk.view, examples.digests[i], chunk.seed) for i in numbers]
+        parts.append(encoder.encode(torch.stack(images), chunk.tokens))
+    return [torch.cat(found).numpy() for found in zip(*parts, strict=True)]
+
+
+@pytest.mark.parametrize("threads", [0, 1, 3])
+def test_threads_do_not_change_the_bits(encoder: ImageEncoder, examples: Examples, threads: int) -> None:
+    wanted = chunks(encoder, examples, VIEWS)
+    for chunk, encoded in zip(wanted, encode_chunks(encoder, examples, wanted, threads), strict=True):
+        assert encoded.chunk == chunk
+        for here, there in zip((encoded.pooled, encoded.tokens), one_by_one(encoder, examples, chunk), strict=True):
+            np.testing.assert_array_equal(here, there)
+
+
+@dataclass(frozen=True)
+class BrokenFrom:
+    """Images of which one cannot be read, nor any after it."""
+
+    number: int
+
+    def __call__(self, i: int) -> Image.Image:
+        if i >= self.number:
+            raise DataError(f"{i}.jpg: not a sound image: cut off. Put the original file in its place.")
+        return Image.new("RGB", (40, 40))
+
+
+def test_image_that_cannot_be_read_is_named_and_finished_chunks_stay(
+    encoder: ImageEncoder, examples: Examples, cache: FeatureCache
+) -> None:
+    with pytest.raises(DataError, match=r"^72\.jpg: not a sound image"):
+        extract(encoder, replace(examples, fetch=BrokenFrom(72)), Viewing(), cache)
+    assert len(cache.entries()) == 1
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("fedsilo-ahead")]
+
+
+def test_whoever_encodes_is_ended_with_whoever_waits(encoder: ImageEncoder, examples: Examples) -> None:
+    def stop(done: int, total: int) -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt) as caught:
+        extract(encoder, examples, Viewing(), told=stop)
+    assert not [thread for thread in threading.enumerate() if thread.name.startswith("fedsilo-ahead")]
+    del caught  # held until here: what ended the threads was not the collection of the frames it refers to

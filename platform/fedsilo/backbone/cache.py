@@ -27,6 +27,9 @@ Array = NDArray[np.float32]
 ENVIRONMENT = "FEDSILO_CACHE"
 """Names the cache folder in place of the user's own."""
 
+IN_MEMORY = 256 * 2**20
+"""Bytes: so little that a few copies (driver, object store) do not matter, and far more than few-shot runs have."""
+
 _SUFFIX = ".safetensors"
 _PARTIAL = "partial-"
 
@@ -35,6 +38,11 @@ def default_folder() -> Path:
     """Returns the folder of cached features: below $FEDSILO_CACHE, or below the user's cache folder."""
     root = os.environ.get(ENVIRONMENT) or platformdirs.user_cache_dir("fedsilo")
     return Path(root) / "features"
+
+
+def file_of(folder: Path, key: str) -> Path:
+    """Returns where the entry with a key lies, or would lie."""
+    return folder / f"{key}{_SUFFIX}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,16 +65,20 @@ class FeatureCache:
 
     Attributes:
         folder: Where entries lie.
+        in_memory: Bytes of one split's features that are gathered in memory; larger ones are read from here as they
+            are used. None gathers all, for readers who do not see the folder.
         notices: What the user should know, one line each: damaged entries, a folder that cannot be written.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, in_memory: int | None = IN_MEMORY) -> None:
         """Uses a folder, made when the first entry is written.
 
         Args:
             folder: Where entries lie; None for the default folder.
+            in_memory: Bytes of one split's features that are gathered in memory; None for any number.
         """
         self.folder = default_folder() if folder is None else folder
+        self.in_memory = in_memory
         self.notices: list[str] = []
         self._writable = True
 
@@ -77,7 +89,7 @@ class FeatureCache:
             key: The chunk's key.
             tokens: Whether tokens are wanted; an entry without them does not count then.
         """
-        path = self._path(key)
+        path = file_of(self.folder, key)
         try:
             with safe_open(path, framework="numpy") as file:
                 if tokens and "tokens" not in file.keys():  # noqa: SIM118 (the file is no mapping)
@@ -90,19 +102,23 @@ class FeatureCache:
             self._drop(path, error)
             return None
 
-    def write(self, key: str, pooled: Array, tokens: Array | None) -> None:
-        """Stores a chunk; where that fails, says so once and gives up writing."""
+    def write(self, key: str, pooled: Array, tokens: Array | None) -> bool:
+        """Stores a chunk and returns whether it is there; where that fails, says so once and gives up writing."""
         if not self._writable:
-            return
+            return False
+        if tokens is None and self.read(key, tokens=True) is not None:
+            return True  # another run wrote it with tokens meanwhile, and may be reading them
         arrays = {"pooled": pooled} if tokens is None else {"pooled": pooled, "tokens": tokens}
         checks = {name: _checksum(key, name, array) for name, array in arrays.items()}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            _replace(self._path(key), save(arrays, metadata=checks))
+            _replace(file_of(self.folder, key), save(arrays, metadata=checks))
+            return True
         except OSError as error:
             self._writable = False
             reason = error.strerror or type(error).__name__
             self.notices.append(f"feature cache {self.folder}: cannot be written ({reason}). Going on without it.")
+            return False
 
     def entries(self) -> list[CacheEntry]:
         """Returns all entries, oldest first."""
@@ -123,9 +139,6 @@ class FeatureCache:
         for path in [*entries, *self._files(f"{_PARTIAL}*")]:
             path.unlink(missing_ok=True)
         return len(entries)
-
-    def _path(self, key: str) -> Path:
-        return self.folder / f"{key}{_SUFFIX}"
 
     def _files(self, pattern: str) -> list[Path]:
         return sorted(self.folder.glob(pattern)) if self.folder.is_dir() else []

@@ -1,8 +1,8 @@
 """Image features of a split: cut in chunks, encoded once, cached, and handed out by the batch.
 
 A chunk is the unit of the cache and of an encoder's work: at most 256 images in one view. Its key says all that its
-numbers depend on. `CachedFeatures` holds every view in memory, `OnlineFeatures` encodes when asked; the same view of
-the same image is the same feature from either.
+numbers depend on. `CachedFeatures` holds every view in memory, `StoredFeatures` reads it from the cache,
+`OnlineFeatures` encodes when asked; the same view of the same image is the same feature from all of them.
 
 Dimensions: V views, n images, M patches, D joint width.
 """
@@ -11,8 +11,10 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import asdict, dataclass, replace
+from itertools import islice
 
 import numpy as np
 import torch
@@ -22,8 +24,19 @@ from fedsilo.backbone.cache import Array
 from fedsilo.backbone.cached import CachedFeatures
 from fedsilo.backbone.images import ImageEncoder
 from fedsilo.contracts import Examples, Indices
+from fedsilo.lookahead import ahead, cores
 
-__all__ = ["CachedFeatures", "Chunk", "Encode", "EncodedChunk", "OnlineFeatures", "Viewing", "chunks", "encode_chunk"]
+__all__ = [
+    "CachedFeatures",
+    "Chunk",
+    "Encode",
+    "EncodedChunk",
+    "OnlineFeatures",
+    "Viewing",
+    "chunks",
+    "encode_chunk",
+    "encode_chunks",
+]
 
 CHUNK = 256
 _FORWARD = 64
@@ -111,23 +124,51 @@ def _key(encoder: ImageEncoder, digests: Sequence[str], view: int, seed: int) ->
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
-def encode_chunk(encoder: ImageEncoder, examples: Examples, chunk: Chunk) -> EncodedChunk:
+def encode_chunks(
+    encoder: ImageEncoder, examples: Examples, wanted: Sequence[Chunk], threads: int = 0
+) -> Iterator[EncodedChunk]:
+    """Yields the features of chunks in their order, while threads read and prepare the images that come next.
+
+    The bits do not depend on the threads: what goes through the tower together is fixed. No thread is left when it
+    ends or is closed.
+
+    Args:
+        encoder: The image tower.
+        examples: The images.
+        wanted: Chunks of these images.
+        threads: How many fetch images and make views of them; 0: one per core.
+
+    Raises:
+        DataError: An image cannot be read.
+    """
+
+    def prepared(place: tuple[Chunk, int]) -> Tensor:
+        return _view(encoder, examples, place[1], place[0].view, place[0].seed)
+
+    places = ((chunk, i) for chunk in wanted for i in range(chunk.start, chunk.stop))
+    with closing(ahead(prepared, places, threads or cores(), 2 * _FORWARD)) as images:
+        for chunk in wanted:
+            yield _through_tower(encoder, images, chunk)
+
+
+def encode_chunk(encoder: ImageEncoder, examples: Examples, chunk: Chunk, threads: int = 0) -> EncodedChunk:
     """Returns the features of one chunk; depends on nothing but its arguments, which can all be sent elsewhere."""
+    (encoded,) = encode_chunks(encoder, examples, [chunk], threads)
+    return encoded
+
+
+def _through_tower(encoder: ImageEncoder, images: Iterator[Tensor], chunk: Chunk) -> EncodedChunk:
     parts = []
     for start in range(chunk.start, chunk.stop, _FORWARD):
-        indices = np.arange(start, min(start + _FORWARD, chunk.stop))
-        parts.append(_encode(encoder, examples, indices, chunk.view, chunk.seed, chunk.tokens))
+        batch = torch.stack(list(islice(images, min(_FORWARD, chunk.stop - start))))
+        parts.append(encoder.encode(batch, chunk.tokens))
     pooled = np.concatenate([pooled.numpy() for pooled, _ in parts])
     tokens = np.concatenate([tokens.numpy() for _, tokens in parts if tokens is not None]) if chunk.tokens else None
     return EncodedChunk(chunk, pooled, tokens)
 
 
-def _encode(
-    encoder: ImageEncoder, examples: Examples, indices: Indices, view: int, seed: int, tokens: bool
-) -> tuple[Tensor, Tensor | None]:
-    prepare, digests = encoder.preprocessing.view, examples.digests
-    images = [prepare(examples.fetch(i), view, digests[i], seed) for i in indices.tolist()]
-    return encoder.encode(torch.stack(images), tokens)
+def _view(encoder: ImageEncoder, examples: Examples, i: int, view: int, seed: int) -> Tensor:
+    return encoder.preprocessing.view(examples.fetch(i), view, examples.digests[i], seed)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -157,7 +198,8 @@ class OnlineFeatures:
             pooled, tokens = self.batch(np.zeros(1, dtype=np.int64), view)
             return pooled[:0], None if tokens is None else tokens[:0]
         chosen = indices if self.indices is None else self.indices[indices]
-        return _encode(self.encoder, self.examples, chosen, view, self.seed, self.tokens)
+        images = [_view(self.encoder, self.examples, i, view, self.seed) for i in chosen.tolist()]
+        return self.encoder.encode(torch.stack(images), self.tokens)
 
     def on(self, device: str) -> OnlineFeatures:
         """Returns the source with its tower on a device."""

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from fedsilo.backbone.features import Chunk, EncodedChunk, encode_chunk
+from fedsilo.backbone.features import Chunk, EncodedChunk, encode_chunks
 from fedsilo.backbone.images import ImageEncoder
 from fedsilo.backbone.loading import device_of
 from fedsilo.client import Client, ClientRules
@@ -103,9 +103,13 @@ class SerialRuntime:
         device = device_of(self._device)
         return Devices(device, device)
 
+    def one_machine(self) -> bool:
+        """Returns that everything is in this process."""
+        return True
+
     def encode(self, encoder: ImageEncoder, images: Examples, missing: Sequence[Chunk]) -> Iterator[EncodedChunk]:
         """Yields the features of the chunks, one after the other."""
-        return (encode_chunk(encoder, images, chunk) for chunk in missing)
+        return encode_chunks(encoder, images, missing)
 
     def run(self, job: Job, prepared: Prepared, rules: ClientRules, watch: Watch) -> dict[str, Outcome]:
         """Runs a job's federations over clients in this process."""

@@ -1,34 +1,90 @@
-"""Live progress of a run: one bar for features, one for each method's rounds, with the newest accuracy."""
+"""Live progress of a run: a bar for each stage before the rounds with its pace, one for each method's rounds with the
+newest accuracy. Without a terminal: a line on a long stage now and then.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from time import monotonic
 
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TaskID, TextColumn, TimeElapsedColumn
+from rich.text import Text
 
 from fedsilo.cli.output import progress_console
 from fedsilo.contracts import RoundRecord
 from fedsilo.preparation import Prepared
 from fedsilo.running import Listener
 
+EVERY_S = 30.0
+"""From one line of a stage to the next, where there is no terminal, seconds."""
+
+PACE_S = 60.0
+"""A bar's pace is that of the last so many seconds: images from the cache come at another than those encoded."""
+
 
 @contextmanager
 def live(rounds: int, quiet: bool) -> Iterator[Listener]:
-    """Yields a listener that draws bars while a run goes on; silent when `quiet` or without a terminal."""
+    """Yields a listener that draws bars while a run goes on, or lines without a terminal; silent when `quiet`."""
     console = progress_console()
 
     def announce(line: str) -> None:
         console.print(line, markup=False, highlight=False, soft_wrap=True)
 
-    if quiet or not console.is_terminal:
+    if quiet:
         yield Listener(announce=announce)
         return
+    if not console.is_terminal:
+        yield Listener(Lines(announce), announce=announce)
+        return
     columns = (TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, TextColumn("{task.fields[note]}"), console=console) as bars:
+    bars = Progress(*columns, _Pace(), TextColumn("{task.fields[note]}"), console=console, speed_estimate_period=PACE_S)
+    with bars:
         drawing = _Drawing(bars, rounds)
         yield Listener(drawing.stage, drawing.prepared, announce, drawing.round)
+
+
+class Lines:
+    """Writes how far a stage is, at most every `EVERY_S`; a stage that is over sooner has no line."""
+
+    def __init__(self, write: Callable[[str], None], clock: Callable[[], float] = monotonic) -> None:
+        """Takes what writes a line, and what tells the seconds."""
+        self._write, self._clock = write, clock
+        self._stage = ""
+        self._at, self._done = 0.0, 0
+
+    def __call__(self, stage: str, done: int, total: int) -> None:
+        """Is told of a stage: so many of all."""
+        now = self._clock()
+        if stage != self._stage:
+            self._stage, self._at, self._done = stage, now, done
+        elif now - self._at >= EVERY_S:
+            speed = (done - self._done) / (now - self._at)
+            self._write(f"{stage}: {done:,} of {total:,}{_pace(speed, total - done)}")
+            self._at, self._done = now, done
+
+
+class _Pace(TextColumn):
+    """Images a second and the time left, for stages; nothing for rounds."""
+
+    def __init__(self) -> None:
+        super().__init__("")
+
+    def render(self, task: Task) -> Text:
+        if not task.fields["paced"] or task.finished or not task.speed:
+            return Text("")
+        return Text(_pace(task.speed, (task.total or 0) - task.completed).removeprefix(", "))
+
+
+def _pace(speed: float, left: float) -> str:
+    """Such as ", 820 a second, 2:05 left"; empty while nothing moves."""
+    if speed <= 0:
+        return ""
+    minutes, seconds = divmod(round(left / speed), 60)
+    hours, minutes = divmod(minutes, 60)
+    time = f"{hours}:{minutes:02}:{seconds:02}" if hours else f"{minutes}:{seconds:02}"
+    return f", {speed:,.{1 if speed < 10 else 0}f} a second, {time} left"
 
 
 class _Drawing:
@@ -38,7 +94,7 @@ class _Drawing:
 
     def stage(self, stage: str, done: int, total: int) -> None:
         """Moves the bar of a stage of preparation."""
-        self._bars.update(self._task(stage, total), completed=done, total=total)
+        self._bars.update(self._task(stage, total, paced=True), completed=done, total=total)
 
     def prepared(self, prepared: Prepared, folder: Path) -> None:
         """Says where the run is, and what is worth knowing about the data."""
@@ -54,7 +110,7 @@ class _Drawing:
         if record.local_accuracy is not None:
             self._bars.update(task, note=f"local accuracy {100 * record.local_accuracy:.1f} %")
 
-    def _task(self, name: str, total: int) -> TaskID:
+    def _task(self, name: str, total: int, paced: bool = False) -> TaskID:
         if name not in self._tasks:
-            self._tasks[name] = self._bars.add_task(name, total=total, note="")
+            self._tasks[name] = self._bars.add_task(name, total=total, note="", paced=paced)
         return self._tasks[name]

@@ -33,7 +33,8 @@ class Examples:
     Attributes:
         labels: (n,) class of each image, in [0, classes).
         domains: (n,) domain of each image, in [0, domains).
-        fetch: Returns image i as RGB; the same pixels at every call and in every process (it is pickled).
+        fetch: Returns image i as RGB; the same pixels at every call and in every process (it is pickled). It is
+            called from several threads at once: one that reads through a shared open file needs a lock.
         digests: (n,) one short hex digest per image: of its bytes, or of all that determines them. The key of the
             feature cache and of the data fingerprint.
     """
@@ -93,6 +94,10 @@ class LabelledImages:
     notices: tuple[str, ...] = ()
     groups: tuple[int, ...] = ()
     newcomers: Newcomers | None = None
+
+    def splits(self) -> tuple[tuple[str, Examples], tuple[str, Examples]]:
+        """Returns both splits with their names."""
+        return ("train", self.train), ("test", self.test)
 
 
 class Dataset(Component, ABC):

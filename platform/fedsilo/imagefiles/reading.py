@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
-from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing, contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,18 @@ from PIL import Image, UnidentifiedImageError
 
 from fedsilo.errors import DataError
 from fedsilo.imagefiles.sources import Source
+from fedsilo.lookahead import ahead, cores
+
+Told = Callable[[int, int], None]
+"""told(done, total): files that were looked at."""
+
+_WINDOW = 256
+"""Files under way at once, at most."""
+
+_STEP = 100
+"""Files from one word of progress to the next."""
+
+_listener: ContextVar[Told] = ContextVar("inspection", default=lambda done, total: None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +106,28 @@ def inspect(source: Source, names: Sequence[str], pixels: bool = True) -> list[F
         pixels: Whether to decode them too. A published set need not be: its digests come from the bytes, ten times
             as fast, and an image that is broken after all is reported when it is fetched.
     """
-    with ThreadPoolExecutor(min(8, os.cpu_count() or 1)) as pool:
-        return list(pool.map(lambda name: _inspect(source, name, pixels), names))
+    findings, told, due = [], _listener.get(), 0
+    with closing(ahead(lambda name: _inspect(source, name, pixels), names, min(8, cores()), _WINDOW)) as arriving:
+        for finding in arriving:
+            findings.append(finding)
+            if len(findings) >= due or len(findings) == len(names):
+                told(len(findings), len(names))
+                due = len(findings) + _STEP
+    return findings
+
+
+@contextmanager
+def inspection_told(told: Told) -> Iterator[None]:
+    """Has whatever is inspected meanwhile, deep in whichever data set, tell how far it is.
+
+    `Dataset.load` takes a seed and nothing else: what it returns is a function of it, and what it looks like while it
+    lasts is nobody's business but that of who waits.
+    """
+    before = _listener.set(told)
+    try:
+        yield
+    finally:
+        _listener.reset(before)
 
 
 def _inspect(source: Source, name: str, pixels: bool) -> Finding:

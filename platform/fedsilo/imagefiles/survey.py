@@ -124,7 +124,11 @@ def _converted(members: Sequence[Member], findings: Sequence[Finding]) -> Iterat
 
 def _repeated(images: Sequence[Usable], part: Callable[[Place], str]) -> list[str]:
     """Names of images with the same bytes where `part` of the place differs, for example "a/1.jpg = b/7.jpg"."""
+    times = Counter(image.digest for image in images)
     names: dict[str, dict[str, str]] = defaultdict(dict)
     for image in images:
-        names[image.digest].setdefault(part(image.place), image.name)
+        if (
+            times[image.digest] > 1
+        ):  # few are: a dictionary for each of a million images would be the larger part of all
+            names[image.digest].setdefault(part(image.place), image.name)
     return [" = ".join(copies.values()) for copies in names.values() if len(copies) > 1]

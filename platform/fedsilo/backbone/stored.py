@@ -1,0 +1,85 @@
+"""Features that stay in the files of the cache: a batch reads its rows, the system keeps in memory what is often used.
+
+For splits whose features would be too large to gather. All processes of a machine read the same files, so what the
+system holds of them it holds once. Pickled, such a source is a folder and names: a machine that does not see the
+folder cannot use it.
+
+Dimensions: V views, n images, M patches, D joint width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from torch import Tensor
+
+from fedsilo.backbone.cache import ENVIRONMENT, Array, file_of
+from fedsilo.contracts import Indices
+from fedsilo.errors import DataError
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class StoredFeatures:
+    """Features of a split in the chunks that the cache has of it.
+
+    Attributes:
+        views: Number of the view in each row of `keys`.
+        images: n.
+        span: Images in a chunk; the last of a view may have fewer.
+        folder: The cache's folder.
+        keys: (V, chunks) keys of the chunks.
+        width: D.
+        patches: M where tokens are wanted, else None.
+    """
+
+    views: tuple[int, ...]
+    images: int
+    span: int
+    folder: Path
+    keys: tuple[tuple[str, ...], ...]
+    width: int
+    patches: int | None = None
+
+    def __len__(self) -> int:
+        return self.images
+
+    def batch(self, indices: Indices, view: int) -> tuple[Tensor, Tensor | None]:
+        """Returns pooled features (b, D) and tokens (b, M, D) or None of some images in one view.
+
+        Raises:
+            DataError: The view is not among those extracted, or a file is gone.
+        """
+        if view not in self.views:
+            raise DataError(f"features: view {view} was not extracted, only {self.views}. Extract it, or use online.")
+        pooled = np.empty((len(indices), self.width), dtype=np.float32)
+        tokens = None if self.patches is None else np.empty((len(indices), self.patches, self.width), dtype=np.float32)
+        wanted = {"pooled": pooled} if tokens is None else {"pooled": pooled, "tokens": tokens}
+        numbers = indices // self.span
+        for number in np.unique(numbers).tolist():
+            places = np.flatnonzero(numbers == number)
+            self._fill(wanted, places, indices[places] - number * self.span, self.keys[self.views.index(view)][number])
+        return torch.from_numpy(pooled), None if tokens is None else torch.from_numpy(tokens)
+
+    def on(self, device: str) -> StoredFeatures:
+        """Returns itself: everything is encoded."""
+        return self
+
+    def _fill(self, wanted: dict[str, Array], places: Indices, rows: Indices, key: str) -> None:
+        """Reads rows of one chunk to their places, those that follow each other at once."""
+        runs = np.split(np.arange(len(rows)), np.flatnonzero(np.diff(rows) != 1) + 1)
+        path = file_of(self.folder, key)
+        try:
+            with safe_open(path, framework="numpy") as file:
+                for name, array in wanted.items():
+                    part = file.get_slice(name)
+                    for run in runs:
+                        array[places[run]] = part[int(rows[run[0]]) : int(rows[run[-1]]) + 1]
+        except (OSError, SafetensorError, ValueError) as error:
+            raise DataError(
+                f"features: {path} cannot be read any more ({error}). Was the cache cleared? Resuming the run makes it "
+                f"again. Clients on other machines need a folder that all of them share: name it in {ENVIRONMENT}."
+            ) from error

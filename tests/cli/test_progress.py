@@ -1,0 +1,111 @@
+"""What is seen while images are read, and what Ctrl-C leaves of it."""
+
+from __future__ import annotations
+
+import io
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from fedsilo.backbone.cache import FeatureCache
+from fedsilo.cli import progress
+from fedsilo.cli.progress import Lines, live
+
+LONG = """\
+data: {name: emblems, train_per_class_and_domain: 100, test_per_class_and_domain: 100}
+partition: {name: dirichlet, clients: 2, beta: 1.0}
+method: {name: promptfl, context_length: 2}
+actors: {backend: serial}
+"""
+
+
+def test_without_a_terminal_a_long_stage_has_a_line_now_and_then() -> None:
+    lines: list[str] = []
+    now = [0.0]
+    told = Lines(lines.append, lambda: now[0])
+    for chunk in range(1, 101):
+        told("training images", 256 * chunk, 25_600)
+        now[0] += 1.0
+    assert lines == [
+        "training images: 7,936 of 25,600, 256 a second, 1:09 left",
+        "training images: 15,616 of 25,600, 256 a second, 0:39 left",
+        "training images: 23,296 of 25,600, 256 a second, 0:09 left",
+    ]
+    told("test images", 256, 512)  # a stage of its own, over before its line is due
+    now[0] += 29.0
+    told("test images", 512, 512)
+    assert len(lines) == 3
+
+
+def test_images_from_the_cache_do_not_count_as_pace() -> None:
+    lines: list[str] = []
+    now = [0.0]
+    told = Lines(lines.append, lambda: now[0])
+    told("training images", 900_000, 1_000_000)
+    now[0] = 40.0
+    told("training images", 900_100, 1_000_000)
+    assert lines == ["training images: 900,100 of 1,000,000, 2.5 a second, 11:06:00 left"]
+
+
+def drawn(monkeypatch: pytest.MonkeyPatch, terminal: bool, quiet: bool = False) -> str:
+    """What two stages draw."""
+    out = io.StringIO()
+    console = Console(file=out, force_terminal=terminal, width=160, color_system=None)
+    monkeypatch.setattr(progress, "progress_console", lambda: console)
+    with live(3, quiet) as listener:
+        listener.progress("image files", 100, 200)
+        for done in (256, 512, 768):
+            time.sleep(0.15)
+            listener.progress("training images", done, 1024)
+        time.sleep(0.15)
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", out.getvalue())
+
+
+def test_bars_have_a_pace_and_the_time_left(monkeypatch: pytest.MonkeyPatch) -> None:
+    text = drawn(monkeypatch, terminal=True)
+    assert re.search(r"image files .* 100/200", text)
+    assert re.search(r"training images .* 768/1024 .* [\d,]{3,} a second, 0:00 left", text)
+
+
+@pytest.mark.parametrize(("terminal", "quiet"), [(True, True), (False, False)])
+def test_nothing_is_drawn_when_quiet_or_without_a_terminal(
+    monkeypatch: pytest.MonkeyPatch, terminal: bool, quiet: bool
+) -> None:
+    assert drawn(monkeypatch, terminal, quiet) == ""
+
+
+def test_ctrl_c_while_images_are_read_ends_at_once_and_keeps_finished_chunks(tmp_path: Path) -> None:
+    (tmp_path / "long.yaml").write_text(LONG)
+    process = subprocess.Popen(
+        [sys.executable, "-m", "fedsilo", "run", "long.yaml", "tracking.root=runs"],
+        cwd=tmp_path,
+        env={**os.environ, "FEDSILO_CACHE": str(tmp_path / "cache")},
+        stderr=subprocess.PIPE,
+        text=True,
+        # Under nohup or a background job SIGINT is ignored, and a child would inherit that.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    cache = FeatureCache(tmp_path / "cache" / "features")
+    deadline = time.monotonic() + 60
+    while not cache.entries():
+        assert time.monotonic() < deadline
+        assert process.poll() is None
+        time.sleep(0.02)
+    process.send_signal(signal.SIGINT)
+    began = time.monotonic()
+    _, err = process.communicate(timeout=30)
+    assert time.monotonic() - began < 20  # a thread that hangs would never let it end
+    assert process.returncode == 130, err
+    assert "stopped. Go on with: fedsilo resume runs/" in err
+    assert "Traceback" not in err
+    entries = cache.entries()
+    assert entries
+    assert all(cache.read(entry.key, tokens=False) is not None for entry in entries)
+    assert {path.suffix for path in cache.folder.iterdir()} == {".safetensors"}
