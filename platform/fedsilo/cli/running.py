@@ -14,7 +14,7 @@ import typer
 
 from fedsilo.cli.output import line, progress_console, show, show_json
 from fedsilo.cli.progress import live
-from fedsilo.report.tables import LEGEND, results_table
+from fedsilo.report.tables import legend, results_table
 from fedsilo.results import Run
 
 ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="Scenario file (YAML).")]
@@ -85,7 +85,7 @@ def conclude(run: Run, json: bool) -> None:
         return
     result = run.result
     show(results_table(result))
-    line(LEGEND)
+    line(legend(result))
     if result["privacy"]:
         line(_privacy(result["privacy"]))
     for text in result["warnings"]:

@@ -8,7 +8,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from fedsilo.manifest import Manifest
+from fedsilo.manifest import Holding, Manifest
 from fedsilo.results import Run
 from fedsilo.scenario.describing import Description
 
@@ -23,7 +23,16 @@ TITLES = {
     "worst_accuracy": "worst",
     "neighbour_accuracy": "neighbours",
     "global_accuracy": "global",
+    "unseen_accuracy": "unseen",
+    "new_accuracy": "new classes",
+    "harmonic_accuracy": "harmonic",
 }
+
+MORE_LEGEND = {
+    "unseen_accuracy": "unseen: clients that never train, on their own test images; they count in no other column",
+    "new_accuracy": "new classes: classes that nobody trains on, among these; harmonic: mean of local and new classes",
+}
+"""Lines for columns that only some scenarios have."""
 
 
 def results_table(result: Mapping[str, Any]) -> Table:
@@ -41,6 +50,13 @@ def results_table(result: Mapping[str, Any]) -> Table:
         cells = [percent(row.get(measure)) for measure in measures]
         table.add_row(escape(row["method"]), *cells, *_learning(row), style=style)
     return table
+
+
+def legend(result: Mapping[str, Any]) -> str:
+    """Returns what the columns of a result mean."""
+    rows = result["rows"]
+    more = [line for measure, line in MORE_LEGEND.items() if any(row.get(measure) is not None for row in rows)]
+    return "\n".join([LEGEND, *more])
 
 
 def _averaged(result: Mapping[str, Any]) -> str:
@@ -96,7 +112,7 @@ def clients_table(run: Run) -> Table:
     for client in run.manifest.clients:
         table.add_row(
             f"{client.number:02d}",
-            escape(client.domain) or "mixed",
+            escape(kind_of(client)),
             str(len(client.train)),
             str(len(client.test)),
             str(sum(1 for count in client.train_classes if count)),
@@ -104,6 +120,13 @@ def clients_table(run: Run) -> Table:
             percent(scores.get(client.number)),
         )
     return table
+
+
+def kind_of(client: Holding) -> str:
+    """Returns a client's domain and what else sets it apart, in words: "photo, blur 3, unseen"."""
+    words = [client.domain or "mixed", client.alteration.partition(" seed ")[0]]
+    words += ["own labels"] * bool(client.train_labels or client.test_labels) + ["unseen"] * (not client.seen)
+    return ", ".join(word for word in words if word)
 
 
 def _last_scores(frame: Any) -> dict[int, Any]:
