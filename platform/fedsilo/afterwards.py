@@ -44,12 +44,12 @@ def _relabelled(images: LabelledImages, shares: list[Share], concept: ConceptShi
         known = images.train.labels[share.train], images.test.labels[share.test]
         generator = numpy_generator(seed, "concept", client=client)
         train, test = concept.relabel(*known, len(images.classes), generator)
-        shares[client] = replace(share, train_labels=_changed(train, known[0]), test_labels=_changed(test, known[1]))
+        if not np.array_equal(train, known[0]):
+            share = replace(share, train_labels=train)
+        if not np.array_equal(test, known[1]):
+            share = replace(share, test_labels=test)
+        shares[client] = share
     return shares
-
-
-def _changed(labels: Indices, known: Indices) -> Indices | None:
-    return None if np.array_equal(labels, known) else labels
 
 
 def _corrupted(shares: list[Share], corruption: Corruption, seed: int) -> list[Share]:
