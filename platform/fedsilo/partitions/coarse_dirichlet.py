@@ -56,7 +56,7 @@ class CoarseDirichlet(Partition):
         if not images.groups:
             raise DataError(
                 "partition: 'coarse_dirichlet' needs superclasses, and this data has none. Use data that has them "
-                "(data: {name: cifar, collection: cifar100}), or the rule 'dirichlet'."
+                "(data: cifar100), or the rule 'dirichlet'."
             )
         allotment.refuse(allotment.size_problems(allotment.everything(images), self.clients))
         first_test = len(images.train)
