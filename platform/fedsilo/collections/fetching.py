@@ -62,6 +62,9 @@ def fetch(url: str, target: Path, md5: str = "", told: Told = untold) -> None:
             os.replace(part, target)
     except OSError as error:
         raise DataError(_explanation(url, target, part, error)) from error
+    finally:
+        if part.exists() and not part.stat().st_size:
+            part.unlink()
 
 
 @contextmanager
