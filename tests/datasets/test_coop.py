@@ -63,7 +63,7 @@ def test_every_image_stands_with_its_label_and_name(root):
             assert split.fetch(i).getpixel((3, 3)) == colour(split.labels[i], i)
     assert images.notices == (
         "oxford_pets by split_zhou_OxfordPets.json: 3 classes, 12 training and 6 test images; "
-        "its 3 validation images are not used; the published set has 37 classes.",
+        "its 3 validation images are not used; the published set has 37 classes and 7,349 images.",
         "Images that are byte for byte both in training and in test (6): beagle_test0.jpg, abyssinian_test0.jpg, "
         "american_bulldog_test0.jpg, beagle_test1.jpg and 2 more.",
     )

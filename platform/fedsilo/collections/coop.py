@@ -46,6 +46,7 @@ class Layout:
         split: CoOp's split file in it.
         own: The files in it that torchvision's split is read from; none where torchvision has no such images.
         beside: Other files that CoOp's split needs.
+        coop_images: How many images CoOp's split has, where it leaves some out; 0: all.
     """
 
     homes: tuple[str, ...]
@@ -53,6 +54,7 @@ class Layout:
     split: str
     own: tuple[str, ...] = ()
     beside: tuple[str, ...] = ()
+    coop_images: int = 0
 
     @property
     def coop(self) -> tuple[str, ...]:
@@ -142,8 +144,10 @@ class CoopSet(Dataset):
         rest = ""
         if lists.unused:
             rest = f"; its {len(lists.unused):,} validation images are not used"
-        if classes != self.card.classes:
-            rest += f"; the published set has {self.card.classes} classes"
+        total = sum(sizes) + len(lists.unused)
+        images = (lists.origin == self.layout.split and self.layout.coop_images) or self.card.images
+        if (classes, total) != (self.card.classes, images):
+            rest += f"; the published set has {self.card.classes} classes and {images:,} images"
         return (
             f"{self.card.name} by {lists.origin}: {classes} classes, {sizes[0]:,} training and {sizes[1]:,} test images"
             f"{rest}."
@@ -175,8 +179,8 @@ class CoopSet(Dataset):
         return Lists(found["train"], found["test"], self.layout.split, found["val"])
 
     def _absent(self, home: Path, files: Sequence[str]) -> list[str]:
-        """Which of some files and of the images' folder are not there."""
-        absent = [name for name in files if name and not (home / name).exists()]
+        """Which of some files and of the images' folder are not there, or are empty."""
+        absent = [name for name in files if not (home / name).exists() or not (home / name).stat().st_size]
         images = self.layout.images
         return [*absent, *([f"{images}/"] if images and not (home / images).is_dir() else [])]
 

@@ -38,7 +38,11 @@ class Sun397(UnsplitCoopSet):
         size="39 GB",
     )
     layout: ClassVar[Layout] = Layout(
-        homes=("sun397", ""), images="SUN397", split="split_zhou_SUN397.json", own=("SUN397/ClassName.txt",)
+        homes=("sun397", ""),
+        images="SUN397",
+        split="split_zhou_SUN397.json",
+        own=("SUN397/ClassName.txt",),
+        coop_images=39_700,
     )
 
     def own_lists(self, home: Path) -> Lists:
