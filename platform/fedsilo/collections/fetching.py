@@ -114,6 +114,7 @@ def _ask(url: str, file: BinaryIO, start: int, told: Told) -> None:
     try:
         response = urllib.request.urlopen(request, timeout=TIMEOUT_S)
     except urllib.error.HTTPError as error:
+        error.close()
         if error.code == 416 and start:  # nothing is left to send: the checksum will tell whether that is right
             if error.headers.get("Content-Range", "").rpartition("/")[2] not in ("", "*", str(start)):
                 file.truncate(0)
