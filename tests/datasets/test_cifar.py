@@ -2,6 +2,8 @@
 
 import hashlib
 import pickle
+import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -112,6 +114,21 @@ def test_a_download_that_fails_is_one_line(root, tmp_path, monkeypatch):
     monkeypatch.setattr("urllib.request.urlopen", offline)
     line = refusal(tmp_path / "nowhere", download=True)
     assert "cifar-100-python.tar.gz: could not be fetched: <urlopen error no route to host>. Try again: it goes" in line
+
+
+def test_damaged_and_missing_files_are_replaced_by_a_download(root, tmp_path, monkeypatch):
+    archive = tmp_path / "served" / "cifar-100-python.tar.gz"
+    archive.parent.mkdir()
+    with tarfile.open(archive, "w:gz") as packed:
+        packed.add(root / "cifar-100-python", "cifar-100-python")
+    (published,) = Cifar100.card.archives
+    md5 = hashlib.md5(archive.read_bytes()).hexdigest()
+    here = replace(published, url=f"file://{archive}", md5=md5)
+    monkeypatch.setattr(Cifar100, "card", replace(Cifar100.card, archives=(here,)))
+    (root / "cifar-100-python" / "test").write_bytes(b"damaged")
+    (root / "cifar-100-python" / "meta").unlink()
+    assert len(Cifar100(str(root), download=True).load(seed=0).test) == 6
+    assert len(Cifar100(str(tmp_path / "new"), download=True).load(seed=0).train) == 12
 
 
 def test_missing_data_is_no_fault_of_the_scenario(tmp_path):

@@ -156,6 +156,14 @@ def test_folders_that_say_the_split_are_heeded(name, pattern, tmp_path):
     assert len(load(name, tmp_path, split="drawn").test) == half // 2
 
 
+def test_validation_images_count_as_training(tmp_path):
+    tree("vlcs", tmp_path, "VLCS/{domain}/{split}/{k}/im{n}.jpg")
+    for domain in (tmp_path / "VLCS").iterdir():
+        (domain / "crossval").mkdir()
+        (domain / "train" / "3").rename(domain / "crossval" / "3")
+    assert codes(load("vlcs", tmp_path).train) == {1: 2 * 5 * 4}
+
+
 @pytest.mark.parametrize("around", ["", "one/two/"])
 @pytest.mark.parametrize("how", ["itself", "zip", "zip below"])
 def test_the_root_may_be_the_folder_itself_or_a_zip(how, around, tmp_path):
