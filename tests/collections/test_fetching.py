@@ -266,6 +266,20 @@ def test_names_that_point_outside_are_refused(name, pack, tmp_path):
     assert not Path("/evil").exists()
 
 
+def test_tars_are_safe_without_python_s_own_filter(tmp_path, monkeypatch):
+    monkeypatch.delattr(tarfile, "data_filter")
+    (tmp_path / "into").mkdir()
+    for name in ("../evil", "/evil"):
+        (tmp_path / "archive").write_bytes(tar({"good": b"g", name: b"e"}))
+        assert f"not a sound archive: '{name}' points outside of it" in outcome(tmp_path / "archive", tmp_path / "into")
+    with tarfile.open(tmp_path / "archive", "w") as archive:
+        link = tarfile.TarInfo("link")
+        link.type, link.linkname = tarfile.SYMTYPE, "/etc"
+        archive.addfile(link)
+    assert "is a link" in outcome(tmp_path / "archive", tmp_path / "into")
+    assert list((tmp_path / "into").iterdir()) == []
+
+
 @pytest.mark.parametrize("place", [40, -20, None])
 @pytest.mark.parametrize("pack", [tar, packed, lambda files: b"rubbish" * 99])
 def test_a_damaged_archive_is_one_line(pack, place, tmp_path):

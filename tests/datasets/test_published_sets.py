@@ -6,6 +6,7 @@ Every image says its label (red), its split (green: 1 train, 2 val, 3 test) and 
 import inspect
 import itertools
 import json
+import os
 from collections import Counter
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +17,7 @@ from PIL import Image
 from scipy.io import savemat
 from torchvision import datasets
 
+from fedsilo.collections.unpacking import unpack
 from fedsilo.contracts import Dataset
 from fedsilo.datasets.oxford_flowers import NAMES as FLOWERS
 from fedsilo.errors import DataError
@@ -41,6 +43,7 @@ CLASSES = {
 }  # fmt: skip
 """Class names as CoOp's files have them, in label order: the first ones of each set."""
 
+DATA = Path(os.environ.get("FEDSILO_DATA", Path(__file__).parents[2].parent / "shared" / "data"))
 EUROSAT = "AnnualCrop Forest HerbaceousVegetation Highway Industrial Pasture PermanentCrop Residential River SeaLake"
 _serial = itertools.count()
 
@@ -339,6 +342,28 @@ def test_every_damaged_file_is_one_line(name, tmp_path):
                 assert str(home) in line
                 assert "\n" not in line
         (home / file).write_bytes(whole)
+
+
+@pytest.mark.parametrize(("file", "list_"), [("trainval.txt", "training"), ("test.txt", "test")])
+def test_a_list_without_an_image_is_told(file, list_, tmp_path):
+    pets(tmp_path)
+    (tmp_path / "oxford-iiit-pet" / "annotations" / file).write_text("# Image CLASS-ID SPECIES BREED ID\n")
+    assert f"the {list_} list of oxford_pets has no image." in refusal("oxford_pets", tmp_path)
+
+
+def test_the_real_caltech_images_are_read_from_torchvision_s_folder(tmp_path):
+    pack = DATA / "caltech101_subset_96px.zip"
+    if not pack.is_file():
+        pytest.skip(f"the real pack {pack.name} is not here; set FEDSILO_DATA to its folder")
+    (tmp_path / "caltech101" / "101_ObjectCategories").mkdir(parents=True)
+    unpack(pack, tmp_path / "caltech101" / "101_ObjectCategories")
+    images = load("caltech101", tmp_path)
+    assert images.classes[:3] == ("leopard", "motorbike", "accordion")
+    assert "airplane" in images.classes
+    assert "; the published set has 100 classes and 8,242 images." in images.notices[0]
+    assert len(images.train) + len(images.test) == 2376
+    whole = load("image_folder", pack)
+    assert sorted(images.train.digests + images.test.digests) == sorted(whole.train.digests + whole.test.digests)
 
 
 @pytest.mark.parametrize("name", CLASSES)

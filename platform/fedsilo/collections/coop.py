@@ -12,19 +12,19 @@ Source: Zhou et al., "Learning to prompt for vision-language models", IJCV 2022,
 from __future__ import annotations
 
 import json
-from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from fedsilo import holdout
 from fedsilo.collections.card import Card, download_problems, root_problems, template_problems
 from fedsilo.collections.rows import Lists, Row, class_names, digests_of, examples, leaks, read, row
 from fedsilo.collections.unpacking import obtain
-from fedsilo.contracts import Dataset, LabelledImages
+from fedsilo.contracts import Dataset, Examples, Indices, LabelledImages
 from fedsilo.errors import DataError
 from fedsilo.fields import key
 from fedsilo.imagefiles.layouts import spoken
@@ -114,15 +114,19 @@ class CoopSet(Dataset):
             ),
         )
 
-    @abstractmethod
     def own_lists(self, home: Path) -> Lists:
-        """Returns the set's own split, from the files that are in its folder. Raises DataError or what reading does."""
+        """Returns the set's own split, from the files that are in its folder; raises whatever reading them raises."""
+        raise DataError(f"{self.card.name}: it has no split but CoOp's. {self.card.get}")
 
-    def drawn(self) -> float:
-        """Returns the part of each class that is held out where the set has no split of its own."""
-        raise NotImplementedError
+    def held_out(self, labels: Indices, digests: Sequence[str], seed: int) -> NDArray[np.bool_]:
+        """Returns which images are held out where no split is published. Raises DataError for a set that has one."""
+        raise DataError(f"data.root: the test list of {self.card.name} has no image. Fetch it again. {self.card.get}")
 
-    def _parts(self, home: Path, lists: Lists, seed: int) -> tuple[Any, list[str]]:
+    def drawing(self) -> str:
+        """Returns what is to be known of images that are held out."""
+        return ""
+
+    def _parts(self, home: Path, lists: Lists, seed: int) -> tuple[tuple[Examples, Examples], list[str]]:
         """Training and test examples, and what should be known of how they were parted."""
         rows = (*lists.train, *lists.test)
         source = FolderSource(str(home / self.layout.images))
@@ -132,13 +136,16 @@ class CoopSet(Dataset):
         labels = np.array([entry.label for entry in rows], dtype=np.int64)
         held, notices = np.arange(len(rows)) >= len(lists.train), []
         if not lists.test:
-            generator = numpy_generator(seed, "holdout")
-            held = holdout.held_out(labels, digests, self.drawn(), generator)
-            notices = [f"{self.card.name} has no published split: test images are drawn by the seed, {self.drawn():g} "
-                       "of each class. They are not CoOp's, whose split file is not there."]  # fmt: skip
-        places = np.flatnonzero(~held), np.flatnonzero(held)
-        parts = tuple(examples(source, [names[i] for i in at], labels[at], [digests[i] for i in at]) for at in places)
-        return parts, notices
+            held = self.held_out(labels, digests, seed)
+            notices = [self.drawing()]
+        if held.all():
+            raise DataError(f"data.root: the training list of {self.card.name} has no image. {self.card.get}")
+
+        def part(places: Indices) -> Examples:
+            chosen = [names[place] for place in places], labels[places], [digests[place] for place in places]
+            return examples(source, *chosen)
+
+        return (part(np.flatnonzero(~held)), part(np.flatnonzero(held))), notices
 
     def _headline(self, lists: Lists, classes: int, sizes: tuple[int, int]) -> str:
         rest = ""
@@ -225,9 +232,16 @@ class UnsplitCoopSet(CoopSet):
         """Returns what is impossible in the fields."""
         return [*CoopSet.problems(self), *holdout.fraction_problems("test_fraction", self.test_fraction)]
 
-    def drawn(self) -> float:
-        """Returns the part of each class that is held out."""
-        return self.test_fraction
+    def held_out(self, labels: Indices, digests: Sequence[str], seed: int) -> NDArray[np.bool_]:
+        """Returns which images are held out, drawn in each class."""
+        return holdout.held_out(labels, digests, self.test_fraction, numpy_generator(seed, "holdout"))
+
+    def drawing(self) -> str:
+        """Returns that it was drawn, which no published number was."""
+        return (
+            f"{self.card.name} has no published split: test images are drawn by the seed, {self.test_fraction:g} of "
+            "each class. They are not CoOp's, whose split file is not there."
+        )
 
 
 def _split_rows(file: Path, split: str) -> tuple[Row, ...]:

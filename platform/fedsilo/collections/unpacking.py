@@ -82,8 +82,7 @@ def unpack(file: Path, into: Path) -> None:
         if zipfile.is_zipfile(file):
             _unzip(file, into)
         else:
-            with tarfile.open(file) as archive:
-                archive.extractall(into, filter="data")
+            _untar(file, into)
     except (
         tarfile.TarError,
         zipfile.BadZipFile,
@@ -95,6 +94,17 @@ def unpack(file: Path, into: Path) -> None:
     ) as error:
         reason = " ".join(str(error).split())[:200]
         raise DataError(f"{file}: not a sound archive: {reason}. Remove it and fetch it again.") from error
+
+
+def _untar(file: Path, into: Path) -> None:
+    with tarfile.open(file) as archive:
+        if hasattr(tarfile, "data_filter"):
+            archive.extractall(into, filter="data")
+            return
+        for member in archive.getmembers():  # the first releases of Python 3.11 have no filters
+            if not (member.isfile() or member.isdir()) or member.name.startswith("/") or ".." in member.name.split("/"):
+                raise tarfile.TarError(f"'{member.name}' points outside of it or is a link")
+        archive.extractall(into)
 
 
 def _unzip(file: Path, into: Path) -> None:

@@ -42,9 +42,12 @@ class RowImages:
     rows: Any
     column: str
 
-    def read(self, i: int) -> bytes:
-        """Returns the bytes of image i. Raises DataError when there are none."""
-        cell = self.rows[i][self.column]
+    def digests(self) -> tuple[str, ...]:
+        """Returns the digest of every image's bytes. Raises DataError when there are none."""
+        cells = (cell for batch in self.rows.iter(256) for cell in batch[self.column])
+        return tuple(digest(self._bytes(cell, i)) for i, cell in enumerate(cells))
+
+    def _bytes(self, cell: Any, i: int) -> bytes:
         try:
             return cell["bytes"] or Path(cell["path"]).read_bytes()
         except (OSError, TypeError) as error:
@@ -53,7 +56,7 @@ class RowImages:
     def __call__(self, i: int) -> Image.Image:
         """Returns image i. Raises DataError when it is broken."""
         try:
-            return decode(self.read(i))
+            return decode(self._bytes(self.rows[i][self.column], i))
         except DataError:
             raise
         except Exception as error:  # decoders raise what they like
@@ -90,7 +93,11 @@ class Huggingface(Dataset):
         """Returns the data. Raises DataError when package, data, split or column is missing."""
         tables = self._tables()
         classes, labels = self._encoded(tables, self.label)
-        domains, places = self._encoded(tables, self.domain) if self.domain else ((self.path,), _zeros(tables))
+        domains, places = (
+            self._encoded(tables, self.domain)
+            if self.domain
+            else ((self.path.rstrip("/").rpartition("/")[2],), _zeros(tables))
+        )
         parts = [
             _examples(table, self.image, *numbers)
             for table, numbers in zip(tables, zip(labels, places, strict=True), strict=True)
@@ -204,7 +211,7 @@ def _zeros(tables: Sequence[Any]) -> list[Indices]:
 
 def _examples(table: Any, column: str, labels: Indices, domains: Indices) -> Examples:
     images = RowImages(table.select_columns([column]), column)
-    return Examples(labels, domains, images, tuple(digest(images.read(i)) for i in range(len(table))))
+    return Examples(labels, domains, images, images.digests())
 
 
 def _halves(examples: Examples, classes: int, fraction: float, generator: np.random.Generator) -> list[Examples]:

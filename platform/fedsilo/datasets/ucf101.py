@@ -12,12 +12,10 @@ https://www.crcv.ucf.edu/data/UCF101.php
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import ClassVar
 
 from fedsilo.collections.card import Card
 from fedsilo.collections.coop import GUIDE, CoopSet, Layout
-from fedsilo.collections.rows import Lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +31,3 @@ class Ucf101(CoopSet):
         get=f"UCF-101-midframes.zip and split_zhou_UCF101.json by CoOp's guide ({GUIDE}), unpacked in ucf101/.",
     )
     layout: ClassVar[Layout] = Layout(("ucf101",), "UCF-101-midframes", "split_zhou_UCF101.json")
-
-    def own_lists(self, home: Path) -> Lists:
-        """Returns no list: there is no other split. Never asked, see `problems`."""
-        raise NotImplementedError
