@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from fedsilo.collections.card import Archive
 from fedsilo.contracts import Dataset
 from fedsilo.datasets.oxford_pets import OxfordPets
+from fedsilo.imagesets.card import Archive
 from fedsilo.registry import find, names
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "data.md"

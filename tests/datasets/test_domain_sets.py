@@ -15,9 +15,9 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fedsilo.collections.naming import in_published_order, plain, positions
 from fedsilo.contracts import Dataset
 from fedsilo.errors import DataError
+from fedsilo.imagesets.naming import in_published_order, plain, positions
 from fedsilo.registry import find, names
 
 DATA = Path(os.environ.get("FEDSILO_DATA", Path(__file__).parents[2].parent / "shared" / "data"))

@@ -17,10 +17,10 @@ from PIL import Image
 from scipy.io import savemat
 from torchvision import datasets
 
-from fedsilo.collections.unpacking import unpack
 from fedsilo.contracts import Dataset
 from fedsilo.datasets.oxford_flowers import NAMES as FLOWERS
 from fedsilo.errors import DataError
+from fedsilo.imagesets.unpacking import unpack
 from fedsilo.registry import find
 
 SPLITS = {"train": (1, 4), "val": (2, 2), "test": (3, 3)}

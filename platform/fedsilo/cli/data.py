@@ -64,7 +64,7 @@ def get(
     replace: Annotated[bool, typer.Option("--replace", help="Also what is there, because it is damaged.")] = False,
 ) -> None:
     """Fetch a data set where its files can be had: resumed where it was interrupted, verified, unpacked."""
-    from fedsilo.collections.unpacking import obtain
+    from fedsilo.imagesets.unpacking import obtain
     from fedsilo.registry import find
 
     card = getattr(find(Dataset, name), "card", None)

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from fedsilo.collections.card import Archive, Card
-from fedsilo.collections.coop import Layout, UnsplitCoopSet, image_rows
-from fedsilo.collections.rows import Lists
+from fedsilo.imagesets.card import Archive, Card
+from fedsilo.imagesets.coop import Layout, UnsplitCoopSet
+from fedsilo.imagesets.rows import Lists, image_rows
 
 URL = "https://data.caltech.edu/records/mzrjq-6wc02/files/caltech-101.zip"
 IMAGES = "101_ObjectCategories"

@@ -13,8 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from fedsilo.collections.card import Card
-from fedsilo.collections.cifar import CifarSet, cifar_archive
+from fedsilo.imagesets.card import Card
+from fedsilo.imagesets.cifar import CifarSet, cifar_archive
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from fedsilo.collections.card import Card
-from fedsilo.collections.cifar import CifarSet, cifar_archive, superclasses
+from fedsilo.imagesets.card import Card
+from fedsilo.imagesets.cifar import CifarSet, cifar_archive, superclasses
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz"
 

@@ -16,11 +16,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from fedsilo.collections.card import Card
-from fedsilo.collections.domain_lists import ListFiles
-from fedsilo.collections.domains import DomainLayout, DomainSet
-from fedsilo.collections.naming import Named, named
 from fedsilo.fields import key
+from fedsilo.imagesets.card import Card
+from fedsilo.imagesets.domain_lists import ListFiles
+from fedsilo.imagesets.domains import DomainLayout, DomainSet
+from fedsilo.imagesets.naming import Named, named
 
 DOMAINS = named("clipart", "infograph", "painting", "quickdraw", "real", "sketch")
 TEN = named("bird", "feather", "headphones", "ice cream", "teapot", "tiger", "whale", "windmill", "wine glass", "zebra")

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from fedsilo.collections.card import Archive, Card
-from fedsilo.collections.coop import Layout, UnsplitCoopSet, image_rows
-from fedsilo.collections.rows import Lists
+from fedsilo.imagesets.card import Archive, Card
+from fedsilo.imagesets.coop import Layout, UnsplitCoopSet
+from fedsilo.imagesets.rows import Lists, image_rows
 
 URL = "https://huggingface.co/datasets/torchgeo/eurosat/resolve/c877bcd43f099cd0196738f714544e355477f3fd/EuroSAT.zip"
 NAMES = (

@@ -20,13 +20,13 @@ import numpy as np
 from PIL import Image
 
 from fedsilo import holdout
-from fedsilo.collections.card import template_problems
-from fedsilo.collections.rows import leaks
 from fedsilo.contracts import Dataset, Examples, Indices, LabelledImages
 from fedsilo.errors import DataError
 from fedsilo.fields import key
 from fedsilo.imagefiles.layouts import spoken
 from fedsilo.imagefiles.reading import decode, digest
+from fedsilo.imagesets.card import template_problems
+from fedsilo.imagesets.rows import leaks
 from fedsilo.seeds import numpy_generator
 
 

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from fedsilo.collections.card import Archive, Card
-from fedsilo.collections.coop import CoopSet, Layout
-from fedsilo.collections.rows import Lists, Row
+from fedsilo.imagesets.card import Archive, Card
+from fedsilo.imagesets.coop import CoopSet, Layout
+from fedsilo.imagesets.rows import Lists, Row
 
 URL = "https://www.robots.ox.ac.uk/~vgg/data/pets/data/"
 

@@ -15,10 +15,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from fedsilo.collections.card import Card
-from fedsilo.collections.domain_lists import ListFiles
-from fedsilo.collections.domains import DomainLayout, DomainSet
-from fedsilo.collections.naming import named
+from fedsilo.imagesets.card import Card
+from fedsilo.imagesets.domain_lists import ListFiles
+from fedsilo.imagesets.domains import DomainLayout, DomainSet
+from fedsilo.imagesets.naming import named
 
 DOMAINS = named("art_painting", "cartoon", "photo", "sketch")
 

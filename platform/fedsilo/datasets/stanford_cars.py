@@ -19,9 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from fedsilo.collections.card import Card
-from fedsilo.collections.coop import CoopSet, Layout
-from fedsilo.collections.rows import Lists, Row, row
+from fedsilo.imagesets.card import Card
+from fedsilo.imagesets.coop import CoopSet, Layout
+from fedsilo.imagesets.rows import Lists, Row, row
 
 META = "devkit/cars_meta.mat"
 ANNOTATIONS = ("devkit/cars_train_annos.mat", "cars_test_annos_withlabels.mat")

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from fedsilo.collections.card import Archive, Card
-from fedsilo.collections.coop import Layout, UnsplitCoopSet, image_rows
-from fedsilo.collections.rows import Lists
+from fedsilo.imagesets.card import Archive, Card
+from fedsilo.imagesets.coop import Layout, UnsplitCoopSet
+from fedsilo.imagesets.rows import Lists, image_rows
 
 URL = "http://vision.princeton.edu/projects/2010/SUN/SUN397.tar.gz"
 

@@ -15,9 +15,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from fedsilo.collections.card import Card
-from fedsilo.collections.domains import DomainLayout, DomainSet
-from fedsilo.collections.naming import named
+from fedsilo.imagesets.card import Card
+from fedsilo.imagesets.domains import DomainLayout, DomainSet
+from fedsilo.imagesets.naming import named
 
 DOMAINS = named("location_100", "location_38", "location_43", "location_46")
 

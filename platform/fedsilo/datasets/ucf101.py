@@ -14,8 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from fedsilo.collections.card import Card
-from fedsilo.collections.coop import GUIDE, CoopSet, Layout
+from fedsilo.imagesets.card import Card
+from fedsilo.imagesets.coop import GUIDE, CoopSet, Layout
 
 
 @dataclass(frozen=True, slots=True)

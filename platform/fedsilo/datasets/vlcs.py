@@ -14,9 +14,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from fedsilo.collections.card import Card
-from fedsilo.collections.domains import DomainLayout, DomainSet
-from fedsilo.collections.naming import named
+from fedsilo.imagesets.card import Card
+from fedsilo.imagesets.domains import DomainLayout, DomainSet
+from fedsilo.imagesets.naming import named
 
 DOMAINS = named(("Caltech101", "caltech"), "LabelMe", ("SUN09", "sun"), ("VOC2007", "pascal"))
 

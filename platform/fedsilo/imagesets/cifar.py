@@ -19,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fedsilo.collections.card import Archive, Card, root_problems, template_problems
-from fedsilo.collections.unpacking import obtain
 from fedsilo.contracts import Dataset, Examples, LabelledImages
 from fedsilo.errors import DataError
 from fedsilo.fields import key
 from fedsilo.imagefiles.sources import expand
+from fedsilo.imagesets.card import Archive, Card, root_problems, template_problems
+from fedsilo.imagesets.unpacking import obtain
 
 HOME = "https://www.cs.toronto.edu/~kriz/cifar.html"
 

@@ -14,9 +14,9 @@ import zipfile
 import zlib
 from pathlib import Path
 
-from fedsilo.collections.card import Archive
-from fedsilo.collections.fetching import Told, fetch, untold
 from fedsilo.errors import DataError
+from fedsilo.imagesets.card import Archive
+from fedsilo.imagesets.fetching import Told, fetch, untold
 
 PACKED = (".tar.gz", ".tgz", ".tar", ".zip")
 

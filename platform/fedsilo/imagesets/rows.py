@@ -52,6 +52,27 @@ def row(path: Any, label: Any, name: Any) -> Row:
     return Row(path, label, name)
 
 
+def image_rows(folder: Path, classes: Sequence[tuple[str, str]]) -> tuple[Row, ...]:
+    """Returns a row for every image of some class folders, in sorted order.
+
+    Args:
+        folder: The folder that holds them.
+        classes: Name of each class's folder, and the class's name, in label order.
+
+    Raises:
+        FileNotFoundError: A class has no folder or no image; all such are named.
+    """
+    found = [sorted((folder / path).glob("*.jpg")) for path, _ in classes]
+    lacking = [path for (path, _), files in zip(classes, found, strict=True) if not files]
+    if lacking:
+        raise FileNotFoundError(f"no image of {', '.join(lacking)} in {folder}")
+    return tuple(
+        Row(f"{path}/{file.name}", label, name)
+        for label, ((path, name), files) in enumerate(zip(classes, found, strict=True))
+        for file in files
+    )
+
+
 def read(file: Path, parse: Callable[[Path], Value], what: str, get: str) -> Value:
     """Returns what a file of annotations holds.
 

@@ -8,14 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from fedsilo import holdout
-from fedsilo.collections.domain_tree import Placed
-from fedsilo.collections.naming import Named, in_published_order, plain, positions
-from fedsilo.collections.rows import digests_of, examples, leaks
 from fedsilo.contracts import Examples, Indices
 from fedsilo.errors import DataError
 from fedsilo.imagefiles.layouts import TEST, TRAIN, spoken
 from fedsilo.imagefiles.sources import Source
 from fedsilo.imagefiles.survey import listed
+from fedsilo.imagesets.domain_tree import Placed
+from fedsilo.imagesets.naming import Named, in_published_order, plain, positions
+from fedsilo.imagesets.rows import digests_of, examples, leaks
 
 
 @dataclass(frozen=True, slots=True)

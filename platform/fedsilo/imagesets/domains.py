@@ -11,15 +11,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fedsilo import holdout
-from fedsilo.collections.card import Card, root_problems, template_problems
-from fedsilo.collections.domain_lists import ListFiles, by_lists, lines
-from fedsilo.collections.domain_sorting import Holding, Sorting, by_folders, gaps, parted
-from fedsilo.collections.domain_tree import Placed, locate, place
-from fedsilo.collections.naming import Named, plain, positions
 from fedsilo.contracts import Dataset, LabelledImages
 from fedsilo.errors import DataError
 from fedsilo.fields import key
 from fedsilo.imagefiles.sources import Listing, Member, Source
+from fedsilo.imagesets.card import Card, root_problems, template_problems
+from fedsilo.imagesets.domain_lists import ListFiles, by_lists, lines
+from fedsilo.imagesets.domain_sorting import Holding, Sorting, by_folders, gaps, parted
+from fedsilo.imagesets.domain_tree import Placed, locate, place
+from fedsilo.imagesets.naming import Named, plain, positions
 from fedsilo.seeds import numpy_generator
 
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from fedsilo.collections.domain_sorting import Sorting
-from fedsilo.collections.domain_tree import Placed
-from fedsilo.collections.naming import Named, plain, positions
 from fedsilo.errors import DataError
 from fedsilo.imagefiles.layouts import TEST, TRAIN, spoken
 from fedsilo.imagefiles.sources import Member, Source
 from fedsilo.imagefiles.survey import listed
+from fedsilo.imagesets.domain_sorting import Sorting
+from fedsilo.imagesets.domain_tree import Placed
+from fedsilo.imagesets.naming import Named, plain, positions
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,10 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from fedsilo.collections.naming import plain
 from fedsilo.errors import DataError
 from fedsilo.imagefiles.layouts import SUFFIXES, TEST, TRAIN
 from fedsilo.imagefiles.sources import FolderSource, Member, Source, ZipSource, expand, open_source
+from fedsilo.imagesets.naming import plain
 
 SPLITS = {
     **dict.fromkeys(("train", "training", "trainimages", "crossval", "val", "validation"), TRAIN),

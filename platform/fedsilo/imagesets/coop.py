@@ -21,14 +21,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedsilo import holdout
-from fedsilo.collections.card import Card, download_problems, root_problems, template_problems
-from fedsilo.collections.rows import Lists, Row, class_names, digests_of, examples, leaks, read, row
-from fedsilo.collections.unpacking import obtain
 from fedsilo.contracts import Dataset, Examples, Indices, LabelledImages
 from fedsilo.errors import DataError
 from fedsilo.fields import key
 from fedsilo.imagefiles.layouts import spoken
 from fedsilo.imagefiles.sources import FolderSource, expand
+from fedsilo.imagesets.card import Card, download_problems, root_problems, template_problems
+from fedsilo.imagesets.rows import Lists, Row, class_names, digests_of, examples, leaks, read, row
+from fedsilo.imagesets.unpacking import obtain
 from fedsilo.seeds import numpy_generator
 
 GUIDE = "https://github.com/KaiyangZhou/CoOp/blob/main/DATASETS.md"
@@ -254,24 +254,3 @@ def _split_rows(file: Path, split: str) -> tuple[Row, ...]:
     if not rows and split != "val":
         raise DataError(f"{file}: its list '{split}' is empty. {AGAIN}")
     return rows
-
-
-def image_rows(folder: Path, classes: Sequence[tuple[str, str]]) -> tuple[Row, ...]:
-    """Returns a row for every image of some class folders, in sorted order.
-
-    Args:
-        folder: The folder that holds them.
-        classes: Name of each class's folder, and the class's name, in label order.
-
-    Raises:
-        FileNotFoundError: A class has no folder or no image; all such are named.
-    """
-    found = [sorted((folder / path).glob("*.jpg")) for path, _ in classes]
-    lacking = [path for (path, _), files in zip(classes, found, strict=True) if not files]
-    if lacking:
-        raise FileNotFoundError(f"no image of {', '.join(lacking)} in {folder}")
-    return tuple(
-        Row(f"{path}/{file.name}", label, name)
-        for label, ((path, name), files) in enumerate(zip(classes, found, strict=True))
-        for file in files
-    )

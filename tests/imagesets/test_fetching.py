@@ -13,11 +13,11 @@ from pathlib import Path
 
 import pytest
 
-from fedsilo.collections import fetching
-from fedsilo.collections.card import Archive
-from fedsilo.collections.fetching import fetch
-from fedsilo.collections.unpacking import obtain, unpack
 from fedsilo.errors import DataError
+from fedsilo.imagesets import fetching
+from fedsilo.imagesets.card import Archive
+from fedsilo.imagesets.fetching import fetch
+from fedsilo.imagesets.unpacking import obtain, unpack
 
 BODY = bytes(range(256)) * 4000
 MD5 = hashlib.md5(BODY).hexdigest()
