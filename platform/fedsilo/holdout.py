@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
+from numpy.typing import NDArray
 
 from fedsilo.contracts import Indices
 
@@ -30,3 +33,23 @@ def stratified(cells: Indices, fraction: float, generator: np.random.Generator) 
         size = min(max(1, int(len(members) * fraction + 0.5)), len(members) - 1)
         held[generator.permutation(members)[:size]] = True
     return np.flatnonzero(~held), np.flatnonzero(held)
+
+
+def held_out(
+    cells: Indices, digests: Sequence[str], fraction: float, generator: np.random.Generator
+) -> NDArray[np.bool_]:
+    """Returns which of n images are held out, drawn as `stratified` does; copies of one image stay on one side.
+
+    Args:
+        cells: (n,) group of each image; a copy counts in the group of the first of its kind.
+        digests: (n,) digest of each image.
+        fraction: Part of each group that is held out, in (0, 1).
+        generator: Where the draws come from.
+    """
+    first: dict[str, int] = {}
+    for position, digest in enumerate(digests):
+        first.setdefault(digest, position)
+    originals = np.array(list(first.values()), dtype=np.int64)
+    _, drawn = stratified(cells[originals], fraction, generator)
+    test = {digests[position] for position in originals[drawn]}
+    return np.array([digest in test for digest in digests], dtype=bool)

@@ -2,13 +2,16 @@
 
 import hashlib
 import pickle
+import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from torchvision import datasets
 
-from fedsilo.datasets.cifar import Cifar
+from fedsilo.datasets.cifar10 import Cifar10
+from fedsilo.datasets.cifar100 import Cifar100
 from fedsilo.errors import DataError
 
 COARSE = [3, 1, 0, 2, 1, 3]
@@ -56,7 +59,7 @@ def root(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_every_image_stands_with_its_label(root):
-    images = Cifar("cifar100", str(root)).load(seed=0)
+    images = Cifar100(str(root)).load(seed=0)
     assert images.classes == ("apple", "aquarium fish", "baby", "bear", "beaver", "bed")
     assert (len(images.train), len(images.test)) == (12, 6)
     for split, salt in ((images.train, 5), (images.test, 4)):
@@ -66,7 +69,7 @@ def test_every_image_stands_with_its_label(root):
 
 
 def test_the_batches_of_the_small_set_are_joined_in_order(root):
-    images = Cifar("cifar10", str(root)).load(seed=0)
+    images = Cifar10(str(root)).load(seed=0)
     assert images.classes == ("airplane", "automobile")
     assert [images.train.fetch(i).getpixel((0, 0)) for i in (0, 5, 19)] == [(1, 0, 0), (0, 1, 1), (1, 3, 4)]
     assert len(images.test) == 4
@@ -74,19 +77,19 @@ def test_the_batches_of_the_small_set_are_joined_in_order(root):
 
 
 def test_each_class_has_the_superclass_of_its_images(root):
-    assert Cifar("cifar100", str(root)).load(seed=0).groups == tuple(COARSE)
+    assert Cifar100(str(root)).load(seed=0).groups == tuple(COARSE)
 
 
 def test_digests_tell_images_apart_and_images_survive_pickling(root):
-    split = Cifar("cifar100", str(root)).load(seed=0).train
+    split = Cifar100(str(root)).load(seed=0).train
     assert len(set(split.digests)) == 12
-    assert split.digests == Cifar("cifar100", str(root)).load(seed=1).train.digests
+    assert split.digests == Cifar100(str(root)).load(seed=1).train.digests
     assert pickle.loads(pickle.dumps(split)).fetch(7).tobytes() == split.fetch(7).tobytes()
 
 
 def refusal(root: Path, **keys) -> str:
     with pytest.raises(DataError) as caught:
-        Cifar("cifar100", str(root), **keys).load(seed=0)
+        Cifar100(str(root), **keys).load(seed=0)
     assert "\n" not in str(caught.value)
     return str(caught.value)
 
@@ -105,13 +108,29 @@ def test_what_is_missing_or_damaged_is_one_line(root, tmp_path):
 
 
 def test_a_download_that_fails_is_one_line(root, tmp_path, monkeypatch):
-    def offline(self):
+    def offline(*arguments, **options):
         raise OSError("<urlopen error\n no route to host>")
 
-    monkeypatch.setattr(datasets.CIFAR100, "download", offline)
-    assert "could not be fetched into" in refusal(tmp_path / "nowhere", download=True)
+    monkeypatch.setattr("urllib.request.urlopen", offline)
+    line = refusal(tmp_path / "nowhere", download=True)
+    assert "cifar-100-python.tar.gz: could not be fetched: <urlopen error no route to host>. Try again: it goes" in line
+
+
+def test_damaged_and_missing_files_are_replaced_by_a_download(root, tmp_path, monkeypatch):
+    archive = tmp_path / "served" / "cifar-100-python.tar.gz"
+    archive.parent.mkdir()
+    with tarfile.open(archive, "w:gz") as packed:
+        packed.add(root / "cifar-100-python", "cifar-100-python")
+    (published,) = Cifar100.card.archives
+    md5 = hashlib.md5(archive.read_bytes()).hexdigest()
+    here = replace(published, url=f"file://{archive}", md5=md5)
+    monkeypatch.setattr(Cifar100, "card", replace(Cifar100.card, archives=(here,)))
+    (root / "cifar-100-python" / "test").write_bytes(b"damaged")
+    (root / "cifar-100-python" / "meta").unlink()
+    assert len(Cifar100(str(root), download=True).load(seed=0).test) == 6
+    assert len(Cifar100(str(tmp_path / "new"), download=True).load(seed=0).train) == 12
 
 
 def test_missing_data_is_no_fault_of_the_scenario(tmp_path):
-    assert Cifar(root=str(tmp_path / "nowhere")).problems() == []
-    assert [line.split(":")[0] for line in Cifar(root="", template="x").problems()] == ["root", "template"]
+    assert Cifar10(root=str(tmp_path / "nowhere")).problems() == []
+    assert [line.split(":")[0] for line in Cifar10(root="", template="x").problems()] == ["root", "template"]

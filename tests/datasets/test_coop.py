@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fedsilo.datasets.coop import COLLECTIONS, Coop
+from fedsilo.datasets.oxford_pets import OxfordPets
 from fedsilo.errors import DataError
 
-PETS = COLLECTIONS["oxford_pets"]
+PETS = OxfordPets.layout
 NAMES = ["abyssinian", "american_bulldog", "beagle"]
 
 
@@ -43,13 +43,13 @@ def root(tmp_path: Path) -> Path:
 
 
 def write(root: Path, content: object) -> None:
-    folder = root / PETS.folder
+    folder = root / PETS.homes[0]
     (folder / PETS.images).mkdir(parents=True, exist_ok=True)
     (folder / PETS.split).write_text(content if isinstance(content, str) else json.dumps(content))
 
 
 def load(root: Path, **keys):
-    return Coop(collection="oxford_pets", root=str(root), **keys).load(seed=0)
+    return OxfordPets(root=str(root), **keys).load(seed=0)
 
 
 def test_every_image_stands_with_its_label_and_name(root):
@@ -63,7 +63,9 @@ def test_every_image_stands_with_its_label_and_name(root):
             assert split.fetch(i).getpixel((3, 3)) == colour(split.labels[i], i)
     assert images.notices == (
         "oxford_pets by split_zhou_OxfordPets.json: 3 classes, 12 training and 6 test images; "
-        "its 3 validation images are not used.",
+        "its 3 validation images are not used; the published set has 37 classes and 7,349 images.",
+        "Images that are byte for byte both in training and in test (6): beagle_test0.jpg, abyssinian_test0.jpg, "
+        "american_bulldog_test0.jpg, beagle_test1.jpg and 2 more.",
     )
 
 
@@ -75,20 +77,6 @@ def test_digests_come_from_the_bytes_and_images_survive_pickling(root):
 
 def test_the_template_can_be_changed(root):
     assert load(root, template="{}!").template == "{}!"
-
-
-def test_every_set_lies_where_its_users_have_it():
-    assert {name: (where.folder, where.images, where.split) for name, where in COLLECTIONS.items()} == {
-        "caltech101": ("caltech-101", "101_ObjectCategories", "split_zhou_Caltech101.json"),
-        "dtd": ("dtd", "images", "split_zhou_DescribableTextures.json"),
-        "eurosat": ("eurosat", "2750", "split_zhou_EuroSAT.json"),
-        "food101": ("food-101", "images", "split_zhou_Food101.json"),
-        "oxford_flowers": ("oxford_flowers", "jpg", "split_zhou_OxfordFlowers.json"),
-        "oxford_pets": ("oxford_pets", "images", "split_zhou_OxfordPets.json"),
-        "stanford_cars": ("stanford_cars", "", "split_zhou_StanfordCars.json"),
-        "sun397": ("sun397", "SUN397", "split_zhou_SUN397.json"),
-        "ucf101": ("ucf101", "UCF-101-midframes", "split_zhou_UCF101.json"),
-    }
 
 
 def refusal(root: Path) -> str:
@@ -107,9 +95,14 @@ def test_a_missing_folder_is_one_line_with_where_it_should_be(tmp_path):
 
 def test_a_missing_split_file_and_missing_images_are_named_together(root, tmp_path):
     (tmp_path / "oxford_pets" / PETS.split).rename(tmp_path / "elsewhere.json")
-    assert "oxford_pets lacks split_zhou_OxfordPets.json. " in refusal(root)
+    assert (
+        "oxford_pets lacks split_zhou_OxfordPets.json (or, for torchvision's split, annotations/trainval.txt, "
+        "annotations/test.txt). " in refusal(root)
+    )
     (tmp_path / "oxford_pets" / "images").rename(tmp_path / "elsewhere")
-    assert "oxford_pets lacks split_zhou_OxfordPets.json and images/. " in refusal(root)
+    assert "oxford_pets lacks split_zhou_OxfordPets.json and images/ (or, for torchvision's" in refusal(root)
+    with pytest.raises(DataError, match=r"oxford_pets lacks split_zhou_OxfordPets.json and images/\. "):
+        load(root, split="coop")
 
 
 def test_absent_images_are_counted_and_some_are_named(root):
@@ -156,5 +149,5 @@ def test_a_split_file_that_is_none_is_one_line(content, words, tmp_path):
 
 
 def test_missing_data_is_no_fault_of_the_scenario(tmp_path):
-    assert Coop(root=str(tmp_path / "nowhere")).problems() == []
-    assert [line.split(":")[0] for line in Coop(root="", template="x").problems()] == ["root", "template"]
+    assert OxfordPets(root=str(tmp_path / "nowhere")).problems() == []
+    assert [line.split(":")[0] for line in OxfordPets(root="", template="x").problems()] == ["root", "template"]

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from fedsilo import __version__
-from fedsilo.cli import auditing, budgeting, cache, comparing, doctor, looking, running, writing
+from fedsilo.cli import auditing, budgeting, cache, comparing, data, doctor, looking, running, writing
 
 app = typer.Typer(
     name="fedsilo",
@@ -45,3 +45,4 @@ app.command()(writing.predict)
 app.command()(writing.new)
 app.command()(doctor.doctor)
 app.add_typer(cache.app, name="cache")
+app.add_typer(data.app, name="data")

@@ -13,7 +13,7 @@ from fedsilo import holdout
 from fedsilo.contracts import Dataset, Examples, LabelledImages
 from fedsilo.errors import DataError
 from fedsilo.fields import key
-from fedsilo.imagefiles.layouts import EXPECTED, LAYOUTS, TEST, TRAIN, Tree, arrange
+from fedsilo.imagefiles.layouts import EXPECTED, LAYOUTS, TEST, TRAIN, Tree, arrange, spoken
 from fedsilo.imagefiles.reading import FileImages
 from fedsilo.imagefiles.sources import Source, expand, open_source
 from fedsilo.imagefiles.survey import Usable, listed, remarks, survey
@@ -90,19 +90,14 @@ class ImageFolder(Dataset):
         raise DataError(f"data.root: '{self.root}': {lack}. {' '.join(notices)} {EXPECTED}.")
 
 
-def spoken(folder: str) -> str:
-    """The name of a class as it is written into a prompt."""
-    return " ".join(folder.replace("_", " ").split()) or folder
-
-
 def _with_test(images: Sequence[Usable], fraction: float, generator: np.random.Generator) -> list[Usable]:
     """The images with a split, drawn in each class of each domain; copies of one image stay on one side."""
     places = _numbers(dict.fromkeys(image.place for image in images))
-    originals = list({image.digest: image for image in reversed(images)}.values())[::-1]
-    cells = np.array([places[image.place] for image in originals], dtype=np.int64)
-    test = {originals[position].digest for position in holdout.stratified(cells, fraction, generator)[1]}
+    cells = np.array([places[image.place] for image in images], dtype=np.int64)
+    held = holdout.held_out(cells, [image.digest for image in images], fraction, generator)
     return [
-        replace(image, place=replace(image.place, split=TEST if image.digest in test else TRAIN)) for image in images
+        replace(image, place=replace(image.place, split=TEST if test else TRAIN))
+        for image, test in zip(images, held, strict=True)
     ]
 
 

@@ -172,3 +172,8 @@ def _place(folders: tuple[str, ...], depth: int, layout: str, splits: dict[str, 
     if folders[0] not in splits:
         return None
     return Place(splits[folders[0]], folders[1] if depth == 3 else "", folders[-1])
+
+
+def spoken(folder: str) -> str:
+    """The name of a class as it is written into a prompt, from that of its folder."""
+    return " ".join(folder.replace("_", " ").split()) or folder

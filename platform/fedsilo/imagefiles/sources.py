@@ -56,6 +56,10 @@ class Source(Protocol):
         """Returns the bytes of one file. Raises OSError, ValueError or another error of the archive."""
         ...
 
+    def size(self, name: str) -> int:
+        """Returns the bytes that one file takes where it lies. Raises OSError or KeyError."""
+        ...
+
 
 def expand(root: str) -> Path:
     """The absolute path of a folder or archive; ~ is the home folder, other paths start at the current folder."""
@@ -106,6 +110,10 @@ class FolderSource:
         """Returns the bytes of one file. Raises OSError."""
         return Path(self.root, name).read_bytes()
 
+    def size(self, name: str) -> int:
+        """Returns the bytes that one file takes. Raises OSError."""
+        return Path(self.root, name).stat().st_size
+
 
 @dataclass(frozen=True, slots=True)
 class ZipSource:
@@ -143,6 +151,10 @@ class ZipSource:
     def read(self, name: str) -> bytes:
         """Returns the bytes of one file. Raises OSError, zipfile.BadZipFile or RuntimeError (encrypted)."""
         return self._archive().read(name)
+
+    def size(self, name: str) -> int:
+        """Returns the bytes that one file takes in the archive. Raises OSError or KeyError."""
+        return self._archive().getinfo(name).compress_size
 
     def _archive(self) -> zipfile.ZipFile:
         found = os.stat(self.path)

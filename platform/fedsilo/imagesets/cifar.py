@@ -1,10 +1,7 @@
-"""CIFAR-10 and CIFAR-100: 60,000 photographs of 32 x 32 pixels, read by torchvision from the files people have.
+"""CIFAR's files, read by torchvision, which compares the md5 of every file before it is unpickled.
 
-    <root>/cifar-10-batches-py/     data_batch_1 to 5, test_batch, batches.meta
-    <root>/cifar-100-python/        train, test, meta
-
-torchvision compares the md5 of every file before it is unpickled. The prompt papers normalise these images by CIFAR's
-own mean and deviation; here they are prepared as the model was trained, like all others.
+The prompt papers normalise these images by CIFAR's own mean and deviation; here they are prepared as the model was
+trained, like all others.
 
 Source: Krizhevsky, "Learning multiple layers of features from tiny images", 2009.
 """
@@ -16,7 +13,7 @@ import pickle
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,6 +23,8 @@ from fedsilo.contracts import Dataset, Examples, LabelledImages
 from fedsilo.errors import DataError
 from fedsilo.fields import key
 from fedsilo.imagefiles.sources import expand
+from fedsilo.imagesets.card import Archive, Card, root_problems, template_problems
+from fedsilo.imagesets.unpacking import obtain
 
 HOME = "https://www.cs.toronto.edu/~kriz/cifar.html"
 
@@ -50,59 +49,64 @@ class PixelImages:
 
 
 @dataclass(frozen=True, slots=True)
-class Cifar(Dataset):
-    """CIFAR-10 or CIFAR-100 with their own train and test splits; CIFAR-100 with its 20 superclasses."""
+class CifarSet(Dataset):
+    """One of the two, with its own train and test split."""
 
-    collection: str = key("cifar10", "Which of the two.", "cifar10", "cifar100")
-    root: str = key(
-        "data", "Folder that holds cifar-10-batches-py or cifar-100-python; ~ is the home folder, else from here."
-    )
+    card: ClassVar[Card]
+    torchvision: ClassVar[str]  # the name of torchvision's class
+
+    root: str = key("data", "Folder that holds the set's folder; ~ is the home folder, else from the current one.")
     download: bool = key(False, "Fetch what is missing (170 MB) into the root.")
     template: str = key("a photo of a {}.", "Prompt of the zero-shot row, with {} for the class.")
 
     def problems(self) -> list[str]:
         """Returns what is impossible in the fields; whether the files are there is seen when they are loaded."""
-        problems = [] if self.root else ["root: missing. Give the folder that holds the data."]
-        if "{}" not in self.template:
-            problems.append(f"template: must have {{}} where the class goes, got '{self.template}'.")
-        return problems
+        return [*root_problems(self.root), *template_problems(self.template or "none")]
 
     def load(self, seed: int) -> LabelledImages:
         """Returns the data; nothing is drawn. Raises DataError when files are missing, damaged or out of reach."""
-        train, test = self._read(train=True), self._read(train=False)
+        kind = self._kind()
+        train, test = self._read(kind, train=True), self._read(kind, train=False)
         return LabelledImages(
             classes=tuple(name.replace("_", " ") for name in train.classes),
-            domains=(self.collection,),
+            domains=(self.card.name,),
             template=self.template,
             train=_examples(train),
             test=_examples(test),
-            groups=_superclasses(test) if self.collection == "cifar100" else (),
+            groups=self.groups_of(test),
         )
 
-    def _read(self, train: bool) -> Any:
-        """One split, as torchvision's data set."""
+    def groups_of(self, split: Any) -> tuple[int, ...]:
+        """Returns the superclass of each class; empty where the set has none. `split` is torchvision's data set."""
+        return ()
+
+    def _kind(self) -> Any:
         # Imported where it is used: clients never need it.
         from torchvision import datasets
 
-        kind = {"cifar10": datasets.CIFAR10, "cifar100": datasets.CIFAR100}[self.collection]
+        return getattr(datasets, self.torchvision)
+
+    def _read(self, kind: Any, train: bool) -> Any:
+        """One split, as torchvision's data set."""
         root = expand(self.root)
         try:
-            # The files were pickled by a numpy so old that new ones remark upon it.
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore", np.exceptions.VisibleDeprecationWarning)
-                return kind(root, train=train, download=self.download)
-        except Exception as error:  # a download meets whatever network and archive raise
-            raise DataError(self._explanation(kind, root, error)) from error
+            return _opened(kind, root, train)
+        except Exception as error:  # what torchvision and a damaged file raise
+            if not self.download:
+                raise DataError(self._explanation(kind, root)) from error
+        obtain(self.card.archives, root, replace=True)
+        try:
+            return _opened(kind, root, train)
+        except Exception as error:
+            raise DataError(self._explanation(kind, root)) from error
 
-    def _explanation(self, kind: Any, root: Path, error: Exception) -> str:
+    def _explanation(self, kind: Any, root: Path) -> str:
         """Why the data cannot be had, and what to do, in one line."""
         folder = root / kind.base_folder
-        fetch = f"Unpack {kind.filename} ({HOME}) into the root, or set data.root or data.download=true."
-        if self.download:
-            reason = " ".join(str(error).split())[:200]
-            return (
-                f"data.root: {kind.filename} could not be fetched into {root}: {reason}. Go online, or unpack it there."
-            )
+        fetch = (
+            f"Unpack {kind.filename} ({HOME}) into the root, or set data.root, or fetch it (170 MB): "
+            f"fedsilo data get {self.card.name} --root {self.root}, or data.download=true."
+        )
         if not folder.is_dir():
             return f"data.root: there is no folder '{kind.base_folder}' in '{self.root}' (looked for {folder}). {fetch}"
         names = [name for name, _ in (*kind.train_list, *kind.test_list)] + [kind.meta["filename"]]
@@ -111,14 +115,26 @@ class Cifar(Dataset):
         return f"data.root: {folder} {what}. {fetch}"
 
 
+def _opened(kind: Any, root: Path, train: bool) -> Any:
+    # The files were pickled by a numpy so old that new ones remark upon it.
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", np.exceptions.VisibleDeprecationWarning)
+        return kind(root, train=train)
+
+
+def cifar_archive(url: str, md5: str, folder: str, files: tuple[str, ...]) -> Archive:
+    """Returns the archive of a set: its folder's files, which are replaced one by one when they are damaged."""
+    return Archive(url, "", tuple(f"{folder}/{name}" for name in files), md5)
+
+
 def _examples(split: Any) -> Examples:
     fetch = PixelImages(np.ascontiguousarray(split.data))
     labels = np.array(split.targets, dtype=np.int64)
     return Examples(labels=labels, domains=np.zeros_like(labels), fetch=fetch, digests=fetch.digests())
 
 
-def _superclasses(split: Any) -> tuple[int, ...]:
-    """(100,) superclass of each class; torchvision does not read them, so the file it has verified is opened again."""
+def superclasses(split: Any) -> tuple[int, ...]:
+    """Returns the (100,) superclass of each class, from the file that torchvision has verified."""
     ((name, _),) = split.test_list
     with Path(split.root, split.base_folder, name).open("rb") as file:
         content = pickle.load(file, encoding="latin1")
