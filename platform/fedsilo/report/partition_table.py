@@ -37,7 +37,7 @@ class Measured:
 
 def partition_table(manifest: Manifest) -> Table:
     """Returns who holds what: sizes, domain and the largest classes of each client, or of the largest and smallest."""
-    table = Table(title=f"partition {manifest.sha256[:12]}", title_justify="left")
+    table = Table(title="who holds what", title_justify="left")
     for title in ("client", "domain", "train", "test", "classes", "most of"):
         table.add_column(title, justify="left" if title in ("domain", "most of") else "right")
     clients = list(manifest.clients)
