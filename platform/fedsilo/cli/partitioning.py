@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -22,6 +23,9 @@ from fedsilo.report.partition_table import (
     scores_table,
     sizes_line,
 )
+
+if TYPE_CHECKING:
+    from fedsilo.scenario.sections import Scenario
 
 What = Annotated[
     list[str],
@@ -54,16 +58,21 @@ def partition(
 
     Several scenarios are compared: which clients are more unlike each other, and in what.
     """
-    files = [Path(word) for word in what if "=" not in word]
-    changes = [word for word in what if "=" in word]
+    from fedsilo.scenario.reading import read
+
+    files = [Path(word) for word in what if "=" not in word or Path(word).is_file()]
+    changes = [word for word in what if Path(word) not in files]
     if not files:
         raise ScenarioError("partition: no scenario file among the arguments. Give one, or several to compare.")
+    scenarios = [read(file, changes) for file in files]
+    folder = out or (Path("partitions") / scenarios[0].name if len(files) == 1 else Path("partitions"))
+    _refuse_unwritable(folder)
     limit = images if features else 0
-    found = [_Split.of(file, changes, limit, quiet or json) for file in files]
+    found = [_Split.of(scenario, limit, quiet or json) for scenario in scenarios]
     if len(found) == 1:
-        _one(found[0], out or Path("partitions") / found[0].measured.name, json)
+        _one(found[0], folder, json)
     else:
-        _several(found, out or Path("partitions"), json)
+        _several(found, folder, json)
 
 
 class _Split:
@@ -73,19 +82,17 @@ class _Split:
         self.measured, self.notices = measured, notices
 
     @classmethod
-    def of(cls, file: Path, changes: Sequence[str], limit: int, quiet: bool) -> _Split:
-        """Splits what a scenario file says, and measures it by at most `limit` images; by labels only if that is 0."""
+    def of(cls, scenario: Scenario, limit: int, quiet: bool) -> _Split:
+        """Splits what a scenario says, and measures it by at most `limit` images; by labels only if that is 0."""
         from fedsilo.picturing import picture
         from fedsilo.preparation import partition_of
-        from fedsilo.scenario.reading import read
 
-        checked = read(file, changes)
-        images, manifest = partition_of(checked)
+        images, manifest = partition_of(scenario)
         pictured = None
         if limit:
             with live(0, quiet) as listener:
-                pictured = picture(checked, images, manifest, limit, listener.progress)
-        measured = Measured(checked.name, manifest, measure(manifest, pictured, "--no-features"))
+                pictured = picture(scenario, images, manifest, limit, listener.progress)
+        measured = Measured(scenario.name, manifest, measure(manifest, pictured, "--no-features"))
         return cls(measured, [*images.notices, *measured.scores.notes])
 
     def write(self, folder: Path) -> None:
@@ -161,6 +168,15 @@ def _distinct(names: Sequence[str]) -> list[str]:
         name if name not in names[:place] else f"{name}-{names[: place + 1].count(name)}"
         for place, name in enumerate(names)
     ]
+
+
+def _refuse_unwritable(folder: Path) -> None:
+    """Raises RunError before any work when a folder cannot be made or written; makes nothing."""
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if not there.is_dir():
+        raise RunError(f"{folder}: cannot be made: {there} is not a folder. Choose another --out.")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise RunError(f"{folder}: cannot be made: {there} may not be written. Choose another --out.")
 
 
 def _make(folder: Path) -> None:

@@ -30,7 +30,10 @@ from fedsilo.heterogeneity.sampling import sample_pairs
 from fedsilo.seeds import derive, numpy_generator
 
 TRANSPORTED_PAIRS = 300
-"""Pairs of an earth mover's distance between labels: all of 25 clients."""
+"""Pairs of an earth mover's distance between labels: all of 25 clients; fewer for more than 100 classes."""
+
+LARGE = 1_000_000
+"""Entries of a table of counts beyond which it is dealt `EXACT_DEALS` times only."""
 
 
 def measure_labels(counts: Counts, numbers: Indices, seed: int) -> Part:
@@ -48,7 +51,8 @@ def measure_labels(counts: Counts, numbers: Indices, seed: int) -> Part:
         return np.array([labels.label_shift(dealt).mean(), between, labels.mean_total_variation(dealt)])
 
     names = ("label_shift", "label_distance", "label_total_variation")
-    draws = redealt_counts(measured, counts, DEALS, derive(seed, "labels dealt at random"))
+    deals = DEALS if counts.size <= LARGE else EXACT_DEALS
+    draws = redealt_counts(measured, counts, deals, derive(seed, "labels dealt at random"))
     between = table("label_distance", numbers, pairs, labels.label_distances(counts, pairs))
     return Part(scored(names, measured(counts), draws), (between,))
 
@@ -62,7 +66,8 @@ def transport_labels(counts: Counts, numbers: Indices, class_features: Floats, s
         class_features: (K, D) unit features of the classes; one class costs another their distance.
         seed: Of the random deals and of the sample of pairs.
     """
-    pairs = sample_pairs(len(counts), TRANSPORTED_PAIRS, numpy_generator(seed, "pairs of transported labels"))
+    limit = max(10, int(TRANSPORTED_PAIRS * min(1.0, 100 / counts.shape[1]) ** 2))
+    pairs = sample_pairs(len(counts), limit, numpy_generator(seed, "pairs of transported labels"))
     costs = transport.class_costs(class_features)
 
     def between(dealt: Counts) -> Floats:
