@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from fedsilo.errors import DataError, RunError
+from fedsilo.heterogeneity.label_scores import redealt_counts
 from fedsilo.heterogeneity.mapping import flat
 from fedsilo.heterogeneity.null import beyond, compare, redealt
 from fedsilo.heterogeneity.sampling import sample_images, sample_pairs
@@ -56,6 +57,15 @@ def test_dealing_anew_keeps_sizes():
     draws = redealt(lambda dealt: np.bincount(dealt).astype(float), owners, 7, seed=0)
     assert (draws == [5, 1, 3]).all()
     assert len({tuple(row) for row in redealt(lambda dealt: dealt.astype(float), owners, 7, seed=0).tolist()}) > 1
+
+
+def test_labels_dealt_anew_keep_the_sizes_of_clients_and_classes():
+    counts = np.array([[5, 0, 1], [0, 3, 0]])
+
+    def margins(dealt):
+        return np.concatenate([dealt.sum(axis=0), dealt.sum(axis=1)]).astype(float)
+
+    assert (redealt_counts(margins, counts, 9, seed=0) == [5, 3, 1, 6, 3]).all()
 
 
 @pytest.mark.parametrize(("clients", "limit"), [(2, 10), (5, 10), (6, 10), (10_000, 500)])

@@ -60,9 +60,14 @@ def test_a_shift_is_measured_as_long_as_it_is():
 
 
 def test_few_directions_measure_a_shift_right_on_average():
-    shift = np.eye(40)[0] * 0.5
-    found = [((np.sqrt(40 / 8) * shift @ directions(40, 8)[np.roll(np.arange(40), k)]) ** 2).sum() for k in range(40)]
-    assert np.mean(found) == pytest.approx(0.25)
+    # Over all axes: the mean squared length of what 8 of 40 directions see, scaled by 40 / 8, is 1.
+    assert (project(np.eye(40), directions(40, 8)) ** 2).sum(axis=0).mean() == pytest.approx(1)
+
+
+def test_levels_are_in_the_middle_of_their_part():
+    # Of three values at the levels 1/8, 3/8, 5/8, 7/8: the first, the middle one twice, the last.
+    points = quantile_points(np.array([[9.0, 1.0, 4.0]]), np.zeros(3, dtype=np.int64), 1, levels=4)
+    assert points * 2 == pytest.approx(np.array([[1.0, 4.0, 4.0, 9.0]]))
 
 
 def test_never_above_the_exact_distance_with_all_directions():
