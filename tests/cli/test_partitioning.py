@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -122,3 +124,29 @@ def test_what_is_wrong_is_one_line_before_any_work(
     assert printed == ""
     assert line in errors
     assert len(errors.strip().splitlines()) == 1
+
+
+LARGE = """\
+data: {name: emblems, train_per_class_and_domain: 300, test_per_class_and_domain: 100}
+partition: {name: dirichlet, clients: 10000, beta: 0.1}
+method: promptfl
+"""
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("options", [("--no-features",), ("--images", "400")])
+def test_ten_thousand_clients_take_less_than_30_seconds_and_2_gigabytes(
+    options: tuple[str, ...], tmp_path: Path
+) -> None:
+    (tmp_path / "large.yaml").write_text(LARGE)
+    words = ["-m", "fedsilo", "partition", str(tmp_path / "large.yaml"), "--out", str(tmp_path / "out"), "-q", *options]
+    environment = {**os.environ, "FEDSILO_CACHE": str(tmp_path / "cache")}
+    log = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT)
+    to_log = [(os.POSIX_SPAWN_DUP2, log, 1), (os.POSIX_SPAWN_DUP2, log, 2)]
+    child = os.posix_spawn(sys.executable, [sys.executable, *words], environment, file_actions=to_log)
+    _, status, used = os.wait4(child, 0)
+    os.close(log)
+    assert status == 0, (tmp_path / "log").read_text()
+    assert used.ru_utime + used.ru_stime < 30  # of one processor: other work on the machine does not count
+    assert used.ru_maxrss < 2_000_000  # kB
+    assert Scores.read(tmp_path / "out" / "heterogeneity.json").clients == 10_000

@@ -36,7 +36,10 @@ class Score:
 
     @property
     def beyond_chance(self) -> float:
-        """Root of value^2 - (null mean)^2, or 0: an estimate of the score of endless data, for comparing scenarios."""
+        """Root of value^2 - (null mean)^2, or 0: an estimate of the score of endless data, for comparing scenarios.
+
+        Rather too low: a client of one kind scatters less than the mixture that the null deals from.
+        """
         return beyond(self.value, self.null.mean)
 
     @property

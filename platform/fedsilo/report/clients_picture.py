@@ -57,7 +57,7 @@ def draw_clients(manifest: Manifest, scores: Scores, path: Path, title: str) -> 
     height = TOP + SIDE + bottom
     figure = Figure(figsize=(width, height), facecolor=PAPER)
     FigureCanvasAgg(figure)
-    _draw_header(figure, scores, title, width, height)
+    _draw_header(figure, scores, title, (width, height), matrix)
     axes = figure.add_axes((LEFT / width, bottom / height, SIDE / width, SIDE / height))
     draw_map(axes, manifest, scores)
     keys.draw(figure, (LEFT / width, (bottom - 0.62) / height))
@@ -137,23 +137,25 @@ def verdict(scores: Scores) -> str:
     return f"{SCORES[name].title}: {score.value:.2f}, by chance {score.null.mean:.2f}: {score.verdict}"
 
 
-def _draw_header(figure: Figure, scores: Scores, title: str, width: float, height: float) -> None:
+def _draw_header(figure: Figure, scores: Scores, title: str, size: tuple[float, float], matrix: bool) -> None:
+    width, height = size
     by = "image features (sliced Wasserstein)" if scores.map.of == "features" else "labels (Hellinger)"
     source = f"; {scores.images:,} images, {scores.backbone}" if scores.images else ""
     mapped = f"{len(scores.map.clients):,} of {scores.clients:,} clients by {by}{source}"
     kept = f"{100 * scores.map.shown:.0f} % of the variance"
-    shown = f"dashed: 95 of 100 clients dealt at random; lines: nearest clients; {kept}"
+    linked = "lines: nearest clients; " if matrix else ""
+    shown = f"dashed: 95 of 100 clients dealt at random; {linked}the map keeps {kept}"
     lines = (
         (0.3, title, 13, INK),
         (0.56, mapped, 8.5, INK),
         (0.76, verdict(scores), 8.5, INK),
         (0.96, shown, 8.5, FAINT),
     )
-    for down, text, size, colour in lines:
-        fitting = cut(text, int(135 * (width - 0.4) / size))
+    for down, text, points, colour in lines:
+        fitting = cut(text, int(135 * (width - 0.4) / points))
         weight = "bold" if text == title else "normal"
         at = (0.2 / width, 1 - down / height)
-        figure.text(*at, fitting, size=size, color=colour, weight=weight, parse_math=False)
+        figure.text(*at, fitting, size=points, color=colour, weight=weight, parse_math=False)
 
 
 def _draw_pairs(axes: Axes, manifest: Manifest, scores: Scores, above: Pairwise, below: Pairwise) -> None:
