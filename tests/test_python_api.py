@@ -44,8 +44,8 @@ def test_a_run_comes_back_as_tables(small: Run) -> None:
 def test_the_folder_holds_what_it_should(small: Run) -> None:
     names = {path.name for path in small.folder.iterdir()} - {".lock", ".driver.lock"}
     assert names == {
-        "scenario.yaml", "environment.json", "data.json", "partition.json", "partition.png", "rounds.jsonl",
-        "clients.jsonl", "wire.jsonl", "checkpoints", "references", "result.json",
+        "scenario.yaml", "environment.json", "data.json", "partition.json", "partition.png", "heterogeneity.json",
+        "rounds.jsonl", "clients.jsonl", "wire.jsonl", "checkpoints", "references", "result.json",
     }  # fmt: skip
 
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -163,7 +163,8 @@ class Manifest:
 
     def write(self, path: Path) -> None:
         """Writes the file, whole or not at all. Raises RunError when the disk refuses."""
-        content = {"format": FORMAT, "sha256": self.sha256, **self._content()}
+        body = self._content()
+        content = {"format": FORMAT, "sha256": _sha256(body), **body}
         clients = ",\n".join(f"  {_json(client)}" for client in content.pop("clients"))
         lines = [f"{_json(key)}: {_json(value)}" for key, value in content.items()]
         text = "{\n" + ",\n".join([*lines, f'"clients": [\n{clients}\n]']) + "\n}\n"
@@ -181,7 +182,8 @@ class Manifest:
         return _parsed(content, path)
 
     def _content(self) -> dict[str, Any]:
-        return asdict(self)
+        content = {field: getattr(self, field) for field in _FIELDS}
+        return {**content, "clients": [{key: getattr(client, key) for key in _HELD} for client in self.clients]}
 
 
 def freeze(images: LabelledImages, shares: Sequence[Share], rule: Mapping[str, Any], seed: int) -> Manifest:
@@ -290,3 +292,4 @@ def _check_positions(manifest: Manifest) -> None:
 
 
 _FIELDS = tuple(entry.name for entry in fields(Manifest))
+_HELD = tuple(entry.name for entry in fields(Holding))

@@ -8,6 +8,8 @@ from pathlib import Path
 from typing import Any
 
 from fedsilo.errors import RunError
+from fedsilo.heterogeneity import FILE
+from fedsilo.picturing import measure_prepared
 from fedsilo.preparation import Prepared
 from fedsilo.records import read_json, write_json
 from fedsilo.report.partition_picture import draw_partition
@@ -25,7 +27,7 @@ SETTINGS = ("seed", "method", "training", "evaluation", "privacy", "aggregation"
 
 
 def keep_origin(scenario: Scenario, prepared: Prepared, folder: Path) -> None:
-    """Writes partition, picture and data.json into a new run's folder, or holds a resumed run to them.
+    """Writes partition, picture, scores and data.json into a new run's folder, or holds a resumed run to them.
 
     Raises:
         RunError: The run began with other data, another partition, backbone or settings, or cannot be written.
@@ -34,6 +36,7 @@ def keep_origin(scenario: Scenario, prepared: Prepared, folder: Path) -> None:
     if not path.exists():
         prepared.manifest.write(folder / "partition.json")
         draw_partition(prepared.manifest, folder / "partition.png", prepared.name)
+        measure_prepared(scenario, prepared).write(folder / FILE)
         write_json(path, _origin(scenario, prepared))
         return
     before, now = read_json(path), _origin(scenario, prepared)

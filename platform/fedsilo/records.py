@@ -2,6 +2,7 @@
 
 scenario.yaml      the resolved scenario         environment.json   versions, hardware, command; each resumption's too
 partition.json     the frozen partition          partition.png      its picture
+heterogeneity.json how unlike each other the clients are, beside what chance makes of it
 rounds.jsonl       one line per round            clients.jsonl      one per client and evaluation
 wire.jsonl         what crossed between coordinator and clients
 checkpoints/       the newest rounds             result.json        final numbers and hashes

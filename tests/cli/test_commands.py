@@ -121,6 +121,7 @@ def test_show_reads_a_run_back(shell: Shell, finished: dict[str, Any]) -> None:
     done = shell("show", finished["run"])
     assert "rounds" in done.stdout
     assert "clients, last evaluation" in done.stdout
+    assert "features, sliced" in done.stdout
     document = shell.json("show", finished["run"])
     assert document["finished"]
     assert len(document["rounds"]) == 2
@@ -279,7 +280,9 @@ def test_json_has_no_word_that_is_not_json(shell: Shell) -> None:
     assert "rounds" in shell("show", run).stdout
 
 
-@pytest.mark.parametrize("fails", ["scenario.yaml", "partition.json", "partition.png", "rounds.jsonl", "result.json"])
+@pytest.mark.parametrize(
+    "fails", ["scenario.yaml", "partition.json", "partition.png", "heterogeneity.json", "rounds.jsonl", "result.json"]
+)
 def test_a_disk_that_is_full_at_any_file_is_one_line_and_the_run_goes_on_later(
     shell: Shell, finished: dict[str, Any], monkeypatch: pytest.MonkeyPatch, fails: str
 ) -> None:

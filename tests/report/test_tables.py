@@ -13,7 +13,8 @@ from rich.table import Table
 from fedsilo.contracts import Examples, LabelledImages, Share
 from fedsilo.manifest import Manifest, freeze
 from fedsilo.report.comparison_table import comparison_table
-from fedsilo.report.tables import listing, partition_table, results_table
+from fedsilo.report.partition_table import partition_table
+from fedsilo.report.tables import listing, results_table
 from fedsilo.standings import Standing, Standings
 
 

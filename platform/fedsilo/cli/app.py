@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from fedsilo import __version__
-from fedsilo.cli import auditing, budgeting, cache, comparing, data, doctor, looking, running, writing
+from fedsilo.cli import auditing, budgeting, cache, comparing, data, doctor, looking, partitioning, running, writing
 
 app = typer.Typer(
     name="fedsilo",
@@ -36,7 +36,7 @@ app.command()(running.resume)
 app.command()(comparing.compare)
 app.command()(auditing.audit)
 app.command()(looking.validate)
-app.command()(looking.partition)
+app.command()(partitioning.partition)
 app.command()(looking.show)
 app.command("list")(looking.list_components)
 app.command()(looking.describe)

@@ -1,4 +1,4 @@
-"""Commands that look and train nothing: validate, partition, show, list, describe."""
+"""Commands that look and train nothing: validate, show, list, describe."""
 
 from __future__ import annotations
 
@@ -27,37 +27,10 @@ def validate(scenario: ScenarioFile, changes: Overrides = None, json: Json = Fal
         line(to_yaml(checked).rstrip())
 
 
-def partition(
-    scenario: ScenarioFile,
-    changes: Overrides = None,
-    out: Annotated[Path | None, typer.Option(help="Folder for manifest and picture; default: partitions/NAME.")] = None,
-    json: Json = False,
-) -> None:
-    """Split the data as a scenario says: print, save manifest and picture, train nothing."""
-    from fedsilo.preparation import partition_of
-    from fedsilo.report.partition_picture import draw_partition
-    from fedsilo.report.tables import partition_table
-    from fedsilo.scenario.reading import read
-
-    checked = read(scenario, changes or ())
-    images, manifest = partition_of(checked)
-    folder = out or Path("partitions") / checked.name
-    folder.mkdir(parents=True, exist_ok=True)
-    manifest.write(folder / "partition.json")
-    draw_partition(manifest, folder / "partition.png", checked.name)
-    if json:
-        show_json({"manifest": str(folder / "partition.json"), "sha256": manifest.sha256})
-        return
-    show_tables(partition_table(manifest))
-    for notice in images.notices:
-        line(f"note: {notice}")
-    line(
-        f"manifest: {folder / 'partition.json'}   picture: {folder / 'partition.png'}   sha256: {manifest.sha256[:16]}"
-    )
-
-
 def show_run(folder: Path, json: bool) -> None:
     """Prints the tables of a run."""
+    from fedsilo.heterogeneity import FILE, Scores
+    from fedsilo.report.partition_table import one_line
     from fedsilo.report.tables import clients_table, rounds_table
     from fedsilo.results import load
 
@@ -69,6 +42,8 @@ def show_run(folder: Path, json: bool) -> None:
         return
     if not found.rounds.empty:
         show_tables(rounds_table(found), clients_table(found))
+        if (folder / FILE).exists():  # runs of earlier versions have none
+            line(one_line(Scores.read(folder / FILE)))
     if found.finished:
         conclude(found, json=False)
     else:

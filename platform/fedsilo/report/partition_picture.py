@@ -24,8 +24,9 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 from numpy.typing import NDArray
 
-from fedsilo.heterogeneity import Heterogeneity, measure
+from fedsilo.heterogeneity import gini, mean_total_variation
 from fedsilo.manifest import Manifest
+from fedsilo.report.partition_columns import IN_ORDER, Columns, shifts
 from fedsilo.report.partition_sheet import Sheet, cut
 from fedsilo.state import write_bytes
 
@@ -46,14 +47,14 @@ def draw_partition(manifest: Manifest, path: Path, title: str) -> None:
         path: File to write.
         title: First line, for example the scenario's name.
     """
-    numbers = measure(manifest.train_counts())
-    sheet = Sheet.of(manifest)
+    columns = Columns.of(manifest)
+    sheet = Sheet.of(manifest, len(columns.train))
     figure = Figure(figsize=(sheet.width, sheet.height), facecolor=PAPER)
     FigureCanvasAgg(figure)
-    _draw_header(figure, sheet, manifest, numbers, title)
-    _draw_bars(sheet.panel(figure, 0.0, sheet.bars), sheet, manifest)
-    _draw_shift(sheet.panel(figure, sheet.bars + sheet.gap, sheet.shift), sheet, numbers)
-    _draw_heat(sheet.panel(figure, sheet.bars + sheet.shift + 2 * sheet.gap, sheet.rows), sheet, manifest)
+    _draw_header(figure, sheet, manifest, title)
+    _draw_bars(sheet.panel(figure, 0.0, sheet.bars), sheet, columns)
+    _draw_shift(sheet.panel(figure, sheet.bars + sheet.gap, sheet.shift), sheet, columns.shift)
+    _draw_heat(sheet.panel(figure, sheet.bars + sheet.shift + 2 * sheet.gap, sheet.rows), sheet, manifest, columns)
     picture = io.BytesIO()
     with warnings.catch_warnings():
         # Class names in scripts that the font lacks show as boxes; a warning for each letter helps nobody.
@@ -62,17 +63,19 @@ def draw_partition(manifest: Manifest, path: Path, title: str) -> None:
     write_bytes(path, picture.getvalue())
 
 
-def _draw_header(figure: Figure, sheet: Sheet, manifest: Manifest, numbers: Heterogeneity, title: str) -> None:
+def _draw_header(figure: Figure, sheet: Sheet, manifest: Manifest, title: str) -> None:
     """Title, rule, numbers, and the legend of the domains."""
     keys = [f"{name} {value}" for name, value in manifest.rule.items() if name != "name"]
     rule = ", ".join([str(manifest.rule.get("name", "")), *keys, f"seed {manifest.seed}"])
     extent = (
-        f"{len(manifest.clients)} client{'s'[: len(manifest.clients) > 1]}, {len(manifest.classes)} classes, "
+        f"{len(manifest.clients):,} client{'s'[: len(manifest.clients) > 1]}, {len(manifest.classes)} classes, "
         f"{manifest.train_examples:,} training and {manifest.test_examples:,} test images"
     )
+    counts = manifest.train_counts()
+    held = counts[counts.sum(axis=1) > 0]
     measured = (
-        f"label shift {numbers.mean_label_shift:.2f} (Jensen-Shannon, to all)   "
-        f"between clients {numbers.pairwise_shift:.2f} (total variation)   sizes {numbers.size_gini:.2f} (Gini)"
+        f"label shift {shifts(held).mean():.2f} (Jensen-Shannon, to all)   between clients "
+        f"{mean_total_variation(held):.2f} (total variation)   sizes {gini(counts.sum(axis=1)):.2f} (Gini)"
     )
     at = 0.2 / sheet.width
     for down, text, size, colour in ((0.3, title, 13, INK), (0.54, rule, 8.5, INK), (0.73, extent, 8.5, INK)):
@@ -100,24 +103,22 @@ def _draw_header(figure: Figure, sheet: Sheet, manifest: Manifest, numbers: Hete
             label.set_parse_math(False)
 
 
-def _draw_bars(axes: Axes, sheet: Sheet, manifest: Manifest) -> None:
+def _draw_bars(axes: Axes, sheet: Sheet, columns: Columns) -> None:
     """Sizes: training upwards, test downwards and paler, stacked by domain."""
-    at = np.arange(len(manifest.clients))
-    train = np.array([client.train_domains for client in manifest.clients])
-    test = np.array([client.test_domains for client in manifest.clients])
-    for counts, sign, pale in ((train, 1, 0.0), (test, -1, 0.5)):
+    at = np.arange(len(columns.train))
+    for counts, sign, pale in ((columns.train, 1, 0.0), (columns.test, -1, 0.5)):
         reached = np.zeros(len(at))
         for number in range(counts.shape[1]):
-            axes.bar(at, sign * counts[:, number], 0.78, bottom=sign * reached, color=_colour(number, pale))
+            _stack(axes, sign * reached, sign * (reached + counts[:, number]), _colour(number, pale))
             reached += counts[:, number]
-    highest, lowest = train.sum(axis=1), test.sum(axis=1)
+    highest, lowest = columns.train.sum(axis=1), columns.test.sum(axis=1)
     room = 0.2 if sheet.numbered else 0.05  # inches beyond the longest bars, for the numbers
     margin = room * (highest.max() + lowest.max()) / (sheet.bars - 2 * room)
     axes.set_ylim(-lowest.max() - margin, highest.max() + margin)
     if sheet.numbered:
         for client, (up, down) in enumerate(zip(highest.tolist(), lowest.tolist(), strict=True)):
-            _number(axes, client, up, f"{up:,}", "bottom")
-            _number(axes, client, -down, f"{down:,}", "top")
+            _number(axes, client, up, f"{up:,.0f}", "bottom")
+            _number(axes, client, -down, f"{down:,.0f}", "top")
     for text, height in (("train", highest.max() / 2), ("test", -lowest.max() / 2)):
         axes.annotate(
             text,
@@ -139,9 +140,18 @@ def _draw_bars(axes: Axes, sheet: Sheet, manifest: Manifest) -> None:
     _bare(axes, len(at))
 
 
-def _draw_shift(axes: Axes, sheet: Sheet, numbers: Heterogeneity) -> None:
+def _stack(axes: Axes, low: NDArray[np.float64], high: NDArray[np.float64], colour: tuple[float, ...]) -> None:
+    """Bars from `low` to `high`: one each where they are few, one outline of all where a gap would be no pixel."""
+    if len(low) > IN_ORDER:
+        axes.stairs(high, np.arange(len(low) + 1) - 0.5, baseline=low, fill=True, color=colour, linewidth=0)
+        return
+    shown = np.flatnonzero(high != low)
+    axes.bar(shown, (high - low)[shown], 0.78, bottom=low[shown], color=colour)
+
+
+def _draw_shift(axes: Axes, sheet: Sheet, shift: NDArray[np.float64]) -> None:
     """A strip with each client's distance from the overall labels."""
-    values = np.array([numbers.label_shift])
+    values = shift[None]
     image = axes.imshow(values, cmap=SHIFT, norm=Normalize(0, 1), aspect="auto", interpolation="nearest")
     if sheet.numbered:
         _write_cells(axes, image, values, "{:.2f}")
@@ -150,33 +160,34 @@ def _draw_shift(axes: Axes, sheet: Sheet, numbers: Heterogeneity) -> None:
     _bare(axes, values.shape[1])
 
 
-def _draw_heat(axes: Axes, sheet: Sheet, manifest: Manifest) -> None:
+def _draw_heat(axes: Axes, sheet: Sheet, manifest: Manifest, columns: Columns) -> None:
     """Training examples by class and client."""
-    counts = manifest.train_counts().T
+    counts = columns.classes.T
     # A square root keeps a class of 3 apart from one of 0 beside a class of 300.
     image = axes.imshow(
         counts, cmap=HEAT, norm=PowerNorm(0.5, 0, max(1, counts.max())), aspect="auto", interpolation="nearest"
     )
     if sheet.written:
-        _write_cells(axes, image, counts, "{:,}")
+        _write_cells(axes, image, counts, "{:,.0f}")
     else:
         _draw_scale(axes, sheet, image)
-    _bare(axes, len(manifest.clients))
-    _name_columns(axes, sheet, manifest)
+    _bare(axes, counts.shape[1])
+    _name_columns(axes, sheet, manifest, columns.note)
     size = min(SIZE_TEXT + 0.5, max(5.0, 62 * sheet.row))
     step = math.ceil(size * 1.05 / (72 * sheet.row))
     shown = range(0, len(manifest.classes), step)
     names = [cut(manifest.classes[label]) for label in shown]
     axes.set_yticks(list(shown), names, size=size, color=INK, parse_math=False)
     axes.tick_params(axis="y", length=0)
-    holders = [client.domain for client in manifest.clients]
-    for client in range(1, len(holders)):
-        if holders[client] != holders[client - 1]:
-            axes.axvline(client - 0.5, color=PAPER, linewidth=2.5)
+    for column in columns.borders:
+        axes.axvline(column - 0.5, color=PAPER, linewidth=2.5)
 
 
-def _name_columns(axes: Axes, sheet: Sheet, manifest: Manifest) -> None:
-    """Client names where they fit, else numbers, else every so many numbers."""
+def _name_columns(axes: Axes, sheet: Sheet, manifest: Manifest, note: str) -> None:
+    """Client names where they fit, else numbers, else every so many numbers; a note where columns are no clients."""
+    if note:
+        axes.set_xlabel(note, size=SIZE_TEXT, color=INK)
+        return
     clients = manifest.clients
     wide = 0.08 * len(str(len(clients))) + 0.06
     step = next(every for every in (1, 2, 5, 10, 20, 50, 100, 1000, 10_000, 100_000) if every * sheet.column > wide)

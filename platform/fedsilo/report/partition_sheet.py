@@ -15,13 +15,13 @@ LONGEST_NAME = 24  # characters of a class name before it is cut
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """Lengths in inches, chosen so that pictures of 4, 10 and 100 clients can all be read.
+    """Lengths in inches, chosen so that pictures of 4, 10, 100 and 10,000 clients can all be read.
 
     Attributes:
         left: Room for class names.
         columns: Width of all clients together.
         rows: Height of all classes together.
-        column: Width of one client.
+        column: Width of one of them.
         row: Height of one class.
         numbered: Whether a column is wide enough for a number.
         written: Whether a cell of the heat map is large enough for a number.
@@ -46,9 +46,9 @@ class Sheet:
     bottom: float = 0.5
 
     @classmethod
-    def of(cls, manifest: Manifest) -> Sheet:
-        """The sheet for a manifest."""
-        clients, classes = len(manifest.clients), len(manifest.classes)
+    def of(cls, manifest: Manifest, clients: int) -> Sheet:
+        """The sheet for a manifest with so many columns, one for each client or for several."""
+        classes = len(manifest.classes)
         longest = max(len(cut(name)) for name in manifest.classes)
         columns = min(max(0.62 * clients, 6.0), 13.0)
         rows = min(max(0.25 * classes, 1.2), 10.0)

@@ -8,7 +8,7 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
-from fedsilo.manifest import Holding, Manifest
+from fedsilo.manifest import Holding
 from fedsilo.results import Run
 from fedsilo.scenario.describing import Description
 
@@ -134,24 +134,6 @@ def _last_scores(frame: Any) -> dict[int, Any]:
         return {}
     last = frame[frame["round"] == frame["round"].max()]
     return {int(c): _present(a) for c, a in zip(last["client"], last["accuracy"], strict=True)}
-
-
-def partition_table(manifest: Manifest) -> Table:
-    """Returns who holds what: sizes, domain and the largest classes of each client."""
-    table = Table(title=f"partition {manifest.sha256[:12]}", title_justify="left")
-    for title in ("client", "domain", "train", "test", "classes", "most of"):
-        table.add_column(title, justify="left" if title in ("domain", "most of") else "right")
-    for client in manifest.clients:
-        counts = sorted(zip(client.train_classes, manifest.classes, strict=True), reverse=True)[:4]
-        table.add_row(
-            f"{client.number:02d}",
-            escape(client.domain) or "mixed",
-            str(len(client.train)),
-            str(len(client.test)),
-            str(sum(1 for count in client.train_classes if count)),
-            ", ".join(f"{escape(name)} {count}" for count, name in counts if count),
-        )
-    return table
 
 
 def description_table(title: str, rows: Sequence[Description]) -> Table:

@@ -1,0 +1,91 @@
+"""Image features for the scores of a partition: encoded for the purpose, or taken from a run that has them."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedsilo.appearance import appearing
+from fedsilo.backbone.cache import FeatureCache
+from fedsilo.backbone.extraction import extract
+from fedsilo.backbone.features import Viewing
+from fedsilo.backbone.loading import load
+from fedsilo.backbone.section import Backbone
+from fedsilo.contracts import Indices, LabelledImages, Progress
+from fedsilo.heterogeneity import ImageSample, Pictured, Scores, images_to_measure, measure
+from fedsilo.manifest import Holding, Manifest
+from fedsilo.preparation import Prepared, zero_shot
+from fedsilo.scenario.sections import Scenario
+
+AT_ONCE = 64
+"""Images taken from a run's features at once: patch tokens come along, which are large."""
+
+
+def picture(scenario: Scenario, images: LabelledImages, manifest: Manifest, limit: int, progress: Progress) -> Pictured:
+    """Encodes a sample of a partition's training images, as far as the cache lacks them.
+
+    Args:
+        scenario: Whose backbone is used.
+        images: The data.
+        manifest: Who holds what.
+        limit: Images at most.
+        progress: Told how far the features are.
+
+    Raises:
+        BackboneError: The model cannot be had.
+        DataError: An image cannot be read.
+        ResourceError: The device asked for is not there.
+    """
+    sample = images_to_measure(manifest, limit)
+    loaded = load(scenario.backbone, scenario.seed)
+    own = _own(manifest, sample)
+    seen = appearing(
+        images.train,
+        [np.array(client.train, dtype=np.int64)[places] for client, places in own],
+        [client.alteration for client, _ in own],
+    )
+    taken = seen.examples.take(np.concatenate(seen.places))
+
+    def told(done: int, total: int) -> None:
+        progress("images to measure", done, total)
+
+    pooled, _ = extract(loaded.images, taken, Viewing(), FeatureCache(), told=told).batch(np.arange(len(taken)), 0)
+    labels = [
+        np.array(client.train_labels, dtype=np.int64)[places]
+        if client.train_labels
+        else images.train.labels[np.array(client.train, dtype=np.int64)[places]]
+        for client, places in own
+    ]
+    texts = zero_shot(loaded, images.classes, images.template).cpu().numpy()
+    return Pictured(_name(scenario.backbone), sample, pooled.numpy(), np.concatenate(labels), texts)
+
+
+def _own(manifest: Manifest, sample: ImageSample) -> list[tuple[Holding, Indices]]:
+    """The clients of a sample, each with the places of its images among the training images that it holds."""
+    found = []
+    for number, client in enumerate(sample.clients.tolist()):
+        held = np.array(manifest.clients[client].train, dtype=np.int64)
+        found.append((manifest.clients[client], np.searchsorted(held, sample.positions[sample.owners == number])))
+    return found
+
+
+def measure_prepared(scenario: Scenario, prepared: Prepared) -> Scores:
+    """Returns the scores of a run's partition, from the features that the run has; nothing is encoded."""
+    if scenario.training.online:
+        return measure(prepared.manifest, None, "the run encodes its images anew at every use (training.online)")
+    view = 1 if scenario.training.views else 0
+    sample = images_to_measure(prepared.manifest)
+    name = _name(scenario.backbone) + (f", random view {view}" if view else "")
+    own = [(prepared.claims[client.number], places) for client, places in _own(prepared.manifest, sample)]
+    features = _taken(prepared, np.concatenate([claim.train[places] for claim, places in own]), view)
+    labels = np.concatenate([claim.train_labels[places] for claim, places in own])
+    return measure(prepared.manifest, Pictured(name, sample, features, labels, prepared.model.zero_shot.cpu().numpy()))
+
+
+def _taken(prepared: Prepared, rows: Indices, view: int) -> NDArray[np.float32]:
+    parts = np.split(rows, range(AT_ONCE, len(rows), AT_ONCE))
+    return np.concatenate([prepared.warehouse.train.batch(part, view)[0].numpy() for part in parts])
+
+
+def _name(backbone: Backbone) -> str:
+    return f"{backbone.name} ({backbone.pretrained})" if backbone.pretrained else backbone.name
