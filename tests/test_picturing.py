@@ -20,7 +20,7 @@ SCENARIO = {
         "train_per_class_and_domain": 6,
         "test_per_class_and_domain": 2,
     },
-    "partition": "domains",
+    "partition": {"feature": "domains"},
     "method": "promptfl",
     "backbone": {"device": "cpu"},
 }

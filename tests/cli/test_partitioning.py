@@ -20,13 +20,13 @@ data:
 partition: {}
 method: promptfl
 """
-ALIKE, UNLIKE = "{name: iid, clients: 4}", "{name: dirichlet, clients: 4, beta: 0.05}"
+ALIKE, UNLIKE = "{clients: 4}", "{clients: 4, label: {name: dirichlet, beta: 0.05}}"
 
 
 @pytest.fixture(scope="module")
 def call(command, tmp_path_factory):  # type: ignore[no-untyped-def]
     folder: Path = tmp_path_factory.mktemp("partitioning")
-    for name, rule in (("alike", ALIKE), ("unlike", UNLIKE), ("domains", "domains")):
+    for name, rule in (("alike", ALIKE), ("unlike", UNLIKE), ("domains", "{feature: domains}")):
         (folder / f"{name}.yaml").write_text(SCENARIO.format(rule))
     (folder / "again").mkdir()
     (folder / "again" / "alike.yaml").write_text(SCENARIO.format(ALIKE) + "seed: 5\n")
@@ -128,7 +128,7 @@ def test_what_is_wrong_is_one_line_before_any_work(
 
 LARGE = """\
 data: {name: emblems, train_per_class_and_domain: 300, test_per_class_and_domain: 100}
-partition: {name: dirichlet, clients: 10000, beta: 0.1}
+partition: {clients: 10000, label: {name: dirichlet, beta: 0.1}}
 method: promptfl
 """
 

@@ -20,7 +20,7 @@ from fedsilo.cli.progress import Lines, live
 
 LONG = """\
 data: {name: emblems, train_per_class_and_domain: 100, test_per_class_and_domain: 100}
-partition: {name: dirichlet, clients: 2, beta: 1.0}
+partition: {clients: 2, label: {name: dirichlet, beta: 1.0}}
 method: {name: promptfl, context_length: 2}
 actors: {backend: serial}
 """

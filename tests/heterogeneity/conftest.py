@@ -36,8 +36,13 @@ class Gallery:
     class_features: np.ndarray
 
     def manifest(self, rule: Partition | list[Share], seed: int = 0) -> Manifest:
-        shares = rule if isinstance(rule, list) else rule.split(self.images, numpy_generator(seed, "partition"))
+        shares = (
+            rule if isinstance(rule, list) else rule.split(self.images, numpy_generator(seed, "partition"), self.look)
+        )
         return freeze(self.images, shares, {"name": "rule"}, seed)
+
+    def look(self, examples: Examples) -> np.ndarray:
+        raise AssertionError("these rules do not look")
 
     def pictured(self, manifest: Manifest, limit: int = 1000) -> Pictured:
         sample = images_to_measure(manifest, limit)

@@ -8,10 +8,9 @@ from fedsilo.heterogeneity import Pictured, measure
 from fedsilo.heterogeneity.image_scores import Sliced, measure_exactly
 from fedsilo.heterogeneity.label_scores import measure_labels
 from fedsilo.heterogeneity.sampling import ImageSample
-from fedsilo.partitions.dirichlet import Dirichlet
-from fedsilo.partitions.domains import Domains
-from fedsilo.partitions.domains_dirichlet import DomainsDirichlet
-from fedsilo.partitions.iid import Iid
+from fedsilo.partitions.composed import Composed
+from fedsilo.shifts.feature.domains import Domains
+from fedsilo.shifts.label.dirichlet import Dirichlet
 
 FEATURES = ("feature_sliced", "feature_transport", "labelled_transport")
 
@@ -23,7 +22,7 @@ def of(scores, name):
 
 
 def test_alike_clients_are_within_the_null(emblems):
-    p = [[score.null.p for score in emblems.measure(Iid(5), seed).scores] for seed in range(6)]
+    p = [[score.null.p for score in emblems.measure(Composed(5), seed).scores] for seed in range(6)]
     assert np.median(p, axis=0).min() > 0.15
     assert np.mean(np.array(p) <= 0.05) < 0.2
 
@@ -55,7 +54,7 @@ def test_so_it_is_for_features(emblems):
 
 
 def test_every_score_grows_as_beta_falls(emblems):
-    scores = [emblems.measure(Dirichlet(5, beta=beta)) for beta in (100, 0.5, 0.05)]
+    scores = [emblems.measure(Composed(5, label=Dirichlet(beta))) for beta in (100, 0.5, 0.05)]
     for name in ("label_shift", "label_distance", "label_total_variation", "label_transport", *FEATURES):
         even, some, strong = (of(found, name).beyond_chance for found in scores)
         assert even < some < strong, name
@@ -67,8 +66,9 @@ def test_every_score_grows_as_beta_falls(emblems):
 @pytest.mark.parametrize("data", ["emblems", "office"])
 def test_domains_are_further_apart_than_parts_of_one(data, request):
     gallery = request.getfixturevalue(data)
-    scores = gallery.measure(DomainsDirichlet(2, beta=50.0))
-    domains = [client.domain for client in gallery.manifest(DomainsDirichlet(2, beta=50.0)).clients]
+    halves = Composed(2 * len(gallery.images.domains), label=Dirichlet(50.0), feature=Domains())
+    scores = gallery.measure(halves)
+    domains = [client.domain for client in gallery.manifest(halves).clients]
     table = next(found for found in scores.pairwise if found.name == "feature_sliced")
     within = [v for (a, b), v in zip(table.pairs, table.values, strict=True) if domains[a] == domains[b]]
     between = [v for (a, b), v in zip(table.pairs, table.values, strict=True) if domains[a] != domains[b]]
@@ -79,7 +79,7 @@ def test_domains_are_further_apart_than_parts_of_one(data, request):
 
 @pytest.mark.parametrize("data", ["emblems", "office"])
 def test_domains_are_beyond_chance_in_features(data, request):
-    scores = request.getfixturevalue(data).measure(Domains())
+    scores = request.getfixturevalue(data).measure(Composed(feature=Domains()))
     assert not any(of(scores, name).within_null for name in FEATURES)
     assert of(scores, "feature_sliced").value > 1.5 * of(scores, "feature_sliced").null.mean
 
@@ -112,11 +112,11 @@ def test_labels_that_mean_something_else_are_seen_by_the_labelled_distance_only(
 
 
 def test_the_same_partition_has_the_same_scores(emblems):
-    assert emblems.measure(Dirichlet(5, beta=0.5)) == emblems.measure(Dirichlet(5, beta=0.5))
+    assert emblems.measure(Composed(5, label=Dirichlet(0.5))) == emblems.measure(Composed(5, label=Dirichlet(0.5)))
 
 
 def test_clients_without_training_images_count_in_sizes_only(emblems):
-    shares = Dirichlet(4, beta=0.5).split(emblems.images, np.random.default_rng(0))
+    shares = Composed(4, label=Dirichlet(0.5)).split(emblems.images, np.random.default_rng(0), emblems.look)
     unseen = Share(shares[0].train[:0], shares[0].test[:1])
     more, fewer = emblems.measure([*shares, unseen]), emblems.measure(shares)
     assert [score.value for score in more.scores] == [score.value for score in fewer.scores]
@@ -129,7 +129,7 @@ def test_clients_without_training_images_count_in_sizes_only(emblems):
 
 @pytest.mark.parametrize("pictures", [True, False])
 def test_a_single_client_differs_from_nobody(emblems, pictures):
-    manifest = emblems.manifest(Iid(1))
+    manifest = emblems.manifest(Composed(1))
     scores = measure(manifest, emblems.pictured(manifest) if pictures else None)
     assert [score.value for score in scores.scores] == pytest.approx([0.0] * len(scores.scores), abs=1e-7)
     assert all(score.within_null for score in scores.scores)
@@ -137,7 +137,7 @@ def test_a_single_client_differs_from_nobody(emblems, pictures):
 
 
 def test_labels_alone_need_no_features(emblems):
-    scores = measure(emblems.manifest(Dirichlet(5, beta=0.1)), None, "asked so")
+    scores = measure(emblems.manifest(Composed(5, label=Dirichlet(0.1))), None, "asked so")
     assert [score.name for score in scores.scores] == ["label_shift", "label_distance", "label_total_variation"]
     assert (scores.map.of, scores.images, scores.feature_shift) == ("labels", 0, (None,) * 5)
     assert scores.notes == ("image features were not measured: asked so.",)

@@ -10,11 +10,12 @@ from fedsilo.heterogeneity.mapping import flat
 from fedsilo.heterogeneity.null import beyond, compare, redealt
 from fedsilo.heterogeneity.sampling import sample_images, sample_pairs
 from fedsilo.heterogeneity.scores import SCORES, Scores
-from fedsilo.partitions.dirichlet import Dirichlet
+from fedsilo.partitions.composed import Composed
+from fedsilo.shifts.label.dirichlet import Dirichlet
 
 
 def test_scores_come_back_as_they_were_written(emblems, tmp_path):
-    scores = emblems.measure(Dirichlet(4, beta=0.5))
+    scores = emblems.measure(Composed(4, label=Dirichlet(0.5)))
     scores.write(tmp_path / "heterogeneity.json")
     assert Scores.read(tmp_path / "heterogeneity.json") == scores
     written = json.loads((tmp_path / "heterogeneity.json").read_text())
@@ -29,14 +30,14 @@ def test_what_is_no_scores_file_is_refused(emblems, tmp_path):
     path.write_text('{"format": "another"}')
     with pytest.raises(DataError, match="not scores of a partition"):
         Scores.read(path)
-    emblems.measure(Dirichlet(4, beta=0.5)).write(path)
+    emblems.measure(Composed(4, label=Dirichlet(0.5))).write(path)
     document = json.loads(path.read_text())
     del document["scores"][0]["null"]["p"]
     path.write_text(json.dumps(document))
     with pytest.raises(DataError, match="damaged scores"):
         Scores.read(path)
     with pytest.raises(RunError, match="cannot be written"):
-        replace(emblems.measure(Dirichlet(4, beta=0.5)), notes=()).write(tmp_path / "none" / "x.json")
+        replace(emblems.measure(Composed(4, label=Dirichlet(0.5))), notes=()).write(tmp_path / "none" / "x.json")
 
 
 def test_a_value_is_placed_among_the_draws_of_its_null():

@@ -5,12 +5,13 @@ from PIL import Image
 from fedsilo.contracts import Examples, LabelledImages
 from fedsilo.heterogeneity import ImageSample, Pictured, measure
 from fedsilo.manifest import freeze
-from fedsilo.partitions.dirichlet import Dirichlet
-from fedsilo.partitions.domains import Domains
+from fedsilo.partitions.composed import Composed
 from fedsilo.report.client_map import Colouring, pairs_of, square
 from fedsilo.report.clients_picture import draw_clients
 from fedsilo.report.compared_picture import draw_compared
 from fedsilo.report.partition_table import Measured
+from fedsilo.shifts.feature.domains import Domains
+from fedsilo.shifts.label.dirichlet import Dirichlet
 
 PALETTE = ((0, 114, 178), (230, 159, 0), (0, 158, 115))
 
@@ -34,7 +35,7 @@ def measured(rule, features=True, classes=4, domains=3, size=120, names=None):
         train=examples(size),
         test=examples(size),
     )
-    manifest = freeze(images, rule.split(images, generator), {"name": "rule"}, 0)
+    manifest = freeze(images, rule.split(images, generator, print), {"name": "rule"}, 0)
     pictured = None
     if features:
         holdings = [client.train for client in manifest.clients if client.train]
@@ -59,7 +60,7 @@ def pixels_of(path):
     ("clients", "features", "classes"), [(1, True, 4), (2, False, 4), (8, True, 4), (40, True, 30), (90, False, 30)]
 )
 def test_any_number_of_clients_fits_a_page(clients, features, classes, tmp_path):
-    found = measured(Dirichlet(clients, beta=0.3, min_train=1), features, classes, size=max(120, 5 * clients))
+    found = measured(Composed(clients, label=Dirichlet(0.3)), features, classes, size=max(120, 5 * clients))
     draw_clients(found.manifest, found.scores, tmp_path / "clients.png", found.name)
     pixels = pixels_of(tmp_path / "clients.png")
     height, width, _ = pixels.shape
@@ -70,35 +71,39 @@ def test_any_number_of_clients_fits_a_page(clients, features, classes, tmp_path)
 
 
 def test_clients_of_domains_have_the_domains_colours(tmp_path):
-    found = measured(Domains())
+    found = measured(Composed(feature=Domains()))
     draw_clients(found.manifest, found.scores, tmp_path / "clients.png", found.name)
     pixels = pixels_of(tmp_path / "clients.png")
     assert all((pixels == colour).all(axis=2).sum() > 100 for colour in PALETTE)
 
 
 def test_colours_are_domains_where_clients_have_them_and_classes_else():
-    assert Colouring.of_clients(measured(Domains()).manifest).of == "domain"
-    mixed = measured(Dirichlet(4, beta=0.3)).manifest
+    assert Colouring.of_clients(measured(Composed(feature=Domains())).manifest).of == "domain"
+    mixed = measured(Composed(4, label=Dirichlet(0.3))).manifest
     found = Colouring.of_clients(mixed)
     assert found.of == "largest class"
     assert found.client.tolist() == mixed.train_counts().argmax(axis=1).tolist()
 
 
 def test_the_same_scores_give_the_same_bytes(tmp_path):
-    found = measured(Dirichlet(5, beta=0.3))
+    found = measured(Composed(5, label=Dirichlet(0.3)))
     for name in ("one.png", "two.png"):
         draw_clients(found.manifest, found.scores, tmp_path / name, found.name)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
 
 
 def test_strange_names_are_drawn_as_they_are(tmp_path):
-    found = measured(Dirichlet(4, beta=0.1), names=("a $cost$ of x_y", "日本語", "$\\frac$", "x" * 90))
+    found = measured(Composed(4, label=Dirichlet(0.1)), names=("a $cost$ of x_y", "日本語", "$\\frac$", "x" * 90))
     draw_clients(found.manifest, found.scores, tmp_path / "clients.png", "$\\frac$")
     draw_compared([found, found], tmp_path / "compared.png")
 
 
 def test_partitions_with_and_without_features_stand_side_by_side(tmp_path):
-    several = [measured(Domains()), measured(Dirichlet(5, beta=0.1), features=False), measured(Dirichlet(5, beta=9.0))]
+    several = [
+        measured(Composed(feature=Domains())),
+        measured(Composed(5, label=Dirichlet(0.1)), features=False),
+        measured(Composed(5, label=Dirichlet(9.0))),
+    ]
     draw_compared([*several, *several], tmp_path / "compared.png")
     pixels = pixels_of(tmp_path / "compared.png")
     assert pixels.shape[1] < 2600
@@ -107,7 +112,7 @@ def test_partitions_with_and_without_features_stand_side_by_side(tmp_path):
 
 
 def test_the_square_has_every_pair_twice():
-    found = measured(Domains()).scores
+    found = measured(Composed(feature=Domains())).scores
     table = pairs_of(found, "feature_sliced")
     assert table is not None
     grid = square(table, found.map.clients)

@@ -28,6 +28,7 @@ from fedsilo.heterogeneity import gini, mean_total_variation
 from fedsilo.manifest import Manifest
 from fedsilo.report.partition_columns import IN_ORDER, Columns, shifts
 from fedsilo.report.partition_sheet import Sheet, cut
+from fedsilo.report.rule_text import rule_text
 from fedsilo.state import write_bytes
 
 INK, FAINT, PAPER = "#23303b", "#7c8a95", "#ffffff"
@@ -65,8 +66,7 @@ def draw_partition(manifest: Manifest, path: Path, title: str) -> None:
 
 def _draw_header(figure: Figure, sheet: Sheet, manifest: Manifest, title: str) -> None:
     """Title, rule, numbers, and the legend of the domains."""
-    keys = [f"{name} {value}" for name, value in manifest.rule.items() if name != "name"]
-    rule = ", ".join([str(manifest.rule.get("name", "")), *keys, f"seed {manifest.seed}"])
+    rule = f"{rule_text(manifest.rule)}, seed {manifest.seed}"
     extent = (
         f"{len(manifest.clients):,} client{'s'[: len(manifest.clients) > 1]}, {len(manifest.classes)} classes, "
         f"{manifest.train_examples:,} training and {manifest.test_examples:,} test images"
