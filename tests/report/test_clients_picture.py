@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from PIL import Image
@@ -119,3 +121,14 @@ def test_the_square_has_every_pair_twice():
     assert (grid == grid.T).all()
     assert not grid.diagonal().any()
     assert grid[0, 1] == dict(zip(table.pairs, table.values, strict=True))[0, 1]
+
+
+def test_colours_follow_what_the_partition_calls_its_groups():
+    manifest = measured(Composed(feature=Domains())).manifest
+    named = [replace(client, domain=f"cluster {client.number % 2}") for client in manifest.clients]
+    found = Colouring.of_clients(replace(manifest, clients=tuple(named)))
+    assert (found.of, found.names) == ("domain", ("cluster 0", "cluster 1", "mixed"))
+    altered = [replace(client, alteration="noise 2 seed 7" * (client.number == 1)) for client in manifest.clients]
+    found = Colouring.of_clients(replace(manifest, clients=tuple(altered)))
+    assert (found.of, found.names) == ("corruption", ("noise 2", "none"))
+    assert [found.names[place] for place in found.client][:3] == ["none", "noise 2", "none"]

@@ -11,7 +11,15 @@ import typer
 from fedsilo.cli.output import line, show_json
 from fedsilo.cli.output import show as show_tables
 from fedsilo.cli.running import Json, Overrides, ScenarioFile, conclude
-from fedsilo.contracts import Dataset, Method, Partition
+from fedsilo.contracts import (
+    ConceptShift,
+    Dataset,
+    FeatureShift,
+    LabelShift,
+    Method,
+    Partition,
+    QuantityShift,
+)
 from fedsilo.registry import find, names
 
 
@@ -56,10 +64,15 @@ def show(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run's fol
 
 
 def list_components(json: Json = False) -> None:
-    """List methods, partitions, data sets and backbones."""
+    """List methods, partitions, shifts, data sets and backbones."""
     from fedsilo.report.tables import listing
 
-    kinds: dict[str, Any] = {"methods": Method, "partitions": Partition, "data sets": Dataset}
+    kinds: dict[str, Any] = {
+        "methods": Method,
+        "partitions": Partition,
+        **{f"{contract.kind}s": contract for contract in (LabelShift, FeatureShift, QuantityShift, ConceptShift)},
+        "data sets": Dataset,
+    }
     found = {
         kind: [(name, _first_line(find(contract, name))) for name in names(contract)]
         for kind, contract in kinds.items()

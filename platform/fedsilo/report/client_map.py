@@ -37,7 +37,7 @@ class Colouring:
     """What the colours of clients say.
 
     Attributes:
-        of: "domain" or "largest class".
+        of: "corruption", "domain" or "largest class".
         names: What the colours stand for, in order.
         colours: One for each name.
         client: (N,) index into `names` for each client of the manifest.
@@ -50,19 +50,29 @@ class Colouring:
 
     @classmethod
     def of_clients(cls, manifest: Manifest) -> Colouring:
-        """By domain where most clients have one, else by the class they have most of."""
-        domains = {client.domain for client in manifest.clients} - {""}
-        mixed = sum(not client.domain for client in manifest.clients)
-        if len(domains) > 1 and 2 * mixed < len(manifest.clients):
-            names = [name for name in manifest.domains if name in domains]
-            colours = [DOMAIN_COLOURS[manifest.domains.index(name) % len(DOMAIN_COLOURS)] for name in names]
-            places = [names.index(c.domain) if c.domain else len(names) for c in manifest.clients]
-            return cls("domain", (*names, "mixed"), (*colours, FAINT), np.array(places))
+        """By what is done to their images, or by domain where most clients have one, else by their largest class."""
+        altered = [client.alteration.partition(" seed ")[0] for client in manifest.clients]
+        if any(altered):
+            return cls._of_words("corruption", altered, sorted({*altered} - {""}), "none")
+        domains = [client.domain for client in manifest.clients]
+        if len({*domains} - {""}) > 1 and 2 * domains.count("") < len(domains):
+            return cls._of_words(
+                "domain", domains, [*manifest.domains, *sorted({*domains} - {*manifest.domains})], "mixed"
+            )
         largest = manifest.train_counts().argmax(axis=1)
         kinds = len(manifest.classes)
         wheel = colormaps["turbo"](np.linspace(0.05, 0.95, kinds)) if kinds > len(DOMAIN_COLOURS) else None
         found = DOMAIN_COLOURS[:kinds] if wheel is None else tuple(tuple(row) for row in wheel.tolist())
         return cls("largest class", manifest.classes, found, largest)
+
+    @classmethod
+    def _of_words(cls, of: str, words: Sequence[str], known: Sequence[str], without: str) -> Colouring:
+        """By a word of each client; a word keeps the colour of its place among those that are known."""
+        places = {name: place for place, name in enumerate(known) if name and name in words}
+        names = list(places)
+        colours = [DOMAIN_COLOURS[place % len(DOMAIN_COLOURS)] for place in places.values()]
+        client = [names.index(word) if word else len(names) for word in words]
+        return cls(of, (*names, without), (*colours, FAINT), np.array(client))
 
 
 def draw_map(axes: Axes, manifest: Manifest, scores: Scores, reach: float | None = None) -> None:
