@@ -17,7 +17,7 @@ from typing import Any
 from fedsilo.scenario.interpolation import syntax_problem
 from fedsilo.scenario.problems import KeyPath, Place, Problems, nearest, shown
 from fedsilo.scenario.schema import (
-    CONTRACTS,
+    NAMED,
     PLAIN,
     Key,
     alternatives,
@@ -72,7 +72,8 @@ class Checker:
         Interpolations are sound when they can be read: what they stand for is checked once it is known.
         """
         if not isinstance(given, dict):
-            self.complain(path, f"must be a mapping of keys, got {shown(given)}. Known: {', '.join(keys(cls))}.")
+            known = [*([selector(path[-1])] if path in NAMED else []), *keys(cls)]
+            self.complain(path, f"must be a mapping of keys, got {shown(given)}. Known: {', '.join(known)}.")
             return {}
         sound = {}
         for name, value in given.items():
@@ -171,8 +172,8 @@ def _instead(name: str | int, path: KeyPath, known: list[str]) -> str:
             return f" Did you mean '{inside[0]}'?"
         if isinstance(name, str) and "." in name:
             return " Dotted keys are for the command line; in a file, write the section and its key below it."
-    elif len(path) == 1 and path[0] in CONTRACTS:
-        known = [selector(str(path[0])), *known]
+    elif path in NAMED:
+        known = [selector(path[-1]), *known]
         if name in ("name", "mode"):
             return f" Did you mean '{known[0]}'?"
     return nearest(name, known) or f" Known: {', '.join(known)}."

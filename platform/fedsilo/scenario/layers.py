@@ -297,5 +297,6 @@ def _hint(section: KeyPath, value: object, place: Place | None) -> str:
         known = nearest(place.written, registry.names(NAMED[section]))
         return f" YAML reads {place.written} as {shown(value)}." + (known or " Quote it if it is a name.")
     if value is None:
-        return f" Write '{USUAL[str(section[0])]}' for the usual one."
+        usual = USUAL.get(str(section[0])) if section not in SLOTS else None
+        return f" Write '{usual}' for the usual one." if usual else " Leave it away for the usual one."
     return ""
