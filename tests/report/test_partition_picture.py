@@ -6,8 +6,9 @@ from PIL import Image
 
 from fedsilo.contracts import Examples, LabelledImages
 from fedsilo.manifest import freeze
-from fedsilo.partitions.dirichlet import Dirichlet
+from fedsilo.partitions.composed import Composed
 from fedsilo.report.partition_picture import draw_partition
+from fedsilo.shifts.label.dirichlet import Dirichlet
 
 
 def blank(i):
@@ -28,7 +29,7 @@ def manifest(clients, classes=6, domains=3, names=None):
         train=examples(30 * clients),
         test=examples(10 * clients),
     )
-    shares = Dirichlet(clients, beta=0.3).split(images, generator)
+    shares = Composed(clients, Dirichlet(0.3)).split(images, generator, look=None)
     return freeze(images, shares, {"name": "dirichlet", "clients": clients, "beta": 0.3}, 0)
 
 
