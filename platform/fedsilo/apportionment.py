@@ -54,6 +54,13 @@ def at_least(minimum: int, total: int, weights: Floats, generator: np.random.Gen
     return np.asarray(raised(counts[None], np.full(len(counts), minimum), np.zeros((1, len(counts))))[0])
 
 
+def within(capacities: Indices, total: int, weights: Floats, generator: np.random.Generator) -> Indices:
+    """(N,) whole numbers up to `capacities` (N,) that add up to `total`, as near to proportion as that allows."""
+    counts = np.minimum(apportion(total, weights, generator), capacities)
+    lacking = total - int(counts.sum())
+    return counts + apportion(lacking, capacities - counts, generator) if lacking else counts
+
+
 def raised(counts: Indices, least: Indices, liking: Floats) -> Indices:
     """(K, N) `counts` with at least `least` (N,) per client, one example moved at a time.
 
@@ -91,6 +98,8 @@ def fitted(liking: Floats, rows: Indices, columns: Indices, generator: np.random
         columns: (N,) sizes of the clients; the same sum.
         generator: Breaks ties.
     """
+    if not rows.sum():
+        return np.zeros(liking.shape, dtype=np.int64)
     expected = _scaled(liking, rows.astype(np.float64), columns.astype(np.float64))
     counts = np.stack(
         [

@@ -44,7 +44,9 @@ def test_a_remainder_of_nothing_is_refused_with_numbers(toy):
 def test_a_client_without_test_images_is_named_with_its_classes(toy):
     images = toy(train=100, test=100, classes=5)
     images.test.labels[images.test.labels == 4] = 0
-    with pytest.raises(DataError, match=r"without any test example would be client \d \(class 4\)"):
+    with pytest.raises(
+        DataError, match=r"without enough test examples of its own classes would be client \d \(class 4\)"
+    ):
         split(Classes(), images, 5)
 
 

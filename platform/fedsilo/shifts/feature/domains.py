@@ -33,10 +33,14 @@ class Domains(FeatureShift):
         """Returns one group per domain. Raises DataError for a single domain, or fewer clients than domains."""
         if len(images.domains) < 2:
             raise DataError(
-                f"partition.feature: 'domains' makes clients of each domain, and this data has one "
-                f"('{images.domains[0]}'). Use data with several domains, or another feature shift."
+                f"partition.feature: 'domains' makes clients of each domain, and there is one to train on "
+                f"('{images.domains[0]}'). Use data with several domains, or leave partition.feature away."
             )
         counts = self._counts(images.domains, clients)
+        if sum(counts) > len(images.train):
+            raise DataError(
+                f"partition.feature.clients_of: {sum(counts)} clients for {len(images.train)} images. Use fewer."
+            )
         weights = np.repeat(np.eye(len(counts)), counts, axis=1)
         return Grouping(images.train.domains, images.test.domains, images.domains, weights)
 

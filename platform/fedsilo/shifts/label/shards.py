@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fedsilo import allotment
+from fedsilo.apportionment import raised
 from fedsilo.contracts import Demand, Indices, LabelledImages, LabelShift, Share
 from fedsilo.fields import key
 
@@ -24,7 +25,7 @@ class Shards(LabelShift):
     def deal(self, images: LabelledImages, pool: Share, demand: Demand, generator: np.random.Generator) -> list[Share]:
         """Returns one share per client. Raises DataError when there are fewer examples than shards."""
         clients, shards = demand.clients, demand.clients * self.per_client
-        if len(pool.train) < shards:
+        if demand.sizes is None and len(pool.train) < shards:
             allotment.refuse(
                 [
                     f"{clients} clients with {self.per_client} shards each need {shards} training examples, there are "
@@ -35,6 +36,8 @@ class Shards(LabelShift):
         ordered = np.sort(images.train.labels[pool.train])
         held = np.zeros((len(images.classes), clients), dtype=np.int64)
         np.add.at(held, (ordered, np.repeat(owners, self._sizes(len(ordered), owners, demand))), 1)
+        with np.errstate(divide="ignore"):
+            held = raised(held, np.full(clients, demand.min_train), np.log(held))
         # Which examples of a class a shard has does not matter: they are drawn.
         return allotment.dealt(images, pool, held, np.full(held.shape, -np.log(clients + 1)), demand, generator)
 
@@ -43,6 +46,9 @@ class Shards(LabelShift):
         if demand.sizes is None:
             return np.diff(np.arange(len(owners) + 1) * total // len(owners))
         counts: Indices = demand.sizes[owners] // self.per_client
-        for client, rest in enumerate(demand.sizes % self.per_client):
-            counts[np.flatnonzero(owners == client)[:rest]] += 1
+        # One more for the first few shards of each client, where its size does not divide.
+        order = np.argsort(owners, kind="stable")
+        counts[order] += (
+            np.tile(np.arange(self.per_client), len(demand.sizes)) < (demand.sizes % self.per_client)[owners[order]]
+        )
         return counts
