@@ -48,10 +48,11 @@ def size_problems(pool: Share, demand: Demand) -> list[str]:
     wanted = (("train", len(pool.train), demand.min_train), ("test", len(pool.test), demand.min_test))
     for split, available, minimum in wanted:
         if available < demand.clients * minimum:
+            fit = available // minimum
             problems.append(
-                f"{demand.clients} clients with at least {minimum} {split} example{'s'[: minimum > 1]} each need "
-                f"{demand.clients * minimum}, there are {available}{here}. "
-                + (f"At most {available // minimum} clients fit." if available >= minimum else "No client fits.")
+                f"{demand.clients} client{'s'[: demand.clients > 1]} with at least {minimum} {split} "
+                f"example{'s'[: minimum > 1]} each need {demand.clients * minimum}, there are {available}{here}. "
+                + (f"At most {fit} client{'s'[: fit > 1]} fit{'s'[: fit == 1]}." if fit else "No client fits.")
             )
     return problems
 

@@ -47,9 +47,7 @@ OWNED = st.one_of(
     st.just(Classes(3, overlap=True, uneven=(0.1, 0.9))),
     st.just(Classes(2, overlap=True, copies=True)),
 )
-FEATURES = st.one_of(
-    st.just(NoFeatureShift()), st.just(Domains()), st.builds(Mixture, BETAS), st.just(Covariate(2))
-)
+FEATURES = st.one_of(st.just(NoFeatureShift()), st.just(Domains()), st.builds(Mixture, BETAS), st.just(Covariate(2)))
 RELATIVE = st.one_of(
     st.just(Equal()),
     st.builds(Lognormal, st.sampled_from([0.0, 1.0, 50.0])),
@@ -168,8 +166,10 @@ def test_explicit_sizes_are_met_or_refused(data, label, feature, seed, toy):
         shares = split(rule, images, seed)
     except DataError as error:
         assert "\n" not in str(error)
-        assert isinstance(label, Classes | CoarseDirichlet) or isinstance(feature, Covariate | Domains) or (
-            sum(sizes) > len(images.train)
+        assert (
+            isinstance(label, Classes | CoarseDirichlet)
+            or isinstance(feature, Covariate | Domains)
+            or (sum(sizes) > len(images.train))
         ), error
         return
     assert [len(share.train) for share in shares] == sizes

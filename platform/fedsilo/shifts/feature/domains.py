@@ -56,7 +56,7 @@ class Domains(FeatureShift):
         left = len(open_domains) if clients is None else clients - sum(self.clients_of.values())
         if left < len(open_domains) or (left and not open_domains):
             raise DataError(
-                f"partition.clients: {clients} clients cannot be spread over {len(domains)} domains"
+                f"partition.clients: {clients} client{'s'[: clients != 1]} cannot be spread over {len(domains)} domains"
                 f"{' with clients_of ' + str(dict(self.clients_of)) if self.clients_of else ''}, each with a client of "
                 "its own. Use at least one per domain, or the feature shift 'mixture'."
             )

@@ -24,15 +24,17 @@ class Shards(LabelShift):
 
     def deal(self, images: LabelledImages, pool: Share, demand: Demand, generator: np.random.Generator) -> list[Share]:
         """Returns one share per client. Raises DataError when there are fewer examples than shards."""
-        clients, shards = demand.clients, demand.clients * self.per_client
-        if demand.sizes is None and len(pool.train) < shards:
+        clients, each = demand.clients, self.per_client
+        if demand.sizes is not None:
+            each = min(each, max(1, int(demand.sizes.max())))  # all others would be empty
+        elif len(pool.train) < clients * each:
             allotment.refuse(
                 [
-                    f"{clients} clients with {self.per_client} shards each need {shards} training examples, there are "
+                    f"{clients} clients with {each} shards each need {clients * each} training examples, there are "
                     f"{len(pool.train)}. Use fewer clients, or label.per_client={max(1, len(pool.train) // clients)}."
                 ]
             )
-        owners = generator.permutation(np.arange(shards) % clients)
+        owners = generator.permutation(np.arange(clients * each) % clients)
         ordered = np.sort(images.train.labels[pool.train])
         held = np.zeros((len(images.classes), clients), dtype=np.int64)
         np.add.at(held, (ordered, np.repeat(owners, self._sizes(len(ordered), owners, demand))), 1)
@@ -45,10 +47,9 @@ class Shards(LabelShift):
         """(shards,) sizes: equal ones, or such that each client's add up to what it is to have."""
         if demand.sizes is None:
             return np.diff(np.arange(len(owners) + 1) * total // len(owners))
-        counts: Indices = demand.sizes[owners] // self.per_client
+        each = len(owners) // demand.clients
+        counts: Indices = demand.sizes[owners] // each
         # One more for the first few shards of each client, where its size does not divide.
         order = np.argsort(owners, kind="stable")
-        counts[order] += (
-            np.tile(np.arange(self.per_client), len(demand.sizes)) < (demand.sizes % self.per_client)[owners[order]]
-        )
+        counts[order] += np.tile(np.arange(each), demand.clients) < (demand.sizes % each)[owners[order]]
         return counts
