@@ -318,8 +318,8 @@ def test_an_image_in_two_states_has_two_rows_and_each_is_what_its_holder_does_to
                 expected = Alteration.parse(tag)(expected, images.digests[position])
             assert appearance.examples.fetch(row).tobytes() == expected.tobytes()
             assert appearance.examples.labels[row] == images.labels[position]
-    assert len(appearance.examples) == 6 + 3
-    assert len(set(appearance.examples.digests)) == 9
+    assert len(appearance.examples) == 6 + 4
+    assert len(set(appearance.examples.digests)) == 10
     assert [row for rows in appearance.places for row in rows if row < 6] == [0, 1, 2, 4]
 
 

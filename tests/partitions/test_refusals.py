@@ -1,4 +1,4 @@
-"""What cannot be split as asked is refused in one line, with numbers and what to do; what is impossible anyhow, before."""
+"""What cannot be split as asked is refused in one line, with numbers and what to do."""
 
 import numpy as np
 import pytest
@@ -91,7 +91,7 @@ def test_impossible_keys_are_named_before_any_data_is_read(shift, keys):
             Composed(4, CoarseDirichlet(), Mixture()),
             "Use iid, dirichlet, dirichlet_by_client or shards, or the feature",
         ),
-        (Composed(1, feature=Domains()), "1 clients cannot be spread over 2 domains, each with a client of its own"),
+        (Composed(1, feature=Domains()), "1 client cannot be spread over 2 domains, each with a client of its own"),
         (Composed(3, feature=Domains({"domain 0": 3})), "3 clients cannot be spread over 2 domains with clients_of"),
         (Composed(3, feature=Domains({"domain 0": 1, "domain 1": 1})), "3 clients cannot be spread over 2 domains"),
         (Composed(9, feature=Domains({"domain 0": 10})), "9 clients cannot be spread over 2 domains with clients_of"),
