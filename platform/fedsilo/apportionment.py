@@ -19,8 +19,8 @@ FAINTEST = 1e-9
 """The least that a liking counts beside a client's favourite, so that every margin can be met."""
 
 
-def log_dirichlet(rows: int, columns: int, beta: float, generator: np.random.Generator) -> Floats:
-    """(rows, columns) logarithms of draws from Dir(beta, ..., beta), one per row.
+def log_dirichlet(rows: int, columns: int, beta: float | Floats, generator: np.random.Generator) -> Floats:
+    """(rows, columns) logarithms of draws from Dir(beta, ..., beta), or by (columns,) betas, one per row.
 
     Gamma(beta) equals Gamma(beta + 1) U^(1/beta); taken in logs it never underflows, so that even at beta 0.001 every
     column has rows that it likes better than others.

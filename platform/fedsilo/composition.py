@@ -67,8 +67,8 @@ class Composition:
 
         Args:
             images: The data.
-            generator: Where all draws come from; label shifts draw from it alone, so that another quantity or feature
-                shift changes nothing of their draws.
+            generator: Where all draws come from. Label shifts draw from it alone, and who likes what before all that
+                depends on sizes: where all clients draw from one group, a quantity shift changes nobody's taste.
             look: Gives image features.
         """
         for_feature, for_quantity, for_tail, for_sizes = generator.spawn(4)

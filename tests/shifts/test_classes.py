@@ -6,6 +6,7 @@ import pytest
 from fedsilo.errors import DataError
 from fedsilo.partitions.composed import Composed
 from fedsilo.shifts.label.classes import Classes
+from fedsilo.shifts.quantity.lognormal import Lognormal
 
 
 def split(label, images, clients, seed=0, **keys):
@@ -85,3 +86,74 @@ def test_the_published_shuffle_of_ten_classes_is_this_one(toy):
     images = toy(train=600, test=600, classes=10)
     shares = split(Classes(fixed_draw=2023), images, 10)
     assert [int(images.train.labels[share.train[0]]) for share in shares] == [1, 0, 3, 8, 5, 4, 2, 9, 7, 6]
+
+
+def owned_by(images, shares, name="train"):
+    return [set(getattr(images, name).labels[getattr(share, name)].tolist()) for share in shares]
+
+
+@pytest.mark.parametrize(("clients", "per_client", "classes"), [(10, 2, 10), (7, 3, 10), (20, 1, 6), (5, 6, 6)])
+def test_clients_own_so_many_classes_and_classes_have_nearly_as_many_owners(clients, per_client, classes, toy):
+    images = toy(train=100 * classes, test=100 * classes, classes=classes)
+    shares = split(Classes(per_client, overlap=True), images, clients, 3)
+    owned = owned_by(images, shares)
+    assert {len(group) for group in owned} == {per_client}
+    assert owned == owned_by(images, shares, "test")
+    owners = np.bincount([label for group in owned for label in group], minlength=classes)
+    assert np.ptp(owners) <= 1
+    if clients * per_client >= classes:
+        assert sum(len(share.train) for share in shares) == len(images.train)
+
+
+def test_owners_of_a_class_have_equal_parts_of_it_or_parts_from_the_range(toy):
+    images = toy(train=12_000, test=6_000, classes=6)
+    for uneven, low, high in (((1.0, 1.0), 1.0, 1.0), ((0.2, 0.8), 0.25, 4.0)):
+        shares = split(Classes(2, overlap=True, uneven=uneven), images, 9)
+        for name, slack in (("train", 0.01), ("test", 0.02)):
+            labels = getattr(images, name).labels
+            counts = np.array([np.bincount(labels[getattr(share, name)], minlength=6) for share in shares])
+            parts = [row[row > 0] for row in counts.T]
+            ratios = np.array([part / part[0] for part in parts])
+            assert ratios.min() >= low - slack
+            assert ratios.max() <= high + slack
+            assert low == high or np.ptp(ratios) > 0.3
+
+
+def test_copies_give_every_owner_all_of_its_classes(toy):
+    images = toy(train=500, test=200)
+    for share in split(Classes(2, overlap=True, copies=True), images, 8):
+        for name in ("train", "test"):
+            labels, held = getattr(images, name).labels, getattr(share, name)
+            assert np.array_equal(held, np.flatnonzero(np.isin(labels, labels[held])))
+            assert len(np.unique(labels[held])) == 2
+
+
+def test_classes_without_an_owner_are_held_by_nobody(toy):
+    images = toy(train=1_000, test=500, classes=10)
+    shares = split(Classes(3), images, 3)
+    owned = owned_by(images, shares)
+    assert [len(group) for group in owned] == [3, 3, 3]
+    assert len(set.union(*owned)) == 9
+    assert sum(len(share.train) for share in shares) == np.isin(images.train.labels, list(set.union(*owned))).sum()
+
+
+def test_few_test_images_among_many_owners_go_to_them_or_nobody_is_measured_on_a_foreign_class(toy):
+    images = toy(train=400, test=60, classes=4)
+    shares = split(Classes(1, overlap=True), images, 16)  # four owners a class, of about 15 test images
+    assert all(len(share.test) >= 2 for share in shares)
+    images.test.labels[:] = np.repeat([0, 1, 2, 3], [51, 3, 3, 3])
+    with pytest.raises(DataError, match=r"without enough test examples of its own classes would be client"):
+        split(Classes(1, overlap=True), images, 16)
+
+
+def test_uneven_sizes_still_leave_every_owner_its_least(toy):
+    images = toy(train=2_000, test=500, classes=10)
+    shares = split(Classes(2, overlap=True), images, 40, quantity=Lognormal(2.0), min_train=3)
+    sizes = np.array([len(share.train) for share in shares])
+    assert sizes.min() >= 3
+    assert sizes.max() > 8 * np.median(sizes)
+
+
+def test_many_clients_are_named_by_the_first_few(toy):
+    with pytest.raises(DataError, match=r"client \d+ \(class \d\) and \d+ others\. Use fewer than 40 clients"):
+        split(Classes(1, overlap=True), toy(train=200, test=40, classes=20), 40)

@@ -10,7 +10,10 @@ from fedsilo.contracts import Examples, LabelledImages
 from fedsilo.errors import DataError
 from fedsilo.manifest import freeze
 from fedsilo.partitions.composed import Composed
+from fedsilo.shifts.feature.domains import Domains
 from fedsilo.shifts.label.coarse_dirichlet import CoarseDirichlet
+from fedsilo.shifts.quantity.lognormal import Lognormal
+from fedsilo.shifts.quantity.sizes import Sizes
 
 GROUPS = (3, 1, 0, 2, 1, 3, 0, 2, 2, 0, 1, 3)
 quick = settings(max_examples=40, deadline=None, derandomize=True, database=None)
@@ -157,3 +160,32 @@ def drawn(size, seed):
 def test_data_without_superclasses_is_refused_in_one_line(toy):
     with pytest.raises(DataError, match=r"needs superclasses, and this data has none\. Use data that has them"):
         split(CoarseDirichlet(), replace(toy(), groups=()), 4)
+
+
+@pytest.mark.parametrize("quantity", [Lognormal(0.8), Sizes([90, 10, 200, 50])], ids=str)
+def test_a_quantity_shift_is_met_in_training_images_and_keeps_the_superclasses(quantity, tree):
+    images, groups = tree(train=400, test=200), np.array(GROUPS)
+    plain, sized = (split(CoarseDirichlet(0.1), images, 4, seed=5, quantity=q) for q in (None, quantity))
+    weights = quantity.weights(4, np.random.default_rng(5).spawn(4)[1])
+    asked = weights if quantity.absolute else 400 * weights / weights.sum()
+    assert np.abs([len(share.train) for share in sized] - asked).max() < 1
+    assert sum(len(share.test) for share in sized) == 200
+    for one, other in zip(plain[:1], sized[:1], strict=True):  # what is left for the others depends on the sizes
+        most = [np.bincount(groups[images.train.labels[share.train]]).argmax() for share in (one, other)]
+        assert most[0] == most[1]
+
+
+def test_more_than_one_of_either_kind_can_be_asked_for(tree):
+    images = tree(train=60, test=60)
+    shares = split(CoarseDirichlet(0.01), images, 20, min_train=3, min_test=3)
+    assert {(len(share.train), len(share.test)) for share in shares} == {(3, 3)}
+    shares = split(CoarseDirichlet(0.01), tree(), 20, min_train=22, min_test=4)
+    assert min(len(share.train) for share in shares) >= 22
+    assert min(len(share.test) for share in shares) >= 4
+
+
+def test_inside_a_domain_it_works_as_in_all_of_the_data(tree):
+    images = tree(domains=2)
+    shares = split(CoarseDirichlet(0.3), images, 6, feature=Domains(), quantity=Lognormal())
+    assert [share.domain for share in shares] == ["domain 0"] * 3 + ["domain 1"] * 3
+    assert sum(len(share.train) for share in shares[:3]) == 250

@@ -65,7 +65,8 @@ class CoarseDirichlet(LabelShift):
         each, rest = divmod(len(labels), demand.clients)
         sizes: Indices = each + (np.arange(demand.clients) < rest)
         if demand.sizes is not None:
-            least = np.stack([demand.sizes, allotment.test_sizes(pool, demand, demand.sizes, generator)])
+            (for_sizes,) = generator.spawn(1)  # so that sizes change nothing of the other draws
+            least = np.stack([demand.sizes, allotment.test_sizes(pool, demand, demand.sizes, for_sizes)])
             sizes = least.sum(axis=0)
         parts = _exchanged(self._parts(labels, images.groups, sizes, generator), labels, first_test, least)
         train = [pool.train[part[part < first_test]] for part in parts]
