@@ -334,7 +334,8 @@ def test_an_image_that_all_hold_in_one_state_has_one_row(toy):
 def test_a_row_that_one_client_holds_is_called_as_it_calls_it(toy):
     images = toy(train=30, test=6)
     names = np.array([4, 3, 2])
-    shares = [Share(np.arange(15), np.array([0, 1, 2]), test_labels=names), Share(np.arange(15, 30), np.array([2, 3]))]
+    images.test.labels[:4] = 0
+    shares = [Share(np.arange(15), np.array([2, 3])), Share(np.arange(15, 30), np.array([0, 1, 2]), test_labels=names)]
     measured = appearing(images.test, [share.test for share in shares], ["", ""])
     trained = appearing(images.train, [share.train for share in shares], ["", ""])
     manifest = SimpleNamespace(clients=[SimpleNamespace(number=n, share=share) for n, share in enumerate(shares)])

@@ -157,3 +157,12 @@ def test_uneven_sizes_still_leave_every_owner_its_least(toy):
 def test_many_clients_are_named_by_the_first_few(toy):
     with pytest.raises(DataError, match=r"client \d+ \(class \d\) and \d+ others\. Use fewer than 40 clients"):
         split(Classes(1, overlap=True), toy(train=200, test=40, classes=20), 40)
+
+
+def test_images_are_left_out_until_sizes_are_in_proportion_and_no_more(toy):
+    images = toy(train=2_000, test=500, classes=10)
+    whole = np.array([len(share.train) for share in split(Classes(), images, 5)])
+    sizes = np.array([len(share.train) for share in split(Classes(), images, 5, quantity=Lognormal(0.5))])
+    weights = Lognormal(0.5).weights(5, np.random.default_rng(0).spawn(4)[1])
+    assert np.abs(sizes - weights / weights.sum() * sizes.sum()).max() < 1.5
+    assert (whole - sizes).min() == 0

@@ -189,3 +189,14 @@ def test_inside_a_domain_it_works_as_in_all_of_the_data(tree):
     shares = split(CoarseDirichlet(0.3), images, 6, feature=Domains(), quantity=Lognormal())
     assert [share.domain for share in shares] == ["domain 0"] * 3 + ["domain 1"] * 3
     assert sum(len(share.train) for share in shares[:3]) == 250
+
+
+def test_what_is_exchanged_is_of_one_class(tree):
+    images = tree(train=2_400, test=400)
+
+    def classes(**keys):
+        shares = split(CoarseDirichlet(0.5), images, 14, **keys)
+        return [np.bincount(np.concatenate([images.train.labels[s.train], images.test.labels[s.test]])) for s in shares]
+
+    plain, moved = classes(), classes(min_test=27)
+    assert all(np.array_equal(one, other) for one, other in zip(plain, moved, strict=True))

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from scipy.stats import ks_2samp
@@ -47,3 +49,15 @@ def test_clients_are_of_one_size(toy):
         sizes = histograms(DirichletByClient(beta), images, 10).sum(axis=1)
         assert sizes.sum() == 1_003
         assert np.ptp(sizes) == 1
+
+
+def test_a_rare_class_varies_as_the_distribution_has_it(toy):
+    # The standard deviation of component k of Dir(beta K p) is sqrt(p_k (1 - p_k) / (beta K + 1)).
+    images = toy(train=50_000, test=2_000, classes=20)
+    images.train.labels[:] = np.maximum(images.train.labels - 15, 0)  # four fifths are of class 0
+    images.train.labels[images.train.labels == 4] = 1
+    images = replace(images, classes=images.classes[:4])
+    images.test.labels[:] %= 4
+    parts = histograms(DirichletByClient(0.5), images, 1_000) / 50
+    proportions = np.bincount(images.train.labels) / 50_000
+    assert np.allclose(parts.std(axis=0), np.sqrt(proportions * (1 - proportions) / 3), rtol=0.1)
