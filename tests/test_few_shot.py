@@ -1,4 +1,5 @@
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,14 +8,28 @@ from PIL import Image
 from fedsilo.contracts import Examples, LabelledImages, Share
 from fedsilo.few_shot import few_shot
 from fedsilo.manifest import Manifest, freeze
-from fedsilo.partitions.classes import Classes
-from fedsilo.partitions.coarse_dirichlet import CoarseDirichlet
-from fedsilo.partitions.dirichlet import Dirichlet
-from fedsilo.partitions.domains import Domains
-from fedsilo.partitions.domains_dirichlet import DomainsDirichlet
-from fedsilo.partitions.iid import Iid
+from fedsilo.partitions.composed import Composed
+from fedsilo.partitions.domain_split import DomainSplit
+from fedsilo.partitions.pathological import Pathological
+from fedsilo.shifts.feature.domains import Domains
+from fedsilo.shifts.feature.mixture import Mixture
+from fedsilo.shifts.label.classes import Classes
+from fedsilo.shifts.label.coarse_dirichlet import CoarseDirichlet
+from fedsilo.shifts.label.dirichlet import Dirichlet
+from fedsilo.shifts.label.iid import Iid
+from fedsilo.shifts.quantity.lognormal import Lognormal
 
-RULES = [Iid, Dirichlet, Classes, CoarseDirichlet]
+RULES = {
+    "iid": Composed(4, Iid(), shots=3),
+    "dirichlet": Composed(4, Dirichlet(), shots=3),
+    "classes": Composed(4, Classes(), shots=3),
+    "coarse_dirichlet": Composed(4, CoarseDirichlet(), shots=3),
+    "domains": Composed(feature=Domains(), shots=3),
+    "domains and dirichlet": Composed(4, Dirichlet(), Domains(), shots=3),
+    "mixture and sizes": Composed(4, Dirichlet(), Mixture(), Lognormal(), shots=3),
+    "pathological": Pathological(4, shots=3),
+    "domain_split": DomainSplit(2, shots=3),
+}
 
 
 def blank(i):
@@ -38,19 +53,17 @@ def images():
 
 
 def split(rule, images, seed=0):
-    return rule.split(images, np.random.default_rng(seed))
+    return rule.split(images, np.random.default_rng(seed), no_look)
 
 
-@pytest.mark.parametrize(
-    "rule",
-    [rule(clients=4, shots=3) for rule in RULES] + [Domains(shots=3), DomainsDirichlet(2, shots=3)],
-    ids=lambda rule: type(rule).__name__,
-)
+def no_look(examples):
+    raise AssertionError("nothing here asks for features")
+
+
+@pytest.mark.parametrize("rule", RULES.values(), ids=RULES)
 @pytest.mark.parametrize("fixed", [None, 2023])
 def test_every_partition_can_have_shots(rule, fixed, images):
-    rule = type(rule)(
-        **{**{k: getattr(rule, k) for k in rule.__dataclass_fields__ if k != "_"}, "shots_fixed_draw": fixed}
-    )
+    rule = replace(rule, shots_fixed_draw=fixed)
     whole = split(rule, images)
     few = few_shot(images, whole, rule, seed=0)
     for before, after in zip(whole, few, strict=True):
@@ -63,13 +76,13 @@ def test_every_partition_can_have_shots(rule, fixed, images):
 
 
 def test_no_shots_changes_nothing(images):
-    whole = split(Iid(3), images)
-    assert all(a is b for a, b in zip(whole, few_shot(images, whole, Iid(3), 0), strict=True))
+    whole = split(Composed(3), images)
+    assert all(a is b for a, b in zip(whole, few_shot(images, whole, Composed(3), 0), strict=True))
 
 
 def test_the_seed_draws_the_shots_and_a_fixed_draw_does_not_hear_it(images):
     def drawn(seed, fixed):
-        rule = Classes(4, fixed_draw=2023, shots=2, shots_fixed_draw=fixed)
+        rule = Composed(4, Classes(fixed_draw=2023), shots=2, shots_fixed_draw=fixed)
         shares = few_shot(images, split(rule, images, seed), rule, seed)
         return freeze(images, shares, {}, 0).split_sha256
 
@@ -78,7 +91,7 @@ def test_the_seed_draws_the_shots_and_a_fixed_draw_does_not_hear_it(images):
 
 
 def test_the_fixed_draw_is_what_python_s_random_draws(images):
-    rule = Classes(5, remainder="last", fixed_draw=2023, shots=2, shots_fixed_draw=2023)
+    rule = Pathological(5, shots=2, shots_fixed_draw=2023)
     shares = few_shot(images, split(rule, images), rule, seed=0)
 
     labels = images.train.labels.tolist()
@@ -102,13 +115,13 @@ def test_the_fixed_draw_is_what_python_s_random_draws(images):
 
 def test_python_s_global_stream_is_left_alone(images):
     before = random.getstate()
-    rule = Classes(5, fixed_draw=2023, shots=2, shots_fixed_draw=2023)
+    rule = Pathological(5, shots=2, shots_fixed_draw=2023)
     few_shot(images, split(rule, images), rule, seed=0)
     assert random.getstate() == before
 
 
 def test_a_manifest_keeps_the_shots(images, tmp_path):
-    rule = Dirichlet(4, shots=2)
+    rule = Composed(4, Dirichlet(), shots=2)
     few = few_shot(images, split(rule, images), rule, seed=3)
     freeze(images, few, {"name": "dirichlet", "shots": 2}, 3).write(tmp_path / "partition.json")
     again = Manifest.read(tmp_path / "partition.json")
@@ -117,17 +130,17 @@ def test_a_manifest_keeps_the_shots(images, tmp_path):
 
 
 def test_a_domain_is_named_when_the_shots_left_only_one(images):
-    whole = split(Classes(12), images)
+    whole = split(Composed(12, Classes()), images)
     images.test.domains[:] = 0
-    rule = Classes(12, shots=1)
+    rule = Composed(12, Classes(), shots=1)
     for share in few_shot(images, whole, rule, seed=0):
         found = {*images.train.domains[share.train], *images.test.domains[share.test]}
         assert share.domain == (images.domains[found.pop()] if len(found) == 1 else "")
 
 
 def test_every_client_draws_for_itself(images):
-    (share,) = split(Iid(1), images)
-    one, other = few_shot(images, [share, share], Iid(2, shots=3), seed=0)
+    (share,) = split(Composed(1), images)
+    one, other = few_shot(images, [share, share], Composed(2, shots=3), seed=0)
     assert not np.array_equal(one.train, other.train)
 
 
@@ -135,6 +148,6 @@ def test_every_client_draws_for_itself(images):
 def test_a_client_without_training_images_stays_without(fixed, images):
     empty = np.zeros(0, dtype=np.int64)
     shares = [Share(np.arange(50), np.arange(5)), Share(empty, np.arange(5, 9))]
-    few = few_shot(images, shares, Iid(2, shots=3, shots_fixed_draw=fixed), seed=0)
+    few = few_shot(images, shares, Composed(2, shots=3, shots_fixed_draw=fixed), seed=0)
     assert len(few[0].train) > 3
     assert (len(few[1].train), few[1].train.dtype) == (0, np.int64)

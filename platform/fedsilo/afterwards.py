@@ -1,4 +1,4 @@
-"""What every partition can have done to its shares: concept shift, corruption, unseen clients, global test data.
+"""What every partition can have done to its shares: global test data, concept shift, corruption, unseen clients.
 
 Applied after the shots, in this order. Every draw is derived from the seed and its purpose, so one of them changes
 nothing of the others or of the split.
@@ -11,7 +11,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from fedsilo.contracts import ConceptShift, Corruption, Indices, LabelledImages, Partition, Share
+from fedsilo import allotment
+from fedsilo.contracts import ConceptShift, Corruption, LabelledImages, Partition, Share
 from fedsilo.corruption.alteration import Alteration
 from fedsilo.errors import DataError
 from fedsilo.seeds import derive, numpy_generator
@@ -27,15 +28,24 @@ def finished(images: LabelledImages, shares: Sequence[Share], rule: Partition, s
         seed: The scenario's seed.
     """
     done = list(shares)
+    if rule.test == "global":
+        done = _measured_alike(images, done, rule.unseen.domains)
     if rule.concept is not None:
         done = _relabelled(images, done, rule.concept, seed)
     if rule.corruption.kinds:
         done = _corrupted(done, rule.corruption, seed)
-    done = _unseen(done, rule.unseen.clients, seed)
-    if rule.test == "global":
-        everything = np.arange(len(images.test))
-        done = [_measured_on(images, share, everything) for share in done]
-    return done
+    return _unseen(done, rule.unseen.clients, seed)
+
+
+def _measured_alike(images: LabelledImages, shares: list[Share], unseen: Sequence[str]) -> list[Share]:
+    """Shares with the test images of all domains that are trained on; those of an unseen domain with their own."""
+    known = np.array([name not in unseen for name in images.domains])
+    everything = np.flatnonzero(known[images.test.domains])
+    alike = allotment.named(images, [share.train for share in shares], [everything] * len(shares))
+    return [
+        replace(share, test=everything, domain=other.domain) if share.seen else share
+        for share, other in zip(shares, alike, strict=True)
+    ]
 
 
 def _relabelled(images: LabelledImages, shares: list[Share], concept: ConceptShift, seed: int) -> list[Share]:
@@ -70,25 +80,27 @@ def chosen(clients: int, part: float, seed: int, purpose: str) -> list[int]:
 
 
 def _unseen(shares: list[Share], wanted: int | list[int], seed: int) -> list[Share]:
-    count = len(shares)
-    numbers = wanted if isinstance(wanted, list) else chosen(count, min(1.0, wanted / count), seed, "unseen clients")
-    far = [str(number) for number in numbers if not 0 <= number < count]
+    trained = [number for number, share in enumerate(shares) if share.seen]
+    numbers = _drawn(trained, wanted, seed) if isinstance(wanted, int) else wanted
+    far = [str(number) for number in numbers if not 0 <= number < len(shares)]
     if far:
-        raise DataError(f"partition.unseen.clients: no client {', '.join(far)}, there are 0 to {count - 1}.")
-    if len(set(numbers)) >= sum(share.seen for share in shares):
+        raise DataError(f"partition.unseen.clients: no client {', '.join(far)}, there are 0 to {len(shares) - 1}.")
+    if not set(trained) - set(numbers):
         raise DataError(
-            f"partition.unseen.clients: {len(set(numbers))} of {count} clients leave nobody to train. Name fewer."
+            f"partition.unseen.clients: {len(set(numbers) & set(trained))} of {len(trained)} clients leave nobody to "
+            "train. Name fewer."
         )
     return [replace(share, seen=share.seen and number not in numbers) for number, share in enumerate(shares)]
 
 
-def _measured_on(images: LabelledImages, share: Share, test: Indices) -> Share:
-    """The share with other test images; what it takes them for follows from its own names, where it has such."""
-    if share.test_labels is None:
-        return replace(share, test=test)
-    names = np.arange(len(images.classes))
-    names[images.test.labels[share.test]] = share.test_labels
-    return replace(share, test=test, test_labels=names[images.test.labels[test]])
+def _drawn(trained: list[int], wanted: int, seed: int) -> list[int]:
+    """So many of the clients that would train."""
+    if not 0 <= wanted < len(trained):
+        raise DataError(
+            f"partition.unseen.clients: {wanted} of {len(trained)} clients that train cannot be left out. Use 0 to "
+            f"{len(trained) - 1}."
+        )
+    return [trained[place] for place in chosen(len(trained), wanted / len(trained), seed, "unseen clients")]
 
 
 Split = Callable[[LabelledImages], list[Share]]
@@ -126,6 +138,13 @@ def _refuse_domains(images: LabelledImages, domains: Sequence[str]) -> None:
         raise DataError(f"partition.unseen.domains: no domain {', '.join(map(repr, unknown))}. There are {known}.")
     if len(set(domains)) == len(images.domains):
         raise DataError("partition.unseen.domains: names all domains, so that nobody trains. Name fewer.")
+    measured = {images.domains[number] for number in images.test.domains}
+    empty = [name for name in domains if name not in measured]
+    if empty:
+        raise DataError(
+            f"partition.unseen.domains: no test image of {', '.join(map(repr, empty))}, so nothing could be measured. "
+            "Leave it away."
+        )
 
 
 def _without(images: LabelledImages, out: np.ndarray) -> LabelledImages:

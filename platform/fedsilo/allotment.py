@@ -24,22 +24,11 @@ def refuse(problems: Sequence[str]) -> None:
         raise DataError("partition: " + " ".join(problems))
 
 
-def count_problems(key: str, count: int) -> list[str]:
-    """What is impossible in a count that must be 1 or more, as lines for `Partition.problems`."""
-    return [] if count >= 1 else [f"{key}: must be at least 1, got {count}."]
-
-
 def beta_problems(beta: float) -> list[str]:
-    """What is impossible in a Dirichlet concentration, as lines for `Partition.problems`."""
+    """What is impossible in a Dirichlet concentration, as lines for `problems` of a component."""
     if math.isfinite(beta) and beta > 0:
         return []
     return [f"beta: must be a finite number above 0, got {beta}. Small is uneven: 0.1 is strong, 100 is nearly even."]
-
-
-def everything(images: LabelledImages) -> Share:
-    """All positions of both splits, as one share."""
-    every = Share(train=np.arange(len(images.train)), test=np.arange(len(images.test)))
-    return named(images, [every.train], [every.test])[0]
 
 
 def named(images: LabelledImages, train: Sequence[Indices], test: Sequence[Indices]) -> list[Share]:
@@ -59,10 +48,11 @@ def size_problems(pool: Share, demand: Demand) -> list[str]:
     wanted = (("train", len(pool.train), demand.min_train), ("test", len(pool.test), demand.min_test))
     for split, available, minimum in wanted:
         if available < demand.clients * minimum:
+            fit = available // minimum
             problems.append(
-                f"{demand.clients} clients with at least {minimum} {split} example{'s'[: minimum > 1]} each need "
-                f"{demand.clients * minimum}, there are {available}{here}. "
-                + (f"At most {available // minimum} clients fit." if available >= minimum else "No client fits.")
+                f"{demand.clients} client{'s'[: demand.clients > 1]} with at least {minimum} {split} "
+                f"example{'s'[: minimum > 1]} each need {demand.clients * minimum}, there are {available}{here}. "
+                + (f"At most {fit} client{'s'[: fit > 1]} fit{'s'[: fit == 1]}." if fit else "No client fits.")
             )
     return problems
 
@@ -87,7 +77,7 @@ def dealt(
     """
     classes = len(images.classes)
     train_labels, test_labels = images.train.labels[pool.train], images.test.labels[pool.test]
-    followed = np.where(train.sum(axis=1, keepdims=True) > 0, train, np.exp(liking))
+    followed = np.where(train.sum(axis=1, keepdims=True) > 0, train, np.exp(liking - liking.max(axis=1, keepdims=True)))
     sizes = np.bincount(test_labels, minlength=classes)
     test = np.stack([apportion(size, row, generator) for size, row in zip(sizes, followed, strict=True)])
     # Own classes (log counts, at least 0) come before all others (log proportions, below 0).
@@ -108,25 +98,43 @@ def test_sizes(pool: Share, demand: Demand, train: Indices, generator: np.random
 
 
 def thinned(
-    images: LabelledImages, shares: Sequence[Share], demand: Demand, generator: np.random.Generator
+    images: LabelledImages, shares: Sequence[Share], demand: Demand, exactly: bool, generator: np.random.Generator
 ) -> list[Share]:
-    """The shares with so many training examples left out, drawn, that sizes are in the proportion that is demanded.
+    """The shares with training images left out, drawn, so that sizes are those that are demanded or proportional.
 
-    For rules that cannot move an example to another client. As few as possible are left out: some client keeps all.
+    For label shifts that cannot move an example to another client.
+
+    Args:
+        images: The data.
+        shares: One per client.
+        demand: Its `sizes` are wanted.
+        exactly: Whether just these sizes are; otherwise sizes in their proportion, the largest with which some client
+            keeps all, and at least `demand.min_train`.
+        generator: Where draws come from.
+
+    Raises:
+        DataError: A client has fewer than exactly so many.
     """
     assert demand.sizes is not None
     held = np.array([len(share.train) for share in shares])
-    scale = (held / np.maximum(demand.sizes, 1)).min()
-    wanted = np.minimum(held, np.maximum(np.round(scale * demand.sizes).astype(np.int64), demand.min_train))
-    train = [generator.permutation(share.train)[:size] for share, size in zip(shares, wanted, strict=True)]
+    wanted = demand.sizes
+    if not exactly:
+        scale = (held / np.maximum(wanted, 1)).min()
+        wanted = np.maximum(np.round(scale * wanted).astype(np.int64), demand.min_train)
+    elif (held < wanted).any():
+        client = int((wanted - held).argmax())
+        raise DataError(
+            f"partition.quantity.of: {wanted[client]} training images cannot be had for a client that the label shift "
+            f"gives {held[client]}. Ask for fewer, or for another label shift."
+        )
+    pairs = zip(shares, np.minimum(held, wanted), strict=True)
+    train = [generator.permutation(share.train)[:size] for share, size in pairs]
     return named(images, train, [share.test for share in shares])
 
 
 def _by_counts(positions: Indices, labels: Indices, counts: Indices, generator: np.random.Generator) -> list[Indices]:
     """Deals `positions` so that client n gets counts[k, n] examples of class k, drawn at random."""
-    parts: list[list[Indices]] = [[] for _ in range(counts.shape[1])]
-    for label, row in enumerate(counts):
-        drawn = generator.permutation(positions[labels == label])
-        for part, piece in zip(parts, np.split(drawn, np.cumsum(row)[:-1]), strict=True):
-            part.append(piece)
-    return [np.concatenate(part) for part in parts]
+    clients = np.arange(counts.shape[1])
+    drawn = [generator.permutation(positions[labels == label]) for label in range(len(counts))]
+    holders = np.concatenate([np.repeat(clients, row) for row in counts])
+    return np.split(np.concatenate(drawn)[np.argsort(holders, kind="stable")], np.cumsum(counts.sum(axis=0))[:-1])

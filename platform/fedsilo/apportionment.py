@@ -19,8 +19,8 @@ FAINTEST = 1e-9
 """The least that a liking counts beside a client's favourite, so that every margin can be met."""
 
 
-def log_dirichlet(rows: int, columns: int, beta: float, generator: np.random.Generator) -> Floats:
-    """(rows, columns) logarithms of draws from Dir(beta, ..., beta), one per row.
+def log_dirichlet(rows: int, columns: int, beta: float | Floats, generator: np.random.Generator) -> Floats:
+    """(rows, columns) logarithms of draws from Dir(beta, ..., beta), or by (columns,) betas, one per row.
 
     Gamma(beta) equals Gamma(beta + 1) U^(1/beta); taken in logs it never underflows, so that even at beta 0.001 every
     column has rows that it likes better than others.
@@ -52,6 +52,13 @@ def at_least(minimum: int, total: int, weights: Floats, generator: np.random.Gen
     """
     counts = apportion(total, weights, generator)
     return np.asarray(raised(counts[None], np.full(len(counts), minimum), np.zeros((1, len(counts))))[0])
+
+
+def within(capacities: Indices, total: int, weights: Floats, generator: np.random.Generator) -> Indices:
+    """(N,) whole numbers up to `capacities` (N,) that add up to `total`, as near to proportion as that allows."""
+    counts = np.minimum(apportion(total, weights, generator), capacities)
+    lacking = total - int(counts.sum())
+    return counts + apportion(lacking, capacities - counts, generator) if lacking else counts
 
 
 def raised(counts: Indices, least: Indices, liking: Floats) -> Indices:
@@ -91,6 +98,8 @@ def fitted(liking: Floats, rows: Indices, columns: Indices, generator: np.random
         columns: (N,) sizes of the clients; the same sum.
         generator: Breaks ties.
     """
+    if not rows.sum():
+        return np.zeros(liking.shape, dtype=np.int64)
     expected = _scaled(liking, rows.astype(np.float64), columns.astype(np.float64))
     counts = np.stack(
         [

@@ -3,15 +3,16 @@ import pytest
 
 from fedsilo.errors import DataError
 from fedsilo.manifest import freeze
-from fedsilo.partitions.dirichlet import Dirichlet
+from fedsilo.partitions.composed import Composed
 from fedsilo.partitions.manifest import FromManifest
+from fedsilo.shifts.label.dirichlet import Dirichlet
 
 
 def test_a_frozen_split_comes_back_whatever_the_generator(toy, tmp_path):
     images = toy()
-    shares = Dirichlet(6, beta=0.2).split(images, np.random.default_rng(0))
+    shares = Composed(6, Dirichlet(0.2)).split(images, np.random.default_rng(0), None)
     freeze(images, shares, {"name": "dirichlet"}, 0).write(tmp_path / "partition.json")
-    again = FromManifest(str(tmp_path / "partition.json")).split(images, np.random.default_rng(99))
+    again = FromManifest(str(tmp_path / "partition.json")).split(images, np.random.default_rng(99), None)
     for one, other in zip(shares, again, strict=True):
         assert np.array_equal(one.train, other.train)
         assert np.array_equal(one.test, other.test)
@@ -20,9 +21,11 @@ def test_a_frozen_split_comes_back_whatever_the_generator(toy, tmp_path):
 
 def test_other_data_is_refused_with_all_differences(toy, tmp_path):
     images = toy()
-    freeze(images, Dirichlet(6).split(images, np.random.default_rng(0)), {}, 0).write(tmp_path / "partition.json")
+    freeze(images, Composed(6, Dirichlet()).split(images, np.random.default_rng(0), None), {}, 0).write(
+        tmp_path / "partition.json"
+    )
     with pytest.raises(DataError) as caught:
-        FromManifest(str(tmp_path / "partition.json")).split(toy(train=101, classes=6), np.random.default_rng(0))
+        FromManifest(str(tmp_path / "partition.json")).split(toy(train=101, classes=6), np.random.default_rng(0), None)
     line = str(caught.value)
     assert "training examples 100 there, 101 here" in line
     assert "classes 5 (class 0, class 1, class 2, ...) there, 6 (" in line

@@ -29,7 +29,7 @@ def manifest(clients, classes=6, domains=3, names=None):
         train=examples(30 * clients),
         test=examples(10 * clients),
     )
-    shares = Composed(clients, label=Dirichlet(0.3)).split(images, generator, print)
+    shares = Composed(clients, Dirichlet(0.3)).split(images, generator, look=None)
     return freeze(images, shares, {"name": "dirichlet", "clients": clients, "beta": 0.3}, 0)
 
 

@@ -8,6 +8,7 @@ from fedsilo.errors import ScenarioError
 from fedsilo.partitions.homo import Homo
 from fedsilo.scenario.dumping import to_mapping
 from fedsilo.scenario.reading import from_mapping
+from fedsilo.shifts.concept.none import NoConceptShift
 from fedsilo.shifts.label.dirichlet import Dirichlet
 from fedsilo.shifts.label.iid import Iid
 from fedsilo.shifts.label.shards import Shards
@@ -41,6 +42,6 @@ def test_a_slot_takes_layers_names_and_null() -> None:
     assert from_mapping(ground, ["partition.label=shards"]).partition.label == Shards()
     assert from_mapping(ground, ["partition.label=shards", "partition.label.per_client=3"]).partition.label == Shards(3)
     assert from_mapping(ground, ["partition.label=null"]).partition.label == Iid()
-    assert from_mapping(ground, ["partition=homo"]).partition == Homo()
+    assert from_mapping(ground, ["partition=homo"]).partition == Homo(concept=NoConceptShift())
     again = from_mapping(to_mapping(from_mapping(ground)))
     assert again == from_mapping(ground)

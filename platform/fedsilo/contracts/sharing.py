@@ -50,8 +50,8 @@ class Demand:
         clients: How many there are, N.
         min_train: Training examples that each gets at the least.
         min_test: Test examples that each gets at the least.
-        sizes: (N,) training examples that each gets exactly, adding up to the pool's; None: as many as the label
-            shift has it.
+        sizes: (N,) training examples that each gets exactly, adding up to the pool's unless the label shift does not
+            meet sizes; None: as many as the label shift has it.
     """
 
     clients: int
@@ -65,7 +65,10 @@ class LabelShift(Component, ABC):
 
     kind = "label shift"
     meets_sizes: ClassVar[bool] = True
-    """Whether `Demand.sizes` are met exactly whatever they are; otherwise images are left out to come near."""
+    """Whether `Demand.sizes` are met exactly, whatever they are; otherwise images are left out afterwards."""
+
+    mixes: ClassVar[bool] = True
+    """Whether clients that are dealt several pools by the same draws like the same classes in each."""
 
     @abstractmethod
     def deal(self, images: LabelledImages, pool: Share, demand: Demand, generator: np.random.Generator) -> list[Share]:
@@ -179,7 +182,7 @@ class Partition(Component, ABC):
     """A rule that hands the examples out to clients.
 
     `split` hands out all that clients hold. What every rule can have is done to its shares afterwards, in this order:
-    shots, concept, corruption, unseen clients, global test data; see `fedsilo.afterwards`. No rule has to know of it.
+    shots, global test data, concept, corruption, unseen clients; see `fedsilo.afterwards`. No rule has to know of it.
     """
 
     kind = "partition"
@@ -200,7 +203,8 @@ class Partition(Component, ABC):
     unseen: Unseen = key(Unseen, "Who and what is kept out of training, and measured all the same.")
     test: str = key(
         "client",
-        "A client's own test images: those that were dealt to it as its training images were, or all of them.",
+        "What a client is measured on: the test images that were dealt to it as its training images were, or all that "
+        "there are but those of unseen domains.",
         "client",
         "global",
     )

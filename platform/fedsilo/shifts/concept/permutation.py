@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fedsilo.contracts import ConceptShift, Indices
+from fedsilo.errors import DataError
 from fedsilo.fields import key
 
 
@@ -29,10 +30,18 @@ class Permutation(ConceptShift):
     def relabel(
         self, train: Indices, test: Indices, classes: int, generator: np.random.Generator
     ) -> tuple[Indices, Indices]:
-        """Returns both splits' labels under the client's names, drawn among the classes of its test images first."""
+        """Returns both splits' labels under the client's names. Raises DataError for more classes than there are.
+
+        The names are drawn among the classes that it trains on first, or is measured on if it never does: other names
+        for what it never sees would change nothing.
+        """
+        if self.swapped > classes:
+            raise DataError(
+                f"partition.concept.swapped: {self.swapped} classes cannot change names, there are {classes}. Use "
+                "fewer, or 0 for all."
+            )
         order = generator.permutation(classes)
-        # Classes that the client has come first: names of what it never sees would change nothing.
-        order = order[np.argsort(~np.isin(order, np.union1d(train, test)), kind="stable")]
+        order = order[np.argsort(~np.isin(order, train if len(train) else test), kind="stable")]
         circle = order[: self.swapped or classes]
         names = np.arange(classes)
         names[circle] = np.roll(circle, 1)

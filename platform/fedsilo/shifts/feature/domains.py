@@ -33,10 +33,14 @@ class Domains(FeatureShift):
         """Returns one group per domain. Raises DataError for a single domain, or fewer clients than domains."""
         if len(images.domains) < 2:
             raise DataError(
-                f"partition.feature: 'domains' makes clients of each domain, and this data has one "
-                f"('{images.domains[0]}'). Use data with several domains, or another feature shift."
+                f"partition.feature: 'domains' makes clients of each domain, and there is one to train on "
+                f"('{images.domains[0]}'). Use data with several domains, or leave partition.feature away."
             )
         counts = self._counts(images.domains, clients)
+        if sum(counts) > len(images.train):
+            raise DataError(
+                f"partition.feature.clients_of: {sum(counts)} clients for {len(images.train)} images. Use fewer."
+            )
         weights = np.repeat(np.eye(len(counts)), counts, axis=1)
         return Grouping(images.train.domains, images.test.domains, images.domains, weights)
 
@@ -52,7 +56,7 @@ class Domains(FeatureShift):
         left = len(open_domains) if clients is None else clients - sum(self.clients_of.values())
         if left < len(open_domains) or (left and not open_domains):
             raise DataError(
-                f"partition.clients: {clients} clients cannot be spread over {len(domains)} domains"
+                f"partition.clients: {clients} client{'s'[: clients != 1]} cannot be spread over {len(domains)} domains"
                 f"{' with clients_of ' + str(dict(self.clients_of)) if self.clients_of else ''}, each with a client of "
                 "its own. Use at least one per domain, or the feature shift 'mixture'."
             )

@@ -9,17 +9,21 @@ classes each, as in McMahan et al. (arXiv:1602.05629) and its successors, and ev
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
 
 from fedsilo import allotment
-from fedsilo.apportionment import apportion
+from fedsilo.apportionment import apportion, raised
 from fedsilo.contracts import Demand, Indices, LabelledImages, LabelShift, Share
 from fedsilo.errors import DataError
 from fedsilo.fields import key
 from fedsilo.seeds import published_generator
+
+FOREIGN = -1e9
+"""The logarithm of how much a client wants of a class that it does not own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +31,7 @@ class Classes(LabelShift):
     """Each client owns a group of classes: alone, with all their examples, or together with other owners."""
 
     meets_sizes = False
+    mixes = False
 
     per_client: int = key(
         0, "Classes of each client; 0: the classes are shared out, each to one client.", within=">= 0"
@@ -50,14 +55,23 @@ class Classes(LabelShift):
 
     def problems(self) -> list[str]:
         """Returns what is impossible in the fields."""
-        found = []
-        if (self.overlap or self.copies) and not self.per_client:
-            found.append("overlap: needs per_client, the number of classes of each client.")
+        low, high = self.uneven
+        found = [f"{name}: needs per_client, the number of classes of each client." for name in self._without_number()]
         if self.copies and not self.overlap:
             found.append("copies: needs overlap: true.")
-        if not 0 < self.uneven[0] <= self.uneven[1]:
+        if not (0 < low <= high and math.isfinite(high)):
             found.append(f"uneven: must be a range above 0, lower end first, got {list(self.uneven)}.")
+        elif low < high and (self.copies or not self.overlap):
+            found.append("uneven: is for owners who share a class. Use overlap: true without copies.")
+        if self.per_client and self.remainder == "last":
+            found.append("remainder: with per_client there is none. Leave one of them away.")
+        if self.overlap and self.fixed_draw is not None:
+            found.append("fixed_draw: is for classes of one owner each. Leave it away, or overlap.")
         return found
+
+    def _without_number(self) -> list[str]:
+        """The keys that are set and need `per_client`."""
+        return [] if self.per_client else [name for name in ("overlap", "copies") if getattr(self, name)]
 
     def deal(self, images: LabelledImages, pool: Share, demand: Demand, generator: np.random.Generator) -> list[Share]:
         """Returns one share per client. Raises DataError when some client would own nothing."""
@@ -65,13 +79,9 @@ class Classes(LabelShift):
         if self.per_client and not self.copies:
             shares = self._divided(images, pool, groups, demand, generator)
         else:
-            train, test = (
-                [positions[np.isin(labels[positions], group)] for group in groups]
-                for positions, labels in ((pool.train, images.train.labels), (pool.test, images.test.labels))
-            )
-            shares = allotment.named(images, train, test)
-        self._refuse_empty(images, shares, groups)
-        return shares if demand.sizes is None else allotment.thinned(images, shares, demand, generator)
+            shares = _whole(images, pool, groups)
+        _refuse_poor(images, shares, groups)
+        return shares
 
     def _divided(
         self,
@@ -85,35 +95,29 @@ class Classes(LabelShift):
         owned = np.zeros((len(images.classes), demand.clients), dtype=bool)
         for client, group in enumerate(groups):
             owned[group, client] = True
-        having = np.flatnonzero(owned.any(axis=1))
+        having = np.asarray(owned.any(axis=1))
         held = Share(
-            pool.train[np.isin(images.train.labels[pool.train], having)],
-            pool.test[np.isin(images.test.labels[pool.test], having)],
+            pool.train[having[images.train.labels[pool.train]]],
+            pool.test[having[images.test.labels[pool.test]]],
         )
         weights = generator.uniform(*self.uneven, owned.shape) * owned
         if demand.sizes is not None:
             weights = weights * np.maximum(demand.sizes, 1)
         sizes = np.bincount(images.train.labels[held.train], minlength=len(images.classes))
-        counts = [
-            apportion(size, row if row.any() else np.ones(len(row)), generator)
-            for size, row in zip(sizes, weights, strict=True)
-        ]
-        least = Demand(demand.clients, demand.min_train, min(demand.min_test, len(held.test) // demand.clients))
-        liking = np.where(owned, -1.0, -1e9)
-        return allotment.dealt(images, held, np.stack(counts), liking, least, generator)
-
-    def _refuse_empty(self, images: LabelledImages, shares: list[Share], groups: list[Indices]) -> None:
-        for split in ("train", "test"):
-            empty = [
-                f"client {client} ({', '.join(images.classes[label] for label in groups[client])})"
-                for client, share in enumerate(shares)
-                if not len(getattr(share, split))
+        counts = np.stack(
+            [
+                apportion(size, row if row.any() else np.ones(len(row)), generator)
+                for size, row in zip(sizes, weights, strict=True)
             ]
-            if empty:
-                raise DataError(
-                    f"partition.clients: without any {split} example would be {'; '.join(empty)}. "
-                    f"Use fewer than {len(shares)} clients or give these classes {split} images."
-                )
+        )
+        # Images of classes that a client does not own come last; if it is given any, it is refused below.
+        liking = np.where(owned, -1.0, FOREIGN)
+        train, test = (
+            min(least, len(part) // demand.clients)
+            for least, part in ((demand.min_train, held.train), (demand.min_test, held.test))
+        )
+        counts = raised(counts, np.full(demand.clients, train), liking)
+        return allotment.dealt(images, held, counts, liking, Demand(demand.clients, train, test), generator)
 
     def _groups(self, classes: int, clients: int, generator: np.random.Generator) -> list[Indices]:
         """The class numbers of each client, in order of the client."""
@@ -159,3 +163,29 @@ class Classes(LabelShift):
         order = list(range(classes))
         published_generator(self.fixed_draw).shuffle(order)
         return np.array(order, dtype=np.int64)
+
+
+def _whole(images: LabelledImages, pool: Share, groups: list[Indices]) -> list[Share]:
+    """All examples of its classes for every client."""
+    parts = []
+    for positions, labels in ((pool.train, images.train.labels), (pool.test, images.test.labels)):
+        of_class = [positions[labels[positions] == label] for label in range(len(images.classes))]
+        parts.append([np.concatenate([of_class[label] for label in group]) for group in groups])
+    return allotment.named(images, *parts)
+
+
+def _refuse_poor(images: LabelledImages, shares: list[Share], groups: list[Indices]) -> None:
+    """Raises a DataError that names the clients whose classes have not enough examples for them."""
+    for split in ("train", "test"):
+        labels = getattr(images, split).labels
+        poor = [
+            f"client {client} ({', '.join(images.classes[label] for label in group)})"
+            for client, (share, group) in enumerate(zip(shares, groups, strict=True))
+            if not len(getattr(share, split)) or not np.isin(labels[getattr(share, split)], group).all()
+        ]
+        if poor:
+            raise DataError(
+                f"partition.label: without enough {split} examples of its own classes would be {'; '.join(poor[:5])}"
+                f"{f' and {len(poor) - 5} others' * (len(poor) > 5)}. Use fewer than {len(shares)} clients, give "
+                f"these classes {split} images, or use label.copies with label.overlap."
+            )

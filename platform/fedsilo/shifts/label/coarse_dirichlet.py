@@ -3,7 +3,8 @@
 Train and test are one pool. A client draws weights of the superclasses from Dir(beta, ..., beta), and weights of the
 classes of each from Dir(fine_beta, ..., fine_beta); each of its images is a superclass by the ones, a class of it by
 the others, and an image of that class that nobody has yet. What has run out is dropped and the other weights are
-normalised. An image of the test split is a test image of its client.
+normalised. An image of the test split is a test image of its client. Under a quantity shift a client's training images
+are as many as it says: images of either split are exchanged between clients, of one class where that can be.
 
 With `fixed_draw: 12345` on CIFAR-100 the draws are those of `noniid-labeldir100` in the repositories of FedOTP and its
 successors: numpy's older generator and Python's, both at that seed, in the same order. The order of the clients is not
@@ -23,7 +24,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedsilo import allotment
-from fedsilo.apportionment import apportion
 from fedsilo.contracts import Demand, Indices, LabelledImages, LabelShift, Share
 from fedsilo.errors import DataError
 from fedsilo.fields import key
@@ -36,7 +36,7 @@ Chance = np.random.Generator | np.random.RandomState
 class CoarseDirichlet(LabelShift):
     """Clients mostly of a few superclasses each, of one size; for data that has superclasses, such as CIFAR-100."""
 
-    meets_sizes = False
+    mixes = False
 
     beta: float = key(0.3, "Concentration over superclasses, above 0: 0.1 gives a client few of them.")
     fine_beta: float = key(10.0, "Concentration over the classes of a superclass, above 0; the papers' is 10.")
@@ -61,25 +61,25 @@ class CoarseDirichlet(LabelShift):
             )
         first_test = len(pool.train)
         labels = np.concatenate([images.train.labels[pool.train], images.test.labels[pool.test]])
-        parts = self._parts(labels, images.groups, demand, generator)
-        _measurable(parts, labels, first_test)
-        unions = [np.array(part, dtype=np.int64) for part in parts]
-        train = [pool.train[union[union < first_test]] for union in unions]
-        return allotment.named(images, train, [pool.test[union[union >= first_test] - first_test] for union in unions])
+        least = np.repeat([[demand.min_train], [demand.min_test]], demand.clients, axis=1)
+        each, rest = divmod(len(labels), demand.clients)
+        sizes: Indices = each + (np.arange(demand.clients) < rest)
+        if demand.sizes is not None:
+            (for_sizes,) = generator.spawn(1)  # so that sizes change nothing of the other draws
+            least = np.stack([demand.sizes, allotment.test_sizes(pool, demand, demand.sizes, for_sizes)])
+            sizes = least.sum(axis=0)
+        parts = _exchanged(self._parts(labels, images.groups, sizes, generator), labels, first_test, least)
+        train = [pool.train[part[part < first_test]] for part in parts]
+        return allotment.named(images, train, [pool.test[part[part >= first_test] - first_test] for part in parts])
 
     def _parts(
-        self, labels: Indices, groups: tuple[int, ...], demand: Demand, generator: np.random.Generator
+        self, labels: Indices, groups: tuple[int, ...], sizes: Indices, generator: np.random.Generator
     ) -> list[list[int]]:
         """Positions in the pool of both splits, client by client."""
         seed = int(generator.integers(2**63)) if self.fixed_draw is None else self.fixed_draw
         chance: Chance = generator if self.fixed_draw is None else np.random.RandomState(seed)
         pool = Pool(labels, groups, published_generator(seed))
-        each, rest = divmod(len(labels), demand.clients)
-        sizes = [each + (client < rest) for client in range(demand.clients)]
-        if demand.sizes is not None:
-            # Of train and test together: how many of a client's are of which split is left to chance, as always here.
-            sizes = apportion(len(labels), demand.sizes, generator).tolist()
-        return [pool.take(size, self.beta, self.fine_beta, chance) for size in sizes]
+        return [pool.take(size, self.beta, self.fine_beta, chance) for size in sizes.tolist()]
 
 
 class Pool:
@@ -135,28 +135,40 @@ def _without(weights: NDArray[np.float64], place: int) -> NDArray[np.float64]:
     return others / others.sum() if others.sum() > 0 else np.full(len(others), 1 / max(1, len(others)))
 
 
-def _measurable(parts: list[list[int]], labels: Indices, first_test: int) -> None:
-    """Swaps single images until every client has one to learn from and one to be measured on; sizes stay.
+def _exchanged(parts: list[list[int]], labels: Indices, first_test: int, least: Indices) -> list[Indices]:
+    """The parts with single images exchanged until every client has enough of either split; sizes stay.
 
-    Of one class where that can be. It always ends: there are as many of either kind as clients, so whenever one has
-    none, another has two, and a client of two images keeps one of each.
+    Of one class where that can be. It always ends: nobody gives what it lacks itself, both splits are large enough for
+    all, and a client that is large enough for both has too many of the one whenever it has too few of the other.
+
+    Args:
+        parts: Positions of each client in the pool of both splits.
+        labels: (n,) class of each position.
+        first_test: Where the test split begins.
+        least: (2, N) training and test images that each client gets at the least.
     """
-    for test in (True, False):
-        for client, part in enumerate(parts):
-            if not any((position >= first_test) == test for position in part):
-                here, other, there = _swap(parts, client, labels, first_test, test)
-                part[here], parts[other][there] = parts[other][there], part[here]
+    sizes = [len(part) for part in parts]
+    held = np.array([position for part in parts for position in part], dtype=np.int64)
+    owner = np.repeat(np.arange(len(parts)), sizes)
+    for split in (1, 0):  # as ever: test images first
+        count = np.bincount(owner[(held >= first_test) == split], minlength=len(parts))
+        for client in np.flatnonzero(count < least[split]):
+            while count[client] < least[split, client]:
+                of_split = (held >= first_test) == split
+                offers = np.flatnonzero(of_split & (count > least[split])[owner])
+                here, there = _exchange(labels[held], np.flatnonzero(~of_split & (owner == client)), offers)
+                held[here], held[there] = held[there], held[here]
+                count[client] += 1
+                count[owner[there]] -= 1
+    return np.split(held, np.cumsum(sizes)[:-1])
 
 
-def _swap(parts: list[list[int]], client: int, labels: Indices, first_test: int, test: bool) -> tuple[int, int, int]:
-    """Which image of the client goes to which other client, and for which of its images."""
-    own = {int(labels[position]): here for here, position in reversed(list(enumerate(parts[client])))}
-    offers = []
-    for other, part in enumerate(parts):
-        spare = [there for there, position in enumerate(part) if (position >= first_test) == test]
-        offers += [(other, there) for there in spare if len(spare) > 1]
-    for other, there in offers:
-        label = int(labels[parts[other][there]])
-        if label in own:
-            return own[label], other, there
-    return 0, *offers[0]
+def _exchange(labels: Indices, own: Indices, offers: Indices) -> tuple[int, int]:
+    """Which of a client's own places is exchanged for which of the places on offer, by the labels of all places."""
+    wanted = np.zeros(labels.max() + 1, dtype=bool)
+    wanted[labels[own]] = True
+    fitting = wanted[labels[offers]]
+    if not fitting.any():
+        return int(own[0]), int(offers[0])
+    there = offers[fitting.argmax()]
+    return int(own[(labels[own] == labels[there]).argmax()]), int(there)

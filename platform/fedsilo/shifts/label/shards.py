@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fedsilo import allotment
+from fedsilo.apportionment import raised
 from fedsilo.contracts import Demand, Indices, LabelledImages, LabelShift, Share
 from fedsilo.fields import key
 
@@ -23,18 +24,22 @@ class Shards(LabelShift):
 
     def deal(self, images: LabelledImages, pool: Share, demand: Demand, generator: np.random.Generator) -> list[Share]:
         """Returns one share per client. Raises DataError when there are fewer examples than shards."""
-        clients, shards = demand.clients, demand.clients * self.per_client
-        if len(pool.train) < shards:
+        clients, each = demand.clients, self.per_client
+        if demand.sizes is not None:
+            each = min(each, max(1, int(demand.sizes.max())))  # all others would be empty
+        elif len(pool.train) < clients * each:
             allotment.refuse(
                 [
-                    f"{clients} clients with {self.per_client} shards each need {shards} training examples, there are "
+                    f"{clients} clients with {each} shards each need {clients * each} training examples, there are "
                     f"{len(pool.train)}. Use fewer clients, or label.per_client={max(1, len(pool.train) // clients)}."
                 ]
             )
-        owners = generator.permutation(np.arange(shards) % clients)
+        owners = generator.permutation(np.arange(clients * each) % clients)
         ordered = np.sort(images.train.labels[pool.train])
         held = np.zeros((len(images.classes), clients), dtype=np.int64)
         np.add.at(held, (ordered, np.repeat(owners, self._sizes(len(ordered), owners, demand))), 1)
+        with np.errstate(divide="ignore"):
+            held = raised(held, np.full(clients, demand.min_train), np.log(held))
         # Which examples of a class a shard has does not matter: they are drawn.
         return allotment.dealt(images, pool, held, np.full(held.shape, -np.log(clients + 1)), demand, generator)
 
@@ -42,7 +47,9 @@ class Shards(LabelShift):
         """(shards,) sizes: equal ones, or such that each client's add up to what it is to have."""
         if demand.sizes is None:
             return np.diff(np.arange(len(owners) + 1) * total // len(owners))
-        counts: Indices = demand.sizes[owners] // self.per_client
-        for client, rest in enumerate(demand.sizes % self.per_client):
-            counts[np.flatnonzero(owners == client)[:rest]] += 1
+        each = len(owners) // demand.clients
+        counts: Indices = demand.sizes[owners] // each
+        # One more for the first few shards of each client, where its size does not divide.
+        order = np.argsort(owners, kind="stable")
+        counts[order] += np.tile(np.arange(each), demand.clients) < (demand.sizes % each)[owners[order]]
         return counts

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fedsilo import allotment
-from fedsilo.apportionment import log_dirichlet
+from fedsilo.apportionment import FAINTEST, log_dirichlet
 from fedsilo.contracts import Floats, QuantityShift
 from fedsilo.fields import key
 
@@ -27,5 +27,5 @@ class DirichletSizes(QuantityShift):
         return allotment.beta_problems(self.beta)
 
     def weights(self, clients: int, generator: np.random.Generator) -> Floats | None:
-        """Returns the draws."""
-        return np.asarray(np.maximum(np.exp(log_dirichlet(1, clients, self.beta, generator))[0], 1e-12))
+        """Returns the draws, none below a billionth."""
+        return np.asarray(np.maximum(np.exp(log_dirichlet(1, clients, self.beta, generator))[0], FAINTEST))

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fedsilo.apportionment import FAINTEST
 from fedsilo.contracts import Floats, QuantityShift
 from fedsilo.fields import key
 
@@ -17,6 +18,6 @@ class Lognormal(QuantityShift):
     sigma: float = key(1.0, "Spread: 0 is equal sizes, at 1 one client in six has e times the median.", within=">= 0")
 
     def weights(self, clients: int, generator: np.random.Generator) -> Floats | None:
-        """Returns the draws, the largest of them 1."""
+        """Returns the draws, the largest of them 1 and none below a billionth of it."""
         draws = self.sigma * generator.standard_normal(clients)
-        return np.asarray(np.exp(draws - draws.max()))
+        return np.asarray(np.maximum(np.exp(draws - draws.max()), FAINTEST))

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fedsilo.apportionment import FAINTEST
 from fedsilo.contracts import Floats, QuantityShift
 from fedsilo.fields import key
 
@@ -20,5 +21,5 @@ class PowerLaw(QuantityShift):
     exponent: float = key(1.0, "0 is equal sizes, 1 is Zipf's law.", within=">= 0")
 
     def weights(self, clients: int, generator: np.random.Generator) -> Floats | None:
-        """Returns them."""
-        return np.asarray(generator.permutation(np.arange(1, clients + 1)) ** -self.exponent)
+        """Returns them, none below a billionth."""
+        return np.asarray(np.maximum(generator.permutation(np.arange(1, clients + 1)) ** -self.exponent, FAINTEST))

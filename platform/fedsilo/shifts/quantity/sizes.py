@@ -28,5 +28,8 @@ class Sizes(QuantityShift):
     def weights(self, clients: int, generator: np.random.Generator) -> Floats | None:
         """Returns the sizes. Raises DataError when they are not as many as there are clients."""
         if len(self.of) not in (1, clients):
-            raise DataError(f"partition.quantity.of: {len(self.of)} sizes for {clients} clients. Give one for each.")
+            raise DataError(
+                f"partition.quantity.of: {len(self.of)} sizes for {clients} clients. Give one for each of them, and "
+                "none for the clients of unseen domains, or a single one for all."
+            )
         return np.full(clients, 1.0) * np.array(self.of, dtype=np.float64)
