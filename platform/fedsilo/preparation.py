@@ -15,7 +15,6 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import normalize
 
-from fedsilo.afterwards import apart_from, finished
 from fedsilo.appearance import appearing, claims_of, labels_as_held
 from fedsilo.backbone.cache import IN_MEMORY, FeatureCache
 from fedsilo.backbone.extraction import extract
@@ -25,14 +24,15 @@ from fedsilo.backbone.loading import LoadedBackbone, load
 from fedsilo.client import Novelty
 from fedsilo.contracts import Devices, Examples, FeatureSource, LabelledImages, Look, Method, Progress, Share
 from fedsilo.errors import DataError
-from fedsilo.few_shot import few_shot
 from fedsilo.imagefiles.reading import inspection_told
 from fedsilo.manifest import Manifest, freeze
-from fedsilo.novelty import based
 from fedsilo.prompts.frozen import FrozenModel
 from fedsilo.scenario.dumping import described
 from fedsilo.scenario.sections import Scenario
 from fedsilo.seeds import numpy_generator
+from fedsilo.splitting.afterwards import apart_from, finished
+from fedsilo.splitting.few_shot import few_shot
+from fedsilo.splitting.novelty import based
 from fedsilo.warehouse import Claim, Held, Warehouse
 
 

@@ -7,8 +7,6 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedsilo.afterwards import finished
-from fedsilo.composition import long_tailed
 from fedsilo.errors import DataError
 from fedsilo.manifest import freeze
 from fedsilo.partitions.composed import Composed
@@ -31,6 +29,8 @@ from fedsilo.shifts.quantity.lognormal import Lognormal
 from fedsilo.shifts.quantity.natural import Natural
 from fedsilo.shifts.quantity.power_law import PowerLaw
 from fedsilo.shifts.quantity.sizes import Sizes
+from fedsilo.splitting.afterwards import finished
+from fedsilo.splitting.long_tail import long_tailed
 
 BETAS = st.sampled_from([1e-6, 0.001, 0.01, 0.1, 0.5, 5.0, 1e6])
 LABELS = st.one_of(

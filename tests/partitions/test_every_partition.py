@@ -231,9 +231,9 @@ def test_class_groups_are_disjoint_and_even(classes, seed, data, toy):
 def test_hash_seeds_do_not_change_a_manifest():
     program = (
         "import numpy as np\n"
-        "from fedsilo.afterwards import finished\n"
+        "from fedsilo.splitting.afterwards import finished\n"
         "from fedsilo.contracts import Corruption, Examples, LabelledImages, Unseen\n"
-        "from fedsilo.few_shot import few_shot\n"
+        "from fedsilo.splitting.few_shot import few_shot\n"
         "from fedsilo.manifest import freeze\n"
         "from fedsilo.partitions.composed import Composed\n"
         "from fedsilo.shifts.concept.permutation import Permutation\n"

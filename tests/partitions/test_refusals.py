@@ -3,10 +3,8 @@
 import numpy as np
 import pytest
 
-from fedsilo.afterwards import apart_from, finished
 from fedsilo.contracts import Corruption, Unseen
 from fedsilo.errors import DataError
-from fedsilo.novelty import based
 from fedsilo.partitions.composed import Composed
 from fedsilo.shifts.concept.label_noise import LabelNoise
 from fedsilo.shifts.concept.permutation import Permutation
@@ -20,6 +18,8 @@ from fedsilo.shifts.label.dirichlet_by_client import DirichletByClient
 from fedsilo.shifts.label.shards import Shards
 from fedsilo.shifts.quantity.dirichlet import DirichletSizes
 from fedsilo.shifts.quantity.sizes import Sizes
+from fedsilo.splitting.afterwards import apart_from, finished
+from fedsilo.splitting.novelty import based
 
 HUGE = 10**12
 NAN, INFINITE = float("nan"), float("inf")

@@ -182,7 +182,8 @@ class Partition(Component, ABC):
     """A rule that hands the examples out to clients.
 
     `split` hands out all that clients hold. What every rule can have is done to its shares afterwards, in this order:
-    shots, global test data, concept, corruption, unseen clients; see `fedsilo.afterwards`. No rule has to know of it.
+    shots, global test data, concept, corruption, unseen clients; see `fedsilo.splitting.afterwards`. No rule has to
+    know of it.
     """
 
     kind = "partition"

@@ -1,4 +1,4 @@
-"""The usual partition: label, feature and quantity shift, each named by itself; see `fedsilo.composition`."""
+"""The usual partition: label, feature and quantity shift, each named by itself; see `fedsilo.splitting.composition`."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo.composition import Composition
 from fedsilo.contracts import FeatureShift, LabelledImages, LabelShift, Look, Partition, QuantityShift, Share
 from fedsilo.fields import key, slot
 from fedsilo.shifts.feature.none import NoFeatureShift
 from fedsilo.shifts.label.iid import Iid
 from fedsilo.shifts.quantity.natural import Natural
+from fedsilo.splitting.composition import Composition
 
 
 @dataclass(frozen=True, slots=True)

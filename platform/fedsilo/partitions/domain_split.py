@@ -13,13 +13,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo import allotment
-from fedsilo.composition import Composition
 from fedsilo.contracts import LabelledImages, Look, Partition, Share
 from fedsilo.fields import key
 from fedsilo.shifts.feature.domains import Domains
 from fedsilo.shifts.label.dirichlet import Dirichlet
 from fedsilo.shifts.quantity.natural import Natural
+from fedsilo.splitting import allotment
+from fedsilo.splitting.composition import Composition
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from fedsilo import allotment
 from fedsilo.contracts import LabelledImages, Look, Partition, Share, Unseen
 from fedsilo.fields import key
 from fedsilo.manifest import Manifest
 from fedsilo.shifts.concept.none import NoConceptShift
+from fedsilo.splitting import allotment
 
 
 @dataclass(frozen=True, slots=True)

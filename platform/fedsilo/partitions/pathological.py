@@ -13,12 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo.composition import Composition
 from fedsilo.contracts import LabelledImages, Look, Partition, Share
 from fedsilo.fields import key
 from fedsilo.shifts.feature.none import NoFeatureShift
 from fedsilo.shifts.label.classes import Classes
 from fedsilo.shifts.quantity.natural import Natural
+from fedsilo.splitting.composition import Composition
 
 
 @dataclass(frozen=True, slots=True)

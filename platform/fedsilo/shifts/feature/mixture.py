@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo import allotment
-from fedsilo.apportionment import FAINTEST, log_dirichlet
 from fedsilo.contracts import FeatureShift, Floats, Grouping, LabelledImages, Look
 from fedsilo.errors import DataError
 from fedsilo.fields import key
+from fedsilo.splitting import allotment
+from fedsilo.splitting.apportionment import FAINTEST, log_dirichlet
 
 USUAL = 10
 

@@ -15,12 +15,12 @@ from itertools import pairwise
 
 import numpy as np
 
-from fedsilo import allotment
-from fedsilo.apportionment import apportion, raised
 from fedsilo.contracts import Demand, Indices, LabelledImages, LabelShift, Share
 from fedsilo.errors import DataError
 from fedsilo.fields import key
 from fedsilo.seeds import published_generator
+from fedsilo.splitting import allotment
+from fedsilo.splitting.apportionment import apportion, raised
 
 FOREIGN = -1e9
 """The logarithm of how much a client wants of a class that it does not own."""

@@ -23,11 +23,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fedsilo import allotment
 from fedsilo.contracts import Demand, Indices, LabelledImages, LabelShift, Share
 from fedsilo.errors import DataError
 from fedsilo.fields import key
 from fedsilo.seeds import published_generator
+from fedsilo.splitting import allotment
 
 Chance = np.random.Generator | np.random.RandomState
 

@@ -12,10 +12,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo import allotment
-from fedsilo.apportionment import apportion, fitted, log_dirichlet, raised
 from fedsilo.contracts import Demand, Floats, Indices, LabelledImages, LabelShift, Share
 from fedsilo.fields import key
+from fedsilo.splitting import allotment
+from fedsilo.splitting.apportionment import apportion, fitted, log_dirichlet, raised
 
 
 @dataclass(frozen=True, slots=True)

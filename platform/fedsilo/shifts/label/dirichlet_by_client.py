@@ -16,10 +16,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo import allotment
-from fedsilo.apportionment import apportion, fitted, log_dirichlet
 from fedsilo.contracts import Demand, Floats, LabelledImages, LabelShift, Share
 from fedsilo.fields import key
+from fedsilo.splitting import allotment
+from fedsilo.splitting.apportionment import apportion, fitted, log_dirichlet
 
 
 @dataclass(frozen=True, slots=True)

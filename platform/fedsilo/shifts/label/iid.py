@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo import allotment
 from fedsilo.contracts import Demand, LabelledImages, LabelShift, Share
+from fedsilo.splitting import allotment
 
 
 @dataclass(frozen=True, slots=True)

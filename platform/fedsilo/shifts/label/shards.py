@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo import allotment
-from fedsilo.apportionment import raised
 from fedsilo.contracts import Demand, Indices, LabelledImages, LabelShift, Share
 from fedsilo.fields import key
+from fedsilo.splitting import allotment
+from fedsilo.splitting.apportionment import raised
 
 
 @dataclass(frozen=True, slots=True)

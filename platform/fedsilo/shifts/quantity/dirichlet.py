@@ -10,10 +10,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo import allotment
-from fedsilo.apportionment import FAINTEST, log_dirichlet
 from fedsilo.contracts import Floats, QuantityShift
 from fedsilo.fields import key
+from fedsilo.splitting import allotment
+from fedsilo.splitting.apportionment import FAINTEST, log_dirichlet
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,9 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo.apportionment import FAINTEST
 from fedsilo.contracts import Floats, QuantityShift
 from fedsilo.fields import key
+from fedsilo.splitting.apportionment import FAINTEST
 
 
 @dataclass(frozen=True, slots=True)

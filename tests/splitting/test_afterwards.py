@@ -5,11 +5,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from fedsilo.afterwards import apart_from, finished
 from fedsilo.appearance import appearing, claims_of, labels_as_held
 from fedsilo.contracts import Corruption, Share, Unseen
 from fedsilo.corruption.alteration import Alteration
-from fedsilo.novelty import based
 from fedsilo.partitions.composed import Composed
 from fedsilo.partitions.manifest import FromManifest
 from fedsilo.preparation import partition_of
@@ -21,6 +19,8 @@ from fedsilo.shifts.label.classes import Classes
 from fedsilo.shifts.label.dirichlet import Dirichlet
 from fedsilo.shifts.quantity.lognormal import Lognormal
 from fedsilo.shifts.quantity.sizes import Sizes
+from fedsilo.splitting.afterwards import apart_from, finished
+from fedsilo.splitting.novelty import based
 
 
 def no_look(examples):

@@ -6,7 +6,6 @@ import pytest
 from PIL import Image
 
 from fedsilo.contracts import Examples, LabelledImages, Share
-from fedsilo.few_shot import few_shot
 from fedsilo.manifest import Manifest, freeze
 from fedsilo.partitions.composed import Composed
 from fedsilo.partitions.domain_split import DomainSplit
@@ -18,6 +17,7 @@ from fedsilo.shifts.label.coarse_dirichlet import CoarseDirichlet
 from fedsilo.shifts.label.dirichlet import Dirichlet
 from fedsilo.shifts.label.iid import Iid
 from fedsilo.shifts.quantity.lognormal import Lognormal
+from fedsilo.splitting.few_shot import few_shot
 
 RULES = {
     "iid": Composed(4, Iid(), shots=3),

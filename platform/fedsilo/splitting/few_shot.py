@@ -16,9 +16,9 @@ from dataclasses import replace
 
 import numpy as np
 
-from fedsilo import allotment
 from fedsilo.contracts import Indices, LabelledImages, Partition, Share
 from fedsilo.seeds import numpy_generator, published_generator
+from fedsilo.splitting import allotment
 
 
 def few_shot(images: LabelledImages, shares: Sequence[Share], rule: Partition, seed: int) -> list[Share]:

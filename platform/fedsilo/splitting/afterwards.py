@@ -11,11 +11,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from fedsilo import allotment
 from fedsilo.contracts import ConceptShift, Corruption, LabelledImages, Partition, Share
 from fedsilo.corruption.alteration import Alteration
 from fedsilo.errors import DataError
 from fedsilo.seeds import derive, numpy_generator
+from fedsilo.splitting import allotment
 
 
 def finished(images: LabelledImages, shares: Sequence[Share], rule: Partition, seed: int) -> list[Share]:

@@ -13,9 +13,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fedsilo.apportionment import apportion, at_least, raised
 from fedsilo.contracts import Demand, Floats, Indices, LabelledImages, Share
 from fedsilo.errors import DataError
+from fedsilo.splitting.apportionment import apportion, at_least, raised
 
 
 def refuse(problems: Sequence[str]) -> None:

@@ -20,8 +20,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fedsilo import allotment
-from fedsilo.apportionment import at_least, fitted, within
 from fedsilo.contracts import (
     Demand,
     FeatureShift,
@@ -35,6 +33,9 @@ from fedsilo.contracts import (
     Share,
 )
 from fedsilo.errors import DataError
+from fedsilo.splitting import allotment
+from fedsilo.splitting.apportionment import at_least, fitted, within
+from fedsilo.splitting.long_tail import long_tailed
 
 Draws = tuple[np.random.Generator, np.random.Generator]
 """Where label shifts draw from, and where sizes do."""
@@ -167,25 +168,6 @@ class Composition:
                     f"{', '.join(small[:5])}{' and others' * (len(small) > 5)} under this label shift. Use fewer "
                     "clients, more data or another label shift."
                 )
-
-
-def long_tailed(images: LabelledImages, ratio: float, generator: np.random.Generator) -> Indices:
-    """Positions of the training images that are left when classes are thinned out exponentially, ascending.
-
-    The class of rank r of K keeps n ratio^(-r / (K - 1)) images, where n is what the largest class has and ranks are
-    drawn; a class that has fewer keeps all, and every class keeps one.
-
-    Source: Cui et al., "Class-balanced loss based on effective number of samples", CVPR 2019, arXiv:1901.05555.
-    """
-    if ratio == 1:
-        return np.arange(len(images.train))
-    classes = len(images.classes)
-    largest = np.bincount(images.train.labels, minlength=classes).max()
-    kept = []
-    for rank, label in enumerate(generator.permutation(classes)):
-        size = max(1, round(largest * ratio ** (-rank / max(1, classes - 1))))
-        kept.append(generator.permutation(np.flatnonzero(images.train.labels == label))[:size])
-    return np.sort(np.concatenate(kept))
 
 
 def _pools(grouping: Grouping, usable: Indices) -> list[Share]:

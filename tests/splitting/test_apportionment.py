@@ -3,7 +3,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedsilo.apportionment import apportion, at_least, fitted, log_dirichlet, raised, within
+from fedsilo.splitting.apportionment import apportion, at_least, fitted, log_dirichlet, raised, within
 
 quick = settings(max_examples=150, deadline=None, derandomize=True, database=None)
 BETAS = st.sampled_from([1e-9, 1e-4, 0.01, 0.3, 1.0, 100.0])

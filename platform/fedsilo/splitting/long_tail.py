@@ -1,0 +1,26 @@
+"""Classes that are rare everywhere: training images thinned out by the rank of their class."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from fedsilo.contracts import Indices, LabelledImages
+
+
+def long_tailed(images: LabelledImages, ratio: float, generator: np.random.Generator) -> Indices:
+    """Positions of the training images that are left when classes are thinned out exponentially, ascending.
+
+    The class of rank r of K keeps n ratio^(-r / (K - 1)) images, where n is what the largest class has and ranks are
+    drawn; a class that has fewer keeps all, and every class keeps one.
+
+    Source: Cui et al., "Class-balanced loss based on effective number of samples", CVPR 2019, arXiv:1901.05555.
+    """
+    if ratio == 1:
+        return np.arange(len(images.train))
+    classes = len(images.classes)
+    largest = np.bincount(images.train.labels, minlength=classes).max()
+    kept = []
+    for rank, label in enumerate(generator.permutation(classes)):
+        size = max(1, round(largest * ratio ** (-rank / max(1, classes - 1))))
+        kept.append(generator.permutation(np.flatnonzero(images.train.labels == label))[:size])
+    return np.sort(np.concatenate(kept))
