@@ -22,7 +22,7 @@ SMALL: dict[str, Any] = {
         "train_per_class_and_domain": 5,
         "test_per_class_and_domain": 3,
     },
-    "partition": {"name": "dirichlet", "clients": 3, "beta": 1.0},
+    "partition": {"clients": 3, "label": "dirichlet"},
     "method": {"name": "fedotp", "context_length": 2},  # reads patch tokens
     "training": {"rounds": 2, "batch_size": 8, "optimizer": {"learning_rate": 0.1}},
     "actors": {"backend": "serial"},
