@@ -15,7 +15,7 @@ from fedsilo.comparison.comparing import compare_folders, compare_grid
 from fedsilo.comparison.grid import Grid
 from fedsilo.entries import Entry
 from fedsilo.errors import RunError, ScenarioError
-from fedsilo.report.comparison_table import COMPARISON_LEGEND, comparison_table, csv, document
+from fedsilo.report.comparison_table import comparison_legend, comparison_table, csv, document
 from fedsilo.report.tables import percent
 from fedsilo.standings import Standings, flat
 from fedsilo.state import write_bytes
@@ -97,7 +97,7 @@ def _print(found: Standings, folder: Path | None, json: bool) -> None:
         )
         return
     show(comparison_table(found))
-    line(COMPARISON_LEGEND)
+    line(comparison_legend(found))
     for text in found.notes:
         line(f"note: {text}")
     for text in found.failures:

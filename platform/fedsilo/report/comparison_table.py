@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from rich.markup import escape
 from rich.table import Table
 
-from fedsilo.report.tables import TITLES, percent
+from fedsilo.report.tables import MORE_LEGEND, TITLES, percent
 from fedsilo.standings import BEST, Standing, Standings
 
 COMPARISON_LEGEND = (
@@ -47,7 +47,12 @@ def document(standings: Standings) -> str:
     """Returns table, legend, notes and failures as a Markdown document."""
     lines = [*standings.notes, *(f"failed: {line}" for line in standings.failures)]
     points = "".join(f"- {line}\n" for line in lines)
-    return f"# {standings.title}\n\n{markdown(standings)}\n{COMPARISON_LEGEND}\n\n{points}"
+    return f"# {standings.title}\n\n{markdown(standings)}\n{comparison_legend(standings)}\n\n{points}"
+
+
+def comparison_legend(standings: Standings) -> str:
+    """Returns what the columns mean."""
+    return "; ".join([COMPARISON_LEGEND, *(MORE_LEGEND[m] for m in _measures(standings) if m in MORE_LEGEND)])
 
 
 def csv(standings: Standings) -> str:
