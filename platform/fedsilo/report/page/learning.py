@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from fedsilo.report.page.heat import heat_map, scale
 from fedsilo.report.page.markup import Markup, element, figure, folded, joined, section, table
 from fedsilo.report.page.material import Material, Part
-from fedsilo.report.page.plot import Frame, Level, Line, Points, across, curves, key, stroke
+from fedsilo.report.page.plot import MARKED, Frame, Level, Line, Points, across, curves, key, stroke
 from fedsilo.report.page.words import number, percent, several, share
 from fedsilo.report.tables import kind_of
 
@@ -33,9 +33,10 @@ def overall(material: Material) -> Markup:
         return section("Accuracy over rounds", element("p", "No round has been measured yet."))
     names = [(part.name, material.look(part)) for part in reversed(learners)]
     levels = [level.name for level in _levels(material, "local_accuracy")]
+    marked = max(len(part.rounds) for part in learners) <= MARKED
     return section(
         "Accuracy over rounds",
-        element("p", "Rounds are numbered from 0. Hold the pointer over a mark to read its value."),
+        element("p", "Rounds are numbered from 0." + " A mark tells its value to the pointer." * marked),
         key(names, levels),
         element("div", list(_pictures(material, learners)), class_="pictures"),
         folded("The same as numbers", _numbers(learners)),
@@ -157,7 +158,7 @@ def _heat(material: Material, found: Mapping[int, Points]) -> Markup:
     picture = element("div", heat_map(values, low, high, about), class_="wide")
     return element(
         "figure",
-        element("div", picture, class_="scroll", role="region", aria_label=about, tabindex=0),
+        element("div", picture, class_="scroll whole", role="region", aria_label=about, tabindex=0),
         scale(low, high),
         caption,
     )

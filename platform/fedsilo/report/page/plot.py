@@ -54,7 +54,7 @@ class Frame:
 
     Attributes:
         x_range: First and last position.
-        y_range: Lowest and highest value.
+        y_range: What is at the foot and what at the top.
         width: Of the picture, in pixels of a page that is not enlarged.
         height: The same.
         left: Room for numbers beside the values.
@@ -79,7 +79,7 @@ class Frame:
     def y(self, value: float) -> float:
         """Where a value lies from the top."""
         low, high = self.y_range
-        part = (value - low) / (high - low) if high > low else 0.5
+        part = (value - low) / (high - low) if high != low else 0.5
         return self.height - self.bottom - part * (self.height - self.top - self.bottom)
 
     def picture(self, about: str, *content: Markup) -> Markup:

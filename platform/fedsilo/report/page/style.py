@@ -33,6 +33,7 @@ padding:0}
 .tiles span{display:block;font-size:.9rem}
 .tiles small{color:var(--faint)}
 .scroll{overflow:auto;max-width:100%;max-height:36rem;margin:.6rem 0}
+.whole{max-height:none}
 .scroll:focus-visible,summary:focus-visible,pre:focus-visible{outline:2px solid var(--c0)}
 table{border-collapse:collapse;font-size:.92rem;font-variant-numeric:tabular-nums}
 th,td{padding:.28rem .8rem .28rem 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--rule)}

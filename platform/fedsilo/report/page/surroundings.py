@@ -16,8 +16,10 @@ def surroundings(material: Material) -> Markup:
     return section(
         "Environment",
         table(["what", ""], [(what, element("code", value)) for what, value in facts], "Environment", words=range(2)),
-        folded("Versions", table(["package", "version"], list(packages.items()), "Versions", words=range(2))),
-        folded("Hashes of the final states", _hashes(material)) if material.result else Markup(),
+        folded("Versions", table(["package", "version"], list(packages.items()), "Versions", words=range(2)))
+        if packages
+        else Markup(),
+        _hashes(material),
     )
 
 
@@ -51,4 +53,5 @@ def _hashes(material: Material) -> Markup:
         (name, element("code", hashes["shared"]), element("code", hashes["scores"]))
         for name, hashes in (material.result or {}).get("hashes", {}).items()
     ]
-    return table(["method", "shared state", "last scores"], rows, "Hashes of the final states", words=range(3))
+    about = "Hashes of the final states"
+    return folded(about, table(["method", "shared state", "last scores"], rows, about, range(3))) if rows else Markup()
