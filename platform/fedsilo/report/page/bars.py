@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 
 from fedsilo.report.page.markup import Markup, element
-from fedsilo.report.page.plot import Frame, look, span, whole_ticks
+from fedsilo.report.page.plot import Frame, look, span, ticks, whole_ticks
 
 TOLD = 80
 """Bars up to which each part of one tells its value."""
+
+HIGH = 20.0
+"""Height of a lying bar with the room around it."""
 
 Stack = Mapping[str, float]
 """Parts of a bar by name, from its foot on."""
@@ -52,21 +55,49 @@ def lying(
     stacks: Sequence[tuple[str, Stack]], names: Sequence[str], about: str, write: Callable[[float], str]
 ) -> Markup:
     """Returns a picture with a lying bar for each name, and its sum beside it."""
-    high, left, right, width = 20.0, 92.0, 64.0, 360.0
+    left, right, width = 92.0, 64.0, 360.0
     most = max((sum(stack.values()) for _, stack in stacks), default=0.0) or 1.0
     scale = (width - left - right) / most
     drawn = []
     for number, (title, stack) in enumerate(stacks):
-        top, at = number * high, left
+        top, at = number * HIGH, left
         drawn.append(element("text", title, x=left - 6, y=top + 14, class_="tick end"))
         for name in names:
             long = scale * stack.get(name, 0.0)
-            box = (at, top + 3, long, top + high - 3)
+            box = (at, top + 3, long, top + HIGH - 3)
             if long > 0:
                 drawn.append(_part(box, names.index(name), f"{title}, {name}: {write(stack[name])}"))
             at += long
         drawn.append(element("text", write(sum(stack.values())), x=at + 5, y=top + 14, class_="tick"))
-    frame = Frame((0.0, 1.0), (0.0, 1.0), width=width, height=max(high, high * len(stacks)))
+    frame = Frame((0.0, 1.0), (0.0, 1.0), width=width, height=HIGH * max(1, len(stacks)))
+    return frame.picture(about, *drawn)
+
+
+def gantt(
+    rows: Sequence[tuple[str, Sequence[tuple[str, float]]]],
+    names: Sequence[str],
+    about: str,
+    write: Callable[[float], str],
+) -> Markup:
+    """Returns a picture of what happened when: a row for each name, which begins where the one above ends.
+
+    Args:
+        rows: Name and steps in order, each the name of a part and how long it took.
+        names: The parts; their place gives the colour.
+        about: What the picture shows.
+        write: Puts a length into words.
+    """
+    whole = sum(long for _, steps in rows for _, long in steps)
+    frame = Frame((0.0, whole or 1.0), (0.0, 1.0), height=HIGH * len(rows) + 46.0, left=92.0, right=20.0)
+    drawn, at = frame.below("seconds", ticks(0.0, whole or 1.0, 4)), 0.0
+    for number, (title, steps) in enumerate(rows):
+        top = frame.top + number * HIGH
+        drawn.append(element("text", title, x=frame.left - 6, y=top + 14, class_="tick end"))
+        for name, long in steps:
+            box = (frame.x(at), top + 3, frame.x(at + long) - frame.x(at), top + HIGH - 3)
+            if long > 0:
+                drawn.append(_part(box, names.index(name), f"{title}, {name}: {write(long)}" * (len(steps) <= TOLD)))
+            at += long
     return frame.picture(about, *drawn)
 
 

@@ -36,7 +36,7 @@ def overall(material: Material) -> Markup:
     marked = max(len(part.rounds) for part in learners) <= MARKED
     return section(
         "Accuracy over rounds",
-        element("p", "Rounds are numbered from 0." + " A mark tells its value to the pointer." * marked),
+        element("p", "Rounds are numbered from 0." + " Point at a mark to read its value." * marked),
         key(names, levels),
         element("div", list(_pictures(material, learners)), class_="pictures"),
         folded("The same as numbers", _numbers(learners)),

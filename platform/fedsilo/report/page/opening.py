@@ -74,7 +74,7 @@ def comparison(material: Material) -> Markup:
     warnings = material.result["warnings"] if material.result else []
     return section(
         "Comparison",
-        element("p", f"{about}. Bold: the scenario's method. first, best: its first round and its best one."),
+        element("p", f"{about}. Bold is the scenario's method; first and best are single rounds."),
         table(header, body, about),
         [element("p", line, class_="faint") for line in legend({"rows": rows}).splitlines()],
         [element("p", element("b", "Warning: "), line, class_="warning") for line in warnings],

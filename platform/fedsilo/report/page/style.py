@@ -39,7 +39,9 @@ table{border-collapse:collapse;font-size:.92rem;font-variant-numeric:tabular-num
 th,td{padding:.28rem .8rem .28rem 0;text-align:left;vertical-align:top;border-bottom:1px solid var(--rule)}
 tbody th{font-weight:400}
 thead th{color:var(--faint);font-weight:600;position:sticky;top:0;background:var(--paper)}
-.number{text-align:right;white-space:nowrap;padding-left:.6rem}
+td,th{white-space:nowrap}
+td code{white-space:normal}
+.number{text-align:right;padding-left:.6rem}
 code{font:.86em ui-monospace,"Cascadia Mono","Liberation Mono",monospace;overflow-wrap:anywhere}
 pre{background:var(--panel);padding:.8rem;border-radius:8px;overflow:auto;max-height:36rem;margin:.5rem 0}
 pre code{overflow-wrap:normal}
@@ -50,7 +52,7 @@ figure{margin:0}
 
 PICTURES = """
 .pictures{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,330px),1fr));gap:1.2rem;margin:.6rem 0}
-.pictures figure{max-width:500px}
+.pictures figure{max-width:420px}
 .smalls{display:grid;grid-template-columns:repeat(auto-fill,minmax(150px,1fr));gap:.8rem;margin:.6rem 0}
 .smalls circle{r:1.8px}
 .smalls .line.c0{stroke-width:2}
@@ -71,7 +73,7 @@ svg .middle{text-anchor:middle}
 .c0{stroke:var(--c0)}.c1{stroke:var(--c1)}.c2{stroke:var(--c2)}.c3{stroke:var(--c3)}.c4{stroke:var(--c4)}
 .c5{stroke:var(--c5)}
 .mark{stroke-width:1.6;fill:var(--paper)}
-.bar{stroke:var(--paper);stroke-width:.6}
+.bar{stroke:none}
 .bar.c0{fill:var(--c0)}.bar.c1{fill:var(--c1)}.bar.c2{fill:var(--c2)}.bar.c3{fill:var(--c3)}.bar.c4{fill:var(--c4)}
 .bar.c5{fill:var(--c5)}
 .legend{list-style:none;display:flex;flex-wrap:wrap;gap:.2rem 1.2rem;margin:.5rem 0;padding:0;font-size:.9rem}

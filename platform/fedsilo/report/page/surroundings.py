@@ -15,7 +15,9 @@ def surroundings(material: Material) -> Markup:
     packages = material.environment.get("packages") or {}
     return section(
         "Environment",
-        table(["what", ""], [(what, element("code", value)) for what, value in facts], "Environment", words=range(2)),
+        table(
+            ["what", "value"], [(what, element("code", value)) for what, value in facts], "Environment", words=range(2)
+        ),
         folded("Versions", table(["package", "version"], list(packages.items()), "Versions", words=range(2)))
         if packages
         else Markup(),

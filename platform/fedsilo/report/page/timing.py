@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from fedsilo.report.page.bars import columns, lying, squares
+from fedsilo.report.page.bars import columns, gantt, lying, squares
 from fedsilo.report.page.markup import Markup, element, figure, folded, joined, section, table
 from fedsilo.report.page.material import Material, Part
 from fedsilo.report.page.words import seconds
@@ -46,8 +46,10 @@ def _rounds(part: Part, stages: Sequence[str]) -> Markup:
 
 
 def _methods(parts: Sequence[Part], stages: Sequence[str]) -> Markup:
-    about = "All rounds of each method, in the order in which they ran."
-    return figure(lying([(part.name, _sums(part, stages)) for part in parts], stages, about, seconds), about)
+    """One method after the other, as they run: the stages of all their rounds."""
+    about = "All methods: their rounds one after the other."
+    rows = [(part.name, [step for record in part.rounds for step in _stages(record).items()]) for part in parts]
+    return figure(gantt(rows, stages, about, seconds), about)
 
 
 def _sums(part: Part, stages: Sequence[str]) -> dict[str, float]:
