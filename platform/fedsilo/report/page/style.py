@@ -91,6 +91,7 @@ body{font-size:10.5pt}
 main{max-width:none;padding:0}
 .scroll,pre{max-height:none;overflow:visible}
 details::details-content{content-visibility:visible;display:block;height:auto}
+.paper img{min-width:0;max-width:100%;width:auto;max-height:20cm}
 figure,tr,.tiles li{break-inside:avoid}
 h2,summary{break-after:avoid}
 """
