@@ -17,8 +17,10 @@ import pytest
 from PIL import Image
 
 from fedsilo.errors import ScenarioError
+from fedsilo.report.page.bars import gantt
 from fedsilo.report.page.document import page, write_page
 from fedsilo.report.page.heat import heat_map
+from fedsilo.report.page.holdings import LARGEST
 from fedsilo.report.page.learning import MOST_SMALL
 from fedsilo.report.page.markup import Markup, element, joined
 from fedsilo.report.page.material import gather
@@ -100,6 +102,7 @@ def test_a_page_is_well_formed_and_needs_nothing_else(clients: int, rounds: int,
     assert all(address.startswith("data:image/png;base64,") for address in found.addresses)
     assert not re.search(r"https?:|@import|url\(", html)
     assert len(html) < 1_000_000
+    assert "Cannot be drawn" not in html
 
 
 def test_names_of_users_are_text(made: Made) -> None:
@@ -160,6 +163,26 @@ def test_damage_is_told_and_the_rest_is_shown(made: Made) -> None:
     assert "Accuracy of each client" in shown
 
 
+@pytest.mark.parametrize(
+    ("name", "content", "part"),
+    [
+        ("privacy.json", {"epsilon": 1.0}, "Ledger"),
+        ("environment.json", {"command": 3}, "Surroundings"),
+        ("wire.jsonl", {"round": 0, "tensors": 1}, "Traffic"),
+        ("rounds.jsonl", {"round": 0, "local_accuracy": "high"}, "Overall"),
+        ("clients.jsonl", {"round": 0}, "Clients"),
+    ],
+)
+def test_records_of_another_shape_cost_their_part_of_the_page(
+    name: str, content: dict[str, Any], part: str, made: Made
+) -> None:
+    run = made()
+    lines(run.folder / name, [content])
+    html = drawn(run)
+    assert f"{part} Cannot be drawn, its records are damaged: " in words(html)
+    assert "Who holds what" in html
+
+
 def test_a_scenario_that_is_none_is_refused(made: Made) -> None:
     run = made()
     (run.folder / "scenario.yaml").write_text("method: nothing")
@@ -180,6 +203,7 @@ def test_chance_and_zero_shot_are_lines_of_the_overall_picture(made: Made) -> No
     assert "chance: 25 %" in titles
     assert "promptfl, round 3: 53 %" in titles
     assert "local, round 3: 48 %" in titles
+    assert not [title for title in titles if title.startswith("zero_shot, round")]  # it is no curve
 
 
 def test_each_client_has_a_curve_with_its_own_zero_shot_line(made: Made) -> None:
@@ -215,7 +239,7 @@ def test_a_heat_map_has_a_pixel_for_each_client_and_round() -> None:
     assert (np.diff(lightness) > 0).all()  # who sees no colours reads it as well
     at = [float(y) for y in re.findall(r'<text x="40" y="([0-9.]+)"', picture)]
     assert len(at) == 7
-    assert at == sorted(at)
+    assert at == sorted(set(at))
 
 
 def test_a_budget_is_stated_with_its_curve_and_clients(made: Made) -> None:
@@ -250,6 +274,38 @@ def test_columns_of_unseen_clients_appear_where_there_are_such(made: Made) -> No
     assert "30.0 % unseen clients" in shown
     assert "Unseen clients: they never train" in shown
     assert "1 client never trained (1)" in shown
+
+
+def test_the_row_of_the_method_is_bold_and_the_others_are_not(made: Made) -> None:
+    rows = [row for row in tree(drawn(made())).iter("tr") if row.find("th") is not None]
+    names = [row.find("th/b") for row in rows]
+    assert [name.text for name in names if name is not None] == ["promptfl"]
+
+
+def test_the_partitions_picture_is_in_the_page_unless_it_is_too_large(made: Made) -> None:
+    run = made()
+    path = run.folder / "partition.png"
+    Image.new("RGB", (3, 2), "red").save(path)
+    (image,) = tree(drawn(run)).iter("img")
+    assert base64.b64decode(image.attrib["src"].partition(",")[2]) == path.read_bytes()
+    assert "3 clients" in image.attrib["alt"]
+    path.write_bytes(bytes(LARGEST + 1))
+    html = drawn(run)
+    assert "<img" not in html
+    assert "partition.png is too large for this page" in words(html)
+
+
+def test_a_timeline_goes_on_where_the_row_above_ends() -> None:
+    picture = gantt(
+        [("a", [("train", 1.0), ("evaluate", 2.0)]), ("b", [("train", 1.0)])], ["train", "evaluate"], "x", str
+    )
+    found = re.findall(r'<rect class="bar (c\d)" x="([0-9.]+)" y="([0-9.]+)" width="([0-9.]+)"', picture)
+    looks, lefts, tops, widths = zip(*found, strict=True)
+    assert looks == ("c0", "c1", "c0")
+    assert float(tops[0]) == float(tops[1]) < float(tops[2])
+    for number in (0, 1):
+        assert float(lefts[number]) + float(widths[number]) == pytest.approx(float(lefts[number + 1]), abs=0.1)
+    assert float(widths[1]) == pytest.approx(2 * float(widths[0]), abs=0.1)
 
 
 def test_bytes_are_those_of_the_records(made: Made) -> None:

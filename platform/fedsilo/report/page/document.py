@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from fedsilo.report.page.faults import faults
 from fedsilo.report.page.holdings import partition
 from fedsilo.report.page.learning import clients, overall
-from fedsilo.report.page.markup import Markup, element
+from fedsilo.report.page.markup import Markup, element, section
 from fedsilo.report.page.material import Material, gather
 from fedsilo.report.page.opening import asked, comparison, headline
 from fedsilo.report.page.spending import ledger
@@ -50,6 +51,17 @@ def page(material: Material) -> str:
         element("title", f"{material.scenario.name}: fedsilo run {material.folder.name}"),
         element("style", Markup(STYLE)),
     )
-    beginning = element("div", comparison(material), asked(material), class_="pair")
-    body = element("body", element("main", headline(material), beginning, [draw(material) for draw in SECTIONS]))
+    beginning = element("div", _drawn(comparison, material), _drawn(asked, material), class_="pair")
+    body = element(
+        "body", element("main", _drawn(headline, material), beginning, [_drawn(draw, material) for draw in SECTIONS])
+    )
     return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
+
+
+def _drawn(draw: Callable[[Material], Markup], material: Material) -> Markup:
+    """A part of the page; a line instead of it where the records that it is made of are not as they should be."""
+    try:
+        return draw(material)
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        title = draw.__name__.capitalize()
+        return section(title, element("p", f"Cannot be drawn, its records are damaged: {error!r}.", class_="warning"))
