@@ -114,7 +114,7 @@ class Frame:
         ]
 
 
-def ticks(low: float, high: float, count: int = 5) -> list[float]:
+def ticks(low: float, high: float, count: int = 6) -> list[float]:
     """Returns at most about `count` round numbers from `low` to `high`."""
     if not high > low:
         return [low]

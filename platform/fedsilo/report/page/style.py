@@ -19,7 +19,7 @@ main{max-width:1120px;margin:0 auto;padding:1.5rem 1rem 4rem}
 h1{font-size:1.9rem;line-height:1.2;margin:0;overflow-wrap:anywhere}
 h2{font-size:1.25rem;margin:0 0 .5rem}
 .pair{display:grid;grid-template-columns:minmax(0,1fr);column-gap:3rem}
-@media (min-width:1000px){.pair{grid-template-columns:minmax(0,2fr) minmax(0,1fr)}}
+@media (min-width:1000px){.pair:not(:has(thead th:nth-child(9))){grid-template-columns:minmax(0,2fr) minmax(0,1fr)}}
 h3{font-size:1rem;margin:1.2rem 0 .3rem}
 section{margin-top:2.2rem;padding-top:1.2rem;border-top:1px solid var(--rule)}
 p{margin:.35rem 0;overflow-wrap:anywhere}
