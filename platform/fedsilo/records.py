@@ -9,6 +9,7 @@ checkpoints/       the newest rounds             result.json        final number
 data.json          what the run began with       .lock, .driver.lock    who runs the rounds, who was asked to
 ledger.jsonl       every noisy release, charged  privacy.json       what the run and each client have spent
 references/NAME/   the same for each method that was run for comparison
+report.html        all of it on one page, see `report.page`
 audit/, audit*.json    shadow runs of `fedsilo audit`, and what it found
 """
 

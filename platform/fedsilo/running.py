@@ -29,6 +29,7 @@ from fedsilo.origin import keep_origin
 from fedsilo.preparation import Encoders, Prepared, prepare
 from fedsilo.records import DRIVER_LOCK, ROUNDS_LOCK, create_run_folder, find_run_folder, lock, write_json
 from fedsilo.registry import name_of
+from fedsilo.report.page.document import PAGE, write_page
 from fedsilo.results import Run
 from fedsilo.scenario.dumping import to_yaml
 from fedsilo.scenario.references import reference
@@ -109,6 +110,7 @@ def _execute(scenario: Scenario, folder: Path, listener: Listener) -> Run:
         job = Job(folder, parts, scenario.tracking.checkpoints)
         outcomes = runtime.run(job, prepared, rules, listener.watch)
     _conclude(scenario, prepared, folder, parts, outcomes)
+    _draw(Run(folder), listener)
     return Run(folder)
 
 
@@ -172,6 +174,14 @@ def _conclude(
         folder / "result.json",
         {"scenario": scenario.name, "seed": scenario.seed, **document, "notices": notices},
     )
+
+
+def _draw(run: Run, listener: Listener) -> None:
+    """Writes the run's page; the run is finished, so whatever is wrong with a picture is no reason to fail."""
+    try:
+        write_page(run, run.folder / PAGE)
+    except Exception as error:
+        listener.announce(f"{run.folder / PAGE}: was not drawn: {error!r}. `fedsilo report {run.folder}` tries again.")
 
 
 def _runtime(scenario: Scenario) -> AbstractContextManager[Runtime]:

@@ -7,7 +7,19 @@ from typing import Annotated
 import typer
 
 from fedsilo import __version__
-from fedsilo.cli import auditing, budgeting, cache, comparing, data, doctor, looking, partitioning, running, writing
+from fedsilo.cli import (
+    auditing,
+    budgeting,
+    cache,
+    comparing,
+    data,
+    doctor,
+    looking,
+    partitioning,
+    reporting,
+    running,
+    writing,
+)
 
 app = typer.Typer(
     name="fedsilo",
@@ -38,6 +50,7 @@ app.command()(auditing.audit)
 app.command()(looking.validate)
 app.command()(partitioning.partition)
 app.command()(looking.show)
+app.command()(reporting.report)
 app.command("list")(looking.list_components)
 app.command()(looking.describe)
 app.command()(budgeting.privacy)

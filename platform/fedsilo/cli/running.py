@@ -14,6 +14,7 @@ import typer
 
 from fedsilo.cli.output import line, progress_console, show, show_json
 from fedsilo.cli.progress import live
+from fedsilo.report.page.document import PAGE
 from fedsilo.report.tables import legend, results_table
 from fedsilo.results import Run
 
@@ -92,7 +93,8 @@ def conclude(run: Run, json: bool) -> None:
         line(f"warning: {text}")
     for text in result["notices"]:
         line(f"note: {text}")
-    line(f"run: {run.folder}   partition: {run.folder / 'partition.png'}   sha256: {result['sha256'][:16]}")
+    report = f"   report: {run.folder / PAGE}" if (run.folder / PAGE).exists() else ""
+    line(f"run: {run.folder}{report}   sha256: {result['sha256'][:16]}")
 
 
 def _privacy(budget: dict[str, Any]) -> str:

@@ -39,7 +39,7 @@ def results_table(result: Mapping[str, Any]) -> Table:
     """Returns the comparison: chance, zero-shot, references, method; accuracies in per cent."""
     rows = result["rows"]
     measures = [m for m in TITLES if any(row.get(m) is not None for row in rows)]
-    table = Table(title=f"{escape(result['scenario'])}: accuracy in % ({_averaged(result)})", title_justify="left")
+    table = Table(title=f"{escape(result['scenario'])}: accuracy in % ({averaged(result)})", title_justify="left")
     table.add_column("method")
     for measure in measures:
         table.add_column(TITLES[measure], justify="right")
@@ -48,7 +48,7 @@ def results_table(result: Mapping[str, Any]) -> Table:
     for row in rows:
         style = "bold" if row["role"] == "method" else None
         cells = [percent(row.get(measure)) for measure in measures]
-        table.add_row(escape(row["method"]), *cells, *_learning(row), style=style)
+        table.add_row(escape(row["method"]), *cells, *learning(row), style=style)
     return table
 
 
@@ -59,14 +59,15 @@ def legend(result: Mapping[str, Any]) -> str:
     return "\n".join([LEGEND, *more])
 
 
-def _averaged(result: Mapping[str, Any]) -> str:
-    """Over how many rounds the numbers are means: fewer than were asked for where fewer were evaluated."""
+def averaged(result: Mapping[str, Any]) -> str:
+    """Returns over how many rounds the numbers are means: fewer than were asked for where fewer were evaluated."""
     asked = result["headline"]["last_rounds"]
     rounds = max((row["averaged_rounds"] for row in result["rows"] if row.get("averaged_rounds")), default=asked)
     return "of the last evaluated round" if rounds == 1 else f"mean over the last {rounds} evaluated rounds"
 
 
-def _learning(row: Mapping[str, Any]) -> tuple[str, str]:
+def learning(row: Mapping[str, Any]) -> tuple[str, str]:
+    """Returns a row's first accuracy and its best one with the round; both empty where nothing is learnt."""
     if (row.get("rounds") or 1) < 2:
         return "", ""
     best = f"{percent(row.get('best_local_accuracy'))} ({row.get('best_round')})"
