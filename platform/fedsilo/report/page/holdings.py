@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from pathlib import Path
 
-from fedsilo.heterogeneity import measure
+from fedsilo.errors import FedsiloError
+from fedsilo.heterogeneity import FILE, Scores, measure
 from fedsilo.manifest import Holding, Manifest
 from fedsilo.report.page.heat import data_uri
 from fedsilo.report.page.markup import Markup, element, figure, folded, section, table
 from fedsilo.report.page.material import Material
 from fedsilo.report.page.words import several
+from fedsilo.report.partition_table import one_line
 from fedsilo.report.tables import kind_of
 
 PICTURES = {
@@ -28,20 +31,25 @@ def partition(material: Material) -> Markup:
     manifest = material.manifest
     if manifest is None:
         return section("Partition", element("p", "The data have not been split yet."))
-    numbers = measure(manifest.train_counts())
-    told = (
-        f"Label shift {numbers.mean_label_shift:.2f} (mean Jensen-Shannon distance to all labels), "
-        f"between clients {numbers.pairwise_shift:.2f} (total variation), sizes {numbers.size_gini:.2f} (Gini)."
-    )
-    holders = _table(manifest, numbers.label_shift)
+    scores = _scores(material.folder, manifest)
+    holders = _table(manifest, scores.label_shift)
     pictures = [_picture(material.folder / name, about, manifest) for name, about in PICTURES.items()]
     return section(
         "Partition",
-        element("p", told),
+        element("p", f"How unlike the {one_line(scores)}."),
         pictures,
         folded("Who holds what", holders, open=len(manifest.clients) <= SHORT),
         element("p", "sha256 ", element("code", manifest.sha256), class_="faint"),
     )
+
+
+def _scores(folder: Path, manifest: Manifest) -> Scores:
+    """What the run has saved, or of an older or damaged one what can be known without its images."""
+    with suppress(FedsiloError, OSError):
+        saved = Scores.read(folder / FILE)
+        if saved.split_sha256 == manifest.split_sha256:
+            return saved
+    return measure(manifest, None, "not saved with the run")
 
 
 def _picture(path: Path, about: str, manifest: Manifest) -> Markup:
@@ -55,13 +63,13 @@ def _picture(path: Path, about: str, manifest: Manifest) -> Markup:
     return figure(box, about)
 
 
-def _table(manifest: Manifest, shifts: tuple[float, ...]) -> Markup:
+def _table(manifest: Manifest, shifts: tuple[float | None, ...]) -> Markup:
     header = ["client", "domain", "train", "test", "classes", "label shift", "most of"]
     body = [_row(manifest, client, shift) for client, shift in zip(manifest.clients, shifts, strict=True)]
     return table(header, body, "Who holds what", words=(0, 1, 6))
 
 
-def _row(manifest: Manifest, client: Holding, shift: float) -> list[str]:
+def _row(manifest: Manifest, client: Holding, shift: float | None) -> list[str]:
     counts = sorted(zip(client.train_classes, manifest.classes, strict=True), reverse=True)[:3]
     return [
         f"{client.number:02d}",
@@ -69,6 +77,6 @@ def _row(manifest: Manifest, client: Holding, shift: float) -> list[str]:
         f"{len(client.train):,}",
         f"{len(client.test):,}",
         str(sum(1 for count in client.train_classes if count)),
-        f"{shift:.2f}",
+        "" if shift is None else f"{shift:.2f}",
         ", ".join(f"{name} {count:,}" for count, name in counts if count),
     ]
