@@ -165,9 +165,10 @@ class Flaky(SerialBackend):
             self.failures.pop(0)
             raise ClientLost("client 1 died", client=1)
 
-    def revive(self, method: Method, mechanism: Mechanism) -> None:
+    def revive(self, method: Method, mechanism: Mechanism) -> set[int]:
         self.revived += 1
         self._clients[1] = self.world.clients(method)[1]
+        return {1}
 
 
 @pytest.mark.parametrize(

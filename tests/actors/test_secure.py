@@ -27,8 +27,9 @@ from fedsilo.scenario.sections import Actors
 from fedsilo.secagg.encoding import kind_of
 from fedsilo.secagg.messages import Mailbox, Masked, Opening, Roster, Survivors
 from fedsilo_actors.backend import RayBackend
-from fedsilo_actors.client import Supplies
-from fedsilo_actors.placement import demands
+from fedsilo_actors.demand import Demand
+from fedsilo_actors.host import Supplies
+from fedsilo_actors.packing import pack
 from fedsilo_actors.runtime import RayRuntime, ray_runtime
 
 pytestmark = pytest.mark.ray
@@ -77,8 +78,9 @@ class Dropping(Recording, SerialBackend):
     def missing(self, round: int, stage: str) -> set[int]:
         return {round} if STAGES.index(stage) == round else set()
 
-    def revive(self, method: Method, mechanism: Mechanism) -> None:
+    def revive(self, method: Method, mechanism: Mechanism) -> set[int]:
         self._clients[self.round] = self.here.clients(method)[self.round]
+        return {self.round}
 
 
 class Killing(Recording, RayBackend):
@@ -159,12 +161,13 @@ def test_shares_of_noise_and_samples_are_the_same_on_ray(runtime: RayRuntime, wo
 
 
 @contextmanager
-def backend_of(kind: type[RayBackend], runtime: RayRuntime, here: Any) -> Iterator[Any]:
+def backend_of(kind: type[RayBackend], runtime: RayRuntime, here: Any, per_actor: int = 1) -> Iterator[Any]:
     """Yields a backend over real actors, driven from here."""
     prepared = here.prepared()
     supplies = Supplies(ray.put(prepared.warehouse), ray.put(prepared.model.pack()), here.rules)
-    actors = runtime._start_clients(kind.__name__, prepared, demands(Actors(), CLIENTS), None)
-    backend = kind(actors, supplies, 60, 90)
+    hosts = pack([Demand(0, 0)] * CLIENTS, [1] * CLIENTS, per_actor)
+    actors = runtime._start_hosts(kind.__name__, prepared, hosts, None)
+    backend = kind(actors, hosts, supplies, 60, 90)
     try:
         backend.start()
         yield backend
@@ -216,8 +219,9 @@ def test_too_few_clients_end_the_round_with_what_was_there_and_what_is_needed(wo
         def missing(self, round: int, stage: str) -> set[int]:
             return {0, 1} if stage == "share" else set()
 
-        def revive(self, method: Method, mechanism: Mechanism) -> None:
+        def revive(self, method: Method, mechanism: Mechanism) -> set[int]:
             self.revived = getattr(self, "revived", 0) + 1
+            return set()
 
     here = world(clients=CLIENTS)
     job, backend = job_of(here, tmp_path / "deaf", aggregation=Secure(), retries=2), Deaf(here, METHOD)

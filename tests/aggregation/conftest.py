@@ -47,10 +47,11 @@ class Leaking(SerialBackend):
     def masked(self, clients: Sequence[int]) -> dict[int, bytes]:
         return self._left("mask", super().masked(clients))
 
-    def revive(self, method: Method, mechanism: Mechanism) -> None:
+    def revive(self, method: Method, mechanism: Mechanism) -> set[int]:
         for client in self.lost:
             self._clients[client].enter(method, mechanism)
-        self.lost.clear()
+        back, self.lost = self.lost, set()
+        return back
 
     def _left(self, stage: str, answers: dict[int, bytes]) -> dict[int, bytes]:
         at, gone = self.drops.get(self.sums, ("", ()))

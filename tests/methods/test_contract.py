@@ -78,8 +78,9 @@ class Fragile(Backwards):
             raise ClientLost("client 1 died", client=1)
         return scores
 
-    def revive(self, method: Method, mechanism: Mechanism) -> None:
+    def revive(self, method: Method, mechanism: Mechanism) -> set[int]:
         self._clients[1] = self.here.clients(method)[1]
+        return {1}
 
 
 def bits(outcome: Outcome) -> tuple[Any, ...]:
