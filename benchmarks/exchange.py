@@ -96,12 +96,12 @@ class Ours:
         rules = ClientRules(0, Training(rounds=1), 100)
         method = Idle()
         warehouse = Warehouse(features, features, labels)
-        self._supplies = Supplies(ray.put(warehouse), ray.put(model.pack()), rules)
         actor = ray.remote(num_cpus=0, concurrency_groups={PROTOCOL: 1})(HostActor)
         own = [np.array([number]) for number in range(CLIENTS)]
         claims = [Claim(n, own[n], own[n], labels[:1], labels[:1]) for n in range(CLIENTS)]
+        self._supplies = Supplies(ray.put(warehouse), ray.put(claims), ray.put(model.pack()), rules)
         hosts = pack([Demand(0, 0)] * CLIENTS, [1] * CLIENTS, 1)
-        actors = [actor.remote(Place(host, tuple(claims[n] for n in host.clients), "", 1)) for host in hosts]
+        actors = [actor.remote(Place(host, "", 1)) for host in hosts]
         self._backend = RayBackend(actors, hosts, self._supplies, 60.0, 60.0)
         self._backend.start()
         initial = to_arrays(method.initial_shared(model, 0))

@@ -33,14 +33,12 @@ class Place:
 
     Attributes:
         host: Its clients, and what it was given for them.
-        claims: What they hold of the warehouse, in the order of the clients.
         domain: Their domain, "" where they differ or are mixed.
         threads: Torch threads.
         device: Where it is to compute, if it is given a GPU; see `devices.wanted`.
     """
 
     host: Host
-    claims: tuple[Claim, ...]
     domain: str
     threads: int
     device: str = "cpu"
@@ -57,11 +55,14 @@ class Supplies:
 
     Attributes:
         warehouse: Reference of the `Warehouse` in the object store.
+        claims: Reference of all clients' `Claim`s of it, in client order, in the object store. Not an argument of the
+            actors: Ray cannot start an actor again whose arguments were too large to be sent along and are gone.
         model: Reference of the `PackedModel` in the object store.
         rules: What the scenario says to every client.
     """
 
     warehouse: Any
+    claims: Any
     model: Any
     rules: ClientRules
 
@@ -81,14 +82,16 @@ class HostActor:
 
     @ray.method
     def supply(self, supplies: Supplies) -> None:
-        """Makes the clients; warehouse and model are read from the node's object store without a copy."""
+        """Makes the clients; warehouse, claims and model are read from the node's object store without a copy."""
         place = self._place
         device = granted(place.device, place.host.demand.gpus)
         warehouse: Warehouse
+        claims: tuple[Claim, ...]
         packed: PackedModel
-        warehouse, packed = ray.get([supplies.warehouse, supplies.model])
-        data, model = warehouse.on(device), packed.unpack(device)
-        self._clients = SerialBackend([Client(data.portion(claim), model, supplies.rules) for claim in place.claims])
+        warehouse, claims, packed = ray.get([supplies.warehouse, supplies.claims, supplies.model])
+        portions = [warehouse.on(device).portion(claims[number]) for number in place.host.clients]
+        model = packed.unpack(device)
+        self._clients = SerialBackend([Client(portion, model, supplies.rules) for portion in portions])
 
     @ray.method(concurrency_group=PROTOCOL)  # answers while it trains
     def is_supplied(self) -> bool:

@@ -68,7 +68,7 @@ class RayRuntime:
         with placement([host.demand for host in hosts], self._section.start_timeout_s) as group:
             model = prepared.model.pack()
             # Held here until the end: a client that is started again fetches them again.
-            supplies = Supplies(ray.put(prepared.warehouse), ray.put(model), rules)
+            supplies = Supplies(ray.put(prepared.warehouse), ray.put(prepared.claims), ray.put(model), rules)
             actors = self._start_hosts(job.folder.name, prepared, hosts, group)
             backend = RayBackend(actors, hosts, supplies, self._section.timeout_s, self._section.start_timeout_s)
             try:
@@ -85,7 +85,6 @@ class RayRuntime:
             domains = {prepared.manifest.clients[client].domain for client in host.clients}
             place = Place(
                 host=host,
-                claims=tuple(prepared.claims[client] for client in host.clients),
                 domain=domains.pop() if len(domains) == 1 else "",
                 threads=self._section.threads,
                 device=wanted(self._section, self._device),

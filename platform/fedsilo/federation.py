@@ -15,7 +15,7 @@ import torch
 
 from fedsilo.allowance import Allowance
 from fedsilo.checkpoints import Checkpoint, Checkpoints
-from fedsilo.clock import Clock
+from fedsilo.clock import Clock, slowest
 from fedsilo.contracts import (
     Aggregation,
     Arrays,
@@ -212,7 +212,7 @@ class Federation:
     def _train(
         self, record: RoundRecord, shared: State, before: Checkpoint | None, clock: Clock
     ) -> tuple[State, RoundRecord]:
-        losses, dropped, up, down = [], set[int](), 0, 0
+        losses, dropped, up, down, took = [], set[int](), 0, 0, Counter[int]()
         exchanges = self._schedule.exchanges(record.participants)
         for exchange in range(exchanges):
             with clock.stage("train"):
@@ -224,12 +224,13 @@ class Federation:
             if missing or gathered.silent:
                 self._bring_back(missing, gathered.silent, before, f"round {record.round}, exchange {exchange}")
             dropped.update(missing)
+            took.update(gathered.seconds)
             losses.append(gathered.loss)
             up, down = up + gathered.upload_bytes, down + gathered.download_bytes
         told = [loss for loss in losses if math.isfinite(loss)]
         loss = sum(told) / len(told) if told else math.nan
         record = replace(record, loss=loss, upload_bytes=up, download_bytes=down, exchanges=exchanges)
-        return shared, replace(record, dropped=tuple(sorted(dropped)))
+        return shared, replace(record, dropped=tuple(sorted(dropped)), slowest=slowest(took))
 
     def _attempt(self, round: int, exchange: int) -> int:
         """The number of this attempt at an exchange: no two that may publish other bits have the same."""

@@ -164,7 +164,8 @@ def test_shares_of_noise_and_samples_are_the_same_on_ray(runtime: RayRuntime, wo
 def backend_of(kind: type[RayBackend], runtime: RayRuntime, here: Any, per_actor: int = 1) -> Iterator[Any]:
     """Yields a backend over real actors, driven from here."""
     prepared = here.prepared()
-    supplies = Supplies(ray.put(prepared.warehouse), ray.put(prepared.model.pack()), here.rules)
+    held = [ray.put(part) for part in (prepared.warehouse, prepared.claims, prepared.model.pack())]
+    supplies = Supplies(*held, here.rules)
     hosts = pack([Demand(0, 0)] * CLIENTS, [1] * CLIENTS, per_actor)
     actors = runtime._start_hosts(kind.__name__, prepared, hosts, None)
     backend = kind(actors, hosts, supplies, 60, 90)

@@ -58,7 +58,7 @@ def partition(
 
 def show_run(folder: Path, json: bool) -> None:
     """Prints the tables of a run."""
-    from fedsilo.report.tables import clients_table, rounds_table
+    from fedsilo.report.tables import clients_table, rounds_table, slowest_line
     from fedsilo.results import load
 
     found = load(folder)
@@ -69,6 +69,8 @@ def show_run(folder: Path, json: bool) -> None:
         return
     if not found.rounds.empty:
         show_tables(rounds_table(found), clients_table(found))
+        if slowest := slowest_line(found):
+            line(slowest)
     if found.finished:
         conclude(found, json=False)
     else:
