@@ -33,9 +33,11 @@ from typing import Any
 
 import fedsilo_actors.runtime
 from fedsilo.records import read_lines
+from fedsilo.results import Run
 from fedsilo.running import Listener, begin, go
 from fedsilo.scenario.reading import from_mapping
 from fedsilo_actors.backend import RayBackend
+from fedsilo_actors.packing import works
 
 KINDS = {"ray::HostActor": "hosts", "ray::Coordinator": "coordinator"}
 MB, EVERY_S = 1e6, 0.5
@@ -106,11 +108,11 @@ def row(clients: int, asked: argparse.Namespace) -> dict[str, Any]:
         go(folder, Listener(watch=watch))
         memory.stop()
         times = read_lines(folder / "timed.jsonl")
-        participants = len(read_lines(folder / "rounds.jsonl")[-1]["participants"])
+        sizes, training = Run(folder).manifest.training_sizes, Run(folder).scenario.training
     rounds = [(b["at"] - a["at"], b["waited"] - a["waited"]) for a, b in pairwise(times)]
     return {
         "clients": clients,
-        "steps": participants,
+        "steps": sum(works(training, sizes)) - clients,
         "seconds": statistics.median(whole for whole, _ in rounds),
         "own": statistics.median(whole - waited for whole, waited in rounds),
         "total": time.perf_counter() - started,

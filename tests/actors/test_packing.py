@@ -12,6 +12,7 @@ from fedsilo.scenario.sections import Actors, ClientResources, GroupResources
 from fedsilo.training import Training
 from fedsilo_actors.demand import Demand, demands
 from fedsilo_actors.packing import Host, clients_per_actor, listed, pack, works
+from fedsilo_actors.runtime import RayRuntime
 
 PLAIN, HALF = Demand(0.0, 0.0), Demand(0.5, 0.0)
 
@@ -72,6 +73,16 @@ def test_work_is_steps_and_an_evaluation() -> None:
 def test_clients_share_actors_where_asked_or_where_memory_is_short(asked: int, memory: int, expected: int) -> None:
     there_is = {"CPU": 4.0, "memory": float(memory)}
     assert clients_per_actor(Actors(clients_per_actor=asked), 100, there_is) == expected
+
+
+def test_clients_that_share_actors_for_want_of_memory_are_a_notice_and_those_that_were_told_to_are_none() -> None:
+    crowd, single = pack([PLAIN] * 100, [1] * 100, 50), pack([PLAIN] * 3, [1] * 3, 1)
+    assert RayRuntime(Actors())._notices(single) == []
+    assert RayRuntime(Actors(clients_per_actor=50))._notices(crowd) == []
+    assert RayRuntime(Actors())._notices(crowd) == [
+        "actors: 100 clients shared 2 actors: a process for each would take about 33 GiB. Set actors.clients_per_actor "
+        "to choose."
+    ]
 
 
 DOMAINS = ["photo", "photo", "sketch", "", "sketch"]
