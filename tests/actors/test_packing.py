@@ -52,6 +52,7 @@ def test_no_actor_has_more_than_its_share_and_one_client(work: list[int], actors
 def test_longest_first_gives_what_it_gives_by_hand() -> None:
     assert pack([PLAIN] * 5, [8, 7, 6, 5, 4], 3) == [Host((0, 3, 4), PLAIN, 17), Host((1, 2), PLAIN, 13)]
     assert [host.clients for host in pack([PLAIN] * 4, [1, 1, 9, 1], 3)] == [(2,), (0, 1, 3)]
+    assert [host.clients for host in pack([PLAIN] * 4, [9, 1, 1, 1], 2)] == [(0, 1), (2, 3)]  # a full one is no choice
 
 
 def test_clients_with_equal_work_stay_with_their_neighbours() -> None:
