@@ -27,6 +27,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -140,11 +141,18 @@ class Timed(RayBackend):
     waited = 0.0
 
     def _answers(self, *arguments: Any) -> list[Any]:
-        started = time.perf_counter()
-        try:
+        with self._waiting():
             return super()._answers(*arguments)
-        finally:
-            self.waited += time.perf_counter() - started
+
+    def _whoever_answers(self, *arguments: Any) -> dict[int, Any]:
+        with self._waiting():
+            return super()._whoever_answers(*arguments)
+
+    @contextmanager
+    def _waiting(self) -> Iterator[None]:
+        started = time.perf_counter()
+        yield
+        self.waited += time.perf_counter() - started
 
     def save(self, folder: Path) -> dict[int, str]:
         hashes = super().save(folder)
