@@ -37,8 +37,10 @@ from fedsilo.state import to_arrays
 from fedsilo.training import LocalWork, Training
 from fedsilo.warehouse import Claim, Warehouse
 from fedsilo_actors.backend import RayBackend
-from fedsilo_actors.client import PROTOCOL, ClientActor, Place, Supplies
 from fedsilo_actors.coordinator import Coordinator
+from fedsilo_actors.demand import Demand
+from fedsilo_actors.host import PROTOCOL, HostActor, Place, Supplies
+from fedsilo_actors.packing import pack
 
 CLIENTS, EXCHANGES, REPETITIONS = 10, 300, 5
 CONTEXT = (16, 512)
@@ -94,13 +96,13 @@ class Ours:
         rules = ClientRules(0, Training(rounds=1), 100)
         method = Idle()
         warehouse = Warehouse(features, features, labels)
-        self._supplies = Supplies(ray.put(warehouse), ray.put(model.pack()), rules)
-        actor = ray.remote(num_cpus=0, concurrency_groups={PROTOCOL: 1})(ClientActor)
+        actor = ray.remote(num_cpus=0, concurrency_groups={PROTOCOL: 1})(HostActor)
         own = [np.array([number]) for number in range(CLIENTS)]
-        self._clients = [
-            actor.remote(Place(Claim(n, own[n], own[n], labels[:1], labels[:1]), "", 1)) for n in range(CLIENTS)
-        ]
-        self._backend = RayBackend(self._clients, self._supplies, 60.0, 60.0)
+        claims = [Claim(n, own[n], own[n], labels[:1], labels[:1]) for n in range(CLIENTS)]
+        self._supplies = Supplies(ray.put(warehouse), ray.put(claims), ray.put(model.pack()), rules)
+        hosts = pack([Demand(0, 0)] * CLIENTS, [1] * CLIENTS, 1)
+        actors = [actor.remote(Place(host, "", 1)) for host in hosts]
+        self._backend = RayBackend(actors, hosts, self._supplies, 60.0, 60.0)
         self._backend.start()
         initial = to_arrays(method.initial_shared(model, 0))
         self._plan = Plan(method, rules.training, 1, NoMechanism(), Plain(), 0, (1,) * CLIENTS, initial)

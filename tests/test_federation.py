@@ -13,6 +13,7 @@ import torch
 from fedsilo.aggregation.plain import Plain
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.checkpoints import Checkpoints
+from fedsilo.clock import slowest
 from fedsilo.contracts import (
     ClientScore,
     ClientTask,
@@ -26,6 +27,7 @@ from fedsilo.contracts import (
 )
 from fedsilo.errors import ClientError, ClientLost
 from fedsilo.federation import Federation, Outcome, Plan
+from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.local import Local
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.methods.zero_shot import ZeroShot
@@ -165,9 +167,10 @@ class Flaky(SerialBackend):
             self.failures.pop(0)
             raise ClientLost("client 1 died", client=1)
 
-    def revive(self, method: Method, mechanism: Mechanism) -> None:
+    def revive(self, method: Method, mechanism: Mechanism) -> set[int]:
         self.revived += 1
         self._clients[1] = self.world.clients(method)[1]
+        return {1}
 
 
 @pytest.mark.parametrize(
@@ -219,8 +222,8 @@ def test_a_resumed_run_ends_like_the_whole_one(
         federate(plan, SerialBackend(here.clients(method)), tmp_path / "cut", cut)
     resumed = federate(plan, SerialBackend(here.clients(method)), tmp_path / "cut")
     assert hashes(resumed) == hashes(whole)
-    strip = [{k: v for k, v in record.items() if k != "seconds"} for record in resumed.records]
-    assert strip == [{k: v for k, v in record.items() if k != "seconds"} for record in whole.records]
+    strip = [{k: v for k, v in record.items() if k not in ("seconds", "slowest")} for record in resumed.records]
+    assert strip == [{k: v for k, v in record.items() if k not in ("seconds", "slowest")} for record in whole.records]
 
 
 def test_a_persistent_optimiser_changes_what_is_learnt(run: Any) -> None:
@@ -352,3 +355,27 @@ def test_central_noise_is_added_once_per_round_to_a_uniform_mean(world: Any, tmp
         return federate(here.plan(METHOD), SerialBackend(here.clients(METHOD)), tmp_path / f"run{noise}")
 
     assert final(0.5).shared_sha256 != final(0.6).shared_sha256
+
+
+class Slow(SerialBackend):
+    """Client 1 says that it took ten seconds longer than it did, in every exchange."""
+
+    def train(self, tasks: Mapping[int, ClientTask]) -> list[ClientUpdate]:
+        return [replace(u, seconds=u.seconds + 10 * (u.client == 1)) for u in super().train(tasks)]
+
+
+@pytest.mark.parametrize(("method", "exchanges"), [(METHOD, 1), (DPFPL(context_length=3, rank=2), 4)])
+def test_a_round_s_record_names_the_slowest_client_over_all_exchanges(
+    world: Any, tmp_path: Path, method: Method, exchanges: int
+) -> None:
+    here = world(rounds=1)
+    outcome = federate(here.plan(method), Slow(here.clients(method)), tmp_path / "run")
+    found: Any = outcome.records[0]["slowest"]
+    assert outcome.records[0]["exchanges"] == exchanges
+    assert (found["client"], found["seconds"] // 10) == (1, exchanges)
+    assert 0 < found["median"] < 10
+
+
+def test_nobody_is_the_slowest_where_nobody_tells() -> None:
+    assert slowest({}) == {}
+    assert slowest({4: 0.5, 2: 2.0, 1: 2.0, 7: 0.25}) == {"client": 1, "seconds": 2.0, "median": 1.25}

@@ -51,8 +51,8 @@ class Mortal(SerialBackend):
             raise self.fault
         return super().train(tasks)
 
-    def revive(self, method: Any, mechanism: Any) -> None:
-        pass
+    def revive(self, method: Any, mechanism: Any) -> set[int]:
+        return set()
 
 
 def go(
@@ -204,8 +204,8 @@ class Unheard(SerialBackend):
             return dict(list(answers.items())[2:])
         return answers
 
-    def revive(self, method: Any, mechanism: Any) -> None:
-        pass
+    def revive(self, method: Any, mechanism: Any) -> set[int]:
+        return set()
 
 
 def test_a_sum_given_up_after_its_charge_is_charged_again(world: Any, tmp_path: Path) -> None:

@@ -1,3 +1,4 @@
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -5,7 +6,7 @@ import pytest
 import torch
 
 from fedsilo.errors import RunError
-from fedsilo.state import borrow, read_state, sha256, to_arrays, to_tensors, write_bytes, write_state
+from fedsilo.state import borrow, read_state, sha256, to_arrays, to_arrays_of, to_tensors, write_bytes, write_state
 
 
 def test_the_hash_is_that_of_names_shapes_types_and_bytes() -> None:
@@ -62,3 +63,13 @@ def test_tensors_are_copies_and_borrowed_ones_are_not() -> None:
     array[0] = 5
     assert copy[0] == 1
     assert same[0] == 5
+
+
+def test_a_tensor_in_several_states_is_one_array_and_sent_once() -> None:
+    shared, own = torch.randn(100, 8, generator=torch.Generator().manual_seed(1)), torch.zeros(2)
+    arrays = to_arrays_of({0: {"context": shared, "own": own}, 3: {"context": shared}, 5: {"context": shared[:50]}})
+    assert arrays[0]["context"] is arrays[3]["context"]
+    assert [sha256(arrays[key]) for key in (0, 3, 5)] == [
+        sha256({"context": shared, "own": own}), sha256({"context": shared}), sha256({"context": shared[:50]}),
+    ]  # fmt: skip
+    assert len(pickle.dumps({n: arrays[3] | {} for n in range(50)}, protocol=5)) < 2 * shared.nbytes

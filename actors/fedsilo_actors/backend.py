@@ -1,15 +1,15 @@
-"""The Ray backend: the coordinator's side of the calls to client actors.
+"""The Ray backend: the coordinator's side of the calls to the actors that host clients.
 
-Answers come in client order whatever the order of arrival. A dead or silent actor is a `ClientLost`; Ray starts it
-again, `revive` supplies it.
+Answers come in client order whatever the order of arrival. A dead or silent actor is a `ClientLost`, of all clients in
+it; Ray starts it again, `revive` supplies it.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import ray
 from ray.actor import ActorHandle
@@ -17,26 +17,35 @@ from ray.exceptions import ActorUnavailableError, GetTimeoutError, RayActorError
 
 from fedsilo.contracts import ClientScore, ClientTask, ClientUpdate, EvaluationTask, Mechanism, Method
 from fedsilo.errors import ClientError, ClientLost, FedsiloError
-from fedsilo_actors.client import Supplies
+from fedsilo_actors.host import Supplies
+from fedsilo_actors.packing import Host
 
 RESTART_POLL_S = 0.2
 
+Given = TypeVar("Given")
+
 
 class RayBackend:
-    """Clients as actors."""
+    """Clients in actors. Numbers of actors and of hosts are the same; who has the most work is asked first."""
 
     def __init__(
-        self, actors: Sequence[ActorHandle[Any]], supplies: Supplies, timeout_s: float, start_timeout_s: float
+        self,
+        actors: Sequence[ActorHandle[Any]],
+        hosts: Sequence[Host],
+        supplies: Supplies,
+        timeout_s: float,
+        start_timeout_s: float,
     ) -> None:
-        """Takes the client actors in client order, what to supply them with, and the longest waits.
+        """Takes the actors, who is in them, what to supply them with, and the longest waits.
 
         Args:
-            actors: One per client, in client order.
+            actors: One per host, in the order of the hosts.
+            hosts: Who is in each, the ones with the most work first.
             supplies: What every client is made from, after a restart too.
             timeout_s: Longest wait for an answer, seconds.
             start_timeout_s: Longest wait for actors to be started, seconds.
         """
-        self._actors, self._supplies = list(actors), supplies
+        self._actors, self._hosts, self._supplies = list(actors), list(hosts), supplies
         self._timeout_s, self._start_timeout_s = timeout_s, start_timeout_s
         self._lost: set[int] = set()
         self._learning: dict[int, Any] = {}
@@ -48,27 +57,31 @@ class RayBackend:
 
     def train(self, tasks: Mapping[int, ClientTask]) -> list[ClientUpdate]:
         """Returns the updates of these clients for one exchange."""
-        calls = {n: self._actors[n].train.remote(task) for n, task in tasks.items()}
-        return self._answers(calls, "train")
+        calls = {n: self._actors[n].train.remote(own) for n, own in self._of_hosts(tasks)}
+        found = {update.client: update for updates in self._answers(calls, "train") for update in updates}
+        return [found[client] for client in tasks]
 
     def evaluate(self, tasks: Mapping[int, EvaluationTask]) -> list[ClientScore]:
         """Returns the scores of these clients."""
-        calls = {n: self._actors[n].evaluate.remote(task) for n, task in tasks.items()}
-        return self._answers(calls, "evaluate")
+        calls = {n: self._actors[n].evaluate.remote(own) for n, own in self._of_hosts(tasks)}
+        found = {score.client: score for scores in self._answers(calls, "evaluate") for score in scores}
+        return [found[client] for client in tasks]
 
     def learn(self, tasks: Mapping[int, ClientTask]) -> None:
         """Has these clients train; their updates stay with them, and nobody waits here."""
-        self._learning = {n: self._actors[n].learn.remote(task) for n, task in tasks.items()}
+        self._learning = {n: self._actors[n].learn.remote(own) for n, own in self._of_hosts(tasks)}
 
     def answer(self, messages: Mapping[int, bytes], timeout_s: float) -> dict[int, bytes]:
         """Returns the answers to messages of secure aggregation, while clients train; dropped out ones are missing."""
-        calls = {n: self._actors[n].answer.remote(message) for n, message in messages.items()}
-        return self._whoever_answers(calls, "answer", timeout_s)
+        calls = {n: self._actors[n].answer.remote(own, timeout_s) for n, own in self._of_hosts(messages)}
+        return _in_order(messages, self._whoever_answers(calls, "answer", timeout_s))
 
     def masked(self, clients: Sequence[int]) -> dict[int, bytes]:
         """Returns the masked updates of clients that were told to learn; dropped out ones are missing."""
-        learnt = self._whoever_answers({n: self._learning[n] for n in clients}, "train", self._timeout_s)
-        return self._whoever_answers({n: self._actors[n].masked.remote() for n in learnt}, "mask", self._timeout_s)
+        asked = dict(self._of_hosts(dict.fromkeys(clients)))
+        learnt = self._whoever_answers({n: self._learning[n] for n in asked}, "train", self._timeout_s)
+        calls = {n: self._actors[n].masked.remote(list(asked[n])) for n in learnt}
+        return _in_order(clients, self._whoever_answers(calls, "mask", self._timeout_s))
 
     def enter(self, method: Method, mechanism: Mechanism) -> None:
         """Has every client take up a method."""
@@ -76,25 +89,43 @@ class RayBackend:
         self._answers(calls, "enter")
 
     def save(self, folder: Path) -> dict[int, str]:
-        """Has every client write its private state; returns the hash by client."""
+        """Has every client write its private state; returns the hash by client, in client order."""
         calls = {n: actor.save.remote(str(folder)) for n, actor in enumerate(self._actors)}
-        return dict(enumerate(self._answers(calls, "save")))
+        return dict(sorted(item for hashes in self._answers(calls, "save") for item in hashes.items()))
 
     def restore(self, folder: Path, hashes: Mapping[int, str]) -> None:
         """Has clients read their private state, which must have the given hash."""
-        calls = {n: self._actors[n].restore.remote(str(folder), expected) for n, expected in hashes.items()}
+        calls = {n: self._actors[n].restore.remote(str(folder), own) for n, own in self._of_hosts(hashes)}
         self._answers(calls, "restore")
 
-    def revive(self, method: Method, mechanism: Mechanism) -> None:
-        """Waits for lost clients to be started again by Ray and gives them supplies and method."""
+    def revive(self, method: Method, mechanism: Mechanism) -> set[int]:
+        """Waits for lost actors to be started again by Ray and gives them supplies and method.
+
+        Returns:
+            All clients in them, who have the method's initial private state now.
+        """
         self._lost |= self._also_lost()
-        for client in sorted(self._lost):
-            self._wait_for_restart(client)
-            self._answers({client: self._actors[client].enter.remote(method, mechanism)}, "restart")
+        for number in sorted(self._lost):
+            self._wait_for_restart(number)
+            self._answers({number: self._actors[number].enter.remote(method, mechanism)}, "restart")
+        back = {client for number in self._lost for client in self._hosts[number].clients}
         self._lost.clear()
+        return back
+
+    def close(self) -> None:
+        """Ends the actors for good."""
+        for actor in self._actors:
+            ray.kill(actor, no_restart=True)
+
+    def _of_hosts(self, given: Mapping[int, Given]) -> Iterator[tuple[int, dict[int, Given]]]:
+        """Hosts of clients that are given something, with what these are given."""
+        for number, host in enumerate(self._hosts):
+            own = {client: given[client] for client in host.clients if client in given}
+            if own:
+                yield number, own
 
     def _also_lost(self) -> set[int]:
-        """Clients that died with the one that was noticed, as all on a dead node do; each alone would cost a retry."""
+        """Actors that died with the one that was noticed, as all on a dead node do; each alone would cost a retry."""
         calls: dict[int, Any] = {
             n: actor.is_supplied.remote() for n, actor in enumerate(self._actors) if n not in self._lost
         }
@@ -103,42 +134,31 @@ class RayBackend:
             ray.wait(list(calls.values()), num_returns=len(calls), timeout=self._timeout_s) if calls else ([], [])
         )
         lost, there = set(), set(ready)
-        for client, call in calls.items():
+        for number, call in calls.items():
             try:
                 if call in there and not ray.get(call):
-                    lost.add(client)
+                    lost.add(number)
             except RayActorError:
-                lost.add(client)
+                lost.add(number)
         return lost
 
-    def _wait_for_restart(self, client: int) -> None:
+    def _wait_for_restart(self, number: int) -> None:
         """Supplies an actor as soon as it is there; until then Ray answers that it is unavailable."""
         deadline = time.monotonic() + self._start_timeout_s
         while True:
             try:
                 left = max(deadline - time.monotonic(), 0.1)
-                ray.get(self._actors[client].supply.remote(self._supplies), timeout=left)
+                ray.get(self._actors[number].supply.remote(self._supplies), timeout=left)
                 return
             except (ActorUnavailableError, GetTimeoutError) as error:
                 if time.monotonic() > deadline:
-                    raise ClientLost(
-                        f"client {client}, stage 'restart': not back within {self._start_timeout_s:g} s "
-                        f"({_first_line(error)}).",
-                        client=client,
-                        stage="restart",
-                    ) from None
+                    why = f"not back within {self._start_timeout_s:g} s ({_first_line(error)})"
+                    raise self._loss(number, "restart", why) from None
                 time.sleep(RESTART_POLL_S)
             except RayTaskError as fault:
-                raise self._fault(client, "restart", fault) from None
+                raise self._fault(number, "restart", fault) from None
             except RayActorError as fault:
-                raise ClientLost(
-                    f"client {client}, stage 'restart': {_first_line(fault)}.", client=client, stage="restart"
-                ) from None
-
-    def close(self) -> None:
-        """Ends the actors for good."""
-        for actor in self._actors:
-            ray.kill(actor, no_restart=True)
+                raise self._loss(number, "restart", _first_line(fault)) from None
 
     def _answers(self, calls: Mapping[int, Any], stage: str, timeout_s: float | None = None) -> list[Any]:
         limit = self._timeout_s if timeout_s is None else timeout_s
@@ -149,64 +169,74 @@ class RayBackend:
             raise
 
     def _whoever_answers(self, calls: Mapping[int, Any], stage: str, limit: float) -> dict[int, Any]:
-        """The answers by client. A client that died or is silent is lost and left out; a fault in one is raised."""
+        """The answers by actor. One that died or is silent is lost and left out; a fault in one is raised."""
         ready, _ = ray.wait(list(calls.values()), num_returns=len(calls), timeout=limit) if calls else ([], [])
         answers, there = {}, set(ready)
-        for client, call in calls.items():
+        for number, call in calls.items():
             if call not in there:
-                ray.kill(self._actors[client], no_restart=False)
-                self._lost.add(client)
+                ray.kill(self._actors[number], no_restart=False)
+                self._lost.add(number)
                 continue
             try:
-                answers[client] = ray.get(call)
+                answers[number] = ray.get(call)
             except RayTaskError as fault:
-                error = self._fault(client, stage, fault)
+                error = self._fault(number, stage, fault)
                 if not isinstance(error, ClientLost):
                     raise error from None
             except RayError:  # its process died, or the node with the answer
-                self._lost.add(client)
+                self._lost.add(number)
         return answers
 
     def _explain(self, calls: Mapping[int, Any], stage: str, limit: float, error: RayError) -> None:
         """Raises what happened in our own words, the first faulty client named."""
         if isinstance(error, GetTimeoutError):
             self._give_up_on_silent(calls, stage, limit)
-        for client, call in calls.items():
+        for number, call in sorted(calls.items(), key=lambda item: self._hosts[item[0]].clients):
             try:
                 ray.get(call, timeout=limit)
             except RayTaskError as fault:
-                raise self._fault(client, stage, fault) from None
+                raise self._fault(number, stage, fault) from None
             except RayActorError as fault:
-                self._lost.add(client)
-                raise ClientLost(
-                    f"client {client}, stage '{stage}': its process died ({_first_line(fault)}).",
-                    client=client,
-                    stage=stage,
-                ) from None
+                self._lost.add(number)
+                raise self._loss(number, stage, f"its process died ({_first_line(fault)})") from None
 
-    def _fault(self, client: int, stage: str, fault: RayTaskError) -> FedsiloError:
+    def _fault(self, number: int, stage: str, fault: RayTaskError) -> FedsiloError:
         cause = fault.cause
         if isinstance(cause, ClientLost):
-            self._lost.add(client)
+            self._lost.add(number)
         if isinstance(cause, FedsiloError):
             return cause
-        text = f"client {client}, stage '{stage}': {type(cause).__name__}: {cause}."
-        return ClientError(text, client=client, stage=stage)
+        host = self._hosts[number]
+        text = f"{host.title}, stage '{stage}': {type(cause).__name__}: {cause}."
+        return ClientError(text, client=host.clients[0], stage=stage)
+
+    def _loss(self, number: int, stage: str, why: str) -> ClientLost:
+        host = self._hosts[number]
+        return ClientLost(f"{host.title}, stage '{stage}': {why}.", client=host.clients[0], stage=stage)
 
     def _give_up_on_silent(self, calls: Mapping[int, Any], stage: str, limit: float) -> None:
         _, silent = ray.wait(list(calls.values()), num_returns=len(calls), timeout=0)
-        late = [client for client, call in calls.items() if call in set(silent)]
+        late = [number for number, call in calls.items() if call in set(silent)]
         if not late:
             return
-        for client in late:
-            ray.kill(self._actors[client], no_restart=False)
-            self._lost.add(client)
+        for number in late:
+            ray.kill(self._actors[number], no_restart=False)
+            self._lost.add(number)
+        host = self._hosts[late[0]]
         raise ClientLost(
-            f"client {late[0]}, stage '{stage}': no answer within {limit:g} s ({len(late)} of {len(calls)} clients "
+            f"{host.title}, stage '{stage}': no answer within {limit:g} s ({len(late)} of {len(calls)} client actors "
             "silent). Raise actors.timeout_s if the work is that long.",
-            client=late[0],
+            client=host.clients[0],
             stage=stage,
         )
+
+
+def _in_order(
+    clients: Mapping[int, Any] | Sequence[int], answers: Mapping[int, Mapping[int, bytes]]
+) -> dict[int, bytes]:
+    """The answers of all actors by client, in the order of the question."""
+    found = {client: answer for own in answers.values() for client, answer in own.items()}
+    return {client: found[client] for client in clients if client in found}
 
 
 def _first_line(error: Exception) -> str:

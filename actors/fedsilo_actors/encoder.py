@@ -19,8 +19,9 @@ from fedsilo.contracts import Examples
 from fedsilo.errors import ClientError, FedsiloError, ResourceError
 from fedsilo.scenario.sections import Actors
 from fedsilo_actors.cluster import total
+from fedsilo_actors.demand import Demand
 from fedsilo_actors.devices import granted
-from fedsilo_actors.placement import Demand, placement
+from fedsilo_actors.placement import placement
 
 STEPS = 10_000
 """Ray counts a GPU in so many parts."""

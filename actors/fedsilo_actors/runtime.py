@@ -1,10 +1,11 @@
-"""A run on Ray: encoder actors for the features, then a coordinator and one actor per client."""
+"""A run on Ray: encoder actors for the features, then a coordinator and actors that host the clients."""
 
 from __future__ import annotations
 
 import contextlib
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import ray
@@ -21,12 +22,14 @@ from fedsilo.job import Job, Watch
 from fedsilo.preparation import Prepared
 from fedsilo.scenario.sections import Actors
 from fedsilo_actors.backend import RayBackend
-from fedsilo_actors.client import PROTOCOL, ClientActor, Place, Supplies
 from fedsilo_actors.cluster import cluster, nodes, total
 from fedsilo_actors.coordinator import Coordinator
+from fedsilo_actors.demand import Demand, demands
 from fedsilo_actors.devices import devices, wanted
 from fedsilo_actors.encoder import encode_with_actors
-from fedsilo_actors.placement import Demand, demands, placement
+from fedsilo_actors.host import PROTOCOL, HostActor, Place, Supplies
+from fedsilo_actors.packing import PROCESS_BYTES, Host, clients_per_actor, pack, works
+from fedsilo_actors.placement import placement
 
 POLL_S = 0.1
 PATIENCE_S = 10.0
@@ -53,43 +56,55 @@ class RayRuntime:
         return encode_with_actors(self._section, *work)
 
     def run(self, job: Job, prepared: Prepared, rules: ClientRules, watch: Watch) -> dict[str, Outcome]:
-        """Runs a job with one actor per client and a coordinator actor; all are gone when it returns.
+        """Runs a job with actors for the clients and a coordinator actor; all are gone when it returns.
 
         Raises:
             ResourceError: The clients cannot be placed.
             ClientError: A client failed, or the coordinator did.
         """
-        asked = demands(self._section, len(prepared.manifest.clients))
-        with placement(asked, self._section.start_timeout_s) as group:
+        asked = demands(self._section, [client.domain for client in prepared.manifest.clients])
+        most = clients_per_actor(self._section, len(asked), total())
+        hosts = pack(asked, works(rules.training, prepared.manifest.training_sizes), most)
+        with placement([host.demand for host in hosts], self._section.start_timeout_s) as group:
             model = prepared.model.pack()
             # Held here until the end: a client that is started again fetches them again.
-            supplies = Supplies(ray.put(prepared.warehouse), ray.put(model), rules)
-            clients = self._start_clients(job.folder.name, prepared, asked, group)
-            backend = RayBackend(clients, supplies, self._section.timeout_s, self._section.start_timeout_s)
+            supplies = Supplies(ray.put(prepared.warehouse), ray.put(prepared.claims), ray.put(model), rules)
+            actors = self._start_hosts(job.folder.name, prepared, hosts, group)
+            backend = RayBackend(actors, hosts, supplies, self._section.timeout_s, self._section.start_timeout_s)
             try:
                 backend.start()
-                return self._coordinate(job, backend, watch)
+                return _with_notices(self._coordinate(job, backend, watch), self._notices(hosts))
             finally:
                 backend.close()
 
-    def _start_clients(
-        self,
-        run: str,
-        prepared: Prepared,
-        asked: Sequence[Demand],
-        group: PlacementGroup | None,
+    def _start_hosts(
+        self, run: str, prepared: Prepared, hosts: Sequence[Host], group: PlacementGroup | None
     ) -> list[ActorHandle[Any]]:
         handles: list[ActorHandle[Any]] = []
-        for share, demand in zip(prepared.manifest.clients, asked, strict=True):
-            device = wanted(self._section, self._device)
-            claim = prepared.claims[share.number]
-            place = Place(claim, share.domain, self._section.threads, demand.gpus, device)
-            # Resources are given here, at the call site, so that each client can have its own.
-            actor: Any = ray.remote(**_resources(demand))(ClientActor)
-            strategy = "DEFAULT" if group is None else PlacementGroupSchedulingStrategy(group, share.number)
+        for number, host in enumerate(hosts):
+            domains = {prepared.manifest.clients[client].domain for client in host.clients}
+            place = Place(
+                host=host,
+                domain=domains.pop() if len(domains) == 1 else "",
+                threads=self._section.threads,
+                device=wanted(self._section, self._device),
+            )
+            # Resources are given here, at the call site, so that each actor can have its own.
+            actor: Any = ray.remote(**_resources(host.demand))(HostActor)
+            strategy = "DEFAULT" if group is None else PlacementGroupSchedulingStrategy(group, number)
             options = actor.options(name=f"{run} {place.title}", scheduling_strategy=strategy)
             handles.append(options.remote(place))
         return handles
+
+    def _notices(self, hosts: Sequence[Host]) -> list[str]:
+        """What the user did not ask for: clients that share actors for want of memory."""
+        clients = sum(len(host.clients) for host in hosts)
+        if self._section.clients_per_actor or clients == len(hosts):
+            return []
+        return [
+            f"actors: {clients} clients shared {len(hosts)} actors: a process for each would take about "
+            f"{clients * PROCESS_BYTES / 2**30:.0f} GiB. Set actors.clients_per_actor to choose."
+        ]
 
     def _coordinate(self, job: Job, backend: RayBackend, watch: Watch) -> dict[str, Outcome]:
         actor: Any = ray.remote(num_cpus=0)(Coordinator)
@@ -124,7 +139,8 @@ class RayRuntime:
 
 def _resources(demand: Demand) -> dict[str, Any]:
     threads = {"concurrency_groups": {PROTOCOL: 1}}
-    asked = {"num_gpus": demand.gpus, "num_cpus": demand.cpus, "max_restarts": -1, **threads}
+    others = {"resources": dict(demand.others)}
+    asked = {"num_gpus": demand.gpus, "num_cpus": demand.cpus, "max_restarts": -1, **others, **threads}
     return {**asked, "memory": demand.memory} if demand.memory else asked
 
 
@@ -140,6 +156,13 @@ def ray_runtime(section: Actors, device: str = "auto") -> Iterator[RayRuntime]:
         if dashboard and section.dashboard:
             print(f"Ray dashboard: http://{dashboard}", file=sys.stderr)
         yield RayRuntime(section, device)
+
+
+def _with_notices(outcomes: Mapping[str, Outcome], notices: Sequence[str]) -> dict[str, Outcome]:
+    """The outcomes of a job's parts, the first with the job's own notices."""
+    first = next(iter(outcomes))
+    outcome = outcomes[first]
+    return {**outcomes, first: replace(outcome, notices=(*notices, *outcome.notices))}
 
 
 def _unwrapped(error: RayTaskError, stage: str) -> FedsiloError:

@@ -111,6 +111,11 @@ class Client:
         self._train_labels = torch.from_numpy(np.array(data.train_labels, dtype=np.int64))
         self._masking = MaskingClient(data.number)
 
+    @property
+    def number(self) -> int:
+        """Returns the client's number."""
+        return self._data.number
+
     def enter(self, method: Method, mechanism: Mechanism) -> None:
         """Takes up a method under a mechanism that is fitted to it: the private state is its initial one."""
         self._method, self._mechanism = method, mechanism

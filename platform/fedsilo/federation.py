@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -15,7 +15,7 @@ import torch
 
 from fedsilo.allowance import Allowance
 from fedsilo.checkpoints import Checkpoint, Checkpoints
-from fedsilo.clock import Clock
+from fedsilo.clock import Clock, slowest
 from fedsilo.contracts import (
     Aggregation,
     Arrays,
@@ -36,7 +36,7 @@ from fedsilo.measuring import measured, score_line
 from fedsilo.records import CLIENTS, ROUNDS, WIRE, Journals, read_lines
 from fedsilo.schedule import Schedule
 from fedsilo.seeds import anew, torch_generator
-from fedsilo.state import sha256, to_arrays, to_tensors
+from fedsilo.state import sha256, to_arrays_of, to_tensors
 from fedsilo.training import ServerWork, Training
 from fedsilo.wire import record_scores
 
@@ -212,7 +212,7 @@ class Federation:
     def _train(
         self, record: RoundRecord, shared: State, before: Checkpoint | None, clock: Clock
     ) -> tuple[State, RoundRecord]:
-        losses, dropped, up, down = [], set[int](), 0, 0
+        losses, dropped, up, down, took = [], set[int](), 0, 0, Counter[int]()
         exchanges = self._schedule.exchanges(record.participants)
         for exchange in range(exchanges):
             with clock.stage("train"):
@@ -224,12 +224,13 @@ class Federation:
             if missing or gathered.silent:
                 self._bring_back(missing, gathered.silent, before, f"round {record.round}, exchange {exchange}")
             dropped.update(missing)
+            took.update(gathered.seconds)
             losses.append(gathered.loss)
             up, down = up + gathered.upload_bytes, down + gathered.download_bytes
         told = [loss for loss in losses if math.isfinite(loss)]
         loss = sum(told) / len(told) if told else math.nan
         record = replace(record, loss=loss, upload_bytes=up, download_bytes=down, exchanges=exchanges)
-        return shared, replace(record, dropped=tuple(sorted(dropped)))
+        return shared, replace(record, dropped=tuple(sorted(dropped)), slowest=slowest(took))
 
     def _attempt(self, round: int, exchange: int) -> int:
         """The number of this attempt at an exchange: no two that may publish other bits have the same."""
@@ -239,7 +240,8 @@ class Federation:
 
     def _gather(self, record: RoundRecord, exchange: int, attempt: int, shared: State) -> Gathered:
         plan, round = self._plan, record.round
-        tasks = {client: ClientTask(round, exchange, self._download(shared, client)) for client in record.participants}
+        received = self._downloads(shared, record.participants)
+        tasks = {client: ClientTask(round, exchange, arrays) for client, arrays in received.items()}
         known: State = {name: shared[name] for name in plan.method.uploads}
         if plan.method.uploads_gradients:  # of which nobody knows anything before
             known = {name: torch.zeros_like(tensor) for name, tensor in known.items()}
@@ -266,9 +268,10 @@ class Federation:
             self._notices.append(
                 f"{where}: without {'client' + 's'[: len(missing) > 1]} {', '.join(map(str, missing))}."
             )
-        self._backend.revive(self._plan.method, self._plan.mechanism)
+        back = self._backend.revive(self._plan.method, self._plan.mechanism)
         if before:
-            self._backend.restore(before.folder, {client: before.private[client] for client in (*missing, *silent)})
+            again = sorted({*missing, *silent, *back})
+            self._backend.restore(before.folder, {client: before.private[client] for client in again})
 
     def _server_step(self, shared: State, gathered: Gathered, round: int, exchange: int, attempt: int) -> State:
         plan, method = self._plan, self._plan.method
@@ -280,12 +283,13 @@ class Federation:
         clear = {c: to_tensors(arrays) for c, arrays in gathered.updates.items()} if method.reads_updates else {}
         return method.server_step(ServerWork(shared, mean, clear, plan.sizes, plan.training, round, exchange))
 
-    def _download(self, shared: State, client: int) -> Arrays:
-        return to_arrays(self._plan.method.download(shared, client))
+    def _downloads(self, shared: State, clients: Iterable[int]) -> dict[int, Arrays]:
+        return to_arrays_of({client: self._plan.method.download(shared, client) for client in clients})
 
     def _evaluate(self, record: RoundRecord, shared: State, clock: Clock) -> RoundRecord:
         neighbours = self._due_from_here(record.round) <= self._plan.neighbour_rounds
-        tasks = {c: EvaluationTask(record.round, self._download(shared, c), neighbours) for c in self._plan.clients}
+        received = self._downloads(shared, self._plan.clients)
+        tasks = {client: EvaluationTask(record.round, arrays, neighbours) for client, arrays in received.items()}
         with clock.stage("evaluate"):
             scores = self._backend.evaluate(tasks)
         record_scores(self._journals, tasks, scores)

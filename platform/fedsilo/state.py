@@ -28,6 +28,16 @@ def to_arrays(state: State) -> Arrays:
     return {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in state.items()}
 
 
+def to_arrays_of(states: Mapping[int, State]) -> dict[int, Arrays]:
+    """Returns several states as arrays that share memory with them.
+
+    A tensor that stands in more than one of them is one array in all: it is sent once to whom they are sent together.
+    """
+    tensors = {id(tensor): tensor for state in states.values() for tensor in state.values()}
+    arrays = {number: to_arrays({"": tensor})[""] for number, tensor in tensors.items()}
+    return {key: {name: arrays[id(tensor)] for name, tensor in state.items()} for key, state in states.items()}
+
+
 def to_tensors(arrays: Mapping[str, NDArray[np.float32]]) -> dict[str, Tensor]:
     """Returns copies of the arrays as tensors."""
     return {name: torch.tensor(array) for name, array in arrays.items()}

@@ -22,8 +22,9 @@ from fedsilo.methods.promptfl import PromptFL
 from fedsilo.registry import find, names
 from fedsilo.scenario.sections import Actors, ClientResources
 from fedsilo.training import Optimizer
+from fedsilo_actors.demand import Demand, demands
 from fedsilo_actors.encoder import encoders
-from fedsilo_actors.placement import Demand, check, demands, reserve
+from fedsilo_actors.placement import check, reserve
 from fedsilo_actors.runtime import RayRuntime, ray_runtime
 
 pytestmark = pytest.mark.ray
@@ -183,7 +184,16 @@ def test_clients_with_pretended_gpus_compute_on_the_cpu_like_serial_ones(
 
     def look(part: str, record: RoundRecord) -> None:
         actors = [ray.get_actor(f"ray client {number:02d}") for number in range(3)]
-        devices.extend(ray.get([a.__ray_call__.remote(lambda self: self._client._model.device) for a in actors]))
+        devices.extend(
+            ray.get(
+                [
+                    a.__ray_call__.remote(
+                        lambda self: self._clients._clients[self._place.host.clients[0]]._model.device
+                    )
+                    for a in actors
+                ]
+            )
+        )
 
     outcomes = on_gpus.run(here.job(folder, METHODS[0]), here.prepared(), here.rules, look)
     assert devices == ["cpu"] * 3
@@ -191,13 +201,13 @@ def test_clients_with_pretended_gpus_compute_on_the_cpu_like_serial_ones(
 
 
 def test_eight_quarters_land_four_and_four(runtime: RayRuntime) -> None:
-    asked = demands(Actors(gpus_per_client=0.25), 8)
+    asked = demands(Actors(gpus_per_client=0.25), [""] * 8)
     assert Counter(where(asked)) == {"0": 4, "1": 4}
 
 
 def test_nine_quarters_are_refused_with_what_is_asked_and_what_there_is(runtime: RayRuntime) -> None:
-    with pytest.raises(ResourceError, match=r"9 clients ask for 9 x 0.25 GPU = 2.25, which takes 3 .* has 2"):
-        check(demands(Actors(gpus_per_client=0.25), 9))
+    with pytest.raises(ResourceError, match=r"9 client actors ask for 9 x 0.25 GPU = 2.25, which takes 3 .* has 2"):
+        check(demands(Actors(gpus_per_client=0.25), [""] * 9))
 
 
 def test_fractions_are_counted_as_they_are_packed(runtime: RayRuntime) -> None:
@@ -207,20 +217,20 @@ def test_fractions_are_counted_as_they_are_packed(runtime: RayRuntime) -> None:
 
 
 def test_more_cpus_than_there_are_is_refused_at_once(runtime: RayRuntime) -> None:
-    with pytest.raises(ResourceError, match="3 clients ask for 3000 CPU"):
+    with pytest.raises(ResourceError, match="3 client actors ask for 3000 CPU"):
         check([Demand(0, 1000)] * 3)
 
 
 def test_more_processes_than_memory_holds_are_refused_before_any_is_started(runtime: RayRuntime) -> None:
     with pytest.raises(ResourceError, match=r"10000 client processes take about 3320 GiB .* actors.backend=serial"):
-        check(demands(Actors(), 10_000))
+        check(demands(Actors(), [""] * 10_000))
 
 
 def test_single_clients_have_their_own_resources() -> None:
     section = Actors(gpus_per_client=0.25, clients={2: ClientResources(gpus=1.0), 0: ClientResources(cpus=0.5)})
-    assert demands(section, 3) == [Demand(0.25, 0.5), Demand(0.25, 0.0), Demand(1.0, 0.0)]
+    assert demands(section, [""] * 3) == [Demand(0.25, 0.5), Demand(0.25, 0.0), Demand(1.0, 0.0)]
     with pytest.raises(ResourceError, match="there is no client 5, the partition has 3"):
-        demands(Actors(clients={5: ClientResources(gpus=1.0)}), 3)
+        demands(Actors(clients={5: ClientResources(gpus=1.0)}), [""] * 3)
 
 
 def test_a_reservation_that_is_not_met_in_time_is_given_back(runtime: RayRuntime) -> None:

@@ -27,12 +27,14 @@ from fedsilo.scenario.sections import Actors
 from fedsilo.secagg.encoding import kind_of
 from fedsilo.secagg.messages import Mailbox, Masked, Opening, Roster, Survivors
 from fedsilo_actors.backend import RayBackend
-from fedsilo_actors.client import Supplies
-from fedsilo_actors.placement import demands
+from fedsilo_actors.demand import Demand
+from fedsilo_actors.host import Supplies
+from fedsilo_actors.packing import pack
 from fedsilo_actors.runtime import RayRuntime, ray_runtime
 
 pytestmark = pytest.mark.ray
 CLIENTS, METHOD = 5, FedPer(context_length=3)
+TOGETHER, PER_ACTOR = 7, 2
 HEARD = {Opening.kind: "advertise", Roster.kind: "share", Mailbox.kind: "prepare", Survivors.kind: "unmask"}
 STAGES = ("advertise", "share", "prepare", "mask", "unmask")
 
@@ -77,8 +79,9 @@ class Dropping(Recording, SerialBackend):
     def missing(self, round: int, stage: str) -> set[int]:
         return {round} if STAGES.index(stage) == round else set()
 
-    def revive(self, method: Method, mechanism: Mechanism) -> None:
+    def revive(self, method: Method, mechanism: Mechanism) -> set[int]:
         self._clients[self.round] = self.here.clients(method)[self.round]
+        return {self.round}
 
 
 class Killing(Recording, RayBackend):
@@ -104,6 +107,40 @@ class Hanging(Recording, RayBackend):
             self.hung = True
             self._actors[1].__ray_call__.options(concurrency_group="protocol").remote(_sleep)
         return set()
+
+
+FALLING = {(1, "share"): (0, 1), (2, "unmask"): (4, 5)}
+"""Clients of one actor that are not heard from a stage of a round on."""
+
+
+class Falling(Recording, RayBackend):
+    """Kills the process of several clients before a stage, once."""
+
+    killed: frozenset[tuple[int, str]] = frozenset()
+
+    def missing(self, round: int, stage: str) -> set[int]:
+        clients = FALLING.get((round, stage))
+        if clients and (round, stage) not in self.killed:
+            self.killed |= {(round, stage)}
+            (actor,) = (a for a, host in zip(self._actors, self._hosts, strict=True) if host.clients == clients)
+            os.kill(ray.get(actor.__ray_call__.options(concurrency_group="protocol").remote(_pid)), signal.SIGKILL)
+        return set()
+
+
+class FallingSerially(Dropping):
+    """The same clients are not heard any more, and are others then."""
+
+    def missing(self, round: int, stage: str) -> set[int]:
+        begun = [
+            clients for (r, s), clients in FALLING.items() if r == round and STAGES.index(s) <= STAGES.index(stage)
+        ]
+        return {client for clients in begun for client in clients}
+
+    def revive(self, method: Method, mechanism: Mechanism) -> set[int]:
+        back = self.missing(self.round, STAGES[-1])
+        for client in back:
+            self._clients[client] = self.here.clients(method)[client]
+        return back
 
 
 def _pid(actor: Any) -> int:
@@ -159,12 +196,15 @@ def test_shares_of_noise_and_samples_are_the_same_on_ray(runtime: RayRuntime, wo
 
 
 @contextmanager
-def backend_of(kind: type[RayBackend], runtime: RayRuntime, here: Any) -> Iterator[Any]:
+def backend_of(kind: type[RayBackend], runtime: RayRuntime, here: Any, per_actor: int = 1) -> Iterator[Any]:
     """Yields a backend over real actors, driven from here."""
     prepared = here.prepared()
-    supplies = Supplies(ray.put(prepared.warehouse), ray.put(prepared.model.pack()), here.rules)
-    actors = runtime._start_clients(kind.__name__, prepared, demands(Actors(), CLIENTS), None)
-    backend = kind(actors, supplies, 60, 90)
+    held = [ray.put(part) for part in (prepared.warehouse, prepared.claims, prepared.model.pack())]
+    supplies = Supplies(*held, here.rules)
+    clients = len(prepared.claims)
+    hosts = pack([Demand(0, 0)] * clients, [1] * clients, per_actor)
+    actors = runtime._start_hosts(kind.__name__, prepared, hosts, None)
+    backend = kind(actors, hosts, supplies, 60, 90)
     try:
         backend.start()
         yield backend
@@ -211,13 +251,28 @@ def test_clients_killed_at_every_stage_leave_a_sum_that_is_exact_over_the_others
     assert abs(float(np.mean(words >= 2**31)) - 0.5) < 5 * 0.5 / np.sqrt(len(words))
 
 
+@pytest.mark.slow
+def test_a_killed_process_takes_all_its_clients_along_and_the_sum_is_exact_over_the_others(
+    runtime: RayRuntime, world: Any, tmp_path: Path
+) -> None:
+    here = world(clients=TOGETHER, rounds=4)
+    with backend_of(Falling, runtime, here, PER_ACTOR) as backend:
+        outcome = job_of(here, tmp_path / "ray", aggregation=Secure()).run(backend, silent)["method"]
+    serial = job_of(here, tmp_path / "serial", aggregation=Secure())
+    expected = serial.run(FallingSerially(here, METHOD), silent)["method"]
+    assert bits(outcome) == bits(expected)
+    assert [record["dropped"] for record in outcome.records] == [[], [0, 1], [], []]
+    assert backend.killed == set(FALLING)
+
+
 def test_too_few_clients_end_the_round_with_what_was_there_and_what_is_needed(world: Any, tmp_path: Path) -> None:
     class Deaf(Dropping):
         def missing(self, round: int, stage: str) -> set[int]:
             return {0, 1} if stage == "share" else set()
 
-        def revive(self, method: Method, mechanism: Mechanism) -> None:
+        def revive(self, method: Method, mechanism: Mechanism) -> set[int]:
             self.revived = getattr(self, "revived", 0) + 1
+            return set()
 
     here = world(clients=CLIENTS)
     job, backend = job_of(here, tmp_path / "deaf", aggregation=Secure(), retries=2), Deaf(here, METHOD)

@@ -27,9 +27,9 @@ Drops = Mapping[int, tuple[str, Sequence[int]]]
 class Leaking(SerialBackend):
     """Clients in this process, some of which are lost at a stage of a sum."""
 
-    def __init__(self, clients: Sequence[Client], drops: Drops) -> None:
+    def __init__(self, clients: Sequence[Client], drops: Drops, mates: Sequence[int] = ()) -> None:
         super().__init__(clients)
-        self.drops, self.sums = drops, -1
+        self.drops, self.sums, self.mates = drops, -1, set(mates)
         self.lost: set[int] = set()
         self.heard: list[dict[str, dict[int, bytes]]] = []
         self.began: list[dict[int, str]] = []
@@ -47,10 +47,11 @@ class Leaking(SerialBackend):
     def masked(self, clients: Sequence[int]) -> dict[int, bytes]:
         return self._left("mask", super().masked(clients))
 
-    def revive(self, method: Method, mechanism: Mechanism) -> None:
-        for client in self.lost:
+    def revive(self, method: Method, mechanism: Mechanism) -> set[int]:
+        back, self.lost = self.lost | self.mates, set()  # mates share a process with whoever is lost
+        for client in back:
             self._clients[client].enter(method, mechanism)
-        self.lost.clear()
+        return back
 
     def _left(self, stage: str, answers: dict[int, bytes]) -> dict[int, bytes]:
         at, gone = self.drops.get(self.sums, ("", ()))
@@ -63,12 +64,18 @@ class Leaking(SerialBackend):
 
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[..., tuple[Outcome, Leaking, Path]]:
-    """Returns run(world, method, drops, **plan): a federation in a new folder."""
+    """Returns run(world, method, drops, mates, **plan): a federation in a new folder."""
 
-    def go(here: Any, method: Method, drops: Drops = {}, **plan: Any) -> tuple[Outcome, Leaking, Path]:  # noqa: B006
+    def go(
+        here: Any,
+        method: Method,
+        drops: Drops = {},  # noqa: B006
+        mates: Sequence[int] = (),
+        **plan: Any,
+    ) -> tuple[Outcome, Leaking, Path]:
         folder = tmp_path / f"run{len(list(tmp_path.iterdir()))}"
         folder.mkdir()
-        backend = Leaking(here.clients(method), drops)
+        backend = Leaking(here.clients(method), drops, mates)
         federation = Federation(
             here.plan(method, **plan), backend, Journals(folder), Checkpoints(folder / "checkpoints", 9)
         )

@@ -20,6 +20,7 @@ from fedsilo.errors import ClientError, RoundAborted
 from fedsilo.ledger import Ledger
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.fedotp import FedOTP
+from fedsilo.methods.fedper import FedPer
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.privacy.central import Central
 from fedsilo.privacy.distributed import Distributed
@@ -245,3 +246,15 @@ def test_noise_from_the_operating_system_is_never_the_same(world: Any, run: Any)
         ends.append(run(world(rounds=1, mechanism=mechanism), ROUNDS, aggregation=Secure())[0].shared_sha256)
     assert ends[0] == ends[1]
     assert len(set(ends)) == 3
+
+
+def test_who_shared_a_process_with_a_lost_client_goes_on_from_the_last_checkpoint_too(world: Any, run: Any) -> None:
+    """Client 0 does not take part in round 1, in which client 1 drops out, and does in round 2."""
+    here, method = world(clients=7, rounds=3, participation=0.8), FedPer(context_length=3)
+    schedule = here.plan(method).schedule
+    assert [0 in schedule.participants(round) for round in range(3)] == [True, False, True]
+    alone, together = (
+        run(here, method, {1: ("share", (1,))}, mates=mates, aggregation=Secure())[0] for mates in ((), (0,))
+    )
+    assert alone.records[1]["dropped"] == [1]
+    assert hashes(together) == hashes(alone)

@@ -24,6 +24,7 @@ from fedsilo.cli import main
 from fedsilo.contracts import Budget
 from fedsilo.manifest import Manifest, freeze
 from fedsilo.privacy.central import Central
+from fedsilo.records import read_lines
 from fedsilo.scenario.reading import from_mapping
 
 SMALL = """\
@@ -126,6 +127,16 @@ def test_show_reads_a_run_back(shell: Shell, finished: dict[str, Any]) -> None:
     assert document["finished"]
     assert len(document["rounds"]) == 2
     assert document["result"]["sha256"] == finished["sha256"]
+
+
+def test_show_tells_the_slowest_client_of_the_newest_round(shell: Shell, finished: dict[str, Any]) -> None:
+    (line,) = (line for line in shell("show", finished["run"]).stdout.splitlines() if line.startswith("slowest"))
+    last = read_lines(shell.folder / finished["run"] / "rounds.jsonl")[-1]
+    told, whole = last["slowest"], last["seconds"]["train"]
+    assert line == (
+        f"slowest: client {told['client']:02d}, {told['seconds']:.2g} s of {whole:.2g} s of training in round "
+        f"{last['round']}; half of the clients took up to {told['median']:.2g} s"
+    )
 
 
 def test_resuming_a_finished_run_shows_it_again(shell: Shell, finished: dict[str, Any]) -> None:

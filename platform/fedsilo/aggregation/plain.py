@@ -41,6 +41,7 @@ class Plain(Aggregation):
             crossings=exchange_lines(tasks, updates),
             upload_bytes=sum(size(update.tensors) for update in updates),
             download_bytes=sum(size(task.shared) for task in tasks.values()),
+            seconds={update.client: update.seconds for update in updates},
         )
 
     def combine(self, updates: Sequence[ClientUpdate], uniform: bool) -> dict[str, Tensor]:

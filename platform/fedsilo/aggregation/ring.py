@@ -34,4 +34,5 @@ class Ring(RingAggregation):
             crossings=exchange_lines(tasks, updates),
             upload_bytes=sum(size(update.tensors) for update in updates),
             download_bytes=sum(size(task.shared) for task in tasks.values()),
+            seconds={update.client: update.seconds for update in updates},
         )

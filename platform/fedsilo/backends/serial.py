@@ -33,8 +33,8 @@ class SerialBackend:
     """Clients as plain objects; the reference that the Ray backend must equal bit for bit."""
 
     def __init__(self, clients: Sequence[Client]) -> None:
-        """Takes the clients in client order."""
-        self._clients = list(clients)
+        """Takes the clients in client order: all of a federation, or those that share a process of it."""
+        self._clients = {client.number: client for client in clients}
 
     def train(self, tasks: Mapping[int, ClientTask]) -> list[ClientUpdate]:
         """Returns the updates of these clients for one exchange."""
@@ -59,19 +59,19 @@ class SerialBackend:
 
     def enter(self, method: Method, mechanism: Mechanism) -> None:
         """Has every client take up a method."""
-        for client in self._clients:
+        for client in self._clients.values():
             client.enter(method, mechanism)
 
     def save(self, folder: Path) -> dict[int, str]:
         """Has every client write its private state; returns the hash by client."""
-        return {number: client.save(folder) for number, client in enumerate(self._clients)}
+        return {number: client.save(folder) for number, client in self._clients.items()}
 
     def restore(self, folder: Path, hashes: Mapping[int, str]) -> None:
         """Has clients read their private state, which must have the given hash."""
         for number, expected in hashes.items():
             self._clients[number].restore(folder, expected)
 
-    def revive(self, method: Method, mechanism: Mechanism) -> None:
+    def revive(self, method: Method, mechanism: Mechanism) -> set[int]:
         """Never needed: a client in this process cannot be lost without it."""
         raise AssertionError("serial clients cannot be lost")
 

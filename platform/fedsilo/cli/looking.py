@@ -39,7 +39,7 @@ def show_run(folder: Path, json: bool) -> None:
     """Prints the tables of a run."""
     from fedsilo.heterogeneity import FILE, Scores
     from fedsilo.report.partition_table import one_line
-    from fedsilo.report.tables import clients_table, rounds_table
+    from fedsilo.report.tables import clients_table, rounds_table, slowest_line
     from fedsilo.results import load
 
     found = load(folder)
@@ -52,6 +52,8 @@ def show_run(folder: Path, json: bool) -> None:
         show_tables(rounds_table(found), clients_table(found))
         if (folder / FILE).exists():  # runs of earlier versions have none
             line(one_line(Scores.read(folder / FILE)))
+        if slowest := slowest_line(found):
+            line(slowest)
     if found.finished:
         conclude(found, json=False)
     else:

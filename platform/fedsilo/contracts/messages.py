@@ -115,6 +115,8 @@ class RoundRecord:
         epsilon: What the ledger counts after the round; None where nothing is promised.
         shared_sha256: Hash of the shared state after the round.
         seconds: Wall time by stage.
+        slowest: The client that trained longest over all exchanges, its seconds, and the median of all clients'; empty
+            where clients do not tell.
     """
 
     round: int
@@ -136,3 +138,4 @@ class RoundRecord:
     epsilon: float | None = None
     shared_sha256: str = ""
     seconds: Mapping[str, float] = field(default_factory=dict)
+    slowest: Mapping[str, float] = field(default_factory=dict)

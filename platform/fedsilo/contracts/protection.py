@@ -250,6 +250,7 @@ class Gathered:
         upload_bytes: Bytes of all messages that left clients.
         download_bytes: Bytes of all messages that went to clients.
         silent: Clients whose upload is in the mean and who were lost afterwards.
+        seconds: How long each client trained; empty where it is not told.
     """
 
     mean: dict[str, Tensor]
@@ -260,6 +261,7 @@ class Gathered:
     upload_bytes: int
     download_bytes: int
     silent: tuple[int, ...] = ()
+    seconds: Mapping[int, float] = field(default_factory=dict)
 
 
 class Aggregation(Component, ABC):

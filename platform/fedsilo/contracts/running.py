@@ -63,8 +63,11 @@ class Backend(Protocol):
         """Has the clients that are named read their private state, with the given hashes, from the folder."""
         ...
 
-    def revive(self, method: Method, mechanism: Mechanism) -> None:
-        """Brings lost clients back, with the method's initial private state."""
+    def revive(self, method: Method, mechanism: Mechanism) -> set[int]:
+        """Brings lost clients back and returns them all: they have the method's initial private state now.
+
+        They may be more than were missed: whoever shared a process or a machine with one that was.
+        """
         ...
 
     def close(self) -> None:

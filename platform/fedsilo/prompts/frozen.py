@@ -17,6 +17,7 @@ from torch.nn.functional import normalize
 
 from fedsilo.backbone.text_tower import TextTower, TowerMeta, encode_prompts
 from fedsilo.backbone.tokens import ClassTokens
+from fedsilo.prompts.latest import Latest
 from fedsilo.prompts.sequences import encode_apart
 from fedsilo.state import borrow
 
@@ -32,6 +33,9 @@ class FrozenModel:
         zero_shot: (K, D) normalised features of the hand-written prompt of each class.
         device: Where training runs.
         phrases: (n, W) token embeddings of texts that the run's methods ask for.
+
+    Without gradients it gives the features of the contexts of its last call again, where they are asked for again:
+    clients that share the model are often measured with the same prompt.
     """
 
     tower: TextTower
@@ -40,6 +44,7 @@ class FrozenModel:
     zero_shot: Tensor
     device: str = "cpu"
     phrases: Mapping[str, Tensor] = field(default_factory=dict)
+    _latest: Latest = field(default_factory=Latest, init=False, repr=False, compare=False)
 
     @property
     def width(self) -> int:
@@ -48,11 +53,17 @@ class FrozenModel:
 
     def text_features(self, context: Tensor) -> Tensor:
         """Returns normalised class features (K, D) for a context (L, W), or (N, K, D) for (N, L, W)."""
-        return normalize(encode_prompts(self.tower, self.classes, context), dim=-1)
+        return self._latest.of(
+            "end", context, lambda: normalize(encode_prompts(self.tower, self.classes, context), dim=-1)
+        )
 
     def features_apart(self, contexts: Tensor, position: str) -> Tensor:
         """Returns normalised class features (N, K, D) for contexts (N, K, L, W) of single classes, name anywhere."""
-        return normalize(encode_apart(self.tower, self.classes, contexts, position), dim=-1)
+        return self._latest.of(
+            f"apart, {position}",
+            contexts,
+            lambda: normalize(encode_apart(self.tower, self.classes, contexts, position), dim=-1),
+        )
 
     def score(self, pooled: Tensor, text: Tensor) -> Tensor:
         """Returns (B, K) logits: scaled cosine of images (B, D) and normalised class features (K, D)."""

@@ -99,6 +99,19 @@ def rounds_table(run: Run, newest: int = 20) -> Table:
     return table
 
 
+def slowest_line(run: Run) -> str:
+    """Returns who was slowest in the newest round that tells: "slowest: client 07, 2.3 s of 2.9 s ..."; "" for none."""
+    told = [record for record in run.rounds.to_dict("records") if _present(record.get("slowest.client")) is not None]
+    if not told:
+        return ""
+    last = told[-1]
+    return (
+        f"slowest: client {int(last['slowest.client']):02d}, {last['slowest.seconds']:.2g} s of "
+        f"{last['seconds.train']:.2g} s of training in round {last['round']}; "
+        f"half of the clients took up to {last['slowest.median']:.2g} s"
+    )
+
+
 def _present(value: Any) -> Any:
     return None if value is None or value != value else value
 

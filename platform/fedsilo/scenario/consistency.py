@@ -87,7 +87,8 @@ def serial_with_ray_settings(scenario: Scenario) -> Iterator[str]:
     actors = scenario.actors
     if actors.backend != "serial":
         return
-    asked = [*_gpu_keys(actors), *(f"actors.{key}" for key in ("pretend_gpus", "address") if getattr(actors, key))]
+    others = ("pretend_gpus", "address", "clients_per_actor")
+    asked = [*_gpu_keys(actors), *(f"actors.{key}" for key in others if getattr(actors, key))]
     for key in asked:
         yield f"{key}: is for Ray actors, but actors.backend is 'serial'. Leave it out, or set the backend to 'ray'."
 
@@ -106,9 +107,12 @@ def local_settings_for_a_cluster(scenario: Scenario) -> Iterator[str]:
 def client_numbers(scenario: Scenario) -> Iterator[str]:
     """Resources can be given only to clients that there are."""
     clients = _clients(scenario)
-    for number in scenario.actors.clients:
+    actors = scenario.actors
+    named = [(f"clients.{number}", number) for number in actors.clients]
+    named += [(f"groups.{name}.clients", number) for name, group in actors.groups.items() for number in group.clients]
+    for key, number in named:
         if clients is not None and number >= clients:
-            yield f"actors.clients.{number}: there is no client {number}, the partition makes 0 to {clients - 1}."
+            yield f"actors.{key}: there is no client {number}, the partition makes 0 to {clients - 1}."
 
 
 def two_kinds_of_views(scenario: Scenario) -> Iterator[str]:
@@ -224,7 +228,7 @@ RULES: dict[Callable[[Scenario], Iterator[str]], tuple[str, ...]] = {
     gpus_that_ray_gives_to_nobody: ("actors", "backbone.device"),
     serial_with_ray_settings: ("actors",),
     local_settings_for_a_cluster: ("actors",),
-    client_numbers: ("actors.clients", "partition"),
+    client_numbers: ("actors.clients", "actors.groups", "partition"),
     two_kinds_of_views: ("training.online", "training.views"),
     privacy_of_nothing: ("method", "privacy"),
     single_updates_that_nobody_may_see: ("method", "aggregation", "privacy"),
@@ -243,7 +247,7 @@ RULES: dict[Callable[[Scenario], Iterator[str]], tuple[str, ...]] = {
 
 def _gpu_keys(actors: Actors) -> list[str]:
     """The keys that ask for a GPU."""
-    single = [f"actors.clients.{number}.gpus" for number, resources in actors.clients.items() if resources.gpus]
+    single = [f"actors.{key}.gpus" for key, resources in actors.overrides().items() if resources.gpus]
     return (["actors.gpus_per_client"] if actors.gpus_per_client else []) + single
 
 

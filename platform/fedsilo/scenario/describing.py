@@ -6,7 +6,7 @@ import dataclasses
 import inspect
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, get_args
 
 from fedsilo import registry
 from fedsilo.errors import UnknownComponent
@@ -151,7 +151,8 @@ def _rows(cls: type[Any], prefix: str) -> Iterator[Description]:
         yield _row(key, prefix)
         inner = item_type(key.type)
         if is_mapping(key.type) and is_section(inner):
-            yield from _rows(inner, f"{prefix}{key.name}.<number>.")
+            stands_for = "number" if get_args(key.type)[0] is int else "name"
+            yield from _rows(inner, f"{prefix}{key.name}.<{stands_for}>.")
 
 
 def _row(key: Key, prefix: str) -> Description:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from fedsilo.backbone.section import Backbone
 from fedsilo.contracts import Aggregation, Dataset, Mechanism, Method, Partition
 from fedsilo.fields import key
 from fedsilo.training import Training
+
+OWN_KEYS = {"GPU": "gpus", "CPU": "cpus", "memory": "actors.memory_mb_per_client"}
+"""Resources that are not among the others, with where they are asked for."""
 
 SMALLEST_STORE_MB = 80
 """Ray refuses a smaller object store."""
@@ -49,6 +53,16 @@ class ClientResources:
 
     gpus: float | None = key(None, "GPU share of this client: a fraction up to 1, or a whole number.", within=">= 0")
     cpus: float | None = key(None, "CPUs of this client.", within=">= 0")
+    resources: dict[str, float] = key(
+        dict, "What it asks for of the cluster's own resources, by their names, for example {TPU: 1}."
+    )
+
+
+@dataclass(frozen=True)
+class GroupResources(ClientResources):
+    """What each of some clients asks Ray for, where it differs from the rest."""
+
+    clients: list[int] = key(list, "Numbers of the clients.")
 
 
 @dataclass(frozen=True)
@@ -57,6 +71,12 @@ class Actors:
 
     backend: str = key("ray", "Ray actors, or all clients one after the other in this process.", "ray", "serial")
     address: str = key("", "Ray cluster: empty for this machine, else 'auto' or host:port.")
+    clients_per_actor: int = key(
+        0,
+        "Clients that share an actor, one after the other at work; they must ask for the same, and the actor is given "
+        "it once. 0: one each or, where so many processes do not fit into memory, enough for one actor a core.",
+        within=">= 0",
+    )
     gpus_per_client: float = key(
         0.0, "GPU share of each client actor: a fraction up to 1, or a whole number.", within=">= 0"
     )
@@ -67,7 +87,13 @@ class Actors:
         0, "Memory Ray reserves for each client actor, MiB; 0 reserves none.", within=">= 0"
     )
     clients: dict[int, ClientResources] = key(
-        dict, "Resources of single clients by number, for example {3: {gpus: 0.5}}."
+        dict, "Resources of single clients by number, for example {3: {gpus: 0.5}}; they come before all others."
+    )
+    groups: dict[str, GroupResources] = key(
+        dict, "Resources of groups of clients, for example {large: {clients: [0, 1], gpus: 0.5}}; then come these."
+    )
+    domains: dict[str, ClientResources] = key(
+        dict, "Resources of the clients of a domain, for example {photo: {gpus: 0.5}}; then these."
     )
     threads: int = key(1, "Torch threads per client; part of what the numbers depend on.", within=">= 1")
     encoders: int = key(
@@ -89,16 +115,47 @@ class Actors:
     )
     dashboard: bool = key(False, "Start the Ray dashboard with a local Ray; its address is printed.")
 
+    def overrides(self) -> dict[str, ClientResources]:
+        """Returns what is said of some clients only, by its key: "clients.3", "groups.large", "domains.photo"."""
+        single = {f"clients.{number}": own for number, own in self.clients.items()}
+        grouped = {f"groups.{name}": own for name, own in self.groups.items()}
+        return {**single, **grouped, **{f"domains.{name}": own for name, own in self.domains.items()}}
+
     def problems(self) -> list[str]:
         """Returns what is impossible in the fields beyond their ranges."""
         found = [f"clients.{number}: clients are numbered from 0." for number in self.clients if number < 0]
-        shares = {f"clients.{number}.gpus": resources.gpus for number, resources in self.clients.items()}
+        found += _problems_of_groups(self.groups)
+        shares = {f"{where}.gpus": resources.gpus for where, resources in self.overrides().items()}
         for name, gpus in {"gpus_per_client": self.gpus_per_client, **shares}.items():
             if gpus is not None and gpus > 1 and gpus != int(gpus):  # Ray gives out parts of one GPU or whole ones
                 found.append(f"{name}: must be at most 1 or a whole number, got {gpus}.")
+        for where, resources in self.overrides().items():
+            found += _problems_of_resources(f"{where}.resources", resources.resources)
         if 0 < self.object_store_mb < SMALLEST_STORE_MB:
             found.append(f"object_store_mb: must be 0 or >= {SMALLEST_STORE_MB}, got {self.object_store_mb}.")
         return found
+
+
+def _problems_of_groups(groups: Mapping[str, GroupResources]) -> Iterator[str]:
+    """A client is in one group, or it would depend on their order what it is given."""
+    first: dict[int, str] = {}
+    for name, group in groups.items():
+        if not group.clients:
+            yield f"groups.{name}.clients: is empty. Name the group's clients, for example [0, 1]."
+        for number in group.clients:
+            if number < 0:
+                yield f"groups.{name}.clients: clients are numbered from 0, got {number}."
+            elif number in first:
+                yield f"groups.{name}.clients: client {number} is in '{first[number]}' already. Leave it in one."
+            first.setdefault(number, name)
+
+
+def _problems_of_resources(where: str, asked: Mapping[str, float]) -> Iterator[str]:
+    for name, amount in asked.items():
+        if name in OWN_KEYS:
+            yield f"{where}.{name}: has a key of its own: {OWN_KEYS[name]}."
+        elif amount <= 0 or (amount > 1 and amount != int(amount)):
+            yield f"{where}.{name}: must be above 0, and at most 1 or a whole number, got {amount}."
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,150 @@
+"""The actor around one or more clients: a serial backend over them that makes them from shared arrays.
+
+One call carries the tasks of all its clients and brings all their answers, so that an exchange takes as many messages
+as there are actors.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import ray
+import torch
+
+from fedsilo.backends.serial import SerialBackend
+from fedsilo.client import Client, ClientRules
+from fedsilo.contracts import ClientScore, ClientTask, ClientUpdate, EvaluationTask, Mechanism, Method
+from fedsilo.errors import ClientLost
+from fedsilo.prompts.frozen import PackedModel
+from fedsilo.warehouse import Claim, Warehouse
+from fedsilo_actors.devices import granted
+from fedsilo_actors.packing import Host
+
+PROTOCOL = "protocol"
+"""Thread of an actor that answers messages of secure aggregation, beside the one that trains."""
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Who an actor is.
+
+    Attributes:
+        host: Its clients, and what it was given for them.
+        domain: Their domain, "" where they differ or are mixed.
+        threads: Torch threads.
+        device: Where it is to compute, if it is given a GPU; see `devices.wanted`.
+    """
+
+    host: Host
+    domain: str
+    threads: int
+    device: str = "cpu"
+
+    @property
+    def title(self) -> str:
+        """Returns the name people read in the dashboard."""
+        return self.host.title + (f" {self.domain}" if self.domain else "")
+
+
+@dataclass(frozen=True, slots=True)
+class Supplies:
+    """What all clients share.
+
+    Attributes:
+        warehouse: Reference of the `Warehouse` in the object store.
+        claims: Reference of all clients' `Claim`s of it, in client order, in the object store. Not an argument of the
+            actors: Ray cannot start an actor again whose arguments were too large to be sent along and are gone.
+        model: Reference of the `PackedModel` in the object store.
+        rules: What the scenario says to every client.
+    """
+
+    warehouse: Any
+    claims: Any
+    model: Any
+    rules: ClientRules
+
+
+class HostActor:
+    """Data owners as a Ray actor, one after the other at work; resources are given where it is started."""
+
+    def __init__(self, place: Place) -> None:
+        """Makes an actor without clients: an actor that Ray starts again must not pass for the one before."""
+        torch.set_num_threads(place.threads)
+        self._place = place
+        self._clients: SerialBackend | None = None
+
+    def __repr__(self) -> str:
+        """Returns the name in logs and the dashboard."""
+        return self._place.title
+
+    @ray.method
+    def supply(self, supplies: Supplies) -> None:
+        """Makes the clients; warehouse, claims and model are read from the node's object store without a copy."""
+        place = self._place
+        device = granted(place.device, place.host.demand.gpus)
+        warehouse: Warehouse
+        claims: tuple[Claim, ...]
+        packed: PackedModel
+        warehouse, claims, packed = ray.get([supplies.warehouse, supplies.claims, supplies.model])
+        portions = [warehouse.on(device).portion(claims[number]) for number in place.host.clients]
+        model = packed.unpack(device)
+        self._clients = SerialBackend([Client(portion, model, supplies.rules) for portion in portions])
+
+    @ray.method(concurrency_group=PROTOCOL)  # answers while it trains
+    def is_supplied(self) -> bool:
+        """Returns whether there are clients in this actor: not in one that Ray has started again."""
+        return self._clients is not None
+
+    @ray.method
+    def train(self, tasks: Mapping[int, ClientTask]) -> list[ClientUpdate]:
+        """Returns these clients' updates for one exchange."""
+        return self._known("train").train(tasks)
+
+    @ray.method
+    def evaluate(self, tasks: Mapping[int, EvaluationTask]) -> list[ClientScore]:
+        """Returns how their models do on test images."""
+        return self._known("evaluate").evaluate(tasks)
+
+    @ray.method
+    def learn(self, tasks: Mapping[int, ClientTask]) -> None:
+        """Trains for one exchange; the updates stay here until they are masked."""
+        self._known("train").learn(tasks)
+
+    @ray.method(concurrency_group=PROTOCOL)
+    def answer(self, messages: Mapping[int, bytes], timeout_s: float) -> dict[int, bytes]:
+        """Returns the answers to messages of secure aggregation, while the clients train."""
+        return self._known("answer").answer(messages, timeout_s)
+
+    @ray.method
+    def masked(self, clients: Sequence[int]) -> dict[int, bytes]:
+        """Returns the updates that were learnt, masked."""
+        return self._known("mask").masked(clients)
+
+    @ray.method
+    def enter(self, method: Method, mechanism: Mechanism) -> None:
+        """Takes up a method with its initial private states, under a mechanism."""
+        self._known("enter").enter(method, mechanism)
+
+    @ray.method
+    def save(self, folder: str) -> dict[int, str]:
+        """Writes the private states; returns their hashes by client."""
+        return self._known("save").save(Path(folder))
+
+    @ray.method
+    def restore(self, folder: str, hashes: Mapping[int, str]) -> None:
+        """Reads private states back."""
+        self._known("restore").restore(Path(folder), hashes)
+
+    def _known(self, stage: str) -> SerialBackend:
+        """The clients, unless Ray has started this actor again behind the coordinator's back: their states are gone."""
+        if self._clients is None:
+            host = self._place.host
+            raise ClientLost(
+                f"{host.title}, stage '{stage}': its process died and was started again.",
+                host.clients[0],
+                stage=stage,
+            )
+        return self._clients
