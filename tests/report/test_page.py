@@ -25,7 +25,6 @@ from fedsilo.report.page.learning import MOST_SMALL
 from fedsilo.report.page.markup import Markup, element, joined
 from fedsilo.report.page.material import gather
 from fedsilo.report.page.plot import Frame, Line, curves, ticks, whole_ticks
-from fedsilo.report.page.timing import client_seconds
 from fedsilo.report.page.words import listed, seconds, size
 from fedsilo.results import Run
 
@@ -319,14 +318,12 @@ def test_who_dropped_out_is_told(made: Made) -> None:
     assert "3 promptfl 1, 2" in words(drawn(made(dropped=[1, 2])))
 
 
-def test_seconds_of_single_clients_are_shown_where_they_are_recorded(made: Made) -> None:
-    run = made(client_seconds={"0": 1.0, "1": {"train": 2.0, "evaluate": 0.5}})
-    main = gather(run).main
-    assert main
-    assert client_seconds(main) == {0: {"train": 4.0}, 1: {"train": 8.0, "evaluate": 2.0}}
-    assert "The slowest clients of 2" in words(drawn(run))
+def test_the_slowest_client_of_a_round_is_told_where_it_is_recorded(made: Made) -> None:
+    run = made(slowest={"client": 1, "seconds": 2.5, "median": 0.5})
+    assert "client 01" in words(drawn(run))
+    assert "half of the clients up to" in words(drawn(run))
     (run.folder / "rounds.jsonl").unlink()
-    assert "The slowest" not in words(drawn(run))
+    assert "Slowest clients" not in words(drawn(run))
 
 
 def test_text_is_escaped_and_markup_is_not() -> None:

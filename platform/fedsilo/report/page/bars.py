@@ -51,28 +51,6 @@ def _part(box: tuple[float, float, float, float], number: int, told: str) -> Mar
     return element("rect", *title, class_=f"bar {look(number)}", **size)
 
 
-def lying(
-    stacks: Sequence[tuple[str, Stack]], names: Sequence[str], about: str, write: Callable[[float], str]
-) -> Markup:
-    """Returns a picture with a lying bar for each name, and its sum beside it."""
-    left, right, width = 92.0, 64.0, 360.0
-    most = max((sum(stack.values()) for _, stack in stacks), default=0.0) or 1.0
-    scale = (width - left - right) / most
-    drawn = []
-    for number, (title, stack) in enumerate(stacks):
-        top, at = number * HIGH, left
-        drawn.append(element("text", title, x=left - 6, y=top + 14, class_="tick end"))
-        for name in names:
-            long = scale * stack.get(name, 0.0)
-            box = (at, top + 3, long, top + HIGH - 3)
-            if long > 0:
-                drawn.append(_part(box, names.index(name), f"{title}, {name}: {write(stack[name])}"))
-            at += long
-        drawn.append(element("text", write(sum(stack.values())), x=at + 5, y=top + 14, class_="tick"))
-    frame = Frame((0.0, 1.0), (0.0, 1.0), width=width, height=HIGH * max(1, len(stacks)))
-    return frame.picture(about, *drawn)
-
-
 def gantt(
     rows: Sequence[tuple[str, Sequence[tuple[str, float]]]],
     names: Sequence[str],

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from fedsilo.report.page.bars import columns, gantt, lying, squares
+from fedsilo.report.page.bars import columns, gantt, squares
 from fedsilo.report.page.markup import Markup, element, figure, folded, joined, section, table
 from fedsilo.report.page.material import Material, Part
 from fedsilo.report.page.words import seconds
 
-SLOWEST = 20
-"""Clients that are drawn, the slowest ones."""
+NEWEST = 20
+"""Rounds whose slowest client is told."""
 
 
 def timeline(material: Material) -> Markup:
@@ -30,7 +30,7 @@ def timeline(material: Material) -> Markup:
         ),
         squares(stages),
         element("div", pictures, class_="pictures"),
-        _clients(material.main) if material.main else Markup(),
+        _slowest(material.main) if material.main else Markup(),
         folded("The same as numbers", _numbers(parts, stages)),
     )
 
@@ -66,27 +66,15 @@ def _numbers(parts: Sequence[Part], stages: Sequence[str]) -> Markup:
     return table(["method", *stages, "together", "a round"], body, "Seconds of each method by stage")
 
 
-def _clients(part: Part) -> Markup:
-    """The slowest clients, where the records say what single clients took."""
-    spent = client_seconds(part)
-    if not spent:
+def _slowest(part: Part) -> Markup:
+    """Who was slowest in the newest rounds, where the records tell."""
+    told = [(record["round"], record["slowest"]) for record in part.rounds if record.get("slowest")][-NEWEST:]
+    if not told:
         return Markup()
-    slowest = sorted(spent.items(), key=lambda one: (-sum(one[1].values()), one[0]))[:SLOWEST]
-    stages = list(dict.fromkeys(stage for _, stack in slowest for stage in stack))
-    about = f"The slowest clients of {len(spent)}: seconds over all rounds."
-    rows = [(f"client {client:02d}", stack) for client, stack in slowest]
-    return joined([element("h3", "Clients"), squares(stages), figure(lying(rows, stages, about, seconds), about)])
-
-
-def client_seconds(part: Part) -> dict[int, dict[str, float]]:
-    """Returns what each client took over all rounds, by stage: the sums of `client_seconds` in rounds.jsonl.
-
-    That is a mapping from clients to seconds, or to seconds by stage; records without it say nothing of single clients.
-    """
-    spent: dict[int, dict[str, float]] = {}
-    for record in part.rounds:
-        for client, taken in (record.get("client_seconds") or {}).items():
-            own = spent.setdefault(int(client), {})
-            for stage, value in (taken if isinstance(taken, Mapping) else {"train": taken}).items():
-                own[stage] = own.get(stage, 0.0) + float(value)
-    return spent
+    body = [
+        [str(round), f"client {found['client']:02d}", seconds(found["seconds"]), seconds(found["median"])]
+        for round, found in told
+    ]
+    heading = element("h3", "Slowest clients")
+    about = f"{part.name}: who took longest to train"
+    return joined([heading, table(["round", "slowest", "its seconds", "half of the clients up to"], body, about)])
