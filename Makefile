@@ -53,6 +53,9 @@ benchmarks: $(READY) ## Print the ratios of all benchmarks
 	$(BIN)/python benchmarks/methods.py
 	$(BIN)/python benchmarks/private_step.py
 	$(BIN)/python benchmarks/secure_sum.py
+	$(BIN)/python benchmarks/decoding.py
+	$(BIN)/python benchmarks/memory.py
+	$(BIN)/python benchmarks/scale.py
 
 results: $(READY) ## Compare all methods and write docs/results.md (add ARGUMENTS="--seeds 0 training.rounds=1" to try it)
 	$(BIN)/python benchmarks/results.py $(ARGUMENTS)
