@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -133,20 +134,36 @@ method: promptfl
 """
 
 
+MEASURED = """\
+import os, re, sys
+from pathlib import Path
+from fedsilo.cli import main
+try:
+    main()
+except SystemExit as ended:
+    if ended.code:
+        raise
+used = os.times()
+# Of this program alone: ru_maxrss counts what the process had before, as a copy of its parent.
+peak = re.search(r"VmHWM:\\s+(\\d+)", Path("/proc/self/status").read_text())[1]
+print(used.user + used.system, peak)
+"""
+
+
 @pytest.mark.slow
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of memory is read from /proc")
 @pytest.mark.parametrize("options", [("--no-features",), ("--images", "400")])
 def test_ten_thousand_clients_take_less_than_30_seconds_and_2_gigabytes(
     options: tuple[str, ...], tmp_path: Path
 ) -> None:
     (tmp_path / "large.yaml").write_text(LARGE)
-    words = ["-m", "fedsilo", "partition", str(tmp_path / "large.yaml"), "--out", str(tmp_path / "out"), "-q", *options]
+    words = ["partition", str(tmp_path / "large.yaml"), "--out", str(tmp_path / "out"), "-q", *options]
     environment = {**os.environ, "FEDSILO_CACHE": str(tmp_path / "cache")}
-    log = os.open(tmp_path / "log", os.O_WRONLY | os.O_CREAT)
-    to_log = [(os.POSIX_SPAWN_DUP2, log, 1), (os.POSIX_SPAWN_DUP2, log, 2)]
-    child = os.posix_spawn(sys.executable, [sys.executable, *words], environment, file_actions=to_log)
-    _, status, used = os.wait4(child, 0)
-    os.close(log)
-    assert status == 0, (tmp_path / "log").read_text()
-    assert used.ru_utime + used.ru_stime < 30  # of one processor: other work on the machine does not count
-    assert used.ru_maxrss < 2_000_000  # kB
+    done = subprocess.run(
+        [sys.executable, "-c", MEASURED, *words], env=environment, capture_output=True, text=True, timeout=240
+    )
+    assert done.returncode == 0, done.stderr
+    seconds, peak = map(float, done.stdout.splitlines()[-1].split())
+    assert seconds < 30  # of one processor: other work on the machine does not count
+    assert peak < 2_000_000  # kB
     assert Scores.read(tmp_path / "out" / "heterogeneity.json").clients == 10_000
