@@ -75,7 +75,7 @@ class Watched(SerialBackend):
         updates = super().train(tasks)
         self.tasks.append(tasks)
         self.updates.append(updates)
-        self.own.append([client._private["private_context"].clone() for client in self._clients])
+        self.own.append([client._private["private_context"].clone() for client in self._clients.values()])
         return updates
 
 
