@@ -178,6 +178,7 @@ def test_secure_ring_and_serial_give_the_same_bits_and_the_view_has_no_update(
     assert all("tensors" not in line and "scalars" not in line for line in up)
 
 
+@pytest.mark.slow
 def test_shares_of_noise_and_samples_are_the_same_on_ray(runtime: RayRuntime, world: Any, tmp_path: Path) -> None:
     """DP-FPL, every batch exchanged, with distributed noise: the bits and the ledger of a serial run."""
     mechanism = Distributed(unit="example", noise_multiplier=2.0)

@@ -106,6 +106,7 @@ def test_run_prints_a_table_and_where_everything_is(shell: Shell) -> None:
     assert done.stderr == ""
 
 
+@pytest.mark.slow
 def test_hashes_do_not_depend_on_the_hash_seed(shell: Shell, finished: dict[str, Any]) -> None:
     for seed in ("0", "4242"):
         again = json.loads(shell.apart("run", "small.yaml", "--json", PYTHONHASHSEED=seed).stdout)
