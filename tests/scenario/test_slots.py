@@ -28,6 +28,12 @@ from fedsilo.shifts.label.shards import Shards
             "partition.label.beta: must be a finite number above 0, got 0.0.",
         ),
         ("partition={name: manifest, label: iid}", "partition.label: unknown key."),
+        ("partition.corruption.severity=0", "partition.corruption.severity: must be 1 to 5, got 0."),
+        ("partition.corruption.severity=[1, 9]", "partition.corruption.severity: must be 1 to 5, got 9."),
+        (
+            "partition.corruption.kinds=[blurr]",
+            "partition.corruption.kinds: no corruption 'blurr'. Did you mean 'blur'?",
+        ),
     ],
 )
 def test_components_inside_components_are_checked_like_any_other(text: str, line: str) -> None:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 
 from fedsilo.corruption.alteration import Alteration
+from fedsilo.corruption.kinds import SEVERITIES
 from fedsilo.errors import UnknownComponent
 from fedsilo.registry import name_of
 from fedsilo.scenario.layers import component
@@ -32,11 +33,11 @@ def corruptions_that_there_are_not(scenario: Scenario) -> Iterator[str]:
     severities = [corruption.severity] if isinstance(corruption.severity, int) else corruption.severity
     if not severities:
         yield "partition.corruption.severity: is empty. Give a number from 1 to 5, or several."
-    tried = [Alteration(kind, 3) for kind in corruption.kinds] + [
-        Alteration("blur", severity) for severity in severities
-    ]
-    for line in dict.fromkeys(line for alteration in tried for line in alteration.problems()):
-        yield f"partition.corruption.{'kinds' if line.startswith('kind:') else 'severity'}: {line.partition(': ')[2]}"
+    for severity in severities:
+        if severity not in SEVERITIES:
+            yield f"partition.corruption.severity: must be 1 to {SEVERITIES[-1]}, got {severity}."
+    for line in dict.fromkeys(line for kind in corruption.kinds for line in Alteration(kind, 1).problems()):
+        yield f"partition.corruption.kinds: {line.partition(': ')[2]}"
 
 
 def new_classes_that_a_method_cannot_read(scenario: Scenario) -> Iterator[str]:
