@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -130,3 +131,17 @@ def test_the_split_hash_ignores_how_the_split_was_made():
     assert other.split_sha256 == manifest().split_sha256
     assert other.sha256 != manifest().sha256
     assert freeze(images(), SHARES[::-1], {}, 8).split_sha256 != other.split_sha256
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"seen": False}, {"alteration": "blur 3"}, {"train_labels": np.array([1, 0])}, {"test_labels": np.array([1])}],
+    ids=lambda change: next(iter(change)),
+)
+def test_what_sets_a_client_apart_is_part_of_the_split_and_survives_the_file(change, tmp_path):
+    other = freeze(images(), [replace(SHARES[0], **change), *SHARES[1:]], {"name": "by hand", "beta": 0.3}, 7)
+    assert other.split_sha256 != manifest().split_sha256
+    other.write(tmp_path / "partition.json")
+    assert Manifest.read(tmp_path / "partition.json") == other
+    (name, value), found = next(iter(change.items())), other.shares()[0]
+    assert np.array_equal(getattr(found, name), value)

@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fedsilo.backends.serial import SerialRuntime
@@ -49,6 +50,19 @@ def test_a_run_and_the_partition_command_measure_the_same(cache_folder: Path) ->
     assert [score.name for score in run.scores] == [score.name for score in alone.scores]
     assert [score.value for score in run.scores] == pytest.approx([score.value for score in alone.scores], abs=1e-4)
     assert (run.backbone, run.images, run.notes) == (alone.backbone, alone.images, alone.notes)
+
+
+def test_images_are_measured_as_their_clients_have_them(cache_folder: Path) -> None:
+    corrupted = {"feature": "domains", "corruption": {"kinds": ["contrast"], "severity": 5, "clients": 0.5}}
+    altered = from_mapping({**SCENARIO, "partition": corrupted, "training": {"rounds": 1}})
+    found = [picture(each, *partition_of(each), 1000, quiet) for each in (scenario(), altered)]
+    clients = partition_of(altered)[1].clients
+    for owner, client in enumerate(clients):
+        plain, seen = (pictured.features[pictured.sample.owners == owner] for pictured in found)
+        assert np.allclose(plain, seen, atol=1e-5) == (not client.alteration)
+    run = measure_prepared(altered, prepare(altered, [ZeroShot()], SerialRuntime("cpu"), quiet))
+    alone = measure(partition_of(altered)[1], found[1])
+    assert [score.value for score in run.scores] == pytest.approx([score.value for score in alone.scores], abs=1e-4)
 
 
 def test_a_run_with_views_measures_one_and_says_so(cache_folder: Path) -> None:

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 
 import fedsilo
 from fedsilo.audit.auditing import Audit, audit
+from fedsilo.backbone.tokens import ClassTokens
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.checkpoints import Checkpoints
 from fedsilo.client import Novelty
@@ -58,15 +60,20 @@ def last(found: Run) -> dict[str, Any]:
 
 
 def with_novelty(here: Any) -> Any:
-    """The world's own classes and test images once more, as classes that nobody trains on."""
-    tokens = {name: tensor.numpy() for name, tensor in here.model.classes.tensors().items()}
-    novelty = Novelty(tokens, here.model.zero_shot.numpy(), here.warehouse.test, here.warehouse.test_labels)
+    """The world's own classes in reverse, and its test images, as classes that nobody trains on."""
+    known = here.model.classes
+    backwards = ClassTokens(
+        torch.cat(known.embeddings.split(known.lengths)[::-1]), known.lengths[::-1], known.sos, known.names[::-1]
+    )
+    tokens = {name: tensor.numpy() for name, tensor in backwards.tensors().items()}
+    labels = len(known) - 1 - here.warehouse.test_labels
+    novelty = Novelty(tokens, here.model.zero_shot.flip(0).numpy(), here.warehouse.test, labels)
     return replace(here, warehouse=replace(here.warehouse, novelty=novelty))
 
 
 @pytest.mark.parametrize("name", [name for name in names(Method) if find(Method, name)().reads_names])
 def test_prompts_are_put_before_other_names(name: str, world: Any) -> None:
-    # Of the same names and images the same must come out, whatever the method makes of a client's own names.
+    # Of the same names in reverse the same images must be right, whatever the method makes of a client's own names.
     cls = find(Method, name)
     method = cls(context_length=3) if "context_length" in cls.__dataclass_fields__ else cls()
     here = with_novelty(world(clients=2))
@@ -159,6 +166,16 @@ def test_a_client_is_right_by_its_own_names(run: Any) -> None:
     own = [bool(client.test_labels) for client in names.manifest.clients]
     assert sum(own) == 2
     floors = [Run(found.folder / "references" / "zero_shot").clients["accuracy"] for found in (plain, names)]
+    for before, after, changed in zip(*floors, own, strict=True):
+        assert after < before if changed else after == before
+
+
+def test_everybodys_test_images_are_judged_by_each_client_s_own_names(run: Any) -> None:
+    plain = run({"clients": 3, "test": "global"})
+    named = run({"clients": 3, "test": "global", "concept": {"name": "permutation", "swapped": 0, "clients": 0.34}})
+    own = [bool(client.test_labels) for client in named.manifest.clients]
+    assert sum(own) == 1
+    floors = [Run(found.folder / "references" / "zero_shot").clients["accuracy"] for found in (plain, named)]
     for before, after, changed in zip(*floors, own, strict=True):
         assert after < before if changed else after == before
 

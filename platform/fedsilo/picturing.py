@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,9 +13,9 @@ from fedsilo.backbone.extraction import extract
 from fedsilo.backbone.features import Viewing
 from fedsilo.backbone.loading import load
 from fedsilo.backbone.section import Backbone
-from fedsilo.contracts import Indices, LabelledImages, Progress
+from fedsilo.contracts import Indices, LabelledImages, Progress, Share
 from fedsilo.heterogeneity import ImageSample, Pictured, Scores, images_to_measure, measure
-from fedsilo.manifest import Holding, Manifest
+from fedsilo.manifest import Manifest
 from fedsilo.preparation import Prepared, zero_shot
 from fedsilo.scenario.sections import Scenario
 
@@ -40,32 +42,25 @@ def picture(scenario: Scenario, images: LabelledImages, manifest: Manifest, limi
     loaded = load(scenario.backbone, scenario.seed)
     own = _own(manifest, sample)
     seen = appearing(
-        images.train,
-        [np.array(client.train, dtype=np.int64)[places] for client, places in own],
-        [client.alteration for client, _ in own],
+        images.train, [share.train[places] for share, places in own], [share.alteration for share, _ in own]
     )
     taken = seen.examples.take(np.concatenate(seen.places))
-
-    def told(done: int, total: int) -> None:
-        progress("images to measure", done, total)
-
+    told = partial(progress, "images to measure")
     pooled, _ = extract(loaded.images, taken, Viewing(), FeatureCache(), told=told).batch(np.arange(len(taken)), 0)
     labels = [
-        np.array(client.train_labels, dtype=np.int64)[places]
-        if client.train_labels
-        else images.train.labels[np.array(client.train, dtype=np.int64)[places]]
-        for client, places in own
+        images.train.labels[share.train[places]] if share.train_labels is None else share.train_labels[places]
+        for share, places in own
     ]
     texts = zero_shot(loaded, images.classes, images.template).cpu().numpy()
     return Pictured(_name(scenario.backbone), sample, pooled.numpy(), np.concatenate(labels), texts)
 
 
-def _own(manifest: Manifest, sample: ImageSample) -> list[tuple[Holding, Indices]]:
-    """The clients of a sample, each with the places of its images among the training images that it holds."""
+def _own(manifest: Manifest, sample: ImageSample) -> list[tuple[Share, Indices]]:
+    """What the clients of a sample hold, each with the places of its sampled images among its training images."""
     found = []
     for number, client in enumerate(sample.clients.tolist()):
-        held = np.array(manifest.clients[client].train, dtype=np.int64)
-        found.append((manifest.clients[client], np.searchsorted(held, sample.positions[sample.owners == number])))
+        share = manifest.clients[client].share
+        found.append((share, np.searchsorted(share.train, sample.positions[sample.owners == number])))
     return found
 
 
@@ -76,9 +71,10 @@ def measure_prepared(scenario: Scenario, prepared: Prepared) -> Scores:
     view = 1 if scenario.training.views else 0
     sample = images_to_measure(prepared.manifest)
     name = _name(scenario.backbone) + (f", random view {view}" if view else "")
-    own = [(prepared.claims[client.number], places) for client, places in _own(prepared.manifest, sample)]
-    features = _taken(prepared, np.concatenate([claim.train[places] for claim, places in own]), view)
-    labels = np.concatenate([claim.train_labels[places] for claim, places in own])
+    places = [places for _, places in _own(prepared.manifest, sample)]
+    own = [(prepared.claims[client], here) for client, here in zip(sample.clients.tolist(), places, strict=True)]
+    features = _taken(prepared, np.concatenate([claim.train[here] for claim, here in own]), view)
+    labels = np.concatenate([claim.train_labels[here] for claim, here in own])
     return measure(prepared.manifest, Pictured(name, sample, features, labels, prepared.model.zero_shot.cpu().numpy()))
 
 

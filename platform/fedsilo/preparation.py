@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property, partial
+from functools import cache, cached_property, partial
 from typing import Protocol
 
 import numpy as np
@@ -34,6 +34,9 @@ from fedsilo.splitting.afterwards import apart_from, finished
 from fedsilo.splitting.few_shot import few_shot
 from fedsilo.splitting.novelty import based
 from fedsilo.warehouse import Claim, Held, Warehouse
+
+LOOKED_AT = "images to be split"
+"""The stage of preparation in which a partition goes by what images look like."""
 
 
 class Encoders(Protocol):
@@ -144,7 +147,7 @@ class Encoding:
 
     def look(self, examples: Examples) -> NDArray[np.float32]:
         """Returns (n, D) features of length 1, for partitions that go by what images look like."""
-        return looks(self.features("images to be split", examples, 0, tokens=False))
+        return looks(self.features(LOOKED_AT, examples, 0, tokens=False))
 
     def novelty(self, images: LabelledImages) -> Novelty | None:
         """Returns what clients need of classes that nobody trains on; None where there are none."""
@@ -181,12 +184,18 @@ def partition_of(scenario: Scenario, look: Look | None = None) -> tuple[Labelled
     return images, freeze(images, shares, described(rule), scenario.seed)
 
 
-def looking(scenario: Scenario) -> Look:
-    """Returns a function from images to features by the scenario's backbone, which is loaded when it is called."""
+def looking(scenario: Scenario, progress: Progress = lambda stage, done, total: None) -> Look:
+    """Returns a function from images to features by the scenario's backbone, which is loaded when it is first called.
+
+    Args:
+        scenario: Whose backbone is used.
+        progress: Told how far the features are.
+    """
+    backbone = cache(partial(load, scenario.backbone, scenario.seed))
 
     def look(examples: Examples) -> NDArray[np.float32]:
-        loaded = load(scenario.backbone, scenario.seed)
-        return looks(extract(loaded.images, examples, Viewing((0,), scenario.seed), FeatureCache()))
+        told = partial(progress, LOOKED_AT)
+        return looks(extract(backbone().images, examples, Viewing(), FeatureCache(), told=told))
 
     return look
 

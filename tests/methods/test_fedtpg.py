@@ -108,3 +108,10 @@ def test_the_network_is_sent_whole_the_names_are_not_and_clients_count_alike(wor
 def test_heads_that_do_not_divide_the_width_are_named(toy_model: Any) -> None:
     with pytest.raises(BackboneError, match=r"method\.heads: 3 heads do not divide the text width 16"):
         FedTPG(heads=3).initial_shared(toy_model, 0)
+
+
+def test_new_classes_are_all_read_whatever_the_client_has(world: Any) -> None:
+    here = only(world(), [1, 3])
+    client = here.clients(METHOD)[0]
+    client.train(ClientTask(0, 0, here.plan(METHOD).initial))
+    assert METHOD.unfamiliar(here.model, client._private)[OWN_CLASSES].tolist() == [1.0] * 5

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -15,6 +16,7 @@ from fedsilo.cli.progress import live
 from fedsilo.cli.running import Json, Quiet
 from fedsilo.errors import RunError, ScenarioError
 from fedsilo.heterogeneity import FILE, IMAGES, measure
+from fedsilo.imagefiles.reading import inspection_told
 from fedsilo.report.partition_table import (
     SCORES_LEGEND,
     Measured,
@@ -85,12 +87,13 @@ class _Split:
     def of(cls, scenario: Scenario, limit: int, quiet: bool) -> _Split:
         """Splits what a scenario says, and measures it by at most `limit` images; by labels only if that is 0."""
         from fedsilo.picturing import picture
-        from fedsilo.preparation import partition_of
+        from fedsilo.preparation import looking, partition_of
 
-        images, manifest = partition_of(scenario)
         pictured = None
-        if limit:
-            with live(0, quiet) as listener:
+        with live(0, quiet) as listener:
+            with inspection_told(partial(listener.progress, "image files")):
+                images, manifest = partition_of(scenario, looking(scenario, listener.progress))
+            if limit:
                 pictured = picture(scenario, images, manifest, limit, listener.progress)
         measured = Measured(scenario.name, manifest, measure(manifest, pictured, "--no-features"))
         return cls(measured, [*images.notices, *measured.scores.notes])
