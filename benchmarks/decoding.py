@@ -24,7 +24,7 @@ from fedsilo.backbone.features import Viewing, chunks, encode_chunks
 from fedsilo.backbone.images import ImageEncoder
 from fedsilo.backbone.loading import load
 from fedsilo.backbone.section import Backbone
-from fedsilo.contracts import Examples
+from fedsilo.core import Examples
 from fedsilo.imagefiles.reading import FileImages, digest
 from fedsilo.imagefiles.sources import FolderSource
 

@@ -31,7 +31,7 @@ from flwr.serverapp.strategy import FedAvg
 from flwr.simulation import run_simulation
 from timed_client import FOLDER, TimedClient
 
-from fedsilo.contracts import ClientTask, EvaluationTask
+from fedsilo.core import ClientTask, EvaluationTask
 
 client_app = ClientApp()
 

@@ -31,7 +31,7 @@ from fedsilo.backbone.tokens import class_tokens, readable
 from fedsilo.backbone.weights import create
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.client import Client, ClientRules
-from fedsilo.contracts import ClientTask, Indices
+from fedsilo.core import ClientTask, Indices
 from fedsilo.learning.descent import differentiate
 from fedsilo.learning.prompting import DescentMethod
 from fedsilo.learning.training import LocalWork, ServerWork, Training

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fedsilo.client import Client
-from fedsilo.contracts import ClientScore, ClientTask, ClientUpdate, EvaluationTask
+from fedsilo.core import ClientScore, ClientTask, ClientUpdate, EvaluationTask
 
 FOLDER, PACKAGES = "BENCHMARK_FOLDER", "BENCHMARK_PACKAGES"
 """Environment variables: a folder for what is to be learnt and for notes; where packages are that Flower lacks."""

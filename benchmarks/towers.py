@@ -31,7 +31,7 @@ from fedsilo.backbone.cached import CachedFeatures
 from fedsilo.backbone.text_tower import TextTower, TowerMeta
 from fedsilo.backbone.tokens import ClassTokens
 from fedsilo.client import ClientRules
-from fedsilo.contracts import ClientTask
+from fedsilo.core import ClientTask
 from fedsilo.learning.training import Training
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.privacy.none import NoMechanism

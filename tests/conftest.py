@@ -24,8 +24,9 @@ from fedsilo.backbone.tokens import ClassTokens
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.checkpoints import Checkpoints
 from fedsilo.client import Client, ClientData, ClientRules
-from fedsilo.contracts import Examples, Indices, LabelledImages, Mechanism, Method, Share, State
-from fedsilo.learning.training import LocalWork, Optimizer, Training
+from fedsilo.core import Examples, Indices, LabelledImages, LocalWork, Mechanism, Method, Share, State
+from fedsilo.core.batch import named
+from fedsilo.core.settings import Optimizer, Training
 from fedsilo.manifest import freeze
 from fedsilo.preparation import Prepared
 from fedsilo.privacy.none import NoMechanism
@@ -37,6 +38,7 @@ from fedsilo.rounds.job import Job, Part
 from fedsilo.rounds.plan import Outcome, Plan
 from fedsilo.rounds.schedule import Schedule
 from fedsilo.state import to_arrays
+from fedsilo.tasks.classification import Classification
 from fedsilo.warehouse import Claim, Warehouse
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
@@ -78,6 +80,7 @@ class World:
         data, seed = self.portion(client), self.rules.seed
         work = LocalWork(
             model=self.model,
+            task=self.rules.task,
             features=data.train,
             labels=torch.from_numpy(np.array(data.train_labels)),
             shared=method.download(method.initial_shared(self.model, seed), client) if shared is None else shared,
@@ -122,6 +125,7 @@ class World:
     def plan(self, method: Method, **changes: object) -> Plan:
         plan = Plan(
             method=method,
+            task=self.rules.task,
             training=self.rules.training,
             evaluate_every=1,
             mechanism=self.fitted(method),
@@ -162,7 +166,7 @@ def toy_model() -> FrozenModel:
         tuple(n - 1 for n in lengths),
     )
     zero_shot = normalize(torch.randn(CLASSES, JOINT, generator=generator), dim=-1)
-    return FrozenModel(random_tower(generator), tokens, 10.0, zero_shot)
+    return FrozenModel(random_tower(generator), tokens, 10.0, zero_shot, named(tuple("abcde")))
 
 
 def _features(labels: Indices, centres: np.ndarray, generator: np.random.Generator) -> CachedFeatures:
@@ -207,7 +211,7 @@ def world(toy_model: FrozenModel) -> Callable[..., World]:
             labels,
             np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1]),
             np.split(np.arange(12 * clients), clients),
-            ClientRules(seed, section, 10),
+            ClientRules(seed, section, 10, Classification()),
             mechanism or NoMechanism(),
         )
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
-from fedsilo.contracts import Component, ConceptShift, FeatureShift, LabelShift, Partition, QuantityShift
+from fedsilo.core import Component, ConceptShift, FeatureShift, LabelShift, Partition, QuantityShift
 from fedsilo.registry import find, names
 from fedsilo.scenario.reading import from_mapping
 

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fedsilo.contracts import Examples, LabelledImages, Share
+from fedsilo.core import Examples, LabelledImages, Share
 from fedsilo.errors import DataError, RunError
 from fedsilo.manifest import Manifest, data_fingerprint, freeze
 

@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from fedsilo.contracts import Dataset, Mechanism, Method, Partition
+from fedsilo.core import Dataset, Mechanism, Method, Partition
 from fedsilo.errors import UnknownComponent
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.registry import PACKAGES, find, name_of, names

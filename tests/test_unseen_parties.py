@@ -16,7 +16,7 @@ from fedsilo.backbone.tokens import ClassTokens
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.checkpoints import Checkpoints
 from fedsilo.client import Novelty
-from fedsilo.contracts import EvaluationTask, Method
+from fedsilo.core import EvaluationTask, Method
 from fedsilo.errors import RunError, ScenarioError
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.records import Journals

@@ -6,7 +6,7 @@ import numpy as np
 from PIL import Image
 
 from fedsilo.backbone.cached import CachedFeatures
-from fedsilo.contracts import Examples
+from fedsilo.core import Examples
 from fedsilo.warehouse import Claim, Held, Warehouse
 
 

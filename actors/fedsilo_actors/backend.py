@@ -16,7 +16,7 @@ import ray
 from ray.actor import ActorHandle
 from ray.exceptions import ActorUnavailableError, GetTimeoutError, RayActorError, RayError, RayTaskError
 
-from fedsilo.contracts import ClientScore, ClientTask, ClientUpdate, EvaluationTask, Mechanism, Method
+from fedsilo.core import ClientScore, ClientTask, ClientUpdate, EvaluationTask, Mechanism, Method
 from fedsilo.errors import ClientLost, ClientOutOfMemory
 from fedsilo_actors.failures import first_line
 from fedsilo_actors.host import Supplies

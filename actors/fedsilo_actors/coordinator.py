@@ -7,7 +7,7 @@ import threading
 import ray
 import torch
 
-from fedsilo.contracts import RoundRecord
+from fedsilo.core import RoundRecord
 from fedsilo.results.overview import RUNNING, Home, Overview, courses
 from fedsilo.rounds.job import Job
 from fedsilo.rounds.plan import Outcome

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import torch
 
-from fedsilo.contracts import Devices
+from fedsilo.core import Devices
 from fedsilo.errors import ResourceError
 from fedsilo.scenario.sections import Actors
 from fedsilo_actors.cluster import total

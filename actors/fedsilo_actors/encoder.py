@@ -16,7 +16,7 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from fedsilo.backbone.features import Chunk, EncodedChunk, encode_chunk
 from fedsilo.backbone.images import ImageEncoder
-from fedsilo.contracts import Examples
+from fedsilo.core import Examples
 from fedsilo.errors import ClientError, ClusterError, FedsiloError
 from fedsilo.scenario.sections import Actors
 from fedsilo_actors.cluster import total

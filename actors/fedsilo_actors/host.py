@@ -19,7 +19,7 @@ import torch
 from fedsilo.backbone.arithmetic import set_tf32
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.client import Client, ClientRules
-from fedsilo.contracts import ClientScore, ClientTask, ClientUpdate, EvaluationTask, Mechanism, Method
+from fedsilo.core import ClientScore, ClientTask, ClientUpdate, EvaluationTask, Mechanism, Method
 from fedsilo.errors import ClientError, ClientLost, ClientOutOfMemory, ResourceError
 from fedsilo.prompts.frozen import PackedModel
 from fedsilo.warehouse import Claim, Warehouse

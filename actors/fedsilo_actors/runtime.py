@@ -13,7 +13,7 @@ import ray
 from fedsilo.backbone.features import Chunk, EncodedChunk
 from fedsilo.backbone.images import ImageEncoder
 from fedsilo.client import ClientRules
-from fedsilo.contracts import Devices, Examples
+from fedsilo.core import Devices, Examples
 from fedsilo.preparation import Prepared
 from fedsilo.rounds.job import Job, Watch
 from fedsilo.rounds.plan import Outcome

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo.contracts import Examples, Indices
+from fedsilo.core import Examples, Indices
 from fedsilo.corruption.alteration import Alteration, altered
 from fedsilo.manifest import Manifest
 from fedsilo.warehouse import Claim

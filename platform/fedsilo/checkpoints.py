@@ -15,7 +15,7 @@ from pathlib import Path
 
 from torch import Tensor
 
-from fedsilo.contracts import State
+from fedsilo.core import State
 from fedsilo.errors import RunError
 from fedsilo.records import read_json, write_json
 from fedsilo.state import read_state, sha256, write_state

@@ -14,10 +14,10 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
-from fedsilo.contracts import (
+from fedsilo.core import (
     Arrays,
+    Candidates,
     ClientScore,
     ClientTask,
     ClientUpdate,
@@ -29,9 +29,13 @@ from fedsilo.contracts import (
     Predictor,
     Release,
     State,
+    Tally,
+    Task,
 )
+from fedsilo.core.settings import Training
+from fedsilo.core.task import total
+from fedsilo.core.work import LocalWork
 from fedsilo.errors import ClientError
-from fedsilo.learning.training import LocalWork, Training
 from fedsilo.prompts.frozen import FrozenModel
 from fedsilo.secagg.masking import MaskingClient
 from fedsilo.secagg.updates import Ring
@@ -89,11 +93,13 @@ class ClientRules:
         seed: The scenario's seed.
         training: Its section.
         test_batch: Images per batch in evaluation.
+        task: What is predicted.
     """
 
     seed: int
     training: Training
     test_batch: int
+    task: Task
 
 
 class Client:
@@ -159,12 +165,10 @@ class Client:
         with torch.no_grad():
             predict = self._method.predictor(self._model, work.shared, self._on_device(self._private))
             data, own = self._data, self._data.own_test
-            correct, loss = self._score(predict, data.test, own, data.own_labels)
-            score = ClientScore(data.number, correct, len(own), loss=loss)
+            score = ClientScore(data.number, self._tally(predict, data.test, own, data.own_labels))
             if task.neighbours:
                 others = np.setdiff1d(np.arange(len(data.test_labels)), own)
-                found = self._score(predict, data.test, others, data.test_labels[others])[0]
-                score = replace(score, elsewhere_correct=found, elsewhere_examples=len(others))
+                score = replace(score, elsewhere=self._tally(predict, data.test, others, data.test_labels[others]))
             return score if data.novelty is None else self._on_new_classes(score, data.novelty, work.shared)
 
     def _on_new_classes(self, score: ClientScore, novelty: Novelty, shared: State) -> ClientScore:
@@ -173,11 +177,7 @@ class Client:
         private = self._method.unfamiliar(model, self._on_device(self._private))
         predict = self._method.predictor(model, shared, private)
         every = np.arange(len(novelty.labels))
-        return replace(
-            score,
-            new_correct=self._score(predict, novelty.test, every, novelty.labels)[0],
-            new_examples=len(every),
-        )
+        return replace(score, new=self._tally(predict, novelty.test, every, novelty.labels, model.candidates))
 
     def save(self, folder: Path) -> str:
         """Writes the private state into the folder; returns its hash. An empty state is not written."""
@@ -192,7 +192,8 @@ class Client:
     def _learnt(self, task: ClientTask) -> tuple[Arrays, float]:
         """The upload as the mechanism lets it leave, and the loss."""
         attempt = task.encoding.attempt if task.encoding else 0
-        work = replace(self._work(task.shared, task.round, task.exchange), attempt=attempt)
+        work = self._work(task.shared, task.round, task.exchange)
+        work = replace(work, attempt=attempt, exchanges=task.exchanges)
         result = self._method.train(work)
         self._keep(result.private)
         upload = self._mechanism.protect_client(self._declared(result.upload), self._release(work))
@@ -213,6 +214,7 @@ class Client:
         rules, data = self._rules, self._data
         return LocalWork(
             model=self._model,
+            task=rules.task,
             features=data.train,
             labels=self._train_labels,
             shared=self._on_device(to_tensors(shared)),
@@ -245,19 +247,26 @@ class Client:
             )
         return upload
 
-    def _score(
-        self, predict: Predictor, images: FeatureSource, positions: Indices, expected: Indices
-    ) -> tuple[int, float]:
-        """How many of the images at (n,) positions are taken for what is expected, and the mean cross-entropy."""
-        correct, loss, size = 0, 0.0, self._rules.test_batch
+    def _tally(
+        self,
+        predict: Predictor,
+        images: FeatureSource,
+        positions: Indices,
+        expected: Indices,
+        among: Candidates | None = None,
+    ) -> Tally:
+        """What the task counts over the images at (n,) positions, whose labels are (n,) expected."""
+        size, model, task = self._rules.test_batch, self._model, self._rules.task
+        among = among or model.candidates
+        tallies = [
+            task.tally(torch.zeros(0, len(among)), task.targets(torch.zeros(0, dtype=torch.int64), among), among)
+        ]
         for start in range(0, len(positions), size):
-            pooled, tokens = images.batch(positions[start : start + size], 0)
+            inputs = images.batch(positions[start : start + size], 0)
             labels = torch.from_numpy(np.array(expected[start : start + size], dtype=np.int64))
-            device = self._model.device
-            scores = predict(pooled.to(device), None if tokens is None else tokens.to(device)).float().cpu()
-            correct += int((scores.argmax(dim=1) == labels).sum())
-            loss += float(cross_entropy(scores, labels, reduction="sum"))
-        return correct, loss / len(positions) if len(positions) else float("nan")
+            scores = predict({name: column.to(model.device) for name, column in inputs.items()}).float().cpu()
+            tallies.append(task.tally(scores, task.targets(labels, among), among))
+        return total(tallies)
 
     def _on_device(self, state: State) -> dict[str, Tensor]:
         return {name: tensor.to(self._model.device) for name, tensor in state.items()}

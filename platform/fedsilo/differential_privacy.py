@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from fedsilo.accounting.expenses import ADJACENCIES, Adjacency, AnyExpense, Expense
-from fedsilo.contracts import Budget, ExampleClipping, Facts, Mechanism, Release, State
+from fedsilo.core import Budget, ExampleClipping, Facts, Mechanism, Release, State
 from fedsilo.errors import ClientError
 from fedsilo.fields import key
 

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from fedsilo.contracts import Indices
+from fedsilo.core import Indices
 
 
 def fraction_problems(key: str, fraction: float) -> list[str]:

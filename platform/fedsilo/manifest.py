@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fedsilo.contracts import Indices, LabelledImages, Share
+from fedsilo.core import Indices, LabelledImages, Share
 from fedsilo.errors import DataError
 from fedsilo.state import write_bytes
 

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fedsilo.contracts import Trace
+from fedsilo.core import Trace
 from fedsilo.fields import key
 
 SYNCHRONOUS, BUFFERED = "synchronous", "buffered"

@@ -13,7 +13,8 @@ from fedsilo.backbone.extraction import extract
 from fedsilo.backbone.features import Viewing
 from fedsilo.backbone.loading import load
 from fedsilo.backbone.section import Backbone
-from fedsilo.contracts import Indices, LabelledImages, Progress, Share
+from fedsilo.core import Indices, LabelledImages, Progress, Share
+from fedsilo.core.batch import IMAGE
 from fedsilo.heterogeneity import ImageSample, Pictured, Scores, images_to_measure, measure
 from fedsilo.manifest import Manifest
 from fedsilo.preparation import Prepared, zero_shot
@@ -46,7 +47,8 @@ def picture(scenario: Scenario, images: LabelledImages, manifest: Manifest, limi
     )
     taken = seen.examples.take(np.concatenate(seen.places))
     told = partial(progress, "images to measure")
-    pooled, _ = extract(loaded.images, taken, Viewing(), FeatureCache(), told=told).batch(np.arange(len(taken)), 0)
+    features = extract(loaded.images, taken, Viewing(), FeatureCache(), told=told)
+    pooled = features.batch(np.arange(len(taken)), 0)[IMAGE]
     labels = [
         images.train.labels[share.train[places]] if share.train_labels is None else share.train_labels[places]
         for share, places in own
@@ -80,7 +82,7 @@ def measure_prepared(scenario: Scenario, prepared: Prepared) -> Scores:
 
 def _taken(prepared: Prepared, rows: Indices, view: int) -> NDArray[np.float32]:
     parts = np.split(rows, range(AT_ONCE, len(rows), AT_ONCE))
-    return np.concatenate([prepared.warehouse.train.batch(part, view)[0].numpy() for part in parts])
+    return np.concatenate([prepared.warehouse.train.batch(part, view)[IMAGE].numpy() for part in parts])
 
 
 def _name(backbone: Backbone) -> str:

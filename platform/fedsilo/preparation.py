@@ -22,7 +22,8 @@ from fedsilo.backbone.features import Chunk, EncodedChunk, OnlineFeatures, Viewi
 from fedsilo.backbone.images import ImageEncoder
 from fedsilo.backbone.loading import LoadedBackbone, load
 from fedsilo.client import Novelty
-from fedsilo.contracts import Devices, Examples, FeatureSource, LabelledImages, Look, Method, Progress, Share
+from fedsilo.core import Candidates, Devices, Examples, FeatureSource, LabelledImages, Look, Method, Progress, Share
+from fedsilo.core.batch import IMAGE, PATCHES, named
 from fedsilo.errors import DataError
 from fedsilo.imagefiles.reading import inspection_told
 from fedsilo.manifest import Manifest, freeze
@@ -94,11 +95,11 @@ def prepare(scenario: Scenario, methods: Sequence[Method], runtime: Encoders, pr
         BackboneError: The model cannot be had, or does not give what the method needs.
         ResourceError: The device asked for is not there.
     """
-    encoding = Encoding(scenario, runtime, progress, any(method.needs_tokens for method in methods))
+    encoding = Encoding(scenario, runtime, progress, any(PATCHES in method.reads for method in methods))
     with inspection_told(partial(progress, "image files")):
         images, manifest = partition_of(scenario, encoding.look)
     loaded = encoding.backbone
-    model = frozen_model(loaded, images.classes, images.template, phrases_of(methods))
+    model = frozen_model(loaded, images.classes, images.template, phrases_of(methods), scenario.task.candidates(images))
     trained, measured = (appearing(part, *manifest.states(split)) for split, part in images.splits())
     test = encoding.features("test images", measured.examples, 0)
     train: FeatureSource
@@ -202,7 +203,7 @@ def looking(scenario: Scenario, progress: Progress = lambda stage, done, total: 
 
 def looks(features: FeatureSource) -> NDArray[np.float32]:
     """Returns (n, D) pooled features of length 1."""
-    pooled, _ = features.batch(np.arange(len(features)), 0)
+    pooled = features.batch(np.arange(len(features)), 0)[IMAGE]
     return np.asarray(normalize(pooled, dim=1).numpy())
 
 
@@ -220,7 +221,11 @@ def phrases_of(methods: Iterable[Method]) -> list[str]:
 
 
 def frozen_model(
-    loaded: LoadedBackbone, classes: Sequence[str], template: str, phrases: Sequence[str] = ()
+    loaded: LoadedBackbone,
+    classes: Sequence[str],
+    template: str,
+    phrases: Sequence[str] = (),
+    candidates: Candidates | None = None,
 ) -> FrozenModel:
     """Returns what clients need of a backbone, for these classes.
 
@@ -229,10 +234,13 @@ def frozen_model(
         classes: Class names in label order.
         template: Hand-written prompt with `{}` for the class.
         phrases: Texts whose token embeddings are wanted as well.
+        candidates: What scores are over; the classes by default.
     """
     words = {phrase: loaded.embed(phrase) for phrase in phrases}
     texts = zero_shot(loaded, classes, template)
-    return FrozenModel(loaded.text, loaded.class_tokens(classes), loaded.scale, texts, loaded.device, words)
+    over = candidates or named(tuple(classes))
+    tokens = loaded.class_tokens(over.texts)
+    return FrozenModel(loaded.text, tokens, loaded.scale, texts, over, loaded.device, words)
 
 
 def zero_shot(loaded: LoadedBackbone, classes: Sequence[str], template: str) -> torch.Tensor:

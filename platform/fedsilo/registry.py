@@ -12,17 +12,20 @@ import inspect
 import pkgutil
 from types import ModuleType
 
-from fedsilo.contracts import (
+from fedsilo.core import (
     Aggregation,
     Component,
     ConceptShift,
     Dataset,
     FeatureShift,
     LabelShift,
+    Learner,
     Mechanism,
     Method,
     Partition,
     QuantityShift,
+    Strategy,
+    Task,
     Trace,
 )
 from fedsilo.errors import UnknownComponent
@@ -34,6 +37,9 @@ PACKAGES: dict[type[Component], str] = {
     FeatureShift: "fedsilo.shifts.feature",
     QuantityShift: "fedsilo.shifts.quantity",
     ConceptShift: "fedsilo.shifts.concept",
+    Task: "fedsilo.tasks",
+    Learner: "fedsilo.learners",
+    Strategy: "fedsilo.strategies",
     Method: "fedsilo.methods",
     Trace: "fedsilo.traces",
     Mechanism: "fedsilo.privacy",

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fedsilo.contracts import FINEST_SHARE, Aggregation, ClientTask, Exchange
+from fedsilo.core import FINEST_SHARE, Aggregation, ClientTask, Exchange
 from fedsilo.errors import RunError
 from fedsilo.fields import key
 from fedsilo.secagg.updates import Encoding, Ring

@@ -19,7 +19,7 @@ import torch
 from fedsilo.backbone.arithmetic import tf32
 from fedsilo.backends.serial import SerialRuntime
 from fedsilo.client import ClientRules
-from fedsilo.contracts import Method, Progress, RoundRecord
+from fedsilo.core import Method, Progress, RoundRecord
 from fedsilo.environment import keep_environment
 from fedsilo.errors import ClientError, ClusterError, FedsiloError, ScenarioError
 from fedsilo.methods.zero_shot import ZeroShot
@@ -156,7 +156,7 @@ def _execute(scenario: Scenario, folder: Path, listener: Listener, runtimes: Run
         parts = tuple(_part(name, method, scenario, prepared, folder) for name, method in methods.items())
         for line in announcements(part.plan.mechanism for part in parts if part.folder == folder):
             listener.announce(line)
-        rules = ClientRules(scenario.seed, scenario.training, scenario.evaluation.batch_size)
+        rules = ClientRules(scenario.seed, scenario.training, scenario.evaluation.batch_size, scenario.task)
         job = Job(folder, parts, scenario.tracking.checkpoints, len(prepared.images.classes))
         with tracked(loggers, scenario, folder, listener.announce) as trackers:
             outcomes = runtime.run(job, prepared, rules, _both(listener.watch, trackers.watch))
@@ -201,6 +201,7 @@ def _part(name: str, method: Method, scenario: Scenario, prepared: Prepared, fol
     )
     plan = Plan(
         method=method,
+        task=scenario.task,
         training=scenario.training,
         evaluate_every=scenario.evaluation.every,
         mechanism=fitted(scenario.privacy, schedule),

@@ -19,7 +19,7 @@ from safetensors import SafetensorError
 from safetensors.numpy import load, save
 from torch import Tensor
 
-from fedsilo.contracts import Arrays, State
+from fedsilo.core import Arrays, State
 from fedsilo.errors import RunError
 
 

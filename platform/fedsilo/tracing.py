@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import KW_ONLY, dataclass
 
-from fedsilo.contracts import Call, Course, Trace
+from fedsilo.core import Call, Course, Trace
 from fedsilo.fields import key
 from fedsilo.seeds import numpy_generator
 

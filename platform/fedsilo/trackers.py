@@ -13,8 +13,8 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from fedsilo.contracts import RoundRecord
-from fedsilo.contracts.tracking import Log, Logger, Occasion
+from fedsilo.core import RoundRecord
+from fedsilo.core.tracking import Log, Logger, Occasion
 from fedsilo.errors import RunError, ScenarioError
 from fedsilo.records import ROUNDS, read_json, read_lines, write_json
 from fedsilo.results.reading import homes

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 from torch import Tensor
 
 from fedsilo.client import ClientData, Novelty
-from fedsilo.contracts import FeatureSource, Indices
+from fedsilo.core import FeatureSource, Indices
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,8 +23,8 @@ class Subset:
         """Returns the number of examples."""
         return len(self.positions)
 
-    def batch(self, indices: Indices, view: int) -> tuple[Tensor, Tensor | None]:
-        """Returns the features of examples by their number within the subset."""
+    def batch(self, indices: Indices, view: int) -> Mapping[str, Tensor]:
+        """Returns the columns of examples by their number within the subset."""
         return self.source.batch(self.positions[indices], view)
 
     def on(self, device: str) -> Subset:
@@ -47,8 +48,8 @@ class Held:
         """Returns the number of examples held."""
         return len(self.positions)
 
-    def batch(self, indices: Indices, view: int) -> tuple[Tensor, Tensor | None]:
-        """Returns the features of held examples by their positions in the split."""
+    def batch(self, indices: Indices, view: int) -> Mapping[str, Tensor]:
+        """Returns the columns of held examples by their positions in the split."""
         return self.source.batch(np.searchsorted(self.positions, indices), view)
 
     def on(self, device: str) -> Held:

@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from fedsilo.contracts import Arrays, ClientScore, ClientTask, ClientUpdate, EvaluationTask
+import numpy as np
+
+from fedsilo.core import Arrays, ClientScore, ClientTask, ClientUpdate, EvaluationTask
 from fedsilo.records import WIRE, Journals
 from fedsilo.state import size
 
 UPDATE_SCALARS = ("weight", "loss", "seconds")
-SCORE_SCALARS = ("correct", "examples", "elsewhere_correct", "elsewhere_examples", "loss")
 
 
 Line = dict[str, object]
@@ -55,9 +56,23 @@ def record_scores(journals: Journals, tasks: Mapping[int, EvaluationTask], score
     """Notes an evaluation: shared state down, counts up."""
     when = {"round": next(iter(tasks.values())).round, "stage": "evaluate"}
     down = _lines({**when, "direction": "down"}, {client: task.shared for client, task in tasks.items()})
-    up = _lines({**when, "direction": "up"}, {score.client: {} for score in scores}, SCORE_SCALARS)
+    up = _counts({**when, "direction": "up"}, scores)
     for line in down + up:
         journals.add(WIRE, line)
+
+
+def _counts(when: Line, scores: Sequence[ClientScore]) -> list[Line]:
+    """One line for all clients whose counts have the same names and sizes."""
+    alike: dict[tuple[tuple[str, int], ...], list[int]] = {}
+    for score in scores:
+        parts = {"": score.own, "elsewhere_": score.elsewhere, "new_": score.new}
+        counted = [(view + name, np.size(v)) for view, tally in parts.items() for name, v in (tally or {}).items()]
+        alike.setdefault(tuple(counted), []).append(score.client)
+    return [
+        {**when, "clients": clients, "tensors": {}, "scalars": [n for n, _ in counted]}
+        | {"bytes_per_client": 8 * sum(size for _, size in counted)}
+        for counted, clients in alike.items()
+    ]
 
 
 def _lines(when: Line, sent: Mapping[int, Arrays], scalars: Sequence[str] = ()) -> list[Line]:

@@ -8,7 +8,7 @@ import ray
 
 import fedsilo_actors.placement.automatic
 from fedsilo.backends.serial import SerialRuntime
-from fedsilo.contracts import RoundRecord
+from fedsilo.core import RoundRecord
 from fedsilo.errors import ResourceError
 from fedsilo.methods.local import Local
 from fedsilo.methods.promptfl import PromptFL

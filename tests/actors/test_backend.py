@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from fedsilo.contracts import ClientScore, ClientUpdate
+from fedsilo.core import ClientScore, ClientUpdate
 from fedsilo.errors import ClientLost
 from fedsilo.methods.local import Local
 from fedsilo.privacy.none import NoMechanism

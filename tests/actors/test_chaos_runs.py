@@ -19,7 +19,7 @@ import pytest
 import ray
 
 from fedsilo.backends.serial import SerialRuntime
-from fedsilo.contracts import RoundRecord
+from fedsilo.core import RoundRecord
 from fedsilo.errors import ClientError, ClientLost, ClusterError, FedsiloError, RunError
 from fedsilo.methods.fedotp import FedOTP
 from fedsilo.records import read_lines

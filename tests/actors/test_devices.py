@@ -7,7 +7,7 @@ import torch
 
 import fedsilo_actors.devices
 import fedsilo_actors.encoder
-from fedsilo.contracts import Devices
+from fedsilo.core import Devices
 from fedsilo.errors import ResourceError
 from fedsilo.scenario.sections import Actors
 from fedsilo_actors.devices import devices, granted, wanted

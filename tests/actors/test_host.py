@@ -9,7 +9,7 @@ import torch
 
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.client import ClientRules
-from fedsilo.contracts import ClientTask
+from fedsilo.core import ClientTask
 from fedsilo.errors import ClientError, ClientOutOfMemory, ResourceError
 from fedsilo.learning.training import Training
 from fedsilo_actors.host import HostActor, Place, Supplies

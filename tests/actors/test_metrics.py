@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fedsilo.contracts import ClientScore, ClientTask, ClientUpdate, RoundRecord
+from fedsilo.core import ClientScore, ClientTask, ClientUpdate, RoundRecord
 from fedsilo_actors.monitoring import logs, metrics
 from fedsilo_actors.monitoring.metrics import METRICS, MOST_CLIENTS, Meters, Metric, Reading
 from fedsilo_actors.monitoring.readings import Circumstances, of_process, of_round, of_scores, of_updates

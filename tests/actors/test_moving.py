@@ -14,7 +14,7 @@ from ray.util.placement_group import PlacementGroup, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from fedsilo.backends.serial import SerialRuntime
-from fedsilo.contracts import RoundRecord
+from fedsilo.core import RoundRecord
 from fedsilo.errors import ClientLost, ClientOutOfMemory, ResourceError
 from fedsilo.methods.local import Local
 from fedsilo.rounds.plan import Outcome

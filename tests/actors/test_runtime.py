@@ -13,7 +13,7 @@ import ray
 from ray.util.placement_group import remove_placement_group
 
 from fedsilo.backends.serial import SerialRuntime
-from fedsilo.contracts import Method, RoundRecord
+from fedsilo.core import Method, RoundRecord
 from fedsilo.errors import ClientError, ClientLost, ResourceError
 from fedsilo.learning.training import Optimizer
 from fedsilo.methods.local import Local

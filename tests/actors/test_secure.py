@@ -15,7 +15,7 @@ import ray
 from fedsilo.aggregation.ring import Ring
 from fedsilo.aggregation.secure import Secure
 from fedsilo.backends.serial import SerialBackend, SerialRuntime
-from fedsilo.contracts import ClientTask, Mechanism, Method, RoundRecord
+from fedsilo.core import ClientTask, Mechanism, Method, RoundRecord
 from fedsilo.errors import RoundAborted
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.fedper import FedPer

@@ -12,7 +12,7 @@ from ray.cluster_utils import Cluster
 from ray.util.placement_group import remove_placement_group
 
 from fedsilo.backends.serial import SerialRuntime
-from fedsilo.contracts import RoundRecord
+from fedsilo.core import RoundRecord
 from fedsilo.errors import ResourceError
 from fedsilo.methods.local import Local
 from fedsilo.methods.promptfl import PromptFL

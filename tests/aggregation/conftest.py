@@ -11,7 +11,7 @@ import pytest
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.checkpoints import Checkpoints
 from fedsilo.client import Client
-from fedsilo.contracts import ClientTask, Mechanism, Method
+from fedsilo.core import ClientTask, Mechanism, Method
 from fedsilo.records import Journals
 from fedsilo.rounds.federation import Federation
 from fedsilo.rounds.plan import Outcome

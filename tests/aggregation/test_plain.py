@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 
 from fedsilo.aggregation.plain import Plain
-from fedsilo.contracts import ClientUpdate
+from fedsilo.core import ClientUpdate
 
 
 def update(client: int, value: float, weight: int) -> ClientUpdate:

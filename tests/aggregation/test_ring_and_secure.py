@@ -15,7 +15,7 @@ from fedsilo.aggregation.ring import Ring
 from fedsilo.aggregation.secure import Secure
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.checkpoints import Checkpoints
-from fedsilo.contracts import Aggregation, ClientTask, Exchange, Gathered, Method
+from fedsilo.core import Aggregation, ClientTask, Exchange, Gathered, Method
 from fedsilo.errors import ClientError, RoundAborted
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.fedotp import FedOTP

@@ -5,7 +5,7 @@ import pytest
 from PIL import Image
 
 from fedsilo.audit.population import pooled, population_of, redraw
-from fedsilo.contracts import Examples, LabelledImages, Share
+from fedsilo.core import Examples, LabelledImages, Share
 from fedsilo.manifest import Manifest, freeze
 
 

@@ -26,7 +26,7 @@ from fedsilo.backbone.features import (
 )
 from fedsilo.backbone.images import ImageEncoder
 from fedsilo.backbone.views import Preprocessing
-from fedsilo.contracts import Examples
+from fedsilo.core import Examples
 from fedsilo.errors import BackboneError, DataError
 
 # More than one forward pass in the first chunk, and a second chunk.

@@ -21,7 +21,7 @@ from fedsilo.backbone.features import Chunk, EncodedChunk, Viewing
 from fedsilo.backbone.images import ImageEncoder
 from fedsilo.backbone.stored import StoredFeatures
 from fedsilo.backbone.views import Preprocessing
-from fedsilo.contracts import Examples
+from fedsilo.core import Examples
 from fedsilo.errors import DataError
 
 SPAN = 20  # four chunks a view, the last one of 15 images

@@ -21,7 +21,7 @@ import yaml
 from PIL import Image
 
 from fedsilo.cli import main
-from fedsilo.contracts import Budget
+from fedsilo.core import Budget
 from fedsilo.manifest import Manifest, freeze
 from fedsilo.privacy.central import Central
 from fedsilo.records import read_lines

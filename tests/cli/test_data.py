@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
-from fedsilo.contracts import Dataset
+from fedsilo.core import Dataset
 from fedsilo.datasets.oxford_pets import OxfordPets
 from fedsilo.imagesets.card import Archive
 from fedsilo.registry import find, names

@@ -17,7 +17,7 @@ from rich.console import Console
 from fedsilo.backbone.cache import FeatureCache
 from fedsilo.cli import progress
 from fedsilo.cli.progress import Lines, live
-from fedsilo.contracts import RoundRecord
+from fedsilo.core import RoundRecord
 
 LONG = """\
 data: {name: emblems, train_per_class_and_domain: 100, test_per_class_and_domain: 100}

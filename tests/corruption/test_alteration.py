@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fedsilo.contracts import Examples
+from fedsilo.core import Examples
 from fedsilo.corruption import alteration as module
 from fedsilo.corruption.alteration import Alteration, altered
 from fedsilo.corruption.kinds import DRAWN_FOR_EACH, DRAWN_ONCE, KINDS, SETTLED

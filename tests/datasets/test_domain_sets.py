@@ -15,7 +15,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fedsilo.contracts import Dataset
+from fedsilo.core import Dataset
 from fedsilo.errors import DataError
 from fedsilo.imagesets.naming import in_published_order, plain, positions
 from fedsilo.registry import find, names
@@ -334,7 +334,7 @@ def test_impossible_keys_are_all_named(keys, expected):
 
 PROGRAM = """
 import hashlib, sys
-from fedsilo.contracts import Dataset
+from fedsilo.core import Dataset
 from fedsilo.registry import find
 for name in ("domainnet", "office_home"):
     images = find(Dataset, name)(root=sys.argv[1]).load(0)

@@ -17,7 +17,7 @@ from PIL import Image
 from scipy.io import savemat
 from torchvision import datasets
 
-from fedsilo.contracts import Dataset
+from fedsilo.core import Dataset
 from fedsilo.datasets.oxford_flowers import NAMES as FLOWERS
 from fedsilo.errors import DataError
 from fedsilo.imagesets.unpacking import unpack

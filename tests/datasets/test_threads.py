@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fedsilo.contracts import Examples
+from fedsilo.core import Examples
 from fedsilo.datasets.digits import Digits
 from fedsilo.datasets.emblems import Emblems
 from fedsilo.datasets.image_folder import ImageFolder

@@ -15,7 +15,7 @@ from fedsilo.backbone.extraction import extract
 from fedsilo.backbone.features import Viewing
 from fedsilo.backbone.loading import LoadedBackbone, load
 from fedsilo.backbone.section import Backbone
-from fedsilo.contracts import Examples, LabelledImages, Partition, Share
+from fedsilo.core import Examples, LabelledImages, Partition, Share
 from fedsilo.datasets.emblems import Emblems
 from fedsilo.datasets.image_folder import ImageFolder
 from fedsilo.heterogeneity import Pictured, Scores, images_to_measure, measure

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fedsilo.contracts import Share
+from fedsilo.core import Share
 from fedsilo.heterogeneity import Pictured, measure
 from fedsilo.heterogeneity.image_scores import Sliced, measure_exactly
 from fedsilo.heterogeneity.label_scores import measure_labels

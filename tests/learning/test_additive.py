@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.checkpoints import Checkpoints
-from fedsilo.contracts import ClientTask, ClientUpdate, Method, Release, State
+from fedsilo.core import ClientTask, ClientUpdate, Method, Release, State
 from fedsilo.learning.additive import AdditiveMethod, FactorisedMethod
 from fedsilo.learning.training import LocalWork, Optimizer
 from fedsilo.methods.dpfpl import DPFPL

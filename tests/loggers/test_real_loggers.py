@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from fedsilo.contracts.tracking import Log, Logger, Occasion
+from fedsilo.core.tracking import Log, Logger, Occasion
 from fedsilo.loggers import wandb as wandb_logger
 from fedsilo.loggers.mlflow import MLflow
 from fedsilo.loggers.tensorboard import TensorBoard

@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 
 from fedsilo import running
-from fedsilo.contracts import RoundRecord
-from fedsilo.contracts.tracking import Log, Logger, Occasion
+from fedsilo.core import RoundRecord
+from fedsilo.core.tracking import Log, Logger, Occasion
 from fedsilo.errors import ScenarioError
 from fedsilo.records import plain, read_json
 from fedsilo.results.reading import Run

@@ -11,7 +11,7 @@ import torch
 
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.checkpoints import Checkpoints
-from fedsilo.contracts import ClientTask, ClientUpdate, EvaluationTask, Mechanism, Method, RoundRecord
+from fedsilo.core import ClientTask, ClientUpdate, EvaluationTask, Mechanism, Method, RoundRecord
 from fedsilo.errors import ClientLost
 from fedsilo.learning.prompting import PromptMethod
 from fedsilo.privacy.central import Central
@@ -236,7 +236,7 @@ def test_a_method_in_a_file_of_its_own_is_found_and_run(
     (tmp_path / "my_lab").mkdir()
     (tmp_path / "my_lab" / "frozen.py").write_text(
         "from dataclasses import dataclass\n"
-        "from fedsilo.contracts import LocalResult, Method\n"
+        "from fedsilo.core import LocalResult, Method\n"
         "from fedsilo.fields import key\n"
         "@dataclass(frozen=True)\n"
         "class Frozen(Method):\n"

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from fedsilo.contracts import ClientTask
+from fedsilo.core import ClientTask
 from fedsilo.learning.training import Batch
 from fedsilo.methods.fedclip import HIDDEN, OUT, FedCLIP, adapted
 

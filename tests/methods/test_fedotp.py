@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy, normalize
 
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.checkpoints import Checkpoints
-from fedsilo.contracts import ClientTask, EvaluationTask
+from fedsilo.core import ClientTask, EvaluationTask
 from fedsilo.learning.descent import differentiate
 from fedsilo.learning.training import LocalWork, Optimizer
 from fedsilo.methods.fedotp import FedOTP

@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, normalize
 
-from fedsilo.contracts import ClientTask
+from fedsilo.core import ClientTask
 from fedsilo.learning.training import LocalWork, Optimizer
 from fedsilo.methods.fedpgp import FedPGP
 from fedsilo.privacy.paper import Paper

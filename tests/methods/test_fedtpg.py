@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from fedsilo.aggregation.plain import Plain
-from fedsilo.contracts import ClientTask
+from fedsilo.core import ClientTask
 from fedsilo.errors import BackboneError
 from fedsilo.methods.fedtpg import OWN_CLASSES, FedTPG
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from fedsilo.contracts import EvaluationTask, FeatureSource, Indices
+from fedsilo.core import EvaluationTask, FeatureSource, Indices
 from fedsilo.learning.training import Optimizer
 from fedsilo.methods.finetune import APART, FineTune
 from fedsilo.methods.promptfl import PromptFL

@@ -11,7 +11,7 @@ from torch.nn.functional import cosine_similarity, normalize
 
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.checkpoints import Checkpoints
-from fedsilo.contracts import ClientTask
+from fedsilo.core import ClientTask
 from fedsilo.errors import BackboneError
 from fedsilo.learning.training import ServerWork
 from fedsilo.methods.local import Local

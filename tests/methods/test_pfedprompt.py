@@ -11,7 +11,7 @@ from torch.nn.functional import normalize
 
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.checkpoints import Checkpoints
-from fedsilo.contracts import ClientTask
+from fedsilo.core import ClientTask
 from fedsilo.methods.pfedprompt import KEYS, LABELS, PFedPrompt
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.records import Journals, read_lines

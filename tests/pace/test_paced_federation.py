@@ -14,7 +14,7 @@ import torch
 from fedsilo.aggregation.secure import Secure
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.checkpoints import Checkpoints
-from fedsilo.contracts import (
+from fedsilo.core import (
     ClientTask,
     ClientUpdate,
     LocalResult,

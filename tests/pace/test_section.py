@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from fedsilo.contracts import Method
+from fedsilo.core import Method
 from fedsilo.errors import ScenarioError
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.promptfl import PromptFL

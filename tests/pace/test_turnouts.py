@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedsilo.contracts import Course
+from fedsilo.core import Course
 from fedsilo.errors import ScenarioError
 from fedsilo.learning.training import Training
 from fedsilo.methods.dpfpl import DPFPL

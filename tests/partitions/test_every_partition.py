@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedsilo.contracts import Corruption, LabelledImages, Partition, Share, Unseen
+from fedsilo.core import Corruption, LabelledImages, Partition, Share, Unseen
 from fedsilo.errors import DataError
 from fedsilo.manifest import freeze
 from fedsilo.partitions.composed import Composed
@@ -232,7 +232,7 @@ def test_hash_seeds_do_not_change_a_manifest():
     program = (
         "import numpy as np\n"
         "from fedsilo.splitting.afterwards import finished\n"
-        "from fedsilo.contracts import Corruption, Examples, LabelledImages, Unseen\n"
+        "from fedsilo.core import Corruption, Examples, LabelledImages, Unseen\n"
         "from fedsilo.splitting.few_shot import few_shot\n"
         "from fedsilo.manifest import freeze\n"
         "from fedsilo.partitions.composed import Composed\n"

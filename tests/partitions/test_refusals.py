@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from fedsilo.contracts import Corruption, Unseen
+from fedsilo.core import Corruption, Unseen
 from fedsilo.errors import DataError
 from fedsilo.partitions.composed import Composed
 from fedsilo.shifts.concept.label_noise import LabelNoise

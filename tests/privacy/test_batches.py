@@ -10,7 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fedsilo.contracts import FeatureSource, Indices, Mechanism, Method
+from fedsilo.core import FeatureSource, Indices, Mechanism, Method
 from fedsilo.learning.training import LocalWork
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.promptfl import PromptFL

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedsilo.aggregation.secure import Secure
-from fedsilo.contracts import ClientTask, Exchange, Facts, Mechanism, Release
+from fedsilo.core import ClientTask, Exchange, Facts, Mechanism, Release
 from fedsilo.differential_privacy import clipped
 from fedsilo.errors import ClientError, PrivacyBudgetError, RunError
 from fedsilo.methods.dpfpl import DPFPL

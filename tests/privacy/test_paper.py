@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from fedsilo.contracts import Facts, Release
+from fedsilo.core import Facts, Release
 from fedsilo.privacy.paper import Paper
 from fedsilo.rounds.ledger import Ledger
 from fedsilo.seeds import torch_generator

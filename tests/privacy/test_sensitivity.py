@@ -9,7 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fedsilo.contracts import ClientTask, Method
+from fedsilo.core import ClientTask, Method
 from fedsilo.learning.descent import differentiate
 from fedsilo.learning.training import Batch, LocalWork
 from fedsilo.methods.dpfpl import DPFPL

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fedsilo.contracts import Examples, LabelledImages, Share
+from fedsilo.core import Examples, LabelledImages, Share
 from fedsilo.manifest import freeze
 from fedsilo.results.reading import Run
 from fedsilo.results.summary import MEASURES

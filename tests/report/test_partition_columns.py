@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fedsilo.contracts import Examples, LabelledImages, Share
+from fedsilo.core import Examples, LabelledImages, Share
 from fedsilo.manifest import Manifest, freeze
 from fedsilo.report.partition_columns import FITTING, IN_ORDER, Columns
 from fedsilo.report.partition_picture import draw_partition

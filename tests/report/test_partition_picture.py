@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fedsilo.contracts import Examples, LabelledImages
+from fedsilo.core import Examples, LabelledImages
 from fedsilo.manifest import freeze
 from fedsilo.partitions.composed import Composed
 from fedsilo.report.partition_picture import draw_partition

@@ -12,7 +12,7 @@ import pytest
 from rich.console import Console
 from rich.table import Table
 
-from fedsilo.contracts import Examples, LabelledImages, Share
+from fedsilo.core import Examples, LabelledImages, Share
 from fedsilo.manifest import Manifest, freeze
 from fedsilo.report.comparison_table import comparison_table
 from fedsilo.report.partition_table import partition_table

@@ -13,7 +13,7 @@ import torch
 from fedsilo.aggregation.plain import Plain
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.checkpoints import Checkpoints
-from fedsilo.contracts import (
+from fedsilo.core import (
     ClientScore,
     ClientTask,
     ClientUpdate,

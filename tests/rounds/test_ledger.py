@@ -13,7 +13,7 @@ from fedsilo.accounting.expenses import DiscreteExpense, Expense
 from fedsilo.aggregation.secure import Secure
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.checkpoints import Checkpoints
-from fedsilo.contracts import ClientTask, ClientUpdate, RoundRecord
+from fedsilo.core import ClientTask, ClientUpdate, RoundRecord
 from fedsilo.errors import ClientLost, PrivacyBudgetError, RunError
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.promptfl import PromptFL

@@ -12,12 +12,12 @@ from pathlib import Path
 import pytest
 
 from fedsilo import registry
-from fedsilo.contracts import Aggregation, Component, Dataset, Mechanism, Method, Partition
+from fedsilo.core import Aggregation, Component, Dataset, Mechanism, Method, Partition
 
 HEAD = """
 from dataclasses import dataclass
 from fedsilo.fields import key
-from fedsilo.contracts import Aggregation, Dataset, Mechanism, Method, Partition
+from fedsilo.core import Aggregation, Dataset, Mechanism, Method, Partition
 
 def concrete(contract):
     return type(contract.__name__, (contract,), {name: None for name in getattr(contract, "__abstractmethods__", ())})

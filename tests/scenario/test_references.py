@@ -65,7 +65,7 @@ def test_a_method_that_uploads_a_round_s_result_is_refused_beside_noise_for_batc
     """No method of our own: one from outside that has no key `synchronise`."""
     (tmp_path / "rounds_only.py").write_text(
         "from dataclasses import dataclass\n"
-        "from fedsilo.contracts import LocalResult, Method\n"
+        "from fedsilo.core import LocalResult, Method\n"
         "@dataclass(frozen=True)\n"
         "class RoundsOnly(Method):\n"
         "    uploads = ('nothing',)\n"

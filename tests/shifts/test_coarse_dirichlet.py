@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedsilo.contracts import Examples, LabelledImages
+from fedsilo.core import Examples, LabelledImages
 from fedsilo.errors import DataError
 from fedsilo.manifest import freeze
 from fedsilo.partitions.composed import Composed

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fedsilo.appearance import appearing, claims_of, labels_as_held
-from fedsilo.contracts import Corruption, Share, Unseen
+from fedsilo.core import Corruption, Share, Unseen
 from fedsilo.corruption.alteration import Alteration
 from fedsilo.partitions.composed import Composed
 from fedsilo.partitions.manifest import FromManifest

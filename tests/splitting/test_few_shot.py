@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fedsilo.contracts import Examples, LabelledImages, Share
+from fedsilo.core import Examples, LabelledImages, Share
 from fedsilo.manifest import Manifest, freeze
 from fedsilo.partitions.composed import Composed
 from fedsilo.partitions.domain_split import DomainSplit

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fedsilo.contracts import Call, Trace
+from fedsilo.core import Call, Trace
 from fedsilo.registry import find, names
 from fedsilo.traces.file import File
 from fedsilo.traces.renewal import Renewal

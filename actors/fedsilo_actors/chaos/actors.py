@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import ray
 
 from fedsilo.backbone.features import Chunk, EncodedChunk
-from fedsilo.contracts import ClientScore, ClientTask, ClientUpdate, EvaluationTask
+from fedsilo.core import ClientScore, ClientTask, ClientUpdate, EvaluationTask
 from fedsilo_actors.backend import RayBackend
 from fedsilo_actors.chaos.blows import fill_disk, strike_coordinator, strike_worker
 from fedsilo_actors.chaos.ledger import FaultLedger

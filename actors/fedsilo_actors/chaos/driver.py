@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fedsilo.backends.serial import SerialRuntime
-from fedsilo.contracts import RoundRecord
+from fedsilo.core import RoundRecord
 from fedsilo.errors import FedsiloError
 from fedsilo.running import Listener, Runtime, go
 from fedsilo.scenario.sections import Scenario

@@ -11,7 +11,7 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 
-from fedsilo.contracts import ClientScore, ClientTask, ClientUpdate, RoundRecord
+from fedsilo.core import ClientScore, ClientTask, ClientUpdate, RoundRecord
 
 LOG = logging.getLogger("fedsilo")
 FORM = "%(asctime)s %(levelname)-7s %(message)s"

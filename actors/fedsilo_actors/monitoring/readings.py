@@ -9,7 +9,7 @@ from pathlib import Path
 
 import torch
 
-from fedsilo.contracts import ClientScore, ClientUpdate, RoundRecord
+from fedsilo.core import ClientScore, ClientUpdate, RoundRecord
 from fedsilo_actors.monitoring import metrics as m
 from fedsilo_actors.monitoring.metrics import MOST_CLIENTS, Metric, Reading
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import ray
 
-from fedsilo.contracts import ClientScore, ClientTask, ClientUpdate, EvaluationTask, Method, RoundRecord
+from fedsilo.core import ClientScore, ClientTask, ClientUpdate, EvaluationTask, Method, RoundRecord
 from fedsilo.records import ROUNDS, read_lines
 from fedsilo.registry import name_of
 from fedsilo.rounds.job import Job, Part

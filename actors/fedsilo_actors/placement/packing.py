@@ -10,7 +10,7 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from fedsilo.learning.training import Training
+from fedsilo.core.settings import Training
 from fedsilo.scenario.sections import Actors
 from fedsilo_actors.placement.demand import Demand
 

@@ -18,7 +18,7 @@ import ray
 import torch
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
-from fedsilo.contracts import Arrays, ClientTask, EvaluationTask, Mechanism, Method
+from fedsilo.core import Arrays, ClientTask, EvaluationTask, Mechanism, Method
 from fedsilo.environment import memory_bytes
 from fedsilo.errors import ClientError, ClientOutOfMemory, FedsiloError, ResourceError
 from fedsilo.rounds.job import Job

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fedsilo.contracts import Aggregation, ClientUpdate, Exchange, Gathered
+from fedsilo.core import Aggregation, ClientUpdate, Exchange, Gathered
 from fedsilo.fields import key
 from fedsilo.state import size
 from fedsilo.wire import exchange_lines

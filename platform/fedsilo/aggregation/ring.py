@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo.contracts import Exchange, Gathered
+from fedsilo.core import Exchange, Gathered
 from fedsilo.ring_sums import RingAggregation
 from fedsilo.state import size
 from fedsilo.wire import exchange_lines

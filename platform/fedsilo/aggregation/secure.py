@@ -17,7 +17,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from fedsilo.contracts import ClientTask, Exchange, Gathered
+from fedsilo.core import ClientTask, Exchange, Gathered
 from fedsilo.errors import ScenarioError
 from fedsilo.fields import key
 from fedsilo.ring_sums import RingAggregation

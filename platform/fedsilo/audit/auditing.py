@@ -19,7 +19,7 @@ from fedsilo.audit.rates import auc, curve
 from fedsilo.audit.shadows import AUDIT, Told, carry_out, shadows_of
 from fedsilo.audit.shokri import AttackModels
 from fedsilo.audit.verdict import verdict
-from fedsilo.contracts import Progress
+from fedsilo.core import Progress
 from fedsilo.errors import RunError
 from fedsilo.records import DRIVER_LOCK, lock, write_json
 from fedsilo.registry import name_of

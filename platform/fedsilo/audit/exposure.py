@@ -1,23 +1,21 @@
 """Which training images a run really trained on: those that were in a batch of a round that was run.
 
 It is not every image of a client: a last smaller batch is left out, and with few rounds or few participants an image
-can be passed over for good. The batches are asked of `training.LocalWork` itself, from the run's own records of who
+can be passed over for good. The batches are asked of `core.work.LocalWork` itself, from the run's own records of who
 took part and how many exchanges there were, so whatever rule it draws batches by is the rule here.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fedsilo.contracts import Indices, Mechanism, Method
+from fedsilo.core import Frozen, Indices, LocalWork, Mechanism, Method
 from fedsilo.errors import RunError
-from fedsilo.learning.training import LocalWork
-from fedsilo.prompts.frozen import FrozenModel
 from fedsilo.records import ROUNDS, read_lines
 from fedsilo.results.reading import Run
 from fedsilo.rounds.budgeting import fitted
@@ -25,7 +23,7 @@ from fedsilo.rounds.ledger import LEDGER
 from fedsilo.rounds.schedule import Schedule
 
 
-def exposed(run: Run, model: FrozenModel) -> list[Indices]:
+def exposed(run: Run, model: Frozen) -> list[Indices]:
     """Returns, per client, the positions (ascending, in the training split) of the images that were in a batch.
 
     Args:
@@ -68,22 +66,22 @@ class _Witness:
     """A feature source that has no features and notes what is asked of it."""
 
     seen: NDArray[np.bool_]
-    nothing: Tensor = field(default_factory=lambda: torch.zeros(0))
 
     def __len__(self) -> int:
         return len(self.seen)
 
-    def batch(self, indices: Indices, view: int) -> tuple[Tensor, Tensor | None]:
+    def batch(self, indices: Indices, view: int) -> dict[str, Tensor]:
         self.seen[indices] = True
-        return self.nothing, None
+        return {}
 
     def on(self, device: str) -> _Witness:
         return self
 
 
-def _work(run: Run, model: FrozenModel, mechanism: Mechanism, witness: _Witness, client: int) -> LocalWork:
+def _work(run: Run, model: Frozen, mechanism: Mechanism, witness: _Witness, client: int) -> LocalWork:
     return LocalWork(
         model=model,
+        task=run.scenario.task,
         features=witness,
         labels=torch.zeros(len(witness), dtype=torch.int64),
         shared={},

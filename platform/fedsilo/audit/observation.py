@@ -21,7 +21,7 @@ from fedsilo.audit.pool import Pool, Redrawn
 from fedsilo.audit.population import Draw, Flags, Population, population_of, redraw
 from fedsilo.backends.serial import SerialRuntime
 from fedsilo.checkpoints import EMPTY, Checkpoint, Checkpoints
-from fedsilo.contracts import Indices, Predictor, Progress, State
+from fedsilo.core import Indices, Predictor, Progress, State
 from fedsilo.errors import RunError
 from fedsilo.methods.zero_shot import ZeroShot
 from fedsilo.preparation import Prepared, prepare
@@ -131,8 +131,8 @@ class Observer:
         for client in range(len(rows.domains)):
             mine, predict = np.flatnonzero(rows.clients == client), predictor(client)
             for chosen in _batches(mine, self.run.scenario.evaluation.batch_size):
-                pooled, tokens = self.prepared.warehouse.test.batch(rows.positions[chosen], 0)
-                scores = predict(pooled.to(device), None if tokens is None else tokens.to(device))
+                inputs = self.prepared.warehouse.test.batch(rows.positions[chosen], 0)
+                scores = predict({name: column.to(device) for name, column in inputs.items()})
                 found[chosen] = scores.double().log_softmax(dim=1).cpu().numpy()
         return found
 

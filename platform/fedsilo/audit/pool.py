@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from fedsilo.audit.population import pooled, population_of, redraw
-from fedsilo.contracts import Dataset, LabelledImages, Look, Partition, Share
+from fedsilo.core import Dataset, LabelledImages, Look, Partition, Share
 from fedsilo.fields import key
 from fedsilo.results.reading import load
 

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fedsilo.contracts import Examples, Indices, LabelledImages, Share
+from fedsilo.core import Examples, Indices, LabelledImages, Share
 from fedsilo.manifest import Manifest
 from fedsilo.seeds import numpy_generator
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from fedsilo.audit.observation import Scores
 from fedsilo.audit.population import Flags
-from fedsilo.contracts import Indices
+from fedsilo.core import Indices
 
 LOW_RATE = 0.01
 """The false positive rate at which the true positive rate is said."""

@@ -15,7 +15,7 @@ from typing import Any
 
 from fedsilo.audit.pool import Pool, Redrawn
 from fedsilo.comparison.execution import side_by_side
-from fedsilo.contracts import Method
+from fedsilo.core import Method
 from fedsilo.errors import FedsiloError, RunError
 from fedsilo.results.entries import settings
 from fedsilo.results.reading import Run

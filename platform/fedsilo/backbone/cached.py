@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from fedsilo.backbone.cache import Array
-from fedsilo.contracts import Indices
+from fedsilo.core import Indices
+from fedsilo.core.batch import IMAGE, PATCHES
 from fedsilo.errors import DataError
 
 
@@ -32,8 +33,8 @@ class CachedFeatures:
     def __len__(self) -> int:
         return int(self.pooled.shape[1])
 
-    def batch(self, indices: Indices, view: int) -> tuple[Tensor, Tensor | None]:
-        """Returns pooled features (b, D) and tokens (b, M, D) or None of some images in one view.
+    def batch(self, indices: Indices, view: int) -> dict[str, Tensor]:
+        """Returns the pooled features (b, D), and the patch tokens (b, M, D) if there are any, in one view.
 
         Raises:
             DataError: The view is not among those extracted.
@@ -41,8 +42,8 @@ class CachedFeatures:
         if view not in self.views:
             raise DataError(f"features: view {view} was not extracted, only {self.views}. Extract it, or use online.")
         row = self.views.index(view)
-        tokens = None if self.tokens is None else torch.from_numpy(self.tokens[row, indices])
-        return torch.from_numpy(self.pooled[row, indices]), tokens
+        arrays = {IMAGE: self.pooled, PATCHES: self.tokens}
+        return {name: torch.from_numpy(array[row, indices]) for name, array in arrays.items() if array is not None}
 
     def on(self, device: str) -> CachedFeatures:
         """Returns itself: everything is encoded."""

@@ -11,7 +11,7 @@ from fedsilo.backbone.features import Chunk, Encode, EncodedChunk, Viewing, chun
 from fedsilo.backbone.gathering import Gathering, Told
 from fedsilo.backbone.images import ImageEncoder
 from fedsilo.backbone.stored import StoredFeatures
-from fedsilo.contracts import Examples
+from fedsilo.core import Examples
 from fedsilo.errors import DataError
 
 

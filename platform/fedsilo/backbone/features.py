@@ -23,7 +23,8 @@ from torch import Tensor
 from fedsilo.backbone.cache import Array
 from fedsilo.backbone.cached import CachedFeatures
 from fedsilo.backbone.images import ImageEncoder
-from fedsilo.contracts import Examples, Indices
+from fedsilo.core import Examples, Indices
+from fedsilo.core.batch import IMAGE, PATCHES
 from fedsilo.lookahead import ahead, cores
 
 __all__ = [
@@ -193,14 +194,14 @@ class OnlineFeatures:
     def __len__(self) -> int:
         return len(self.examples) if self.indices is None else len(self.indices)
 
-    def batch(self, indices: Indices, view: int) -> tuple[Tensor, Tensor | None]:
-        """Returns pooled features (b, D) and tokens (b, M, D) or None of some images, or none, in any view."""
+    def batch(self, indices: Indices, view: int) -> dict[str, Tensor]:
+        """Returns pooled features (b, D), and patch tokens (b, M, D) if wanted, of any number of images."""
         if not len(indices):  # a Poisson sample can be empty; the shapes are those of any other image
-            pooled, tokens = self.batch(np.zeros(1, dtype=np.int64), view)
-            return pooled[:0], None if tokens is None else tokens[:0]
+            return {name: column[:0] for name, column in self.batch(np.zeros(1, dtype=np.int64), view).items()}
         chosen = indices if self.indices is None else self.indices[indices]
         images = [_view(self.encoder, self.examples, i, view, self.seed) for i in chosen.tolist()]
-        return self.encoder.encode(torch.stack(images), self.tokens)
+        pooled, tokens = self.encoder.encode(torch.stack(images), self.tokens)
+        return {IMAGE: pooled} if tokens is None else {IMAGE: pooled, PATCHES: tokens}
 
     def on(self, device: str) -> OnlineFeatures:
         """Returns the source with its tower on a device."""

@@ -18,7 +18,8 @@ from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
 from fedsilo.backbone.cache import ENVIRONMENT, Array, file_of
-from fedsilo.contracts import Indices
+from fedsilo.core import Indices
+from fedsilo.core.batch import IMAGE, PATCHES
 from fedsilo.errors import DataError
 
 
@@ -47,8 +48,8 @@ class StoredFeatures:
     def __len__(self) -> int:
         return self.images
 
-    def batch(self, indices: Indices, view: int) -> tuple[Tensor, Tensor | None]:
-        """Returns pooled features (b, D) and tokens (b, M, D) or None of some images in one view.
+    def batch(self, indices: Indices, view: int) -> dict[str, Tensor]:
+        """Returns the pooled features (b, D), and the patch tokens (b, M, D) if there are any, in one view.
 
         Raises:
             DataError: The view is not among those extracted, or a file is gone.
@@ -62,7 +63,8 @@ class StoredFeatures:
         for number in np.unique(numbers).tolist():
             places = np.flatnonzero(numbers == number)
             self._fill(wanted, places, indices[places] - number * self.span, self.keys[self.views.index(view)][number])
-        return torch.from_numpy(pooled), None if tokens is None else torch.from_numpy(tokens)
+        columns = {IMAGE: pooled, PATCHES: tokens}
+        return {name: torch.from_numpy(array) for name, array in columns.items() if array is not None}
 
     def on(self, device: str) -> StoredFeatures:
         """Returns itself: everything is encoded."""

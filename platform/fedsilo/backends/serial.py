@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from fedsilo.client import Client, ClientRules
-from fedsilo.contracts import (
+from fedsilo.core import (
     ClientScore,
     ClientTask,
     ClientUpdate,

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from fedsilo.cli.output import line, progress_console, show, show_json
 from fedsilo.cli.running import Json
-from fedsilo.contracts import Dataset, Examples, LabelledImages
+from fedsilo.core import Dataset, Examples, LabelledImages
 from fedsilo.errors import DataError
 
 SAMPLE = 16

@@ -11,7 +11,7 @@ import typer
 from fedsilo.cli.output import line, show_json
 from fedsilo.cli.output import show as show_tables
 from fedsilo.cli.running import Json, Overrides, ScenarioFile, conclude
-from fedsilo.contracts import (
+from fedsilo.core import (
     ConceptShift,
     Dataset,
     FeatureShift,

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from fedsilo.contracts import Method
+from fedsilo.core import Method
 from fedsilo.errors import ScenarioError, UnknownComponent
 from fedsilo.registry import find, names
 from fedsilo.results.entries import settings
@@ -96,7 +96,7 @@ class Grid:
 
 def trained_methods() -> list[str]:
     """Returns the names of all registered methods that have something to learn, sorted."""
-    return [name for name in names(Method) if find(Method, name).trains]  # type: ignore[attr-defined]
+    return [name for name in names(Method) if find(Method, name)().trains]
 
 
 def grid_of(

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fedsilo.contracts import Examples, Indices
+from fedsilo.core import Examples, Indices
 from fedsilo.corruption.kinds import DRAWN_FOR_EACH, DRAWN_ONCE, KINDS, SETTLED, SEVERITIES
 from fedsilo.errors import DataError
 from fedsilo.seeds import numpy_generator

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fedsilo import holdout
-from fedsilo.contracts import Dataset, Examples, Indices, LabelledImages
+from fedsilo.core import Dataset, Examples, Indices, LabelledImages
 from fedsilo.fields import key
 from fedsilo.seeds import numpy_generator
 

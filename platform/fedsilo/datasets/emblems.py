@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo.contracts import Dataset, Examples, LabelledImages
+from fedsilo.core import Dataset, Examples, LabelledImages
 from fedsilo.emblems.gallery import arrange
 from fedsilo.emblems.words import CLASSES, DOMAINS, TEMPLATE
 from fedsilo.errors import DataError

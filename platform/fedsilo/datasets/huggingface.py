@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image
 
 from fedsilo import holdout
-from fedsilo.contracts import Dataset, Examples, Indices, LabelledImages
+from fedsilo.core import Dataset, Examples, Indices, LabelledImages
 from fedsilo.errors import DataError
 from fedsilo.fields import key
 from fedsilo.imagefiles.layouts import spoken

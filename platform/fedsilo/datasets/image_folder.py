@@ -10,7 +10,7 @@ from typing import TypeVar
 import numpy as np
 
 from fedsilo import holdout
-from fedsilo.contracts import Dataset, Examples, LabelledImages
+from fedsilo.core import Dataset, Examples, LabelledImages
 from fedsilo.errors import DataError
 from fedsilo.fields import key
 from fedsilo.imagefiles.layouts import EXPECTED, LAYOUTS, TEST, TRAIN, Tree, arrange, spoken

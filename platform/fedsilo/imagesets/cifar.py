@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from fedsilo.contracts import Dataset, Examples, LabelledImages
+from fedsilo.core import Dataset, Examples, LabelledImages
 from fedsilo.errors import DataError
 from fedsilo.fields import key
 from fedsilo.imagefiles.sources import expand

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fedsilo import holdout
-from fedsilo.contracts import Examples, Indices
+from fedsilo.core import Examples, Indices
 from fedsilo.errors import DataError
 from fedsilo.imagefiles.layouts import TEST, TRAIN, spoken
 from fedsilo.imagefiles.sources import Source

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fedsilo import holdout
-from fedsilo.contracts import Dataset, LabelledImages
+from fedsilo.core import Dataset, LabelledImages
 from fedsilo.errors import DataError
 from fedsilo.fields import key
 from fedsilo.imagefiles.sources import Listing, Member, Source

@@ -9,7 +9,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
-from fedsilo.contracts import Examples, Indices
+from fedsilo.core import Examples, Indices
 from fedsilo.errors import DataError
 from fedsilo.imagefiles.reading import FileImages, inspect
 from fedsilo.imagefiles.sources import Source

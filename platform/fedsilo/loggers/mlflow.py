@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fedsilo.contracts.tracking import Log, Logger, Occasion
+from fedsilo.core.tracking import Log, Logger, Occasion
 from fedsilo.fields import key
 
 LONGEST = 500

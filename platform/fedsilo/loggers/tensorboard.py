@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from fedsilo.contracts.tracking import Log, Logger, Occasion
+from fedsilo.core.tracking import Log, Logger, Occasion
 from fedsilo.fields import key
 
 FOLDER = "tensorboard"

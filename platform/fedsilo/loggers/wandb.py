@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from fedsilo.contracts.tracking import Log, Logger, Occasion
+from fedsilo.core.tracking import Log, Logger, Occasion
 from fedsilo.fields import key
 
 HOST = "api.wandb.ai"

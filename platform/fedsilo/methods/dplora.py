@@ -1,31 +1,17 @@
 """DP-LoRA as in DP-FPL's tables: a shared context plus the low-rank part of a private one, no residual.
 
-With both factors orthonormal, as in the authors' code, the product has the norm sqrt(k), far above that of a context,
-and depends on a random draw. Here the prompt has u (u^T p_L), the best that the directions u can say of p_L; the row
-factor is then u^T p_L, of p_L's own scale. Its rows span what the orthonormal v spans, so the same moves are possible,
-and gradients are taken by the orthonormal u and v: equation (4) is a projection for these only.
-
 Source: the baseline of Tran et al., ICLR 2025, arXiv:2501.13904, after Hu et al., "LoRA", arXiv:2106.09685.
 """
 
-from __future__ import annotations
+from fedsilo.learners.dplora import DPLoRALearner
+from fedsilo.strategies.fedavg import FedAvgStrategy
+from fedsilo.training.recipes import recipe
 
-from dataclasses import dataclass
-
-from torch import Tensor
-
-from fedsilo.fields import key
-from fedsilo.learning.additive import FactorisedMethod
-
-
-@dataclass(frozen=True)
-class DPLoRA(FactorisedMethod):
-    """The prompt p_G + u u^T p_L."""
-
-    code_compat: bool = key(
-        False, "Use the product of orthonormal factors, of norm sqrt(rank), as the authors' code does."
-    )
-
-    def kept(self, own: Tensor, u: Tensor, v: Tensor) -> Tensor:
-        """Returns p_L projected onto the columns of u; the bare product in the code's manner."""
-        return u @ v if self.code_compat else u @ (u.mT @ own)
+DPLoRA = recipe(
+    "DPLoRA",
+    "The prompt p_G + u u^T p_L.",
+    DPLoRALearner,
+    FedAvgStrategy,
+    headline=10,
+    synchronise="batch",
+)

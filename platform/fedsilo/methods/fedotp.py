@@ -4,74 +4,17 @@ Source: Li, Huang, Wang, Shi, "Global and Local Prompts Cooperation via Optimal 
 CVPR 2024, arXiv:2403.00041. Only the shared context is sent; it is averaged by training examples. Both are trained
 together in the local epochs, and all clients begin with the same pair.
 
-Where the released code and this differ: each transport problem converges by itself (there, one test stops all
-problems of a batch, so an image's plan depends on its batch mates), transport is computed in fp32 whatever the
-features are in, and the optimiser is fresh for every client and round (there, one momentum buffer goes from client to
-client).
-
-Dimensions: B images, M patches, N = 2 prompts (shared, private), K classes, D joint width.
+Where the released code and this differ, beside what `learners.fedotp` says: the optimizer is fresh for every client and
+round (there, one momentum buffer goes from client to client).
 """
 
-from __future__ import annotations
+from fedsilo.learners.fedotp import FedOTPLearner
+from fedsilo.strategies.fedavg import FedAvgStrategy
+from fedsilo.training.recipes import recipe
 
-from dataclasses import dataclass
-
-import torch
-from torch import Tensor
-from torch.nn.functional import normalize
-
-from fedsilo.contracts import State
-from fedsilo.fields import key
-from fedsilo.learning.prompting import ContextMethod
-from fedsilo.prompts.frozen import FrozenModel
-from fedsilo.prompts.transport import SOLVERS, VARIANTS, Transport
-
-SHARED, PRIVATE = "context", "private_context"
-
-
-@dataclass(frozen=True)
-class FedOTP(ContextMethod):
-    """A shared and a private context, scored by the transport of patches to both."""
-
-    uploads = (SHARED,)
-    learns = (PRIVATE,)
-    needs_tokens = True
-
-    gamma: float = key(0.8, "Mass of the patches that is transported; 1 transports all.", within="in (0, 1]")
-    epsilon: float = key(0.1, "Weight of the entropy; the paper has 0.1 (CIFAR-100) and 0.01 (few-shot).", within="> 0")
-    variant: str = key(
-        "unbalanced", "'unbalanced' caps each patch's mass and moves gamma of it; 'sinkhorn' moves all.", *VARIANTS
-    )
-    iterations: int = key(100, "Most iterations of the scaling.", within=">= 1")
-    tolerance: float = key(0.001, "Relative change of a problem's scaling at which it has converged.", within="> 0")
-    solver: str = key("fedsilo", "Who solves 'sinkhorn': fedsilo's own scaling, or POT's batched solver.", *SOLVERS)
-
-    def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
-        return super().problems() + self._transport().problems()
-
-    def initial_shared(self, model: FrozenModel, seed: int) -> State:
-        """Returns the shared context, N(0, 0.02^2)."""
-        return {SHARED: self.start(model, seed)}
-
-    def initial_private(self, model: FrozenModel, seed: int, client: int) -> State:
-        """Returns the private context, the same start for every client."""
-        return {PRIVATE: self.start(model, seed, "private context")}
-
-    def contexts(self, shared: State, private: State) -> Tensor:
-        """Returns the shared and the private context."""
-        return torch.stack([shared[SHARED], private[PRIVATE]])
-
-    def scores(self, model: FrozenModel, texts: Tensor, pooled: Tensor, tokens: Tensor | None) -> Tensor:
-        """Returns (B, K): sum of plan times similarity over patches and prompts, (1 - d) / tau up to a shift."""
-        assert tokens is not None, "FedOTP declares needs_tokens"
-        prompts, classes, _ = texts.shape
-        patches = normalize(tokens, dim=-1)
-        # One product for all prompts and classes, patches last: the transport then runs along contiguous memory.
-        similarity = (texts.flatten(0, 1) @ patches.transpose(1, 2)).view(-1, prompts, classes, patches.shape[1])
-        similarity = similarity.permute(0, 2, 3, 1)
-        plan = self._transport().plan(similarity)
-        return model.scale * (plan * similarity).sum(dim=(-2, -1))
-
-    def _transport(self) -> Transport:
-        return Transport(self.gamma, self.epsilon, self.variant, self.iterations, self.tolerance, self.solver)
+FedOTP = recipe(
+    "FedOTP",
+    "A shared and a private context, scored by the transport of patches to both.",
+    FedOTPLearner,
+    FedAvgStrategy,
+)

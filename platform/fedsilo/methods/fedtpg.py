@@ -1,126 +1,18 @@
 """FedTPG: clients learn one network that writes the context from the class names at hand; the server averages it.
 
 Source: Qiu et al., "Federated Text-driven Prompt Generation for Vision-Language Models", ICLR 2024,
-arXiv:2310.06123. Learned queries attend to the frozen text features of a client's class names, then pass a gated
-feed-forward layer (both behind layer norms, both added to what comes in); what comes out is the context. Clients count
-alike in the average. The paper's training: SGD 0.003, momentum 0.9, weight decay 1e-5, cosine decay, one pass a round.
-
-Reconstruction: a name's feature is that of the data set's hand-written prompt; the first values of the weights. The
-names a client has are the classes of its training images, kept by it, in training and in evaluation; before it has
-trained, all classes. Scores are over all classes, whatever names the context is written from.
-
-Dimensions: k classes of a client out of K, L context tokens, W text width, D joint width.
+arXiv:2310.06123. Clients count alike in the average. The paper's training: SGD 0.003, momentum 0.9, weight decay 1e-5,
+cosine decay (`training.schedule`), one pass a round.
 """
 
-from __future__ import annotations
+from fedsilo.learners.fedtpg import FedTPGLearner
+from fedsilo.strategies.fedavg import FedAvgStrategy
+from fedsilo.training.recipes import recipe
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-
-import torch
-from torch import Tensor
-from torch.nn.functional import cross_entropy
-
-from fedsilo.contracts import LocalResult, Predictor, State
-from fedsilo.errors import BackboneError
-from fedsilo.fields import key
-from fedsilo.learning.descent import Loss
-from fedsilo.learning.prompting import TrainedMethod
-from fedsilo.learning.training import Batch, LocalWork
-from fedsilo.prompts.frozen import FrozenModel, random_context
-from fedsilo.prompts.layers import (
-    attend,
-    attention_names,
-    attention_start,
-    gated,
-    gated_names,
-    gated_start,
-    norm,
-    norm_names,
-    norm_start,
+FedTPG = recipe(
+    "FedTPG",
+    "One prompt generator for all clients, averaged every round.",
+    FedTPGLearner,
+    FedAvgStrategy,
+    count_alike=True,
 )
-from fedsilo.seeds import torch_generator
-
-QUERIES, ATTENTION, FORWARD = "queries", "attention", "forward"
-BEFORE_QUERIES, BEFORE_NAMES, BEFORE_FORWARD = "norm.queries", "norm.names", "norm.forward"
-OWN_CLASSES = "own_classes"
-WIDENING = 4
-"""Width inside the feed-forward layer over that of the text tower, the usual one of a transformer."""
-
-
-@dataclass(frozen=True)
-class FedTPG(TrainedMethod):
-    """One prompt generator for all clients, averaged every round."""
-
-    uploads = (
-        QUERIES,
-        *(name for layer in (BEFORE_QUERIES, BEFORE_NAMES, BEFORE_FORWARD) for name in norm_names(layer)),
-        *attention_names(ATTENTION),
-        *gated_names(FORWARD),
-    )
-
-    context_length: int = key(4, "Context vectors that the network writes.", within=">= 1")
-    heads: int = key(4, "Attention heads; they divide the width of the text tower.", within=">= 1")
-
-    @property
-    def uniform(self) -> bool:
-        """Returns True: clients count alike, however many images they have."""
-        return True
-
-    def initial_shared(self, model: FrozenModel, seed: int) -> State:
-        """Returns the network, its queries N(0, 0.02^2). Raises BackboneError where the heads do not fit."""
-        width, joint = model.width, model.zero_shot.shape[1]
-        if width % self.heads:
-            raise BackboneError(
-                f"method.heads: {self.heads} heads do not divide the text width {width}. Choose a divisor of it."
-            )
-        generator = torch_generator(seed, "prompt generator")
-        return {
-            QUERIES: random_context(self.context_length, width, generator),
-            **norm_start(BEFORE_QUERIES, width),
-            **norm_start(BEFORE_NAMES, joint),
-            **norm_start(BEFORE_FORWARD, width),
-            **attention_start(ATTENTION, width, joint, generator),
-            **gated_start(FORWARD, width, WIDENING * width, generator),
-        }
-
-    def initial_private(self, model: FrozenModel, seed: int, client: int) -> State:
-        """Returns which class names the client has, (K,) of 0 and 1: all, as long as it has not trained."""
-        return {OWN_CLASSES: torch.ones(len(model.classes))}
-
-    def train(self, work: LocalWork) -> LocalResult:
-        """Returns what training makes of the network; the client notes the classes of its images."""
-        result = super().train(work)
-        return replace(result, private={**result.private, OWN_CLASSES: _own_classes(work)})
-
-    def loss(self, work: LocalWork) -> Loss:
-        """Returns the cross-entropy over all classes."""
-        own = _own_classes(work)
-
-        def loss(leaves: Mapping[str, Tensor], batch: Batch) -> Tensor:
-            text = work.model.text_features(self.context(work.model, leaves, own))
-            return cross_entropy(work.model.score(batch.pooled, text), batch.labels)
-
-        return loss
-
-    def predictor(self, model: FrozenModel, shared: State, private: State) -> Predictor:
-        """Returns the scaled cosine of each image with each class under the context of the client's names."""
-        text = model.text_features(self.context(model, shared, private[OWN_CLASSES]))
-        return lambda pooled, tokens: model.score(pooled, text)
-
-    def unfamiliar(self, model: FrozenModel, private: State) -> State:
-        """Returns the mark of all names: the network writes from those that are asked for."""
-        return {OWN_CLASSES: torch.ones(len(model.classes), device=model.device)}
-
-    def context(self, model: FrozenModel, network: State, own: Tensor) -> Tensor:
-        """Returns the context (L, W) that the network writes from the class names that `own` (K,) marks with 1."""
-        names = norm(network, BEFORE_NAMES, model.zero_shot[own.bool()])
-        rows = network[QUERIES]
-        rows = rows + attend(network, ATTENTION, norm(network, BEFORE_QUERIES, rows), names, self.heads)
-        return rows + gated(network, FORWARD, norm(network, BEFORE_FORWARD, rows))
-
-
-def _own_classes(work: LocalWork) -> Tensor:
-    own = torch.zeros(len(work.model.classes))
-    own[work.labels] = 1.0
-    return own.to(work.model.device)

@@ -1,164 +1,17 @@
 """pFedMoAP: every client has a context of its own and mixes in those of the clients most like it by a learned gate.
 
 Source: Luo, Chen, Wu, "Mixture of Experts Made Personalized: Federated Prompt Learning for Vision-Language Models",
-ICLR 2025, arXiv:2410.10114. The server keeps each client's last context; a client receives the nearest (L2) of the
-others as frozen experts. Per class, the gate attends from the image to the text features of all experts, its own
-among them; a score is sim(image, mixed text) + lambda sim(image, own text). The gate never leaves the client. The
-paper's training: five local epochs, rate 0.002 for the context and 0.01 for the gate.
-
-A client that trains for the first time takes the shared context, the mean of all sent, and trains it as in PromptFL;
-the same where there are no experts. Other clients see a client's context as it is, not only in a mean.
-
-Reconstruction: features are normalised, then averaged over neighbouring coordinates down to the gate's width; the
-mixed text is compared with the image in that width, both normalised; the first values of the gate.
-
-Dimensions: B images, K classes, E experts of others, D joint width, P width of the gate.
+ICLR 2025, arXiv:2410.10114. The gate never leaves the client. The paper's training: five local epochs, rate 0.002 for
+the context and 0.01 for the gate.
 """
 
-from __future__ import annotations
+from fedsilo.learners.moap import MoAPLearner
+from fedsilo.strategies.experts import ExpertsStrategy
+from fedsilo.training.recipes import recipe
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-
-import torch
-from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool1d, cross_entropy, normalize
-
-from fedsilo.contracts import LocalResult, Predictor, State
-from fedsilo.errors import BackboneError
-from fedsilo.fields import key
-from fedsilo.learning.descent import Loss
-from fedsilo.learning.prompting import BATCH, DescentMethod
-from fedsilo.learning.training import Batch, LocalWork, ServerWork
-from fedsilo.prompts.frozen import FrozenModel
-from fedsilo.prompts.layers import attend, attention_names, attention_start
-from fedsilo.seeds import torch_generator
-
-CONTEXT, EXPERTS, OWN, GATE = "context", "experts", "own_context", "gate"
-
-
-@dataclass(frozen=True)
-class PFedMoAP(DescentMethod):
-    """A context and a gate per client, and the contexts of similar clients as experts."""
-
-    uploads = (CONTEXT,)
-    learns = attention_names(GATE)
-    reads_updates = True
-
-    experts: int = key(10, "Most contexts of other clients that a client receives.", within=">= 1")
-    local_weight: float = key(0.5, "Lambda: weight of the client's own text beside the mixed one.", within=">= 0")
-    heads: int = key(8, "Attention heads of the gate; they divide its width.", within=">= 1")
-    gate_width: int = key(128, "Coordinates that features are averaged down to for the gate.", within=">= 1")
-    gate_learning_rate_factor: float = key(
-        5.0, "Learning rate of the gate over training.optimizer.learning_rate, that of the context.", within="> 0"
-    )
-
-    def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
-        lines = super().problems()
-        if self.synchronise == BATCH:
-            lines.append("synchronise: experts are contexts after a round's training, not gradients. Use 'round'.")
-        if self.heads > 0 and self.gate_width % self.heads:
-            lines.append(f"heads: {self.heads} do not divide gate_width {self.gate_width}. Choose a divisor of it.")
-        return lines
-
-    @property
-    def rate_factors(self) -> Mapping[str, float]:
-        """Returns the gate's factor for each of its tensors."""
-        return dict.fromkeys(self.learns, self.gate_learning_rate_factor)
-
-    def initial_shared(self, model: FrozenModel, seed: int) -> State:
-        """Returns the context that first-timers train, the same start as in PromptFL."""
-        return {CONTEXT: self.start(model, seed)}
-
-    def initial_private(self, model: FrozenModel, seed: int, client: int) -> State:
-        """Returns the gate, the same start for every client; a context of its own it has once it has trained."""
-        width = self._width(model.zero_shot)
-        if width % self.heads:
-            raise BackboneError(
-                f"method.heads: {self.heads} heads do not divide the joint width {width}, which is smaller than "
-                "method.gate_width. Choose a divisor of it."
-            )
-        return attention_start(GATE, width, width, torch_generator(seed, "gate"))
-
-    def download(self, shared: State, client: int) -> State:
-        """Returns the shared context and the `experts` (E, ...): others' last contexts, the nearest to its own first.
-
-        There are none for a client that never sent a context, nor for the only one that did.
-        """
-        context, own = shared[CONTEXT], shared.get(_kept(client))
-        others = [tensor for name, tensor in sorted(shared.items()) if name not in (CONTEXT, _kept(client))]
-        if own is None or not others:
-            return {CONTEXT: context, EXPERTS: context.new_zeros(0, *context.shape)}
-        all_others = torch.stack(others)
-        distances = (all_others.double() - own.double()).flatten(1).norm(dim=1)
-        nearest = distances.argsort(stable=True)[: self.experts]
-        return {CONTEXT: context, EXPERTS: all_others[nearest]}
-
-    def parameters(self, work: LocalWork) -> State:
-        """Returns the context to train, the client's own or, the first time, the shared one; and the gate."""
-        return {CONTEXT: _own(work.shared, work.private)} | {name: work.private[name] for name in self.learns}
-
-    def train(self, work: LocalWork) -> LocalResult:
-        """Returns the context after local epochs, which the client also keeps, and the gate, trained if it was used."""
-        result = super().train(work)
-        # Without experts the gate has no gradient; weight decay alone shall not change it either.
-        gate = {} if len(_experts(work.shared)) else {name: work.private[name] for name in self.learns}
-        return replace(result, private={**result.private, **gate, OWN: result.upload[CONTEXT]})
-
-    def server_step(self, work: ServerWork) -> State:
-        """Returns the mean context, and beside it the last one of every client that ever sent one."""
-        kept = {_kept(client): update[CONTEXT] for client, update in work.updates.items()}
-        return {**super().server_step(work), **kept}
-
-    def loss(self, work: LocalWork) -> Loss:
-        """Returns the cross-entropy over all classes; the experts' texts are computed once."""
-        with torch.no_grad():
-            others = self._expert_texts(work.model, work.shared)
-
-        def loss(leaves: Mapping[str, Tensor], batch: Batch) -> Tensor:
-            own = self.text(work.model, leaves[CONTEXT])
-            return cross_entropy(self._scores(work.model, leaves, batch.pooled, (own, others)), batch.labels)
-
-        return loss
-
-    def predictor(self, model: FrozenModel, shared: State, private: State) -> Predictor:
-        """Returns the scores of the mixed and the own text together; of the own text alone without experts."""
-        texts = self.text(model, _own(shared, private)), self._expert_texts(model, shared)
-        return lambda pooled, tokens: self._scores(model, private, pooled, texts)
-
-    def _expert_texts(self, model: FrozenModel, shared: State) -> Tensor:
-        """(E, K, D)."""
-        experts = _experts(shared)
-        return self.texts(model, experts) if len(experts) else model.zero_shot.new_zeros(0, *model.zero_shot.shape)
-
-    def _scores(self, model: FrozenModel, gate: State, pooled: Tensor, texts: tuple[Tensor, Tensor]) -> Tensor:
-        """(B, K); `texts` are the own ones (K, D) and those of the experts (E, K, D)."""
-        own, others = texts
-        plain = model.score(pooled, own)
-        if not len(others):
-            return plain
-        width = self._width(own)
-        images = adaptive_avg_pool1d(normalize(pooled, dim=-1), width)
-        by_class = adaptive_avg_pool1d(torch.cat([own.unsqueeze(0), others]).transpose(0, 1), width)
-        mixed = attend(gate, GATE, images[:, None, None], by_class, self.heads).squeeze(-2)
-        similarity = torch.einsum("bp,bkp->bk", normalize(images, dim=-1), normalize(mixed, dim=-1))
-        return model.scale * similarity + self.local_weight * plain
-
-    def _width(self, features: Tensor) -> int:
-        """P: the key's value, or D where features have fewer coordinates."""
-        return min(self.gate_width, features.shape[-1])
-
-
-def _kept(client: int) -> str:
-    """The name under which the shared state has a client's last context."""
-    return f"last_context/{client:04d}"
-
-
-def _experts(shared: State) -> Tensor:
-    """The experts received; the shared state before round 0 has none."""
-    return shared.get(EXPERTS, shared[CONTEXT].new_zeros(0, *shared[CONTEXT].shape))
-
-
-def _own(shared: State, private: State) -> Tensor:
-    return private.get(OWN, shared[CONTEXT])
+PFedMoAP = recipe(
+    "PFedMoAP",
+    "A context and a gate per client, and the contexts of similar clients as experts.",
+    MoAPLearner,
+    ExpertsStrategy,
+)

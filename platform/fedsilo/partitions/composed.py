@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo.contracts import FeatureShift, LabelledImages, LabelShift, Look, Partition, QuantityShift, Share
+from fedsilo.core import FeatureShift, LabelledImages, LabelShift, Look, Partition, QuantityShift, Share
 from fedsilo.fields import key, slot
 from fedsilo.shifts.feature.none import NoFeatureShift
 from fedsilo.shifts.label.iid import Iid

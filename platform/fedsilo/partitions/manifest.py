@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fedsilo.contracts import LabelledImages, Look, Partition, Share, Unseen
+from fedsilo.core import LabelledImages, Look, Partition, Share, Unseen
 from fedsilo.fields import key
 from fedsilo.imagefiles.sources import is_missing
 from fedsilo.manifest import Manifest

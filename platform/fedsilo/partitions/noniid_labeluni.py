@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo.contracts import LabelledImages, Look, Partition, Share
+from fedsilo.core import LabelledImages, Look, Partition, Share
 from fedsilo.fields import key
 from fedsilo.shifts.feature.none import NoFeatureShift
 from fedsilo.shifts.label.classes import Classes

@@ -15,7 +15,7 @@ import math
 from dataclasses import dataclass
 
 from fedsilo.accounting.expenses import AnyExpense, DiscreteExpense
-from fedsilo.contracts import FINEST_SHARE, NoiseShares, Release, State
+from fedsilo.core import FINEST_SHARE, NoiseShares, Release, State
 from fedsilo.differential_privacy import DifferentialPrivacy, gaussian
 from fedsilo.fields import key
 

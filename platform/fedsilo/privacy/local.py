@@ -12,7 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fedsilo.contracts import Release, State
+from fedsilo.core import Release, State
 from fedsilo.differential_privacy import CLIENT, TAIL, DifferentialPrivacy, gaussian
 
 

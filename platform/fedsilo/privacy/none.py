@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fedsilo.contracts import Mechanism
+from fedsilo.core import Mechanism
 
 
 @dataclass(frozen=True)

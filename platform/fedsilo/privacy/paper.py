@@ -24,7 +24,7 @@ from typing import ClassVar
 from torch import Tensor
 
 from fedsilo.accounting.expenses import AnyExpense, Expense
-from fedsilo.contracts import Budget, Facts, Mechanism, Release, State
+from fedsilo.core import Budget, Facts, Mechanism, Release, State
 from fedsilo.differential_privacy import gaussian
 from fedsilo.fields import key
 

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fedsilo.contracts import Release, State
+from fedsilo.core import Release, State
 from fedsilo.differential_privacy import EXAMPLE, POISSON, SHUFFLED, DifferentialPrivacy, gaussian
 from fedsilo.fields import key
 

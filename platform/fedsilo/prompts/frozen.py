@@ -17,6 +17,7 @@ from torch.nn.functional import normalize
 
 from fedsilo.backbone.text_tower import TextTower, TowerMeta, encode_prompts
 from fedsilo.backbone.tokens import ClassTokens
+from fedsilo.core.batch import Candidates, named
 from fedsilo.prompts.latest import Latest
 from fedsilo.prompts.sequences import encode_apart
 from fedsilo.state import borrow
@@ -31,6 +32,7 @@ class FrozenModel:
         classes: Token embeddings of the class names.
         scale: exp(logit_scale), the inverse temperature.
         zero_shot: (K, D) normalised features of the hand-written prompt of each class.
+        candidates: What scores are over: the classes.
         device: Where training runs.
         phrases: (n, W) token embeddings of texts that the run's methods ask for.
 
@@ -42,6 +44,7 @@ class FrozenModel:
     classes: ClassTokens
     scale: float
     zero_shot: Tensor
+    candidates: Candidates
     device: str = "cpu"
     phrases: Mapping[str, Tensor] = field(default_factory=dict)
     _latest: Latest = field(default_factory=Latest, init=False, repr=False, compare=False)
@@ -77,7 +80,8 @@ class FrozenModel:
             zero_shot: (k, D) normalised features of their hand-written prompts.
         """
         classes = ClassTokens.from_tensors({name: borrow(array).to(self.device) for name, array in tokens.items()})
-        return replace(self, classes=classes, zero_shot=borrow(zero_shot).to(self.device))
+        names = tuple(map(str, range(len(classes))))
+        return replace(self, classes=classes, zero_shot=borrow(zero_shot).to(self.device), candidates=named(names))
 
     def pack(self) -> PackedModel:
         """Returns the model as plain CPU arrays, which Ray shares between processes without a copy."""
@@ -86,7 +90,7 @@ class FrozenModel:
         tensors |= {f"phrases.{k}": v for k, v in self.phrases.items()}
         tensors["zero_shot"] = self.zero_shot
         arrays = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()}
-        return PackedModel(self.tower.meta, arrays, self.scale)
+        return PackedModel(self.tower.meta, arrays, self.scale, self.candidates)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,11 +101,13 @@ class PackedModel:
         meta: Shape of the tower.
         arrays: All tensors by name.
         scale: exp(logit_scale).
+        candidates: What scores are over.
     """
 
     meta: TowerMeta
     arrays: Mapping[str, NDArray[Any]]
     scale: float
+    candidates: Candidates
 
     def unpack(self, device: str = "cpu") -> FrozenModel:
         """Returns the model on a device; on the CPU it uses the arrays' own memory."""
@@ -109,7 +115,7 @@ class PackedModel:
         tower = TextTower.from_tensors(self.meta, _below("tower.", tensors))
         classes = ClassTokens.from_tensors(_below("classes.", tensors))
         phrases = _below("phrases.", tensors)
-        return FrozenModel(tower, classes, self.scale, tensors["zero_shot"], device, phrases)
+        return FrozenModel(tower, classes, self.scale, tensors["zero_shot"], self.candidates, device, phrases)
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -11,13 +11,16 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+MOST = 3
+"""Results that are held: a client's own prompt, those of others, and one more."""
+
 
 class Latest:
-    """One result, with what it was computed from."""
+    """A few results, each with what it was computed from; the oldest one goes when there are more."""
 
     def __init__(self) -> None:
         """Holds nothing."""
-        self._held: tuple[str, Tensor, Tensor] | None = None
+        self._held: list[tuple[str, Tensor, Tensor]] = []
 
     def of(self, how: str, contexts: Tensor, compute: Callable[[], Tensor]) -> Tensor:
         """Returns what `compute` returns, not to be written; computed only if gradients or other features are wanted.
@@ -29,10 +32,11 @@ class Latest:
         """
         if torch.is_grad_enabled():
             return compute()
-        if self._held is not None and self._held[0] == how and _same_bits(self._held[1], contexts):
-            return self._held[2]
+        for same, computed_from, features in self._held:
+            if same == how and _same_bits(computed_from, contexts):
+                return features
         features = compute()
-        self._held = how, contexts.detach().clone(), features
+        self._held = [*self._held[-(MOST - 1) :], (how, contexts.detach().clone(), features)]
         return features
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fedsilo.contracts import Component, Partition
+from fedsilo.core import Component, Partition
 from fedsilo.errors import UnknownComponent
 from fedsilo.registry import find
 from fedsilo.scenario.dumping import described

@@ -9,7 +9,8 @@ import torch
 from PIL import Image
 
 from fedsilo.backbone.loading import load
-from fedsilo.contracts import State
+from fedsilo.core import State
+from fedsilo.core.batch import IMAGE, PATCHES
 from fedsilo.preparation import frozen_model
 from fedsilo.scenario.sections import Scenario
 
@@ -41,11 +42,12 @@ def predict(
     model = frozen_model(loaded, classes, template, scenario.method.phrases)
     inputs = torch.stack([loaded.images.preprocessing.plain(image) for image in images])
     with torch.no_grad():
-        pooled, tokens = loaded.images.encode(inputs, tokens=scenario.method.needs_tokens)
+        pooled, tokens = loaded.images.encode(inputs, tokens=PATCHES in scenario.method.reads)
         device = model.device
         own = [{name: tensor.to(device) for name, tensor in state.items()} for state in (shared, private)]
         predictor = scenario.method.predictor(model, *own)
-        scores = predictor(pooled.to(device), None if tokens is None else tokens.to(device))
+        columns = {IMAGE: pooled} if tokens is None else {IMAGE: pooled, PATCHES: tokens}
+        scores = predictor({name: column.to(device) for name, column in columns.items()})
     table = scores.float().softmax(dim=1).cpu().numpy()
     order = (-table).argsort(axis=1)
     second = order[:, min(1, table.shape[1] - 1)]

@@ -12,7 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from fedsilo.contracts import Budget
+from fedsilo.core import Budget
 from fedsilo.rounds.plan import Outcome
 from fedsilo.shape import NUMBER, Maybe
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from bisect import bisect_left
 
-from fedsilo.contracts import Mechanism
+from fedsilo.core import Mechanism
 from fedsilo.errors import PrivacyBudgetError
 from fedsilo.rounds.ledger import Ledger
 from fedsilo.rounds.schedule import Schedule

@@ -10,7 +10,7 @@ from fedsilo.accounting.curve import Point
 from fedsilo.accounting.expenses import AnyExpense
 from fedsilo.accounting.spending import Spending
 from fedsilo.aggregation.plain import Plain
-from fedsilo.contracts import Aggregation, Budget, Facts, Mechanism
+from fedsilo.core import Aggregation, Budget, Facts, Mechanism
 from fedsilo.differential_privacy import EXAMPLE, DifferentialPrivacy
 from fedsilo.errors import ScenarioError
 from fedsilo.privacy.none import NoMechanism

@@ -22,7 +22,7 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from fedsilo.contracts import Course
+from fedsilo.core import Course
 from fedsilo.rounds.turnouts import Turnout, answer
 from fedsilo.seeds import numpy_generator
 

@@ -14,7 +14,7 @@ from functools import partial
 import torch
 
 from fedsilo.checkpoints import Checkpoint, Checkpoints
-from fedsilo.contracts import (
+from fedsilo.core import (
     Arrays,
     Backend,
     ClientTask,
@@ -23,15 +23,15 @@ from fedsilo.contracts import (
     Gathered,
     Release,
     RoundRecord,
+    ServerWork,
     State,
 )
 from fedsilo.errors import ClientLost, RoundAborted, RunError
-from fedsilo.learning.training import ServerWork
 from fedsilo.records import CLIENTS, ROUNDS, TIMELINE, WIRE, Journals, read_lines
 from fedsilo.rounds.allowance import Allowance
 from fedsilo.rounds.clock import Clock, slowest
 from fedsilo.rounds.ledger import Ledger
-from fedsilo.rounds.measuring import measured, score_line
+from fedsilo.rounds.measuring import measured, record_line, score_line, unmeasured
 from fedsilo.rounds.plan import Outcome, Plan
 from fedsilo.rounds.turnouts import remarks
 from fedsilo.rounds.versions import Versions
@@ -171,6 +171,7 @@ class Federation:
             round,
             turnout.participants,
             loss=math.nan,
+            metrics=unmeasured(self._plan.task),
             late=turnout.late,
             offline=turnout.offline,
             staleness=turnout.staleness(round),
@@ -185,7 +186,7 @@ class Federation:
             record = self._evaluate(record, shared, clock)
         epsilon = self._ledger.epsilon()
         record = replace(record, shared_sha256=sha256(shared), epsilon=epsilon, seconds=clock.seconds)
-        self._journals.add(ROUNDS, record)
+        self._journals.add(ROUNDS, record_line(record))
         for line in clock.lines(round):
             self._journals.add(TIMELINE, line)
         self._journals.commit(sync=True)
@@ -198,13 +199,13 @@ class Federation:
         self, record: RoundRecord, shared: State, before: Checkpoint | None, clock: Clock
     ) -> tuple[State, RoundRecord]:
         losses, dropped, up, down, took = [], set[int](), 0, 0, Counter[int]()
-        exchanges = self._schedule.exchanges(record.participants)
-        for exchange in range(exchanges):
+        record = replace(record, exchanges=self._schedule.exchanges(record.participants))
+        for exchange in range(record.exchanges):
             with clock.stage("train"):
                 attempt = self._attempt(record.round, exchange)
                 gathered = self._gather(record, exchange, attempt, shared)
             with clock.stage("aggregate"):
-                shared = self._server_step(shared, gathered, record.round, exchange, attempt)
+                shared = self._server_step(shared, gathered, record, exchange, attempt)
             missing = sorted(set(record.participants) - set(gathered.clients))
             if missing or gathered.silent:
                 self._bring_back(missing, gathered.silent, before, f"round {record.round}, exchange {exchange}")
@@ -215,7 +216,7 @@ class Federation:
             up, down = up + gathered.upload_bytes, down + gathered.download_bytes
         told = [loss for loss in losses if math.isfinite(loss)]
         loss = sum(told) / len(told) if told else math.nan
-        record = replace(record, loss=loss, upload_bytes=up, download_bytes=down, exchanges=exchanges)
+        record = replace(record, loss=loss, upload_bytes=up, download_bytes=down)
         return shared, replace(record, dropped=tuple(sorted(dropped)), slowest=slowest(took))
 
     def _attempt(self, round: int, exchange: int) -> int:
@@ -228,7 +229,7 @@ class Federation:
         plan, round = self._plan, record.round
         origins = self._schedule.origins(round)
         received = self._downloads({c: shared if n == round else self._versions[n] for c, n in origins.items()})
-        tasks = {client: ClientTask(round, exchange, arrays) for client, arrays in received.items()}
+        tasks = {c: ClientTask(round, exchange, arrays, exchanges=record.exchanges) for c, arrays in received.items()}
         known: State = {name: shared[name] for name in plan.method.uploads}
         if plan.method.uploads_gradients:  # of which nobody knows anything before
             known = {name: torch.zeros_like(tensor) for name, tensor in known.items()}
@@ -261,8 +262,10 @@ class Federation:
             again = sorted({*missing, *silent, *back})
             self._backend.restore(before.folder, {client: before.private[client] for client in again})
 
-    def _server_step(self, shared: State, gathered: Gathered, round: int, exchange: int, attempt: int) -> State:
-        plan, method = self._plan, self._plan.method
+    def _server_step(
+        self, shared: State, gathered: Gathered, record: RoundRecord, exchange: int, attempt: int
+    ) -> State:
+        plan, method, round = self._plan, self._plan.method, record.round
         if not method.uploads:
             return shared
         purpose = anew("central noise", attempt, plan.mechanism.federation)
@@ -270,7 +273,18 @@ class Federation:
         mean = dict(plan.mechanism.protect_mean(gathered.mean, Release(shared, len(gathered.clients), noise)))
         mean = self._versions.stepped(shared, mean)
         clear = {c: to_tensors(arrays) for c, arrays in gathered.updates.items()} if method.reads_updates else {}
-        return method.server_step(ServerWork(shared, mean, clear, plan.sizes, plan.training, round, exchange))
+        work = ServerWork(
+            shared=shared,
+            mean=mean,
+            updates=clear,
+            sizes=plan.sizes,
+            training=plan.training,
+            round=round,
+            exchange=exchange,
+            exchanges=record.exchanges,
+            participants=len(gathered.clients),
+        )
+        return method.server_step(work)
 
     def _downloads(self, shared: Mapping[int, State]) -> dict[int, Arrays]:
         return to_arrays_of({client: self._plan.method.download(state, client) for client, state in shared.items()})
@@ -284,8 +298,8 @@ class Federation:
         clock.work("evaluate", {s.client: s.began for s in scores}, {s.client: s.seconds for s in scores})
         record_scores(self._journals, tasks, scores)
         for score in scores:
-            self._journals.add(CLIENTS, {"round": record.round, **score_line(score)})
-        return measured(record, scores, self._plan.unseen)
+            self._journals.add(CLIENTS, {"round": record.round, **score_line(score, self._plan.task)})
+        return measured(record, scores, self._plan.task, self._plan.unseen)
 
     def _due(self, round: int) -> bool:
         return (round + 1) % self._plan.evaluate_every == 0 or round == self._allowance.end - 1

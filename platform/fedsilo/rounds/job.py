@@ -8,7 +8,7 @@ from functools import partial
 from pathlib import Path
 
 from fedsilo.checkpoints import Checkpoints
-from fedsilo.contracts import Backend, RoundRecord
+from fedsilo.core import Backend, RoundRecord
 from fedsilo.records import Journals, lock
 from fedsilo.rounds.federation import Federation
 from fedsilo.rounds.plan import Outcome, Plan

@@ -21,7 +21,7 @@ from fedsilo.accounting.accountants import epsilon, quick_epsilon
 from fedsilo.accounting.expenses import AnyExpense
 from fedsilo.accounting.second_opinion import disagreement, opacus_epsilon
 from fedsilo.accounting.spending import Spending
-from fedsilo.contracts import Mechanism, Turn
+from fedsilo.core import Mechanism, Turn
 from fedsilo.errors import RunError
 from fedsilo.records import write_json
 

@@ -1,65 +1,113 @@
-"""What an evaluation comes to: one line per client, and the record of its round."""
+"""What an evaluation comes to: one line per client, and the metrics of its round.
+
+Metrics are named after the task's (`core.task.Metric.name`, here NAME), each over clients that have such images:
+
+    local_NAME      mean over the clients that train, each on its own test share
+    local_spread    standard deviation over clients of the headline metric
+    worst_NAME      the worst of these clients
+    NAME            over all test images, each judged by its own client's model
+    neighbour_NAME  mean over clients on all other clients' test images
+    global_NAME     mean over clients on all clients' test images
+    unseen_NAME     mean over the clients that never train, each on its own test share
+    new_NAME        mean over clients on classes that are not trained on, among these
+    harmonic_NAME   harmonic mean of local and new
+"""
 
 from __future__ import annotations
 
 import statistics
-from collections.abc import Collection, Sequence
-from dataclasses import replace
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import asdict, replace
+from typing import Any
 
-from fedsilo.contracts import ClientScore, RoundRecord
+from fedsilo.core import ClientScore, Metric, RoundRecord, Tally, Task
+from fedsilo.core.task import EXAMPLES, total
 from fedsilo.errors import ClientError
 
+SPREAD = "local_spread"
+VIEWS = ("local_", "worst_", "", "neighbour_", "global_", "unseen_", "new_", "harmonic_")
+"""Whose images a metric is measured on, as what its name begins with."""
 
-def score_line(score: ClientScore) -> dict[str, object]:
-    """Returns a client's line of clients.jsonl."""
-    line: dict[str, object] = {
-        "client": score.client,
-        "correct": score.correct,
-        "examples": score.examples,
-        "accuracy": score.correct / score.examples if score.examples else None,
-        "loss": score.loss if score.examples else None,
-    }
-    if score.elsewhere_examples:
-        line["neighbour_accuracy"] = score.elsewhere_correct / score.elsewhere_examples
-    if score.new_examples:
-        line["new_accuracy"] = score.new_correct / score.new_examples
+
+def score_line(score: ClientScore, task: Task) -> dict[str, object]:
+    """Returns a client's line of clients.jsonl: whole numbers that were counted, and what they come to."""
+    line: dict[str, object] = {"client": score.client}
+    line |= {name: value for name, value in score.own.items() if isinstance(value, int)}
+    names = task.measures(score.own) if score.examples else dict.fromkeys(_recorded(task, score.own))
+    line |= names
+    for view, tally in (("neighbour_", score.elsewhere), ("new_", score.new)):
+        if tally is not None and tally[EXAMPLES]:
+            found = task.measures(tally)
+            line |= {view + metric.name: found[metric.name] for metric in task.metrics}
     return line
 
 
-def measured(record: RoundRecord, scores: Sequence[ClientScore], unseen: Collection[int] = frozenset()) -> RoundRecord:
-    """Returns the record with its accuracies over clients that have test images.
+def record_line(record: RoundRecord) -> dict[str, Any]:
+    """Returns a round's line of rounds.jsonl, its metrics beside the other numbers."""
+    line = asdict(record)
+    metrics = line.pop("metrics")
+    return {**line, **metrics}
+
+
+def unmeasured(task: Task) -> dict[str, float | None]:
+    """Returns the metrics of a round in which no client was evaluated: each is None."""
+    return {SPREAD: None, **{view + metric.name: None for metric in task.metrics for view in VIEWS}}
+
+
+def measured(
+    record: RoundRecord, scores: Sequence[ClientScore], task: Task, unseen: Collection[int] = frozenset()
+) -> RoundRecord:
+    """Returns the record with its metrics.
 
     Args:
         record: The round so far.
         scores: All clients' scores.
-        unseen: Clients that never train: they have an accuracy of their own, and count in no other.
+        task: What is measured.
+        unseen: Clients that never train: they have metrics of their own, and count in no other.
 
     Raises:
         ClientError: No client that trains has a test image.
     """
-    arrived = [s.correct / s.examples for s in scores if s.examples and s.client in unseen]
+    arrived = [s for s in scores if s.examples and s.client in unseen]
     scores = [score for score in scores if score.client not in unseen]
-    local = [s.correct / s.examples for s in scores if s.examples]
-    elsewhere = [s.elsewhere_correct / s.elsewhere_examples for s in scores if s.elsewhere_examples]
-    everywhere = [
-        (s.correct + s.elsewhere_correct) / (s.examples + s.elsewhere_examples) for s in scores if s.elsewhere_examples
-    ]
-    new = _mean([s.new_correct / s.new_examples for s in scores if s.new_examples])
-    own = _mean(local)
-    if own is None:
+    own = [score for score in scores if score.examples]
+    if not own:
         raise ClientError("no client has a test image, nothing can be measured. Check the partition.")
-    return replace(
-        record,
-        local_accuracy=own,
-        local_spread=statistics.pstdev(local),
-        worst_accuracy=min(local),
-        accuracy=sum(s.correct for s in scores) / sum(s.examples for s in scores),
-        neighbour_accuracy=_mean(elsewhere),
-        global_accuracy=_mean(everywhere),
-        unseen_accuracy=_mean(arrived),
-        new_accuracy=new,
-        harmonic_accuracy=None if new is None else 2 * own * new / (own + new) if own + new else 0.0,
-    )
+    elsewhere = [score for score in scores if score.elsewhere is not None and score.elsewhere[EXAMPLES]]
+    new = [score for score in scores if score.new is not None and score.new[EXAMPLES]]
+    parts: dict[str, list[Mapping[str, float]]] = {
+        "local_": [task.measures(score.own) for score in own],
+        "": [task.measures(total([score.own for score in own]))],
+        "neighbour_": [task.measures(_there(score.elsewhere)) for score in elsewhere],
+        "global_": [task.measures(total([score.own, _there(score.elsewhere)])) for score in elsewhere],
+        "unseen_": [task.measures(score.own) for score in arrived],
+        "new_": [task.measures(_there(score.new)) for score in new],
+    }
+    found = unmeasured(task)
+    for metric in task.metrics:
+        values = {view: [part[metric.name] for part in measures] for view, measures in parts.items()}
+        found |= {view + metric.name: _mean(each) for view, each in values.items()}
+        found |= _extremes(metric, values["local_"], found["new_" + metric.name])
+    found[SPREAD] = statistics.pstdev([part[task.headline.name] for part in parts["local_"]])
+    return replace(record, metrics=found)
+
+
+def _extremes(metric: Metric, local: Sequence[float], new: float | None) -> dict[str, float | None]:
+    """The worst client, and the harmonic mean of local and new."""
+    mean = sum(local) / len(local)
+    harmonic = None if new is None else 2 * mean * new / (mean + new) if mean + new else 0.0
+    worst = min(local) if metric.higher else max(local)
+    return {"worst_" + metric.name: worst, "harmonic_" + metric.name: harmonic}
+
+
+def _recorded(task: Task, tally: Tally) -> list[str]:
+    """The names of what a tally comes to, for one without images."""
+    return list(task.measures({**tally, EXAMPLES: 1}))
+
+
+def _there(tally: Tally | None) -> Tally:
+    assert tally is not None
+    return tally
 
 
 def _mean(values: Sequence[float]) -> float | None:

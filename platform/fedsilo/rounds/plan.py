@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fedsilo.contracts import (
+from fedsilo.core import (
     Aggregation,
     Arrays,
     Mechanism,
     Method,
+    Task,
     Trace,
 )
-from fedsilo.learning.training import Training
+from fedsilo.core.settings import Training
 from fedsilo.pace import Pace
 from fedsilo.rounds.schedule import Schedule, traffic_of
 from fedsilo.traces.none import NoTrace
@@ -24,6 +25,7 @@ class Plan:
 
     Attributes:
         method: The method.
+        task: What is predicted.
         training: The scenario's section.
         evaluate_every: Rounds between evaluations; the last round is always evaluated.
         neighbour_rounds: Evaluated rounds at the end that measure all other clients' test images as well.
@@ -39,6 +41,7 @@ class Plan:
     """
 
     method: Method
+    task: Task
     training: Training
     evaluate_every: int
     mechanism: Mechanism

@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from fedsilo.contracts import Arrays, Call, Method, Trace, Turn
+from fedsilo.core import Arrays, Call, Method, Trace, Turn
+from fedsilo.core.settings import FLOATING_ERROR, Training
 from fedsilo.errors import ScenarioError
-from fedsilo.learning.training import FLOATING_ERROR, Training
 from fedsilo.pace import Pace, impossible
 from fedsilo.rounds.buffering import Workshop
 from fedsilo.rounds.turnouts import Turnout, synchronous

@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from fedsilo.contracts import Call, Course
+from fedsilo.core import Call, Course
 
 if TYPE_CHECKING:
     from fedsilo.rounds.schedule import Schedule

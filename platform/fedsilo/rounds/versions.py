@@ -21,7 +21,7 @@ from functools import partial
 import numpy as np
 from torch import Tensor
 
-from fedsilo.contracts import Arrays, ClientUpdate, Method, State
+from fedsilo.core import Arrays, ClientUpdate, Method, State
 from fedsilo.pace import Pace
 from fedsilo.state import to_arrays
 

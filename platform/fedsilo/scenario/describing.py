@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from fedsilo import registry
+from fedsilo.core.settings import Optimizer, Schedule
 from fedsilo.errors import UnknownComponent
-from fedsilo.learning.optimizer import Optimizer
 from fedsilo.scenario.dumping import written
 from fedsilo.scenario.layers import component
 from fedsilo.scenario.problems import KeyPath, dotted, nearest
@@ -32,7 +32,7 @@ from fedsilo.scenario.schema import (
 )
 from fedsilo.scenario.sections import Heading
 
-INNER = {"optimizer": ("training.optimizer.", Optimizer)}
+INNER = {"optimizer": ("training.optimizer.", Optimizer), "schedule": ("training.schedule.", Schedule)}
 """Parts of a section that can be asked for by themselves."""
 
 _ALSO = {"dataset": "data", "mechanism": "privacy"}

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from fedsilo.contracts import Component
+from fedsilo.core import Component
 from fedsilo.registry import find, name_of
 from fedsilo.scenario.documents import PLAIN_WORDS
 from fedsilo.scenario.schema import CONTRACTS, HEADING, SECTIONS, keys, selector, slots

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from types import ModuleType
 from typing import Any
 
-from fedsilo.contracts import Component
+from fedsilo.core import Component
 from fedsilo.scenario.sections import Scenario
 
 _OURS = {"fedsilo", "fedsilo_actors", "__main__", "builtins"}

@@ -14,6 +14,7 @@ from typing import Any
 
 from fedsilo import registry
 from fedsilo.errors import UnknownComponent
+from fedsilo.scenario.combining import METHOD, combined
 from fedsilo.scenario.problems import KeyPath, Place, Problems, dotted, nearest, shown
 from fedsilo.scenario.schema import (
     CONTRACTS,
@@ -131,7 +132,11 @@ class Stack:
 
     def add(self, layer: Layer) -> None:
         """Lays one more layer on top."""
-        given = Layer(unfolded(layer.values), layer.places)
+        given = Layer(unfolded(layer.values), dict(layer.places))
+        if isinstance(given.values.get(METHOD), dict):
+            given.values[METHOD] = combined(
+                given.values[METHOD], _values_at(self.merged.values, (METHOD,)) or {}, self.names
+            )
         for path in NAMED:
             inside = _values_at(given.values, path[:-1])
             if inside is None or path[-1] not in inside:

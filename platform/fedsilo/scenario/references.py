@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import fields
 
-from fedsilo.contracts import Aggregation, Mechanism, Method
+from fedsilo.core import Aggregation, Mechanism, Method
 from fedsilo.registry import find, name_of
 
 

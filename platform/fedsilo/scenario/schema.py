@@ -13,20 +13,23 @@ from weakref import WeakKeyDictionary
 from omegaconf import DictConfig, OmegaConf
 
 from fedsilo.backbone.section import Backbone
-from fedsilo.contracts import (
+from fedsilo.core import (
     Aggregation,
     Component,
     ConceptShift,
     Dataset,
     FeatureShift,
     LabelShift,
+    Learner,
     Mechanism,
     Method,
     Partition,
     QuantityShift,
+    Strategy,
+    Task,
     Trace,
 )
-from fedsilo.learning.training import Training
+from fedsilo.core.settings import Training
 from fedsilo.pace import Pace
 from fedsilo.scenario.ranges import Range, parse_range
 from fedsilo.scenario.sections import Actors, Evaluation, Scenario, Tracking
@@ -34,6 +37,7 @@ from fedsilo.scenario.sections import Actors, Evaluation, Scenario, Tracking
 CONTRACTS: dict[str, type[Component]] = {
     "data": Dataset,
     "partition": Partition,
+    "task": Task,
     "method": Method,
     "trace": Trace,
     "privacy": Mechanism,
@@ -46,6 +50,8 @@ SLOTS: dict[tuple[str | int, ...], type[Component]] = {
     ("partition", "feature"): FeatureShift,
     ("partition", "quantity"): QuantityShift,
     ("partition", "concept"): ConceptShift,
+    ("method", "learner"): Learner,
+    ("method", "strategy"): Strategy,
 }
 """Keys that name a component inside a section's component, if that one has the key."""
 
@@ -55,6 +61,7 @@ NAMED: dict[tuple[str | int, ...], type[Component]] = {(section,): kind for sect
 USUAL: dict[str, str] = {
     "data": "emblems",
     "partition": "composed",
+    "task": "classification",
     "method": "promptfl",
     "trace": "none",
     "privacy": "none",

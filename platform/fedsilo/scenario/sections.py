@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from fedsilo.backbone.section import Backbone
-from fedsilo.contracts import Aggregation, Dataset, Mechanism, Method, Partition, Trace
+from fedsilo.core import Aggregation, Dataset, Mechanism, Method, Partition, Task, Trace
+from fedsilo.core.settings import Training
 from fedsilo.fields import key
-from fedsilo.learning.training import Training
 from fedsilo.loggers.mlflow import MLflow
 from fedsilo.loggers.tensorboard import TensorBoard
 from fedsilo.loggers.wandb import WeightsAndBiases
@@ -260,6 +260,7 @@ class Scenario:
     data: Dataset
     backbone: Backbone
     partition: Partition
+    task: Task
     method: Method
     training: Training
     pace: Pace

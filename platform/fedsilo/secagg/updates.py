@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedsilo.accounting.discrete_gaussian import DiscreteGaussian
-from fedsilo.contracts.messages import Arrays
+from fedsilo.core.types import Arrays
 from fedsilo.errors import ClientError
 from fedsilo.secagg.ring import RingCodec
 

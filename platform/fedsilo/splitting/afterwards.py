@@ -11,7 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from fedsilo.contracts import ConceptShift, Corruption, LabelledImages, Partition, Share
+from fedsilo.core import ConceptShift, Corruption, LabelledImages, Partition, Share
 from fedsilo.corruption.alteration import Alteration
 from fedsilo.errors import DataError
 from fedsilo.seeds import derive, numpy_generator

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from fedsilo.contracts import Demand, Floats, Indices, LabelledImages, Share
+from fedsilo.core import Demand, Floats, Indices, LabelledImages, Share
 from fedsilo.errors import DataError
 from fedsilo.splitting.apportionment import apportion, at_least, raised
 

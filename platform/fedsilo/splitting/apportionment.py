@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from fedsilo.contracts import Floats, Indices
+from fedsilo.core import Floats, Indices
 
 SWEEPS = 200
 """Scalings of rows and columns; what is still off then is moved in whole examples."""

@@ -20,7 +20,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from fedsilo.contracts import (
+from fedsilo.core import (
     Demand,
     FeatureShift,
     Floats,

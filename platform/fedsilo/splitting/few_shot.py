@@ -16,7 +16,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from fedsilo.contracts import Indices, LabelledImages, Partition, Share
+from fedsilo.core import Indices, LabelledImages, Partition, Share
 from fedsilo.seeds import numpy_generator, published_generator
 from fedsilo.splitting import allotment
 

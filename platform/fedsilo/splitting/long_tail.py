@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from fedsilo.contracts import Indices, LabelledImages
+from fedsilo.core import Indices, LabelledImages
 
 
 def long_tailed(images: LabelledImages, ratio: float, generator: np.random.Generator) -> Indices:

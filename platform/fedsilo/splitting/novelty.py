@@ -12,7 +12,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from fedsilo.contracts import Examples, LabelledImages, Newcomers
+from fedsilo.core import Examples, LabelledImages, Newcomers
 from fedsilo.errors import DataError
 
 

@@ -23,7 +23,7 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from fedsilo.contracts import Call
+from fedsilo.core import Call
 from fedsilo.errors import ScenarioError
 from fedsilo.fields import key
 from fedsilo.tracing import TimedCourse, TimedTrace

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fedsilo.contracts import Course, Trace
+from fedsilo.core import Course, Trace
 
 
 @dataclass(frozen=True)

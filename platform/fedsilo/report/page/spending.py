@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Sequence
 
-from fedsilo.contracts import Component
+from fedsilo.core import Component
 from fedsilo.registry import name_of
 from fedsilo.report.page.markup import Markup, element, figure, folded, joined, section, table
 from fedsilo.report.page.material import Material, Part, Record

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo.contracts import ConceptShift, Indices
+from fedsilo.core import ConceptShift, Indices
 from fedsilo.fields import key
 
 

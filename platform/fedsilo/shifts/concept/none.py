@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo.contracts import ConceptShift, Indices
+from fedsilo.core import ConceptShift, Indices
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo.contracts import ConceptShift, Indices
+from fedsilo.core import ConceptShift, Indices
 from fedsilo.errors import DataError
 from fedsilo.fields import key
 

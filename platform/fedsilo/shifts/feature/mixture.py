@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo.contracts import FeatureShift, Floats, Grouping, LabelledImages, Look
+from fedsilo.core import FeatureShift, Floats, Grouping, LabelledImages, Look
 from fedsilo.errors import DataError
 from fedsilo.fields import key
 from fedsilo.splitting import allotment

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo.contracts import FeatureShift, Grouping, LabelledImages, Look
+from fedsilo.core import FeatureShift, Grouping, LabelledImages, Look
 
 USUAL = 10
 

@@ -15,7 +15,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from fedsilo.contracts import Demand, Indices, LabelledImages, LabelShift, Share
+from fedsilo.core import Demand, Indices, LabelledImages, LabelShift, Share
 from fedsilo.errors import DataError
 from fedsilo.fields import key
 from fedsilo.seeds import published_generator

@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fedsilo.contracts import Demand, Indices, LabelledImages, LabelShift, Share
+from fedsilo.core import Demand, Indices, LabelledImages, LabelShift, Share
 from fedsilo.errors import DataError
 from fedsilo.fields import key
 from fedsilo.seeds import published_generator

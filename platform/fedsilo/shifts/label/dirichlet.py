@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo.contracts import Demand, Floats, Indices, LabelledImages, LabelShift, Share
+from fedsilo.core import Demand, Floats, Indices, LabelledImages, LabelShift, Share
 from fedsilo.fields import key
 from fedsilo.splitting import allotment
 from fedsilo.splitting.apportionment import apportion, fitted, log_dirichlet, raised

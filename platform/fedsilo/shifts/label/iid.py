@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo.contracts import Demand, LabelledImages, LabelShift, Share
+from fedsilo.core import Demand, LabelledImages, LabelShift, Share
 from fedsilo.splitting import allotment
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo.contracts import Demand, Indices, LabelledImages, LabelShift, Share
+from fedsilo.core import Demand, Indices, LabelledImages, LabelShift, Share
 from fedsilo.fields import key
 from fedsilo.splitting import allotment
 from fedsilo.splitting.apportionment import raised

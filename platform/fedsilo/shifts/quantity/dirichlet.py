@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo.contracts import Floats, QuantityShift
+from fedsilo.core import Floats, QuantityShift
 from fedsilo.fields import key
 from fedsilo.splitting import allotment
 from fedsilo.splitting.apportionment import FAINTEST, log_dirichlet

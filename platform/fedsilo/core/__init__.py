@@ -1,0 +1,98 @@
+"""What the parts of fedsilo promise each other.
+
+A component (data set, partition, task, learner, strategy, method, trace, mechanism, aggregation) is a frozen dataclass
+in a file of its own; its fields are its scenario keys, their `help` metadata is what `fedsilo describe` prints. The
+registry finds it by the file's name, so adding one touches no other file.
+
+Imports inside this package point in one direction: types, data, batch, task, frozen, settings, privacy, work, learner,
+strategy, method, messages, backend, aggregation.
+"""
+
+from fedsilo.core.aggregation import Aggregation, Exchange, Gathered
+from fedsilo.core.availability import Call, Course, Trace
+from fedsilo.core.backend import Backend, Devices, Progress
+from fedsilo.core.batch import Batch, Candidates, Columns
+from fedsilo.core.data import Component, Dataset, Examples, FeatureSource, LabelledImages, Newcomers
+from fedsilo.core.frozen import Frozen
+from fedsilo.core.learner import Learner
+from fedsilo.core.messages import ClientScore, ClientTask, ClientUpdate, EvaluationTask, RoundRecord
+from fedsilo.core.method import Method, Predictor
+from fedsilo.core.partition import (
+    ConceptShift,
+    Corruption,
+    Demand,
+    FeatureShift,
+    Floats,
+    Grouping,
+    LabelShift,
+    Look,
+    Partition,
+    QuantityShift,
+    Share,
+    Unseen,
+)
+from fedsilo.core.privacy import FINEST_SHARE, Budget, ExampleClipping, Facts, Mechanism, NoiseShares, Release, Turn
+from fedsilo.core.strategy import LocalResult, Strategy
+from fedsilo.core.task import Metric, Tally, Task
+from fedsilo.core.types import Arrays, Indices, State
+from fedsilo.core.work import LocalWork, ServerWork
+
+__all__ = [
+    "FINEST_SHARE",
+    "Aggregation",
+    "Arrays",
+    "Backend",
+    "Batch",
+    "Budget",
+    "Call",
+    "Candidates",
+    "ClientScore",
+    "ClientTask",
+    "ClientUpdate",
+    "Columns",
+    "Component",
+    "ConceptShift",
+    "Corruption",
+    "Course",
+    "Dataset",
+    "Demand",
+    "Devices",
+    "EvaluationTask",
+    "ExampleClipping",
+    "Examples",
+    "Exchange",
+    "Facts",
+    "FeatureShift",
+    "FeatureSource",
+    "Floats",
+    "Frozen",
+    "Gathered",
+    "Grouping",
+    "Indices",
+    "LabelShift",
+    "LabelledImages",
+    "Learner",
+    "LocalResult",
+    "LocalWork",
+    "Look",
+    "Mechanism",
+    "Method",
+    "Metric",
+    "Newcomers",
+    "NoiseShares",
+    "Partition",
+    "Predictor",
+    "Progress",
+    "QuantityShift",
+    "Release",
+    "RoundRecord",
+    "ServerWork",
+    "Share",
+    "State",
+    "Strategy",
+    "Tally",
+    "Task",
+    "Trace",
+    "Turn",
+    "Unseen",
+]

@@ -1,0 +1,78 @@
+"""The frozen model as learners see it: a protocol, so that contracts do not depend on the models behind it.
+
+Dimensions: K candidates, L context tokens, W text width, D joint width, N prompts, b images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+from torch import Tensor
+
+from fedsilo.core.batch import Candidates
+
+
+class Frozen(Protocol):
+    """What every client shares and nothing changes."""
+
+    @property
+    def candidates(self) -> Candidates:
+        """Returns what scores are over."""
+        ...
+
+    @property
+    def device(self) -> str:
+        """Returns where training runs."""
+        ...
+
+    @property
+    def scale(self) -> float:
+        """Returns exp(logit_scale), the inverse temperature."""
+        ...
+
+    @property
+    def zero_shot(self) -> Tensor:
+        """Returns (K, D) normalised features of the hand-written prompt of each candidate."""
+        ...
+
+    @property
+    def width(self) -> int:
+        """Returns W, the length of one context vector."""
+        ...
+
+    @property
+    def phrases(self) -> Mapping[str, Tensor]:
+        """Returns (n, W) token embeddings of texts that the run's learners ask for."""
+        ...
+
+    @property
+    def tower(self) -> Any:
+        """Returns the text tower, `fedsilo.backbone.text_tower.TextTower`."""
+        ...
+
+    @property
+    def classes(self) -> Any:
+        """Returns the candidates' tokens, `fedsilo.backbone.tokens.ClassTokens`."""
+        ...
+
+    @property
+    def image_tail(self) -> Any:
+        """Returns the blocks of the image tower that the clients run, None where no learner asks for them."""
+        ...
+
+    def text_features(self, context: Tensor) -> Tensor:
+        """Returns normalised text features (K, D) for a context (L, W), or (N, K, D) for (N, L, W)."""
+        ...
+
+    def features_apart(self, contexts: Tensor, position: str) -> Tensor:
+        """Returns normalised text features (N, K, D) for contexts (N, K, L, W) of single candidates."""
+        ...
+
+    def name_features(self) -> Tensor:
+        """Returns normalised features (K, D) of the bare names of the candidates, not to be written."""
+        ...
+
+    def score(self, pooled: Tensor, text: Tensor) -> Tensor:
+        """Returns (b, K) scaled cosines of images (b, D) and normalised text features (K, D)."""
+        ...

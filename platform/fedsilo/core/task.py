@@ -1,0 +1,99 @@
+"""Tasks: what is predicted, what the loss is, and what is measured. One file each in `tasks/`."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import reduce
+from typing import Any, ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fedsilo.core.batch import Candidates, Columns
+from fedsilo.core.data import Component, LabelledImages
+
+EXAMPLES = "examples"
+
+Tally = Mapping[str, int | float | NDArray[Any]]
+"""What was counted over some images, by name. Numbers of two tallies add up, arrays (n, ...) follow each other. Every
+tally has "examples", the number of images. Whole numbers are recorded for each client."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One thing that a task measures.
+
+    Attributes:
+        name: Its name in records and tables: a word without spaces.
+        meaning: What it is, one line.
+        ratio: Whether it is in [0, 1] and shown as per cent; shown as a number otherwise.
+        higher: Whether more is better.
+    """
+
+    name: str
+    meaning: str
+    ratio: bool = True
+    higher: bool = True
+
+
+class Task(Component, ABC):
+    """What is predicted and how it is judged.
+
+    Attributes:
+        metrics: What is measured; the first one is the headline of every table and chart.
+    """
+
+    kind = "task"
+    metrics: ClassVar[tuple[Metric, ...]]
+
+    @property
+    def headline(self) -> Metric:
+        """Returns the metric that tables and charts show first."""
+        return self.metrics[0]
+
+    @abstractmethod
+    def candidates(self, images: LabelledImages) -> Candidates:
+        """Returns what scores are over, for a data set."""
+
+    @abstractmethod
+    def targets(self, labels: Tensor, among: Candidates) -> Columns:
+        """Returns the columns that losses and tallies read, (b,) int64 each, from labels (b,) int64 of the data set."""
+
+    @abstractmethod
+    def losses(self, scores: Tensor, targets: Columns, among: Candidates) -> Tensor:
+        """Returns the loss (b,) of each example under scores (b, K)."""
+
+    def loss(self, scores: Tensor, targets: Columns, among: Candidates) -> Tensor:
+        """Returns the mean loss, shape (), that training steps along."""
+        return self.losses(scores, targets, among).mean()
+
+    @abstractmethod
+    def tally(self, scores: Tensor, targets: Columns, among: Candidates) -> Tally:
+        """Returns what is counted of scores (b, K); all on the CPU. b may be 0."""
+
+    @abstractmethod
+    def measures(self, tally: Tally) -> Mapping[str, float]:
+        """Returns the metrics by name, and other numbers worth recording, of a tally of at least one image."""
+
+    @abstractmethod
+    def floor(self, among: Candidates) -> Mapping[str, float]:
+        """Returns the metrics of guessing by chance, by name."""
+
+
+def total(tallies: Sequence[Tally]) -> Tally:
+    """Returns the tally of several parts together.
+
+    Args:
+        tallies: At least one, all of the same task; the order decides in which order numbers are added.
+    """
+    return reduce(_joined, tallies)
+
+
+def _joined(one: Tally, other: Tally) -> Tally:
+    return {
+        name: np.concatenate([value, other[name]]) if isinstance(value, np.ndarray) else value + other[name]
+        for name, value in one.items()
+    }

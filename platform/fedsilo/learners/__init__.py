@@ -1,0 +1,1 @@
+"""What is learned: one file each, found by its name."""

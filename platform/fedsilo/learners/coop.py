@@ -1,0 +1,33 @@
+"""CoOp: one learned context in front of all class names.
+
+Source: Zhou et al., "Learning to Prompt for Vision-Language Models", IJCV 2022, arXiv:2109.01134.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from fedsilo.core.frozen import Frozen
+from fedsilo.core.types import State
+from fedsilo.prompts.context_learner import ContextLearner
+
+CONTEXT = "context"
+
+
+@dataclass(frozen=True)
+class CoOpLearner(ContextLearner):
+    """One context for all classes, or one for each."""
+
+    def names(self) -> tuple[str, ...]:
+        """Returns the context."""
+        return (CONTEXT,)
+
+    def init(self, frozen: Frozen, seed: int, client: int) -> State:
+        """Returns the context, N(0, 0.02^2) or words."""
+        return {CONTEXT: self.start(frozen, seed)}
+
+    def contexts(self, params: State) -> Tensor:
+        """Returns the context, (1, L, W)."""
+        return params[CONTEXT].unsqueeze(0)

@@ -1,0 +1,102 @@
+"""FedOTP's learner: shared and private contexts, brought to the patches of an image by optimal transport.
+
+Source: Li, Huang, Wang, Shi, "Global and Local Prompts Cooperation via Optimal Transport for Federated Learning",
+CVPR 2024, arXiv:2403.00041. `prompts` and `shared_prompts` are the released code's `num_prompt` and `avg_prompt`: of N
+prompts the first ones are shared, and each takes 1 / N of the moved mass.
+
+Where the released code and this differ: each transport problem converges by itself (there, one test stops all
+problems of a batch, so an image's plan depends on its batch mates), and transport is computed in fp32 whatever the
+features are in.
+
+Dimensions: b images, M patches, N prompts (shared ones first; 2 by default), K classes, D joint width.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from fedsilo.core.batch import IMAGE, PATCHES, Columns
+from fedsilo.core.frozen import Frozen
+from fedsilo.core.types import State
+from fedsilo.fields import key
+from fedsilo.prompts.context_learner import ContextLearner
+from fedsilo.prompts.transport import SOLVERS, VARIANTS, Transport
+
+SHARED, PRIVATE = "context", "private_context"
+
+
+@dataclass(frozen=True)
+class FedOTPLearner(ContextLearner):
+    """Shared and private contexts, scored by the transport of patches to all of them."""
+
+    personal = (PRIVATE,)
+
+    prompts: int = key(2, "Prompts of a client, N: the shared ones, then its private ones.", within=">= 2")
+    shared_prompts: int = key(
+        1, "Prompts that are sent and averaged; the others stay with their client.", within=">= 1"
+    )
+    gamma: float = key(0.8, "Mass of the patches that is transported; 1 transports all.", within="in (0, 1]")
+    epsilon: float = key(0.1, "Weight of the entropy; the paper has 0.1 (CIFAR-100) and 0.01 (few-shot).", within="> 0")
+    variant: str = key(
+        "unbalanced", "'unbalanced' caps each patch's mass and moves gamma of it; 'sinkhorn' moves all.", *VARIANTS
+    )
+    iterations: int = key(100, "Most iterations of the scaling.", within=">= 1")
+    tolerance: float = key(
+        0.001, "Relative change of a problem's scaling at which it has converged; 0 never stops early.", within=">= 0"
+    )
+    solver: str = key("fedsilo", "Who solves 'sinkhorn': fedsilo's own scaling, or POT's batched solver.", *SOLVERS)
+
+    @property
+    def reads(self) -> frozenset[str]:
+        """Returns the pooled feature and the patch tokens."""
+        return frozenset({IMAGE, PATCHES})
+
+    def problems(self) -> list[str]:
+        """Returns what is impossible in the fields."""
+        lines = super().problems() + self._transport().problems()
+        if self.shared_prompts >= self.prompts >= 2:
+            lines.append(
+                f"shared_prompts: {self.shared_prompts} of {self.prompts} prompts leave no private one. "
+                f"Use 1 to {self.prompts - 1}, or raise method.prompts."
+            )
+        return lines
+
+    def names(self) -> tuple[str, ...]:
+        """Returns the shared and the private contexts."""
+        return (SHARED, PRIVATE)
+
+    def init(self, frozen: Frozen, seed: int, client: int) -> State:
+        """Returns the contexts, N(0, 0.02^2), the same start for every client."""
+        return {
+            SHARED: self._starts(frozen, seed, "context", self.shared_prompts),
+            PRIVATE: self._starts(frozen, seed, "private context", self.prompts - self.shared_prompts),
+        }
+
+    def contexts(self, params: State) -> Tensor:
+        """Returns the shared and the private contexts, (N, L, W)."""
+        one = 3 if self.class_specific else 2
+        parts = params[SHARED], params[PRIVATE]
+        return torch.cat([part if part.dim() > one else part.unsqueeze(0) for part in parts])
+
+    def scores_of_texts(self, frozen: Frozen, texts: Tensor, inputs: Columns) -> Tensor:
+        """Returns (b, K): sum of plan times similarity over patches and prompts, (1 - d) / tau up to a shift."""
+        prompts, classes, _ = texts.shape
+        patches = normalize(inputs[PATCHES], dim=-1)
+        # One product for all prompts and classes, patches last: the transport then runs along contiguous memory.
+        similarity = (texts.flatten(0, 1) @ patches.transpose(1, 2)).view(-1, prompts, classes, patches.shape[1])
+        similarity = similarity.permute(0, 2, 3, 1)
+        plan = self._transport().plan(similarity)
+        return frozen.scale * (plan * similarity).sum(dim=(-2, -1))
+
+    def _starts(self, frozen: Frozen, seed: int, purpose: str, count: int) -> Tensor:
+        """One context as `start` draws it, or `count` different ones, stacked in front."""
+        first = self.start(frozen, seed, purpose)
+        more = [self.start(frozen, seed, f"{purpose} {number}") for number in range(1, count)]
+        return torch.stack([first, *more]) if more else first
+
+    def _transport(self) -> Transport:
+        return Transport(self.gamma, self.epsilon, self.variant, self.iterations, self.tolerance, self.solver)

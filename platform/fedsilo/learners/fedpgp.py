@@ -1,0 +1,78 @@
+"""FedPGP's learner: a shared context plus a low-rank change of it, held to CLIP's own knowledge by a contrast.
+
+Client i's prompt is p = s + u v. Besides the task's loss, the class features of the shared context s are drawn
+towards those of the hand-written prompt and away from the personal ones: with t_0, t_s, t_p of a class,
+-log(e^(cos(t_0, t_s)/tau) / (e^(cos(t_0, t_s)/tau) + e^(cos(t_s, t_p)/tau))), the mean over classes.
+
+Source: Cui, Li, Wang, Shi, "Harmonizing Generalization and Personalization in Federated Prompt Learning", ICML 2024,
+arXiv:2405.09771. t_0 here is the data set's template ("a photo of a {}."), which the paper means; the authors' code
+encodes placeholders, "X X ... {}.". DP-FPL's tables have FedPGP with `mu: 0`, `rank: 8`, `synchronise: batch`.
+
+Dimensions: K classes, L context tokens, W text width, k rank.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
+from fedsilo.core.batch import IMAGE, Batch, Columns
+from fedsilo.core.frozen import Frozen
+from fedsilo.core.task import Task
+from fedsilo.core.types import State
+from fedsilo.fields import key
+from fedsilo.prompts.context_learner import PromptLearner
+from fedsilo.prompts.frozen import random_context
+from fedsilo.seeds import torch_generator
+
+CONTEXT, U, V = "context", "u", "v"
+
+
+@dataclass(frozen=True)
+class FedPGPLearner(PromptLearner):
+    """The prompt s + u v: s (`context`) may be shared, the factors u (L, k) and v (k, W) stay with their client."""
+
+    personal = (U, V)
+
+    rank: int = key(4, "Rank k of a client's change of the shared context.", within=">= 1")
+    mu: float = key(1.0, "Weight of the contrast; 0 leaves it out, as in DP-FPL's tables.", within=">= 0")
+    temperature: float = key(0.5, "Temperature tau of the contrast.", within="> 0")
+
+    def names(self) -> tuple[str, ...]:
+        """Returns s, u and v."""
+        return (CONTEXT, U, V)
+
+    def init(self, frozen: Frozen, seed: int, client: int) -> State:
+        """Returns s, N(0, 0.02^2) or words, and u and v, both N(0, 0.02^2) and alike for all clients."""
+        return {
+            CONTEXT: self.start(frozen, seed),
+            U: random_context(self.context_length, self.rank, torch_generator(seed, "factor u")),
+            V: random_context(self.rank, frozen.width, torch_generator(seed, "factor v")),
+        }
+
+    def loss(self, params: State, buffers: State, batch: Batch, frozen: Frozen, task: Task) -> Tensor:
+        """Returns the task's loss and the weighted contrast."""
+        if not self.mu:
+            return super().loss(params, buffers, batch, frozen, task)
+        shared_text, text = self.texts(frozen, torch.stack([params[CONTEXT], _personal(params)]))
+        plain = task.loss(frozen.score(batch.inputs[IMAGE], text), batch.targets, frozen.candidates)
+        return plain + self.mu * self.contrast(frozen.zero_shot, shared_text, text)
+
+    def contrast(self, origin: Tensor, shared: Tensor, personal: Tensor) -> Tensor:
+        """Returns the contrast of normalised class features t_0, t_s and t_p, each (K, D): a scalar."""
+        alike, apart = (origin * shared).sum(dim=-1), (shared * personal).sum(dim=-1)
+        pairs = torch.stack([alike, apart], dim=-1) / self.temperature
+        return cross_entropy(pairs, torch.zeros(len(pairs), dtype=torch.long, device=pairs.device))
+
+    def scores(
+        self, params: State, buffers: State, inputs: Columns, frozen: Frozen, *, training: bool = False
+    ) -> Tensor:
+        """Returns the scaled cosine of each image with each class under the client's own prompt."""
+        return frozen.score(inputs[IMAGE], self.text(frozen, _personal(params)))
+
+
+def _personal(params: State) -> Tensor:
+    return params[CONTEXT] + params[U] @ params[V]

@@ -1,0 +1,132 @@
+"""FedTPG's learner: one network that writes the context from the class names at hand.
+
+Source: Qiu et al., "Federated Text-driven Prompt Generation for Vision-Language Models", ICLR 2024,
+arXiv:2310.06123. Learned queries attend to the frozen text features of a client's bare class names; what comes out of
+the attention, without the queries, passes a gated feed-forward layer that is added to it. Layer norms stand in front
+of queries, names and feed-forward layer. The result is the context.
+
+What the paper has and fedsilo cannot express yet: clients of several data sets in one federation. The paper tests a
+client among its own classes only. Here all methods are tested among all classes, so the loss is over all classes too;
+`loss_over: own` is the paper's loss.
+
+Reconstruction: the first values of the weights. The names a client has are the classes of its training images, kept by
+it, in training and in evaluation; before it has trained, all classes.
+
+Dimensions: k classes of a client out of K, L context tokens, W text width, D joint width.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from fedsilo.core.batch import CLASS, IMAGE, Batch, Columns
+from fedsilo.core.frozen import Frozen
+from fedsilo.core.task import Task
+from fedsilo.core.types import State
+from fedsilo.core.work import LocalWork
+from fedsilo.errors import BackboneError
+from fedsilo.fields import key
+from fedsilo.prompts.attention import Attention, GatedFeedForward, draw
+from fedsilo.prompts.frozen import random_context
+from fedsilo.seeds import torch_generator
+from fedsilo.training.module_learner import ModuleLearner, Sizes
+
+OWN_CLASSES = "own_classes"
+BARE, TEMPLATE = "bare", "template"
+ALL, OWN = "all", "own"
+WIDENING = 4
+"""Width inside the feed-forward layer over that of the text tower, the usual one of a transformer."""
+
+
+class PromptGenerator(nn.Module):
+    """The network: queries (L, W) and name features (k, D) to a context (L, W)."""
+
+    def __init__(self, length: int, sizes: Sizes, heads: int) -> None:
+        """Makes the network for contexts of `length` vectors."""
+        super().__init__()
+        width, joint = sizes.width, sizes.joint
+        self.queries = nn.Parameter(torch.empty(length, width))
+        self.norm = _Norms(width, joint)
+        self.attention = Attention(width, joint, heads)
+        self.feed_forward = GatedFeedForward(width, WIDENING * width)
+
+    def forward(self, names: Tensor) -> Tensor:
+        """Returns the context that the network writes from name features (k, D)."""
+        rows = self.attention(self.norm.queries(self.queries), self.norm.names(names))
+        result: Tensor = rows + self.feed_forward(self.norm.feed_forward(rows))
+        return result
+
+
+class _Norms(nn.Module):
+    """The layer norms in front of queries, names and feed-forward layer."""
+
+    def __init__(self, width: int, joint: int) -> None:
+        super().__init__()
+        self.queries, self.names = nn.LayerNorm(width), nn.LayerNorm(joint)
+        self.feed_forward = nn.LayerNorm(width)
+
+
+@dataclass(frozen=True)
+class FedTPGLearner(ModuleLearner):
+    """A network that writes the context."""
+
+    context_length: int = key(4, "Context vectors that the network writes.", within=">= 1")
+    heads: int = key(4, "Attention heads; they divide the width of the text tower.", within=">= 1")
+    name_text: str = key(
+        BARE, "Text whose features the network reads: the bare class name, or the data set's prompt.", BARE, TEMPLATE
+    )
+    loss_over: str = key(
+        ALL, "Classes that the training loss compares: all of the data set, or the client's own.", ALL, OWN
+    )
+
+    @property
+    def state_names(self) -> Mapping[str, str]:
+        """Returns the names that earlier runs have for the feed-forward layer."""
+        return {"feed_forward.": "forward.", "norm.feed_forward.": "norm.forward."}
+
+    def module(self, sizes: Sizes) -> nn.Module:
+        """Returns the network."""
+        return PromptGenerator(self.context_length, sizes, self.heads)
+
+    def init(self, frozen: Frozen, seed: int, client: int) -> State:
+        """Returns the network, its queries N(0, 0.02^2). Raises BackboneError where the heads do not fit."""
+        if frozen.width % self.heads:
+            raise BackboneError(
+                f"method.heads: {self.heads} heads do not divide the text width {frozen.width}. Choose a divisor of it."
+            )
+        generator = torch_generator(seed, "prompt generator")
+        network = PromptGenerator(self.context_length, Sizes.of(frozen), self.heads)
+        network.queries = nn.Parameter(random_context(self.context_length, frozen.width, generator))
+        draw(network, generator)
+        return {self.in_state(name): p.detach() for name, p in network.named_parameters()}
+
+    def buffers(self, frozen: Frozen, seed: int, client: int) -> State:
+        """Returns which class names the client has, (K,) of 0 and 1: all, as long as it has not trained."""
+        return {OWN_CLASSES: torch.ones(len(frozen.candidates))}
+
+    def observed(self, work: LocalWork, buffers: State) -> State:
+        """Returns the mark of the classes of the client's images."""
+        own = torch.zeros(len(work.model.candidates))
+        own[work.task.targets(work.labels, work.model.candidates)[CLASS]] = 1.0
+        return {**buffers, OWN_CLASSES: own.to(work.model.device)}
+
+    def for_other_candidates(self, frozen: Frozen, buffers: State) -> State:
+        """Returns the mark of all names: the network writes from those that are asked for."""
+        return {**buffers, OWN_CLASSES: torch.ones(len(frozen.candidates), device=frozen.device)}
+
+    def loss(self, params: State, buffers: State, batch: Batch, frozen: Frozen, task: Task) -> Tensor:
+        """Returns the task's loss over all classes, or over those of the client's images."""
+        scores = self.scores(params, buffers, batch.inputs, frozen, training=True)
+        if self.loss_over == OWN:
+            scores = scores.masked_fill(buffers[OWN_CLASSES] == 0, -torch.inf)
+        return task.loss(scores, batch.targets, frozen.candidates)
+
+    def call(self, module: nn.Module, inputs: Columns, frozen: Frozen, buffers: State) -> Tensor:
+        """Returns the scaled cosine of each image with each class under the context of the client's names."""
+        features = frozen.name_features() if self.name_text == BARE else frozen.zero_shot
+        context = module(features[buffers[OWN_CLASSES].bool()])
+        return frozen.score(inputs[IMAGE], frozen.text_features(context))

@@ -1,0 +1,47 @@
+"""PromptFolio's learner: class features are a fixed mixture of those of a shared and of a private context.
+
+Source: Pan, Huang, Shi, "Federated Learning from Vision-Language Foundation Models: Theoretical Analysis and Method",
+NeurIPS 2024, arXiv:2409.19610. t = (1 - theta) t_G + theta t_L of normalised features, not normalised again; an image's
+pooled feature is scored with t. Both contexts are trained by the one loss of the mixture, as in the released code.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fedsilo.core.batch import IMAGE, Columns
+from fedsilo.core.frozen import Frozen
+from fedsilo.core.types import State
+from fedsilo.fields import key
+from fedsilo.prompts.context_learner import ContextLearner
+
+SHARED, PRIVATE = "context", "private_context"
+
+
+@dataclass(frozen=True)
+class PromptFolioLearner(ContextLearner):
+    """A shared and a private context, mixed in the space of class features."""
+
+    personal = (PRIVATE,)
+
+    theta: float = key(0.2, "Weight of the private context's features; the paper has 0.2 to 0.4.", within="in [0, 1]")
+
+    def names(self) -> tuple[str, ...]:
+        """Returns both contexts."""
+        return (SHARED, PRIVATE)
+
+    def init(self, frozen: Frozen, seed: int, client: int) -> State:
+        """Returns both contexts, N(0, 0.02^2), the same start for every client."""
+        return {SHARED: self.start(frozen, seed), PRIVATE: self.start(frozen, seed, "private context")}
+
+    def contexts(self, params: State) -> Tensor:
+        """Returns the shared and the private context, (2, L, W)."""
+        return torch.stack([params[SHARED], params[PRIVATE]])
+
+    def scores_of_texts(self, frozen: Frozen, texts: Tensor, inputs: Columns) -> Tensor:
+        """Returns scaled products with mixed class features, shorter than 1 where the contexts disagree: that lowers
+        a class's scores."""
+        return frozen.score(inputs[IMAGE], (1 - self.theta) * texts[0] + self.theta * texts[1])

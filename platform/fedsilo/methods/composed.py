@@ -1,0 +1,27 @@
+"""Any learner under any strategy: `method: {learner: NAME, strategy: NAME}`, with the keys of both."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fedsilo.core.learner import Learner
+from fedsilo.core.strategy import Strategy
+from fedsilo.fields import slot
+from fedsilo.learners.coop import CoOpLearner
+from fedsilo.strategies.fedavg import FedAvgStrategy
+from fedsilo.training.recipes import Recipe
+
+
+@dataclass(frozen=True)
+class Composed(Recipe):
+    """A learner and a strategy, named one by one."""
+
+    learner: Learner = slot("coop", "What is learned; `fedsilo list` has the learners.")  # type: ignore[assignment]
+    strategy: Strategy = slot("fedavg", "The federated algorithm.")  # type: ignore[assignment]
+
+    def __post_init__(self) -> None:
+        """Puts the usual learner and strategy where none is named."""
+        if self.learner is None:
+            object.__setattr__(self, "learner", CoOpLearner())
+        if self.strategy is None:
+            object.__setattr__(self, "strategy", FedAvgStrategy())

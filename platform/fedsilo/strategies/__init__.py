@@ -1,0 +1,1 @@
+"""Federated algorithms, for any learner: one file each, found by its name."""

@@ -1,0 +1,56 @@
+"""Ditto: FedAvg, and beside it personal parameters of each client that are held near the shared ones.
+
+Source: Li, Hu, Beirami, Smith, "Ditto: Fair and Robust Federated Learning Through Personalization", ICML 2021,
+arXiv:2012.04221, algorithm 1: the shared parameters are FedAvg's; client i also trains v_i on f_i(v) + lambda/2
+||v - w||^2, w as received, and is evaluated with v_i. v_i begins as w.
+
+What is personal never leaves the client and bears on nothing that does, so no privacy mechanism adds noise to it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from fedsilo.core.learner import Learner
+from fedsilo.core.strategy import Local, LocalResult, Terms
+from fedsilo.core.types import State
+from fedsilo.fields import key
+from fedsilo.training.averaging import BATCH, Averaging
+
+PERSONAL = "personal_"
+
+
+@dataclass(frozen=True)
+class DittoStrategy(Averaging):
+    """FedAvg with personal parameters near the shared ones."""
+
+    attraction: float = key(1.0, "Pull of the personal parameters to the shared ones, lambda.", within=">= 0")
+    personal_epochs: int = key(1, "Passes over the client's data for its personal parameters.", within=">= 1")
+
+    def problems(self) -> list[str]:
+        """Returns what is impossible in the fields."""
+        gradients = "synchronise: personal parameters are trained once a round. Use 'round'."
+        return super().problems() + ([gradients] if self.synchronise == BATCH else [])
+
+    def train(self, local: Local) -> LocalResult:
+        """Returns FedAvg's result, with the personal parameters in the private state."""
+        result = super().train(local)
+        start = {n: local.work.private.get(PERSONAL + n, tensor) for n, tensor in self.start(local).items()}
+        received, names = local.work.shared, self.shared(local.learner)
+
+        def penalty(params: State) -> Tensor:
+            distances = [(params[name] - received[name]).square().sum() for name in names]
+            return self.attraction / 2 * sum(distances[1:], distances[0])
+
+        terms = Terms(penalty=penalty, epochs=range(self.personal_epochs), private=False)
+        end = local.descend(start, terms, memory="personal_training/")
+        everything = {**end.params, **end.buffers}
+        personal = {PERSONAL + n: everything[n] for n in (*names, *self.statistics(local.learner))}
+        return LocalResult(result.upload, {**result.private, **personal}, result.loss, result.steps)
+
+    def served(self, received: State, private: State, learner: Learner) -> State:
+        """Returns the personal parameters, as far as there are any yet."""
+        everything = super().served(received, private, learner)
+        return {name: private.get(PERSONAL + name, tensor) for name, tensor in everything.items()}

@@ -1,0 +1,125 @@
+"""pFedMoAP's strategy: the server keeps each client's last parameters and sends each client those of others.
+
+Source: Luo, Chen, Wu, "Mixture of Experts Made Personalized: Federated Prompt Learning for Vision-Language Models",
+ICLR 2025, arXiv:2410.10114. A client receives the mean of all that was sent, and as `experts` (E, ...) the last
+parameters of the nearest (L2) other clients, or of random ones. `experts` counts the client's own.
+
+As in the released code every round begins from the mean; `begin_from: own` goes on from the client's own. A client that
+trains for the first time has no experts; neither has one that is alone. Other clients see a client's parameters as they
+are, not only in a mean.
+
+Where the released code and this differ: there, participants are evaluated with the experts that they trained with;
+here, all clients with those of the new shared state.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fedsilo.core.learner import Learner, Mixing
+from fedsilo.core.strategy import Descent, Local
+from fedsilo.core.types import State
+from fedsilo.core.work import ServerWork
+from fedsilo.fields import key
+from fedsilo.seeds import derive, torch_generator
+from fedsilo.training.averaging import BATCH, Averaging
+
+EXPERTS, OWN = "experts", "own_"
+KEPT = "last_"
+DRAW = "draw"
+"""A seed and the round that random experts are drawn by, (2,) int64; it stays in the coordinator's state."""
+NEAREST, RANDOM = "nearest", "random"
+MEAN, OWN_LAST = "mean", "own"
+
+
+@dataclass(frozen=True)
+class ExpertsStrategy(Averaging):
+    """FedAvg, with the last parameters of other clients sent along as experts."""
+
+    reads_updates = True
+    averages = False
+
+    experts: int = key(10, "Most contexts that the gate mixes, the client's own among them.", within=">= 1")
+    selection: str = key(
+        NEAREST, "Other clients whose contexts a client receives: the nearest by L2, or random ones.", NEAREST, RANDOM
+    )
+    begin_from: str = key(
+        MEAN, "Context that a round's training begins from: the mean of all sent, or the client's own.", MEAN, OWN_LAST
+    )
+
+    def problems(self) -> list[str]:
+        """Returns what is impossible in the fields."""
+        single = "synchronise: experts are parameters after a round's training, not gradients. Use 'round'."
+        return super().problems() + ([single] if self.synchronise == BATCH else [])
+
+    def refusals(self, learner: Learner) -> list[str]:
+        """Returns why the learner cannot be trained so: its experts are one tensor for each client."""
+        found = super().refusals(learner)
+        if not isinstance(learner, Mixing):
+            found.append("name: experts are for a learner that mixes the contexts of others. Use the learner moap.")
+        return found
+
+    def initial_shared(self, params: State, learner: Learner, seed: int) -> State:
+        """Returns the parameters, and what random experts are drawn by."""
+        draw = {DRAW: torch.tensor([derive(seed, "experts"), 0])} if self.selection == RANDOM else {}
+        return {**super().initial_shared(params, learner, seed), **draw}
+
+    def download(self, shared: State, client: int) -> State:
+        """Returns the mean of all parameters sent, and the `experts` (E, ...) of others.
+
+        There are none for a client that never sent anything, nor for the only one that did.
+        """
+        (name,) = (name for name in shared if "/" not in name and name != DRAW)
+        mean, own = shared[name], shared.get(_kept(name, client))
+        prefix = _kept(name, client)[:-4]
+        others = [t for n, t in sorted(shared.items()) if n.startswith(prefix) and n != _kept(name, client)]
+        if own is None or not others:
+            return {name: mean, EXPERTS: mean.new_zeros(0, *mean.shape)}
+        stacked = torch.stack(others)
+        return {name: mean, EXPERTS: stacked[self._order(shared, stacked, own, client)[: self.experts - 1]]}
+
+    def together(self, received: State, private: State, learner: Learner) -> State:
+        """Returns what the client is served with: its own last parameters once it has trained."""
+        everything = super().together(received, private, learner)
+        return {name: private.get(OWN + name, tensor) for name, tensor in everything.items()}
+
+    def start(self, local: Local) -> State:
+        """Returns the parameters that training begins with: the mean, or the client's own."""
+        start = super().start(local)
+        if self.begin_from == OWN_LAST:
+            return start
+        return {**start, **{name: local.work.shared[name] for name in self.shared(local.learner)}}
+
+    def private(self, local: Local, end: Descent) -> State:
+        """Returns what the client keeps: what it sent, and what it keeps of its own, trained if there were experts.
+
+        Without experts the gate has no gradient; weight decay alone shall not change it.
+        """
+        sent = {OWN + name: end.params[name] for name in self.shared(local.learner)}
+        kept = super().private(local, end)
+        if not len(local.work.shared.get(EXPERTS, ())):
+            kept = {**kept, **{name: local.work.private[name] for name in self.kept(local.learner)}}
+        return {**kept, **sent}
+
+    def server_step(self, work: ServerWork, learner: Learner) -> State:
+        """Returns the mean, and beside it the last parameters of every client that ever sent any."""
+        kept = {_kept(n, c): tensor for c, update in work.updates.items() for n, tensor in update.items()}
+        shared = {**super().server_step(work, learner), **kept}
+        if self.selection == RANDOM:
+            shared[DRAW] = torch.tensor([int(work.shared[DRAW][0]), work.round + 1])
+        return shared
+
+    def _order(self, shared: State, others: Tensor, own: Tensor, client: int) -> Tensor:
+        """The others by nearness, or at random: another order for every round and client."""
+        if self.selection == RANDOM:
+            seed, round = shared[DRAW].tolist()
+            return torch.randperm(len(others), generator=torch_generator(seed, "experts", round=round, client=client))
+        return (others.double() - own.double()).flatten(1).norm(dim=1).argsort(stable=True)
+
+
+def _kept(name: str, client: int) -> str:
+    """The name under which the shared state has a client's last parameters."""
+    return f"{KEPT}{name}/{client:04d}"

@@ -1,0 +1,22 @@
+"""FedAdam: the server steps along the clients' mean change by Adam.
+
+Source: Reddi et al., "Adaptive Federated Optimization", ICLR 2021, arXiv:2003.00295, algorithm 2:
+v = beta_2 v + (1 - beta_2) D^2, D the mean change. The rest is in `training.server_optimizers`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from fedsilo.training.server_optimizers import Adaptive
+
+
+@dataclass(frozen=True)
+class FedAdamStrategy(Adaptive):
+    """FedAvg with Adam on the server."""
+
+    def second(self, before: Tensor, square: Tensor) -> Tensor:
+        """Returns the decayed mean of squared changes."""
+        return self.beta_2 * before + (1 - self.beta_2) * square

@@ -1,0 +1,112 @@
+"""FedAMP: each client keeps its own parameters and is drawn to a mixture of those that are like them.
+
+Source: Huang et al., "Personalized Cross-Silo Federated Learning on Non-IID Data", AAAI 2021, arXiv:2007.03797. The
+server gives client i its own cloud model
+
+    u_i = (1 - sum_j xi_ij) w_i + sum_j xi_ij w_j,    xi_ij = alpha A'(||w_i - w_j||^2),    A(x) = 1 - exp(-x / sigma),
+
+and client i trains on, from its own w_i, with lambda/2 ||w - u_i||^2 added to its loss.
+
+The server's step is one of gradient descent with step size alpha, and u_i is a mixture only while no row of xi sums to
+more than 1. Where a row would exceed (n-1)/n for n participants, the step is shortened for all of them until the
+largest row has that sum. So no client counts less in its own mixture than an average participant, and parameters that
+cannot be told apart are simply averaged.
+
+Where prompt methods' released code and this differ: there the weights have the opposite sign in the exponent and the
+client's term is taken from a detached copy, so that it has no gradient. A client that takes no part in a round
+keeps its last cloud model, and others do not mix in its parameters; the paper has all clients in every round. Running
+statistics stay with their client.
+
+Dimensions: n participants.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fedsilo.core.learner import Learner
+from fedsilo.core.strategy import Local, Terms
+from fedsilo.core.types import State
+from fedsilo.core.work import ServerWork
+from fedsilo.fields import key
+from fedsilo.training.averaging import BATCH, Averaging
+
+
+@dataclass(frozen=True)
+class FedAMPStrategy(Averaging):
+    """Own parameters for each client, known to the server, which draws those together that are alike."""
+
+    reads_updates = True
+    averages = False
+
+    alpha: float = key(1.0, "Step size of the server; shortened where a mixture would not be one.", within=">= 0")
+    sigma: float = key(1.0, "Squared distance of parameters at which their weight has fallen to 1/e.", within="> 0")
+    attraction: float = key(1.0, "Pull of a client to its cloud model, the paper's lambda.", within=">= 0")
+
+    def problems(self) -> list[str]:
+        """Returns what is impossible in the fields."""
+        gradients = (
+            "synchronise: clients send their parameters to be compared, and a gradient cannot stand for one. Use "
+            "'round'."
+        )
+        return super().problems() + ([gradients] if self.synchronise == BATCH else [])
+
+    def kept(self, learner: Learner) -> tuple[str, ...]:
+        """Returns all names: what is sent is kept as well."""
+        return learner.names()
+
+    def statistics(self, learner: Learner) -> tuple[str, ...]:
+        """Returns nothing: they stay with their client."""
+        return ()
+
+    def download(self, shared: State, client: int) -> State:
+        """Returns the client's cloud model; what all began with, as long as it has none."""
+        names = [name for name in shared if "/" not in name]
+        return {name: shared.get(_cloud(name, client), shared[name]) for name in names}
+
+    def terms(self, local: Local) -> Terms:
+        """Returns the pull to the cloud model."""
+        clouds, names = local.work.shared, self.shared(local.learner)
+
+        def penalty(params: State) -> Tensor:
+            distances = [(params[name] - clouds[name]).square().sum() for name in names]
+            return self.attraction / 2 * sum(distances[1:], distances[0])
+
+        return Terms(penalty=penalty)
+
+    def server_step(self, work: ServerWork, learner: Learner) -> State:
+        """Returns the shared state with a new cloud model for every participant."""
+        clients = sorted(work.updates)
+        updates = [work.updates[client] for client in clients]
+        # In fp64, as all aggregation is, and rounded once.
+        flat = torch.stack([torch.cat([update[n].double().flatten() for n in sorted(update)]) for update in updates])
+        clouds = dict(zip(clients, self.mixture(flat) @ flat, strict=True))
+        return {**work.shared, **{n: t for c, row in clouds.items() for n, t in _unflattened(row, updates[0], c)}}
+
+    def mixture(self, models: Tensor) -> Tensor:
+        """Returns (n, n) weights of models (n, any): row i mixes u_i, is not negative and sums to 1."""
+        count = len(models)
+        distances = torch.cdist(models, models, compute_mode="donot_use_mm_for_euclid_dist").square()
+        weights = self.alpha / self.sigma * torch.exp(-distances / self.sigma)
+        weights.fill_diagonal_(0)
+        largest, most = float(weights.sum(dim=1).max()), (count - 1) / count
+        if largest > most:
+            weights *= most / largest
+        return weights + torch.diag(1 - weights.sum(dim=1))
+
+
+def _unflattened(row: Tensor, like: State, client: int) -> list[tuple[str, Tensor]]:
+    """A client's cloud model as named tensors of the shared state."""
+    names = sorted(like)
+    parts = row.split([like[name].numel() for name in names])
+    return [
+        (_cloud(name, client), part.to(like[name].dtype).view_as(like[name]).clone())
+        for name, part in zip(names, parts, strict=True)
+    ]
+
+
+def _cloud(name: str, client: int) -> str:
+    return f"cloud_{name}/{client}"

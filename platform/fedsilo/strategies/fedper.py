@@ -1,0 +1,42 @@
+"""FedPer: some parameters are averaged, others stay with their client.
+
+Source: Arivazhagan et al., "Federated Learning with Personalization Layers", 2019, arXiv:1912.00818, where the first
+layers of a network are shared and the last ones are personal. Both parts are trained together in the local epochs;
+averaging weights clients by training examples. Running statistics travel with the shared part.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from fedsilo.core.learner import Learner
+from fedsilo.fields import key
+from fedsilo.training.averaging import Averaging
+
+
+@dataclass(frozen=True)
+class FedPerStrategy(Averaging):
+    """FedAvg of the parameters that are not personal."""
+
+    stays: tuple[str, ...] = key(
+        ("private_*", "head.*", "classifier.*"),
+        "Names of the parameters that stay with their client; * stands for any letters.",
+    )
+
+    def shared(self, learner: Learner) -> tuple[str, ...]:
+        """Returns the names that no pattern matches."""
+        return tuple(name for name in super().shared(learner) if not any(fnmatchcase(name, p) for p in self.stays))
+
+    def refusals(self, learner: Learner) -> list[str]:
+        """Returns why the learner cannot be split so."""
+        shared, names = self.shared(learner), learner.names()
+        found = super().refusals(learner)
+        if len(shared) == len(names):
+            found.append(
+                f"stays: {', '.join(self.stays)} matches none of the learner's parameters: {', '.join(names)}. Name "
+                "some of them, or use the strategy fedavg."
+            )
+        if not shared:
+            found.append("stays: matches all parameters, so nothing is shared. Use the strategy local.")
+        return found

@@ -1,0 +1,22 @@
+"""FedYogi: the server steps along the clients' mean change by Yogi.
+
+Source: Reddi et al., "Adaptive Federated Optimization", ICLR 2021, arXiv:2003.00295, algorithm 2:
+v = v - (1 - beta_2) D^2 sign(v - D^2), D the mean change. The rest is in `training.server_optimizers`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from fedsilo.training.server_optimizers import Adaptive
+
+
+@dataclass(frozen=True)
+class FedYogiStrategy(Adaptive):
+    """FedAvg with Yogi on the server."""
+
+    def second(self, before: Tensor, square: Tensor) -> Tensor:
+        """Returns the squares, moved towards the new ones by a step that does not depend on how large they are."""
+        return before - (1 - self.beta_2) * square * (before - square).sign()

@@ -1,0 +1,43 @@
+"""FedAvg with local fine-tuning: before each evaluation a client trains the shared parameters further, for itself.
+
+Source: the comparison "PromptFL+FT" of FedOTP, arXiv:2403.00041; fine-tuning after FedAvg is studied by Cheng, Chadha,
+Duchi, "Fine-tuning in Federated Learning: a simple but tough-to-beat baseline", arXiv:2108.07313. The papers do not
+say for how many epochs.
+
+What is tuned never leaves the client and never enters training: the shared parameters are FedAvg's, bit for bit. They
+are kept in private state, as of the last evaluation. A privacy mechanism protects what is sent, not the tuned copy.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fedsilo.core.learner import Learner
+from fedsilo.core.strategy import APART, Local, Terms
+from fedsilo.core.types import State
+from fedsilo.fields import key
+from fedsilo.training.averaging import Averaging
+
+TUNED = "tuned_"
+"""What the names of tuned parameters and statistics begin with in private state."""
+
+
+@dataclass(frozen=True)
+class FineTuneStrategy(Averaging):
+    """FedAvg; each client tunes the parameters before it is evaluated."""
+
+    finetune_epochs: int = key(5, "Passes over the client's own data before each evaluation.", within=">= 0")
+
+    def adapt(self, local: Local) -> State:
+        """Returns the private state with tuned parameters, by an optimizer that begins afresh each time."""
+        epochs = range(APART, APART + self.finetune_epochs)
+        # Under a prefix of its own: the memory that is kept of training stays training's.
+        end = local.descend(self.start(local), Terms(epochs=epochs, private=False), memory="fine_tuning/")
+        travels = {*self.shared(local.learner), *self.statistics(local.learner)}
+        tuned = {n: tensor for n, tensor in {**end.params, **end.buffers}.items() if n in travels}
+        return {**local.work.private, **{TUNED + name: tensor for name, tensor in tuned.items()}}
+
+    def served(self, received: State, private: State, learner: Learner) -> State:
+        """Returns the tuned parameters and statistics, as far as there are any yet."""
+        everything = super().served(received, private, learner)
+        return {name: private.get(TUNED + name, tensor) for name, tensor in everything.items()}

@@ -1,0 +1,21 @@
+"""Local training: every client learns alone, nothing travels. The floor of every federation.
+
+Source: the comparison "local" of the federated literature; for prompts, CoOp run by each client (Zhou et al., IJCV
+2022, arXiv:2109.01134).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fedsilo.core.learner import Learner
+from fedsilo.training.averaging import Averaging
+
+
+@dataclass(frozen=True)
+class LocalStrategy(Averaging):
+    """All parameters stay with their client."""
+
+    def shared(self, learner: Learner) -> tuple[str, ...]:
+        """Returns nothing."""
+        return ()

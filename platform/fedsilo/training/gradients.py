@@ -1,0 +1,145 @@
+"""Gradients of a batch: of its mean, or example by example where the mechanism protects single examples."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from fedsilo.core.batch import Batch
+from fedsilo.core.learner import Learner
+from fedsilo.core.privacy import ExampleClipping, Release
+from fedsilo.core.strategy import Penalty, Terms
+from fedsilo.core.types import State
+from fedsilo.core.work import LocalWork, ServerWork
+from fedsilo.errors import ClientError
+from fedsilo.training.drawing import drawing_from
+from fedsilo.training.loss import Loss
+from fedsilo.training.optimizer import Stepper
+from fedsilo.training.per_example.clipping import clipped_sum
+from fedsilo.training.per_example.gradients import example_gradients
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """Where gradients are taken.
+
+    Attributes:
+        work: The client's work, with its mechanism.
+        learner: The learner.
+        params: All parameters by name.
+        buffers: All buffers; the learner may write to them.
+        seed: What dropout and other draws of the forward pass come from.
+        own: Parameters whose gradients the client steps along itself; None: all of them.
+    """
+
+    work: LocalWork
+    learner: Learner
+    params: State
+    buffers: State
+    seed: int
+    own: tuple[str, ...] | None = None
+
+
+def differentiate(point: Point, batch: Batch, terms: Terms, step: int) -> tuple[float, dict[str, Tensor]]:
+    """Returns the loss of a batch, and the gradients that the parameters are stepped along or that are sent.
+
+    Where the mechanism protects single examples each one's gradient is clipped, by all tensors together, and the sum
+    is divided by the mechanism's public number; the loss of an empty batch is nan.
+
+    Args:
+        point: Where gradients are taken.
+        batch: The examples.
+        terms: What the strategy adds: a penalty's gradient reads no data, so it is added after the noise.
+        step: Number of the step within the exchange, for messages and noise.
+
+    Raises:
+        ClientError: The loss is not finite.
+    """
+    work = point.work
+    loss = Loss.at(point.learner, work, point.params, point.buffers)
+    clipping = work.mechanism.examples
+    with drawing_from(point.seed, work.model.device):
+        if clipping is None:
+            value, gradients = _whole_batch(loss, batch, terms)
+        else:
+            value, gradients = _example_by_example(loss, batch, clipping, where=work)
+    if len(batch):
+        check_loss(value, work, step)
+    gradients = loss.recombined(_protected(point, loss.leaves, gradients, step))
+    if clipping is not None and terms.penalty:
+        gradients = _plus_penalty(point.params, gradients, terms.penalty)
+    return value, dict(terms.correction(gradients)) if terms.correction else gradients
+
+
+def _whole_batch(loss: Loss, batch: Batch, terms: Terms) -> tuple[float, dict[str, Tensor]]:
+    leaves = {name: tensor.detach().requires_grad_() for name, tensor in loss.leaves.items()}
+    value = loss(leaves, batch)
+    if terms.penalty:
+        value = value + terms.penalty(leaves)
+    if terms.contrast:
+        value = value + terms.contrast(leaves, batch)
+    found = torch.autograd.grad(value, list(leaves.values()), allow_unused=True, materialize_grads=True)
+    return float(value.detach()), dict(zip(leaves, found, strict=True))
+
+
+def _example_by_example(
+    loss: Loss, batch: Batch, clipping: ExampleClipping, where: LocalWork
+) -> tuple[float, dict[str, Tensor]]:
+    each = example_gradients(loss, batch, clipping.tolerance)
+    value = float(each.losses.mean()) if len(each.losses) else math.nan
+    try:
+        sums, _ = clipped_sum(each.gradients, clipping.norm)
+    except ClientError as error:
+        text = f"client {where.client}, round {where.round}, {error}"
+        raise ClientError(text, client=where.client, round=where.round, stage="train") from None
+    return value, {name: (total / clipping.batch).to(loss.leaves[name].dtype) for name, total in sums.items()}
+
+
+def _protected(point: Point, leaves: State, gradients: State, step: int) -> State:
+    """The gradients with the mechanism's noise on those that the client steps along itself."""
+    work = point.work
+    if point.own is None:
+        own = set(leaves) if work.mechanism.examples is not None else set()
+    else:  # factors stand for parameters of the client's own
+        own = set(leaves) - (set(point.params) - set(point.own))
+    if point.own is None and not own:
+        return gradients
+    release = Release({}, 1, work.secret("private noise", step))
+    return {**gradients, **work.mechanism.protect_private({n: gradients[n] for n in gradients if n in own}, release)}
+
+
+def _plus_penalty(params: State, gradients: State, penalty: Penalty) -> dict[str, Tensor]:
+    leaves = {name: tensor.detach().requires_grad_() for name, tensor in params.items()}
+    found = torch.autograd.grad(penalty(leaves), list(leaves.values()), allow_unused=True, materialize_grads=True)
+    return {name: gradients[name] + gradient for name, gradient in zip(leaves, found, strict=True)}
+
+
+def server_descent(work: ServerWork, names: Sequence[str]) -> State:
+    """Returns the shared state after one step of the scenario's optimizer along the mean gradient.
+
+    The optimizer's memory stays in the shared state from exchange to exchange and from round to round: a round is no
+    more than a place to evaluate where gradients are exchanged.
+    """
+    params = {name: work.shared[name].detach().clone() for name in names}
+    stepper = Stepper(work.training.optimizer, params, work.shared)
+    time = work.round + work.exchange / work.exchanges
+    stepper.step(work.mean, work.training.learning_rate(time))
+    return {**work.shared, **params, **stepper.memory()}
+
+
+def check_loss(value: float, work: LocalWork, step: int) -> None:
+    """Raises ClientError where a loss is not finite."""
+    if math.isfinite(value):
+        return
+    rate = work.training.optimizer.learning_rate
+    raise ClientError(
+        f"client {work.client}, round {work.round}, stage 'train': loss is {value} at step {step} "
+        f"(learning_rate={rate}). Lower training.optimizer.learning_rate.",
+        client=work.client,
+        round=work.round,
+        stage="train",
+    )
