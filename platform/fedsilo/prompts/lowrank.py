@@ -20,7 +20,8 @@ from torch import Tensor
 def factorise(context: Tensor, rank: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Returns orthonormal factors of a context by one power iteration from a random start.
 
-    With a normal (W, k) matrix O: u = orth(p O), v = orth(p^T u)^T, where orth is an orthonormal basis of the columns.
+    With a normal (W, k) matrix O: u = orth(p O), v = orth(p^T u)^T, where orth is Gram-Schmidt over the columns. Each of
+    its columns points along the one it was made from, so u_i v_i points along p: in the mean, cos(u v, p) is positive.
 
     Args:
         context: p, (..., L, W).
@@ -59,7 +60,12 @@ def recombine(u: Tensor, v: Tensor, by_u: Tensor, by_v: Tensor) -> Tensor:
 
 
 def _orthonormal(matrix: Tensor) -> Tensor:
-    # Householder's QR. Gram-Schmidt, as in the paper, gives the same directions but for signs, and divides by zero
-    # where a context has lost rank.
-    basis: Tensor = torch.linalg.qr(matrix).Q
-    return basis
+    """Returns what Gram-Schmidt makes of the columns (..., n, k): the Q of the QR whose R has no negative diagonal.
+
+    Householder's QR is exact where a context has lost rank, and Gram-Schmidt would divide by zero; its columns are
+    those of Gram-Schmidt but for their signs, which are set here.
+    """
+    basis, triangle = torch.linalg.qr(matrix)
+    along = triangle.diagonal(dim1=-2, dim2=-1) >= 0
+    signed: Tensor = torch.where(along.unsqueeze(-2), basis, -basis)
+    return signed
