@@ -59,6 +59,15 @@ def test_every_class_has_its_own_context_when_it_is_class_specific() -> None:
     torch.testing.assert_close(mixed, expected, rtol=1e-5, atol=1e-5)
 
 
+def test_bare_names_have_the_features_of_their_text() -> None:
+    here = model()
+    found = here.name_features()
+    torch.testing.assert_close(found, as_text("{}"), rtol=1e-5, atol=1e-5)
+    assert here.name_features() is found
+    assert not here.pack().unpack().name_features().requires_grad
+    torch.testing.assert_close(here.pack().unpack().name_features(), found, rtol=0, atol=0)
+
+
 def test_several_prompts_are_encoded_as_each_alone() -> None:
     here, generator = model(), torch.Generator().manual_seed(0)
     contexts = torch.randn(2, 3, 4, here.width, generator=generator)

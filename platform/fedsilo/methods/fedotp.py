@@ -2,14 +2,15 @@
 
 Source: Li, Huang, Wang, Shi, "Global and Local Prompts Cooperation via Optimal Transport for Federated Learning",
 CVPR 2024, arXiv:2403.00041. Only the shared context is sent; it is averaged by training examples. Both are trained
-together in the local epochs, and all clients begin with the same pair.
+together in the local epochs, and all clients begin with the same pair. `prompts` and `shared_prompts` are the released
+code's `num_prompt` and `avg_prompt`: of N prompts the first ones are shared, and each takes 1 / N of the moved mass.
 
 Where the released code and this differ: each transport problem converges by itself (there, one test stops all
 problems of a batch, so an image's plan depends on its batch mates), transport is computed in fp32 whatever the
 features are in, and the optimiser is fresh for every client and round (there, one momentum buffer goes from client to
 client).
 
-Dimensions: B images, M patches, N = 2 prompts (shared, private), K classes, D joint width.
+Dimensions: B images, M patches, N prompts (shared ones first; 2 by default), K classes, D joint width.
 """
 
 from __future__ import annotations
@@ -37,30 +38,44 @@ class FedOTP(ContextMethod):
     learns = (PRIVATE,)
     needs_tokens = True
 
+    prompts: int = key(2, "Prompts of a client, N: the shared ones, then its private ones.", within=">= 2")
+    shared_prompts: int = key(
+        1, "Prompts that are sent and averaged; the others stay with their client.", within=">= 1"
+    )
     gamma: float = key(0.8, "Mass of the patches that is transported; 1 transports all.", within="in (0, 1]")
     epsilon: float = key(0.1, "Weight of the entropy; the paper has 0.1 (CIFAR-100) and 0.01 (few-shot).", within="> 0")
     variant: str = key(
         "unbalanced", "'unbalanced' caps each patch's mass and moves gamma of it; 'sinkhorn' moves all.", *VARIANTS
     )
     iterations: int = key(100, "Most iterations of the scaling.", within=">= 1")
-    tolerance: float = key(0.001, "Relative change of a problem's scaling at which it has converged.", within="> 0")
+    tolerance: float = key(
+        0.001, "Relative change of a problem's scaling at which it has converged; 0 never stops early.", within=">= 0"
+    )
     solver: str = key("fedsilo", "Who solves 'sinkhorn': fedsilo's own scaling, or POT's batched solver.", *SOLVERS)
 
     def problems(self) -> list[str]:
         """Returns what is impossible in the fields."""
-        return super().problems() + self._transport().problems()
+        lines = super().problems() + self._transport().problems()
+        if self.shared_prompts >= self.prompts >= 2:
+            lines.append(
+                f"shared_prompts: {self.shared_prompts} of {self.prompts} prompts leave no private one. "
+                f"Use 1 to {self.prompts - 1}, or raise method.prompts."
+            )
+        return lines
 
     def initial_shared(self, model: FrozenModel, seed: int) -> State:
-        """Returns the shared context, N(0, 0.02^2)."""
-        return {SHARED: self.start(model, seed)}
+        """Returns the shared contexts, N(0, 0.02^2)."""
+        return {SHARED: self._starts(model, seed, "context", self.shared_prompts)}
 
     def initial_private(self, model: FrozenModel, seed: int, client: int) -> State:
-        """Returns the private context, the same start for every client."""
-        return {PRIVATE: self.start(model, seed, "private context")}
+        """Returns the private contexts, the same start for every client."""
+        return {PRIVATE: self._starts(model, seed, "private context", self.prompts - self.shared_prompts)}
 
     def contexts(self, shared: State, private: State) -> Tensor:
-        """Returns the shared and the private context."""
-        return torch.stack([shared[SHARED], private[PRIVATE]])
+        """Returns the shared and the private contexts, stacked."""
+        one = 3 if self.class_specific else 2
+        parts = shared[SHARED], private[PRIVATE]
+        return torch.cat([part if part.dim() > one else part.unsqueeze(0) for part in parts])
 
     def scores(self, model: FrozenModel, texts: Tensor, pooled: Tensor, tokens: Tensor | None) -> Tensor:
         """Returns (B, K): sum of plan times similarity over patches and prompts, (1 - d) / tau up to a shift."""
@@ -72,6 +87,12 @@ class FedOTP(ContextMethod):
         similarity = similarity.permute(0, 2, 3, 1)
         plan = self._transport().plan(similarity)
         return model.scale * (plan * similarity).sum(dim=(-2, -1))
+
+    def _starts(self, model: FrozenModel, seed: int, purpose: str, count: int) -> Tensor:
+        """One context as `start` draws it, or `count` different ones, stacked in front."""
+        first = self.start(model, seed, purpose)
+        more = [self.start(model, seed, f"{purpose} {number}") for number in range(1, count)]
+        return torch.stack([first, *more]) if more else first
 
     def _transport(self) -> Transport:
         return Transport(self.gamma, self.epsilon, self.variant, self.iterations, self.tolerance, self.solver)

@@ -20,8 +20,8 @@ from torch import Tensor
 def factorise(context: Tensor, rank: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Returns orthonormal factors of a context by one power iteration from a random start.
 
-    With a normal (W, k) matrix O: u = orth(p O), v = orth(p^T u)^T, where orth is Gram-Schmidt over the columns. Each of
-    its columns points along the one it was made from, so u_i v_i points along p: in the mean, cos(u v, p) is positive.
+    With a normal (W, k) matrix O: u = orth(p O), v = orth(p^T u)^T, where orth is Gram-Schmidt over the columns. Its
+    columns have positive products with those they are made from, so every u_i v_i points along p.
 
     Args:
         context: p, (..., L, W).
