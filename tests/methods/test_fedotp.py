@@ -18,6 +18,7 @@ from fedsilo.methods.promptfl import PromptFL
 from fedsilo.records import Journals, read_lines
 from fedsilo.rounds.federation import Federation
 from fedsilo.rounds.plan import Outcome
+from fedsilo.scenario.reading import from_mapping
 
 METHOD = FedOTP(context_length=3)
 
@@ -219,6 +220,11 @@ def test_two_prompts_begin_as_ever_and_more_begin_with_them(world: Any) -> None:
     private = many.initial_private(here.model, 0, 0)["private_context"]
     assert torch.equal(private[0], METHOD.initial_private(here.model, 0, 0)["private_context"])
     assert private.shape == (3, 3, 16)
+
+
+def test_the_published_keys_are_read_from_a_scenario() -> None:
+    keys = {"name": "fedotp", "prompts": 4, "shared_prompts": 2, "tolerance": 0}
+    assert from_mapping({"method": keys}).method == FedOTP(prompts=4, shared_prompts=2, tolerance=0.0)
 
 
 def test_prompts_that_leave_no_private_one_are_refused() -> None:
