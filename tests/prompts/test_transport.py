@@ -50,6 +50,16 @@ def test_unbalanced_has_the_iterates_of_the_published_loop(epsilon: float, sweep
         assert close(found, published(alone, 0.8, epsilon, sweeps))
 
 
+@pytest.mark.parametrize("prompts", [1, 3, 5])
+@pytest.mark.parametrize("gamma", [0.3, 1.0])
+def test_any_number_of_prompts_has_the_iterates_of_the_published_loop(prompts: int, gamma: float) -> None:
+    similarity = cosines(4, 49, prompts, spread=0.3)
+    plans = Transport(gamma, 0.05, iterations=60, tolerance=0).plan(similarity)
+    assert (plans.sum(-2) - gamma / prompts).abs().max() < 1e-6
+    for found, alone in zip(plans, similarity, strict=True):
+        assert close(found, published(alone, gamma, 0.05, 60))
+
+
 @pytest.mark.parametrize("epsilon", [0.01, 0.1])
 @pytest.mark.parametrize("sweeps", [1, 5, 100])
 def test_sinkhorn_has_the_iterates_of_the_published_loop(epsilon: float, sweeps: int) -> None:

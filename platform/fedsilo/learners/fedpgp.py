@@ -6,7 +6,7 @@ towards those of the hand-written prompt and away from the personal ones: with t
 
 Source: Cui, Li, Wang, Shi, "Harmonizing Generalization and Personalization in Federated Prompt Learning", ICML 2024,
 arXiv:2405.09771. t_0 here is the data set's template ("a photo of a {}."), which the paper means; the authors' code
-encodes placeholders, "X X ... {}.". DP-FPL's tables have FedPGP with `mu: 0`, `rank: 8`, `synchronise: batch`.
+encodes placeholders, "X X ... {}.": `origin: placeholders`.
 
 Dimensions: K classes, L context tokens, W text width, k rank.
 """
@@ -29,6 +29,7 @@ from fedsilo.prompts.frozen import random_context
 from fedsilo.seeds import torch_generator
 
 CONTEXT, U, V = "context", "u", "v"
+TEMPLATE, PLACEHOLDERS = "template", "placeholders"
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,22 @@ class FedPGPLearner(PromptLearner):
     rank: int = key(4, "Rank k of a client's change of the shared context.", within=">= 1")
     mu: float = key(1.0, "Weight of the contrast; 0 leaves it out, as in DP-FPL's tables.", within=">= 0")
     temperature: float = key(0.5, "Temperature tau of the contrast.", within="> 0")
+
+    origin: str = key(
+        TEMPLATE,
+        "What t_0 encodes: the data set's template, or an 'X' for each context vector and the name (authors' code).",
+        TEMPLATE,
+        PLACEHOLDERS,
+    )
+
+    @property
+    def phrases(self) -> tuple[str, ...]:
+        """Returns the words that the context starts from and the placeholders that t_0 is made of."""
+        return (*super().phrases, *([self._placeholders] if self.origin == PLACEHOLDERS else []))
+
+    @property
+    def _placeholders(self) -> str:
+        return " ".join(["X"] * self.context_length)
 
     def names(self) -> tuple[str, ...]:
         """Returns s, u and v."""
@@ -59,7 +76,14 @@ class FedPGPLearner(PromptLearner):
             return super().loss(params, buffers, batch, frozen, task)
         shared_text, text = self.texts(frozen, torch.stack([params[CONTEXT], _personal(params)]))
         plain = task.loss(frozen.score(batch.inputs[IMAGE], text), batch.targets, frozen.candidates)
-        return plain + self.mu * self.contrast(frozen.zero_shot, shared_text, text)
+        return plain + self.mu * self.contrast(self.origin_features(frozen), shared_text, text)
+
+    @torch.no_grad()
+    def origin_features(self, frozen: Frozen) -> Tensor:
+        """Returns t_0, (K, D), normalised: of the template, or of placeholders with the name at the end."""
+        if self.origin == TEMPLATE:
+            return frozen.zero_shot
+        return frozen.text_features(frozen.phrases[self._placeholders])
 
     def contrast(self, origin: Tensor, shared: Tensor, personal: Tensor) -> Tensor:
         """Returns the contrast of normalised class features t_0, t_s and t_p, each (K, D): a scalar."""

@@ -109,7 +109,7 @@ class FedTPGLearner(ModuleLearner):
         return {OWN_CLASSES: torch.ones(len(frozen.candidates))}
 
     def observed(self, work: LocalWork, buffers: State) -> State:
-        """Returns the mark of the classes of the client's images."""
+        """Returns the mark of the classes of the client's images, from before its first step on."""
         own = torch.zeros(len(work.model.candidates))
         own[work.task.targets(work.labels, work.model.candidates)[CLASS]] = 1.0
         return {**buffers, OWN_CLASSES: own.to(work.model.device)}

@@ -121,9 +121,10 @@ class Recipe(Method):
     def train(self, work: LocalWork) -> LocalResult:
         """Returns what one client learns in one exchange."""
         learner = self.learner
-        result = self.strategy.train(self._local(learner, work))
-        notes = _buffers(learner, result.private)
-        return dataclasses.replace(result, private={**result.private, **learner.observed(work, notes)})
+        buffers = _buffers(learner, {**work.private, **work.shared})
+        noted = learner.observed(work, {name: buffers[name] for name in buffers if name in work.private})
+        work = dataclasses.replace(work, private={**work.private, **noted})
+        return self.strategy.train(LocalTraining(work, learner, {**buffers, **noted}))
 
     def server_step(self, work: ServerWork) -> State:
         """Returns the next shared state."""
