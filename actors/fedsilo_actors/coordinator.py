@@ -48,8 +48,9 @@ class Coordinator:
         parts = [
             Home(part.name, part.folder, part.plan.schedule.rounds, part.plan.mechanism.limit) for part in job.parts
         ]
-        chance = 1.0 / job.classes if job.classes else None
-        return Overview(job.folder.name, RUNNING, courses(parts), chance)
+        measures = job.parts[0].plan.task.measured
+        chance = job.floor.headline if job.floor else None
+        return Overview(job.folder.name, RUNNING, courses(parts, measures), measures, chance)
 
     def _watch(self, part: str, record: RoundRecord) -> None:
         with self._guard:

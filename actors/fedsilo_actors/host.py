@@ -125,7 +125,7 @@ class HostActor:
         portions = [warehouse.on(device).portion(claims[number]) for number in place.host.clients]
         model = packed.unpack(device)
         self._clients = SerialBackend([Client(portion, model, rules) for portion in portions])
-        self._reporter.supplied(device)
+        self._reporter.supplied(device, rules.task)
 
     @ray.method(concurrency_group=PROTOCOL)  # answers while it trains
     def is_supplied(self) -> bool:

@@ -31,6 +31,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 
+from fedsilo.core.measures import LOCAL
 from fedsilo.errors import RunError
 from fedsilo.state import write_bytes
 
@@ -213,7 +214,7 @@ class Journals:
 
     def _require(self, rounds: int, done: Sequence[dict[str, Any]], scores: Sequence[dict[str, Any]]) -> None:
         """Refuses journals without one record per round, or with fewer clients in one evaluation than in another."""
-        evaluated = {record["round"] for record in done if record.get("local_accuracy") is not None}
+        evaluated = {record["round"] for record in done if _evaluated(record)}
         measured = Counter(score["round"] for score in scores)
         most = max(measured.values(), default=1)
         name = ""
@@ -226,6 +227,11 @@ class Journals:
                 f"{self.folder / name}: records of rounds before {rounds} are missing or damaged. "
                 f"Put the file back, or delete {self.folder / 'checkpoints'} to have all rounds made again."
             )
+
+
+def _evaluated(record: Mapping[str, Any]) -> bool:
+    """Whether clients were measured in a round."""
+    return any(value is not None for name, value in record.items() if name.startswith(LOCAL))
 
 
 def _line(document: Mapping[str, Any]) -> str:

@@ -39,6 +39,7 @@ from fedsilo.report.page.document import PAGE, write_page
 from fedsilo.results.reading import Run
 from fedsilo.results.summary import summarise
 from fedsilo.rounds.budgeting import announcements, checked, fitted
+from fedsilo.rounds.floor import Floor
 from fedsilo.rounds.job import Job, Part, Watch
 from fedsilo.rounds.plan import Outcome, Plan
 from fedsilo.rounds.schedule import Schedule, traffic_of
@@ -157,7 +158,7 @@ def _execute(scenario: Scenario, folder: Path, listener: Listener, runtimes: Run
         for line in announcements(part.plan.mechanism for part in parts if part.folder == folder):
             listener.announce(line)
         rules = ClientRules(scenario.seed, scenario.training, scenario.evaluation.batch_size, scenario.task)
-        job = Job(folder, parts, scenario.tracking.checkpoints, len(prepared.images.classes))
+        job = Job(folder, parts, scenario.tracking.checkpoints, _floor(scenario, prepared))
         with tracked(loggers, scenario, folder, listener.announce) as trackers:
             outcomes = runtime.run(job, prepared, rules, _both(listener.watch, trackers.watch))
             _conclude(scenario, prepared, folder, parts, outcomes)
@@ -236,7 +237,7 @@ def _conclude(
     spent = outcomes[method].epsilon
     mechanism = next(part.plan.mechanism for part in parts if part.name == method)
     budget = None if spent is None else mechanism.statement(spent)
-    document = summarise(method, outcomes, len(prepared.images.classes), headline_rounds(scenario), budget)
+    document = summarise(method, outcomes, _floor(scenario, prepared), headline_rounds(scenario), budget)
     notices = [*prepared.notices, *(line for outcome in outcomes.values() for line in outcome.notices)]
     others = [part.name for part in parts if part.name != method and part.plan.method.trains]
     if budget and others:
@@ -248,6 +249,10 @@ def _conclude(
         folder / "result.json",
         {"scenario": scenario.name, "seed": scenario.seed, **document, "notices": notices},
     )
+
+
+def _floor(scenario: Scenario, prepared: Prepared) -> Floor:
+    return Floor(scenario.task.measured, scenario.task.floor(prepared.model.candidates))
 
 
 def _draw(run: Run, listener: Listener) -> None:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import contextlib
 import math
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +73,7 @@ class Trackers:
     def watch(self, method: str, record: RoundRecord) -> None:
         """Is told of a finished round."""
         if self._logs:
-            self._tell(method, asdict(record))
+            self._tell(method, record.line())
             self._write()
 
     def conclude(self, result: Mapping[str, Any]) -> None:

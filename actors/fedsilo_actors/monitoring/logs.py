@@ -11,7 +11,7 @@ import logging
 import math
 from collections.abc import Mapping, Sequence
 
-from fedsilo.core import ClientScore, ClientTask, ClientUpdate, RoundRecord
+from fedsilo.core import ClientScore, ClientTask, ClientUpdate, Measures, RoundRecord, Task
 
 LOG = logging.getLogger("fedsilo")
 FORM = "%(asctime)s %(levelname)-7s %(message)s"
@@ -41,21 +41,22 @@ def learnt(tasks: Mapping[int, ClientTask], domains: Mapping[int, str]) -> None:
         LOG.log(_level(task), "%s: trained, its update will be masked", _where(client, task, domains))
 
 
-def scored(round: int, scores: Sequence[ClientScore], domains: Mapping[int, str]) -> None:
+def scored(round: int, scores: Sequence[ClientScore], task: Task, domains: Mapping[int, str]) -> None:
     """Tells how clients did on their own test images."""
+    metric = task.measured.headline
     for score in scores:
-        accuracy = f", accuracy {100 * score.correct / score.examples:.1f} %" if score.examples else ""
+        found = f", {metric.words} {metric.shown(task.measures(score.own)[metric.name])}" if score.examples else ""
         who = title(score.client, domains)
-        LOG.info("%s, round %d: evaluated in %.2f s%s", who, round, score.seconds, accuracy)
+        LOG.info("%s, round %d: evaluated in %.2f s%s", who, round, score.seconds, found)
 
 
-def finished(part: str, record: RoundRecord, planned: int) -> None:
+def finished(part: str, record: RoundRecord, measures: Measures, planned: int) -> None:
     """Tells of a round as the coordinator sees it."""
     told = [f"{len(record.participants)} clients"]
     if math.isfinite(record.loss):
         told.append(f"loss {record.loss:.3g}")
-    if record.local_accuracy is not None:
-        told.append(f"local accuracy {100 * record.local_accuracy:.1f} %")
+    if (local := record.metrics.get(measures.local)) is not None:
+        told.append(f"local {measures.headline.words} {measures.headline.shown(local)}")
     if record.epsilon is not None:
         told.append(f"epsilon {record.epsilon:.3g}")
     told.append(f"{sum(record.seconds.values()):.2f} s")

@@ -14,6 +14,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from fedsilo.core import measures
+
 LOG = logging.getLogger("fedsilo")
 
 RUN = ("run",)
@@ -69,11 +71,6 @@ ROUNDS_FINISHED = Metric("fedsilo_rounds_finished", "Rounds finished.")
 ROUNDS_PLANNED = Metric("fedsilo_rounds_planned", "Rounds that the scenario asks for.")
 RETRIED_ROUNDS = Metric("fedsilo_retried_rounds", "Attempts at rounds that had to be made again.", counter=True)
 LOSS = Metric("fedsilo_train_loss", "Mean training loss of the last round, where clients tell it.")
-LOCAL = Metric("fedsilo_local_accuracy_ratio", "Mean accuracy of clients on their own test images.")
-WORST = Metric("fedsilo_worst_accuracy_ratio", "The lowest of these.")
-NEIGHBOUR = Metric("fedsilo_neighbour_accuracy_ratio", "Mean accuracy of clients on all others' test images.")
-ZERO_SHOT = Metric("fedsilo_zero_shot_accuracy_ratio", "Local accuracy of the hand-written prompt.")
-CHANCE = Metric("fedsilo_chance_accuracy_ratio", "Accuracy of guessing.")
 EPSILON = Metric("fedsilo_epsilon", "Epsilon that the ledger counts.")
 EPSILON_BUDGET = Metric("fedsilo_epsilon_budget", "Epsilon that the run may not exceed.")
 UPLOAD = Metric("fedsilo_upload_bytes", "Bytes that left clients.", counter=True)
@@ -86,14 +83,35 @@ MEDIAN = Metric("fedsilo_median_client_seconds", "Median training time of the cl
 CLIENT_SECONDS = Metric(
     "fedsilo_client_train_seconds", "Training time of a client in the last round's first exchange.", CLIENT
 )
-CLIENT_ACCURACY = Metric("fedsilo_client_accuracy_ratio", "Accuracy of a client on its own test images.", CLIENT)
 RESTARTS = Metric("fedsilo_actor_restarts", "Actors that Ray started again after they died.", HOST, counter=True)
 MEMORY = Metric("fedsilo_process_resident_bytes", "Memory of a client actor's process.", HOST)
 GPU_ALLOCATED = Metric("fedsilo_gpu_allocated_bytes", "GPU memory that an actor's tensors hold.", HOST)
 GPU_PEAK = Metric("fedsilo_gpu_peak_bytes", "The most that they have held.", HOST)
 
 METRICS: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
-"""All there are."""
+"""All that do not depend on the task."""
+
+VIEWS = {
+    "local_": "Mean {} of clients on their own test images.",
+    "worst_": "The worst of these.",
+    "neighbour_": "Mean {} of clients on all others' test images.",
+    "zero_shot_": "Local {} of the hand-written prompt.",
+    "chance_": "{} of guessing.",
+    "client_": "{} of a client on its own test images.",
+}
+"""Views of a task's headline metric that are metrics here."""
+
+
+def of_task(view: str, measured: measures.Metric) -> Metric:
+    """Returns the metric of a task's metric in a view, for example `fedsilo_local_accuracy_ratio`."""
+    about = VIEWS[view].format(measured.words)
+    tags = CLIENT if view == "client_" else METHOD
+    return Metric(f"fedsilo_{view}{measured.name}" + "_ratio" * measured.ratio, about[0].upper() + about[1:], tags)
+
+
+def metrics_of(measured: measures.Metric) -> tuple[Metric, ...]:
+    """Returns all metrics of a run whose task has this headline metric."""
+    return (*METRICS, *(of_task(view, measured) for view in VIEWS))
 
 
 class Meters:

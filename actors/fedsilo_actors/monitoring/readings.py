@@ -9,7 +9,8 @@ from pathlib import Path
 
 import torch
 
-from fedsilo.core import ClientScore, ClientUpdate, RoundRecord
+from fedsilo.core import ClientScore, ClientUpdate, Measures, RoundRecord, Task
+from fedsilo.core.measures import LOCAL, NEIGHBOUR, WORST
 from fedsilo_actors.monitoring import metrics as m
 from fedsilo_actors.monitoring.metrics import MOST_CLIENTS, Metric, Reading
 
@@ -25,14 +26,16 @@ class Circumstances:
         run: The run's name.
         method: The method's.
         planned: Rounds that are asked for.
-        chance: Accuracy of guessing; None where it is not known.
-        zero_shot: Local accuracy of the hand-written prompt; the same.
+        measures: The task's.
+        chance: Headline metric of guessing; None where it is not known.
+        zero_shot: Local headline metric of the hand-written prompt; the same.
         budget: Epsilon that the run may not exceed; the same.
     """
 
     run: str
     method: str
     planned: int
+    measures: Measures
     chance: float | None = None
     zero_shot: float | None = None
     budget: float | None = None
@@ -40,17 +43,15 @@ class Circumstances:
 
 def of_round(record: RoundRecord, around: Circumstances) -> Iterator[Reading]:
     """Yields the readings of a finished round; what was not measured is left out."""
-    tags = (around.run, around.method)
+    tags, headline = (around.run, around.method), around.measures.headline
+    views = {view: record.metrics.get(around.measures.of(view)) for view in (LOCAL, WORST, NEIGHBOUR)}
     values: dict[Metric, float | None] = {
         m.ROUNDS_FINISHED: record.round + 1,
         m.ROUNDS_PLANNED: around.planned,
         m.RETRIED_ROUNDS: record.attempts - 1,
         m.LOSS: record.loss,
-        m.LOCAL: record.local_accuracy,
-        m.WORST: record.worst_accuracy,
-        m.NEIGHBOUR: record.neighbour_accuracy,
-        m.ZERO_SHOT: around.zero_shot,
-        m.CHANCE: around.chance,
+        m.of_task("zero_shot_", headline): around.zero_shot,
+        m.of_task("chance_", headline): around.chance,
         m.EPSILON: record.epsilon,
         m.EPSILON_BUDGET: around.budget,
         m.UPLOAD: record.upload_bytes,
@@ -60,6 +61,7 @@ def of_round(record: RoundRecord, around: Circumstances) -> Iterator[Reading]:
         m.SLOWEST: record.slowest.get("seconds"),
         m.MEDIAN: record.slowest.get("median"),
     }
+    values |= {m.of_task(view, headline): value for view, value in views.items()}
     yield from (Reading(metric, value, tags) for metric, value in values.items() if value is not None)
     for stage, seconds in record.seconds.items():
         yield Reading(m.STAGE_SECONDS, seconds, (*tags, stage))
@@ -72,12 +74,15 @@ def of_updates(updates: Sequence[ClientUpdate], run: str, method: str, domains: 
             yield Reading(m.CLIENT_SECONDS, update.seconds, _who(run, method, update.client, domains))
 
 
-def of_scores(scores: Sequence[ClientScore], run: str, method: str, domains: dict[int, str]) -> Iterator[Reading]:
-    """Yields the accuracies of clients that have test images."""
+def of_scores(
+    scores: Sequence[ClientScore], task: Task, run: str, method: str, domains: dict[int, str]
+) -> Iterator[Reading]:
+    """Yields the headline metric of clients that have test images."""
+    headline = task.measured.headline
     for score in scores:
         if score.client < MOST_CLIENTS and score.examples:
-            accuracy = score.correct / score.examples
-            yield Reading(m.CLIENT_ACCURACY, accuracy, _who(run, method, score.client, domains))
+            value = task.measures(score.own)[headline.name]
+            yield Reading(m.of_task("client_", headline), value, _who(run, method, score.client, domains))
 
 
 def of_process(run: str, host: str, device: str) -> Iterator[Reading]:

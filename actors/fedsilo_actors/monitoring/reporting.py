@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 
 import ray
 
-from fedsilo.core import ClientScore, ClientTask, ClientUpdate, EvaluationTask, Method, RoundRecord
+from fedsilo.core import ClientScore, ClientTask, ClientUpdate, EvaluationTask, Method, RoundRecord, Task
 from fedsilo.records import ROUNDS, read_lines
 from fedsilo.registry import name_of
 from fedsilo.rounds.job import Job, Part
@@ -35,9 +35,9 @@ class HostReporter:
         self._run, self._host, self._domains = run, host, dict(domains)
         self._meters, self._method, self._device = Meters(), "", "cpu"
 
-    def supplied(self, device: str) -> None:
-        """Is told that the clients are there, and where they compute."""
-        self._device = device
+    def supplied(self, device: str, task: Task) -> None:
+        """Is told that the clients are there, where they compute, and what they predict."""
+        self._device, self._task = device, task
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # Ray asks itself in a way that it has deprecated
             again = bool(ray.get_runtime_context().was_current_actor_reconstructed)
@@ -67,8 +67,8 @@ class HostReporter:
 
     def scored(self, tasks: Mapping[int, EvaluationTask], scores: Sequence[ClientScore]) -> None:
         """Is told of scores before they leave; looks at the memory too, since all of a round's work is done."""
-        logs.scored(next(iter(tasks.values())).round, scores, self._domains)
-        self._meters.tell(of_scores(scores, self._run, self._method, self._domains))
+        logs.scored(next(iter(tasks.values())).round, scores, self._task, self._domains)
+        self._meters.tell(of_scores(scores, self._task, self._run, self._method, self._domains))
         self._meters.tell(of_process(self._run, self._host, self._device))
 
 
@@ -84,7 +84,7 @@ class CoordinatorReporter:
     def finished(self, name: str, record: RoundRecord) -> None:
         """Is told of a part's finished round."""
         part = self._parts[name]
-        logs.finished(name, record, part.plan.schedule.rounds)
+        logs.finished(name, record, part.plan.task.measured, part.plan.schedule.rounds)
         self._meters.tell(of_round(record, self._around(part)))
 
     def _around(self, part: Part) -> Circumstances:
@@ -92,14 +92,15 @@ class CoordinatorReporter:
             run=self._job.folder.name,
             method=part.name,
             planned=part.plan.schedule.rounds,
-            chance=1.0 / self._job.classes if self._job.classes else None,
-            zero_shot=self._floor(),
+            measures=part.plan.task.measured,
+            chance=self._job.floor.headline if self._job.floor else None,
+            zero_shot=self._floor(part.plan.task.measured.local),
             budget=part.plan.mechanism.limit,
         )
 
-    def _floor(self) -> float | None:
-        """Zero-shot's accuracy, which is on record before the others begin, in this process or an earlier one."""
+    def _floor(self, local: str) -> float | None:
+        """Zero-shot's headline metric, which is on record before the others begin, in this process or an earlier one."""
         if ZERO_SHOT not in self._parts:
             return None
         told = read_lines(self._parts[ZERO_SHOT].folder / ROUNDS)
-        return told[-1]["local_accuracy"] if told else None
+        return told[-1][local] if told else None

@@ -15,7 +15,6 @@ from fedsilo.comparison.comparing import compare_folders, compare_grid
 from fedsilo.comparison.grid import Grid
 from fedsilo.errors import RunError, ScenarioError
 from fedsilo.report.comparison_table import comparison_legend, comparison_table, csv, document
-from fedsilo.report.tables import percent
 from fedsilo.results.entries import Entry
 from fedsilo.results.standings import Standings, flat
 from fedsilo.state import write_bytes
@@ -124,7 +123,9 @@ def _telling(quiet: bool) -> Callable[[int, int, Entry, bool], None]:
             return
         how = f"failed: {entry.error}"
         if not entry.error:
-            how = f"local accuracy {percent(entry.result['headline']['value'])} %" + (" (ran before)" if before else "")
+            metric = entry.scenario.task.measured.headline
+            how = f"local {metric.words} {metric.shown(entry.result['headline']['value'])}"
+            how += " (ran before)" if before else ""
         where = entry.folder.name if entry.folder else f"{entry.method}, seed {entry.seed}"
         progress_console().print(f"{done}/{total}  {where}: {how}", markup=False, soft_wrap=True)
 

@@ -90,7 +90,7 @@ class _Split:
         from fedsilo.preparation import looking, partition_of
 
         pictured = None
-        with live(0, quiet) as listener:
+        with live(0, quiet, scenario.task.measured) as listener:
             with inspection_told(partial(listener.progress, "image files")):
                 images, manifest = partition_of(scenario, looking(scenario, listener.progress))
             if limit:

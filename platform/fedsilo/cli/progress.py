@@ -1,5 +1,5 @@
 """Live progress of a run: a bar for each stage before the rounds with its pace, one for each method's rounds with the
-newest accuracy. Without a terminal: a line on a long stage now and then.
+newest headline metric. Without a terminal: a line on a long stage now and then.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TaskID,
 from rich.text import Text
 
 from fedsilo.cli.output import progress_console
-from fedsilo.core import RoundRecord
+from fedsilo.core import Measures, RoundRecord
 from fedsilo.preparation import Prepared
 from fedsilo.running import Listener
 
@@ -26,7 +26,7 @@ PACE_S = 60.0
 
 
 @contextmanager
-def live(rounds: int, quiet: bool) -> Iterator[Listener]:
+def live(rounds: int, quiet: bool, measures: Measures) -> Iterator[Listener]:
     """Yields a listener that draws bars while a run goes on, or lines without a terminal; silent when `quiet`."""
     console = progress_console()
 
@@ -37,22 +37,30 @@ def live(rounds: int, quiet: bool) -> Iterator[Listener]:
         yield Listener(announce=announce)
         return
     if not console.is_terminal:
-        lines = Lines(announce)
+        lines = Lines(announce, measures)
         yield Listener(lines, announce=announce, watch=partial(lines.round, rounds))
         return
     columns = (TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     bars = Progress(*columns, _Pace(), TextColumn("{task.fields[note]}"), console=console, speed_estimate_period=PACE_S)
     with bars:
-        drawing = _Drawing(bars, rounds)
+        drawing = _Drawing(bars, rounds, measures)
         yield Listener(drawing.stage, drawing.prepared, announce, drawing.round)
+
+
+def newest(record: RoundRecord, measures: Measures) -> str:
+    """Returns a round's headline metric in words: "local accuracy 71.5 %"; "" where clients were not measured."""
+    value = record.metrics.get(measures.local)
+    return "" if value is None else f"local {measures.headline.words} {measures.headline.shown(value)}"
 
 
 class Lines:
     """Writes how far a stage is, at most every `EVERY_S`; a stage that is over sooner has no line. Rounds likewise."""
 
-    def __init__(self, write: Callable[[str], None], clock: Callable[[], float] = monotonic) -> None:
-        """Takes what writes a line, and what tells the seconds."""
-        self._write, self._clock = write, clock
+    def __init__(
+        self, write: Callable[[str], None], measures: Measures, clock: Callable[[], float] = monotonic
+    ) -> None:
+        """Takes what writes a line, what a round measures, and what tells the seconds."""
+        self._write, self._measures, self._clock = write, measures, clock
         self._stage = ""
         self._at, self._done = 0.0, 0
 
@@ -72,8 +80,8 @@ class Lines:
         if part != self._stage:
             self._stage, self._at = part, now
         elif now - self._at >= EVERY_S:
-            accuracy = "" if record.local_accuracy is None else f", local accuracy {100 * record.local_accuracy:.1f} %"
-            self._write(f"{part}: round {record.round + 1:,} of {rounds:,}{accuracy}")
+            so_far = newest(record, self._measures)
+            self._write(f"{part}: round {record.round + 1:,} of {rounds:,}{so_far and f', {so_far}'}")
             self._at = now
 
 
@@ -100,8 +108,8 @@ def _pace(speed: float, left: float) -> str:
 
 
 class _Drawing:
-    def __init__(self, bars: Progress, rounds: int) -> None:
-        self._bars, self._rounds = bars, rounds
+    def __init__(self, bars: Progress, rounds: int, measures: Measures) -> None:
+        self._bars, self._rounds, self._measures = bars, rounds, measures
         self._tasks: dict[str, TaskID] = {}
 
     def stage(self, stage: str, done: int, total: int) -> None:
@@ -115,12 +123,12 @@ class _Drawing:
             self._bars.console.print(f"note: {notice}", markup=False)
 
     def round(self, part: str, record: RoundRecord) -> None:
-        """Moves a method's bar by a round and shows its accuracy."""
+        """Moves a method's bar by a round and shows its headline metric."""
         total = 1 if part == "zero_shot" else self._rounds
         task = self._task(part, total)
         self._bars.update(task, completed=record.round + 1)
-        if record.local_accuracy is not None:
-            self._bars.update(task, note=f"local accuracy {100 * record.local_accuracy:.1f} %")
+        if note := newest(record, self._measures):
+            self._bars.update(task, note=note)
 
     def _task(self, name: str, total: int, paced: bool = False) -> TaskID:
         if name not in self._tasks:

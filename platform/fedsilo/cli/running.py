@@ -66,7 +66,7 @@ def _go(folder: Path, json: bool, quiet: bool, changes: Sequence[str] = ()) -> N
     rounds = load(folder).scenario.training.rounds
     try:
         # Ray tells of dead workers on standard output, which belongs to the result.
-        with terminable(), redirect_stdout(sys.stderr), live(rounds, quiet or json) as listener:
+        with terminable(), redirect_stdout(sys.stderr), live(rounds, quiet or json, scenario.task.measured) as listener:
             finished = go(folder, listener, changes=changes)
     except (KeyboardInterrupt, SystemExit):
         progress_console().print(f"stopped. Go on with: fedsilo resume {folder}", markup=False, highlight=False)

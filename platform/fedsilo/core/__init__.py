@@ -15,6 +15,7 @@ from fedsilo.core.batch import Batch, Candidates, Columns
 from fedsilo.core.data import Component, Dataset, Examples, FeatureSource, LabelledImages, Newcomers
 from fedsilo.core.frozen import Frozen
 from fedsilo.core.learner import Learner
+from fedsilo.core.measures import Measures, Metric
 from fedsilo.core.messages import ClientScore, ClientTask, ClientUpdate, EvaluationTask, RoundRecord
 from fedsilo.core.method import Method, Predictor
 from fedsilo.core.partition import (
@@ -33,7 +34,7 @@ from fedsilo.core.partition import (
 )
 from fedsilo.core.privacy import FINEST_SHARE, Budget, ExampleClipping, Facts, Mechanism, NoiseShares, Release, Turn
 from fedsilo.core.strategy import LocalResult, Strategy
-from fedsilo.core.task import Metric, Tally, Task
+from fedsilo.core.task import Tally, Task
 from fedsilo.core.types import Arrays, Indices, State
 from fedsilo.core.work import LocalWork, ServerWork
 
@@ -75,6 +76,7 @@ __all__ = [
     "LocalResult",
     "LocalWork",
     "Look",
+    "Measures",
     "Mechanism",
     "Method",
     "Metric",

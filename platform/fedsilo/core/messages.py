@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
 import numpy as np
@@ -162,3 +162,9 @@ class RoundRecord:
     seconds: Mapping[str, float] = field(default_factory=dict)
     slowest: Mapping[str, float] = field(default_factory=dict)
     attempts: int = 1
+
+    def line(self) -> dict[str, Any]:
+        """Returns the line of rounds.jsonl: the metrics stand beside the other numbers."""
+        line = asdict(self)
+        metrics = line.pop("metrics")
+        return {**line, **metrics}

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from functools import reduce
 from typing import Any, ClassVar
 
@@ -12,31 +11,15 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fedsilo.core.batch import Candidates, Columns
+from fedsilo.core.batch import Candidates, Columns, named
 from fedsilo.core.data import Component, LabelledImages
+from fedsilo.core.measures import Measures, Metric
 
 EXAMPLES = "examples"
 
 Tally = Mapping[str, int | float | NDArray[Any]]
 """What was counted over some images, by name. Numbers of two tallies add up, arrays (n, ...) follow each other. Every
 tally has "examples", the number of images. Whole numbers are recorded for each client."""
-
-
-@dataclass(frozen=True, slots=True)
-class Metric:
-    """One thing that a task measures.
-
-    Attributes:
-        name: Its name in records and tables: a word without spaces.
-        meaning: What it is, one line.
-        ratio: Whether it is in [0, 1] and shown as per cent; shown as a number otherwise.
-        higher: Whether more is better.
-    """
-
-    name: str
-    meaning: str
-    ratio: bool = True
-    higher: bool = True
 
 
 class Task(Component, ABC):
@@ -50,9 +33,9 @@ class Task(Component, ABC):
     metrics: ClassVar[tuple[Metric, ...]]
 
     @property
-    def headline(self) -> Metric:
-        """Returns the metric that tables and charts show first."""
-        return self.metrics[0]
+    def measured(self) -> Measures:
+        """Returns the names of what is recorded of the metrics."""
+        return Measures(self.metrics)
 
     @abstractmethod
     def candidates(self, images: LabelledImages) -> Candidates:
@@ -77,6 +60,10 @@ class Task(Component, ABC):
     @abstractmethod
     def measures(self, tally: Tally) -> Mapping[str, float]:
         """Returns the metrics by name, and other numbers worth recording, of a tally of at least one image."""
+
+    def chance(self, classes: Sequence[str]) -> float:
+        """Returns the headline metric of guessing among the classes of a manifest."""
+        return self.floor(named(tuple(classes)))[self.measured.headline.name]
 
     @abstractmethod
     def floor(self, among: Candidates) -> Mapping[str, float]:

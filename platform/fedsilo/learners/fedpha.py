@@ -74,8 +74,9 @@ class FedPHALearner(PromptLearner):
         def fit(text: Tensor) -> Tensor:
             return task.loss(frozen.score(batch.inputs[IMAGE], text), batch.targets, frozen.candidates)
 
+        fitted = fit(own) + fit(common)
         apart = relu(self.margin - (own - common).norm(dim=-1)).mean()
-        return fit(own) + fit(common) + mse_loss(own, projected) + apart
+        return fitted + mse_loss(own, projected) + apart
 
     def projected(self, private: Tensor, shared: Tensor) -> Tensor:
         """Returns the private context on the shared one's trailing right-singular vectors.

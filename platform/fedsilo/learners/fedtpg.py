@@ -88,6 +88,11 @@ class FedTPGLearner(ModuleLearner):
         """Returns the names that earlier runs have for the feed-forward layer."""
         return {"feed_forward.": "forward.", "norm.feed_forward.": "norm.forward."}
 
+    @property
+    def vectorises(self) -> bool:
+        """Returns False: its context passes through the text tower."""
+        return False
+
     def module(self, sizes: Sizes) -> nn.Module:
         """Returns the network."""
         return PromptGenerator(self.context_length, sizes, self.heads)

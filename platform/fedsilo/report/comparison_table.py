@@ -7,22 +7,14 @@ from collections.abc import Sequence
 from rich.markup import escape
 from rich.table import Table
 
-from fedsilo.report.tables import MORE_LEGEND, TITLES, percent
-from fedsilo.results.standings import BEST, Standing, Standings
-
-COMPARISON_LEGEND = (
-    "accuracy in %, mean ± standard deviation over seeds; local: mean over clients of the accuracy on their own test "
-    "images, with spread and worst over clients; neighbours: on all other clients' images; global: on all images; "
-    "* the best round, picked with the test set, not a result"
-)
-
-COLUMNS = {**TITLES, BEST: "best*"}
-WITH_DEVIATION = ("local_accuracy", "neighbour_accuracy", "global_accuracy")
+from fedsilo.core.measures import GLOBAL, NEIGHBOUR, Measures
+from fedsilo.report.tables import more_legend
+from fedsilo.results.standings import Standing, Standings
 
 
 def comparison_table(standings: Standings) -> Table:
     """Returns the table for the terminal."""
-    table = Table(title=f"{escape(standings.title)}: accuracy in %", title_justify="left")
+    table = Table(title=f"{escape(standings.title)}: {standings.measures.unit}", title_justify="left")
     left = _named(standings)
     for number, title in enumerate(header(standings)):
         table.add_column(escape(title), justify="left" if number < left else "right")
@@ -52,11 +44,22 @@ def document(standings: Standings) -> str:
 
 def comparison_legend(standings: Standings) -> str:
     """Returns what the columns mean."""
-    return "; ".join([COMPARISON_LEGEND, *(MORE_LEGEND[m] for m in _measures(standings) if m in MORE_LEGEND)])
+    measures = standings.measures
+    more = more_legend(measures)
+    own = (
+        f"{measures.unit}, mean ± standard deviation over seeds; local: mean over clients of the "
+        f"{measures.headline.words} on their own test images, with spread and worst over clients; neighbours: on all "
+        "other clients' images; global: on all images; * the best round, picked with the test set, not a result"
+    )
+    return "; ".join([own, *(more[name] for name in _names(standings) if name in more)])
+
+
+def _titles(measures: Measures) -> dict[str, str]:
+    return {**measures.titles, measures.best: "best*"}
 
 
 def csv(standings: Standings) -> str:
-    """Returns all numbers as CSV: accuracies in [0, 1], deviations as `<measure>_std`, seeds separated by spaces."""
+    """Returns all numbers as CSV: ratios in [0, 1], deviations as `<measure>_std`, seeds separated by spaces."""
     frame = standings.frame
     frame["seeds"] = [" ".join(map(str, row.seeds)) for row in standings.rows]
     frame["failed"] = ["; ".join(f"seed {seed}: {why}" for seed, why in row.failed.items()) for row in standings.rows]
@@ -66,8 +69,8 @@ def csv(standings: Standings) -> str:
 def header(standings: Standings) -> list[str]:
     """Returns the titles of the columns."""
     ground = ["ground"] if len(standings.grounds) > 1 else []
-    measures = [COLUMNS[measure] for measure in _measures(standings)]
-    return ["method", *_short(standings.varied), *ground, *measures, "seeds"]
+    titles = _titles(standings.measures)
+    return ["method", *_short(standings.varied), *ground, *(titles[name] for name in _names(standings)), "seeds"]
 
 
 def _short(keys: Sequence[str]) -> list[str]:
@@ -83,7 +86,7 @@ def cells(standings: Standings, row: Standing) -> list[str]:
     """Returns one row as texts, in the order of the columns."""
     ground = [row.ground] if len(standings.grounds) > 1 else []
     varied = [row.varied.get(key, "") for key in standings.varied]
-    values = [_value(row, measure) for measure in _measures(standings)]
+    values = [_value(row, name, standings.measures) for name in _names(standings)]
     if not row.seeds:
         values[:1] = ["failed"]
     asked = len({*row.seeds, *row.failed})
@@ -91,17 +94,19 @@ def cells(standings: Standings, row: Standing) -> list[str]:
     return [row.method, *varied, *ground, *values, seeds]
 
 
-def _value(row: Standing, measure: str) -> str:
-    text = percent(row.mean.get(measure))
-    deviation = row.deviation.get(measure)
-    if deviation is None or measure not in WITH_DEVIATION or row.method == "chance":
+def _value(row: Standing, name: str, measures: Measures) -> str:
+    text = measures.written(name, row.mean.get(name))
+    deviation = row.deviation.get(name)
+    with_deviation = (measures.local, measures.of(NEIGHBOUR), measures.of(GLOBAL))
+    if deviation is None or name not in with_deviation or row.method == "chance":
         return text
-    return f"{text} ± {percent(deviation)}"
+    return f"{text} ± {measures.written(name, deviation)}"
 
 
-def _measures(standings: Standings) -> list[str]:
+def _names(standings: Standings) -> list[str]:
     """The measures that any row has; local always."""
-    return [m for m in COLUMNS if m == "local_accuracy" or any(m in row.mean for row in standings.rows)]
+    local = standings.measures.local
+    return [n for n in _titles(standings.measures) if n == local or any(n in row.mean for row in standings.rows)]
 
 
 def _named(standings: Standings) -> int:

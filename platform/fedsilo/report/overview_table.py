@@ -9,12 +9,16 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from fedsilo.report.page.words import percent, seconds, size
+from fedsilo.core.measures import LOCAL, NEIGHBOUR, WORST, Measures
+from fedsilo.report.page.words import seconds, size
 from fedsilo.results.overview import RUNNING, STOPPED, Course, Overview
 
 DASH = "–"
 TITLES = ("round", "loss", "local", "worst", "neighbours", "epsilon", "up", "down", "a round", "again", "lost")
 """Columns beside the method: again is rounds made again, lost is clients that dropped out."""
+
+MEASURED = {"local": LOCAL, "worst": WORST, "neighbours": NEIGHBOUR}
+"""Columns of the headline metric, with whose images it is measured on."""
 
 WIDE, SECONDARY = 104, {"neighbours", "down", "a round"}
 """Columns of a terminal from which on all of these are in the table."""
@@ -31,7 +35,7 @@ def overview_table(overview: Overview, width: int = WIDE) -> RenderableType:
         title=Text(_title(overview)), title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
     )
     table.add_column("method", overflow="fold", min_width=9)
-    rows = [_cells(course) for course in overview.courses]
+    rows = [_cells(course, overview.measures) for course in overview.courses]
     private = any(course.last.get("epsilon") is not None for course in overview.courses)
     left_out = (set() if private else {"epsilon"}) | (set() if width >= WIDE else SECONDARY)
     titles = [title for title in TITLES if title not in left_out]
@@ -40,7 +44,10 @@ def overview_table(overview: Overview, width: int = WIDE) -> RenderableType:
     for course, cells in zip(overview.courses, rows, strict=True):
         table.add_row(course.name, *(cells.get(title, DASH) for title in titles))
     if overview.chance is not None:
-        table.add_row("chance", *(percent(overview.chance) if title == "local" else "" for title in titles))
+        table.add_row(
+            "chance",
+            *(overview.measures.headline.shown(overview.chance) if title == "local" else "" for title in titles),
+        )
     return Group(table, *(Text(line) for line in newest_lines(overview)))
 
 
@@ -63,10 +70,10 @@ def progress_line(overview: Overview) -> str:
     current = overview.current
     if current is None:
         return ""
-    loss, local = current.last.get("loss"), current.measured.get("local_accuracy")
+    loss, local = current.last.get("loss"), current.measured.get(overview.measures.local)
     told = [f"{current.name} {current.finished}/{current.planned}"]
     told += [] if loss is None else [f"loss {loss:.3g}"]
-    told += [] if local is None else [f"local {percent(local)}"]
+    told += [] if local is None else [f"local {overview.measures.headline.shown(local)}"]
     return f"{overview.run}: " + ", ".join(told + ([_left(overview)] if _left(overview) else []))
 
 
@@ -84,16 +91,14 @@ def _left(overview: Overview) -> str:
     return "" if overview.left_s is None else f"about {seconds(overview.left_s)} left"
 
 
-def _cells(course: Course) -> dict[str, str]:
+def _cells(course: Course, measures: Measures) -> dict[str, str]:
     rounds = f"{course.finished}/{course.planned}"
     if not course.finished:
         return {"round": rounds}
     return {
         "round": rounds,
         "loss": _number(course.last.get("loss")),
-        "local": percent(course.measured.get("local_accuracy")),
-        "worst": percent(course.measured.get("worst_accuracy")),
-        "neighbours": percent(course.measured.get("neighbour_accuracy")),
+        **{title: measures.headline.shown(course.measured.get(measures.of(view))) for title, view in MEASURED.items()},
         "epsilon": _epsilon(course),
         "up": size(course.upload_bytes),
         "down": size(course.download_bytes),

@@ -8,44 +8,24 @@ from typing import Any
 from rich.markup import escape
 from rich.table import Table
 
+from fedsilo.core.measures import LOCAL, NEW, UNSEEN, WORST, Measures, measures_of
 from fedsilo.manifest import Holding
 from fedsilo.results.reading import Run
 from fedsilo.scenario.describing import Description
 
-LEGEND = (
-    "local: mean over clients of the accuracy on their own test images, with spread and worst over clients\n"
-    "neighbours: on all other clients' images, global: on all images; * picked with the test set, not a result"
-)
-
-TITLES = {
-    "local_accuracy": "local",
-    "local_spread": "spread",
-    "worst_accuracy": "worst",
-    "neighbour_accuracy": "neighbours",
-    "global_accuracy": "global",
-    "unseen_accuracy": "unseen",
-    "new_accuracy": "new classes",
-    "harmonic_accuracy": "harmonic",
-}
-
 PACED = ("simulated s", "late", "offline")
 """Columns of rounds whose time is simulated."""
 
-MORE_LEGEND = {
-    "unseen_accuracy": "unseen: clients that never train, on their own test images; they count in no other column",
-    "new_accuracy": "new classes: classes that nobody trains on, among these; harmonic: mean of local and new classes",
-}
-"""Lines for columns that only some scenarios have."""
-
 
 def results_table(result: Mapping[str, Any]) -> Table:
-    """Returns the comparison: chance, zero-shot, references, method; accuracies in per cent."""
-    rows = result["rows"]
-    measures = [m for m in TITLES if any(row.get(m) is not None for row in rows)]
-    table = Table(title=f"{escape(result['scenario'])}: accuracy in % ({averaged(result)})", title_justify="left")
+    """Returns the comparison: chance, zero-shot, references, method; ratios in per cent."""
+    rows, measures = result["rows"], measures_of(result)
+    names = [name for name in measures.titles if any(row.get(name) is not None for row in rows)]
+    title = f"{escape(result['scenario'])}: {measures.unit} ({averaged(result)})"
+    table = Table(title=title, title_justify="left")
     table.add_column("method")
-    for measure in measures:
-        table.add_column(TITLES[measure], justify="right")
+    for name in names:
+        table.add_column(measures.titles[name], justify="right")
     table.add_column("first", justify="right")
     table.add_column("best*", justify="right")
     timed = any(row.get("simulated_s") is not None for row in rows)
@@ -53,17 +33,34 @@ def results_table(result: Mapping[str, Any]) -> Table:
         table.add_column("simulated s", justify="right")
     for row in rows:
         style = "bold" if row["role"] == "method" else None
-        cells = [percent(row.get(measure)) for measure in measures]
+        cells = [measures.written(name, row.get(name)) for name in names]
         clock = [_rounded(row.get("simulated_s"))] if timed else []
-        table.add_row(escape(row["method"]), *cells, *learning(row), *clock, style=style)
+        table.add_row(escape(row["method"]), *cells, *learning(row, measures), *clock, style=style)
     return table
 
 
 def legend(result: Mapping[str, Any]) -> str:
     """Returns what the columns of a result mean."""
-    rows = result["rows"]
-    more = [line for measure, line in MORE_LEGEND.items() if any(row.get(measure) is not None for row in rows)]
-    return "\n".join([LEGEND, *more])
+    rows, measures = result["rows"], measures_of(result)
+    more = [line for name, line in more_legend(measures).items() if any(row.get(name) is not None for row in rows)]
+    own = (
+        f"local: mean over clients of the {measures.headline.words} on their own test images, with spread and worst "
+        "over clients\nneighbours: on all other clients' images, global: on all images; * picked with the test set, "
+        "not a result"
+    )
+    return "\n".join([own, *more])
+
+
+def more_legend(measures: Measures) -> dict[str, str]:
+    """Returns lines for columns that only some scenarios have, by the measure's name."""
+    return {
+        measures.of(
+            UNSEEN
+        ): "unseen: clients that never train, on their own test images; they count in no other column",
+        measures.of(NEW): "new classes: classes that are not trained on, among these; harmonic: mean of local and new "
+        "classes",
+        **{LOCAL + metric.name: f"{metric.words}: {metric.meaning}" for metric in measures.metrics[1:]},
+    }
 
 
 def averaged(result: Mapping[str, Any]) -> str:
@@ -73,17 +70,12 @@ def averaged(result: Mapping[str, Any]) -> str:
     return "of the last evaluated round" if rounds == 1 else f"mean over the last {rounds} evaluated rounds"
 
 
-def learning(row: Mapping[str, Any]) -> tuple[str, str]:
-    """Returns a row's first accuracy and its best one with the round; both empty where nothing is learnt."""
+def learning(row: Mapping[str, Any], measures: Measures) -> tuple[str, str]:
+    """Returns a row's first value and its best one with the round; both empty where nothing is learned."""
     if (row.get("rounds") or 1) < 2:
         return "", ""
-    best = f"{percent(row.get('best_local_accuracy'))} ({row.get('best_round')})"
-    return percent(row.get("first_local_accuracy")), best
-
-
-def percent(value: Any) -> str:
-    """Returns an accuracy in [0, 1] as per cent with one decimal; empty for None."""
-    return "" if value is None else f"{100 * float(value):.1f}"
+    best = f"{measures.written(measures.local, row.get(measures.best))} ({row.get('best_round')})"
+    return measures.written(measures.local, row.get(measures.first)), best
 
 
 def _rounded(value: Any) -> str:
@@ -92,9 +84,11 @@ def _rounded(value: Any) -> str:
 
 
 def rounds_table(run: Run, newest: int = 20) -> Table:
-    """Returns the newest rounds of a run: loss, accuracies, bytes, seconds; in simulated time who was late or away."""
+    """Returns the newest rounds of a run: loss, metrics, bytes, seconds; in simulated time who was late or away."""
     records = run.rounds.to_dict("records")[-newest:]
     timed = any(_present(record.get("clock_s")) is not None for record in records)
+    measures = run.scenario.task.measured
+    shown = (measures.local, measures.of(WORST))
     table = Table(title=f"{escape(run.folder.name)}: rounds", title_justify="left")
     for title in ("round", "clients", "loss", "local", "worst client", "kB up", "seconds", *PACED[: 3 * timed]):
         table.add_column(title, justify="right")
@@ -104,8 +98,7 @@ def rounds_table(run: Run, newest: int = 20) -> Table:
             str(record["round"]),
             str(len(record["participants"])),
             "" if _present(record["loss"]) is None else f"{record['loss']:.4f}",
-            percent(_present(record["local_accuracy"])),
-            percent(_present(record["worst_accuracy"])),
+            *(measures.written(name, record.get(name)) for name in shown),
             f"{record['upload_bytes'] / 1000:.1f}",
             f"{seconds:.2f}",
             *(
@@ -135,12 +128,13 @@ def _present(value: Any) -> Any:
 
 
 def clients_table(run: Run) -> Table:
-    """Returns each client's share and its accuracy in the last evaluation, beside zero-shot's."""
+    """Returns each client's share and its headline metric in the last evaluation, beside zero-shot's."""
+    metric = run.scenario.task.measured.headline
     table = Table(title=f"{escape(run.folder.name)}: clients, last evaluation", title_justify="left")
-    for title in ("client", "domain", "train", "test", "classes", "zero-shot", "accuracy"):
+    for title in ("client", "domain", "train", "test", "classes", "zero-shot", metric.words):
         table.add_column(title, justify="left" if title == "domain" else "right")
-    scores = _last_scores(run.clients)
-    floor = _last_scores(Run(run.folder / "references" / "zero_shot").clients)
+    scores = _last_scores(run.clients, metric.name)
+    floor = _last_scores(Run(run.folder / "references" / "zero_shot").clients, metric.name)
     for client in run.manifest.clients:
         table.add_row(
             f"{client.number:02d}",
@@ -148,8 +142,8 @@ def clients_table(run: Run) -> Table:
             str(len(client.train)),
             str(len(client.test)),
             str(sum(1 for count in client.train_classes if count)),
-            percent(floor.get(client.number)),
-            percent(scores.get(client.number)),
+            metric.written(floor.get(client.number)),
+            metric.written(scores.get(client.number)),
         )
     return table
 
@@ -161,11 +155,11 @@ def kind_of(client: Holding) -> str:
     return ", ".join(word for word in words if word)
 
 
-def _last_scores(frame: Any) -> dict[int, Any]:
+def _last_scores(frame: Any, metric: str) -> dict[int, Any]:
     if frame.empty:
         return {}
     last = frame[frame["round"] == frame["round"].max()]
-    return {int(c): _present(a) for c, a in zip(last["client"], last["accuracy"], strict=True)}
+    return {int(c): _present(a) for c, a in zip(last["client"], last[metric], strict=True)}
 
 
 def description_table(title: str, rows: Sequence[Description]) -> Table:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from fedsilo.core import Measures
 from fedsilo.records import DRIVER_LOCK, ROUNDS, ROUNDS_LOCK, TIMELINE, last_lines, read_lines
 from fedsilo.registry import name_of
 from fedsilo.results.reading import Run, homes
@@ -79,12 +80,14 @@ class Overview:
         run: Its name.
         state: "running", "finished" or "stopped".
         courses: Each method in the order in which they run.
-        chance: Accuracy of guessing; None while the classes are not known.
+        measures: The task's.
+        chance: The headline metric of guessing; None while the classes are not known.
     """
 
     run: str
     state: str
     courses: tuple[Course, ...]
+    measures: Measures
     chance: float | None = None
 
     @property
@@ -117,18 +120,20 @@ def overview_of_run(run: Run) -> Overview:
         Home(name, home, 1 if name == "zero_shot" else scenario.training.rounds, limit if name == method else None)
         for name, home in homes(scenario, folder)
     ]
-    chance = 1.0 / len(run.manifest.classes) if (folder / "partition.json").exists() else None
-    return Overview(folder.name, _state(run), courses(parts), chance)
+    known = (folder / "partition.json").exists()
+    chance = scenario.task.chance(run.manifest.classes) if known else None
+    measures = scenario.task.measured
+    return Overview(folder.name, _state(run), courses(parts, measures), measures, chance)
 
 
-def courses(parts: Sequence[Home]) -> tuple[Course, ...]:
+def courses(parts: Sequence[Home], measures: Measures) -> tuple[Course, ...]:
     """Returns how far each method is by what is in its folder."""
-    return tuple(map(_course, parts))
+    return tuple(_course(part, measures.local) for part in parts)
 
 
-def _course(part: Home) -> Course:
+def _course(part: Home, local: str) -> Course:
     records = read_lines(part.folder / ROUNDS)
-    measured = [record for record in records if record.get("local_accuracy") is not None]
+    measured = [record for record in records if record.get(local) is not None]
     newest = [sum(record.get("seconds", {}).values()) for record in records[-PACE:]]
     return Course(
         name=part.name,

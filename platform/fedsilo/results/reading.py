@@ -13,7 +13,7 @@ from fedsilo.errors import RunError
 from fedsilo.manifest import Manifest
 from fedsilo.records import CLIENTS, ROUNDS, WIRE, find_run_folder, read_json, read_lines
 from fedsilo.registry import name_of
-from fedsilo.results.summary import RESULT
+from fedsilo.results.summary import schema
 from fedsilo.scenario.reading import read
 from fedsilo.scenario.sections import Scenario
 from fedsilo.shape import faults
@@ -57,7 +57,7 @@ class Run:
             raise RunError(f"{self.folder}: has not finished. `fedsilo resume {self.folder}` goes on with it.")
         path = self.folder / "result.json"
         document = read_json(path)
-        fault = next(faults(document, RESULT), "")
+        fault = next(faults(document, schema(self.scenario.task.measured)), "")
         if fault:
             raise RunError(
                 f"{path}: is not a result of this version: {fault}. Remove it, and `fedsilo resume {self.folder}` "

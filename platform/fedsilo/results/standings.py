@@ -7,18 +7,14 @@ from dataclasses import dataclass, field
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
+from fedsilo.core import Measures
 from fedsilo.errors import RunError
 from fedsilo.results.comparability import Grounds, differences, versions, windows
 from fedsilo.results.entries import Entry
-from fedsilo.results.summary import MEASURES
 from fedsilo.scenario.dumping import written
 
 if TYPE_CHECKING:
     import pandas as pd
-
-BEST = "best_local_accuracy"
-SHOWN = (*MEASURES, BEST)
-"""The measures of a row; the last one is picked with the test set."""
 
 CHANCE, ZERO_SHOT = "chance", "zero_shot"
 FLOORS = (CHANCE, ZERO_SHOT)
@@ -63,12 +59,14 @@ class Standings:
         title: What is compared.
         varied: Keys that differ between runs of one method, dotted; each is a column.
         rows: Chance and zero-shot, then the methods in the order of the runs.
+        measures: What the runs' task measures.
         notes: What a reader of the table must know, one line each.
     """
 
     title: str
     varied: tuple[str, ...]
     rows: tuple[Standing, ...]
+    measures: Measures
     notes: tuple[str, ...] = field(default=())
 
     @property
@@ -83,12 +81,25 @@ class Standings:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """Returns the table for pandas: accuracies in [0, 1], deviations beside them as `<measure>_std`."""
+        """Returns the table for pandas: ratios in [0, 1], deviations beside them as `<measure>_std`."""
         import pandas as pd
 
-        measures = [measure + end for measure in SHOWN for end in ("", "_std")]
+        measures = [measure + end for measure in shown(self.measures) for end in ("", "_std")]
         columns = ["method", *self.varied, "ground", "seeds", "failed", *measures]
         return pd.DataFrame([flat(row) for row in self.rows], columns=columns)
+
+
+def shown(measures: Measures) -> tuple[str, ...]:
+    """Returns the measures of a row; the last one is picked with the test set."""
+    return (*measures.names, measures.best)
+
+
+def _common(found: Sequence[Measures]) -> Measures:
+    """The measures of all runs. Raises RunError where runs of different tasks are compared."""
+    if any(each != found[0] for each in found):
+        names = " and ".join(sorted({each.headline.words for each in found}))
+        raise RunError(f"compare: the runs measure different things, {names}. Compare runs of one task.")
+    return found[0]
 
 
 def flat(row: Standing) -> dict[str, Any]:
@@ -114,11 +125,12 @@ def standings(title: str, entries: Sequence[Entry], notes: Iterable[str] = ()) -
     for entry in entries:
         groups.setdefault((entry.method, *(entry.value(key) for key in varied)), []).append(entry)
     grounds = Grounds()
-    rows = [_row(group, varied, grounds) for group in groups.values()]
-    floors = [row for letter in grounds.letters for row in _floors(letter, grounds.runs(letter), rows)]
+    measures = _common([entry.scenario.task.measured for entry in entries])
+    rows = [_row(group, varied, grounds, measures) for group in groups.values()]
+    floors = [row for letter in grounds.letters for row in _floors(letter, grounds.runs(letter), rows, measures)]
     done = [entry for entry in entries if not entry.error]
     said = (*windows(done), *grounds.notes(), *differences(entries, varied), *versions(done), *notes)
-    return Standings(title, varied, (*floors, *rows), said)
+    return Standings(title, varied, (*floors, *rows), measures, said)
 
 
 def varied_keys(entries: Sequence[Entry]) -> tuple[str, ...]:
@@ -132,7 +144,7 @@ def varied_keys(entries: Sequence[Entry]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _row(group: Sequence[Entry], varied: Sequence[str], grounds: Grounds) -> Standing:
+def _row(group: Sequence[Entry], varied: Sequence[str], grounds: Grounds, measures: Measures) -> Standing:
     """The row of all runs that differ in nothing but the seed."""
     finished: dict[int, Entry] = {}
     for entry in group:
@@ -142,7 +154,7 @@ def _row(group: Sequence[Entry], varied: Sequence[str], grounds: Grounds) -> Sta
     failed = {entry.seed: entry.error for entry in group if entry.error}
     first = group[0]
     values = {key: first.value(key) for key in varied if key in first.settings}
-    numbers = _over_seeds([run.row(first.method) for run in runs])
+    numbers = _over_seeds([run.row(first.method) for run in runs], measures)
     return Standing(first.method, values, grounds.letter(runs), tuple(run.seed for run in runs), failed, *numbers)
 
 
@@ -154,18 +166,18 @@ def _refuse_another_result(one: Entry, other: Entry) -> None:
         )
 
 
-def _floors(letter: str, runs: Sequence[Entry], rows: Sequence[Standing]) -> list[Standing]:
+def _floors(letter: str, runs: Sequence[Entry], rows: Sequence[Standing], measures: Measures) -> list[Standing]:
     """Chance and zero-shot on one ground; where zero-shot is compared itself, it needs no second row."""
     compared = {row.method for row in rows if row.ground == letter}
     names = [name for name in FLOORS if name not in compared]
-    found = {name: _over_seeds([run.row(name) for run in runs]) for name in names}
+    found = {name: _over_seeds([run.row(name) for run in runs], measures) for name in names}
     seeds = tuple(run.seed for run in runs)
     return [Standing(name, {}, letter, seeds, {}, *numbers, floor=True) for name, numbers in found.items()]
 
 
-def _over_seeds(rows: Sequence[Mapping[str, Any]]) -> tuple[dict[str, float], dict[str, float]]:
+def _over_seeds(rows: Sequence[Mapping[str, Any]], measures: Measures) -> tuple[dict[str, float], dict[str, float]]:
     """Mean and deviation of every measure that all rows have."""
-    known = {measure: [row[measure] for row in rows if row.get(measure) is not None] for measure in SHOWN}
+    known = {measure: [row[measure] for row in rows if row.get(measure) is not None] for measure in shown(measures)}
     whole = {measure: values for measure, values in known.items() if values and len(values) == len(rows)}
     return (
         {measure: fmean(values) for measure, values in whole.items()},

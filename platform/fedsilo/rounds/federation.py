@@ -31,7 +31,7 @@ from fedsilo.records import CLIENTS, ROUNDS, TIMELINE, WIRE, Journals, read_line
 from fedsilo.rounds.allowance import Allowance
 from fedsilo.rounds.clock import Clock, slowest
 from fedsilo.rounds.ledger import Ledger
-from fedsilo.rounds.measuring import measured, record_line, score_line, unmeasured
+from fedsilo.rounds.measuring import measured, score_line, unmeasured
 from fedsilo.rounds.plan import Outcome, Plan
 from fedsilo.rounds.turnouts import remarks
 from fedsilo.rounds.versions import Versions
@@ -186,7 +186,7 @@ class Federation:
             record = self._evaluate(record, shared, clock)
         epsilon = self._ledger.epsilon()
         record = replace(record, shared_sha256=sha256(shared), epsilon=epsilon, seconds=clock.seconds)
-        self._journals.add(ROUNDS, record_line(record))
+        self._journals.add(ROUNDS, record.line())
         for line in clock.lines(round):
             self._journals.add(TIMELINE, line)
         self._journals.commit(sync=True)

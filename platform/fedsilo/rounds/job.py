@@ -11,6 +11,7 @@ from fedsilo.checkpoints import Checkpoints
 from fedsilo.core import Backend, RoundRecord
 from fedsilo.records import Journals, lock
 from fedsilo.rounds.federation import Federation
+from fedsilo.rounds.floor import Floor
 from fedsilo.rounds.plan import Outcome, Plan
 
 Watch = Callable[[str, RoundRecord], None]
@@ -39,13 +40,13 @@ class Job:
         folder: The run's folder.
         parts: The federations in the order they run.
         checkpoints: Checkpoints kept of each.
-        classes: Number of classes, for what guessing comes to; 0 where it is not known.
+        floor: What guessing comes to; None where it is not known.
     """
 
     folder: Path
     parts: tuple[Part, ...]
     checkpoints: int
-    classes: int = 0
+    floor: Floor | None = None
 
     def run(self, backend: Backend, watch: Watch) -> dict[str, Outcome]:
         """Runs all parts, each from its newest checkpoint if it has one, and returns their outcomes by name.

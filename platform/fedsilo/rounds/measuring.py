@@ -1,32 +1,15 @@
-"""What an evaluation comes to: one line per client, and the metrics of its round.
-
-Metrics are named after the task's (`core.task.Metric.name`, here NAME), each over clients that have such images:
-
-    local_NAME      mean over the clients that train, each on its own test share
-    local_spread    standard deviation over clients of the headline metric
-    worst_NAME      the worst of these clients
-    NAME            over all test images, each judged by its own client's model
-    neighbour_NAME  mean over clients on all other clients' test images
-    global_NAME     mean over clients on all clients' test images
-    unseen_NAME     mean over the clients that never train, each on its own test share
-    new_NAME        mean over clients on classes that are not trained on, among these
-    harmonic_NAME   harmonic mean of local and new
-"""
+"""What an evaluation comes to: one line per client, and the metrics of its round. `core.measures` says how they are named."""
 
 from __future__ import annotations
 
 import statistics
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import asdict, replace
-from typing import Any
+from dataclasses import replace
 
 from fedsilo.core import ClientScore, Metric, RoundRecord, Tally, Task
+from fedsilo.core.measures import GLOBAL, HARMONIC, LOCAL, NEIGHBOUR, NEW, POOLED, SPREAD, UNSEEN, VIEWS, WORST
 from fedsilo.core.task import EXAMPLES, total
 from fedsilo.errors import ClientError
-
-SPREAD = "local_spread"
-VIEWS = ("local_", "worst_", "", "neighbour_", "global_", "unseen_", "new_", "harmonic_")
-"""Whose images a metric is measured on, as what its name begins with."""
 
 
 def score_line(score: ClientScore, task: Task) -> dict[str, object]:
@@ -35,18 +18,11 @@ def score_line(score: ClientScore, task: Task) -> dict[str, object]:
     line |= {name: value for name, value in score.own.items() if isinstance(value, int)}
     names = task.measures(score.own) if score.examples else dict.fromkeys(_recorded(task, score.own))
     line |= names
-    for view, tally in (("neighbour_", score.elsewhere), ("new_", score.new)):
+    for view, tally in ((NEIGHBOUR, score.elsewhere), (NEW, score.new)):
         if tally is not None and tally[EXAMPLES]:
             found = task.measures(tally)
             line |= {view + metric.name: found[metric.name] for metric in task.metrics}
     return line
-
-
-def record_line(record: RoundRecord) -> dict[str, Any]:
-    """Returns a round's line of rounds.jsonl, its metrics beside the other numbers."""
-    line = asdict(record)
-    metrics = line.pop("metrics")
-    return {**line, **metrics}
 
 
 def unmeasured(task: Task) -> dict[str, float | None]:
@@ -76,19 +52,19 @@ def measured(
     elsewhere = [score for score in scores if score.elsewhere is not None and score.elsewhere[EXAMPLES]]
     new = [score for score in scores if score.new is not None and score.new[EXAMPLES]]
     parts: dict[str, list[Mapping[str, float]]] = {
-        "local_": [task.measures(score.own) for score in own],
-        "": [task.measures(total([score.own for score in own]))],
-        "neighbour_": [task.measures(_there(score.elsewhere)) for score in elsewhere],
-        "global_": [task.measures(total([score.own, _there(score.elsewhere)])) for score in elsewhere],
-        "unseen_": [task.measures(score.own) for score in arrived],
-        "new_": [task.measures(_there(score.new)) for score in new],
+        LOCAL: [task.measures(score.own) for score in own],
+        POOLED: [task.measures(total([score.own for score in own]))],
+        NEIGHBOUR: [task.measures(_there(score.elsewhere)) for score in elsewhere],
+        GLOBAL: [task.measures(total([score.own, _there(score.elsewhere)])) for score in elsewhere],
+        UNSEEN: [task.measures(score.own) for score in arrived],
+        NEW: [task.measures(_there(score.new)) for score in new],
     }
     found = unmeasured(task)
     for metric in task.metrics:
         values = {view: [part[metric.name] for part in measures] for view, measures in parts.items()}
         found |= {view + metric.name: _mean(each) for view, each in values.items()}
-        found |= _extremes(metric, values["local_"], found["new_" + metric.name])
-    found[SPREAD] = statistics.pstdev([part[task.headline.name] for part in parts["local_"]])
+        found |= _extremes(metric, values[LOCAL], found[NEW + metric.name])
+    found[SPREAD] = statistics.pstdev([part[task.measured.headline.name] for part in parts[LOCAL]])
     return replace(record, metrics=found)
 
 
@@ -97,7 +73,7 @@ def _extremes(metric: Metric, local: Sequence[float], new: float | None) -> dict
     mean = sum(local) / len(local)
     harmonic = None if new is None else 2 * mean * new / (mean + new) if mean + new else 0.0
     worst = min(local) if metric.higher else max(local)
-    return {"worst_" + metric.name: worst, "harmonic_" + metric.name: harmonic}
+    return {WORST + metric.name: worst, HARMONIC + metric.name: harmonic}
 
 
 def _recorded(task: Task, tally: Tally) -> list[str]:

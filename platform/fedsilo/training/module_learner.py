@@ -55,6 +55,11 @@ class ModuleLearner(Learner):
     """A learner whose parameters and buffers are those of a module."""
 
     @property
+    def vectorises(self) -> bool:
+        """Returns whether `torch.func.vmap` is a fast way to its per-example gradients: not through the text tower."""
+        return True
+
+    @property
     def state_names(self) -> Mapping[str, str]:
         """Returns what the beginnings of the module's names are called in state; the same by default."""
         return {}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -48,14 +49,14 @@ def heat_map(values: NDArray[np.float64], low: float, high: float, about: str) -
     return frame.picture(about, picture, *beside, *frame.below("round", whole_ticks(rounds - 1, 12)))
 
 
-def scale(low: float, high: float) -> Markup:
-    """Returns the legend of the colours, in per cent."""
+def scale(low: float, high: float, write: Callable[[float], str]) -> Markup:
+    """Returns the legend of the colours, its ends written by a function."""
     steps = np.linspace(low, high, 64)[None]
     picture = element(
         "image", href=data_uri(_png(_coloured(steps, low, high))), width=150, height=12, preserveAspectRatio="none"
     )
     bar = element("svg", picture, viewBox="0 0 150 12", class_="scale", aria_hidden="true")
-    return element("p", f"{100 * low:.0f} % ", bar, f" {100 * high:.0f} %, grey: not measured", class_="faint")
+    return element("p", f"{write(low)} ", bar, f" {write(high)}, grey: not measured", class_="faint")
 
 
 def data_uri(png: bytes) -> str:

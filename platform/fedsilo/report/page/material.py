@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+from fedsilo.core import Measures
 from fedsilo.errors import FedsiloError
 from fedsilo.manifest import Manifest
 from fedsilo.records import CLIENTS, ROUNDS, TIMELINE, WIRE, read_json, read_lines
@@ -46,11 +47,12 @@ class Part:
     charges: Sequence[Record]
     timeline: Sequence[Record]
     privacy: Record | None
+    measures: Measures
 
     @property
     def evaluated(self) -> list[Record]:
         """Returns the rounds in which clients were measured."""
-        return [record for record in self.rounds if record.get("local_accuracy") is not None]
+        return [record for record in self.rounds if record.get(self.measures.local) is not None]
 
     def curve(self, measure: str) -> list[tuple[float, float | None]]:
         """Returns a measure over all rounds, None where there is none."""
@@ -60,16 +62,18 @@ class Part:
         """Returns whether any round has the measure."""
         return any(record.get(measure) is not None for record in self.rounds)
 
-    def accuracies(self) -> dict[int, list[tuple[float, float | None]]]:
-        """Returns each client's accuracy on its own test images over rounds."""
+    def of_clients(self) -> dict[int, list[tuple[float, float | None]]]:
+        """Returns each client's headline metric on its own test images over rounds."""
         found: dict[int, list[tuple[float, float | None]]] = {}
         for score in self.scores:
-            found.setdefault(int(score["client"]), []).append((float(score["round"]), score.get("accuracy")))
+            found.setdefault(int(score["client"]), []).append(
+                (float(score["round"]), score.get(self.measures.headline.name))
+            )
         return dict(sorted(found.items()))
 
     def last(self) -> dict[int, float | None]:
-        """Returns each client's accuracy in the last evaluation."""
-        return {client: points[-1][1] for client, points in self.accuracies().items()}
+        """Returns each client's headline metric in the last evaluation."""
+        return {client: points[-1][1] for client, points in self.of_clients().items()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,8 +126,13 @@ class Material:
 
     @property
     def chance(self) -> float | None:
-        """Returns the accuracy of guessing."""
-        return 1.0 / len(self.manifest.classes) if self.manifest else None
+        """Returns the headline metric of guessing."""
+        return self.scenario.task.chance(self.manifest.classes) if self.manifest else None
+
+    @property
+    def measures(self) -> Measures:
+        """Returns the task's measures."""
+        return self.scenario.task.measured
 
     @property
     def last_rounds(self) -> int:
@@ -137,12 +146,12 @@ class Material:
             return list(self.result["rows"])
         order = [*([self.floor] if self.floor else []), *self.learners]
         measured = [part for part in order if part.evaluated]
-        chance = {"method": "chance", "role": "reference", "local_accuracy": self.chance}
+        chance = {"method": "chance", "role": "reference", self.measures.local: self.chance}
         return [chance, *(self._row(part) for part in measured)] if measured else []
 
     def _row(self, part: Part) -> Record:
         role = "method" if part.name == self.method else "reference"
-        return row(part.name, role, Outcome(tuple(part.rounds), (), "", (), ()), self.last_rounds)
+        return row(part.name, role, Outcome(tuple(part.rounds), (), "", (), ()), self.last_rounds, self.measures)
 
 
 def gather(run: Run) -> Material:
@@ -165,7 +174,7 @@ def gather(run: Run) -> Material:
         yaml=(folder / "scenario.yaml").read_text(encoding="utf-8"),
         method=method,
         parts={
-            name: _part(name, home, sound(partial(_statement, home), none))
+            name: _part(name, home, sound(partial(_statement, home), none), run.scenario.task.measured)
             for name, home in homes(run.scenario, folder)
             if home.is_dir()
         },
@@ -177,10 +186,10 @@ def gather(run: Run) -> Material:
     )
 
 
-def _part(name: str, home: Path, statement: Record | None) -> Part:
+def _part(name: str, home: Path, statement: Record | None, measures: Measures) -> Part:
     journals = (ROUNDS, CLIENTS, WIRE, LEDGER, TIMELINE)
     rounds, scores, wire, charges, timeline = (read_lines(home / journal) for journal in journals)
-    return Part(name, rounds, scores, wire, charges, timeline, statement)
+    return Part(name, rounds, scores, wire, charges, timeline, statement, measures)
 
 
 def _statement(home: Path) -> Record | None:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import asdict
 
+from fedsilo.core.measures import NEW, UNSEEN, WORST, Measures
 from fedsilo.registry import name_of
 from fedsilo.report.page.markup import Markup, element, folded, joined, section, table
 from fedsilo.report.page.material import Material, Record
-from fedsilo.report.page.words import listed, number, percent, several, size
-from fedsilo.report.tables import TITLES, averaged, learning, legend
-from fedsilo.report.tables import percent as bare_percent
+from fedsilo.report.page.words import listed, number, several, size
+from fedsilo.report.tables import averaged, learning, legend
 
 
 def headline(material: Material) -> Markup:
@@ -30,16 +31,22 @@ def _numbers(material: Material) -> Iterator[tuple[str, str, str]]:
     """Value, what it is, and a word about it."""
     rows = {str(row["method"]): row for row in material.rows}
     own, floor = rows.get(material.method), rows.get("zero_shot")
+    measures, metric = material.measures, material.measures.headline
+    local = measures.local
     if own:
-        yield percent(own["local_accuracy"]), f"local accuracy, {material.method}", _averaged(material)
-        yield percent(own.get("worst_accuracy")), "worst client", "its own test images"
+        yield metric.shown(own[local]), f"local {metric.words}, {material.method}", _averaged(material)
+        yield metric.shown(own.get(measures.of(WORST))), "worst client", "its own test images"
     if own and floor and own is not floor:
-        gain = 100 * (own["local_accuracy"] - floor["local_accuracy"])
-        yield f"{gain:+.1f}", "points over zero-shot", f"zero-shot {percent(floor['local_accuracy'])}"
-    if own and own.get("unseen_accuracy") is not None:
-        yield percent(own["unseen_accuracy"]), "unseen clients", "never trained"
-    if own and own.get("new_accuracy") is not None:
-        yield percent(own["new_accuracy"]), "new classes", "nobody trained on them"
+        gain = metric.difference(own[local] - floor[local])
+        yield (
+            gain,
+            "points over zero-shot" if metric.ratio else "over zero-shot",
+            f"zero-shot {metric.shown(floor[local])}",
+        )
+    if own and own.get(measures.of(UNSEEN)) is not None:
+        yield metric.shown(own[measures.of(UNSEEN)]), "unseen clients", "never trained"
+    if own and own.get(measures.of(NEW)) is not None:
+        yield metric.shown(own[measures.of(NEW)]), "new classes", "not trained on"
     if material.manifest:
         unseen = sum(not client.seen for client in material.manifest.clients)
         more = f"{len(material.manifest.classes)} classes" + (f", {unseen} unseen" if unseen else "")
@@ -67,22 +74,27 @@ def comparison(material: Material) -> Markup:
     rows = material.rows
     if not rows:
         return section("Comparison", element("p", "No round has been measured yet."))
-    measures = [measure for measure in TITLES if any(row.get(measure) is not None for row in rows)]
-    header = ["method", *(TITLES[measure] for measure in measures), "first", "best*"]
-    body = [_row(row, measures) for row in rows]
-    about = f"Accuracy in %, {_averaged(material)}" + ("" if material.result else ", so far")
+    measures = material.measures
+    names = [name for name in measures.titles if any(row.get(name) is not None for row in rows)]
+    header = ["method", *(measures.titles[name] for name in names), "first", "best*"]
+    body = [_row(row, names, measures) for row in rows]
+    about = f"{measures.unit.capitalize()}, {_averaged(material)}" + ("" if material.result else ", so far")
     warnings = material.result["warnings"] if material.result else []
     return section(
         "Comparison",
         element("p", f"{about}. Bold is the scenario's method; first and best are single rounds."),
         table(header, body, about),
-        [element("p", line, class_="faint") for line in legend({"rows": rows}).splitlines()],
+        [
+            element("p", line, class_="faint")
+            for line in legend({"rows": rows, "metrics": list(map(asdict, measures.metrics))}).splitlines()
+        ],
         [element("p", element("b", "Warning: "), line, class_="warning") for line in warnings],
     )
 
 
-def _row(row: Record, measures: list[str]) -> list[str]:
-    cells = [str(row["method"]), *(bare_percent(row.get(measure)) for measure in measures), *learning(row)]
+def _row(row: Record, names: list[str], measures: Measures) -> list[str]:
+    values = (measures.written(name, row.get(name)) for name in names)
+    cells = [str(row["method"]), *values, *learning(row, measures)]
     return [element("b", cell) for cell in cells] if row["role"] == "method" else cells
 
 

@@ -1,14 +1,16 @@
-"""Simulated time: accuracy over it, and who was late or away; where the scenario simulates any."""
+"""Simulated time: the headline metric over it, and who was late or away; where the scenario simulates any."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
+from fedsilo.core import Measures
 from fedsilo.pace import Pace
 from fedsilo.report.page.markup import Markup, element, figure, folded, section, table
 from fedsilo.report.page.material import Material, Part
 from fedsilo.report.page.plot import Line, curves, key
-from fedsilo.report.page.words import listed, number, percent, share
+from fedsilo.report.page.words import listed, number
 
 
 def pacing(material: Material) -> Markup:
@@ -16,13 +18,16 @@ def pacing(material: Material) -> Markup:
     parts = [part for part in material.learners if part.has("clock_s") and part.evaluated]
     if not parts:
         return Markup()
-    about = "Local accuracy, mean over clients, over simulated seconds"
+    metric = material.measures.headline
+    about = f"Local {metric.words}, mean over clients, over simulated seconds"
     lines = [Line(part.name, _points(part), material.look(part)) for part in parts]
     return section(
         "Simulated time",
         element("p", f"{_rule(material.scenario.pace)} Time is simulated and follows from the scenario alone."),
         key([(part.name, material.look(part)) for part in reversed(parts)], []),
-        element("div", figure(curves(lines, [], about, share, along="simulated seconds"), about), class_="pictures"),
+        element(
+            "div", figure(curves(lines, [], about, metric.tick, along="simulated seconds"), about), class_="pictures"
+        ),
         element("div", [_sums(part) for part in reversed(parts)]),
         folded(f"Rounds of {parts[-1].name}", _rounds(parts[-1])),
     )
@@ -36,7 +41,7 @@ def _rule(pace: Pace) -> str:
 
 
 def _points(part: Part) -> list[tuple[float, float | None]]:
-    return [(float(record["clock_s"]), record["local_accuracy"]) for record in part.evaluated]
+    return [(float(record["clock_s"]), record[part.measures.local]) for record in part.evaluated]
 
 
 def _sums(part: Part) -> Markup:
@@ -51,15 +56,15 @@ def _sums(part: Part) -> Markup:
 
 def _rounds(part: Part) -> Markup:
     header = ["round", "ends at s", "took s", "clients", "late", "offline", "staleness", "local"]
-    return table(header, [_row(record) for record in part.rounds], "Rounds in simulated time")
+    return table(header, [_row(record, part.measures) for record in part.rounds], "Rounds in simulated time")
 
 
-def _row(record: Mapping[str, object]) -> list[str]:
-    clients = [listed(found) if found else "–" for found in map(record.get, ("participants", "late", "offline"))]  # type: ignore[arg-type]
+def _row(record: Mapping[str, Any], measures: Measures) -> list[str]:
+    clients = [listed(found) if found else "–" for found in map(record.get, ("participants", "late", "offline"))]
     staleness = record.get("staleness")
     behind = ", ".join(map(str, staleness)) if isinstance(staleness, list) and staleness else "–"
     times = [number(value) if isinstance(value := record.get(name), (int, float)) else "–" for name in CLOCKS]
-    return [str(record["round"]), *times, *clients, behind, percent(record.get("local_accuracy"))]
+    return [str(record["round"]), *times, *clients, behind, measures.headline.shown(record.get(measures.local))]
 
 
 CLOCKS = ("clock_s", "simulated_s")

@@ -47,7 +47,9 @@ def example_gradients(loss: Loss, batch: Batch, tolerance: float) -> ExampleGrad
     """
     if isinstance(loss.learner, ThroughText) and loss.learner.common_prefix:
         return _through_text(loss, loss.learner, batch, tolerance)
-    gradients = batched_gradients if isinstance(loss.learner, ModuleLearner) else loop_gradients
+    learner = loss.learner
+    vectorises = isinstance(learner, ModuleLearner) and learner.vectorises
+    gradients = batched_gradients if vectorises else loop_gradients
     return ExampleGradients(*gradients(loss, loss.leaves, batch))
 
 

@@ -1,0 +1,156 @@
+"""Names of what is recorded of a task's metrics, with column titles and how values are written.
+
+With NAME the metric's own name (`core.task.Metric.name`), each over clients that have such images:
+
+    local_NAME      mean over the clients that train, each on its own test share
+    local_spread    standard deviation over clients of the headline metric
+    worst_NAME      the worst of these clients
+    NAME            over all test images, each judged by its own client's model
+    neighbour_NAME  mean over clients on all other clients' test images
+    global_NAME     mean over clients on all clients' test images
+    unseen_NAME     mean over the clients that never train, each on its own test share
+    new_NAME        mean over clients on classes that are not trained on, among these
+    harmonic_NAME   harmonic mean of local and new
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+SPREAD = "local_spread"
+LOCAL, WORST, POOLED, NEIGHBOUR, GLOBAL, UNSEEN, NEW, HARMONIC = VIEWS = (
+    "local_",
+    "worst_",
+    "",
+    "neighbour_",
+    "global_",
+    "unseen_",
+    "new_",
+    "harmonic_",
+)
+"""Whose images a metric is measured on, as what its name begins with."""
+
+TITLES = {
+    LOCAL: "local",
+    WORST: "worst",
+    NEIGHBOUR: "neighbours",
+    GLOBAL: "global",
+    UNSEEN: "unseen",
+    NEW: "new classes",
+    HARMONIC: "harmonic",
+}
+"""Titles of the columns of the headline metric, by view."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One thing that a task measures.
+
+    Attributes:
+        name: Its name in records and tables: a word without spaces.
+        meaning: What it is, one line.
+        ratio: Whether it is in [0, 1] and shown as per cent; shown as a number otherwise.
+        higher: Whether more is better.
+    """
+
+    name: str
+    meaning: str = ""
+    ratio: bool = True
+    higher: bool = True
+
+    @property
+    def words(self) -> str:
+        """Returns the name as it stands in a sentence."""
+        return self.name.replace("_", " ")
+
+    def shown(self, value: float | None) -> str:
+        """Returns a value with its unit, as it stands in a sentence: "71.5 %"; a dash for None."""
+        return "–" if value is None else self.written(value) + " %" * self.ratio
+
+    def tick(self, value: float) -> str:
+        """Returns a value as it stands at an axis: "70 %"."""
+        return f"{100 * value:.3g} %" if self.ratio else f"{value:.3g}"
+
+    def difference(self, value: float) -> str:
+        """Returns a difference of two values with its sign: points of per cent, or a number."""
+        return f"{100 * value:+.1f}" if self.ratio else f"{value:+.3g}"
+
+    def written(self, value: float | None) -> str:
+        """Returns a value as it stands in a column: per cent with one decimal, or a number; empty for None."""
+        if value is None:
+            return ""
+        return f"{100 * float(value):.1f}" if self.ratio else f"{float(value):.4g}"
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """What is recorded of some metrics; the first one is the headline.
+
+    Attributes:
+        metrics: The metrics.
+    """
+
+    metrics: tuple[Metric, ...]
+
+    @property
+    def headline(self) -> Metric:
+        """Returns the metric that tables and charts show first."""
+        return self.metrics[0]
+
+    @property
+    def local(self) -> str:
+        """Returns the name of the headline metric's mean over clients, by which runs are judged."""
+        return self.of(LOCAL)
+
+    @property
+    def best(self) -> str:
+        """Returns the name of the best round's value, picked with the test set."""
+        return f"best_{self.local}"
+
+    @property
+    def first(self) -> str:
+        """Returns the name of the first evaluated round's value."""
+        return f"first_{self.local}"
+
+    @property
+    def unit(self) -> str:
+        """Returns what stands behind the headline metric in a title: "accuracy in %"."""
+        return self.headline.words + " in %" * self.headline.ratio
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Returns all names, in the order of columns."""
+        headline = (self.local, SPREAD, *(self.of(view) for view in VIEWS[1:]))
+        return (*headline, *(view + metric.name for metric in self.metrics[1:] for view in VIEWS))
+
+    @property
+    def titles(self) -> Mapping[str, str]:
+        """Returns the titles of columns by name: all views of the headline metric, others where they are local."""
+        headline = {self.of(view): title for view, title in TITLES.items()}
+        first = {self.local: TITLES[LOCAL], SPREAD: "spread"}
+        return {**first, **headline, **{LOCAL + metric.name: metric.words for metric in self.metrics[1:]}}
+
+    def of(self, view: str) -> str:
+        """Returns the name of the headline metric in a view."""
+        return view + self.headline.name
+
+    def metric(self, name: str) -> Metric:
+        """Returns the metric that a name is about."""
+        return max(
+            (metric for metric in self.metrics if name.endswith(metric.name)),
+            key=lambda metric: len(metric.name),
+            default=self.headline,
+        )
+
+    def written(self, name: str, value: Any) -> str:
+        """Returns a value as it stands in a column; empty for None and nan."""
+        return "" if value is None or value != value else self.metric(name).written(value)
+
+
+def measures_of(result: Mapping[str, Any]) -> Measures:
+    """Returns what a document of result.json is about; one from before metrics were recorded names its headline."""
+    listed: Iterable[Mapping[str, Any]] = result.get("metrics") or ()
+    metrics = tuple(Metric(**{key: each[key] for key in ("name", "meaning", "ratio", "higher")}) for each in listed)
+    return Measures(metrics or (Metric(str(result["headline"]["measure"]).removeprefix(LOCAL)),))
