@@ -99,7 +99,7 @@ class CoordinatorReporter:
         )
 
     def _floor(self, local: str) -> float | None:
-        """Zero-shot's headline metric, which is on record before the others begin, in this process or an earlier one."""
+        """Zero-shot's headline metric, which is on record before the others begin, in this process or before it."""
         if ZERO_SHOT not in self._parts:
             return None
         told = read_lines(self._parts[ZERO_SHOT].folder / ROUNDS)

@@ -63,10 +63,11 @@ def _go(folder: Path, json: bool, quiet: bool, changes: Sequence[str] = ()) -> N
     from fedsilo.results.reading import load
     from fedsilo.running import go
 
-    rounds = load(folder).scenario.training.rounds
+    scenario = load(folder).scenario
+    bars = live(scenario.training.rounds, quiet or json, scenario.task.measured)
     try:
         # Ray tells of dead workers on standard output, which belongs to the result.
-        with terminable(), redirect_stdout(sys.stderr), live(rounds, quiet or json, scenario.task.measured) as listener:
+        with terminable(), redirect_stdout(sys.stderr), bars as listener:
             finished = go(folder, listener, changes=changes)
     except (KeyboardInterrupt, SystemExit):
         progress_console().print(f"stopped. Go on with: fedsilo resume {folder}", markup=False, highlight=False)

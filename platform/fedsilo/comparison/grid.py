@@ -96,7 +96,7 @@ class Grid:
 
 def trained_methods() -> list[str]:
     """Returns the names of all registered methods that have something to learn, sorted."""
-    return [name for name in names(Method) if find(Method, name)().trains]
+    return [name for name in names(Method) if find(Method, name)().trains]  # type: ignore[attr-defined]
 
 
 def grid_of(

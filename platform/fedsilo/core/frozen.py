@@ -56,11 +56,6 @@ class Frozen(Protocol):
         """Returns the candidates' tokens, `fedsilo.backbone.tokens.ClassTokens`."""
         ...
 
-    @property
-    def image_tail(self) -> Any:
-        """Returns the blocks of the image tower that the clients run, None where no learner asks for them."""
-        ...
-
     def text_features(self, context: Tensor) -> Tensor:
         """Returns normalised text features (K, D) for a context (L, W), or (N, K, D) for (N, L, W)."""
         ...

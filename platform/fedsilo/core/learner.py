@@ -119,7 +119,7 @@ class Learner(Component, ABC):
         return task.loss(scores, batch.targets, frozen.candidates)
 
     def observed(self, work: LocalWork, buffers: State) -> State:
-        """Returns the buffers that a client trains with, and keeps, with what it notes of its data: unchanged by default."""
+        """Returns the buffers that a client trains with and keeps, with what it notes of its data: as they are."""
         return buffers
 
     def for_other_candidates(self, frozen: Frozen, buffers: State) -> State:

@@ -16,8 +16,8 @@ from fedsilo.training.recipes import Recipe
 class Composed(Recipe):
     """A learner and a strategy, named one by one."""
 
-    learner: Learner = slot("coop", "What is learned; `fedsilo list` has the learners.")  # type: ignore[assignment]
-    strategy: Strategy = slot("fedavg", "The federated algorithm.")  # type: ignore[assignment]
+    learner: Learner = slot("coop", "What is learned; `fedsilo list` has the learners.")
+    strategy: Strategy = slot("fedavg", "The federated algorithm.")
 
     def __post_init__(self) -> None:
         """Puts the usual learner and strategy where none is named."""

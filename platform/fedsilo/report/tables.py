@@ -54,9 +54,8 @@ def legend(result: Mapping[str, Any]) -> str:
 def more_legend(measures: Measures) -> dict[str, str]:
     """Returns lines for columns that only some scenarios have, by the measure's name."""
     return {
-        measures.of(
-            UNSEEN
-        ): "unseen: clients that never train, on their own test images; they count in no other column",
+        measures.of(UNSEEN): "unseen: clients that never train, on their own test images; they count in no other "
+        "column",
         measures.of(NEW): "new classes: classes that are not trained on, among these; harmonic: mean of local and new "
         "classes",
         **{LOCAL + metric.name: f"{metric.words}: {metric.meaning}" for metric in measures.metrics[1:]},

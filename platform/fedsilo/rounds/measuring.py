@@ -1,4 +1,4 @@
-"""What an evaluation comes to: one line per client, and the metrics of its round. `core.measures` says how they are named."""
+"""What an evaluation comes to: one line per client, and the metrics of its round, named as in `core.measures`."""
 
 from __future__ import annotations
 

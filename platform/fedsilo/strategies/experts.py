@@ -117,7 +117,8 @@ class ExpertsStrategy(Averaging):
         if self.selection == RANDOM:
             seed, round = shared[DRAW].tolist()
             return torch.randperm(len(others), generator=torch_generator(seed, "experts", round=round, client=client))
-        return (others.double() - own.double()).flatten(1).norm(dim=1).argsort(stable=True)
+        distances = (others.double() - own.double()).flatten(1).norm(dim=1)
+        return torch.argsort(distances, stable=True)
 
 
 def _kept(name: str, client: int) -> str:

@@ -101,7 +101,7 @@ class FedAMPStrategy(Averaging):
 def _unflattened(row: Tensor, like: State, client: int) -> list[tuple[str, Tensor]]:
     """A client's cloud model as named tensors of the shared state."""
     names = sorted(like)
-    parts = row.split([like[name].numel() for name in names])
+    parts = torch.split(row, [like[name].numel() for name in names])
     return [
         (_cloud(name, client), part.to(like[name].dtype).view_as(like[name]).clone())
         for name, part in zip(names, parts, strict=True)

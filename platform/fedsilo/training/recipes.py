@@ -173,7 +173,7 @@ def recipe(
         headline: Evaluated rounds that the headline averages.
         usual: The paper's values of keys, where they are not the learner's or the strategy's own.
     """
-    parts = (learner, strategy)
+    parts: tuple[Any, ...] = (learner, strategy)
     fields = [_field(cls, field, usual) for cls in parts for field in dataclasses.fields(cls) if field.init]
     module = sys._getframe(1).f_globals["__name__"]
     made = dataclasses.make_dataclass(

@@ -47,7 +47,9 @@ class ServerOptimizer(Averaging):
         for name in self.shared(learner):
             now = work.shared[name]
             change = work.mean[name].double() - now.double()
-            memory = {key: work.shared[key + name].double() for key in self.memory() if key + name in work.shared}
+            memory: State = {
+                key: work.shared[key + name].double() for key in self.memory() if key + name in work.shared
+            }
             moved, memory = self.step(change, memory)
             stepped[name] = (now.double() + moved).to(now.dtype)
             stepped |= {key + name: tensor.to(now.dtype) for key, tensor in memory.items()}

@@ -79,6 +79,7 @@ def comparison(material: Material) -> Markup:
     header = ["method", *(measures.titles[name] for name in names), "first", "best*"]
     body = [_row(row, names, measures) for row in rows]
     about = f"{measures.unit.capitalize()}, {_averaged(material)}" + ("" if material.result else ", so far")
+    result = {"rows": rows, "metrics": list(map(asdict, measures.metrics))}
     warnings = material.result["warnings"] if material.result else []
     return section(
         "Comparison",

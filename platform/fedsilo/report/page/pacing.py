@@ -21,6 +21,7 @@ def pacing(material: Material) -> Markup:
     metric = material.measures.headline
     about = f"Local {metric.words}, mean over clients, over simulated seconds"
     lines = [Line(part.name, _points(part), material.look(part)) for part in parts]
+    drawn = curves(lines, [], about, metric.tick, along="simulated seconds")
     return section(
         "Simulated time",
         element("p", f"{_rule(material.scenario.pace)} Time is simulated and follows from the scenario alone."),
