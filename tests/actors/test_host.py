@@ -11,7 +11,7 @@ from fedsilo.backends.serial import SerialBackend
 from fedsilo.client import ClientRules
 from fedsilo.core import ClientTask
 from fedsilo.errors import ClientError, ClientOutOfMemory, ResourceError
-from fedsilo.learning.training import Training
+from fedsilo.core.settings import Training
 from fedsilo_actors.host import HostActor, Place, Supplies
 from fedsilo_actors.placement.demand import Demand
 from fedsilo_actors.placement.packing import Host

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedsilo.errors import ResourceError
-from fedsilo.learning.training import Training
+from fedsilo.core.settings import Training
 from fedsilo.scenario.describing import describe
 from fedsilo.scenario.sections import Actors, ClientResources, GroupResources
 from fedsilo_actors.hosting import notices

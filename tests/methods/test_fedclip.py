@@ -11,7 +11,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from fedsilo.core import ClientTask
-from fedsilo.learning.training import Batch
+from fedsilo.core import Batch
 from fedsilo.methods.fedclip import HIDDEN, OUT, FedCLIP, adapted
 
 

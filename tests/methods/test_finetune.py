@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from fedsilo.core import EvaluationTask, FeatureSource, Indices
-from fedsilo.learning.training import Optimizer
+from fedsilo.core.settings import Optimizer
 from fedsilo.methods.finetune import APART, FineTune
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.records import read_lines

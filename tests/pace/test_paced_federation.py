@@ -25,7 +25,7 @@ from fedsilo.core import (
     State,
 )
 from fedsilo.errors import ClientLost, RunError, ScenarioError
-from fedsilo.learning.training import LocalWork
+from fedsilo.core import LocalWork
 from fedsilo.methods.fedotp import FedOTP
 from fedsilo.methods.fedper import FedPer
 from fedsilo.methods.fedprox import FedProx

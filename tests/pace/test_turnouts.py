@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 
 from fedsilo.core import Course
 from fedsilo.errors import ScenarioError
-from fedsilo.learning.training import Training
+from fedsilo.core.settings import Training
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.pace import Pace

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fedsilo.core import ClientTask, Method
 from fedsilo.learning.descent import differentiate
-from fedsilo.learning.training import Batch, LocalWork
+from fedsilo.core import Batch, LocalWork
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.fedotp import FedOTP
 from fedsilo.methods.fedpha import FedPHA

@@ -87,7 +87,7 @@ def comparison(material: Material) -> Markup:
         table(header, body, about),
         [
             element("p", line, class_="faint")
-            for line in legend({"rows": rows, "metrics": list(map(asdict, measures.metrics))}).splitlines()
+            for line in legend(result).splitlines()
         ],
         [element("p", element("b", "Warning: "), line, class_="warning") for line in warnings],
     )

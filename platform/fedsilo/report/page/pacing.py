@@ -27,7 +27,7 @@ def pacing(material: Material) -> Markup:
         element("p", f"{_rule(material.scenario.pace)} Time is simulated and follows from the scenario alone."),
         key([(part.name, material.look(part)) for part in reversed(parts)], []),
         element(
-            "div", figure(curves(lines, [], about, metric.tick, along="simulated seconds"), about), class_="pictures"
+            "div", figure(drawn, about), class_="pictures"
         ),
         element("div", [_sums(part) for part in reversed(parts)]),
         folded(f"Rounds of {parts[-1].name}", _rounds(parts[-1])),

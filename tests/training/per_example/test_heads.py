@@ -6,22 +6,22 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize, one_hot
 
-from fedsilo.learning.perexample.heads import Head, cotangents
-from fedsilo.learning.training import Batch
+from fedsilo.training.per_example.heads import Head, cotangents
+from fedsilo.core import Batch
 from fedsilo.methods.fedotp import FedOTP
 from fedsilo.prompts.frozen import FrozenModel
 
 
 def cosine_head(model: FrozenModel) -> Head:
     def losses(texts: Tensor, batch: Batch) -> Tensor:
-        return cross_entropy(model.score(batch.pooled, texts[0]), batch.labels, reduction="none")
+        return cross_entropy(model.score(batch.inputs["image"], texts[0]), batch.targets["class"], reduction="none")
 
     return losses
 
 
 def transport_head(model: FrozenModel) -> Head:
     def losses(texts: Tensor, batch: Batch) -> Tensor:
-        return cross_entropy(FedOTP().scores(model, texts, batch.pooled, batch.tokens), batch.labels, reduction="none")
+        return cross_entropy(FedOTP().learner.scores_of_texts(model, texts, batch.inputs), batch.targets["class"], reduction="none")
 
     return losses
 
@@ -29,10 +29,10 @@ def transport_head(model: FrozenModel) -> Head:
 def test_a_cross_entropy_of_cosines_has_its_closed_form(model: FrozenModel, contexts: Tensor, batch: Batch) -> None:
     texts = model.text_features(contexts[:1])
     losses, found = cotangents(cosine_head(model), texts, batch)
-    scores = model.score(batch.pooled, texts[0])
-    assert torch.allclose(losses, cross_entropy(scores, batch.labels, reduction="none"), atol=1e-12)
-    residual = scores.softmax(dim=1) - one_hot(batch.labels, 5)
-    expected = model.scale * residual[:, :, None] * normalize(batch.pooled, dim=-1)[:, None]
+    scores = model.score(batch.inputs["image"], texts[0])
+    assert torch.allclose(losses, cross_entropy(scores, batch.targets["class"], reduction="none"), atol=1e-12)
+    residual = scores.softmax(dim=1) - one_hot(batch.targets["class"], 5)
+    expected = model.scale * residual[:, :, None] * normalize(batch.inputs["image"], dim=-1)[:, None]
     assert found.shape == (6, 1, 5, 8)
     assert torch.allclose(found[:, 0], expected, atol=1e-12)
     assert not found.requires_grad
@@ -48,13 +48,13 @@ def test_transport_heads_work_and_their_examples_do_not_meet(
     assert torch.allclose(losses, whole, atol=1e-6)
     (expected,) = torch.autograd.grad(whole.sum(), texts)
     assert float((found.sum(dim=0) - expected).norm() / expected.norm()) < 1e-6
-    assert batch.tokens is not None
-    swapped = replace(batch, tokens=torch.cat([batch.tokens[:1], -batch.tokens[1:]]))
+    tokens = batch.inputs["patches"]
+    swapped = replace(batch, inputs={**batch.inputs, "patches": torch.cat([tokens[:1], -tokens[1:]])})
     assert torch.equal(cotangents(head, texts, swapped)[1][0], found[0])
 
 
 def test_without_examples_there_are_no_cotangents(model: FrozenModel, contexts: Tensor, batch: Batch) -> None:
-    none = Batch(batch.pooled[:0], None, batch.labels[:0])
+    none = batch.take(slice(0, 0))
     losses, found = cotangents(cosine_head(model), model.text_features(contexts[:1]), none)
     assert losses.shape == (0,)
     assert found.shape == (0, 1, 5, 8)

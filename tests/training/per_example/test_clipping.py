@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from fedsilo.errors import ClientError
-from fedsilo.learning.perexample.clipping import clipped_sum
+from fedsilo.training.per_example.clipping import clipped_sum
 
 CLIP = 0.7
 

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from fedsilo.learning.perexample.selection import select
+from fedsilo.training.per_example.selection import select
 
 
 def rows(*sizes: float) -> Tensor:

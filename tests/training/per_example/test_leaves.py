@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fedsilo.learning.perexample.leaves import leaf_gradients
+from fedsilo.training.per_example.leaves import leaf_gradients
 
 
 def draw(*shape: int) -> Tensor:

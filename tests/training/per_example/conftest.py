@@ -10,7 +10,7 @@ from torch import Tensor
 
 from fedsilo.backbone.text_tower import TextTower
 from fedsilo.backbone.tokens import ClassTokens
-from fedsilo.learning.training import Batch
+from fedsilo.core import Batch
 from fedsilo.prompts.frozen import FrozenModel
 
 
@@ -33,7 +33,7 @@ def batch() -> Batch:
     generator = torch.Generator().manual_seed(21)
     pooled = torch.randn(6, 8, generator=generator, dtype=torch.float64)
     tokens = torch.randn(6, 4, 8, generator=generator, dtype=torch.float64)
-    return Batch(pooled, tokens, torch.tensor([0, 3, 1, 4, 2, 2]))
+    return Batch({"image": pooled, "patches": tokens}, {"class": torch.tensor([0, 3, 1, 4, 2, 2])})
 
 
 @pytest.fixture

@@ -6,8 +6,8 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from fedsilo.backbone.text_tower import encode_prompts
-from fedsilo.learning.perexample.contexts import context_gradients, dense_gradients, encode_texts
-from fedsilo.learning.perexample.selection import select
+from fedsilo.training.per_example.contexts import context_gradients, dense_gradients, encode_texts
+from fedsilo.training.per_example.selection import select
 from fedsilo.prompts.frozen import FrozenModel
 
 ROOMY = 1000
@@ -142,7 +142,7 @@ def test_memory_changes_nothing(model: FrozenModel, contexts: Tensor, tolerance:
 def test_as_many_examples_run_together_as_memory_holds(
     model: FrozenModel, contexts: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fedsilo.learning.perexample import contexts as module
+    from fedsilo.training.per_example import contexts as module
 
     seen: list[int] = []
     pull_back = module.pull_back
