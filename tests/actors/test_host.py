@@ -10,8 +10,8 @@ import torch
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.client import ClientRules
 from fedsilo.core import ClientTask
-from fedsilo.errors import ClientError, ClientOutOfMemory, ResourceError
 from fedsilo.core.settings import Training
+from fedsilo.errors import ClientError, ClientOutOfMemory, ResourceError
 from fedsilo_actors.host import HostActor, Place, Supplies
 from fedsilo_actors.placement.demand import Demand
 from fedsilo_actors.placement.packing import Host

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedsilo.errors import ResourceError
 from fedsilo.core.settings import Training
+from fedsilo.errors import ResourceError
 from fedsilo.scenario.describing import describe
 from fedsilo.scenario.sections import Actors, ClientResources, GroupResources
 from fedsilo_actors.hosting import notices

@@ -14,8 +14,8 @@ from ray.util.placement_group import remove_placement_group
 
 from fedsilo.backends.serial import SerialRuntime
 from fedsilo.core import Method, RoundRecord
-from fedsilo.errors import ClientError, ClientLost, ResourceError
 from fedsilo.core.settings import Optimizer
+from fedsilo.errors import ClientError, ClientLost, ResourceError
 from fedsilo.methods.local import Local
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.registry import find, names

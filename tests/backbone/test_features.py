@@ -74,7 +74,7 @@ def test_cached_equals_online_for_the_same_views(
         assert here.shape == there.shape
         assert len(there) == 0
     assert len(cached) == len(online) == 75
-    assert not torch.allclose(cached.batch(chosen, 1)[0], cached.batch(chosen, 2)[0])
+    assert not torch.allclose(cached.batch(chosen, 1)["image"], cached.batch(chosen, 2)["image"])
 
 
 def test_cached_and_fresh_features_are_the_same_bits(
@@ -199,7 +199,7 @@ def test_client_holds_its_own_images_only(encoder: ImageEncoder, examples: Examp
     expected = torch.from_numpy(cached.pooled[1, [20, 4]])
     for source in (cached.take(mine), online.take(mine), online.take(np.arange(30)).take(mine)):
         assert len(source) == 3
-        torch.testing.assert_close(source.batch(np.array([2, 0]), 1)[0], expected, rtol=1e-5, atol=1e-5)
+        torch.testing.assert_close(source.batch(np.array([2, 0]), 1)["image"], expected, rtol=1e-5, atol=1e-5)
 
 
 def test_view_that_was_not_extracted_is_named() -> None:

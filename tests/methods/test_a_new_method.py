@@ -42,7 +42,7 @@ class Shift(TrainedMethod):
     def loss(self, work):
         model = work.model
         return lambda leaves, batch: cross_entropy(
-            model.score(batch.pooled, model.zero_shot + leaves["shift"]), batch.labels
+            model.score(batch.inputs["image"], model.zero_shot + leaves["shift"]), batch.targets["class"]
         )
 
     def predictor(self, model, shared, private):

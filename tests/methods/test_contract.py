@@ -13,7 +13,7 @@ from fedsilo.backends.serial import SerialBackend
 from fedsilo.checkpoints import Checkpoints
 from fedsilo.core import ClientTask, ClientUpdate, EvaluationTask, Mechanism, Method, RoundRecord
 from fedsilo.errors import ClientLost
-from fedsilo.learning.prompting import PromptMethod
+from fedsilo.prompts.context_learner import PromptLearner
 from fedsilo.privacy.central import Central
 from fedsilo.records import Journals, read_lines
 from fedsilo.registry import find, name_of, names
@@ -50,7 +50,7 @@ def protocols(cls: Any) -> list[dict[str, str]]:
 TRAINED = [
     pytest.param(name, way, id="-".join([name, *way.values()]))
     for name in METHODS
-    if find(Method, name).trains  # type: ignore[attr-defined]
+    if find(Method, name)().trains  # type: ignore[attr-defined]
     for way in protocols(find(Method, name))
 ]
 
@@ -131,7 +131,7 @@ def test_who_does_not_take_part_is_measured_with_what_the_round_changed_and_keep
     assert all(torch.equal(after[key], value) for key, value in before.items())
     noise = np.random.default_rng(1)
     moved = {key: (value + 0.05 * noise.normal(size=value.shape)).astype(np.float32) for key, value in first.items()}
-    losses = [clients[2].evaluate(EvaluationTask(1, shared)).loss for shared in (first, moved)]
+    losses = [clients[2].evaluate(EvaluationTask(1, shared)).own["loss"] for shared in (first, moved)]
     assert (losses[0] == losses[1]) == (name in PREDICT_ALONE)
 
 
@@ -198,12 +198,12 @@ def test_scores_are_over_all_classes(world: Any, name: str) -> None:
     here, method = world(), make(name)
     shared = method.initial_shared(here.model, 0)
     private = method.initial_private(here.model, 0, 1)
-    pooled, tokens = here.warehouse.train.batch(np.arange(7), 0)
+    inputs = here.warehouse.train.batch(np.arange(7), 0)
     with torch.no_grad():
-        assert method.predictor(here.model, shared, private)(pooled, tokens).shape == (7, 5)
+        assert method.predictor(here.model, shared, private)(inputs).shape == (7, 5)
 
 
-@pytest.mark.parametrize("name", [name for name in METHODS if issubclass(find(Method, name), PromptMethod)])
+@pytest.mark.parametrize("name", [name for name in METHODS if isinstance(make(name).learner, PromptLearner)])
 @pytest.mark.parametrize("form", [{"class_position": "middle"}, {"class_position": "front", "class_specific": True}])
 def test_prompts_of_every_form_are_learnt_or_refused(world: Any, name: str, form: dict[str, Any]) -> None:
     here, method = world(), make(name, **form)
@@ -215,10 +215,10 @@ def test_prompts_of_every_form_are_learnt_or_refused(world: Any, name: str, form
     assert any(not torch.equal(tensor, {**work.shared, **work.private}[key]) for key, tensor in learnt.items())
     assert all(tensor.isfinite().all() for tensor in learnt.values())
     predict = method.predictor(here.model, work.shared, result.private)
-    assert predict(*here.warehouse.train.batch(np.arange(7), 0)).shape == (7, 5)
+    assert predict(here.warehouse.train.batch(np.arange(7), 0)).shape == (7, 5)
 
 
-@pytest.mark.parametrize("name", [name for name in METHODS if find(Method, name).uploads])  # type: ignore[attr-defined]
+@pytest.mark.parametrize("name", [name for name in METHODS if make(name).uploads])
 def test_what_leaves_a_client_under_central_privacy_is_clipped(world: Any, name: str) -> None:
     mechanism = Central(noise_multiplier=1.0, clip_norm=1e-3)
     here, method = world(rounds=1, mechanism=mechanism), make(name)
@@ -249,7 +249,7 @@ def test_a_method_in_a_file_of_its_own_is_found_and_run(
         "    def train(self, work):\n"
         "        return LocalResult({'nothing': work.shared['nothing']}, {}, 0.5, 1)\n"
         "    def predictor(self, model, shared, private):\n"
-        "        return lambda pooled, tokens: self.scale * model.score(pooled, shared['nothing'])\n"
+        "        return lambda inputs: self.scale * model.score(inputs["image"], shared['nothing'])\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     cls: Any = find(Method, "my_lab.frozen:Frozen")

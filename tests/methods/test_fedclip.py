@@ -10,9 +10,18 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from fedsilo.core import ClientTask
-from fedsilo.core import Batch
-from fedsilo.methods.fedclip import HIDDEN, OUT, FedCLIP, adapted
+from fedsilo.core import Batch, ClientTask
+from fedsilo.methods.fedclip import FedCLIP
+from fedsilo.training.module_learner import Sizes
+
+HIDDEN, OUT = FedCLIP().uploads
+
+
+def adapted(weights: dict[str, Tensor], pooled: Tensor) -> Tensor:
+    module = FedCLIP().learner.module(Sizes(5, pooled.shape[1], 16))
+    module.load_state_dict(weights)
+    found: Tensor = module.adapter(pooled).detach()
+    return found
 
 
 def test_the_adapter_weighs_each_coordinate_by_softmax_of_w2_tanh_w1_f() -> None:
@@ -31,13 +40,13 @@ def test_images_are_scored_by_the_normalised_product_against_the_hand_written_pr
     shared = method.initial_shared(toy_model, 0)
     pooled = torch.randn(6, 8, generator=torch.Generator().manual_seed(1))
     expected = toy_model.scale * normalize(adapted(shared, pooled), dim=-1) @ toy_model.zero_shot.T
-    torch.testing.assert_close(method.predictor(toy_model, shared, {})(pooled, None), expected)
+    torch.testing.assert_close(method.predictor(toy_model, shared, {})({"image": pooled}), expected)
 
 
 def test_an_adapter_that_weighs_evenly_is_zero_shot(toy_model: Any) -> None:
     shared = {HIDDEN: torch.randn(8, 8, generator=torch.Generator().manual_seed(1)), OUT: torch.zeros(8, 8)}
     pooled = torch.randn(6, 8, generator=torch.Generator().manual_seed(2))
-    scores = FedCLIP().predictor(toy_model, shared, {})(pooled, None)
+    scores = FedCLIP().predictor(toy_model, shared, {})({"image": pooled})
     torch.testing.assert_close(scores, toy_model.score(pooled, toy_model.zero_shot))
 
 
@@ -51,11 +60,11 @@ def test_the_two_losses(world: Any) -> None:
     here = world()
     method, generator = FedCLIP(), torch.Generator().manual_seed(4)
     shared = dict(method.initial_shared(here.model, 0))
-    batch = Batch(torch.randn(3, 8, generator=generator), None, torch.tensor([2, 0, 2]))
-    scores = method.predictor(here.model, shared, {})(batch.pooled, None).double()
-    classes = -scores.log_softmax(dim=1)[torch.arange(3), batch.labels].mean()
+    batch = Batch({"image": torch.randn(3, 8, generator=generator)}, {"class": torch.tensor([2, 0, 2])})
+    scores = method.predictor(here.model, shared, {})(batch.inputs).double()
+    classes = -scores.log_softmax(dim=1)[torch.arange(3), batch.targets["class"]].mean()
     assert batch_loss(here, method, shared, batch) == pytest.approx(float(classes), rel=1e-5)
-    pairs = scores[:, batch.labels]
+    pairs = scores[:, batch.targets["class"]]
     both = -(pairs.log_softmax(dim=1).diagonal().mean() + pairs.log_softmax(dim=0).diagonal().mean()) / 2
     contrastive = batch_loss(here, FedCLIP(objective="contrastive"), shared, batch)
     assert contrastive == pytest.approx(float(both), rel=1e-5)

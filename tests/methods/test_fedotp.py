@@ -10,9 +10,8 @@ from torch.nn.functional import cross_entropy, normalize
 
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.checkpoints import Checkpoints
-from fedsilo.core import ClientTask, EvaluationTask
-from fedsilo.learning.descent import differentiate
-from fedsilo.learning.training import LocalWork, Optimizer
+from fedsilo.core import ClientTask, EvaluationTask, LocalWork
+from fedsilo.core.settings import Optimizer
 from fedsilo.methods.fedotp import FedOTP
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.records import Journals, read_lines
@@ -52,9 +51,11 @@ def federate(here: Any, method: Any, folder: Path) -> Outcome:
 def test_with_equal_prompts_and_all_mass_a_score_is_the_mean_patch_similarity(world: Any, variant: str) -> None:
     here, method = world(), FedOTP(context_length=3, gamma=1.0, variant=variant, tolerance=1e-6, iterations=1000)
     shared = method.initial_shared(here.model, 0)
-    pooled, tokens = here.warehouse.test.batch(np.arange(9), 0)
+    pooled, tokens = map(here.warehouse.test.batch(np.arange(9), 0).get, ("image", "patches"))
     with torch.no_grad():
-        scores = method.predictor(here.model, shared, {"private_context": shared["context"]})(pooled, tokens)
+        scores = method.predictor(here.model, shared, {"private_context": shared["context"]})(
+            {"image": pooled, "patches": tokens}
+        )
         text = here.model.text_features(shared["context"])
     expected = here.model.scale * (normalize(tokens, dim=-1) @ text.T).mean(dim=1)
     torch.testing.assert_close(scores, expected, rtol=1e-4, atol=1e-4)
@@ -63,9 +64,9 @@ def test_with_equal_prompts_and_all_mass_a_score_is_the_mean_patch_similarity(wo
 def test_scores_are_the_paper_s_up_to_a_shift(world: Any) -> None:
     here = world()
     shared, private = METHOD.initial_shared(here.model, 0), METHOD.initial_private(here.model, 0, 0)
-    pooled, tokens = here.warehouse.test.batch(np.arange(4), 0)
+    pooled, tokens = map(here.warehouse.test.batch(np.arange(4), 0).get, ("image", "patches"))
     with torch.no_grad():
-        scores = METHOD.predictor(here.model, shared, private)(pooled, tokens)
+        scores = METHOD.predictor(here.model, shared, private)({"image": pooled, "patches": tokens})
         texts = here.model.text_features(torch.stack([shared["context"], private["private_context"]]))
         similarity = torch.einsum("bmd,nkd->bkmn", normalize(tokens, dim=-1), texts)
         distance = (METHOD._transport().plan(similarity) * (1 - similarity)).sum(dim=(-2, -1))
@@ -77,16 +78,16 @@ def test_the_gradient_is_that_of_a_frozen_plan(world: Any) -> None:
     here = world()
     work = work_of(here, METHOD)
     at, batch = METHOD.parameters(work), work.everything()
-    _, gradients = differentiate(work, at, batch, METHOD.loss(work))
+    _, gradients = METHOD.local(work).gradients(at, batch)
 
     def similarity(point: dict[str, torch.Tensor]) -> torch.Tensor:
         texts = here.model.text_features(torch.stack([point["context"], point["private_context"]]))
-        return torch.einsum("bmd,nkd->bkmn", normalize(batch.tokens, dim=-1), texts).double()
+        return torch.einsum("bmd,nkd->bkmn", normalize(batch.inputs["patches"], dim=-1), texts).double()
 
     def loss(point: dict[str, torch.Tensor], plan: torch.Tensor | None) -> float:
         here_similar = similarity(point)
         used = METHOD._transport().plan(here_similar).double() if plan is None else plan
-        return float(cross_entropy(here.model.scale * (used * here_similar).sum(dim=(-2, -1)), batch.labels))
+        return float(cross_entropy(here.model.scale * (used * here_similar).sum(dim=(-2, -1)), batch.targets["class"]))
 
     with torch.no_grad():
         frozen = METHOD._transport().plan(similarity(dict(at))).double()
@@ -140,10 +141,10 @@ def test_all_clients_begin_with_the_same_pair_of_different_contexts(world: Any) 
 def test_half_precision_features_at_the_papers_smallest_epsilon_stay_finite(world: Any, variant: str) -> None:
     here, method = world(), FedOTP(context_length=3, epsilon=0.01, variant=variant)
     shared, private = method.initial_shared(here.model, 0), method.initial_private(here.model, 0, 0)
-    pooled, tokens = here.warehouse.test.batch(np.arange(9), 0)
+    pooled, tokens = map(here.warehouse.test.batch(np.arange(9), 0).get, ("image", "patches"))
     rounded = tokens.half().float()
     with torch.no_grad():
-        scores = method.predictor(here.model, shared, private)(pooled, rounded)
+        scores = method.predictor(here.model, shared, private)({"image": pooled, "patches": rounded})
     assert torch.isfinite(scores).all()
 
 
@@ -192,8 +193,8 @@ def test_scores_are_the_transport_to_n_prompts_each_with_its_share_of_the_mass(
     contexts = [*shared["context"].reshape(-1, *one), *private["private_context"].reshape(-1, *one)]
     assert (len(contexts), shared["context"].numel()) == (prompts, shared_prompts * contexts[0].numel())
     assert len({context.sum().item() for context in contexts}) == prompts
-    pooled, tokens = here.warehouse.test.batch(np.arange(3), 0)
-    found = method.predictor(here.model, shared, private)(pooled, tokens)
+    pooled, tokens = map(here.warehouse.test.batch(np.arange(3), 0).get, ("image", "patches"))
+    found = method.predictor(here.model, shared, private)({"image": pooled, "patches": tokens})
     texts = torch.stack([method.text(here.model, context) for context in contexts]).double()
     patches = normalize(tokens.double(), dim=-1)
     for b in range(3):

@@ -7,8 +7,8 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, normalize
 
-from fedsilo.core import ClientTask
-from fedsilo.learning.training import LocalWork, Optimizer
+from fedsilo.core import ClientTask, LocalWork
+from fedsilo.core.settings import Optimizer
 from fedsilo.methods.fedpgp import FedPGP
 from fedsilo.privacy.paper import Paper
 
@@ -39,7 +39,7 @@ def test_the_loss_is_cross_entropy_and_the_weighted_contrast_with_clip_s_own_fea
     model, batch = job.model, job.batch(0)
     shared, own = job.shared["context"], job.shared["context"] + job.private["u"] @ job.private["v"]
     t_s, t_p = model.text_features(shared), model.text_features(own)
-    expected = cross_entropy(model.score(batch.pooled, t_p), batch.labels)
+    expected = cross_entropy(model.score(batch.inputs["image"], t_p), batch.targets["class"])
     up = torch.exp((normalize(model.zero_shot, dim=-1) * t_s).sum(-1) / 0.5)
     down = torch.exp((t_s * t_p).sum(-1) / 0.5)
     expected = expected + mu * (-torch.log(up / (up + down))).mean()
@@ -60,7 +60,7 @@ def test_placeholders_are_what_the_authors_code_contrasts_with(world: Any) -> No
     t_0, t_s, t_p = (model.text_features(context).double() for context in (letters, job.shared["context"], own))
     pulls = [((t_0[k] @ t_s[k] / 0.5).exp(), (t_s[k] @ t_p[k] / 0.5).exp()) for k in range(5)]
     contrast = sum(-(up / (up + down)).log() for up, down in pulls) / 5
-    expected = cross_entropy(model.score(batch.pooled, t_p.float()), batch.labels) + contrast
+    expected = cross_entropy(model.score(batch.inputs["image"], t_p.float()), batch.targets["class"]) + contrast
     found = method.loss(job)({**job.shared, **job.private}, batch)
     assert float(found) == pytest.approx(float(expected), rel=1e-5)
     assert float(METHOD.loss(job)({**job.shared, **job.private}, batch)) != pytest.approx(float(expected), rel=1e-3)

@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from fedsilo.learning.descent import differentiate
 from fedsilo.methods.fedpha import FedPHA
 from fedsilo.records import read_lines
 from fedsilo.scenario.reading import from_mapping
@@ -44,7 +43,9 @@ def test_the_loss_is_the_sum_of_its_four_terms(world: Any, lengths: tuple[int, .
     work = here.work(method)
     batch, encode = work.batch(0), here.model.text_features
     own, common, projected = encode(private), encode(shared), encode(method.projected(private, shared))
-    terms = [cross_entropy(here.model.score(batch.pooled, text), batch.labels) for text in (own, common)]
+    terms = [
+        cross_entropy(here.model.score(batch.inputs["image"], text), batch.targets["class"]) for text in (own, common)
+    ]
     terms.append(sum(((own[k] - projected[k]) ** 2).mean() for k in range(5)) / 5)  # type: ignore[arg-type]
     terms.append(sum(max(0.6 - float((own[k] - common[k]).norm()), 0.0) for k in range(5)) / 5)  # type: ignore[arg-type]
     value = method.loss(work)({"context": shared, "private_context": private}, batch)
@@ -56,7 +57,11 @@ def test_equal_contexts_are_pulled_nowhere_and_pay_the_whole_margin(world: Any) 
     here, method = world(), FedPHA(context_length=3, ratio=1.0, margin=0.25)
     work, context = here.work(method), draw(0, 3, 16)
     batch = work.batch(0)
-    fit = float(cross_entropy(here.model.score(batch.pooled, here.model.text_features(context)), batch.labels))
+    fit = float(
+        cross_entropy(
+            here.model.score(batch.inputs["image"], here.model.text_features(context)), batch.targets["class"]
+        )
+    )
     value = method.loss(work)({"context": context, "private_context": context}, batch)
     assert float(value) == pytest.approx(2 * fit + 0.25, rel=1e-5)
 
@@ -71,11 +76,11 @@ def test_the_shared_context_learns_as_if_the_projection_were_given(world: Any, r
 
     def without_the_projection(leaves: Any, batch: Any) -> Tensor:
         common = encode(leaves["context"])
-        fit = cross_entropy(here.model.score(batch.pooled, common), batch.labels)
+        fit = cross_entropy(here.model.score(batch.inputs["image"], common), batch.targets["class"])
         return fit + (1.0 - (encode(private) - common).norm(dim=-1)).relu().mean()
 
     at = {"context": shared, "private_context": private}
-    _, gradients = differentiate(work, at, batch, method.loss(work))
+    _, gradients = method.local(work).gradients(at, batch)
     _, expected = differentiate(work, {"context": shared}, batch, without_the_projection)
     torch.testing.assert_close(gradients["context"], expected["context"], rtol=1e-4, atol=1e-6)
     assert gradients["private_context"].isfinite().all()
@@ -124,10 +129,10 @@ def test_private_contexts_have_their_own_lengths_and_stay(world: Any, tmp_path: 
 
 def test_the_private_context_alone_predicts(world: Any) -> None:
     here, method = world(), FedPHA(context_length=3)
-    pooled, private = here.warehouse.test.batch(np.arange(7), 0)[0], draw(0, 3, 16)
+    pooled, private = here.warehouse.test.batch(np.arange(7), 0)["image"], draw(0, 3, 16)
     expected = here.model.score(pooled, here.model.text_features(private))
     state = {"private_context": private}
-    assert torch.equal(method.predictor(here.model, {"context": draw(1, 3, 16)}, state)(pooled, None), expected)
+    assert torch.equal(method.predictor(here.model, {"context": draw(1, 3, 16)}, state)({"image": pooled}), expected)
 
 
 def test_lengths_are_read_from_a_scenario() -> None:

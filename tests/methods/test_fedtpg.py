@@ -10,9 +10,10 @@ from torch.nn.functional import cross_entropy, normalize
 
 from fedsilo.aggregation.plain import Plain
 from fedsilo.backbone.text_tower import encode_sequences
-from fedsilo.contracts import ClientTask
+from fedsilo.core import ClientTask
 from fedsilo.errors import BackboneError
-from fedsilo.methods.fedtpg import OWN_CLASSES, FedTPG
+from fedsilo.learners.fedtpg import OWN_CLASSES
+from fedsilo.methods.fedtpg import FedTPG
 
 METHOD = FedTPG(context_length=3)
 
@@ -61,13 +62,13 @@ def test_the_network_is_attention_without_the_queries_and_a_gated_layer_behind_n
     assert inner.shape == (3, 2 * 4 * 16)
     gate = torch.nn.functional.gelu(inner[:, 64:])
     expected = rows + (inner[:, :64] * gate) @ net["forward.out.weight"].T + net["forward.out.bias"]
-    found = replace(METHOD, names=names).context(toy_model, net, own)
+    found = replace(METHOD, name_text=names).learner.context(net, toy_model, own)
     torch.testing.assert_close(found, expected.detach(), rtol=1e-5, atol=1e-5)
 
 
 def test_the_queries_start_like_contexts_and_the_same_seed_starts_the_same(toy_model: Any) -> None:
     start, again, other = (METHOD.initial_shared(toy_model, seed) for seed in (0, 0, 1))
-    assert set(start) == set(FedTPG.uploads)
+    assert set(start) == set(METHOD.uploads)
     assert 0.01 < float(start["queries"].std()) < 0.03
     assert all(torch.equal(start[name], again[name]) for name in start)
     assert not torch.equal(start["attention.key.weight"], other["attention.key.weight"])
@@ -88,15 +89,17 @@ def test_a_client_reads_the_names_of_its_training_images_only(world: Any) -> Non
     assert client._private[OWN_CLASSES].tolist() == [0.0, 1.0, 0.0, 1.0, 0.0]
     # What class 4 is called is nothing to this client's context: only its column of the scores may change.
     shared = {name: torch.tensor(array) for name, array in before.items()}
-    own, method = client._private[OWN_CLASSES], replace(METHOD, names="template")
+    own, method = client._private[OWN_CLASSES], replace(METHOD, name_text="template")
     zero_shot = here.model.zero_shot.clone()
     zero_shot[4] = -zero_shot[4]
     renamed = replace(here.model, zero_shot=zero_shot)
-    assert torch.equal(method.context(here.model, shared, own), method.context(renamed, shared, own))
+    assert torch.equal(method.learner.context(shared, here.model, own), method.learner.context(shared, renamed, own))
     zero_shot[3] = -zero_shot[3]
-    assert not torch.equal(method.context(here.model, shared, own), method.context(renamed, shared, own))
-    pooled, _ = here.warehouse.test.batch(np.arange(3), 0)
-    assert METHOD.predictor(here.model, shared, client._private)(pooled, None).shape == (3, 5)
+    assert not torch.equal(
+        method.learner.context(shared, here.model, own), method.learner.context(shared, renamed, own)
+    )
+    pooled, _ = map(here.warehouse.test.batch(np.arange(3), 0).get, ("image", "patches"))
+    assert METHOD.predictor(here.model, shared, client._private)({"image": pooled}).shape == (3, 5)
 
 
 @pytest.mark.parametrize("loss_over", ["all", "own"])
@@ -105,11 +108,11 @@ def test_the_loss_compares_all_classes_or_the_clients_own(world: Any, loss_over:
     work = here.work(method)
     own = torch.tensor([0.0, 1, 0, 1, 0])
     scores = work.model.score(
-        work.batch(0).pooled, work.model.text_features(METHOD.context(work.model, work.shared, own))
+        work.batch(0).inputs["image"], work.model.text_features(METHOD.learner.context(work.shared, work.model, own))
     )
-    labels = work.batch(0).labels
+    labels = work.batch(0).targets["class"]
     kept, place = (scores[:, [1, 3]], (labels == 3).long()) if loss_over == "own" else (scores, labels)
-    found = method.loss(work)(method.parameters(work), work.batch(0))
+    found = method.loss(work)(method.loss(work).leaves, work.batch(0))
     torch.testing.assert_close(found, cross_entropy(kept.double(), place).float(), rtol=1e-5, atol=1e-5)
     assert all(tensor.isfinite().all() for tensor in method.train(work).upload.values())
 
@@ -118,9 +121,9 @@ def test_evaluation_writes_the_context_from_the_clients_own_names(world: Any) ->
     here = only(world(), [1, 3])
     client, initial = here.clients(METHOD)[0], here.plan(METHOD).initial
     shared = {name: torch.tensor(array) for name, array in client.train(ClientTask(0, 0, initial)).tensors.items()}
-    pooled, _ = here.warehouse.test.batch(np.arange(3), 0)
-    text = here.model.text_features(METHOD.context(here.model, shared, torch.tensor([0.0, 1, 0, 1, 0])))
-    scores = METHOD.predictor(here.model, shared, client._private)(pooled, None)
+    pooled, _ = map(here.warehouse.test.batch(np.arange(3), 0).get, ("image", "patches"))
+    text = here.model.text_features(METHOD.learner.context(shared, here.model, torch.tensor([0.0, 1, 0, 1, 0])))
+    scores = METHOD.predictor(here.model, shared, client._private)({"image": pooled})
     torch.testing.assert_close(scores, here.model.score(pooled, text), rtol=0, atol=0)
 
 

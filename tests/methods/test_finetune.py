@@ -1,3 +1,4 @@
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +10,8 @@ from torch.nn.functional import cross_entropy
 
 from fedsilo.core import EvaluationTask, FeatureSource, Indices
 from fedsilo.core.settings import Optimizer
-from fedsilo.methods.finetune import APART, FineTune
+from fedsilo.core.strategy import APART
+from fedsilo.methods.finetune import FineTune
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.records import read_lines
 
@@ -23,7 +25,7 @@ class Watched:
     def __len__(self) -> int:
         return len(self.source)
 
-    def batch(self, indices: Indices, view: int) -> tuple[Tensor, Tensor | None]:
+    def batch(self, indices: Indices, view: int) -> Mapping[str, Tensor]:
         self.batches.append(tuple(indices.tolist()))
         return self.source.batch(indices, view)
 
@@ -57,8 +59,8 @@ def test_the_tuned_context_is_what_plain_descent_from_the_shared_one_gives(world
     for epoch in (APART, APART + 1):
         for batch in work.batches(epoch):
             optimizer.zero_grad()
-            scores = here.model.score(batch.pooled, here.model.text_features(context))
-            cross_entropy(scores, batch.labels).backward()
+            scores = here.model.score(batch.inputs["image"], here.model.text_features(context))
+            cross_entropy(scores, batch.targets["class"]).backward()
             optimizer.step()
     assert torch.equal(method.adapt(work)["tuned_context"], context)
 
@@ -91,14 +93,14 @@ def test_tuning_repeats_no_batch_of_the_training(world: Any, synchronise: str) -
 
 def test_predictions_are_the_tuned_context_s_once_there_is_one(world: Any) -> None:
     here, method = world(), FineTune(context_length=3)
-    shared, pooled = method.initial_shared(here.model, 0), here.warehouse.test.batch(np.arange(7), 0)[0]
+    shared, pooled = method.initial_shared(here.model, 0), here.warehouse.test.batch(np.arange(7), 0)["image"]
     tuned = {"tuned_context": shared["context"] + 0.5}
 
     def scores(context: Tensor) -> Tensor:
         return here.model.score(pooled, here.model.text_features(context))
 
-    assert torch.equal(method.predictor(here.model, shared, {})(pooled, None), scores(shared["context"]))
-    assert torch.equal(method.predictor(here.model, shared, tuned)(pooled, None), scores(tuned["tuned_context"]))
+    assert torch.equal(method.predictor(here.model, shared, {})({"image": pooled}), scores(shared["context"]))
+    assert torch.equal(method.predictor(here.model, shared, tuned)({"image": pooled}), scores(tuned["tuned_context"]))
 
 
 def test_tuning_pays_on_the_client_s_own_images(world: Any, tmp_path: Path) -> None:
@@ -112,6 +114,6 @@ def test_tuning_pays_on_the_client_s_own_images(world: Any, tmp_path: Path) -> N
     def loss(epochs: int) -> float:
         method = FineTune(context_length=3, finetune_epochs=epochs)
         task = EvaluationTask(0, here.plan(method).initial)
-        return sum(client.evaluate(task).loss for client in here.clients(method))
+        return sum(client.evaluate(task).own["loss"] for client in here.clients(method))
 
     assert loss(5) < loss(1) < loss(0)

@@ -11,11 +11,11 @@ from torch.nn.functional import normalize
 
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.checkpoints import Checkpoints
-from fedsilo.core import ClientTask
+from fedsilo.core import ClientTask, ServerWork
 from fedsilo.errors import BackboneError
-from fedsilo.learning.training import ServerWork
+from fedsilo.learners.moap import EXPERTS
 from fedsilo.methods.local import Local
-from fedsilo.methods.pfedmoap import EXPERTS, OWN, PFedMoAP
+from fedsilo.methods.pfedmoap import PFedMoAP
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.records import Journals, read_lines
 from fedsilo.rounds.federation import Federation
@@ -23,6 +23,7 @@ from fedsilo.rounds.plan import Outcome
 from fedsilo.state import to_arrays
 
 METHOD = PFedMoAP(context_length=3)
+OWN, GATE = "own_context", METHOD.learner.personal
 
 
 def federate(here: Any, method: Any, folder: Path) -> tuple[Outcome, SerialBackend]:
@@ -137,7 +138,7 @@ def test_a_score_is_the_mixtures_plus_lambda_times_the_own_texts(
     gate = {name: tensor + 0.1 * torch.randn(tensor.shape, generator=generator) for name, tensor in start.items()}
     pooled = torch.randn(2, 8, generator=generator)
     shared = {"context": torch.zeros(3, 16), EXPERTS: torch.stack(contexts[1:])}
-    found = method.predictor(toy_model, shared, {**gate, OWN: contexts[0]})(pooled, None)
+    found = method.predictor(toy_model, shared, {**gate, OWN: contexts[0]})({"image": pooled})
 
     texts = torch.stack([toy_model.text_features(context) for context in contexts]).double()
     images = normalize(pooled.double(), dim=-1)
@@ -173,13 +174,15 @@ def test_a_later_round_begins_from_the_mean_or_the_own_context_and_trains_the_ga
     here, method = world(), replace(METHOD, begin_from=begin_from)
     client, initial = here.clients(method)[0], here.plan(method).initial
     own = torch.tensor(client.train(ClientTask(0, 0, initial)).tensors["context"])
-    gate = {name: client._private[name] for name in METHOD.learns}
+    gate = {name: client._private[name] for name in GATE}
     received = METHOD.download({**pool(0.1, 0.2), "last_context/0000": own}, 0)
     work = client._work(to_arrays(received), 1, 0)
-    assert torch.equal(method.parameters(work)["context"], own if begin_from == "own" else received["context"])
+    assert torch.equal(
+        method.strategy.start(method.local(work))["context"], own if begin_from == "own" else received["context"]
+    )
     client.train(ClientTask(1, 0, to_arrays(received)))
     assert not torch.equal(client._private[OWN], own)
-    assert all(not torch.equal(client._private[name], gate[name]) for name in METHOD.learns)
+    assert all(not torch.equal(client._private[name], gate[name]) for name in GATE)
 
 
 def test_the_gate_steps_by_its_own_rate(world: Any) -> None:

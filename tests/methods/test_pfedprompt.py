@@ -12,7 +12,8 @@ from torch.nn.functional import normalize
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.checkpoints import Checkpoints
 from fedsilo.core import ClientTask
-from fedsilo.methods.pfedprompt import KEYS, LABELS, PFedPrompt
+from fedsilo.learners.pfedprompt import KEYS, LABELS
+from fedsilo.methods.pfedprompt import PFedPrompt
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.records import Journals, read_lines
 from fedsilo.rounds.federation import Federation
@@ -34,8 +35,8 @@ def test_scores_are_text_plus_attention_over_the_cache(toy_model: Any) -> None:
     shared = method.initial_shared(toy_model, 0)
     keys = torch.eye(8)[:3]
     pooled = torch.tensor([[3.0, 4.0, 0.0, 0, 0, 0, 0, 0]])
-    found = method.predictor(toy_model, shared, {KEYS: keys, LABELS: torch.tensor([4, 1, 4])})(pooled, None)
-    text = PromptFL(context_length=3).predictor(toy_model, shared, {})(pooled, None)
+    found = method.predictor(toy_model, shared, {KEYS: keys, LABELS: torch.tensor([4, 1, 4])})({"image": pooled})
+    text = PromptFL(context_length=3).predictor(toy_model, shared, {})({"image": pooled})
     # Cosines 0.6, 0.8 and 0 with keys of classes 4, 1 and 4.
     by_class = {1: math.exp(-3 * 0.2), 4: math.exp(-3 * 0.4) + math.exp(-3)}
     expected = [2 * by_class.get(k, 0.0) for k in range(5)]
@@ -46,7 +47,7 @@ def test_the_first_round_fills_the_cache_with_all_training_images_once(world: An
     here = world(views=4)  # every round sees other views, so that a second filling would be noticed
     client, initial = here.clients(METHOD)[1], here.plan(METHOD).initial
     client.train(ClientTask(0, 0, initial))
-    pooled, _ = here.warehouse.train.batch(here.train[1], 1)
+    pooled, _ = map(here.warehouse.train.batch(here.train[1], 1).get, ("image", "patches"))
     torch.testing.assert_close(client._private[KEYS], normalize(pooled, dim=-1), rtol=0, atol=0)
     np.testing.assert_array_equal(client._private[LABELS].numpy(), here.train_labels[here.train[1]])
     before = client._private
@@ -72,8 +73,8 @@ def test_the_cache_changes_scores_but_never_what_is_shared(world: Any, tmp_path:
 def test_before_it_has_trained_a_client_scores_by_text(toy_model: Any) -> None:
     shared = METHOD.initial_shared(toy_model, 0)
     pooled = torch.randn(4, 8, generator=torch.Generator().manual_seed(1))
-    found = METHOD.predictor(toy_model, shared, METHOD.initial_private(toy_model, 0, 0))(pooled, None)
-    torch.testing.assert_close(found, PromptFL().predictor(toy_model, shared, {})(pooled, None), rtol=0, atol=0)
+    found = METHOD.predictor(toy_model, shared, METHOD.initial_private(toy_model, 0, 0))({"image": pooled})
+    torch.testing.assert_close(found, PromptFL().predictor(toy_model, shared, {})({"image": pooled}), rtol=0, atol=0)
 
 
 @pytest.mark.parametrize("synchronise", ["round", "batch"])

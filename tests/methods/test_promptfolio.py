@@ -5,7 +5,6 @@ import numpy as np
 import pytest
 import torch
 
-from fedsilo.learning.descent import differentiate
 from fedsilo.methods.local import Local
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.methods.promptfolio import PromptFolio
@@ -23,10 +22,10 @@ def states(here: Any) -> tuple[dict[str, Any], dict[str, Any]]:
 def test_scores_are_the_mixture_of_both_contexts_scores(world: Any, theta: float) -> None:
     here = world()
     shared, private = states(here)
-    pooled = here.warehouse.test.batch(np.arange(9), 0)[0]
-    common = PromptFL(context_length=3).predictor(here.model, shared, {})(pooled, None)
-    own = Local(context_length=3).predictor(here.model, {}, {"context": private["private_context"]})(pooled, None)
-    mixed = PromptFolio(context_length=3, theta=theta).predictor(here.model, shared, private)(pooled, None)
+    pooled = here.warehouse.test.batch(np.arange(9), 0)["image"]
+    common = PromptFL(context_length=3).predictor(here.model, shared, {})({"image": pooled})
+    own = Local(context_length=3).predictor(here.model, {}, {"context": private["private_context"]})({"image": pooled})
+    mixed = PromptFolio(context_length=3, theta=theta).predictor(here.model, shared, private)({"image": pooled})
     # Linear in the features: true only if the mixture is not normalised again.
     torch.testing.assert_close(mixed, (1 - theta) * common + theta * own, rtol=1e-5, atol=1e-5)
     assert not torch.allclose(common, own, atol=0.1)
@@ -42,9 +41,9 @@ def test_at_the_ends_one_context_alone_is_trained_as_promptfl_and_local_would(
     shared, private = states(here)
     method, alone = PromptFolio(context_length=3, theta=theta), Local(context_length=3)
     work = here.work(method, shared=shared, private=private)
-    value, gradients = differentiate(work, {**shared, **private}, work.batch(0), method.loss(work))
+    value, gradients = method.local(work).gradients({**shared, **private}, work.batch(0))
     at = {"context": {**shared, **private}[trained]}
-    expected, expected_gradient = differentiate(work, at, work.batch(0), alone.loss(work))
+    expected, expected_gradient = alone.local(work).gradients(at, work.batch(0))
     assert value == pytest.approx(expected, rel=1e-5)
     torch.testing.assert_close(gradients[trained], expected_gradient["context"], rtol=1e-4, atol=1e-5)
     assert not gradients[untouched].any()

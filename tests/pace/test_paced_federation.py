@@ -18,6 +18,7 @@ from fedsilo.core import (
     ClientTask,
     ClientUpdate,
     LocalResult,
+    LocalWork,
     Mechanism,
     Method,
     Predictor,
@@ -25,7 +26,6 @@ from fedsilo.core import (
     State,
 )
 from fedsilo.errors import ClientLost, RunError, ScenarioError
-from fedsilo.core import LocalWork
 from fedsilo.methods.fedotp import FedOTP
 from fedsilo.methods.fedper import FedPer
 from fedsilo.methods.fedprox import FedProx

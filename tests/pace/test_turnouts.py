@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedsilo.core import Course
-from fedsilo.errors import ScenarioError
 from fedsilo.core.settings import Training
+from fedsilo.errors import ScenarioError
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.pace import Pace

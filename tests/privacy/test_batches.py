@@ -10,8 +10,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fedsilo.core import FeatureSource, Indices, Mechanism, Method
-from fedsilo.core import LocalWork
+from fedsilo.core import FeatureSource, Indices, LocalWork, Mechanism, Method
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.privacy.central import Central
@@ -154,8 +153,8 @@ def test_shuffled_batches_are_those_of_training_without_a_mechanism(world: Any) 
 def test_batches_of_one_round_repeat_no_draw(world: Any, method: Method) -> None:
     here = world(mechanism=Local(unit="example", noise_multiplier=1.0), local_epochs=2)
     work = here.work(method, client=2)
-    seen = [tuple(work.batch(step).labels.tolist()) for step in range(8)]
+    seen = [tuple(work.batch(step).targets["class"].tolist()) for step in range(8)]
     assert len(set(seen)) > 6
-    epochs = [tuple(batch.labels.tolist()) for epoch in range(2) for batch in work.batches(epoch)]
+    epochs = [tuple(batch.targets["class"].tolist()) for epoch in range(2) for batch in work.batches(epoch)]
     assert epochs == seen
     assert all(isinstance(labels, torch.Tensor) for labels in [work.labels])

@@ -9,9 +9,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fedsilo.core import ClientTask, Method
-from fedsilo.learning.descent import differentiate
-from fedsilo.core import Batch, LocalWork
+from fedsilo.core import Batch, ClientTask, LocalWork, Method
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.fedotp import FedOTP
 from fedsilo.methods.fedpha import FedPHA
@@ -19,6 +17,7 @@ from fedsilo.methods.finetune import FineTune
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.privacy.central import Central
 from fedsilo.privacy.local import Local
+from fedsilo.training.gradients import clipped_gradients
 
 CLIP, BATCH = 0.05, 8
 MECHANISM = Central(unit="example", noise_multiplier=1.0, clip_norm=CLIP)
@@ -37,13 +36,14 @@ def name(method: Method) -> str:
 
 def gradients(method: Any, work: LocalWork, batch: Batch) -> tuple[float, dict[str, Tensor]]:
     """What a batch gives, shared and own parameters together, before any noise."""
-    leaves = method.leaves(method.parameters(work), work)
-    return differentiate(work, leaves, batch, method.loss(work))
+    clipping = work.mechanism.examples
+    assert clipping is not None
+    return clipped_gradients(method.loss(work), batch, clipping, work)
 
 
 def of(batch: Batch, positions: list[int]) -> Batch:
-    tokens = None if batch.tokens is None else batch.tokens[positions]
-    return Batch(batch.pooled[positions], tokens, batch.labels[positions])
+    inputs = {name: column[positions] for name, column in batch.inputs.items()}
+    return Batch(inputs, {name: column[positions] for name, column in batch.targets.items()})
 
 
 def distance(one: Mapping[str, Tensor], other: Mapping[str, Tensor]) -> float:
@@ -83,7 +83,7 @@ def test_without_an_example_there_is_no_gradient_and_no_loss(world: Any, method:
     loss, found = gradients(method, work := world(mechanism=MECHANISM).work(method), of(work.everything(), []))
     assert math.isnan(loss)
     assert all(torch.equal(tensor, torch.zeros_like(tensor)) for tensor in found.values())
-    assert set(found) == set(method.leaves(method.parameters(work), work))
+    assert set(found) == set(method.loss(work).leaves)
 
 
 @pytest.mark.parametrize("method", METHODS[:2], ids=name)
@@ -117,7 +117,7 @@ def test_an_empty_batch_still_sends_noise_and_the_run_goes_on(world: Any, tmp_pa
     mechanism = Local(unit="example", noise_multiplier=2.0, clip_norm=CLIP)
     here = world(mechanism=mechanism, batch_size=1, rounds=1)
     work = here.work(method)
-    empty = [step for step in range(20) if not len(work.batch(step).labels)]
+    empty = [step for step in range(20) if not len(work.batch(step).targets["class"])]
     assert 2 <= len(empty) <= 14
     initial = here.plan(method).initial
     update = here.clients(method)[0].train(ClientTask(0, empty[0], initial))

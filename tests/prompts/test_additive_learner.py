@@ -13,26 +13,27 @@ from torch.nn.functional import cross_entropy
 
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.checkpoints import Checkpoints
-from fedsilo.core import ClientTask, ClientUpdate, Method, Release, State
-from fedsilo.learning.additive import AdditiveMethod, FactorisedMethod
-from fedsilo.learning.training import LocalWork, Optimizer
+from fedsilo.core import ClientTask, ClientUpdate, LocalWork, Method, Release, State
+from fedsilo.core.settings import Optimizer
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.dplora import DPLoRA
 from fedsilo.methods.fedotp_additive import FedOTPAdditive
 from fedsilo.methods.local import Local
 from fedsilo.privacy.none import NoMechanism
 from fedsilo.privacy.paper import Paper
+from fedsilo.prompts.additive_learner import FactoredLearner
 from fedsilo.records import Journals, read_lines
 from fedsilo.rounds.federation import Federation
 from fedsilo.rounds.plan import Outcome
+from fedsilo.training.recipes import Recipe
 
-FACTORISED: list[FactorisedMethod] = [
+FACTORISED: list[Recipe] = [
     DPFPL(context_length=4, rank=2),
     DPFPL(context_length=4, rank=2, residual=False),
     DPLoRA(context_length=4, rank=2),
     DPLoRA(context_length=4, rank=2, code_compat=True),
 ]
-FAMILY: list[AdditiveMethod] = [*FACTORISED, FedOTPAdditive(context_length=4)]
+FAMILY: list[Recipe] = [*FACTORISED, FedOTPAdditive(context_length=4)]
 PLAIN = Optimizer(learning_rate=0.1, momentum=0.0, weight_decay=0.0)
 
 
@@ -44,20 +45,23 @@ def called(method: Method) -> str:
 def work(here: Any, method: Method, exchange: int = 0, client: int = 0) -> LocalWork:
     data = here.portion(client)
     return LocalWork(
-        here.model, data.train, torch.from_numpy(data.train_labels), method.initial_shared(here.model, here.rules.seed),
+        here.model, here.rules.task, data.train, torch.from_numpy(data.train_labels), method.initial_shared(here.model, here.rules.seed),
         method.initial_private(here.model, here.rules.seed, client), here.rules.training, here.fitted(method),
         here.rules.seed, client, 0, exchange,
     )  # fmt: skip
 
 
-def gradients(method: AdditiveMethod, job: LocalWork) -> tuple[Tensor, Tensor]:
+def gradients(method: Recipe, job: LocalWork) -> tuple[Tensor, Tensor]:
     """Of a batch, by the shared and the private context: autograd through the whole prompt, which knows no factors."""
-    leaves, batch = method.leaves(method.parameters(job), job), job.batch(job.exchange)
-    prompt = method.prompt(job)(leaves).requires_grad_()
-    cross_entropy(job.model.score(batch.pooled, job.model.text_features(prompt)), batch.labels).backward()
+    loss, batch = method.loss(job), job.batch(job.exchange)
+    leaves = loss.leaves
+    prompt = method.learner.contexts(loss.read(leaves))[0].requires_grad_()
+    cross_entropy(
+        job.model.score(batch.inputs["image"], job.model.text_features(prompt)), batch.targets["class"]
+    ).backward()
     whole = prompt.grad
     assert whole is not None
-    if not isinstance(method, FactorisedMethod):
+    if not isinstance(method.learner, FactoredLearner):
         return whole, whole
     u, v = leaves["u"], leaves["v"]
     return whole, whole - (torch.eye(len(u)) - u @ u.T) @ whole @ (torch.eye(16) - v.T @ v)
@@ -92,7 +96,7 @@ def federate(here: Any, method: Method, folder: Path) -> tuple[Outcome, Watched,
 
 @pytest.mark.parametrize("method", FAMILY, ids=called)
 def test_after_every_batch_all_clients_have_the_context_that_the_mean_gradient_leads_to(
-    world: Any, tmp_path: Path, method: AdditiveMethod
+    world: Any, tmp_path: Path, method: Recipe
 ) -> None:
     """Also that round 0 counts as a whole: each exchange starts where the last one ended."""
     here = world(rounds=2, optimizer=PLAIN)
@@ -109,7 +113,7 @@ def test_after_every_batch_all_clients_have_the_context_that_the_mean_gradient_l
 
 @pytest.mark.parametrize("method", FAMILY, ids=called)
 def test_every_batch_moves_every_private_context_on_from_where_it_was(
-    world: Any, tmp_path: Path, method: AdditiveMethod
+    world: Any, tmp_path: Path, method: Recipe
 ) -> None:
     here = world(rounds=1, optimizer=PLAIN)
     _, backend, _ = federate(here, method, tmp_path / "run")
@@ -127,7 +131,7 @@ def test_every_batch_moves_every_private_context_on_from_where_it_was(
 
 
 @pytest.mark.parametrize("method", FAMILY, ids=called)
-def test_a_private_context_is_moved_by_its_own_client_s_labels_alone(world: Any, method: AdditiveMethod) -> None:
+def test_a_private_context_is_moved_by_its_own_client_s_labels_alone(world: Any, method: Recipe) -> None:
     """Given the same downloads; the authors' code steps every client along the last one's gradient."""
     here = world(rounds=1)
     labels = here.train_labels.copy()
@@ -145,7 +149,7 @@ def test_a_private_context_is_moved_by_its_own_client_s_labels_alone(world: Any,
 
 
 @pytest.mark.parametrize("method", FAMILY, ids=called)
-def test_private_contexts_never_cross_the_wire(world: Any, tmp_path: Path, method: AdditiveMethod) -> None:
+def test_private_contexts_never_cross_the_wire(world: Any, tmp_path: Path, method: Recipe) -> None:
     _, backend, _ = federate(world(rounds=2, mechanism=Paper(epsilon=100.0)), method, tmp_path / "run")
     for line in read_lines(tmp_path / "run" / "wire.jsonl"):
         trains = line["stage"] == "train"
@@ -155,19 +159,20 @@ def test_private_contexts_never_cross_the_wire(world: Any, tmp_path: Path, metho
 
 
 @pytest.mark.parametrize("method", [FAMILY[0], FAMILY[-1]], ids=called)
-def test_short_clients_begin_their_batches_anew(world: Any, tmp_path: Path, method: AdditiveMethod) -> None:
+def test_short_clients_begin_their_batches_anew(world: Any, tmp_path: Path, method: Recipe) -> None:
     here = world(rounds=1)
     _, backend, _ = federate(here, method, tmp_path / "run")
     assert len(backend.tasks) == 4
-    seen = [work(here, method, e).batch(e).labels for e in range(4)]
+    seen = [work(here, method, e).batch(e).targets["class"] for e in range(4)]
     assert [len(labels) for labels in seen] == [8, 8, 8, 8]
 
 
 @pytest.mark.parametrize("method", FACTORISED, ids=called)
-def test_the_prompt_of_a_batch_has_the_value_it_should(world: Any, method: FactorisedMethod) -> None:
+def test_the_prompt_of_a_batch_has_the_value_it_should(world: Any, method: Recipe) -> None:
     job = work(world(), method)
     own = job.private["private_context"]
-    leaves = method.leaves(method.parameters(job), job)
+    loss = method.loss(job)
+    leaves = loss.leaves
     u, v = leaves["u"], leaves["v"]
     expected = {
         "DPFPL-residual=True": own,
@@ -175,14 +180,14 @@ def test_the_prompt_of_a_batch_has_the_value_it_should(world: Any, method: Facto
         "DPLoRA-code_compat=False": u @ u.T @ own,
         "DPLoRA-code_compat=True": u @ v,
     }[called(method)]
-    torch.testing.assert_close(method.prompt(job)(leaves) - job.shared["context"], expected, rtol=0, atol=1e-6)
+    torch.testing.assert_close(
+        method.learner.contexts(loss.read(leaves))[0] - job.shared["context"], expected, rtol=0, atol=1e-6
+    )
     assert set(leaves) == {"context", "u", "v"}
 
 
 @pytest.mark.parametrize("method", FAMILY, ids=called)
-def test_what_is_sent_is_the_whole_gradient_and_a_step_is_along_the_projected_one(
-    world: Any, method: AdditiveMethod
-) -> None:
+def test_what_is_sent_is_the_whole_gradient_and_a_step_is_along_the_projected_one(world: Any, method: Recipe) -> None:
     job = work(world(optimizer=PLAIN), method)
     whole, projected = gradients(method, job)
     result = method.train(job)
@@ -203,11 +208,11 @@ def test_at_full_rank_factors_change_nothing(world: Any) -> None:
 
 
 @pytest.mark.parametrize("method", FAMILY, ids=called)
-def test_an_evaluation_is_the_same_every_time(world: Any, method: AdditiveMethod) -> None:
+def test_an_evaluation_is_the_same_every_time(world: Any, method: Recipe) -> None:
     here = world()
     job = work(here, method)
-    pooled, _ = here.warehouse.train.batch(np.arange(7), 0)
-    scores = [method.predictor(here.model, job.shared, job.private)(pooled, None) for _ in range(2)]
+    pooled, _ = map(here.warehouse.train.batch(np.arange(7), 0).get, ("image", "patches"))
+    scores = [method.predictor(here.model, job.shared, job.private)({"image": pooled}) for _ in range(2)]
     assert torch.equal(*scores)
     if called(method) in ("DPFPL-residual=True", "FedOTPAdditive"):
         text = here.model.text_features(job.shared["context"] + job.private["private_context"])
@@ -215,12 +220,12 @@ def test_an_evaluation_is_the_same_every_time(world: Any, method: AdditiveMethod
 
 
 @pytest.mark.parametrize("method", FACTORISED, ids=called)
-def test_factors_are_drawn_anew_for_every_batch_and_client(world: Any, method: FactorisedMethod) -> None:
+def test_factors_are_drawn_anew_for_every_batch_and_client(world: Any, method: Recipe) -> None:
     here = world()
 
     def u(**place: int) -> Tensor:
         job = work(here, method, **place)
-        return method.leaves(method.parameters(job), job)["u"]
+        return method.loss(job).leaves["u"]
 
     assert torch.equal(u(), u())
     assert not torch.allclose(u(), u(exchange=1))
@@ -229,7 +234,7 @@ def test_factors_are_drawn_anew_for_every_batch_and_client(world: Any, method: F
 
 @pytest.mark.parametrize("method", [FAMILY[0], FAMILY[-1]], ids=called)
 def test_noise_is_on_what_the_paper_says_and_nowhere_without_a_mechanism(
-    world: Any, tmp_path: Path, method: AdditiveMethod
+    world: Any, tmp_path: Path, method: Recipe
 ) -> None:
     """Of two runs that differ in the mechanism alone, uploads of the first batch are alike, contexts are not."""
     none, paper = (

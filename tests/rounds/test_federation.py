@@ -19,13 +19,14 @@ from fedsilo.core import (
     ClientUpdate,
     EvaluationTask,
     LocalResult,
+    LocalWork,
     Mechanism,
     Method,
     RoundRecord,
     State,
 )
+from fedsilo.core.settings import Optimizer, Training
 from fedsilo.errors import ClientError, ClientLost
-from fedsilo.learning.training import LocalWork, Optimizer, Training
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.local import Local
 from fedsilo.methods.promptfl import PromptFL

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fedsilo.errors import ScenarioError
 from fedsilo.core.settings import Training
+from fedsilo.errors import ScenarioError
 from fedsilo.registry import name_of
 from fedsilo.scenario.reading import from_mapping, read
 from fedsilo.scenario.sections import ClientResources, Scenario

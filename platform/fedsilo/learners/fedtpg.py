@@ -132,6 +132,14 @@ class FedTPGLearner(ModuleLearner):
 
     def call(self, module: nn.Module, inputs: Columns, frozen: Frozen, buffers: State) -> Tensor:
         """Returns the scaled cosine of each image with each class under the context of the client's names."""
-        features = frozen.name_features() if self.name_text == BARE else frozen.zero_shot
-        context = module(features[buffers[OWN_CLASSES].bool()])
+        context = module(self._names(frozen, buffers[OWN_CLASSES]))
         return frozen.score(inputs[IMAGE], frozen.text_features(context))
+
+    def context(self, params: State, frozen: Frozen, own: Tensor) -> Tensor:
+        """Returns the context (L, W) that the network writes from the class names that `own` (K,) marks with 1."""
+        names = self._names(frozen, own)
+        return self.run(lambda module: module(names), params, frozen)
+
+    def _names(self, frozen: Frozen, own: Tensor) -> Tensor:
+        features = frozen.name_features() if self.name_text == BARE else frozen.zero_shot
+        return features[own.bool()]

@@ -66,7 +66,7 @@ def differentiate(point: Point, batch: Batch, terms: Terms, step: int) -> tuple[
         if clipping is None:
             value, gradients = _whole_batch(loss, batch, terms)
         else:
-            value, gradients = _example_by_example(loss, batch, clipping, where=work)
+            value, gradients = clipped_gradients(loss, batch, clipping, work)
     if len(batch):
         check_loss(value, work, step)
     gradients = loss.recombined(_protected(point, loss.leaves, gradients, step))
@@ -86,9 +86,20 @@ def _whole_batch(loss: Loss, batch: Batch, terms: Terms) -> tuple[float, dict[st
     return float(value.detach()), dict(zip(leaves, found, strict=True))
 
 
-def _example_by_example(
+def clipped_gradients(
     loss: Loss, batch: Batch, clipping: ExampleClipping, where: LocalWork
 ) -> tuple[float, dict[str, Tensor]]:
+    """Returns the mean loss of a batch, and the clipped sum of its examples' gradients by leaf over the public number.
+
+    Args:
+        loss: The loss at one point.
+        batch: The examples; there may be none, then the loss is nan.
+        clipping: How gradients are clipped.
+        where: Whose work it is, for messages.
+
+    Raises:
+        ClientError: A gradient is not finite.
+    """
     each = example_gradients(loss, batch, clipping.tolerance)
     value = float(each.losses.mean()) if len(each.losses) else math.nan
     try:

@@ -9,6 +9,8 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
+from torch import Tensor
+
 from fedsilo.core.batch import Batch
 from fedsilo.core.learner import Learner
 from fedsilo.core.privacy import Mechanism
@@ -63,6 +65,11 @@ class LocalTraining:
             steps, travel = steps + 1, travel + rate * gain
         kept = stepper.memory() if section.persistent else {}
         return Descent(params, buffers, kept, total / counted if counted else math.nan, steps, travel)
+
+    def gradients(self, params: State, batch: Batch) -> tuple[float, dict[str, Tensor]]:
+        """Returns the loss of a batch and its gradients at some parameters, as a step of training takes them."""
+        point = Point(self.work, self.learner, params, dict(self.buffers), self._seed(0))
+        return differentiate(point, batch, PLAIN, 0)
 
     def one_batch(self, start: State, kept: tuple[str, ...]) -> tuple[State, State, State, float]:
         """Returns the gradients of the exchange's batch, the stepped `kept` parameters, their memory, and the loss.

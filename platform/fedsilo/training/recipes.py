@@ -15,6 +15,7 @@ from fedsilo.core.strategy import MEMORY, SERVER, LocalResult, Strategy
 from fedsilo.core.types import State
 from fedsilo.core.work import LocalWork, ServerWork
 from fedsilo.training.local import LocalTraining
+from fedsilo.training.loss import Loss
 
 
 @dataclass(frozen=True)
@@ -120,11 +121,22 @@ class Recipe(Method):
 
     def train(self, work: LocalWork) -> LocalResult:
         """Returns what one client learns in one exchange."""
+        return self.strategy.train(self.local(work))
+
+    def local(self, work: LocalWork) -> LocalTraining:
+        """Returns what a client trains with, its buffers with what the learner notes of its data."""
         learner = self.learner
         buffers = _buffers(learner, {**work.private, **work.shared})
         noted = learner.observed(work, {name: buffers[name] for name in buffers if name in work.private})
         work = dataclasses.replace(work, private={**work.private, **noted})
-        return self.strategy.train(LocalTraining(work, learner, {**buffers, **noted}))
+        return LocalTraining(work, learner, {**buffers, **noted})
+
+    def loss(self, work: LocalWork) -> Loss:
+        """Returns the loss at the parameters that a client's work begins with."""
+        local = self.local(work)
+        everything = self.strategy.together(work.shared, work.private, local.learner)
+        start = {name: everything[name] for name in local.learner.names()}
+        return Loss.at(local.learner, local.work, start, local.buffers)
 
     def server_step(self, work: ServerWork) -> State:
         """Returns the next shared state."""
@@ -132,7 +144,7 @@ class Recipe(Method):
 
     def adapt(self, work: LocalWork) -> State:
         """Returns the private state that an evaluation is made with."""
-        return self.strategy.adapt(self._local(self.learner, work))
+        return self.strategy.adapt(self.local(work))
 
     def unfamiliar(self, model: Frozen, private: State) -> State:
         """Returns the private state as it serves a model with other classes."""
@@ -145,9 +157,6 @@ class Recipe(Method):
         everything = self.strategy.served(shared, private, learner)
         params, buffers = {name: everything[name] for name in learner.names()}, _buffers(learner, everything)
         return lambda inputs: learner.scores(params, buffers, inputs, model)
-
-    def _local(self, learner: Learner, work: LocalWork) -> LocalTraining:
-        return LocalTraining(work, learner, _buffers(learner, {**work.private, **work.shared}))
 
 
 def _everything(learner: Learner, model: Frozen, seed: int, client: int) -> State:

@@ -6,9 +6,9 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from fedsilo.backbone.text_tower import encode_prompts
+from fedsilo.prompts.frozen import FrozenModel
 from fedsilo.training.per_example.contexts import context_gradients, dense_gradients, encode_texts
 from fedsilo.training.per_example.selection import select
-from fedsilo.prompts.frozen import FrozenModel
 
 ROOMY = 1000
 

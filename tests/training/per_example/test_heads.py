@@ -6,10 +6,10 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize, one_hot
 
-from fedsilo.training.per_example.heads import Head, cotangents
 from fedsilo.core import Batch
 from fedsilo.methods.fedotp import FedOTP
 from fedsilo.prompts.frozen import FrozenModel
+from fedsilo.training.per_example.heads import Head, cotangents
 
 
 def cosine_head(model: FrozenModel) -> Head:
@@ -21,7 +21,9 @@ def cosine_head(model: FrozenModel) -> Head:
 
 def transport_head(model: FrozenModel) -> Head:
     def losses(texts: Tensor, batch: Batch) -> Tensor:
-        return cross_entropy(FedOTP().learner.scores_of_texts(model, texts, batch.inputs), batch.targets["class"], reduction="none")
+        return cross_entropy(
+            FedOTP().learner.scores_of_texts(model, texts, batch.inputs), batch.targets["class"], reduction="none"
+        )
 
     return losses
 

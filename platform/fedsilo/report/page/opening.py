@@ -85,10 +85,7 @@ def comparison(material: Material) -> Markup:
         "Comparison",
         element("p", f"{about}. Bold is the scenario's method; first and best are single rounds."),
         table(header, body, about),
-        [
-            element("p", line, class_="faint")
-            for line in legend(result).splitlines()
-        ],
+        [element("p", line, class_="faint") for line in legend(result).splitlines()],
         [element("p", element("b", "Warning: "), line, class_="warning") for line in warnings],
     )
 

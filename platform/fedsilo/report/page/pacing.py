@@ -26,9 +26,7 @@ def pacing(material: Material) -> Markup:
         "Simulated time",
         element("p", f"{_rule(material.scenario.pace)} Time is simulated and follows from the scenario alone."),
         key([(part.name, material.look(part)) for part in reversed(parts)], []),
-        element(
-            "div", figure(drawn, about), class_="pictures"
-        ),
+        element("div", figure(drawn, about), class_="pictures"),
         element("div", [_sums(part) for part in reversed(parts)]),
         folded(f"Rounds of {parts[-1].name}", _rounds(parts[-1])),
     )
