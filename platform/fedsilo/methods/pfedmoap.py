@@ -118,7 +118,8 @@ class PFedMoAP(DescentMethod):
         if self.selection == RANDOM:
             seed, round = shared[DRAW].tolist()
             return torch.randperm(len(others), generator=torch_generator(seed, "experts", round=round, client=client))
-        return (others.double() - own.double()).flatten(1).norm(dim=1).argsort(stable=True)
+        distances: Tensor = torch.linalg.vector_norm((others.double() - own.double()).flatten(1), dim=1)
+        return distances.argsort(stable=True)
 
     def parameters(self, work: LocalWork) -> State:
         """Returns the context to train, the shared one or the client's own if it has one; and the gate."""
