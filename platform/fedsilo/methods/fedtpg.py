@@ -4,7 +4,8 @@ Source: Qiu et al., "Federated Text-driven Prompt Generation for Vision-Language
 arXiv:2310.06123. Learned queries attend to the frozen text features of a client's bare class names; what comes out of
 the attention, without the queries, passes a gated feed-forward layer that is added to it. Layer norms stand in front
 of queries, names and feed-forward layer. The result is the context. Clients count alike in the average. The paper's
-training: SGD 0.003, momentum 0.9 that a client keeps over its rounds, weight decay 1e-5, cosine decay, one pass a round.
+training: SGD 0.003, momentum 0.9 that a client keeps (`persistent: true`), weight decay 1e-5, cosine decay, one pass
+a round.
 
 What the paper has and fedsilo cannot express yet: clients of several data sets in one federation; a learning rate
 that falls with the rounds. The paper tests a client among its own classes only. Here all methods are tested among all
