@@ -134,15 +134,30 @@ def test_the_domain_split_deals_every_domain_by_the_same_draw_in_train_and_test(
         assert train.max(axis=0).mean() > 0.6 * train.sum(axis=0).mean()  # beta 0.1
 
 
-def test_the_domain_split_has_the_distribution_of_the_loop_in_each_domain(toy):
+@pytest.mark.parametrize("capped", [True, False])
+def test_the_domain_split_has_the_distribution_of_the_loop_in_each_domain(capped, toy):
     images, small = toy(train=4_000, test=2_000, domains=2, classes=10), toy(train=2_000, test=1_000, classes=10)
     parts = [], []
     for seed in range(40):
-        counts = histograms(images, split(DomainSplit(4, 0.3), images, seed)[:4])
-        theirs = retried(small, 4, 0.3, 2, False, np.random.default_rng(seed))["train"]
+        counts = histograms(images, split(DomainSplit(4, 0.3, capped), images, seed)[:4])
+        theirs = retried(small, 4, 0.3, 2, capped, np.random.default_rng(seed))["train"]
         for who, found in enumerate((counts, theirs)):
             parts[who].extend((found / found.sum(axis=0)).ravel())
     assert ks_2samp(*np.round(parts, 2)).statistic < 0.04
+
+
+@pytest.mark.parametrize(
+    ("each", "beta", "published"), [(5, 0.1, 0.29), (5, 0.3, 0.20), (3, 0.1, 0.15), (3, 0.3, 0.11)]
+)
+def test_clients_of_a_domain_differ_in_size_as_in_the_published_split(each, beta, published, toy):
+    """Published: mean coefficient of variation of the sizes in a domain, over 40 draws of the released code."""
+    images = toy(train=4_000, test=2_000, classes=10, domains=4)
+    variations = []
+    for seed in range(40):
+        sizes = np.array([len(share.train) for share in split(DomainSplit(each, beta), images, seed)])
+        by_domain = sizes.reshape(4, each)
+        variations.append((by_domain.std(axis=1) / by_domain.mean(axis=1)).mean())
+    assert np.mean(variations) == pytest.approx(published, abs=0.04)
 
 
 def test_homo_is_iid(toy):
