@@ -219,7 +219,7 @@ class Partition(Component, ABC):
         return np.full(len(owners), self.shots)
 
     def shuffles(self, classes: int) -> Sequence[int]:
-        """Returns the lengths of what the papers' code shuffles, in order, before it draws shots from the same stream."""
+        """Returns the lengths of what the papers' code shuffles, in order, before it draws shots by the same stream."""
         return [classes]
 
     @abstractmethod

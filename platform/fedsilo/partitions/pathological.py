@@ -7,10 +7,10 @@ deviations over seeds therefore hold no chance of the data; `fixed_draw: null` d
 `repeat_rate` is the overlap of FedOTP's code: the first int(rate K) of the shuffled classes have several owners, the
 others are dealt as above. With `shots` the clients, shuffled as well, form int(N / shots) groups of round(N / groups);
 the repeated classes are cut in as many groups, and every client of a group owns its group's classes (with fewer clients
-than shots, all clients own all of them). Of a repeated class a client gets max(int(shots / N), 1) training images, which
-another client may have too. All that is theirs. Not theirs: a class's test images are shared out evenly among its owners
-(there a slice by the client's number, which is empty for most clients once there are several groups), and so are its
-training images where no shots are drawn.
+than shots, all clients own all of them). Of a repeated class a client gets max(int(shots / N), 1) training images,
+which another client may have too. All that is theirs. Not theirs: a class's test images are shared out evenly among its
+owners (there a slice by the client's number, which is empty for most clients once there are several groups), and so are
+its training images where no shots are drawn.
 
 Source: FedOTP, arXiv:2403.00041; DP-FPL, arXiv:2501.13904; pFedPrompt, WWW 2023.
 """
@@ -67,7 +67,7 @@ class Pathological(Partition):
         return allotment.named(images, train, test)
 
     def shots_by_class(self, owners: Indices) -> Indices:
-        """Returns (classes,) shots of each class: of one that has several owners a client gets its part, at least one."""
+        """Returns (classes,) shots of each class; of one with several owners a client gets its part, at least one."""
         return np.where(owners > 1, max(self.shots // self.clients, 1), self.shots)
 
     def shuffles(self, classes: int) -> Sequence[int]:

@@ -22,7 +22,7 @@ from fedsilo.splitting import allotment
 
 
 def few_shot(images: LabelledImages, shares: Sequence[Share], rule: Partition, seed: int) -> list[Share]:
-    """Returns the shares with at most `rule.shots_by_class` training images of each class; test images stay as they are.
+    """Returns the shares with at most `rule.shots_by_class` training images of each class; test images stay.
 
     Args:
         images: The data.
