@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import shorten
 from typing import Any
@@ -100,7 +100,7 @@ def load(backbone: Backbone, seed: int = 0) -> LoadedBackbone:
     model, tokenizer = create(backbone, seed)
     text = text_tower_of(model)
     fingerprint = _fingerprint(model, backbone.name)
-    preprocessing = Preprocessing.of(model.visual.preprocess_cfg)
+    preprocessing = _preprocessing(model.visual.preprocess_cfg, backbone)
     loaded = LoadedBackbone(
         section=backbone,
         images=ImageEncoder(
@@ -116,6 +116,12 @@ def load(backbone: Backbone, seed: int = 0) -> LoadedBackbone:
     with tf32(False):  # two ways of computing the same are compared
         _verify(model.to(device), loaded)
     return loaded
+
+
+def _preprocessing(config: Mapping[str, Any], backbone: Backbone) -> Preprocessing:
+    """The model's own preprocessing, with the mean and the deviation of the section where it gives them."""
+    own = {"mean": backbone.pixel_mean, "std": backbone.pixel_std}
+    return Preprocessing.of({**config, **{name: values for name, values in own.items() if values}})
 
 
 def device_of(asked: str) -> str:
