@@ -1,7 +1,7 @@
 """CIFAR's files, read by torchvision, which compares the md5 of every file before it is unpickled.
 
 The prompt papers normalise these images by CIFAR's own mean and deviation; here they are prepared as the model was
-trained, like all others, unless `backbone.pixel_mean` and `backbone.pixel_std` say otherwise. Theirs, as in the released
+trained, like all others, unless `backbone.pixel_mean` and `backbone.pixel_std` say otherwise. Theirs, in the released
 code of FedOTP:
 
     cifar10     [0.4914, 0.4822, 0.4465]    [0.2023, 0.1994, 0.2010] (the pixels' true deviation is 0.247, 0.244, 0.262)
