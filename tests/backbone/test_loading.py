@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save_file
 from fedsilo.backbone import loading, weights
 from fedsilo.backbone.loading import Backbone, load, model_names
 from fedsilo.errors import BackboneError, ResourceError
+from fedsilo.preparation import zero_shot
 
 
 def local(folder: Path, **fields: Any) -> Backbone:
@@ -189,6 +190,11 @@ def test_a_hand_written_prompt_that_is_too_long_is_refused_and_not_cut() -> None
     line = r"^hand-written prompt 'cat cat.* \.\.\.': has 78 tokens, the text tower takes 77\. Shorten the class"
     with pytest.raises(BackboneError, match=line):
         loaded.encode_texts(["a photo of a cat.", f"{fits} cat"])
+    long = "x" * 300
+    with pytest.raises(
+        BackboneError, match=rf"^class 1 \('{long[:60]}\.\.\.'\): hand-written prompt 'a photo of a \.\.\.'"
+    ):
+        zero_shot(loaded, ["cat", long], "a photo of a {}.")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")

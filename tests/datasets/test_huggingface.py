@@ -72,7 +72,9 @@ class _Image:
 def test_images_of_more_than_eight_bits_are_scaled_and_named(monkeypatch):
     deep = np.arange(12, dtype=np.uint16).reshape(3, 4)
     cells = []
-    for number, image in enumerate([deep, deep.astype(np.uint8), (deep / 11).astype(np.float32), deep.astype("u1") + 1]):
+    for number, image in enumerate(
+        [deep, deep.astype(np.uint8), (deep / 11).astype(np.float32), deep.astype("u1") + 1]
+    ):
         stream = io.BytesIO()
         Image.fromarray(image).save(stream, "TIFF")
         cells.append({"bytes": stream.getvalue(), "path": str(number)})

@@ -18,7 +18,7 @@ from fedsilo.backbone.conversion import text_tower_of
 from fedsilo.backbone.images import ImageEncoder
 from fedsilo.backbone.section import Backbone
 from fedsilo.backbone.text_tower import TextTower, encode_sequences
-from fedsilo.backbone.tokens import ROOM, ClassTokens, Tokenizer, class_tokens, ends
+from fedsilo.backbone.tokens import ROOM, ClassTokens, Tokenizer, called, class_tokens, ends
 from fedsilo.backbone.views import Preprocessing
 from fedsilo.backbone.weights import create
 from fedsilo.errors import BackboneError, ResourceError
@@ -67,16 +67,28 @@ class LoadedBackbone:
         return self.embedding[ids[0, 1:stop]].clone().to(self.device)
 
     @torch.no_grad()
-    def encode_texts(self, texts: Sequence[str]) -> Tensor:
-        """Returns the features (n, D) of whole texts, not normalised. Raises BackboneError when one is too long."""
+    def encode_texts(self, texts: Sequence[str], classes: Sequence[str] = ()) -> Tensor:
+        """Returns the features of whole texts.
+
+        Args:
+            texts: Any n texts.
+            classes: Names of the classes that they are about, for messages; empty where they are about none.
+
+        Returns:
+            (n, D), not normalised.
+
+        Raises:
+            BackboneError: A text is too long.
+        """
         ids = self.tokenizer(list(texts), context_length=ROOM)
         stops = ends(ids, self.text.meta.end_token)
         longest, most = int(stops.argmax()), self.text.meta.context_length
         if int(stops[longest]) >= most:
             text = shorten(texts[longest], 80, placeholder=" ...")
+            about = f"{called(longest, classes[longest])}: " if classes else ""
             raise BackboneError(
-                f"hand-written prompt '{text}': has {int(stops[longest]) + 1} tokens, the text tower takes {most}. "
-                "Shorten the class name or the template."
+                f"{about}hand-written prompt '{text}': has {int(stops[longest]) + 1} tokens, the text tower takes "
+                f"{most}. Shorten the class name or the template."
             )
         ids = ids[:, : int(stops.max()) + 1]
         return encode_sequences(self.text, self.embedding[ids].to(self.device), stops.to(self.device))

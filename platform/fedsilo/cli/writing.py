@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 from PIL import Image
-from rich.markup import escape
 from rich.table import Table
 
-from fedsilo.cli.output import line, progress_console, show, show_json
+from fedsilo.cli.output import line, remark, show, show_json
 from fedsilo.cli.running import Json
 from fedsilo.errors import DataError, RunError
 from fedsilo.imagefiles.reading import decoded
 from fedsilo.imagefiles.survey import listed_kinds
+from fedsilo.report.cells import cell
 
 
 def predict(
@@ -28,18 +28,18 @@ def predict(
 
     opened = [_open(path) for path in images]
     for text in listed_kinds((str(path), kinds) for path, (_, kinds) in zip(images, opened, strict=True)):
-        progress_console().print(text, markup=False, soft_wrap=True)
+        remark(text)
     frame = load(folder).predict(client, [image for image, _ in opened])
     frame.insert(0, "image", [str(path) for path in images])
     if json:
         show_json(frame.to_dict("records"))
         return
-    table = Table(title=f"{escape(folder.name)}: client {client:02d}", title_justify="left")
+    table = Table(title=f"{cell(folder.name)}: client {client:02d}", title_justify="left")
     for title in ("image", "class", "probability", "next best"):
         table.add_column(title, justify="right" if title == "probability" else "left")
     for row in frame.to_dict("records"):
         # Names of files and classes are anything, also what rich takes for its own marks.
-        words = [escape(row[name]) for name in ("image", "class", "next_best")]
+        words = [cell(row[name]) for name in ("image", "class", "next_best")]
         table.add_row(words[0], words[1], f"{row['probability']:.3f}", words[2])
     show(table)
 

@@ -12,6 +12,7 @@ import numpy as np
 from fedsilo.imagefiles.layouts import TEST, TRAIN, Place, Tree
 from fedsilo.imagefiles.reading import Finding, inspect
 from fedsilo.imagefiles.sources import Member, Source
+from fedsilo.printing import printable
 
 NAMED = 4  # names given before the rest is only counted
 
@@ -77,7 +78,7 @@ def remarks(images: Sequence[Usable]) -> list[str]:
 
 def listed(what: str, names: Sequence[str]) -> str:
     """One line such as "Broken images (3): a, b, c.", with a handful of the names and the number of the others."""
-    shown = ", ".join(name.encode("utf-8", "replace").decode() for name in names[:NAMED])
+    shown = ", ".join(map(printable, names[:NAMED]))
     rest = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     return f"{what} ({len(names):,}): {shown}{rest}."
 

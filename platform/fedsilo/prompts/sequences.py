@@ -44,8 +44,8 @@ def encode_apart(tower: TextTower, classes: ClassTokens, contexts: Tensor, posit
     longest = max(len(sequence) for sequence in sequences)
     if longest > tower.meta.context_length:
         raise BackboneError(
-            f"prompt: {contexts.shape[2]} context tokens and the longest class name need {longest} positions, the "
-            f"text tower has {tower.meta.context_length}. Shorten the context or the name."
+            f"prompt: {contexts.shape[2]} context tokens and the name of class {classes.longest} need {longest} "
+            f"positions, the text tower has {tower.meta.context_length}. Shorten the context or the name."
         )
     ends = torch.tensor([len(sequence) - 1 for sequence in sequences], device=contexts.device)
     padded = torch.stack([pad(sequence, (0, 0, 0, longest - len(sequence))) for sequence in sequences])
