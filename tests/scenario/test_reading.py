@@ -50,7 +50,7 @@ def test_a_file_with_one_key_is_the_usual_scenario(folder: Path) -> None:
     ("stem", "name"), [("a b", "a-b"), ("über", "über"), ("a.b", "a.b"), ("%", "scenario"), ("-x-", "x")]
 )
 def test_the_name_is_that_of_the_file_as_far_as_a_folder_can_have_it(folder: Path, stem: str, name: str) -> None:
-    (folder / f"{stem}.yaml").write_text("")
+    (folder / f"{stem}.yaml").write_text("seed: 0\n")
     assert read(folder / f"{stem}.yaml").name == name
 
 
@@ -192,7 +192,7 @@ def test_an_escaped_interpolation_is_text(folder: Path) -> None:
     [("actors.address=", ""), ("tracking.root=~/runs", "~/runs"), ("tracking.root=a=b", "a=b"), (" name = x", "x")],
 )
 def test_overrides_are_split_at_the_first_equals_sign(folder: Path, override: str, value: str) -> None:
-    scenario = read(written(folder, q=""), [override])
+    scenario = read(written(folder, q="seed: 0"), [override])
     assert value in (scenario.tracking.root, scenario.name, scenario.actors.address)
 
 
