@@ -120,31 +120,23 @@ tracking: {{root: {root}/runs, loggers: [tensorboard]}}
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("locale", ["C.UTF-8", "C"])
-def test_a_run_shows_such_names_everywhere_in_any_locale(locale: str, strange: Path) -> None:
+@pytest.mark.timeout(900)
+def test_a_run_shows_such_names_everywhere_in_the_poorest_locale(strange: Path) -> None:
     (strange / "scenario.yaml").write_text(SCENARIO.format(root=strange), encoding="utf-8")
-    environment = os.environ | {"LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONIOENCODING": ""}
-    environment["FEDSILO_CACHE"] = str(strange / "cache")
+    environment = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "FEDSILO_CACHE": str(strange / "cache")}
 
     def fedsilo(*words: str) -> str:
         command = [sys.executable, "-m", "fedsilo", *words]
         done = subprocess.run(command, env=environment, cwd=strange, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr.decode(errors="replace")
         assert b"Traceback" not in done.stderr
-        return done.stdout.decode("utf-8")
+        return done.stdout.decode("ascii")
 
-    found = json.loads(fedsilo("run", "scenario.yaml", "--json"))
-    run = Path(found["run"])
+    run = Path(json.loads(fedsilo("run", "scenario.yaml", "--json"))["run"])
     manifest = json.loads((run / "partition.json").read_text(encoding="utf-8"))
     assert set(manifest["classes"]) == {"café", "naïve[31m", "🐱 cat", "日本語"}
     page = (run / "report.html").read_text(encoding="utf-8")
     assert "café" in page
     assert "\u202e" not in page
-    for word in ("show", "report"):
-        fedsilo(word, str(run))
-    fedsilo("partition", "scenario.yaml")
-    fedsilo("compare", "scenario.yaml", "--seeds", "0", "--csv", "numbers.csv")
-    names = set(
-        json.loads(fedsilo("data", "check", "image_folder", "--root", str(strange / "data"), "--json"))["classes"]
-    )
-    assert names == set(manifest["classes"])
+    fedsilo("partition", "scenario.yaml", "--json")
+    fedsilo("show", str(run))
