@@ -157,11 +157,12 @@ def _sixteen_bits(image: Image.Image, data: bytes) -> NDArray[np.float64]:
     if packed.startswith("LA"):
         # Two 16-bit numbers are as long as four 8-bit ones; Pillow gives only the upper halves otherwise.
         grey = _packed(data, "RGBA", "RGBA")
-        return np.stack([256.0 * grey[..., 0] + grey[..., 1], 256.0 * grey[..., 2] + grey[..., 3]], axis=2)
+        halves = grey.astype(np.float64)
+        return np.asarray(256 * halves[..., 0::2] + halves[..., 1::2])
     order = _NATIVE if packed[-1] == "N" else packed[-1]
     other = f"{packed[:-1]}{'L' if order == 'B' else 'B'}"
     low, high = _packed(data, image.mode, other), _packed(data, image.mode, packed)
-    return 256.0 * high + low
+    return np.asarray(256 * high.astype(np.float64) + low)
 
 
 def _packed(data: bytes, mode: str, packed: str) -> NDArray[np.uint8]:
