@@ -14,19 +14,20 @@ Dimensions: B images, M patches, N = 2 prompts (shared, private), K classes, D j
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from fedsilo.contracts import State
+from fedsilo.contracts import Predictor, State
 from fedsilo.fields import key
 from fedsilo.learning.prompting import ContextMethod
 from fedsilo.prompts.frozen import FrozenModel
 from fedsilo.prompts.transport import SOLVERS, VARIANTS, Transport
 
 SHARED, PRIVATE = "context", "private_context"
+AS_TRAINED = "as_trained"
 
 
 @dataclass(frozen=True)
@@ -44,11 +45,20 @@ class FedOTP(ContextMethod):
     )
     iterations: int = key(100, "Most iterations of the scaling.", within=">= 1")
     tolerance: float = key(0.001, "Relative change of a problem's scaling at which it has converged.", within="> 0")
-    solver: str = key("fedsilo", "Who solves 'sinkhorn': fedsilo's own scaling, or POT's batched solver.", *SOLVERS)
+    solver: str = key(
+        "sweeps",
+        "How plans are found: the paper's sweeps, their fixed point by Newton's method, or ('sinkhorn' only) by POT.",
+        *SOLVERS,
+    )
+    evaluation_solver: str = key(
+        "as_trained", "The solver in evaluation and prediction, if not that of training.", AS_TRAINED, *SOLVERS
+    )
 
     def problems(self) -> list[str]:
         """Returns what is impossible in the fields."""
-        return super().problems() + self._transport().problems()
+        found = super().problems() + self._transport().problems()
+        evaluated = self._evaluated()
+        return found if evaluated is self else found + [f"evaluation_{p}" for p in evaluated._transport().problems()]
 
     def initial_shared(self, model: FrozenModel, seed: int) -> State:
         """Returns the shared context, N(0, 0.02^2)."""
@@ -62,6 +72,12 @@ class FedOTP(ContextMethod):
         """Returns the shared and the private context."""
         return torch.stack([shared[SHARED], private[PRIVATE]])
 
+    def predictor(self, model: FrozenModel, shared: State, private: State) -> Predictor:
+        """Returns the scores of images under both contexts, by the solver of evaluation."""
+        method = self._evaluated()
+        texts = self.texts(model, self.contexts(shared, private))
+        return lambda pooled, tokens: method.scores(model, texts, pooled, tokens)
+
     def scores(self, model: FrozenModel, texts: Tensor, pooled: Tensor, tokens: Tensor | None) -> Tensor:
         """Returns (B, K): sum of plan times similarity over patches and prompts, (1 - d) / tau up to a shift."""
         assert tokens is not None, "FedOTP declares needs_tokens"
@@ -72,6 +88,12 @@ class FedOTP(ContextMethod):
         similarity = similarity.permute(0, 2, 3, 1)
         plan = self._transport().plan(similarity)
         return model.scale * (plan * similarity).sum(dim=(-2, -1))
+
+    def _evaluated(self) -> FedOTP:
+        """Returns the method with the solver of evaluation as its only one."""
+        if self.evaluation_solver in (AS_TRAINED, self.solver):
+            return self
+        return replace(self, solver=self.evaluation_solver, evaluation_solver=AS_TRAINED)
 
     def _transport(self) -> Transport:
         return Transport(self.gamma, self.epsilon, self.variant, self.iterations, self.tolerance, self.solver)
