@@ -7,7 +7,8 @@ import torch
 from torch import Tensor
 
 from fedsilo.prompts import newton
-from fedsilo.prompts.newton import Newton, solve_without_subtraction
+from fedsilo.prompts.elimination import solve_without_subtraction
+from fedsilo.prompts.newton import Newton
 from fedsilo.prompts.scaling import Scaling
 from fedsilo.prompts.transport import VARIANTS, Transport
 

@@ -2,9 +2,9 @@
 
 Dimensions: P problems, M patches; a problem is its rows' totals R (M,), positive, and the mass is in patches.
 
-Wanted is f > 0 with sum of min(f R, 1) = mass < M. The sum is concave, increasing and piecewise linear in f, so a step of
-Newton's from anywhere ends left of the solution and solves the problem where it crosses no corner. Where rows are capped
-beyond the mass it has nothing to say; the search then halves a bracket, in logarithms.
+Wanted is f > 0 with sum of min(f R, 1) = mass < M. The sum is concave, increasing and piecewise linear in f: a step of
+Newton's from anywhere ends left of the solution, and on it where it crosses no corner. A step that leaves the bracket,
+as one from where too many rows are capped, is replaced by the bracket's middle, in logarithms.
 """
 
 from __future__ import annotations
@@ -36,13 +36,13 @@ def carried_below(total: Tensor, factor: Tensor | None, work: Tensor) -> tuple[T
 
 
 def misses(count: Tensor, below: Tensor, mass: float, near: float, patches: int) -> Tensor:
-    """Returns which problems (P,) do not carry the mass to a part `near` of what is left for the rows below their cap."""
+    """Returns which problems (P,) miss the mass by more than a part `near` of what rows below their cap carry."""
     room = (mass - count).clamp_(max=patches - mass).mul_(near)
     return (count + below - mass).abs_() > room.clamp_(min=2 * torch.finfo(below.dtype).eps * mass)
 
 
 def common_factor(total: Tensor, mass: float, near: float, work: Tensor) -> Tensor:
-    """Returns the factors (P,) of totals (P, M), so that no problem misses the mass; work is (2, >= P, M) to write on."""
+    """Returns factors (P,) of totals (P, M) so that no problem misses the mass; work (2, >= P, M) is written on."""
     patches = total.shape[-1]
     low, high = mass / total.sum(-1), 1 / total.amin(-1)
     factor = torch.ones_like(low)

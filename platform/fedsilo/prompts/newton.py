@@ -2,9 +2,9 @@
 
 Dimensions: N prompts, P problems, M patches; arrays are (N, P, M), as in `scaling.py`, and in units of one patch.
 
-The unknowns are the N column scales v. With the kernel Q, the rows' totals R = Q v and u = 1 / R, capped at 1 where rows
-may stay part empty, the plan is T = u Q v. The column sums of T minus `column` are the gradient, by log v, of a convex
-function (the dual problem), whose second derivative is
+The unknowns are the N column scales v. With the kernel Q, the rows' totals R = Q v and u = 1 / R, capped at 1 where
+rows may stay part empty, the plan is T = u Q v. The column sums of T minus `column` are the gradient, by log v, of a
+convex function (the dual problem), whose second derivative is
 
     H = diag(free) + laplacian(W),   free_n = sum of T_n over rows with R < 1,   W_nj = sum of T_n T_j over other rows,
 
@@ -30,6 +30,7 @@ import torch
 from torch import Tensor
 
 from fedsilo.prompts.commonfactor import below_cap, carried_below, common_factor, misses
+from fedsilo.prompts.elimination import solve_without_subtraction
 from fedsilo.prompts.scaling import BLOCK as SWEEPS_BLOCK
 from fedsilo.prompts.scaling import FP32_SPAN, Scaling
 
@@ -74,7 +75,7 @@ class Newton:
         return plans
 
     def _fill(self, plans: Tensor, similarity: Tensor, shifts: Tensor, chosen: Tensor, dtype: torch.dtype) -> None:
-        """Writes the plans of the chosen problems, in blocks; shifts (N + 1, P) are the columns' maxima and the span."""
+        """Writes the plans of the chosen problems; shifts (N + 1, P) are the columns' maxima and the span."""
         prompts, count, patches = similarity.shape
         places = chosen.nonzero()[:, 0]
         if not len(places):
@@ -235,38 +236,8 @@ class _Search:
 
 
 def _over_prompts(terms: Tensor) -> Tensor:
-    """Returns the sum (P,) of terms (N, P), prompt by prompt: reductions of an outer axis add in an order of their own."""
+    """Returns the sum (P,) of terms (N, P), prompt by prompt, in an order that P does not change."""
     total = terms[0].clone()
     for term in terms[1:]:
         total += term
     return total
-
-
-def solve_without_subtraction(
-    links: dict[tuple[int, int], Tensor], free: list[Tensor], wanted: list[Tensor], anchored: bool
-) -> Tensor:
-    """Returns x (N, P) with (diag(free) + laplacian(links)) x = wanted, for P systems at once.
-
-    Source: Grassmann, Taksar, Heyman, "Regenerative analysis and steady state distributions for Markov chains",
-    Operations Research 33 (1985): elimination that only adds, multiplies and divides numbers >= 0.
-
-    Args:
-        links: (P,) weights >= 0 between unknowns n > j, by (n, j).
-        free: N times (P,), >= 0.
-        wanted: N times (P,); adds up to 0 where not anchored.
-        anchored: Whether `free` is not 0; otherwise x[0] is 0.
-    """
-    links, free, wanted = dict(links), list(free), list(wanted)
-    pivots = list(free)
-    for n in range(len(free) - 1, 0, -1):
-        pivots[n] = sum((links[n, j] for j in range(n)), free[n]).clamp(min=1e-30)
-        for j in range(n):
-            part = links[n, j] / pivots[n]
-            for k in range(j):
-                links[j, k] = links[j, k] + part * links[n, k]
-            free[j] = free[j] + part * free[n]
-            wanted[j] = wanted[j] + part * wanted[n]
-    found = [wanted[0] / free[0].clamp(min=1e-30) if anchored else torch.zeros_like(wanted[0])]
-    for n in range(1, len(free)):
-        found.append(sum((links[n, j] * found[j] for j in range(n)), wanted[n]) / pivots[n])
-    return torch.stack(found)
