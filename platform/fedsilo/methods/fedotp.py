@@ -15,19 +15,20 @@ Dimensions: B images, M patches, N prompts (shared ones first; 2 by default), K 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from fedsilo.contracts import State
+from fedsilo.contracts import Predictor, State
 from fedsilo.fields import key
 from fedsilo.learning.prompting import ContextMethod
 from fedsilo.prompts.frozen import FrozenModel
 from fedsilo.prompts.transport import SOLVERS, VARIANTS, Transport
 
 SHARED, PRIVATE = "context", "private_context"
+AS_TRAINED = "as_trained"
 
 
 @dataclass(frozen=True)
@@ -51,11 +52,23 @@ class FedOTP(ContextMethod):
     tolerance: float = key(
         0.001, "Relative change of a problem's scaling at which it has converged; 0 never stops early.", within=">= 0"
     )
-    solver: str = key("fedsilo", "Who solves 'sinkhorn': fedsilo's own scaling, or POT's batched solver.", *SOLVERS)
+    solver: str = key(
+        "sweeps",
+        "How plans are found: the paper's sweeps, their fixed point by Newton's method, or ('sinkhorn' only) by POT; "
+        "'fedsilo' is the former name of sweeps.",
+        *SOLVERS,
+        "fedsilo",
+    )
+    evaluation_solver: str = key(
+        "as_trained", "The solver in evaluation and prediction, if not that of training.", AS_TRAINED, *SOLVERS
+    )
 
     def problems(self) -> list[str]:
         """Returns what is impossible in the fields."""
         lines = super().problems() + self._transport().problems()
+        evaluated = self._evaluated()
+        if evaluated is not self:
+            lines += [f"evaluation_{line}" for line in evaluated._transport().problems()]
         if self.shared_prompts >= self.prompts >= 2:
             lines.append(
                 f"shared_prompts: {self.shared_prompts} of {self.prompts} prompts leave no private one. "
@@ -77,6 +90,12 @@ class FedOTP(ContextMethod):
         parts = shared[SHARED], private[PRIVATE]
         return torch.cat([part if part.dim() > one else part.unsqueeze(0) for part in parts])
 
+    def predictor(self, model: FrozenModel, shared: State, private: State) -> Predictor:
+        """Returns the scores of images under both contexts, by the solver of evaluation."""
+        method = self._evaluated()
+        texts = self.texts(model, self.contexts(shared, private))
+        return lambda pooled, tokens: method.scores(model, texts, pooled, tokens)
+
     def scores(self, model: FrozenModel, texts: Tensor, pooled: Tensor, tokens: Tensor | None) -> Tensor:
         """Returns (B, K): sum of plan times similarity over patches and prompts, (1 - d) / tau up to a shift."""
         assert tokens is not None, "FedOTP declares needs_tokens"
@@ -94,5 +113,12 @@ class FedOTP(ContextMethod):
         more = [self.start(model, seed, f"{purpose} {number}") for number in range(1, count)]
         return torch.stack([first, *more]) if more else first
 
+    def _evaluated(self) -> FedOTP:
+        """Returns the method with the solver of evaluation as its only one."""
+        if self.evaluation_solver in (AS_TRAINED, self.solver):
+            return self
+        return replace(self, solver=self.evaluation_solver, evaluation_solver=AS_TRAINED)
+
     def _transport(self) -> Transport:
-        return Transport(self.gamma, self.epsilon, self.variant, self.iterations, self.tolerance, self.solver)
+        solver = "sweeps" if self.solver == "fedsilo" else self.solver
+        return Transport(self.gamma, self.epsilon, self.variant, self.iterations, self.tolerance, solver)
