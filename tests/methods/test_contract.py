@@ -13,8 +13,8 @@ from fedsilo.backends.serial import SerialBackend
 from fedsilo.checkpoints import Checkpoints
 from fedsilo.core import ClientTask, ClientUpdate, EvaluationTask, Mechanism, Method, RoundRecord
 from fedsilo.errors import ClientLost
-from fedsilo.prompts.context_learner import PromptLearner
 from fedsilo.privacy.central import Central
+from fedsilo.prompts.context_learner import PromptLearner
 from fedsilo.records import Journals, read_lines
 from fedsilo.registry import find, name_of, names
 from fedsilo.rounds.federation import Federation
@@ -249,7 +249,7 @@ def test_a_method_in_a_file_of_its_own_is_found_and_run(
         "    def train(self, work):\n"
         "        return LocalResult({'nothing': work.shared['nothing']}, {}, 0.5, 1)\n"
         "    def predictor(self, model, shared, private):\n"
-        "        return lambda inputs: self.scale * model.score(inputs["image"], shared['nothing'])\n"
+        "        return lambda inputs: self.scale * model.score(inputs['image'], shared['nothing'])\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
     cls: Any = find(Method, "my_lab.frozen:Frozen")

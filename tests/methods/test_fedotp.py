@@ -236,3 +236,31 @@ def test_prompts_that_leave_no_private_one_are_refused() -> None:
 def test_a_solver_that_cannot_cap_patches_is_refused() -> None:
     assert FedOTP(solver="pot", gamma=0.8).problems() != []
     assert FedOTP(solver="pot", variant="sinkhorn").problems() == []
+
+
+def test_evaluation_may_have_a_solver_of_its_own_and_training_keeps_its_bits(world: Any) -> None:
+    here = world()
+    swept, exact = FedOTP(context_length=3, epsilon=0.01), FedOTP(context_length=3, epsilon=0.01, solver="newton")
+    mixed = FedOTP(context_length=3, epsilon=0.01, evaluation_solver="newton")
+    shared, private = mixed.initial_shared(here.model, 0), mixed.initial_private(here.model, 0, 0)
+    pooled, tokens = here.warehouse.test.batch(np.arange(9), 0)
+
+    def scores(method: FedOTP) -> torch.Tensor:
+        with torch.no_grad():
+            return method.predictor(here.model, shared, private)(pooled, tokens)
+
+    def gradient(method: FedOTP) -> torch.Tensor:
+        work = work_of(here, method)
+        found = differentiate(work, method.parameters(work), work.everything(), method.loss(work))[1]
+        return found["context"]
+
+    assert torch.equal(scores(mixed), scores(exact))
+    assert not torch.equal(scores(mixed), scores(swept))
+    assert torch.equal(gradient(mixed), gradient(swept))
+    assert not torch.equal(gradient(mixed), gradient(exact))
+
+
+def test_a_solver_of_evaluation_that_does_not_fit_is_refused_too() -> None:
+    (line,) = FedOTP(evaluation_solver="pot", gamma=0.8).problems()
+    assert "'pot'" in line
+    assert "evaluation_solver" in line

@@ -213,7 +213,7 @@ def _after(sweeps: int, similarity: Tensor) -> Tensor:
 def test_the_size_of_blocks_does_not_change_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     similarity = cosines(60, 49, 2, spread=0.3)
     whole = Transport(0.8, 0.02).plan(similarity)
-    monkeypatch.setattr(scaling, "_BLOCK", 49 * 2 * 7)
+    monkeypatch.setattr(scaling, "BLOCK", 49 * 2 * 7)
     assert torch.equal(Transport(0.8, 0.02).plan(similarity), whole)
 
 
@@ -276,7 +276,7 @@ def test_pot_s_solver_agrees_where_it_fits(variant: str, epsilon: float) -> None
 def test_pot_s_solver_is_refused_where_it_does_not_fit() -> None:
     transport = Transport(0.8, solver="pot")
     assert len(transport.problems()) == 1
-    with pytest.raises(ScenarioError, match=r"'pot' has no batched solver .* gamma 0\.8\. Set solver: fedsilo"):
+    with pytest.raises(ScenarioError, match=r"'pot' has no batched solver .* gamma 0\.8\. Set solver: sweeps"):
         transport.plan(cosines(49, 2))
     assert not Transport(0.8, variant="sinkhorn", solver="pot").problems()
     assert not Transport(1.0, solver="pot").problems()

@@ -13,7 +13,7 @@ Dimensions: b images, M patches, N prompts (shared ones first; 2 by default), K 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -27,6 +27,7 @@ from fedsilo.prompts.context_learner import ContextLearner
 from fedsilo.prompts.transport import SOLVERS, VARIANTS, Transport
 
 SHARED, PRIVATE = "context", "private_context"
+AS_TRAINED = "as_trained"
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,16 @@ class FedOTPLearner(ContextLearner):
     tolerance: float = key(
         0.001, "Relative change of a problem's scaling at which it has converged; 0 never stops early.", within=">= 0"
     )
-    solver: str = key("fedsilo", "Who solves 'sinkhorn': fedsilo's own scaling, or POT's batched solver.", *SOLVERS)
+    solver: str = key(
+        "sweeps",
+        "How plans are found: the paper's sweeps, their fixed point by Newton's method, or ('sinkhorn' only) by POT; "
+        "'fedsilo' is the former name of sweeps.",
+        *SOLVERS,
+        "fedsilo",
+    )
+    evaluation_solver: str = key(
+        AS_TRAINED, "The solver in evaluation and prediction, if not that of training.", AS_TRAINED, *SOLVERS
+    )
 
     @property
     def reads(self) -> frozenset[str]:
@@ -57,7 +67,9 @@ class FedOTPLearner(ContextLearner):
 
     def problems(self) -> list[str]:
         """Returns what is impossible in the fields."""
-        lines = super().problems() + self._transport().problems()
+        lines = super().problems() + self._transport(self.solver).problems()
+        if self.evaluation_solver != AS_TRAINED:
+            lines += [f"evaluation_{line}" for line in self._transport(self.evaluation_solver).problems()]
         if self.shared_prompts >= self.prompts >= 2:
             lines.append(
                 f"shared_prompts: {self.shared_prompts} of {self.prompts} prompts leave no private one. "
@@ -82,6 +94,15 @@ class FedOTPLearner(ContextLearner):
         parts = params[SHARED], params[PRIVATE]
         return torch.cat([part if part.dim() > one else part.unsqueeze(0) for part in parts])
 
+    def scores(
+        self, params: State, buffers: State, inputs: Columns, frozen: Frozen, *, training: bool = False
+    ) -> Tensor:
+        """Returns the scores (b, K) of images under the contexts, in evaluation by a solver of its own if one is named."""
+        if training or self.evaluation_solver == AS_TRAINED:
+            return super().scores(params, buffers, inputs, frozen, training=training)
+        evaluated = replace(self, solver=self.evaluation_solver, evaluation_solver=AS_TRAINED)
+        return evaluated.scores(params, buffers, inputs, frozen)
+
     def scores_of_texts(self, frozen: Frozen, texts: Tensor, inputs: Columns) -> Tensor:
         """Returns (b, K): sum of plan times similarity over patches and prompts, (1 - d) / tau up to a shift."""
         prompts, classes, _ = texts.shape
@@ -89,7 +110,7 @@ class FedOTPLearner(ContextLearner):
         # One product for all prompts and classes, patches last: the transport then runs along contiguous memory.
         similarity = (texts.flatten(0, 1) @ patches.transpose(1, 2)).view(-1, prompts, classes, patches.shape[1])
         similarity = similarity.permute(0, 2, 3, 1)
-        plan = self._transport().plan(similarity)
+        plan = self._transport(self.solver).plan(similarity)
         return frozen.scale * (plan * similarity).sum(dim=(-2, -1))
 
     def _starts(self, frozen: Frozen, seed: int, purpose: str, count: int) -> Tensor:
@@ -98,5 +119,6 @@ class FedOTPLearner(ContextLearner):
         more = [self.start(frozen, seed, f"{purpose} {number}") for number in range(1, count)]
         return torch.stack([first, *more]) if more else first
 
-    def _transport(self) -> Transport:
-        return Transport(self.gamma, self.epsilon, self.variant, self.iterations, self.tolerance, self.solver)
+    def _transport(self, solver: str) -> Transport:
+        solver = "sweeps" if solver == "fedsilo" else solver
+        return Transport(self.gamma, self.epsilon, self.variant, self.iterations, self.tolerance, solver)

@@ -43,7 +43,7 @@ def encode_apart(tower: TextTower, classes: ClassTokens, contexts: Tensor, posit
         for prompt in contexts
         for context, tokens, name in zip(prompt, own, classes.names, strict=True)
     ]
-    return _encode(tower, sequences, contexts.shape[2]).reshape(*contexts.shape[:2], -1)
+    return _encode(tower, classes, sequences, contexts.shape[2]).reshape(*contexts.shape[:2], -1)
 
 
 def encode_names(tower: TextTower, classes: ClassTokens) -> Tensor:
@@ -53,15 +53,15 @@ def encode_names(tower: TextTower, classes: ClassTokens) -> Tensor:
     sequences = [
         torch.cat([start, tokens[:name], tokens[-1:]]) for tokens, name in zip(own, classes.names, strict=True)
     ]
-    return _encode(tower, sequences, 0)
+    return _encode(tower, classes, sequences, 0)
 
 
-def _encode(tower: TextTower, sequences: Sequence[Tensor], context: int) -> Tensor:
+def _encode(tower: TextTower, classes: ClassTokens, sequences: Sequence[Tensor], context: int) -> Tensor:
     """Returns the features (S, D) of sequences, each (T, W) with `context` learned tokens in it."""
     longest = max(len(sequence) for sequence in sequences)
     if longest > tower.meta.context_length:
         raise BackboneError(
-            f"prompt: {context} context tokens and the longest class name need {longest} positions, the "
+            f"prompt: {context} context tokens and the name of class {classes.longest} need {longest} positions, the "
             f"text tower has {tower.meta.context_length}. Shorten the context or the name."
         )
     ends = torch.tensor([len(sequence) - 1 for sequence in sequences], device=sequences[0].device)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rich.markup import escape
 from rich.table import Table
 
 from fedsilo.core.measures import LOCAL, NEW, UNSEEN, WORST, Measures, measures_of
 from fedsilo.manifest import Holding
+from fedsilo.report.cells import cell
 from fedsilo.results.reading import Run
 from fedsilo.scenario.describing import Description
 
@@ -21,7 +21,7 @@ def results_table(result: Mapping[str, Any]) -> Table:
     """Returns the comparison: chance, zero-shot, references, method; ratios in per cent."""
     rows, measures = result["rows"], measures_of(result)
     names = [name for name in measures.titles if any(row.get(name) is not None for row in rows)]
-    title = f"{escape(result['scenario'])}: {measures.unit} ({averaged(result)})"
+    title = f"{cell(result['scenario'])}: {measures.unit} ({averaged(result)})"
     table = Table(title=title, title_justify="left")
     table.add_column("method")
     for name in names:
@@ -35,7 +35,7 @@ def results_table(result: Mapping[str, Any]) -> Table:
         style = "bold" if row["role"] == "method" else None
         cells = [measures.written(name, row.get(name)) for name in names]
         clock = [_rounded(row.get("simulated_s"))] if timed else []
-        table.add_row(escape(row["method"]), *cells, *learning(row, measures), *clock, style=style)
+        table.add_row(cell(row["method"]), *cells, *learning(row, measures), *clock, style=style)
     return table
 
 
@@ -88,7 +88,7 @@ def rounds_table(run: Run, newest: int = 20) -> Table:
     timed = any(_present(record.get("clock_s")) is not None for record in records)
     measures = run.scenario.task.measured
     shown = (measures.local, measures.of(WORST))
-    table = Table(title=f"{escape(run.folder.name)}: rounds", title_justify="left")
+    table = Table(title=f"{cell(run.folder.name)}: rounds", title_justify="left")
     for title in ("round", "clients", "loss", "local", "worst client", "kB up", "seconds", *PACED[: 3 * timed]):
         table.add_column(title, justify="right")
     for record in records:
@@ -129,7 +129,7 @@ def _present(value: Any) -> Any:
 def clients_table(run: Run) -> Table:
     """Returns each client's share and its headline metric in the last evaluation, beside zero-shot's."""
     metric = run.scenario.task.measured.headline
-    table = Table(title=f"{escape(run.folder.name)}: clients, last evaluation", title_justify="left")
+    table = Table(title=f"{cell(run.folder.name)}: clients, last evaluation", title_justify="left")
     for title in ("client", "domain", "train", "test", "classes", "zero-shot", metric.words):
         table.add_column(title, justify="left" if title == "domain" else "right")
     scores = _last_scores(run.clients, metric.name)
@@ -137,7 +137,7 @@ def clients_table(run: Run) -> Table:
     for client in run.manifest.clients:
         table.add_row(
             f"{client.number:02d}",
-            escape(kind_of(client)),
+            cell(kind_of(client)),
             str(len(client.train)),
             str(len(client.test)),
             str(sum(1 for count in client.train_classes if count)),
@@ -163,11 +163,11 @@ def _last_scores(frame: Any, metric: str) -> dict[int, Any]:
 
 def description_table(title: str, rows: Sequence[Description]) -> Table:
     """Returns the keys of a section or component: type, default, meaning."""
-    table = Table(title=escape(title), title_justify="left")
+    table = Table(title=cell(title), title_justify="left")
     for column in ("key", "type", "default", "allowed", "meaning"):
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(escape(text) for text in (row.key, row.type, row.default, row.allowed, row.meaning)))
+        table.add_row(*(cell(text) for text in (row.key, row.type, row.default, row.allowed, row.meaning)))
     return table
 
 
@@ -177,5 +177,5 @@ def listing(kind: str, entries: Iterable[tuple[str, str]]) -> Table:
     table.add_column("name", style="bold")
     table.add_column("what")
     for name, what in entries:
-        table.add_row(escape(name), escape(what))
+        table.add_row(cell(name), cell(what))
     return table
