@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from textwrap import shorten
@@ -22,12 +23,16 @@ from fedsilo.backbone.tokens import ROOM, ClassTokens, Tokenizer, class_tokens, 
 from fedsilo.backbone.views import Preprocessing
 from fedsilo.backbone.weights import create
 from fedsilo.errors import BackboneError, ResourceError
+from fedsilo.finiteness import find_bad_rows, find_fault
 
 __all__ = ["Backbone", "LoadedBackbone", "device_of", "load", "model_names"]
 
 _PROBES = ("a photo of a cat.", "x")
 _TOLERANCE = 1e-4
 """Largest relative error of the fast tower against open_clip's path at loading; rounding stays below 1e-5."""
+
+LARGEST_SCALE = 1e4
+"""Largest inverse temperature that is taken: far more than CLIP's 100, far less than what makes losses infinite."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -68,7 +73,11 @@ class LoadedBackbone:
 
     @torch.no_grad()
     def encode_texts(self, texts: Sequence[str]) -> Tensor:
-        """Returns the features (n, D) of whole texts, not normalised. Raises BackboneError when one is too long."""
+        """Returns the features (n, D) of whole texts, not normalised.
+
+        Raises:
+            BackboneError: A text is too long, or its feature is not finite.
+        """
         ids = self.tokenizer(list(texts), context_length=ROOM)
         stops = ends(ids, self.text.meta.end_token)
         longest, most = int(stops.argmax()), self.text.meta.context_length
@@ -79,7 +88,15 @@ class LoadedBackbone:
                 "Shorten the class name or the template."
             )
         ids = ids[:, : int(stops.max()) + 1]
-        return encode_sequences(self.text, self.embedding[ids].to(self.device), stops.to(self.device))
+        features = encode_sequences(self.text, self.embedding[ids].to(self.device), stops.to(self.device))
+        bad = find_bad_rows(features)
+        if bad:
+            raise BackboneError(
+                f"features: text '{shorten(texts[bad[0]], 80, placeholder=' ...')}': the text tower of "
+                f"{self.section.name} gives it a feature that is not finite or too large. Use other weights: "
+                "backbone.pretrained."
+            )
+        return features
 
 
 def load(backbone: Backbone, seed: int = 0) -> LoadedBackbone:
@@ -98,18 +115,25 @@ def load(backbone: Backbone, seed: int = 0) -> LoadedBackbone:
         raise BackboneError(f"backbone.{found[0]}")
     device = device_of(backbone.device)
     model, tokenizer = create(backbone, seed)
+    scale = _scale_of(model, backbone)
     text = text_tower_of(model)
     fingerprint = _fingerprint(model, backbone.name)
     preprocessing = Preprocessing.of(model.visual.preprocess_cfg)
     loaded = LoadedBackbone(
         section=backbone,
         images=ImageEncoder(
-            model.visual.to(device), preprocessing, fingerprint, backbone.precision, device, backbone.tf32
+            model.visual.to(device),
+            preprocessing,
+            fingerprint,
+            backbone.precision,
+            device,
+            backbone.tf32,
+            backbone.name,
         ),
         text=text.to(device),
         tokenizer=tokenizer,
         embedding=getattr(model, "text", model).token_embedding.weight.detach(),
-        scale=float(model.logit_scale.exp()),
+        scale=scale,
         fingerprint=fingerprint,
         device=device,
     )
@@ -127,6 +151,23 @@ def device_of(asked: str) -> str:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ResourceError(f"backbone.device: there is no {asked!r} here. Use auto or cpu.") from error
     return asked
+
+
+def _scale_of(model: Any, backbone: Backbone) -> float:
+    """The inverse temperature of weights that can be computed with. Raises BackboneError where they cannot."""
+    where = f"backbone.pretrained: the weights of {backbone.name}" + f" ({backbone.pretrained})" * bool(
+        backbone.pretrained
+    )
+    fault = find_fault(dict(model.named_parameters()) | {n: b for n, b in model.named_buffers() if "running" in n})
+    if fault:
+        raise BackboneError(f"{where}: {fault}. Use others, or fetch them again.")
+    logit = float(model.logit_scale)
+    if not 0 < (scale := math.exp(min(logit, 700.0))) <= LARGEST_SCALE:
+        raise BackboneError(
+            f"{where}: logit_scale is {logit:g}, so that cosines are multiplied by {scale:.3g}; CLIP's is at most "
+            f"log(100) = 4.6, {LARGEST_SCALE:g} is the most that is taken. Use others."
+        )
+    return float(model.logit_scale.exp())
 
 
 def _fingerprint(model: nn.Module, name: str) -> str:
