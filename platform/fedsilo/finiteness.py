@@ -54,7 +54,7 @@ def require_finite(state: Mapping[str, Tensor], what: str) -> None:
     """
     fault = find_fault(state)
     if fault:
-        raise NotFinite(f"{what} {fault}")
+        raise NotFinite(f"in {what}, {fault}")
 
 
 def require_scores(scores: Tensor, images: Sequence[int]) -> None:
@@ -143,4 +143,5 @@ def _describe(tensor: Tensor) -> str:
     if bad:
         found = "nan" if tensor.isnan().any() else "infinite"
         return f"is {found} in {bad} of {tensor.numel()} numbers"
-    return f"has a norm of {float(tensor.double().norm()):.2g}, the square of which is infinite in single precision"
+    largest = float(tensor.abs().max())
+    return f"holds numbers of up to {largest:.2g}, the sum of whose squares is infinite in single precision"

@@ -85,7 +85,7 @@ class ImageEncoder:
         """
         self.tower.to(self.device)
         pooled, patches = self._features(images.to(self.device), tokens)
-        self._require_finite("pooled feature", pooled, images, name)
+        self._require_finite("pooled features", pooled, images, name)
         if patches is not None:
             self._require_finite("patch tokens", patches, images, name)
         return pooled, patches
@@ -112,8 +112,8 @@ class ImageEncoder:
         else:
             remedy = "Set backbone.precision: fp32"
         raise BackboneError(
-            f"features: {name(bad[0])}: {tower} gives it a {what} that is not finite or too large, as it does for "
-            f"{len(bad)} of {len(images)} images of a batch. {remedy}."
+            f"features: {name(bad[0])}: {tower} gives {what} that are not finite or too large, for {len(bad)} of "
+            f"{len(images)} images of a batch. {remedy}."
         )
 
     def _arithmetic(self) -> AbstractContextManager[Any]:

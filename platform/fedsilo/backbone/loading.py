@@ -115,8 +115,8 @@ def load(backbone: Backbone, seed: int = 0) -> LoadedBackbone:
         raise BackboneError(f"backbone.{found[0]}")
     device = device_of(backbone.device)
     model, tokenizer = create(backbone, seed)
-    scale = _scale_of(model, backbone)
     text = text_tower_of(model)
+    scale = _scale_of(model, backbone)
     fingerprint = _fingerprint(model, backbone.name)
     preprocessing = Preprocessing.of(model.visual.preprocess_cfg)
     loaded = LoadedBackbone(
@@ -154,18 +154,22 @@ def device_of(asked: str) -> str:
 
 
 def _scale_of(model: Any, backbone: Backbone) -> float:
-    """The inverse temperature of weights that can be computed with. Raises BackboneError where they cannot."""
-    where = f"backbone.pretrained: the weights of {backbone.name}" + f" ({backbone.pretrained})" * bool(
-        backbone.pretrained
-    )
-    fault = find_fault(dict(model.named_parameters()) | {n: b for n, b in model.named_buffers() if "running" in n})
+    """The inverse temperature of weights that can be computed with.
+
+    Raises:
+        BackboneError: A weight is not finite, or the temperature is out of all proportion.
+    """
+    name = f"{backbone.name} ({backbone.pretrained})" if backbone.pretrained else backbone.name
+    statistics = {key: buffer for key, buffer in model.named_buffers() if "running" in key}  # of batch norms
+    fault = find_fault(dict(model.named_parameters()) | statistics)
     if fault:
-        raise BackboneError(f"{where}: {fault}. Use others, or fetch them again.")
+        raise BackboneError(f"backbone.pretrained: in the weights of {name}, {fault}. Use others, or get them again.")
     logit = float(model.logit_scale)
-    if not 0 < (scale := math.exp(min(logit, 700.0))) <= LARGEST_SCALE:
+    scale = math.exp(min(logit, 700.0))
+    if not 0 < scale <= LARGEST_SCALE:
         raise BackboneError(
-            f"{where}: logit_scale is {logit:g}, so that cosines are multiplied by {scale:.3g}; CLIP's is at most "
-            f"log(100) = 4.6, {LARGEST_SCALE:g} is the most that is taken. Use others."
+            f"backbone.pretrained: logit_scale of {name} is {logit:g}, which multiplies cosines by {scale:.3g}; "
+            f"at most {LARGEST_SCALE:g} is taken, CLIP's own is at most 100. Use other weights."
         )
     return float(model.logit_scale.exp())
 
