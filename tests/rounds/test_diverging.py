@@ -15,8 +15,9 @@ from fedsilo.aggregation.ring import Ring
 from fedsilo.aggregation.secure import Secure
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.checkpoints import Checkpoints
-from fedsilo.contracts import LocalResult, Method, Predictor, State
+from fedsilo.contracts import ClientTask, EvaluationTask, LocalResult, Method, Predictor, State
 from fedsilo.errors import ClientError, FedsiloError, NotFinite, RunError
+from fedsilo.learning.descent import Loss
 from fedsilo.learning.training import LocalWork, Optimizer, ServerWork
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.privacy.central import Central
@@ -26,7 +27,7 @@ from fedsilo.records import Journals, read_lines
 from fedsilo.registry import find, names
 from fedsilo.rounds.federation import Federation
 from fedsilo.scenario.ranges import parse_range
-from fedsilo.state import read_state, write_state
+from fedsilo.state import read_state, to_arrays, write_state
 
 NAN, CONTEXT = float("nan"), "context"
 
@@ -120,6 +121,30 @@ def test_what_is_not_finite_ends_the_run_and_the_last_good_round_stays(
     assert (checkpoint.round, notices) == (0, [])
     assert [path.name for path in (folder / "checkpoints").iterdir()] == ["round-0000"]
     assert [record["round"] for record in read_lines(folder / "rounds.jsonl")] == [0]
+
+
+class SpoiltGradient(PromptFL):
+    """Its loss is sound, its gradient is not: the slope of the root at 0 is infinite."""
+
+    def loss(self, work: LocalWork) -> Loss:
+        return lambda leaves, batch: 1.0 + (0.0 * leaves[CONTEXT]).sum().sqrt()
+
+
+def test_a_gradient_that_is_not_finite_is_refused_before_the_step(world: Any) -> None:
+    here, method = world(), SpoiltGradient(context_length=3)
+    with pytest.raises(ClientError, match=r"stage 'train': at step 0 the gradient by 'context' is nan in 48 of 48"):
+        here.clients(method)[0].train(ClientTask(0, 0, here.plan(method).initial))
+
+
+def test_a_received_state_that_is_not_finite_is_not_blamed_on_the_client_s_own_step(world: Any) -> None:
+    here, method = world(), PromptFL(context_length=3)
+    received = to_arrays(spoilt(method.initial_shared(here.model, 0)))
+    client = here.clients(method)[1]
+    words = r"client 1, round 3, exchange 2, stage 'train': in the received state, 'context' is nan in 1 of 48"
+    with pytest.raises(ClientError, match=words):
+        client.train(ClientTask(3, 2, received))
+    with pytest.raises(ClientError, match=r"stage 'evaluate': in the received state, 'context' is nan"):
+        client.evaluate(EvaluationTask(3, received))
 
 
 @pytest.mark.parametrize("aggregation", [Ring(), Secure()], ids=lambda value: type(value).__name__)
