@@ -279,7 +279,7 @@ class Client:
             labels = torch.from_numpy(np.array(expected[start : start + size], dtype=np.int64))
             device = self._model.device
             scores = predict(pooled.to(device), None if tokens is None else tokens.to(device)).float().cpu()
-            require_scores(scores, chosen.tolist())
+            require_scores(scores, chosen)
             correct += int((scores.argmax(dim=1) == labels).sum())
             loss += float(cross_entropy(scores, labels, reduction="sum"))
         if math.isinf(loss):

@@ -11,7 +11,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.linalg import LinAlgError, vector_norm
 
@@ -57,7 +59,7 @@ def require_finite(state: Mapping[str, Tensor], what: str) -> None:
         raise NotFinite(f"in {what}, {fault}")
 
 
-def require_scores(scores: Tensor, images: Sequence[int]) -> None:
+def require_scores(scores: Tensor, images: Sequence[int] | NDArray[np.int64]) -> None:
     """Refuses (B, K) scores of which one is nan or infinite: the largest of them would say nothing.
 
     Args:
