@@ -5,7 +5,8 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -30,7 +31,8 @@ from fedsilo.contracts import (
     Release,
     State,
 )
-from fedsilo.errors import ClientError
+from fedsilo.errors import ClientError, NotFinite
+from fedsilo.finiteness import located, require_finite, require_scores
 from fedsilo.learning.training import LocalWork, Training
 from fedsilo.prompts.frozen import FrozenModel
 from fedsilo.secagg.masking import MaskingClient
@@ -149,7 +151,8 @@ class Client:
     def evaluate(self, task: EvaluationTask) -> ClientScore:
         """Returns how the received state with this client's private state does on test images."""
         began, started = time.time(), time.perf_counter()
-        score = self._measured(task)
+        with self._located("evaluate", task.round):
+            score = self._measured(task)
         return replace(score, seconds=time.perf_counter() - started, began=began)
 
     def _measured(self, task: EvaluationTask) -> ClientScore:
@@ -192,11 +195,28 @@ class Client:
     def _learnt(self, task: ClientTask) -> tuple[Arrays, float]:
         """The upload as the mechanism lets it leave, and the loss."""
         attempt = task.encoding.attempt if task.encoding else 0
-        work = replace(self._work(task.shared, task.round, task.exchange), attempt=attempt)
-        result = self._method.train(work)
-        self._keep(result.private)
-        upload = self._mechanism.protect_client(self._declared(result.upload), self._release(work))
-        return to_arrays(upload), result.loss
+        with self._located("train", task.round, task.exchange):
+            work = replace(self._work(task.shared, task.round, task.exchange), attempt=attempt)
+            result = self._method.train(work)
+            self._keep(result.private)
+            upload = self._declared(result.upload)
+            require_finite(upload, "the upload")
+            if math.isinf(result.loss):
+                raise NotFinite(f"the mean loss is {result.loss}")
+            upload = self._mechanism.protect_client(upload, self._release(work))
+            require_finite(upload, "the upload after the privacy mechanism")
+            return to_arrays(upload), result.loss
+
+    @contextmanager
+    def _located(self, stage: str, round: int, exchange: int = 0) -> Iterator[None]:
+        """Says of numbers that are not finite at which client and when, and what to do."""
+        number, rules = self._data.number, self._rules
+        sections = {"training.optimizer": rules.training.optimizer, "method": self._method, "privacy": self._mechanism}
+        try:
+            with located(f"client {number}, round {round}, exchange {exchange}, stage {stage!r}", sections):
+                yield
+        except NotFinite as error:
+            raise ClientError(str(error), client=number, round=round, stage=stage) from None
 
     def _encoded(self, task: ClientTask, upload: Arrays, loss: float) -> Ring:
         """The update as a ring vector. Of gradients nothing is known before, of new values what was received."""
@@ -211,11 +231,13 @@ class Client:
 
     def _work(self, shared: Arrays, round: int, exchange: int) -> LocalWork:
         rules, data = self._rules, self._data
+        received = to_tensors(shared)
+        require_finite(received, "the received state")
         return LocalWork(
             model=self._model,
             features=data.train,
             labels=self._train_labels,
-            shared=self._on_device(to_tensors(shared)),
+            shared=self._on_device(received),
             private=self._on_device(self._private),
             training=rules.training,
             mechanism=self._mechanism,
@@ -233,6 +255,7 @@ class Client:
         return Release(known, 1, work.secret("client noise", work.exchange))
 
     def _keep(self, private: State) -> None:
+        require_finite(private, "the private state")
         self._private = {name: tensor.detach().cpu() for name, tensor in private.items()}
 
     def _declared(self, upload: State) -> State:
@@ -251,13 +274,17 @@ class Client:
         """How many of the images at (n,) positions are taken for what is expected, and the mean cross-entropy."""
         correct, loss, size = 0, 0.0, self._rules.test_batch
         for start in range(0, len(positions), size):
-            pooled, tokens = images.batch(positions[start : start + size], 0)
+            chosen = positions[start : start + size]
+            pooled, tokens = images.batch(chosen, 0)
             labels = torch.from_numpy(np.array(expected[start : start + size], dtype=np.int64))
             device = self._model.device
             scores = predict(pooled.to(device), None if tokens is None else tokens.to(device)).float().cpu()
+            require_scores(scores, chosen)
             correct += int((scores.argmax(dim=1) == labels).sum())
             loss += float(cross_entropy(scores, labels, reduction="sum"))
-        return correct, loss / len(positions) if len(positions) else float("nan")
+        if math.isinf(loss):
+            raise NotFinite("the loss of test images is infinite")
+        return correct, loss / len(positions) if len(positions) else math.nan
 
     def _on_device(self, state: State) -> dict[str, Tensor]:
         return {name: tensor.to(self._model.device) for name, tensor in state.items()}

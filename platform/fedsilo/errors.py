@@ -13,6 +13,7 @@
     │   └── ProtocolViolation   a message of a secure sum that no honest side sends; names the reason
     ├── RoundAborted        too few clients were left for a secure sum; nothing of it was opened
     ├── NotEnoughShares     a shared secret stays closed
+    ├── NotFinite           numbers are nan, infinite or too large where a result would rest on them
     ├── RunError            a run folder is missing, taken, damaged or of another scenario
     └── PrivacyBudgetError  a release would spend more than the budget
 
@@ -131,6 +132,10 @@ class RoundAborted(FedsiloError):
 
 class NotEnoughShares(FedsiloError):
     """Fewer shares of a secret than open it."""
+
+
+class NotFinite(FedsiloError):
+    """Numbers that are nan, infinite or too large to compute with, where a result would rest on them."""
 
 
 class RunError(FedsiloError):

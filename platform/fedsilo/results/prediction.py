@@ -10,6 +10,7 @@ from PIL import Image
 
 from fedsilo.backbone.loading import load
 from fedsilo.contracts import State
+from fedsilo.finiteness import located, require_scores
 from fedsilo.imagefiles.reading import as_rgb
 from fedsilo.preparation import frozen_model
 from fedsilo.scenario.sections import Scenario
@@ -35,6 +36,10 @@ def predict(
         shared: What the client receives of the run's shared state.
         private: The client's private state.
         images: Images of any size and mode.
+
+    Raises:
+        NotFinite: A score is nan or infinite.
+        BackboneError: An image's feature is.
     """
     import pandas as pd
 
@@ -47,6 +52,9 @@ def predict(
         own = [{name: tensor.to(device) for name, tensor in state.items()} for state in (shared, private)]
         predictor = scenario.method.predictor(model, *own)
         scores = predictor(pooled.to(device), None if tokens is None else tokens.to(device))
+    sections = {"training.optimizer": scenario.training.optimizer, "method": scenario.method}
+    with located("predict", sections):
+        require_scores(scores, range(len(images)))
     table = scores.float().softmax(dim=1).cpu().numpy()
     order = (-table).argsort(axis=1)
     second = order[:, min(1, table.shape[1] - 1)]

@@ -21,21 +21,19 @@ from fedsilo.contracts import (
     EvaluationTask,
     Exchange,
     Gathered,
-    Release,
     RoundRecord,
     State,
 )
 from fedsilo.errors import ClientLost, RoundAborted, RunError
-from fedsilo.learning.training import ServerWork
 from fedsilo.records import CLIENTS, ROUNDS, TIMELINE, WIRE, Journals, read_lines
 from fedsilo.rounds.allowance import Allowance
 from fedsilo.rounds.clock import Clock, slowest
 from fedsilo.rounds.ledger import Ledger
 from fedsilo.rounds.measuring import measured, score_line
 from fedsilo.rounds.plan import Outcome, Plan
+from fedsilo.rounds.server import server_step
 from fedsilo.rounds.turnouts import remarks
 from fedsilo.rounds.versions import Versions
-from fedsilo.seeds import anew, torch_generator
 from fedsilo.state import sha256, to_arrays_of, to_tensors
 from fedsilo.wire import record_scores
 
@@ -262,15 +260,9 @@ class Federation:
             self._backend.restore(before.folder, {client: before.private[client] for client in again})
 
     def _server_step(self, shared: State, gathered: Gathered, round: int, exchange: int, attempt: int) -> State:
-        plan, method = self._plan, self._plan.method
-        if not method.uploads:
+        if not self._plan.method.uploads:
             return shared
-        purpose = anew("central noise", attempt, plan.mechanism.federation)
-        noise = torch_generator(plan.seed, purpose, round=round, step=exchange)
-        mean = dict(plan.mechanism.protect_mean(gathered.mean, Release(shared, len(gathered.clients), noise)))
-        mean = self._versions.stepped(shared, mean)
-        clear = {c: to_tensors(arrays) for c, arrays in gathered.updates.items()} if method.reads_updates else {}
-        return method.server_step(ServerWork(shared, mean, clear, plan.sizes, plan.training, round, exchange))
+        return server_step(self._plan, self._versions, shared, gathered, (round, exchange, attempt))
 
     def _downloads(self, shared: Mapping[int, State]) -> dict[int, Arrays]:
         return to_arrays_of({client: self._plan.method.download(state, client) for client, state in shared.items()})
