@@ -191,8 +191,7 @@ class Client:
 
     def _learnt(self, task: ClientTask) -> tuple[Arrays, float]:
         """The upload as the mechanism lets it leave, and the loss."""
-        attempt = task.encoding.attempt if task.encoding else 0
-        work = replace(self._work(task.shared, task.round, task.exchange), attempt=attempt)
+        work = replace(self._work(task.shared, task.round, task.exchange), attempt=task.attempt)
         result = self._method.train(work)
         self._keep(result.private)
         upload = self._mechanism.protect_client(self._declared(result.upload), self._release(work))
@@ -204,7 +203,7 @@ class Client:
         assert encoding is not None
         known = {} if self._method.uploads_gradients else task.shared
         change = {name: array.astype(np.float64) - known.get(name, 0.0) for name, array in upload.items()}
-        purpose = anew("noise share", encoding.attempt, self._mechanism.federation)
+        purpose = anew("noise share", task.attempt, self._mechanism.federation)
         where = {"client": self._data.number, "step": task.exchange}
         key = key_of(self._rules.seed, purpose, round=task.round, **where) if encoding.seeded else os.urandom(32)
         return encoding.encode(change, len(self._train_labels), loss, key)
