@@ -1,4 +1,4 @@
-"""No noise key is used twice on different content, and no release is left uncharged, whatever a run is interrupted by."""
+"""No noise key is used twice on different content, and no release is uncharged, whatever a run is interrupted by."""
 
 import hashlib
 import json
@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.aggregation.conftest import Leaking
 
 from fedsilo import differential_privacy
 from fedsilo.aggregation.plain import Plain
@@ -33,7 +34,6 @@ from fedsilo.rounds.ledger_lines import Entry
 from fedsilo.rounds.plan import Outcome
 from fedsilo.secagg.updates import Encoding
 from fedsilo.state import sha256
-from tests.aggregation.conftest import Leaking
 
 ROUNDS, BATCHES = PromptFL(context_length=3), DPFPL(context_length=3, rank=2)
 EXAMPLE: dict[str, Any] = {"unit": "example", "noise_multiplier": 2.0}
@@ -92,7 +92,7 @@ Uses = dict[bytes, list[str]]
 
 @pytest.fixture
 def used(monkeypatch: pytest.MonkeyPatch) -> Uses:
-    """What each key was used on: what noise was added to, or all that a client's draw and what it is for follow from."""
+    """What each key was used on: what noise was added to, or the states that a client's draw and its use follow from."""
     uses: Uses = defaultdict(list)
     gaussian, encode, secret = differential_privacy.gaussian, Encoding.encode, LocalWork.secret
 
@@ -169,17 +169,17 @@ def test_no_key_is_used_twice_on_different_content(
 def test_who_misses_the_first_exchange_of_a_pass_is_charged_for_the_sums_that_it_is_in(
     world: Any, tmp_path: Path, mechanism: Mechanism
 ) -> None:
-    """Client 4 has one pass of three batches in each round, and is missing in the first sum of each."""
-    here = world(clients=5, rounds=2, batch_size=16, mechanism=mechanism)
-    drops = {0: ("mask", (4,)), 3: ("mask", (4,))}
+    """Client 4 has one pass of six batches in each round, and is missing in the first sum of each."""
+    here = world(clients=5, rounds=2, mechanism=mechanism)
+    drops = {0: ("mask", (4,)), 6: ("mask", (4,))}
     outcome = go(here, BATCHES, tmp_path / "run", drops, aggregation=Secure())
     assert outcome is not None
     lines = read_lines(tmp_path / "run" / "ledger.jsonl")
-    assert [4 in line["clients"] for line in lines] == [False, True, True] * 2
+    assert [4 in line["clients"] for line in lines] == [False, *[True] * 5] * 2, "a line for every sum that is opened"
     spent = json.loads((tmp_path / "run" / "privacy.json").read_text())["clients"]
     streams = 3 if isinstance(mechanism, Paper) else 1
     assert [expense["count"] for expense in spent["4"]["expenses"]] == [2 * streams]
-    assert [expense["count"] for expense in spent["0"]["expenses"]] == [6 * streams], "a pass in every sum"
+    assert [expense["count"] for expense in spent["0"]["expenses"]] == [6 * streams], "a pass in every other sum"
 
 
 def entries(**changes: Any) -> Entry:

@@ -1,4 +1,4 @@
-"""A pass over shuffled data is charged if a client is in any sum of it, whichever exchanges the client is missing in."""
+"""A pass over shuffled data is charged if a client is in any sum of it, whichever exchanges it is missing in."""
 
 from collections import Counter
 from typing import Any
