@@ -8,8 +8,8 @@ A batch is a Poisson sample, for which the accountants know how much hiding in a
 shuffled data, for which they do not: an example is then counted in full, once for every pass over its client's data.
 How many examples a client has counts as public throughout: the rate and the number of steps follow from it.
 
-Gaussian noise in floating point (float64), from a seed: this measures what privacy costs, it is no release to the world.
-For that the shares of `distributed` can be exact and come from the operating system.
+Gaussian noise in floating point (float64), from a seed: this measures what privacy costs, it is no release to the
+world. For that the shares of `distributed` can be exact and come from the operating system.
 
 Source: Abadi et al., "Deep Learning with Differential Privacy", CCS 2016, arXiv:1607.00133; McMahan et al.,
 "Learning Differentially Private Recurrent Language Models", ICLR 2018, arXiv:1710.06963.

@@ -92,7 +92,7 @@ Uses = dict[bytes, list[str]]
 
 @pytest.fixture
 def used(monkeypatch: pytest.MonkeyPatch) -> Uses:
-    """What each key was used on: what noise was added to, or the states that a client's draw and its use follow from."""
+    """What each key was used on: what noise was added to, or the states that a client's draw follows from."""
     uses: Uses = defaultdict(list)
     gaussian, encode, secret = differential_privacy.gaussian, Encoding.encode, LocalWork.secret
 

@@ -56,10 +56,10 @@ def read_entries(path: Path) -> list[Entry]:
 
 
 def _entry(line: Mapping[str, Any], known: dict[tuple[int, ...], tuple[int, ...]]) -> Entry:
-    numbers = (int(line[key]) for key in ("round", "exchange", "attempt"))
     clients = tuple(int(n) for n in line["clients"])
-    texts = (sys.intern(str(line.get(key, ""))) for key in ("start", "arithmetic"))
-    return Entry(*numbers, known.setdefault(clients, clients), *texts)
+    start, arithmetic = (sys.intern(str(line.get(key, ""))) for key in ("start", "arithmetic"))
+    round, exchange, attempt = (int(line[key]) for key in ("round", "exchange", "attempt"))
+    return Entry(round, exchange, attempt, known.setdefault(clients, clients), start, arithmetic)
 
 
 def append_entry(path: Path, entry: Entry) -> None:

@@ -41,7 +41,7 @@ def _again(part: Part) -> Iterator[str]:
     """Rounds whose releases were made more than once, with other noise."""
     again = sorted({int(charge["round"]) for charge in part.charges if charge.get("attempt", 0)})
     if again:
-        yield f"{part.name}: releases made more than once in round {listed(again)}, each time with other noise and charged."
+        yield f"{part.name}: releases made more than once in round {listed(again)}, each time with other noise."
 
 
 def _dropped(part: Part) -> list[list[str]]:
