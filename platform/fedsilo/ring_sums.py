@@ -49,6 +49,7 @@ class RingAggregation(Aggregation):
             uniform=exchange.uniform or self.weights == "uniform",
             largest=exchange.largest,
             tells_loss=exchange.mechanism.trusts_coordinator,
+            attempt=exchange.attempt,
         )
         encoding = self._with_noise(plain, exchange, honest)
         return encoding, {client: replace(task, encoding=encoding) for client, task in exchange.tasks.items()}

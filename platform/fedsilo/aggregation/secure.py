@@ -108,7 +108,7 @@ class _Session:
         self, exchange: Exchange, tasks: Mapping[int, ClientTask], parameters: Parameters, timeout_s: float
     ) -> None:
         first = next(iter(tasks.values()))
-        context = f"{exchange.run}|{first.round}|{first.exchange}|{first.attempt}|{first.encoding}"
+        context = f"{exchange.run}|{first.round}|{first.exchange}|{exchange.attempt}|{first.encoding}"
         self.lines: list[dict[str, object]] = []
         self.silent: tuple[int, ...] = ()
         self._exchange, self._tasks, self._timeout_s = exchange, tasks, timeout_s

@@ -242,6 +242,7 @@ class Exchange:
         mechanism: The fitted mechanism.
         charge: Called with the clients whose release is about to become known, before it does.
         run: Name of the run and the federation, for keys that shall serve no other one.
+        attempt: How often this exchange was begun before.
         settle: What is made of an update before it is added to others, where it began from an older shared state; None
             where none did. Only for aggregations that allow it.
     """
@@ -254,6 +255,7 @@ class Exchange:
     mechanism: Mechanism
     charge: Callable[[Sequence[int]], None]
     run: str = ""
+    attempt: int = 0
     settle: Callable[[ClientUpdate], ClientUpdate] | None = None
 
 

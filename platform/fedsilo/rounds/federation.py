@@ -51,7 +51,6 @@ class Federation:
         self._journals, self._checkpoints = journals, checkpoints
         self._ledger = Ledger(journals.folder, plan.mechanism, plan.repeats)
         self._notices: list[str] = []
-        self._begun: Counter[int] = Counter()
         self._versions = Versions(plan.method, plan.pace, to_tensors(plan.initial))
         self._allowance = Allowance(self._ledger, self._schedule, plan.mechanism)
 
@@ -200,7 +199,7 @@ class Federation:
         losses, dropped, up, down, took = [], set[int](), 0, 0, Counter[int]()
         exchanges = self._schedule.exchanges(record.participants)
         start = starting_point(shared, before)
-        attempt = self._attempt(record, start)
+        attempt = self._ledger.begin(record.round, record.participants, start)
         for exchange in range(exchanges):
             entry = Entry(record.round, exchange, attempt, (), start)
             with clock.stage("train"):
@@ -220,14 +219,6 @@ class Federation:
         record = replace(record, loss=loss, upload_bytes=up, download_bytes=down, exchanges=exchanges)
         return shared, replace(record, dropped=tuple(sorted(dropped)), slowest=slowest(took))
 
-    def _attempt(self, record: RoundRecord, start: str) -> int:
-        """The number of this attempt at a round; masks serve one attempt, opened or not."""
-        attempt = self._ledger.attempt(record.round, record.participants, start)
-        if self._plan.aggregation.masks:
-            attempt = max(attempt, self._begun[record.round])
-            self._begun[record.round] = attempt + 1
-        return attempt
-
     def _gather(self, record: RoundRecord, entry: Entry, shared: State) -> Gathered:
         plan, round = self._plan, record.round
         origins = self._schedule.origins(round)
@@ -246,6 +237,7 @@ class Federation:
                 mechanism=plan.mechanism,
                 charge=lambda clients: self._ledger.charge(replace(entry, clients=tuple(clients))),
                 run=str(self._journals.folder),
+                attempt=entry.attempt,
                 settle=self._versions.settler(round, origins),
             )
         )

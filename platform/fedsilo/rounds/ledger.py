@@ -14,6 +14,7 @@ round gets a number that no line has, and is charged again. An exchange without 
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -49,6 +50,7 @@ class Ledger:
         self._arithmetic = arithmetic()
         self._spending = Spending()
         self._entries: dict[int, list[Entry]] = {}
+        self._begun: Counter[int] = Counter()  # by round: the next number
         self._passes, self._round = PassCounter(mechanism), -1
         for entry in read_entries(folder / LEDGER):
             self._count(entry)
@@ -67,6 +69,18 @@ class Ledger:
             (entry.clients, start and entry.start, entry.arithmetic) for entry in entries if entry.attempt == newest
         }
         return newest if self._repeats and last == {(tuple(clients), start, self._arithmetic)} else newest + 1
+
+    def begin(self, round: int, clients: Sequence[int], start: str) -> int:
+        """Returns the number of an attempt that begins now, arguments as of `attempt`.
+
+        Where bits do not repeat no number is given twice in this process either, opened or not: masks serve one attempt.
+        """
+        number = self.attempt(round, clients, start)
+        if self._repeats:
+            return number
+        number = max(number, self._begun[round])
+        self._begun[round] = number + 1
+        return number
 
     def is_begun(self, round: int) -> bool:
         """Returns whether anything of a round is on record."""

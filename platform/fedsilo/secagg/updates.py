@@ -42,6 +42,7 @@ class Encoding:
         share: Deviation of one client's share of it, in ring units; 0: no noise.
         honest: Fewest honest clients in a sum that is opened, for which the shares suffice.
         seeded: Whether shares come from the scenario's seed.
+        attempt: How often the exchange was begun before: noise is drawn anew then.
     """
 
     clients: int
@@ -54,6 +55,7 @@ class Encoding:
     share: float = 0.0
     honest: int = 0
     seeded: bool = True
+    attempt: int = 0
 
     @property
     def values(self) -> RingCodec:
