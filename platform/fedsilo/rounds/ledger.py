@@ -73,7 +73,7 @@ class Ledger:
     def begin(self, round: int, clients: Sequence[int], start: str) -> int:
         """Returns the number of an attempt that begins now, arguments as of `attempt`.
 
-        Where bits do not repeat no number is given twice in this process either, opened or not: masks serve one attempt.
+        Where bits do not repeat, this process gives no number twice, opened or not: masks serve one attempt.
         """
         number = self.attempt(round, clients, start)
         if self._repeats:
