@@ -18,17 +18,13 @@ import numpy as np
 import pytest
 import ray
 
-from fedsilo.aggregation.secure import Secure
 from fedsilo.backends.serial import SerialRuntime
-from fedsilo.contracts import Release, RoundRecord, State
+from fedsilo.contracts import RoundRecord
 from fedsilo.errors import ClientError, ClientLost, ClusterError, FedsiloError, RunError
-from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.fedotp import FedOTP
-from fedsilo.privacy.distributed import Distributed
 from fedsilo.records import read_lines
 from fedsilo.rounds.plan import Outcome
 from fedsilo.scenario.sections import Actors
-from fedsilo.state import sha256
 from fedsilo_actors.chaos.actors import StrickenBackend, StrickenHost, stricken
 from fedsilo_actors.chaos.ledger import FaultLedger, faults
 from fedsilo_actors.chaos.plan import Plan, Point
@@ -104,38 +100,6 @@ def test_faults_of_clients_coordinator_and_disk_leave_the_bits_of_a_serial_run(w
     assert "Free space" in str(stops[1])
     assert told == sorted(set(told)), "a round was told twice"
     assert not notices, "the last attempt was undisturbed"
-
-
-@dataclass(frozen=True)
-class Noting(Distributed):
-    """Writes down under which key it adds noise to what."""
-
-    notes: str = ""
-
-    def protect_private(self, gradients: State, release: Release) -> State:
-        with Path(self.notes).open("a") as file:
-            file.write(f"{release.generator.key.hex()} {sha256(gradients)}\n")
-        return super().protect_private(gradients, release)
-
-
-def test_a_replaced_coordinator_uses_no_noise_key_of_the_dead_one_on_other_content(world: Any, tmp_path: Path) -> None:
-    """Two sums of round 0 were opened, the second of them at no charge, when the coordinator is killed."""
-    folder, notes = tmp_path / "ray", tmp_path / "notes"
-    mechanism = Noting(unit="example", sampling="shuffled", noise_multiplier=2.0, notes=str(notes))
-    here, method = world(clients=4, rounds=1, mechanism=mechanism), DPFPL(context_length=3, rank=2)
-    folder.mkdir()
-    job = here.job(folder, method, retries=1, aggregation=Secure())
-    with ray_runtime(replace(SECTION, timeout_s=90)) as runtime:
-        ledger = FaultLedger(folder, Aimed(0, {}, points=(Point("kill coordinator", "train", 0, 2),)), 0)
-        runtime.backend = stricken(StrickenBackend, ledger)
-        outcome = runtime.run(job, here.prepared(), here.rules, silent)["method"]
-    assert "the coordinator died" in outcome.notices[0]
-    exchanges = int(str(outcome.records[0]["exchanges"]))
-    lines = [(line["attempt"], line["exchange"]) for line in read_lines(folder / "ledger.jsonl")]
-    assert lines == [(0, 0), (0, 1), *((1, exchange) for exchange in range(exchanges))]
-    used = [line.split() for line in notes.read_text().splitlines()]
-    assert len(used) >= 4 * (2 + exchanges)
-    assert len({key for key, _ in used}) == len({(key, content) for key, content in used})
 
 
 def test_memory_and_object_store_that_are_gone_are_one_line_and_the_run_resumes(world: Any, tmp_path: Path) -> None:

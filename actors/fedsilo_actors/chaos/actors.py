@@ -76,12 +76,6 @@ class StrickenBackend(RayBackend):
         strike_coordinator(self.ledger, "train", task.round, task.exchange)
         return updates
 
-    def learn(self, tasks: Mapping[int, ClientTask]) -> None:
-        """Has clients train for a masked sum, unless it is struck when they have begun."""
-        super().learn(tasks)
-        task = next(iter(tasks.values()))
-        strike_coordinator(self.ledger, "train", task.round, task.exchange)
-
     def evaluate(self, tasks: Mapping[int, EvaluationTask]) -> list[ClientScore]:
         """Returns the scores, unless it is struck before anybody is asked."""
         strike_coordinator(self.ledger, "evaluate", next(iter(tasks.values())).round)
