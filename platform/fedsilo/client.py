@@ -194,9 +194,8 @@ class Client:
 
     def _learnt(self, task: ClientTask) -> tuple[Arrays, float]:
         """The upload as the mechanism lets it leave, and the loss."""
-        attempt = task.encoding.attempt if task.encoding else 0
         with self._located("train", task.round, task.exchange):
-            work = replace(self._work(task.shared, task.round, task.exchange), attempt=attempt)
+            work = replace(self._work(task.shared, task.round, task.exchange), attempt=task.attempt)
             result = self._method.train(work)
             self._keep(result.private)
             upload = self._declared(result.upload)
@@ -224,7 +223,7 @@ class Client:
         assert encoding is not None
         known = {} if self._method.uploads_gradients else task.shared
         change = {name: array.astype(np.float64) - known.get(name, 0.0) for name, array in upload.items()}
-        purpose = anew("noise share", encoding.attempt, self._mechanism.federation)
+        purpose = anew("noise share", task.attempt, self._mechanism.federation)
         where = {"client": self._data.number, "step": task.exchange}
         key = key_of(self._rules.seed, purpose, round=task.round, **where) if encoding.seeded else os.urandom(32)
         return encoding.encode(change, len(self._train_labels), loss, key)

@@ -43,6 +43,7 @@ from fedsilo.rounds.budgeting import announcements, checked, fitted
 from fedsilo.rounds.job import Job, Part, Watch
 from fedsilo.rounds.plan import Outcome, Plan
 from fedsilo.rounds.schedule import Schedule, traffic_of
+from fedsilo.scenario.consistency import gpu_keys
 from fedsilo.scenario.dumping import to_yaml
 from fedsilo.scenario.foreign import foreign_code
 from fedsilo.scenario.reading import read
@@ -214,9 +215,17 @@ def _part(name: str, method: Method, scenario: Scenario, prepared: Prepared, fol
         neighbour_rounds=_neighbour_rounds(scenario),
         retries=scenario.actors.retries,
         unseen=frozenset(client.number for client in prepared.manifest.clients if not client.seen),
+        on_cpus=_on_cpus(scenario, prepared),
     )
     own = folder if name == name_of(scenario.method) else folder / "references" / name.replace(":", ".")
     return Part(name, own, plan)
+
+
+def _on_cpus(scenario: Scenario, prepared: Prepared) -> bool:
+    """Whether no client computes on a GPU: in this process where the model is, on Ray by what actors are given."""
+    actors = scenario.actors
+    given = actors.backend == "ray" and not actors.pretend_gpus and bool(gpu_keys(actors))
+    return prepared.model.device == "cpu" and not given
 
 
 def _neighbour_rounds(scenario: Scenario) -> int:

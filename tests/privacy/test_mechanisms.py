@@ -22,7 +22,7 @@ from fedsilo.privacy.distributed import Distributed
 from fedsilo.privacy.local import Local
 from fedsilo.privacy.none import NoMechanism
 from fedsilo.privacy.rigorous import Rigorous
-from fedsilo.seeds import torch_generator
+from fedsilo.seeds import keyed_generator
 
 NOISE, CLIP, BATCH, CLIENTS = 2.0, 3.0, 8, 10
 NUMBERS = 200_000
@@ -35,7 +35,7 @@ def facts(gradients: bool = True) -> Facts:
 
 
 def release(participants: int = 1, purpose: str = "noise", **where: int) -> Release:
-    return Release({"a": torch.zeros(NUMBERS)}, participants, torch_generator(7, purpose, **where))
+    return Release({"a": torch.zeros(NUMBERS)}, participants, keyed_generator(7, purpose, **where))
 
 
 @pytest.mark.parametrize(
@@ -166,7 +166,7 @@ def test_what_is_not_finite_is_refused(mechanism: Mechanism, bad: float) -> None
     known = {"a": torch.zeros(3)}
     with pytest.raises(ClientError, match=r"^privacy.clip_norm: an update of norm (nan|inf) cannot be clipped"):
         mechanism.fit(facts()).protect_client(
-            {"a": torch.tensor([1.0, bad, 0.0])}, Release(known, 1, torch.Generator())
+            {"a": torch.tensor([1.0, bad, 0.0])}, Release(known, 1, keyed_generator(0, "noise"))
         )
 
 
@@ -211,6 +211,6 @@ def test_impossible_values_are_refused() -> None:
 
 def test_without_a_mechanism_nothing_is_promised_or_changed() -> None:
     mechanism, state = NoMechanism(), {"a": torch.ones(2)}
-    assert mechanism.protect_client(state, Release(state, 1, torch.Generator())) is state
+    assert mechanism.protect_client(state, Release(state, 1, keyed_generator(0, "noise"))) is state
     assert mechanism.expenses(0, 0) == ()
     assert mechanism.statement(1.0) is None

@@ -7,13 +7,13 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-import torch
 from torch import Tensor
 
 from fedsilo.accounting.expenses import Adjacency, AnyExpense
 from fedsilo.contracts.data import Component
 from fedsilo.contracts.learning import State
 from fedsilo.contracts.messages import Arrays, ClientTask, ClientUpdate
+from fedsilo.keyed_draws import KeyedGenerator
 
 if TYPE_CHECKING:
     from fedsilo.contracts.running import Backend
@@ -87,7 +87,7 @@ class Release:
 
     reference: State
     participants: int
-    generator: torch.Generator
+    generator: KeyedGenerator
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +136,8 @@ class Mechanism(Component):
     """Whether the coordinator may see what is not protected yet."""
     adds_shares: ClassVar[bool] = False
     """Whether clients add noise in shares that hide nothing alone: they must be masked."""
+    noisy: ClassVar[bool] = True
+    """Whether anything is drawn: the exchanges of a run are on record then, so that no draw serves two of them."""
     allows_stale: bool = False
     """Whether the accounting holds where an update began from an older shared state and counts less (buffered)."""
     delta: float = 1e-5
@@ -199,13 +201,28 @@ class Mechanism(Component):
         return mean
 
     def expenses(self, client: int, exchange: int) -> tuple[AnyExpense, ...]:
-        """Returns what one exchange costs a client that takes part; nothing where nothing is promised.
+        """Returns what one exchange costs a client that takes part in all of the run; nothing if nothing is promised.
+
+        A plan adds these up. The ledger charges them too, except that a pass is charged when the client is in the
+        first sum of it that is opened, whichever that is.
 
         Args:
             client: The client's number.
             exchange: Exchange within the round.
         """
         return ()
+
+    def pass_start(self, client: int, exchange: int) -> int:
+        """Returns the exchange of the round whose `expenses` cover this one as well: the first of a pass.
+
+        In a pass over a client's shuffled data each example is in one batch only, so what one exchange costs is enough
+        for all. By default every exchange is charged by itself.
+
+        Args:
+            client: The client's number.
+            exchange: Exchange within the round.
+        """
+        return exchange
 
     def statement(self, epsilon: float) -> Budget | None:
         """Returns the statement for the epsilon that the ledger counts; None where nothing is promised."""

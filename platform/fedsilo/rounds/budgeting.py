@@ -14,6 +14,7 @@ from fedsilo.contracts import Aggregation, Budget, Facts, Mechanism
 from fedsilo.differential_privacy import EXAMPLE, DifferentialPrivacy
 from fedsilo.errors import ScenarioError
 from fedsilo.privacy.none import NoMechanism
+from fedsilo.registry import name_of
 from fedsilo.rounds.schedule import Schedule
 
 
@@ -28,7 +29,7 @@ def facts_of(schedule: Schedule) -> Facts:
         personal=method.personal,
         gradients=method.uploads_gradients,
         streams=method.streams,
-        federation=type(method).__name__,
+        federation=name_of(method),
         local_epochs=training.local_epochs,
         sizes=schedule.sizes,
         turns=tuple(schedule.turns()),

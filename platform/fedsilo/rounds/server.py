@@ -5,13 +5,14 @@ from __future__ import annotations
 from fedsilo.contracts import Gathered, Release, State
 from fedsilo.finiteness import located, require_finite
 from fedsilo.learning.training import ServerWork
+from fedsilo.rounds.ledger_lines import Entry
 from fedsilo.rounds.plan import Plan
 from fedsilo.rounds.versions import Versions
-from fedsilo.seeds import anew, torch_generator
+from fedsilo.seeds import anew, keyed_generator
 from fedsilo.state import to_tensors
 
 
-def server_step(plan: Plan, versions: Versions, shared: State, gathered: Gathered, at: tuple[int, int, int]) -> State:
+def server_step(plan: Plan, versions: Versions, shared: State, gathered: Gathered, entry: Entry) -> State:
     """Returns the shared state after an exchange.
 
     Args:
@@ -19,24 +20,26 @@ def server_step(plan: Plan, versions: Versions, shared: State, gathered: Gathere
         versions: Older shared states, for updates that began from one.
         shared: The shared state that clients received.
         gathered: What came of the exchange.
-        at: Round, exchange and attempt.
+        entry: Round, exchange and attempt.
 
     Raises:
         NotFinite: The mean, or the state after the step, is not finite.
     """
     sections = {"training.optimizer": plan.training.optimizer, "method": plan.method, "privacy": plan.mechanism}
-    with located(f"coordinator, round {at[0]}, exchange {at[1]}", sections):
-        return _step(plan, versions, shared, gathered, at)
+    with located(f"coordinator, round {entry.round}, exchange {entry.exchange}", sections):
+        return _step(plan, versions, shared, gathered, entry)
 
 
-def _step(plan: Plan, versions: Versions, shared: State, gathered: Gathered, at: tuple[int, int, int]) -> State:
-    method, (round, exchange, attempt) = plan.method, at
-    purpose = anew("central noise", attempt, plan.mechanism.federation)
-    noise = torch_generator(plan.seed, purpose, round=round, step=exchange)
+def _step(plan: Plan, versions: Versions, shared: State, gathered: Gathered, entry: Entry) -> State:
+    method = plan.method
+    purpose = anew("central noise", entry.attempt, plan.mechanism.federation)
+    noise = keyed_generator(plan.seed, purpose, round=entry.round, step=entry.exchange)
     mean = dict(plan.mechanism.protect_mean(gathered.mean, Release(shared, len(gathered.clients), noise)))
     require_finite(mean, "the mean upload")
     mean = versions.stepped(shared, mean)
     clear = {c: to_tensors(arrays) for c, arrays in gathered.updates.items()} if method.reads_updates else {}
-    stepped = method.server_step(ServerWork(shared, mean, clear, plan.sizes, plan.training, round, exchange))
+    stepped = method.server_step(
+        ServerWork(shared, mean, clear, plan.sizes, plan.training, entry.round, entry.exchange)
+    )
     require_finite(stepped, "the shared state after the server's step")
     return stepped
