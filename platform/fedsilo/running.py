@@ -156,7 +156,13 @@ def _execute(scenario: Scenario, folder: Path, listener: Listener, runtimes: Run
         parts = tuple(_part(name, method, scenario, prepared, folder) for name, method in methods.items())
         for line in announcements(part.plan.mechanism for part in parts if part.folder == folder):
             listener.announce(line)
-        rules = ClientRules(scenario.seed, scenario.training, scenario.evaluation.batch_size)
+        rules = ClientRules(
+            seed=scenario.seed,
+            training=scenario.training,
+            test_batch=scenario.evaluation.batch_size,
+            aggregation=scenario.aggregation,
+            clients=len(prepared.claims),
+        )
         job = Job(folder, parts, scenario.tracking.checkpoints, len(prepared.images.classes))
         with tracked(loggers, scenario, folder, listener.announce) as trackers:
             outcomes = runtime.run(job, prepared, rules, _both(listener.watch, trackers.watch))
