@@ -160,7 +160,7 @@ def _execute(scenario: Scenario, folder: Path, listener: Listener, runtimes: Run
             seed=scenario.seed,
             training=scenario.training,
             test_batch=scenario.evaluation.batch_size,
-            aggregation=scenario.aggregation,
+            aggregation=scenario.aggregation.located(),
             clients=len(prepared.claims),
         )
         job = Job(folder, parts, scenario.tracking.checkpoints, len(prepared.images.classes))
@@ -210,7 +210,7 @@ def _part(name: str, method: Method, scenario: Scenario, prepared: Prepared, fol
         training=scenario.training,
         evaluate_every=scenario.evaluation.every,
         mechanism=fitted(scenario.privacy, schedule),
-        aggregation=checked(scenario.aggregation, schedule),
+        aggregation=checked(scenario.aggregation.located(), schedule),
         seed=scenario.seed,
         sizes=sizes,
         pace=scenario.pace,

@@ -16,18 +16,19 @@ Source: Bonawitz et al., "Practical Secure Aggregation for Privacy-Preserving Ma
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
 from fedsilo.contracts import ClientTask, Exchange, Gathered
 from fedsilo.errors import ProtocolViolation, RoundAborted, ScenarioError
 from fedsilo.fields import key
+from fedsilo.imagefiles.sources import is_missing
 from fedsilo.ring_sums import RingAggregation
 from fedsilo.secagg.coordinator import SecureCoordinator, SecureSum
 from fedsilo.secagg.encoding import Message, garbage, kind_of
 from fedsilo.secagg.graph import neighbours_needed
-from fedsilo.secagg.identities import read_members, read_signer
+from fedsilo.secagg.identities import HOW, read_members, read_signer
 from fedsilo.secagg.messages import Advertise, Masked, Refusal, Shares, Unmask
 from fedsilo.secagg.parameters import GRAPHS, Parameters, default_threshold
 from fedsilo.secagg.signatures import Signer
@@ -66,6 +67,12 @@ class Secure(RingAggregation):
         "keys; empty: unsigned, which protects from listeners only. ~ is the home folder.",
     )
 
+    def problems(self) -> list[str]:
+        """Returns what is impossible in the fields."""
+        if self.identities and (is_missing(self.identities) or self._folder.is_file()):
+            return [f"identities: there is no folder '{self.identities}'. {HOW}"]
+        return []
+
     def refusals(self, clients: int) -> list[str]:
         """Returns why so many clients cannot be summed securely."""
         if self.graph == "neighbours" and self.colluding:
@@ -80,8 +87,10 @@ class Secure(RingAggregation):
 
     def identity_problems(self, clients: int) -> list[str]:
         """Returns what is wrong with the public keys of all clients, one line; nothing where none are used."""
+        if not self.identities or is_missing(self.identities) or not self._folder.is_dir():
+            return []  # a missing folder is a problem by itself, unless it is on another machine
         try:
-            read_members(self._folder, range(clients if self.identities else 0))
+            read_members(self._folder, range(clients))
         except ScenarioError as error:
             return [f"identities: {error}"]
         return []
@@ -89,6 +98,10 @@ class Secure(RingAggregation):
     def signer(self, client: int, clients: int) -> Signer | None:
         """Returns what a client signs with; None where the scenario names no keys. Raises ScenarioError."""
         return read_signer(self._folder, client, range(clients)) if self.identities else None
+
+    def located(self) -> Secure:
+        """Returns the same with the whole path of the folder."""
+        return replace(self, identities=str(self._folder.absolute())) if self.identities else self
 
     @property
     def _folder(self) -> Path:

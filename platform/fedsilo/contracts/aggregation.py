@@ -136,6 +136,10 @@ class Aggregation(Component, ABC):
         """Returns what a client signs its keys with, one of so many; None: it does not. Raises ScenarioError."""
         return None
 
+    def located(self) -> Aggregation:
+        """Returns the same with paths that do not depend on the current folder: actors have another one."""
+        return self
+
     def identity_problems(self, clients: int) -> list[str]:
         """Returns what is wrong with the public keys of so many clients, as 'key: why. What to do.' lines."""
         return []
