@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from fedsilo.errors import RunError
+from fedsilo.printing import encoded
 from fedsilo.state import write_bytes
 
 ROUNDS, CLIENTS, WIRE, TIMELINE = "rounds.jsonl", "clients.jsonl", "wire.jsonl", "timeline.jsonl"
@@ -121,7 +122,7 @@ def _opened_lock(path: Path) -> TextIO:
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
     """Writes a JSON document, whole or not at all; what is not a number is null, JSON has no other word for it."""
-    write_bytes(path, (json.dumps(plain(document), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
+    write_bytes(path, encoded(json.dumps(plain(document), indent=2, ensure_ascii=False, allow_nan=False) + "\n"))
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -187,7 +188,7 @@ class Journals:
             if not lines:
                 continue
             try:
-                with (self.folder / name).open("a", encoding="utf-8") as file:
+                with (self.folder / name).open("a", encoding="utf-8", errors="backslashreplace") as file:
                     file.write("\n".join(lines) + "\n")
                     file.flush()
                     if sync:
@@ -209,7 +210,7 @@ class Journals:
         for name, records in kept.items():
             path = self.folder / name
             if path.exists():
-                write_bytes(path, "".join(f"{_line(record)}\n" for record in records).encode())
+                write_bytes(path, encoded("".join(f"{_line(record)}\n" for record in records)))
 
     def _require(self, rounds: int, done: Sequence[dict[str, Any]], scores: Sequence[dict[str, Any]]) -> None:
         """Refuses journals without one record per round, or with fewer clients in one evaluation than in another."""

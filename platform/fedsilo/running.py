@@ -25,6 +25,7 @@ from fedsilo.errors import ClientError, ClusterError, FedsiloError, ScenarioErro
 from fedsilo.methods.zero_shot import ZeroShot
 from fedsilo.origin import keep_origin
 from fedsilo.preparation import Encoders, Prepared, prepare
+from fedsilo.printing import encoded
 from fedsilo.records import (
     DRIVER_LOCK,
     ROUNDS_LOCK,
@@ -96,7 +97,7 @@ def begin(scenario: Scenario, folder: Path | None = None) -> Path:
         folder = create_run_folder(Path(scenario.tracking.root), scenario.name)
     else:
         create_named_folder(folder)
-    write_bytes(folder / "scenario.yaml", to_yaml(scenario).encode())
+    write_bytes(folder / "scenario.yaml", encoded(to_yaml(scenario)))
     return folder
 
 

@@ -1,20 +1,24 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import open_clip
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from fedsilo.backbone import loading, weights
 from fedsilo.backbone.loading import Backbone, load, model_names
 from fedsilo.errors import BackboneError, ResourceError
+from fedsilo.preparation import zero_shot
 
 
 def local(folder: Path, **fields: Any) -> Backbone:
@@ -30,6 +34,16 @@ def test_towers_of_a_local_folder_compute_what_open_clip_computes(folder: Path, 
     assert loaded.scale == pytest.approx(float(small.logit_scale.exp()))
     assert len(loaded.class_tokens(["cat", "dog"])) == 2
     assert loaded.images.preprocessing.height == 32
+
+
+def test_images_are_prepared_by_the_mean_and_the_deviation_of_the_section(folder: Path) -> None:
+    own, given = load(local(folder)), load(local(folder, pixel_mean=(0.5, 0.4, 0.3), pixel_std=(0.2, 0.25, 0.3)))
+    image = Image.new("RGB", (40, 40), (255, 0, 51))
+    expected = (torch.tensor([1.0, 0.0, 0.2]) - torch.tensor([0.5, 0.4, 0.3])) / torch.tensor([0.2, 0.25, 0.3])
+    torch.testing.assert_close(given.images.preprocessing.plain(image)[:, 9, 9], expected)
+    assert replace(given.images.preprocessing, mean=own.images.preprocessing.mean) != own.images.preprocessing
+    only_mean = load(local(folder, pixel_mean=(0.5, 0.4, 0.3))).images.preprocessing
+    assert only_mean == replace(own.images.preprocessing, mean=(0.5, 0.4, 0.3))
 
 
 def test_random_weights_are_a_function_of_the_seed(folder: Path) -> None:
@@ -108,6 +122,8 @@ def test_tower_that_computes_something_else_is_noticed(folder: Path, monkeypatch
         ({"precision": "fp8"}, "precision: no 'fp8'. Allowed: fp32, bf16, fp16."),
         ({"device": "gpu"}, "device: no 'gpu'. Allowed: auto, cpu, cuda"),
         ({"device": "meta"}, "device: no 'meta'."),
+        ({"pixel_mean": (0.5, math.inf, 0.5)}, "pixel_mean: must be three finite numbers, got [0.5, inf, 0.5]."),
+        ({"pixel_std": (0.3, 0.0, 0.3)}, "pixel_std: must be three finite numbers above 0, got [0.3, 0.0, 0.3]."),
     ],
 )
 def test_impossible_section_is_explained_in_one_line(fields: dict[str, str], words: str) -> None:
@@ -174,6 +190,11 @@ def test_a_hand_written_prompt_that_is_too_long_is_refused_and_not_cut() -> None
     line = r"^hand-written prompt 'cat cat.* \.\.\.': has 78 tokens, the text tower takes 77\. Shorten the class"
     with pytest.raises(BackboneError, match=line):
         loaded.encode_texts(["a photo of a cat.", f"{fits} cat"])
+    long = "x" * 300
+    with pytest.raises(
+        BackboneError, match=rf"^class 1 \('{long[:60]}\.\.\.'\): hand-written prompt 'a photo of a \.\.\.'"
+    ):
+        zero_shot(loaded, ["cat", long], "a photo of a {}.")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")

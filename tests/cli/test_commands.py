@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from PIL import Image
@@ -154,6 +155,16 @@ def test_predict_classifies_image_files(shell: Shell, finished: dict[str, Any]) 
     assert [row["image"] for row in rows] == ["one.png", "grey.jpg"]
     assert all(0.25 <= row["probability"] <= 1 for row in rows)
     assert "next best" in shell("predict", finished["run"], "--client", "1", "one.png").stdout
+
+
+def test_predict_sees_what_training_sees_of_a_deep_image_and_says_so(shell: Shell, finished: dict[str, Any]) -> None:
+    values = np.arange(64 * 64).reshape(64, 64)
+    Image.fromarray(values.astype(np.uint16)).save(shell.folder / "deep.tif")
+    Image.fromarray(np.floor(values / 4095 * 255 + 0.5).astype(np.uint8)).save(shell.folder / "plain.png")
+    done = shell("predict", finished["run"], "--client", "1", "deep.tif", "plain.png", "--json")
+    deep, plain = json.loads(done.stdout)
+    assert {**deep, "image": ""} == {**plain, "image": ""}
+    assert "(1): deep.tif." in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import shorten
 from typing import Any
@@ -18,7 +18,7 @@ from fedsilo.backbone.conversion import text_tower_of
 from fedsilo.backbone.images import ImageEncoder
 from fedsilo.backbone.section import Backbone
 from fedsilo.backbone.text_tower import TextTower, encode_sequences
-from fedsilo.backbone.tokens import ROOM, ClassTokens, Tokenizer, class_tokens, ends
+from fedsilo.backbone.tokens import ROOM, ClassTokens, Tokenizer, called, class_tokens, ends
 from fedsilo.backbone.views import Preprocessing
 from fedsilo.backbone.weights import create
 from fedsilo.errors import BackboneError, ResourceError
@@ -67,16 +67,28 @@ class LoadedBackbone:
         return self.embedding[ids[0, 1:stop]].clone().to(self.device)
 
     @torch.no_grad()
-    def encode_texts(self, texts: Sequence[str]) -> Tensor:
-        """Returns the features (n, D) of whole texts, not normalised. Raises BackboneError when one is too long."""
+    def encode_texts(self, texts: Sequence[str], classes: Sequence[str] = ()) -> Tensor:
+        """Returns the features of whole texts.
+
+        Args:
+            texts: Any n texts.
+            classes: Names of the classes that they are about, for messages; empty where they are about none.
+
+        Returns:
+            (n, D), not normalised.
+
+        Raises:
+            BackboneError: A text is too long.
+        """
         ids = self.tokenizer(list(texts), context_length=ROOM)
         stops = ends(ids, self.text.meta.end_token)
         longest, most = int(stops.argmax()), self.text.meta.context_length
         if int(stops[longest]) >= most:
             text = shorten(texts[longest], 80, placeholder=" ...")
+            about = f"{called(longest, classes[longest])}: " if classes else ""
             raise BackboneError(
-                f"hand-written prompt '{text}': has {int(stops[longest]) + 1} tokens, the text tower takes {most}. "
-                "Shorten the class name or the template."
+                f"{about}hand-written prompt '{text}': has {int(stops[longest]) + 1} tokens, the text tower takes "
+                f"{most}. Shorten the class name or the template."
             )
         ids = ids[:, : int(stops.max()) + 1]
         return encode_sequences(self.text, self.embedding[ids].to(self.device), stops.to(self.device))
@@ -100,7 +112,7 @@ def load(backbone: Backbone, seed: int = 0) -> LoadedBackbone:
     model, tokenizer = create(backbone, seed)
     text = text_tower_of(model)
     fingerprint = _fingerprint(model, backbone.name)
-    preprocessing = Preprocessing.of(model.visual.preprocess_cfg)
+    preprocessing = _preprocessing(model.visual.preprocess_cfg, backbone)
     loaded = LoadedBackbone(
         section=backbone,
         images=ImageEncoder(
@@ -116,6 +128,12 @@ def load(backbone: Backbone, seed: int = 0) -> LoadedBackbone:
     with tf32(False):  # two ways of computing the same are compared
         _verify(model.to(device), loaded)
     return loaded
+
+
+def _preprocessing(config: Mapping[str, Any], backbone: Backbone) -> Preprocessing:
+    """The model's own preprocessing, with the mean and the deviation of the section where it gives them."""
+    own = {"mean": backbone.pixel_mean, "std": backbone.pixel_std}
+    return Preprocessing.of({**config, **{name: values for name, values in own.items() if values}})
 
 
 def device_of(asked: str) -> str:

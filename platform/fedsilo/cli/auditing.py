@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from fedsilo.cli.output import line, progress_console, show, show_json
+from fedsilo.cli.output import line, remark, show, show_json
 from fedsilo.cli.running import Json, Quiet
 from fedsilo.report.audit_table import AUDIT_LEGEND, audit_table
 
@@ -45,7 +45,7 @@ def audit(  # noqa: PLR0913, the arguments of a command are its options
     try:
         document = audit_run(folder, asked, _telling(quiet or json))
     except KeyboardInterrupt:
-        progress_console().print("stopped. The same command goes on with what is missing.", markup=False)
+        remark("stopped. The same command goes on with what is missing.")
         raise
     if json:
         show_json(document)
@@ -61,6 +61,6 @@ def _telling(quiet: bool) -> Callable[[int, int, str, bool], None]:
     def told(done: int, total: int, name: str, before: bool) -> None:
         if not quiet:
             how = "ran before" if before else "done"
-            progress_console().print(f"{done}/{total}  {name}: {how}", markup=False, soft_wrap=True)
+            remark(f"{done}/{total}  {name}: {how}")
 
     return told

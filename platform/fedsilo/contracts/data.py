@@ -13,6 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
 
+from fedsilo.printing import printable
+
 Indices = NDArray[np.int64]
 
 
@@ -94,6 +96,11 @@ class LabelledImages:
     notices: tuple[str, ...] = ()
     groups: tuple[int, ...] = ()
     newcomers: Newcomers | None = None
+
+    def __post_init__(self) -> None:
+        """Makes all names and notices printable: they come from folders, files and libraries of any kind."""
+        for name in ("classes", "domains", "notices"):
+            object.__setattr__(self, name, tuple(map(printable, getattr(self, name))))
 
     def splits(self) -> tuple[tuple[str, Examples], tuple[str, Examples]]:
         """Returns both splits with their names."""

@@ -10,6 +10,7 @@ from PIL import Image
 
 from fedsilo.backbone.loading import load
 from fedsilo.contracts import State
+from fedsilo.imagefiles.reading import as_rgb
 from fedsilo.preparation import frozen_model
 from fedsilo.scenario.sections import Scenario
 
@@ -33,13 +34,13 @@ def predict(
         template: The data set's hand-written prompt.
         shared: What the client receives of the run's shared state.
         private: The client's private state.
-        images: RGB images of any size.
+        images: Images of any size and mode.
     """
     import pandas as pd
 
     loaded = load(scenario.backbone, scenario.seed)
     model = frozen_model(loaded, classes, template, scenario.method.phrases)
-    inputs = torch.stack([loaded.images.preprocessing.plain(image) for image in images])
+    inputs = torch.stack([loaded.images.preprocessing.plain(as_rgb(image)) for image in images])
     with torch.no_grad():
         pooled, tokens = loaded.images.encode(inputs, tokens=scenario.method.needs_tokens)
         device = model.device
