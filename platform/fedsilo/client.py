@@ -8,6 +8,7 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from fedsilo.agreement import Agreement
 from fedsilo.contracts import (
+    Aggregation,
     Arrays,
     ClientScore,
     ClientTask,
@@ -91,11 +94,15 @@ class ClientRules:
         seed: The scenario's seed.
         training: Its section.
         test_batch: Images per batch in evaluation.
+        aggregation: How updates are added up, which tasks are held to; None: they are not.
+        clients: Clients in the federation.
     """
 
     seed: int
     training: Training
     test_batch: int
+    aggregation: Aggregation | None = None
+    clients: int = 0
 
 
 class Client:
@@ -121,11 +128,21 @@ class Client:
     def enter(self, method: Method, mechanism: Mechanism) -> None:
         """Takes up a method under a mechanism that is fitted to it: the private state is its initial one."""
         self._method, self._mechanism = method, mechanism
-        self._private = method.initial_private(self._model, self._rules.seed, self._data.number)
+        rules, number = self._rules, self._data.number
+        self._agreement = Agreement(
+            number, rules.clients, len(self._train_labels), method, mechanism, rules.aggregation
+        )
+        self._masking.sign_with(self._agreement.signer())
+        self.reset()
+
+    def reset(self) -> None:
+        """Gives the private state its initial value."""
+        self._private = self._method.initial_private(self._model, self._rules.seed, self._data.number)
 
     def train(self, task: ClientTask) -> ClientUpdate:
         """Returns the update for one exchange, and keeps the private state that training leaves."""
         began, started = time.time(), time.perf_counter()
+        self._agreement.check(task, masked=False)
         upload, loss = self._learnt(task)
         examples = len(self._train_labels)
         if task.encoding is not None:  # weight and loss travel in the vector
@@ -136,9 +153,10 @@ class Client:
 
     def learn(self, task: ClientTask) -> None:
         """Trains for one exchange and keeps the encoded update for `masked`."""
+        self._agreement.check(task, masked=True)
         upload, loss = self._learnt(task)
         assert task.encoding is not None
-        self._masking.keep(self._encoded(task, upload, loss), task.encoding.honest)
+        self._masking.keep(self._encoded(task, upload, loss), partial(self._agreement.check_sum, task.encoding))
 
     def answer(self, message: bytes) -> bytes:
         """Returns the answer to a message of secure aggregation; of the update it says nothing."""

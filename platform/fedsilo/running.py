@@ -158,7 +158,13 @@ def _execute(scenario: Scenario, folder: Path, listener: Listener, runtimes: Run
         parts = tuple(_part(name, method, scenario, prepared, folder) for name, method in methods.items())
         for line in announcements(part.plan.mechanism for part in parts if part.folder == folder):
             listener.announce(line)
-        rules = ClientRules(scenario.seed, scenario.training, scenario.evaluation.batch_size)
+        rules = ClientRules(
+            seed=scenario.seed,
+            training=scenario.training,
+            test_batch=scenario.evaluation.batch_size,
+            aggregation=scenario.aggregation.located(),
+            clients=len(prepared.claims),
+        )
         job = Job(folder, parts, scenario.tracking.checkpoints, len(prepared.images.classes))
         with tracked(loggers, scenario, folder, listener.announce) as trackers:
             outcomes = runtime.run(job, prepared, rules, _both(listener.watch, trackers.watch))
@@ -206,7 +212,7 @@ def _part(name: str, method: Method, scenario: Scenario, prepared: Prepared, fol
         training=scenario.training,
         evaluate_every=scenario.evaluation.every,
         mechanism=fitted(scenario.privacy, schedule),
-        aggregation=checked(scenario.aggregation, schedule),
+        aggregation=checked(scenario.aggregation.located(), schedule),
         seed=scenario.seed,
         sizes=sizes,
         pace=scenario.pace,

@@ -71,7 +71,7 @@ def test_noise_has_the_stated_deviation_at_each_of_its_places_and_is_nowhere_els
 @pytest.mark.parametrize(("unit", "sensitivity"), [("client", CLIP), ("example", CLIP / BATCH)])
 def test_shares_of_the_fewest_honest_clients_add_up_to_the_whole_noise(unit: str, sensitivity: float) -> None:
     """Five clients, one of whom may tell the coordinator its share: any three of the others must do."""
-    dim, secure = 20_000, Secure(colluding=1)
+    dim, secure = 20_000, Secure(threshold=4, colluding=1)
     mechanism = Distributed(unit=unit, **KEYS).fit(facts())
     exchange = Exchange(
         tasks={client: ClientTask(0, 0, {}) for client in range(5)},
@@ -82,7 +82,7 @@ def test_shares_of_the_fewest_honest_clients_add_up_to_the_whole_noise(unit: str
         mechanism=mechanism,
         charge=lambda clients: None,
     )
-    encoding = secure.encoded(exchange, honest=3)[0]
+    encoding = secure.encoded(exchange)[0]
     assert encoding is not None
     assert not encoding.tells_loss
     nothing = {"a": np.zeros(dim)}
@@ -118,7 +118,7 @@ def test_noise_too_fine_for_the_ring_is_refused() -> None:
     known = {"a": torch.zeros(100)}
     exchange = Exchange(tasks, None, known, True, 1, mechanism, lambda clients: None)  # type: ignore[arg-type]
     with pytest.raises(RunError, match=r"noise_multiplier: 0.001 gives shares of \d.* ring units, at least 256"):
-        Secure().encoded(exchange, honest=134)
+        Secure().encoded(exchange)
 
 
 NUMBER = st.floats(-1e6, 1e6, allow_nan=False, width=32)

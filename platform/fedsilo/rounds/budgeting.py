@@ -51,7 +51,7 @@ def checked(aggregation: Aggregation, schedule: Schedule) -> Aggregation:
     """Returns the aggregation; the plain one where there is nothing to add up.
 
     Raises:
-        ScenarioError: It cannot add up the updates of as many clients as take part.
+        ScenarioError: It cannot add up the updates of as many clients as take part, or does not know their keys.
     """
     if not schedule.method.uploads:
         return Plain()
@@ -60,6 +60,8 @@ def checked(aggregation: Aggregation, schedule: Schedule) -> Aggregation:
         for line in aggregation.refusals(count):
             also = " Or set pace.minimum, so that smaller rounds end without an update." if schedule.paced else ""
             raise ScenarioError(f"aggregation.{line}{also}")
+    for line in aggregation.identity_problems(len(schedule.sizes)):
+        raise ScenarioError(f"aggregation.{line}")
     return aggregation
 
 

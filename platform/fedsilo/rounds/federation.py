@@ -49,6 +49,7 @@ class Federation:
         self._journals, self._checkpoints = journals, checkpoints
         self._ledger = Ledger(journals.folder, plan.mechanism, plan.repeats)
         self._notices: list[str] = []
+        self._barred: frozenset[int] = frozenset()
         self._versions = Versions(plan.method, plan.pace, to_tensors(plan.initial))
         self._allowance = Allowance(self._ledger, self._schedule, plan.mechanism)
 
@@ -138,6 +139,7 @@ class Federation:
         None where the budget does not allow that: what was charged in an attempt that failed stays spent.
         """
         lost: ClientLost | RoundAborted | None = None
+        self._barred = frozenset()
         for attempt in range(self._plan.retries + 1):
             try:
                 if lost:
@@ -149,6 +151,7 @@ class Federation:
                 return self._round(round, shared, before, attempt + 1)
             except (ClientLost, RoundAborted) as error:
                 lost = error
+                self._barred |= frozenset(error.clients if isinstance(error, RoundAborted) else ())
         assert lost is not None
         raise lost
 
@@ -205,6 +208,7 @@ class Federation:
             with clock.stage("aggregate"):
                 shared = self._server_step(shared, gathered, entry)
             missing = sorted(set(record.participants) - set(gathered.clients))
+            self._notices += [f"round {record.round}, exchange {exchange}: {line}." for line in gathered.notices]
             if missing or gathered.silent:
                 self._bring_back(missing, gathered.silent, before, f"round {record.round}, exchange {exchange}")
             dropped.update(missing)
@@ -237,6 +241,7 @@ class Federation:
                 run=str(self._journals.folder),
                 attempt=entry.attempt,
                 settle=self._versions.settler(round, origins),
+                barred=self._barred,
             )
         )
         for line in gathered.crossings:
@@ -246,13 +251,13 @@ class Federation:
     def _bring_back(self, missing: Sequence[int], silent: Sequence[int], before: Checkpoint | None, where: str) -> None:
         """Clients that dropped out of a sum, or after it, are there for the next, as of the last checkpoint."""
         if missing:
-            self._notices.append(
-                f"{where}: without {'client' + 's'[: len(missing) > 1]} {', '.join(map(str, missing))}."
-            )
+            self._notices.append(f"{where}: without client{'s'[: len(missing) > 1]} {', '.join(map(str, missing))}.")
         back = self._backend.revive(self._plan.method, self._plan.mechanism)
         if before:
             again = sorted({*missing, *silent, *back})
             self._backend.restore(before.folder, {client: before.private[client] for client in again})
+        else:  # whoever was left out has learnt what counts nowhere
+            self._backend.reset(sorted(set(missing) - back))
 
     def _server_step(self, shared: State, gathered: Gathered, entry: Entry) -> State:
         if not self._plan.method.uploads:

@@ -189,6 +189,14 @@ def sums_of_too_few(scenario: Scenario) -> Iterator[str]:
             return
 
 
+def identities_of_others(scenario: Scenario) -> Iterator[str]:
+    """Where clients sign, everybody must know every client's public key."""
+    clients = clients_of(scenario)
+    if clients is not None and scenario.method.uploads:
+        for line in scenario.aggregation.identity_problems(clients):
+            yield f"aggregation.{line}"
+
+
 def nobody_takes_part(scenario: Scenario) -> Iterator[str]:
     """A round needs a client."""
     clients, share = clients_of(scenario), scenario.training.participation
@@ -238,6 +246,7 @@ RULES: dict[Callable[[Scenario], Iterator[str]], tuple[str, ...]] = {
     shares_that_nobody_masks: ("privacy", "aggregation.name"),
     examples_that_hang_together: ("privacy", "method"),
     sums_of_too_few: ("aggregation", "partition", "training.participation", "method"),
+    identities_of_others: ("aggregation", "partition", "method"),
     updates_that_come_late: ("pace", "method", "aggregation", "privacy"),
     nobody_more_to_ask: ("pace", "training.participation"),
     clients_that_it_knows: ("pace", "trace", "partition"),
