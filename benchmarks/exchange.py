@@ -29,7 +29,8 @@ from fedsilo.backbone.text_tower import TextTower, TowerMeta
 from fedsilo.backbone.tokens import ClassTokens
 from fedsilo.client import ClientRules
 from fedsilo.core import LocalResult, Method, Predictor, State
-from fedsilo.learning.training import LocalWork, Training
+from fedsilo.core import LocalWork
+from fedsilo.core.settings import Training
 from fedsilo.privacy.none import NoMechanism
 from fedsilo.prompts.frozen import FrozenModel
 from fedsilo.rounds.job import Job, Part

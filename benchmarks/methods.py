@@ -38,7 +38,8 @@ from fedsilo.client import Client, ClientRules
 from fedsilo.core import ClientTask, Indices
 from fedsilo.learning.descent import differentiate
 from fedsilo.learning.prompting import DescentMethod
-from fedsilo.learning.training import LocalWork, ServerWork, Training
+from fedsilo.core import LocalWork, ServerWork
+from fedsilo.core.settings import Training
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.fedotp import FedOTP
 from fedsilo.privacy.none import NoMechanism

@@ -40,12 +40,12 @@ from fedsilo.backbone.text_tower import TextTower
 from fedsilo.backbone.tokens import class_tokens
 from fedsilo.backbone.weights import create
 from fedsilo.datasets.emblems import Emblems
-from fedsilo.learning.perexample.clipping import clipped_sum
-from fedsilo.learning.perexample.contexts import context_gradients, dense_gradients, encode_texts
-from fedsilo.learning.perexample.heads import cotangents
-from fedsilo.learning.perexample.loop import loop_gradients
-from fedsilo.learning.perexample.selection import select
-from fedsilo.learning.training import Batch
+from fedsilo.training.per_example.clipping import clipped_sum
+from fedsilo.training.per_example.contexts import context_gradients, dense_gradients, encode_texts
+from fedsilo.training.per_example.heads import cotangents
+from fedsilo.training.per_example.loop import loop_gradients
+from fedsilo.training.per_example.selection import select
+from fedsilo.core import Batch
 from fedsilo.preparation import frozen_model
 from fedsilo.prompts.frozen import FrozenModel, random_context
 

@@ -32,7 +32,7 @@ from fedsilo.backbone.text_tower import TextTower, TowerMeta
 from fedsilo.backbone.tokens import ClassTokens
 from fedsilo.client import ClientRules
 from fedsilo.core import ClientTask
-from fedsilo.learning.training import Training
+from fedsilo.core.settings import Training
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.privacy.none import NoMechanism
 from fedsilo.prompts.frozen import FrozenModel

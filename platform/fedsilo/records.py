@@ -8,7 +8,7 @@ wire.jsonl         what crossed between coordinator and clients
 timeline.jsonl     when each stage of a round and each client's part in it began, and how long it took
 checkpoints/       the newest rounds             result.json        final numbers and hashes
 data.json          what the run began with       .lock, .driver.lock    who runs the rounds, who was asked to
-ledger.jsonl       every noisy release, charged  privacy.json       what the run and each client have spent
+ledger.jsonl       every noisy release           privacy.json       what the run and each client have spent
 references/NAME/   the same for each method that was run for comparison
 report.html        all of it on one page, see `report.page`
 tracking.json      which rounds each logger was told of, see `trackers`

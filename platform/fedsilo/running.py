@@ -44,6 +44,7 @@ from fedsilo.rounds.floor import Floor
 from fedsilo.rounds.job import Job, Part, Watch
 from fedsilo.rounds.plan import Outcome, Plan
 from fedsilo.rounds.schedule import Schedule, traffic_of
+from fedsilo.scenario.consistency import gpu_keys
 from fedsilo.scenario.dumping import to_yaml
 from fedsilo.scenario.foreign import foreign_code
 from fedsilo.scenario.reading import read
@@ -158,7 +159,14 @@ def _execute(scenario: Scenario, folder: Path, listener: Listener, runtimes: Run
         parts = tuple(_part(name, method, scenario, prepared, folder) for name, method in methods.items())
         for line in announcements(part.plan.mechanism for part in parts if part.folder == folder):
             listener.announce(line)
-        rules = ClientRules(scenario.seed, scenario.training, scenario.evaluation.batch_size, scenario.task)
+        rules = ClientRules(
+            seed=scenario.seed,
+            training=scenario.training,
+            test_batch=scenario.evaluation.batch_size,
+            task=scenario.task,
+            aggregation=scenario.aggregation.located(),
+            clients=len(prepared.claims),
+        )
         job = Job(folder, parts, scenario.tracking.checkpoints, _floor(scenario, prepared))
         with tracked(loggers, scenario, folder, listener.announce) as trackers:
             outcomes = runtime.run(job, prepared, rules, _both(listener.watch, trackers.watch))
@@ -207,7 +215,7 @@ def _part(name: str, method: Method, scenario: Scenario, prepared: Prepared, fol
         training=scenario.training,
         evaluate_every=scenario.evaluation.every,
         mechanism=fitted(scenario.privacy, schedule),
-        aggregation=checked(scenario.aggregation, schedule),
+        aggregation=checked(scenario.aggregation.located(), schedule),
         seed=scenario.seed,
         sizes=sizes,
         pace=scenario.pace,
@@ -216,9 +224,17 @@ def _part(name: str, method: Method, scenario: Scenario, prepared: Prepared, fol
         neighbour_rounds=_neighbour_rounds(scenario),
         retries=scenario.actors.retries,
         unseen=frozenset(client.number for client in prepared.manifest.clients if not client.seen),
+        on_cpus=_on_cpus(scenario, prepared),
     )
     own = folder if name == name_of(scenario.method) else folder / "references" / name.replace(":", ".")
     return Part(name, own, plan)
+
+
+def _on_cpus(scenario: Scenario, prepared: Prepared) -> bool:
+    """Whether no client computes on a GPU: in this process where the model is, on Ray by what actors are given."""
+    actors = scenario.actors
+    given = actors.backend == "ray" and not actors.pretend_gpus and bool(gpu_keys(actors))
+    return prepared.model.device == "cpu" and not given
 
 
 def _neighbour_rounds(scenario: Scenario) -> int:

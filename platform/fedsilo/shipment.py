@@ -112,7 +112,7 @@ def _seen_from_anywhere(scenario: Scenario) -> tuple[Scenario, list[str]]:
     """The scenario with relative folders as they are called from anywhere, and a line for each."""
     notices: list[str] = []
     changed: dict[str, Any] = {}
-    for section, key in (("tracking", "root"), ("data", "root"), ("data", "path")):
+    for section, key in (("tracking", "root"), ("data", "root"), ("data", "path"), ("aggregation", "identities")):
         part = changed.get(section, getattr(scenario, section))
         value = getattr(part, key, "")
         home = value.startswith("~") and section == "data"  # the home folder of whoever reads the data

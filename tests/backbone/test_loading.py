@@ -3,6 +3,7 @@ from __future__ import annotations
 import logging
 import math
 import os
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -17,6 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from fedsilo.backbone import loading, weights
 from fedsilo.backbone.loading import Backbone, load, model_names
+from fedsilo.backbone.text_tower import TextTower
 from fedsilo.errors import BackboneError, ResourceError
 from fedsilo.preparation import zero_shot
 
@@ -64,6 +66,44 @@ def test_checkpoint_file_takes_the_place_of_the_folders_weights(folder: Path, tm
     tensors["ln_final.bias"][3] += 1e-3
     save_file(tensors, tmp_path / "other.safetensors")
     assert load(local(folder, pretrained=str(tmp_path / "other.safetensors"))).fingerprint != original
+
+
+@pytest.mark.parametrize(
+    ("weight", "value", "words"),
+    [
+        (
+            "visual.conv1.weight",
+            float("nan"),
+            r"in the weights of .*, 'visual.conv1.weight' is nan in \d+ of \d+ numbers",
+        ),
+        ("ln_final.bias", float("inf"), r"in the weights of .*, 'ln_final.bias' is infinite in"),
+        ("text_projection", 1e30, r"in the weights of .*, 'text_projection' holds numbers of up to 1e\+30"),
+        (
+            "logit_scale",
+            100.0,
+            r"logit_scale of .* is 100, which multiplies cosines by 2.69e\+43; at most 10000 is taken",
+        ),
+        ("logit_scale", -800.0, r"logit_scale of .* is -800, which multiplies cosines by 0"),
+    ],
+)
+def test_weights_that_cannot_be_computed_with_are_named(
+    folder: Path, tmp_path: Path, weight: str, value: float, words: str
+) -> None:
+    tensors = load_file(folder / "open_clip_model.safetensors")
+    tensors[weight].fill_(value)
+    save_file(tensors, tmp_path / "spoilt.safetensors")
+    with pytest.raises(BackboneError, match=r"spoilt\.safetensors") as caught:
+        load(local(folder, pretrained=str(tmp_path / "spoilt.safetensors")))
+    assert re.search(words, str(caught.value))
+
+
+def test_a_text_whose_feature_is_not_finite_is_named(folder: Path) -> None:
+    loaded = load(local(folder))
+    tensors = loaded.text.tensors()
+    tensors["projection.weight"] = torch.full_like(tensors["projection.weight"], 1e20)
+    broken = replace(loaded, text=TextTower.from_tensors(loaded.text.meta, tensors))
+    with pytest.raises(BackboneError, match=r"text 'a photo of a cat.': the text tower of local-dir:\S+ gives"):
+        broken.encode_texts(["a photo of a cat.", "x"])
 
 
 class Payload:

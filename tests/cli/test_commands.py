@@ -120,6 +120,27 @@ def test_a_fault_is_one_line_without_a_traceback_in_a_process_of_its_own(shell: 
     assert done.stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("change", "remedy"),
+    [
+        ("training.optimizer.learning_rate=3e38", "Lower training.optimizer.learning_rate=3e+38."),
+        ("training.optimizer={name: adam, learning_rate: 1e38}", "Lower training.optimizer.learning_rate=1e+38."),
+    ],
+)
+def test_a_run_that_diverges_is_one_line_and_leaves_no_state(shell: Shell, change: str, remedy: str) -> None:
+    words = ("run", "small.yaml", "--folder", "diverged", "--quiet", change)
+    try:
+        told = shell(*words, code=2).stderr
+        assert re.fullmatch(r"client 0, round 0, exchange 0, stage 'train': [^\n]+\n", told)
+        assert told.endswith(f"{remedy}\n")
+        assert not list((shell.folder / "diverged" / "checkpoints").glob("*"))
+        Image.new("RGB", (8, 8)).save(shell.folder / "black.png")
+        refused = shell("predict", "diverged", "--client", "0", "black.png", code=2).stderr
+        assert "has no prompts yet: no round has finished" in refused
+    finally:
+        shutil.rmtree(shell.folder / "diverged", ignore_errors=True)
+
+
 def test_show_reads_a_run_back(shell: Shell, finished: dict[str, Any]) -> None:
     done = shell("show", finished["run"])
     assert "rounds" in done.stdout

@@ -19,7 +19,7 @@ from fedsilo.errors import RunError
 from fedsilo.records import ROUNDS, read_lines
 from fedsilo.results.reading import Run
 from fedsilo.rounds.budgeting import fitted
-from fedsilo.rounds.ledger import LEDGER
+from fedsilo.rounds.ledger_lines import LEDGER
 from fedsilo.rounds.schedule import Schedule
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import shorten
@@ -22,12 +23,16 @@ from fedsilo.backbone.tokens import ROOM, ClassTokens, Tokenizer, called, class_
 from fedsilo.backbone.views import Preprocessing
 from fedsilo.backbone.weights import create
 from fedsilo.errors import BackboneError, ResourceError
+from fedsilo.finiteness import find_bad_rows, find_fault
 
 __all__ = ["Backbone", "LoadedBackbone", "device_of", "load", "model_names"]
 
 _PROBES = ("a photo of a cat.", "x")
 _TOLERANCE = 1e-4
 """Largest relative error of the fast tower against open_clip's path at loading; rounding stays below 1e-5."""
+
+LARGEST_SCALE = 1e4
+"""Largest inverse temperature that is taken: far more than CLIP's 100, far less than what makes losses infinite."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -78,7 +83,7 @@ class LoadedBackbone:
             (n, D), not normalised.
 
         Raises:
-            BackboneError: A text is too long.
+            BackboneError: A text is too long, or its feature is not finite.
         """
         ids = self.tokenizer(list(texts), context_length=ROOM)
         stops = ends(ids, self.text.meta.end_token)
@@ -91,7 +96,15 @@ class LoadedBackbone:
                 f"{most}. Shorten the class name or the template."
             )
         ids = ids[:, : int(stops.max()) + 1]
-        return encode_sequences(self.text, self.embedding[ids].to(self.device), stops.to(self.device))
+        features = encode_sequences(self.text, self.embedding[ids].to(self.device), stops.to(self.device))
+        bad = find_bad_rows(features)
+        if bad:
+            raise BackboneError(
+                f"features: text '{shorten(texts[bad[0]], 80, placeholder=' ...')}': the text tower of "
+                f"{self.section.name} gives it a feature that is not finite or too large. Use other weights: "
+                "backbone.pretrained."
+            )
+        return features
 
 
 def load(backbone: Backbone, seed: int = 0) -> LoadedBackbone:
@@ -111,17 +124,24 @@ def load(backbone: Backbone, seed: int = 0) -> LoadedBackbone:
     device = device_of(backbone.device)
     model, tokenizer = create(backbone, seed)
     text = text_tower_of(model)
+    scale = _scale_of(model, backbone)
     fingerprint = _fingerprint(model, backbone.name)
     preprocessing = _preprocessing(model.visual.preprocess_cfg, backbone)
     loaded = LoadedBackbone(
         section=backbone,
         images=ImageEncoder(
-            model.visual.to(device), preprocessing, fingerprint, backbone.precision, device, backbone.tf32
+            model.visual.to(device),
+            preprocessing,
+            fingerprint,
+            backbone.precision,
+            device,
+            backbone.tf32,
+            backbone.name,
         ),
         text=text.to(device),
         tokenizer=tokenizer,
         embedding=getattr(model, "text", model).token_embedding.weight.detach(),
-        scale=float(model.logit_scale.exp()),
+        scale=scale,
         fingerprint=fingerprint,
         device=device,
     )
@@ -145,6 +165,27 @@ def device_of(asked: str) -> str:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ResourceError(f"backbone.device: there is no {asked!r} here. Use auto or cpu.") from error
     return asked
+
+
+def _scale_of(model: Any, backbone: Backbone) -> float:
+    """The inverse temperature of weights that can be computed with.
+
+    Raises:
+        BackboneError: A weight is not finite, or the temperature is out of all proportion.
+    """
+    name = f"{backbone.name} ({backbone.pretrained})" if backbone.pretrained else backbone.name
+    statistics = {key: buffer for key, buffer in model.named_buffers() if "running" in key}  # of batch norms
+    fault = find_fault(dict(model.named_parameters()) | statistics)
+    if fault:
+        raise BackboneError(f"backbone.pretrained: in the weights of {name}, {fault}. Use others, or get them again.")
+    logit = float(model.logit_scale)
+    scale = math.exp(min(logit, 700.0))
+    if not 0 < scale <= LARGEST_SCALE:
+        raise BackboneError(
+            f"backbone.pretrained: logit_scale of {name} is {logit:g}, which multiplies cosines by {scale:.3g}; "
+            f"at most {LARGEST_SCALE:g} is taken, CLIP's own is at most 100. Use other weights."
+        )
+    return float(model.logit_scale.exp())
 
 
 def _fingerprint(model: nn.Module, name: str) -> str:

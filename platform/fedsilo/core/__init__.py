@@ -8,7 +8,7 @@ Imports inside this package point in one direction: types, data, batch, task, fr
 strategy, method, messages, backend, aggregation.
 """
 
-from fedsilo.core.aggregation import Aggregation, Exchange, Gathered
+from fedsilo.core.aggregation import Aggregation, Exchange, Gathered, SumTerms
 from fedsilo.core.availability import Call, Course, Trace
 from fedsilo.core.backend import Backend, Devices, Progress
 from fedsilo.core.batch import Batch, Candidates, Columns
@@ -92,6 +92,7 @@ __all__ = [
     "Share",
     "State",
     "Strategy",
+    "SumTerms",
     "Tally",
     "Task",
     "Trace",

@@ -5,13 +5,13 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from torch import Tensor
 
 from fedsilo.core.backend import Backend
 from fedsilo.core.data import Component
-from fedsilo.core.messages import ClientTask, ClientUpdate
+from fedsilo.core.messages import ClientTask, ClientUpdate, Encoding
 from fedsilo.core.privacy import Mechanism
 from fedsilo.core.types import Arrays, State
 
@@ -32,6 +32,7 @@ class Exchange:
         attempt: How often this exchange was begun before.
         settle: What is made of an update before it is added to others, where it began from an older shared state; None
             where none did. Only for aggregations that allow it.
+        barred: Clients whose messages are not heard, because their secrets could not be opened in an attempt before.
     """
 
     tasks: Mapping[int, ClientTask]
@@ -44,6 +45,26 @@ class Exchange:
     run: str = ""
     attempt: int = 0
     settle: Callable[[ClientUpdate], ClientUpdate] | None = None
+    barred: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True)
+class SumTerms:
+    """What an encoding depends on beside mechanism and aggregation; no privacy rests on `largest` and `attempt`.
+
+    Attributes:
+        clients: Most updates that are added up.
+        uniform: Whether clients count alike; by training examples otherwise.
+        largest: Training examples of the largest client.
+        attempt: How often the exchange was begun before.
+        coordinates: Numbers in an upload.
+    """
+
+    clients: int
+    uniform: bool
+    largest: int
+    attempt: int
+    coordinates: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +82,7 @@ class Gathered:
         silent: Clients whose upload is in the mean and who were lost afterwards.
         seconds: How long each client trained; empty where it is not told.
         began: When each began, by its own clock, seconds since 1970; empty where it is not told.
+        notices: What clients sent that was wrong, one line each.
     """
 
     mean: dict[str, Tensor]
@@ -73,6 +95,7 @@ class Gathered:
     silent: tuple[int, ...] = ()
     seconds: Mapping[int, float] = field(default_factory=dict)
     began: Mapping[int, float] = field(default_factory=dict)
+    notices: tuple[str, ...] = ()
 
 
 class Aggregation(Component, ABC):
@@ -91,6 +114,29 @@ class Aggregation(Component, ABC):
 
     def refusals(self, clients: int) -> list[str]:
         """Returns why it cannot add up the updates of so many clients, as 'key: why. What to do.' lines."""
+        return []
+
+    def encoding(self, mechanism: Mechanism, terms: SumTerms) -> Encoding | None:
+        """Returns how clients write their updates under a fitted mechanism; None: they send them as they are.
+
+        Both sides ask this: the coordinator for what it says to clients, each client for what it agrees to.
+        """
+        return None
+
+    def parameters(self, clients: tuple[int, ...], dim: int) -> Any:
+        """Returns what all sides of a masked sum of vectors agree on; None where nothing is masked."""
+        return None
+
+    def signer(self, client: int, clients: int) -> Any:
+        """Returns what a client signs its keys with, one of so many; None: it does not. Raises ScenarioError."""
+        return None
+
+    def located(self) -> Aggregation:
+        """Returns the same with paths that do not depend on the current folder: actors have another one."""
+        return self
+
+    def identity_problems(self, clients: int) -> list[str]:
+        """Returns what is wrong with the public keys of so many clients, as 'key: why. What to do.' lines."""
         return []
 
     @abstractmethod

@@ -46,6 +46,7 @@ class ClientTask:
         shared: What the client receives of the shared state, as read-only arrays.
         encoding: How the upload is written as whole numbers that can be added up; None: it is sent as it is.
         exchanges: Exchanges of the round, for learning rates that change inside it.
+        attempt: The number of this attempt at the round: noise and samples of different attempts are independent.
     """
 
     round: int
@@ -53,6 +54,7 @@ class ClientTask:
     shared: Arrays
     encoding: Encoding | None = None
     exchanges: int = 1
+    attempt: int = 0
 
 
 @dataclass(frozen=True, slots=True)

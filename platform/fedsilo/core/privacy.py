@@ -5,11 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-import torch
-
 from fedsilo.accounting.expenses import Adjacency, AnyExpense
 from fedsilo.core.data import Component
 from fedsilo.core.types import State
+from fedsilo.keyed_draws import KeyedGenerator
 
 FINEST_SHARE = 256.0
 """Least deviation of a share of noise, in steps of the ring: sums of such shares are all but Gaussian."""
@@ -80,7 +79,7 @@ class Release:
 
     reference: State
     participants: int
-    generator: torch.Generator
+    generator: KeyedGenerator
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,6 +128,8 @@ class Mechanism(Component):
     """Whether the coordinator may see what is not protected yet."""
     adds_shares: ClassVar[bool] = False
     """Whether clients add noise in shares that hide nothing alone: they must be masked."""
+    noisy: ClassVar[bool] = True
+    """Whether anything is drawn: the exchanges of a run are on record then, so that no draw serves two of them."""
     allows_stale: bool = False
     """Whether the accounting holds where an update began from an older shared state and counts less (buffered)."""
     delta: float = 1e-5
@@ -192,13 +193,28 @@ class Mechanism(Component):
         return mean
 
     def expenses(self, client: int, exchange: int) -> tuple[AnyExpense, ...]:
-        """Returns what one exchange costs a client that takes part; nothing where nothing is promised.
+        """Returns what one exchange costs a client that takes part in all of the run; nothing if nothing is promised.
+
+        A plan adds these up. The ledger charges them too, except that a pass is charged when the client is in the
+        first sum of it that is opened, whichever that is.
 
         Args:
             client: The client's number.
             exchange: Exchange within the round.
         """
         return ()
+
+    def pass_start(self, client: int, exchange: int) -> int:
+        """Returns the exchange of the round whose `expenses` cover this one as well: the first of a pass.
+
+        In a pass over a client's shuffled data each example is in one batch only, so what one exchange costs is enough
+        for all. By default every exchange is charged by itself.
+
+        Args:
+            client: The client's number.
+            exchange: Exchange within the round.
+        """
+        return exchange
 
     def statement(self, epsilon: float) -> Budget | None:
         """Returns the statement for the epsilon that the ledger counts; None where nothing is promised."""

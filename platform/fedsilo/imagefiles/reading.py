@@ -78,6 +78,10 @@ class FileImages:
                 f"{name}: not a sound image: {_reason(error)}. Put the original file in its place."
             ) from error
 
+    def name(self, i: int) -> str:
+        """Returns the name of image i in the source."""
+        return self.names[i]
+
 
 def digest(data: bytes) -> str:
     """First half of a sha256, hex: 128 bits, plenty to tell images apart.

@@ -97,7 +97,7 @@ class FedOTPLearner(ContextLearner):
     def scores(
         self, params: State, buffers: State, inputs: Columns, frozen: Frozen, *, training: bool = False
     ) -> Tensor:
-        """Returns the scores (b, K) of images under the contexts, in evaluation by a solver of its own if one is named."""
+        """Returns the scores (b, K) of images under the contexts, in evaluation by its own solver if one is named."""
         if training or self.evaluation_solver == AS_TRAINED:
             return super().scores(params, buffers, inputs, frozen, training=training)
         evaluated = replace(self, solver=self.evaluation_solver, evaluation_solver=AS_TRAINED)

@@ -11,6 +11,7 @@ from PIL import Image
 from fedsilo.backbone.loading import load
 from fedsilo.core import State
 from fedsilo.core.batch import IMAGE, PATCHES
+from fedsilo.finiteness import located, require_scores
 from fedsilo.imagefiles.reading import as_rgb
 from fedsilo.preparation import frozen_model
 from fedsilo.scenario.sections import Scenario
@@ -36,6 +37,10 @@ def predict(
         shared: What the client receives of the run's shared state.
         private: The client's private state.
         images: Images of any size and mode.
+
+    Raises:
+        NotFinite: A score is nan or infinite.
+        BackboneError: An image's feature is.
     """
     import pandas as pd
 
@@ -49,6 +54,9 @@ def predict(
         predictor = scenario.method.predictor(model, *own)
         columns = {IMAGE: pooled} if tokens is None else {IMAGE: pooled, PATCHES: tokens}
         scores = predictor({name: column.to(device) for name, column in columns.items()})
+    sections = {"training.optimizer": scenario.training.optimizer, "method": scenario.method}
+    with located("predict", sections):
+        require_scores(scores, range(len(images)))
     table = scores.float().softmax(dim=1).cpu().numpy()
     order = (-table).argsort(axis=1)
     second = order[:, min(1, table.shape[1] - 1)]

@@ -15,7 +15,8 @@ from fedsilo.core.privacy import ExampleClipping, Release
 from fedsilo.core.strategy import Penalty, Terms
 from fedsilo.core.types import State
 from fedsilo.core.work import LocalWork, ServerWork
-from fedsilo.errors import ClientError
+from fedsilo.errors import NotFinite
+from fedsilo.finiteness import find_fault
 from fedsilo.training.drawing import drawing_from
 from fedsilo.training.loss import Loss
 from fedsilo.training.optimizer import Stepper
@@ -57,7 +58,7 @@ def differentiate(point: Point, batch: Batch, terms: Terms, step: int) -> tuple[
         step: Number of the step within the exchange, for messages and noise.
 
     Raises:
-        ClientError: The loss is not finite.
+        NotFinite: A loss or a gradient is not finite.
     """
     work = point.work
     loss = Loss.at(point.learner, work, point.params, point.buffers)
@@ -65,10 +66,13 @@ def differentiate(point: Point, batch: Batch, terms: Terms, step: int) -> tuple[
     with drawing_from(point.seed, work.model.device):
         if clipping is None:
             value, gradients = _whole_batch(loss, batch, terms)
+            fault = find_fault(gradients)
+            if fault and math.isfinite(value):
+                raise NotFinite(f"at step {step} the gradient by {fault}")
         else:
-            value, gradients = clipped_gradients(loss, batch, clipping, work)
-    if len(batch):
-        check_loss(value, work, step)
+            value, gradients = clipped_gradients(loss, batch, clipping, step)
+    if len(batch) and not math.isfinite(value):
+        raise NotFinite(f"the loss is {value} at step {step}")
     gradients = loss.recombined(_protected(point, loss.leaves, gradients, step))
     if clipping is not None and terms.penalty:
         gradients = _plus_penalty(point.params, gradients, terms.penalty)
@@ -87,7 +91,7 @@ def _whole_batch(loss: Loss, batch: Batch, terms: Terms) -> tuple[float, dict[st
 
 
 def clipped_gradients(
-    loss: Loss, batch: Batch, clipping: ExampleClipping, where: LocalWork
+    loss: Loss, batch: Batch, clipping: ExampleClipping, step: int = 0
 ) -> tuple[float, dict[str, Tensor]]:
     """Returns the mean loss of a batch, and the clipped sum of its examples' gradients by leaf over the public number.
 
@@ -95,18 +99,17 @@ def clipped_gradients(
         loss: The loss at one point.
         batch: The examples; there may be none, then the loss is nan.
         clipping: How gradients are clipped.
-        where: Whose work it is, for messages.
+        step: Number of the step, for messages.
 
     Raises:
-        ClientError: A gradient is not finite.
+        NotFinite: A gradient is not finite.
     """
     each = example_gradients(loss, batch, clipping.tolerance)
     value = float(each.losses.mean()) if len(each.losses) else math.nan
     try:
         sums, _ = clipped_sum(each.gradients, clipping.norm)
-    except ClientError as error:
-        text = f"client {where.client}, round {where.round}, {error}"
-        raise ClientError(text, client=where.client, round=where.round, stage="train") from None
+    except NotFinite as error:
+        raise NotFinite(f"at step {step} {error}") from None
     return value, {name: (total / clipping.batch).to(loss.leaves[name].dtype) for name, total in sums.items()}
 
 
@@ -140,17 +143,3 @@ def server_descent(work: ServerWork, names: Sequence[str]) -> State:
     time = work.round + work.exchange / work.exchanges
     stepper.step(work.mean, work.training.learning_rate(time))
     return {**work.shared, **params, **stepper.memory()}
-
-
-def check_loss(value: float, work: LocalWork, step: int) -> None:
-    """Raises ClientError where a loss is not finite."""
-    if math.isfinite(value):
-        return
-    rate = work.training.optimizer.learning_rate
-    raise ClientError(
-        f"client {work.client}, round {work.round}, stage 'train': loss is {value} at step {step} "
-        f"(learning_rate={rate}). Lower training.optimizer.learning_rate.",
-        client=work.client,
-        round=work.round,
-        stage="train",
-    )

@@ -45,7 +45,7 @@ class LocalTraining:
             memory: Prefix of this descent's optimizer tensors in the private state.
 
         Raises:
-            ClientError: The loss is not finite.
+            NotFinite: A loss or a gradient is not finite.
         """
         work = self.work if terms.private else replace(self.work, mechanism=Mechanism())
         section = work.training.optimizer
