@@ -344,12 +344,8 @@ def test_a_loss_that_is_not_finite_names_client_round_and_remedy(world: Any) -> 
 
 def test_views_are_one_per_epoch_in_turn(world: Any) -> None:
     def view(epoch: int, round: int, **training: Any) -> int:
-        here = world(local_epochs=2, **training)
-        nothing, rules = here.warehouse.train, here.rules
-        work = LocalWork(
-            here.model, nothing, torch.zeros(5), {}, {}, rules.training, here.mechanism, 0, 0, round, exchange=0
-        )
-        return work.view(epoch)
+        view: int = world(local_epochs=2, **training).work(METHOD, round=round).view(epoch)
+        return view
 
     assert [view(e, r) for r in (0, 1) for e in (0, 1)] == [0, 0, 0, 0]
     assert [view(e, r, views=3) for r in (0, 1) for e in (0, 1)] == [1, 2, 3, 1]

@@ -104,7 +104,7 @@ def test_an_upload_is_protected_against_what_is_known_of_it_and_an_untrusted_coo
     here = world(mechanism=mechanism)
     update = here.clients(Watched(gradients))[0].train(task())
     (release,) = mechanism.releases
-    assert release.known["x"].tolist() == ([0.0, 0.0] if gradients else [3.0, 3.0])
+    assert release.reference["x"].tolist() == ([0.0, 0.0] if gradients else [3.0, 3.0])
     assert update.tensors["x"].tolist() == [14.0, 14.0]
     assert np.isnan(update.loss)
     assert here.clients(Watched())[0].train(task()).weight == 20
