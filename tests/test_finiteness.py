@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from fedsilo.core.settings import Optimizer
 from fedsilo.errors import NotFinite
 from fedsilo.finiteness import LARGEST_NORM, find_bad_rows, find_fault, located, require_scores, suggest_remedy
-from fedsilo.core.settings import Optimizer
 
 NAN, INFINITE = float("nan"), float("inf")
 
@@ -78,6 +78,14 @@ class Keys:
     distance: float = 1e6
 
 
+@dataclass(frozen=True)
+class Parts:
+    """Keys inside components, as those of a learner and a strategy."""
+
+    strategy: Keys
+    learner: Keys = Keys()
+
+
 def sections(keys: Keys, **optimizer: float) -> dict[str, object]:
     return {"training.optimizer": Optimizer(**optimizer), "method": keys}  # type: ignore[arg-type]
 
@@ -89,6 +97,7 @@ def sections(keys: Keys, **optimizer: float) -> dict[str, object]:
         (sections(Keys(), learning_rate=0.3), "Lower training.optimizer.learning_rate=0.3."),
         (sections(Keys(mu=1e38), learning_rate=0.3), "Lower method.mu=1e+38."),
         (sections(Keys(sigma=1e-30)), "Raise method.sigma=1e-30."),
+        (sections(Parts(Keys(mu=1e38))), "Lower method.strategy.mu=1e+38."),  # type: ignore[arg-type]
         (
             sections(Keys(mu=-1e9, sigma=1e-30), weight_decay=1e5),
             "Lower training.optimizer.weight_decay=100000, method.mu=-1e+09. Raise method.sigma=1e-30.",

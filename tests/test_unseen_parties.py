@@ -80,8 +80,8 @@ def test_prompts_are_put_before_other_names(name: str, world: Any) -> None:
     client = here.clients(method)[0]
     shared = to_arrays(method.download(method.initial_shared(here.model, 0), 0))
     score = client.evaluate(EvaluationTask(0, shared, neighbours=True))
-    assert score.new_examples == len(here.warehouse.test_labels)
-    assert score.new_correct == score.correct + score.elsewhere_correct
+    assert score.new["examples"] == len(here.warehouse.test_labels)
+    assert score.new["correct"] == score.own["correct"] + score.elsewhere["correct"]
 
 
 @pytest.mark.parametrize("method", ["pfedprompt", {"name": "promptfl", "class_specific": True}])

@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
+from dataclasses import fields, is_dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -93,18 +94,23 @@ def suggest_remedy(sections: Mapping[str, object]) -> str:
     Returns:
         A sentence that names all keys with values far from ordinary ones; the learning rate where there are none.
     """
-    keys = [
-        (f"{path}.{field.name}={value:g}", abs(value))
-        for path, section in sections.items()
-        for field in fields(section)  # type: ignore[arg-type]
-        if isinstance(value := getattr(section, field.name), float) and value != field.default
-    ]
+    keys = [key for path, section in sections.items() for key in _numbers(path, section)]
     smallest, largest = ORDINARY
     high = [key for key, size in keys if size > largest]
     low = [key for key, size in keys if 0 < size < smallest]
     parts = [f"{verb} {', '.join(found)}" for verb, found in (("Lower", high), ("Raise", low)) if found]
     rate = getattr(sections["training.optimizer"], "learning_rate", math.nan)
     return f"{'. '.join(parts) or f'Lower training.optimizer.learning_rate={rate:g}'}."
+
+
+def _numbers(path: str, section: Any) -> Iterator[tuple[str, float]]:
+    """The numbers of a section and of its components that are not at their defaults, written out, with their size."""
+    for field in fields(section):
+        value = getattr(section, field.name)
+        if isinstance(value, float) and value != field.default:
+            yield f"{path}.{field.name}={value:g}", abs(value)
+        elif is_dataclass(value):
+            yield from _numbers(f"{path}.{field.name}", value)
 
 
 @contextmanager

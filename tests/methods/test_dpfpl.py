@@ -6,12 +6,17 @@ from typing import Any
 import pytest
 
 from fedsilo.errors import ScenarioError
+from fedsilo.learners.coop import CoOpLearner
+from fedsilo.methods.composed import Composed
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.dplora import DPLoRA
 from fedsilo.methods.fedotp_additive import FedOTPAdditive
+from fedsilo.methods.fedprox import FedProx
 from fedsilo.methods.promptfl import PromptFL
+from fedsilo.methods.zero_shot import ZeroShot
 from fedsilo.scenario.reading import read
 from fedsilo.scenario.references import reference
+from fedsilo.strategies.fedprox import FedProxStrategy
 
 
 @pytest.mark.parametrize("cls", [DPFPL, DPLoRA])
@@ -43,7 +48,10 @@ def test_it_can_be_asked_for_with_its_noise(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("method", "message"),
     [
-        ("{name: dpfpl, synchronise: round}", "must be one of batch, got 'round'"),
+        (
+            "{name: dpfpl, synchronise: round}",
+            r"method\.synchronise: factors last one batch, so every batch's gradient must be sent\. Use 'batch'",
+        ),
         ("{name: fedotp_additive, synchronise: round}", "Set method.synchronise to 'batch'"),
         ("{name: fedpgp}", "Set method.synchronise to 'batch'"),
         ("{name: dplora, rank: 20}", "20 is above method.context_length"),
@@ -56,4 +64,11 @@ def test_what_its_noise_is_not_for_is_refused(tmp_path: Path, method: str, messa
 
 def test_a_reference_takes_no_value_that_it_may_not_have() -> None:
     assert reference("dpfpl", PromptFL(context_length=4, synchronise="round")) == DPFPL(context_length=4)
+    assert reference("dpfpl", FedOTPAdditive(context_length=4, synchronise="round")).synchronise == "batch"
     assert reference("promptfl", DPFPL(context_length=4)) == PromptFL(context_length=4, synchronise="batch")
+
+
+def test_a_reference_takes_the_values_of_a_composed_method_s_parts() -> None:
+    method = Composed(learner=CoOpLearner(context_length=4), strategy=FedProxStrategy(mu=0.25))
+    assert reference("fedprox", method) == FedProx(context_length=4, mu=0.25)
+    assert reference("zero_shot", method) == ZeroShot()

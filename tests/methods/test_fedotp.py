@@ -10,7 +10,7 @@ from torch.nn.functional import cross_entropy, normalize
 
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.checkpoints import Checkpoints
-from fedsilo.core import ClientTask, EvaluationTask, LocalWork
+from fedsilo.core import ClientTask, EvaluationTask
 from fedsilo.core.settings import Optimizer
 from fedsilo.methods.fedotp import FedOTP
 from fedsilo.methods.promptfl import PromptFL
@@ -20,23 +20,6 @@ from fedsilo.rounds.plan import Outcome
 from fedsilo.scenario.reading import from_mapping
 
 METHOD = FedOTP(context_length=3)
-
-
-def work_of(here: Any, method: Any, client: int = 0) -> LocalWork:
-    labels = torch.from_numpy(here.train_labels[here.train[client]])
-    return LocalWork(
-        model=here.model,
-        features=here.portion(client).train,
-        labels=labels,
-        shared=method.initial_shared(here.model, 0),
-        private=method.initial_private(here.model, 0, client),
-        training=here.rules.training,
-        mechanism=here.mechanism,
-        seed=0,
-        client=client,
-        round=0,
-        exchange=0,
-    )
 
 
 def federate(here: Any, method: Any, folder: Path) -> Outcome:
@@ -69,15 +52,15 @@ def test_scores_are_the_paper_s_up_to_a_shift(world: Any) -> None:
         scores = METHOD.predictor(here.model, shared, private)({"image": pooled, "patches": tokens})
         texts = here.model.text_features(torch.stack([shared["context"], private["private_context"]]))
         similarity = torch.einsum("bmd,nkd->bkmn", normalize(tokens, dim=-1), texts)
-        distance = (METHOD._transport().plan(similarity) * (1 - similarity)).sum(dim=(-2, -1))
+        distance = (METHOD.learner._transport(METHOD.solver).plan(similarity) * (1 - similarity)).sum(dim=(-2, -1))
     torch.testing.assert_close(scores, here.model.scale * (METHOD.gamma - distance), rtol=1e-4, atol=1e-4)
 
 
 def test_the_gradient_is_that_of_a_frozen_plan(world: Any) -> None:
     """Central differences in fp64 with the plan held fixed; with the plan moving they come out otherwise."""
     here = world()
-    work = work_of(here, METHOD)
-    at, batch = METHOD.parameters(work), work.everything()
+    work = here.work(METHOD)
+    at, batch = METHOD.loss(work).leaves, work.everything()
     _, gradients = METHOD.local(work).gradients(at, batch)
 
     def similarity(point: dict[str, torch.Tensor]) -> torch.Tensor:
@@ -86,11 +69,11 @@ def test_the_gradient_is_that_of_a_frozen_plan(world: Any) -> None:
 
     def loss(point: dict[str, torch.Tensor], plan: torch.Tensor | None) -> float:
         here_similar = similarity(point)
-        used = METHOD._transport().plan(here_similar).double() if plan is None else plan
+        used = METHOD.learner._transport(METHOD.solver).plan(here_similar).double() if plan is None else plan
         return float(cross_entropy(here.model.scale * (used * here_similar).sum(dim=(-2, -1)), batch.targets["class"]))
 
     with torch.no_grad():
-        frozen = METHOD._transport().plan(similarity(dict(at))).double()
+        frozen = METHOD.learner._transport(METHOD.solver).plan(similarity(dict(at))).double()
         direction = {n: torch.randn(t.shape, generator=torch.Generator().manual_seed(3)) for n, t in at.items()}
         step = 3e-3
         ahead, behind = ({n: t + sign * step * direction[n] for n, t in at.items()} for sign in (1, -1))
@@ -126,7 +109,7 @@ def test_who_does_not_take_part_is_evaluated_with_the_new_shared_and_its_own_old
     new = {"context": clients[0].train(ClientTask(1, 0, first)).tensors["context"]}
     score = clients[2].evaluate(EvaluationTask(1, new))
     assert torch.equal(clients[2]._private["private_context"], kept)
-    assert score.loss != clients[2].evaluate(EvaluationTask(1, first)).loss
+    assert score.own["loss"] != clients[2].evaluate(EvaluationTask(1, first)).own["loss"]
 
 
 def test_all_clients_begin_with_the_same_pair_of_different_contexts(world: Any) -> None:
@@ -195,7 +178,7 @@ def test_scores_are_the_transport_to_n_prompts_each_with_its_share_of_the_mass(
     assert len({context.sum().item() for context in contexts}) == prompts
     pooled, tokens = map(here.warehouse.test.batch(np.arange(3), 0).get, ("image", "patches"))
     found = method.predictor(here.model, shared, private)({"image": pooled, "patches": tokens})
-    texts = torch.stack([method.text(here.model, context) for context in contexts]).double()
+    texts = torch.stack([method.learner.text(here.model, context) for context in contexts]).double()
     patches = normalize(tokens.double(), dim=-1)
     for b in range(3):
         for k in range(5):
@@ -243,15 +226,15 @@ def test_evaluation_may_have_a_solver_of_its_own_and_training_keeps_its_bits(wor
     swept, exact = FedOTP(context_length=3, epsilon=0.01), FedOTP(context_length=3, epsilon=0.01, solver="newton")
     mixed = FedOTP(context_length=3, epsilon=0.01, evaluation_solver="newton")
     shared, private = mixed.initial_shared(here.model, 0), mixed.initial_private(here.model, 0, 0)
-    pooled, tokens = here.warehouse.test.batch(np.arange(9), 0)
+    inputs = here.warehouse.test.batch(np.arange(9), 0)
 
     def scores(method: FedOTP) -> torch.Tensor:
         with torch.no_grad():
-            return method.predictor(here.model, shared, private)(pooled, tokens)
+            return method.predictor(here.model, shared, private)(inputs)
 
     def gradient(method: FedOTP) -> torch.Tensor:
-        work = work_of(here, method)
-        found = differentiate(work, method.parameters(work), work.everything(), method.loss(work))[1]
+        work = here.work(method)
+        found = method.local(work).gradients(method.loss(work).leaves, work.everything())[1]
         return found["context"]
 
     assert torch.equal(scores(mixed), scores(exact))

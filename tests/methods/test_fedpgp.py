@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, normalize
 
-from fedsilo.core import ClientTask, LocalWork
+from fedsilo.core import ClientTask
 from fedsilo.core.settings import Optimizer
 from fedsilo.methods.fedpgp import FedPGP
 from fedsilo.privacy.paper import Paper
@@ -15,27 +15,19 @@ from fedsilo.privacy.paper import Paper
 METHOD = FedPGP(context_length=4, rank=2)
 
 
-def work(here: Any, method: FedPGP) -> LocalWork:
-    data = here.portion(0)
-    return LocalWork(
-        here.model, data.train, torch.from_numpy(data.train_labels), method.initial_shared(here.model, 0),
-        method.initial_private(here.model, 0, 0), here.rules.training, here.fitted(method), 0, 0, 0, exchange=0,
-    )  # fmt: skip
-
-
 def test_the_contrast_is_the_papers_formula_on_three_numbers() -> None:
     """One class; cosines 1 with the origin and 0 with the personal feature."""
     origin = shared = torch.tensor([[1.0, 0.0]])
     personal = torch.tensor([[0.0, 1.0]])
-    found = float(FedPGP(temperature=0.5).contrast(origin, shared, personal))
+    found = float(FedPGP(temperature=0.5).learner.contrast(origin, shared, personal))
     assert found == pytest.approx(math.log(1 + math.exp(-2.0)), rel=1e-5)
-    assert float(FedPGP().contrast(origin, shared, shared)) == pytest.approx(math.log(2), rel=1e-5)
+    assert float(FedPGP().learner.contrast(origin, shared, shared)) == pytest.approx(math.log(2), rel=1e-5)
 
 
 @pytest.mark.parametrize("mu", [0.0, 0.7])
 def test_the_loss_is_cross_entropy_and_the_weighted_contrast_with_clip_s_own_features(world: Any, mu: float) -> None:
     method = replace(METHOD, mu=mu)
-    job = work(world(), method)
+    job = world().work(method)
     model, batch = job.model, job.batch(0)
     shared, own = job.shared["context"], job.shared["context"] + job.private["u"] @ job.private["v"]
     t_s, t_p = model.text_features(shared), model.text_features(own)
@@ -54,7 +46,7 @@ def test_placeholders_are_what_the_authors_code_contrasts_with(world: Any) -> No
     here = world()
     letters = torch.randn(4, 16, generator=torch.Generator().manual_seed(3))
     here = replace(here, model=replace(here.model, phrases={"X X X X": letters}))
-    job = work(here, method)
+    job = here.work(method)
     model, batch = job.model, job.batch(0)
     own = job.shared["context"] + job.private["u"] @ job.private["v"]
     t_0, t_s, t_p = (model.text_features(context).double() for context in (letters, job.shared["context"], own))
@@ -68,11 +60,11 @@ def test_placeholders_are_what_the_authors_code_contrasts_with(world: Any) -> No
 
 def test_the_contrast_reaches_the_shared_context_and_both_factors(world: Any) -> None:
     here = world(rounds=1, local_epochs=2)
-    with_it, without = (m.train(work(here, m)) for m in (METHOD, replace(METHOD, mu=0.0)))
+    with_it, without = (m.train(here.work(m)) for m in (METHOD, replace(METHOD, mu=0.0)))
     assert not torch.allclose(with_it.upload["context"], without.upload["context"])
     for name in ("u", "v"):
         assert not torch.allclose(with_it.private[name], without.private[name])
-        assert not torch.equal(without.private[name], work(here, METHOD).private[name])
+        assert not torch.equal(without.private[name], here.work(METHOD).private[name])
 
 
 @pytest.mark.parametrize("synchronise", ["round", "batch"])

@@ -7,11 +7,13 @@ from torch import Tensor
 from fedsilo.methods.fedprox import FedProx
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.records import read_lines
+from fedsilo.training.gradients import Point, differentiate
 
 
 def gradient(method: Any, work: Any, at: Tensor) -> Tensor:
-    leaf = at.clone().requires_grad_()
-    return torch.autograd.grad(method.loss(work)({"context": leaf}, work.batch(0)), leaf)[0]
+    local = method.local(work)
+    point = Point(work, local.learner, {"context": at}, local.buffers, 0)
+    return differentiate(point, work.batch(0), method.strategy.terms(local), 0)[1]["context"]
 
 
 def test_without_its_weight_it_is_promptfl_bit_for_bit_and_with_it_is_not(world: Any, tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import math
 import re
 from collections.abc import Callable
 from dataclasses import fields, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,11 +16,25 @@ from fedsilo.aggregation.ring import Ring
 from fedsilo.aggregation.secure import Secure
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.checkpoints import Checkpoints
-from fedsilo.core import ClientTask, EvaluationTask, LocalResult, Method, Predictor, State
-from fedsilo.errors import ClientError, FedsiloError, NotFinite, RunError
-from fedsilo.learning.descent import Loss
-from fedsilo.core import LocalWork, ServerWork
+from fedsilo.core import (
+    Batch,
+    ClientTask,
+    EvaluationTask,
+    Frozen,
+    LocalResult,
+    LocalWork,
+    Method,
+    Predictor,
+    ServerWork,
+    State,
+    Strategy,
+    Task,
+)
+from fedsilo.core.batch import Columns
 from fedsilo.core.settings import Optimizer
+from fedsilo.errors import ClientError, FedsiloError, NotFinite, RunError
+from fedsilo.learners.coop import CONTEXT, CoOpLearner
+from fedsilo.methods.composed import Composed
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.privacy.central import Central
 from fedsilo.privacy.local import Local as LocalNoise
@@ -30,7 +45,7 @@ from fedsilo.rounds.federation import Federation
 from fedsilo.scenario.ranges import parse_range
 from fedsilo.state import read_state, to_arrays, write_state
 
-NAN, CONTEXT = float("nan"), "context"
+NAN = float("nan")
 
 
 def spoilt(state: State) -> State:
@@ -90,8 +105,8 @@ class SpoiltScores(Spoiling):
     def predictor(self, model: FrozenModel, shared: State, private: State) -> Predictor:
         predict, broken = super().predictor(model, shared, private), bool(private["own"].sum())
 
-        def scores(pooled: Tensor, tokens: Tensor | None) -> Tensor:
-            return predict(pooled, tokens) / (0.0 if broken else 1.0)
+        def scores(inputs: Columns) -> Tensor:
+            return predict(inputs) / (0.0 if broken else 1.0)
 
         return scores
 
@@ -124,15 +139,15 @@ def test_what_is_not_finite_ends_the_run_and_the_last_good_round_stays(
     assert [record["round"] for record in read_lines(folder / "rounds.jsonl")] == [0]
 
 
-class SpoiltGradient(PromptFL):
+class SpoiltGradient(CoOpLearner):
     """Its loss is sound, its gradient is not: the slope of the root at 0 is infinite."""
 
-    def loss(self, work: LocalWork) -> Loss:
-        return lambda leaves, batch: 1.0 + (0.0 * leaves[CONTEXT]).sum().sqrt()
+    def loss(self, params: State, buffers: State, batch: Batch, frozen: Frozen, task: Task) -> Tensor:
+        return 1.0 + (0.0 * params[CONTEXT]).sum().sqrt()
 
 
 def test_a_gradient_that_is_not_finite_is_refused_before_the_step(world: Any) -> None:
-    here, method = world(), SpoiltGradient(context_length=3)
+    here, method = world(), Composed(learner=SpoiltGradient(context_length=3))
     with pytest.raises(ClientError, match=r"stage 'train': at step 0 the gradient by 'context' is nan in 48 of 48"):
         here.clients(method)[0].train(ClientTask(0, 0, here.plan(method).initial))
 
@@ -192,21 +207,47 @@ OPTIMIZERS = [
 PLACE = re.compile(r"(client \d, |coordinator, )round 0, exchange \d(, stage '(train|evaluate)')?: ")
 
 
-@pytest.mark.parametrize("name", [name for name in names(Method) if find(Method, name).trains])  # type: ignore[attr-defined]
+def small(cls: Any, **keys: Any) -> Any:
+    return cls(**({"context_length": 3} if "context_length" in cls.__dataclass_fields__ else {}), **keys)
+
+
+def composed(name: str, **keys: Any) -> Method:
+    return Composed(learner=small(CoOpLearner), strategy=find(Strategy, name)(**keys))
+
+
+def numbers(cls: Any) -> list[tuple[str, float]]:
+    """The keys that are numbers, with values at the ends of what float32 holds, as far as their ranges allow."""
+    return [
+        (field.name, value)
+        for field in fields(cls)
+        for value in (3e38, 1e-45)
+        if isinstance(field.default, float) and parse_range(field.metadata["within"]).holds(value)
+    ]
+
+
+METHODS = [name for name in names(Method) if find(Method, name)().trains and name != "composed"]  # type: ignore[attr-defined]
+STRATEGIES = [name for name in names(Strategy) if name not in METHODS and not composed(name).problems()]  # type: ignore[attr-defined]
+KINDS = [
+    *(pytest.param(find(Method, name), partial(small, find(Method, name)), "method", id=name) for name in METHODS),
+    *(
+        pytest.param(find(Strategy, name), partial(composed, name), "method.strategy", id=f"coop-{name}")
+        for name in STRATEGIES
+    ),
+]
+
+
+@pytest.mark.parametrize(("cls", "make", "section"), KINDS)
 def test_a_huge_value_of_any_key_gives_finite_scores_or_one_line_that_names_the_key(
-    world: Any, tmp_path: Path, name: str
+    world: Any, tmp_path: Path, cls: Any, make: Callable[..., Any], section: str
 ) -> None:
     """The learning rate, and every key of the method that is a number: what is finite in the state may give scores
     that are not.
     """
-    cls: Any = find(Method, name)
-    short = {"context_length": 3} if "context_length" in cls.__dataclass_fields__ else {}
-    cases = [(cls(**short), optimizer, None) for optimizer in OPTIMIZERS]
+    optimizers = [optimizer for optimizer in OPTIMIZERS if optimizer.name == "sgd" or not make().strategy.needs_sgd]
+    cases = [(make(), optimizer, None) for optimizer in optimizers]
     cases += [
-        (cls(**short, **{field.name: value}), Optimizer(learning_rate=0.1), f"method.{field.name}={value:g}")
-        for field in fields(cls)
-        for value in (3e38, 1e-45)
-        if isinstance(field.default, float) and parse_range(field.metadata["within"]).holds(value)
+        (make(**{name: value}), Optimizer(learning_rate=0.1), f"{section}.{name}={value:g}")
+        for name, value in numbers(cls)
     ]
     for number, (method, optimizer, blamed) in enumerate(cases):
         here, folder = world(clients=2, rounds=1, batch_size=32, optimizer=optimizer), tmp_path / str(number)

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from typing import Any
 
 from fedsilo.core import Aggregation, Mechanism, Method
 from fedsilo.registry import find, name_of
+from fedsilo.training.recipes import Recipe
 
 
 def reference(name: str, method: Method) -> Method:
-    """Returns another method with the scenario's method's values of common fields, where both may have them."""
-    cls = find(Method, name)
-    allowed = {field.name: field.metadata.get("allowed", ()) for field in fields(cls)}  # type: ignore[arg-type]
-    values = {f.name: getattr(method, f.name) for f in fields(method)}  # type: ignore[arg-type]
-    made = cls(**{k: v for k, v in values.items() if k in allowed and (not allowed[k] or v in allowed[k])})
+    """Returns another method with the scenario's method's values of common fields, where both may have them.
+
+    A value that its strategy refuses with its learner, such as a way of synchronising, is left at its default there.
+    """
+    cls: Any = find(Method, name)
+    allowed = {field.name: field.metadata.get("allowed", ()) for field in fields(cls)}
+    values = {k: v for k, v in _keys(method).items() if k in allowed and (not allowed[k] or v in allowed[k])}
+    made = cls(**values)
+    if isinstance(made, Recipe):
+        refused = {line.partition(":")[0] for line in made.strategy.refusals(made.learner)}
+        made = cls(**{key: value for key, value in values.items() if key not in refused})
     assert isinstance(made, Method)
     return made
+
+
+def _keys(method: Any) -> dict[str, Any]:
+    """The values of a method's keys, of those that stand in its learner and its strategy as well."""
+    parts = (method.learner, method.strategy) if isinstance(method, Recipe) else (method,)
+    return {field.name: getattr(part, field.name) for part in parts for field in fields(part)}
 
 
 def refusals(made: Method, mechanism: Mechanism, aggregation: Aggregation, buffered: bool = False) -> list[str]:

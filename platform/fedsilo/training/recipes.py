@@ -94,7 +94,8 @@ class Recipe(Method):
     def allows_stale(self) -> bool:
         """Returns whether late updates can be added: results of a round's training, merely averaged."""
         strategy = self.strategy
-        return strategy.averages and not strategy.uploads_gradients and not strategy.reads_updates
+        averages = type(self).server_step is Recipe.server_step and strategy.averages
+        return averages and not strategy.reads_updates and strategy.exchanges(2) == 1
 
     @property
     def phrases(self) -> tuple[str, ...]:
