@@ -73,12 +73,12 @@ def test_every_metric_has_a_reading_that_makes_it() -> None:
         *of_process("night", "client 00", "cpu"),
     ]
     elsewhere = {metrics.RESTARTS, metrics.GPU_ALLOCATED, metrics.GPU_PEAK}
-    assert {reading.metric for reading in readings} | elsewhere == set(metrics_of(TASK.measured.headline))
+    assert {reading.metric for reading in readings} | elsewhere == set(metrics_of(TASK.measured))
     assert all(len(reading.tags) == len(reading.metric.tags) for reading in readings)
 
 
 def test_names_are_what_prometheus_wants() -> None:
-    found = metrics_of(TASK.measured.headline)
+    found = metrics_of(TASK.measured)
     assert len({metric.name for metric in found}) == len(found)
     for metric in found:
         assert re.fullmatch(r"fedsilo(_[a-z]+)+", metric.name)
