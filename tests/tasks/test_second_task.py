@@ -1,4 +1,4 @@
-"""The examples of docs/extending.md: a learner, a strategy, and a task with other metrics than classification: each table, page, log line and reading asks the task for its words."""
+"""The examples of docs/extending.md: a learner, a strategy, and a task whose metrics name all tables and readings."""
 
 from __future__ import annotations
 
