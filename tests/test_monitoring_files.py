@@ -14,8 +14,10 @@ from typing import Any
 import pytest
 import yaml
 
-from fedsilo_actors.monitoring.metrics import METRICS
+from fedsilo.tasks.classification import Classification
+from fedsilo_actors.monitoring.metrics import metrics_of
 
+METRICS = metrics_of(Classification().measured)
 FOLDER = Path(__file__).resolve().parent.parent / "deploy" / "monitoring"
 CONFIGS = sorted(FOLDER.glob("prometheus*.yml"))
 

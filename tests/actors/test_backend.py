@@ -63,7 +63,7 @@ class AtOnce(RayBackend):
 ANSWERS: dict[str, Any] = {
     "supply": lambda clients, supplies: None,
     "train": lambda clients, tasks: [ClientUpdate(client, {}, task, 0.0, 0.0) for client, task in tasks.items()],
-    "evaluate": lambda clients, tasks: [ClientScore(client, task, 1) for client, task in tasks.items()],
+    "evaluate": lambda clients, tasks: [ClientScore(client, {"examples": task}) for client, task in tasks.items()],
     "learn": lambda clients, tasks: None,
     "answer": lambda clients, messages, limit: {client: b"to " + text for client, text in messages.items()},
     "masked": lambda clients, wanted: dict.fromkeys(wanted, b"masked"),
@@ -81,7 +81,7 @@ def test_each_actor_is_asked_once_for_its_own_clients_and_answers_come_in_the_or
         (0, "train", ({1: 11, 4: 14},)), (1, "train", ({0: 10},)), (2, "train", ({2: 12},)),
     ]  # fmt: skip
     scores = backend.evaluate({client: Task(10 + client) for client in (2, 3, 4)})
-    assert [(score.client, score.correct) for score in scores] == [(2, 12), (3, 13), (4, 14)]
+    assert [(score.client, score.examples) for score in scores] == [(2, 12), (3, 13), (4, 14)]
     assert backend.names == ["train round 3"] * 3 + ["evaluate round 3"] * 3
     assert list(backend.save(Path("x")).items()) == [(client, f"hash {client}") for client in range(5)]
 

@@ -12,6 +12,7 @@ from fedsilo.client import ClientRules
 from fedsilo.core import ClientTask
 from fedsilo.core.settings import Training
 from fedsilo.errors import ClientError, ClientOutOfMemory, ResourceError
+from fedsilo.tasks.classification import Classification
 from fedsilo_actors.host import HostActor, Place, Supplies
 from fedsilo_actors.placement.demand import Demand
 from fedsilo_actors.placement.packing import Host
@@ -26,7 +27,7 @@ def test_a_machine_without_the_run_s_folder_is_one_line(actor: Any, tmp_path: Pa
     nothing: Any = None
     folder = tmp_path / "runs" / "quick"
     with pytest.raises(ResourceError) as caught:
-        actor.supply(Supplies(nothing, nothing, nothing, ClientRules(0, Training(), 10), str(folder)))
+        actor.supply(Supplies(nothing, nothing, nothing, ClientRules(0, Training(), 10, Classification()), str(folder)))
     assert str(caught.value) == (
         f"tracking.root: on {platform.node()}, where clients 03, 05 photo would compute, there is no {folder}. Clients "
         "keep their private states there: name a folder that all machines share."

@@ -5,23 +5,25 @@ import math
 import re
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from fedsilo.core import ClientScore, ClientTask, ClientUpdate, RoundRecord
+from fedsilo.tasks.classification import Classification
 from fedsilo_actors.monitoring import logs, metrics
-from fedsilo_actors.monitoring.metrics import METRICS, MOST_CLIENTS, Meters, Metric, Reading
+from fedsilo_actors.monitoring.metrics import MOST_CLIENTS, Meters, Metric, Reading, metrics_of
 from fedsilo_actors.monitoring.readings import Circumstances, of_process, of_round, of_scores, of_updates
 
-AROUND = Circumstances("night", "promptfl", 40, chance=0.1, zero_shot=0.5, budget=8.0)
+TASK = Classification()
+LOCAL = metrics.of_task("local_", TASK.measured.headline)
+AROUND = Circumstances("night", "promptfl", 40, TASK.measured, chance=0.1, zero_shot=0.5, budget=8.0)
 RECORD = RoundRecord(
     round=7,
     participants=(0, 2, 3),
     loss=0.83,
-    local_accuracy=0.7,
-    worst_accuracy=0.4,
-    neighbour_accuracy=0.6,
+    metrics={"local_accuracy": 0.7, "worst_accuracy": 0.4, "neighbour_accuracy": 0.6},
     upload_bytes=300,
     download_bytes=200,
     dropped=(2,),
@@ -30,6 +32,10 @@ RECORD = RoundRecord(
     slowest={"client": 2, "seconds": 1.5, "median": 0.5},
     attempts=3,
 )
+
+
+def score(client: int, correct: int, examples: int) -> ClientScore:
+    return ClientScore(client, {"correct": correct, "examples": examples, "loss": 0.0})
 
 
 def told(record: RoundRecord, around: Circumstances = AROUND) -> dict[str, float]:
@@ -51,7 +57,7 @@ def test_a_round_is_told_whole() -> None:
 
 
 def test_what_was_not_measured_is_left_out() -> None:
-    bare = told(RoundRecord(0, (0,), math.nan), Circumstances("night", "promptfl", 2))
+    bare = told(RoundRecord(0, (0,), math.nan), Circumstances("night", "promptfl", 2, TASK.measured))
     assert set(bare) == {
         *("rounds_finished", "rounds_planned", "retried_rounds", "train_loss", "upload_bytes", "download_bytes"),
         *("participating_clients", "dropped_clients"),
@@ -59,21 +65,22 @@ def test_what_was_not_measured_is_left_out() -> None:
 
 
 def test_every_metric_has_a_reading_that_makes_it() -> None:
-    scores = [ClientScore(0, 1, 2)]
+    scores = [score(0, 1, 2)]
     readings: list[Reading] = [
         *of_round(RECORD, AROUND),
         *of_updates([ClientUpdate(0, {}, 1, 0.5, 2.0)], "night", "promptfl", {}),
-        *of_scores(scores, "night", "promptfl", {}),
+        *of_scores(scores, TASK, "night", "promptfl", {}),
         *of_process("night", "client 00", "cpu"),
     ]
     elsewhere = {metrics.RESTARTS, metrics.GPU_ALLOCATED, metrics.GPU_PEAK}
-    assert {reading.metric for reading in readings} | elsewhere == set(METRICS)
+    assert {reading.metric for reading in readings} | elsewhere == set(metrics_of(TASK.measured))
     assert all(len(reading.tags) == len(reading.metric.tags) for reading in readings)
 
 
 def test_names_are_what_prometheus_wants() -> None:
-    assert len({metric.name for metric in METRICS}) == len(METRICS)
-    for metric in METRICS:
+    found = metrics_of(TASK.measured)
+    assert len({metric.name for metric in found}) == len(found)
+    for metric in found:
         assert re.fullmatch(r"fedsilo(_[a-z]+)+", metric.name)
         assert metric.exported.startswith("ray_fedsilo_")
         assert metric.exported.endswith("_total") is metric.counter
@@ -87,8 +94,8 @@ def test_clients_are_told_with_their_domain_and_only_so_many() -> None:
     assert dict(zip(reading.metric.tags, reading.tags, strict=True)) == {
         **{"run": "night", "method": "promptfl", "client": "03", "domain": "photo"},
     }
-    scores = [ClientScore(3, 3, 4), ClientScore(4, 0, 0), ClientScore(MOST_CLIENTS, 1, 1)]
-    assert [reading.value for reading in of_scores(scores, "night", "promptfl", {})] == [0.75]
+    scores = [score(3, 3, 4), score(4, 0, 0), score(MOST_CLIENTS, 1, 1)]
+    assert [reading.value for reading in of_scores(scores, TASK, "night", "promptfl", {})] == [0.75]
 
 
 class Kept:
@@ -115,7 +122,7 @@ def kept(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
 
 def test_gauges_are_set_counters_grow_and_nothing_is_told_that_is_no_number(kept: list[Any]) -> None:
     tags = ("night", "promptfl")
-    values = {metrics.LOSS: math.nan, metrics.EPSILON: math.inf, metrics.LOCAL: 0.5}
+    values = {metrics.LOSS: math.nan, metrics.EPSILON: math.inf, LOCAL: 0.5}
     counts = {metrics.UPLOAD: 10, metrics.DROPPED: 0}
     Meters(repeat_s=0).tell(Reading(metric, value, tags) for metric, value in {**values, **counts}.items())
     where = {"run": "night", "method": "promptfl"}
@@ -128,7 +135,7 @@ def test_gauges_are_set_counters_grow_and_nothing_is_told_that_is_no_number(kept
 def test_gauges_are_told_again_since_ray_forgets_them_and_counters_are_not(kept: list[Any]) -> None:
     meters = Meters(repeat_s=0.01)
     for value in (0.25, 0.5):
-        meters.tell([Reading(metrics.LOCAL, value, ("a", "b")), Reading(metrics.UPLOAD, 10, ("a", "b"))])
+        meters.tell([Reading(LOCAL, value, ("a", "b")), Reading(metrics.UPLOAD, 10, ("a", "b"))])
     deadline = time.monotonic() + 20
     while len(kept) < 8 and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -150,7 +157,7 @@ def test_a_fault_of_the_metrics_is_one_line_and_ends_them(
     monkeypatch.setattr(logging.getLogger("fedsilo"), "propagate", True)
     meters = Meters(repeat_s=0)
     for _ in range(2):
-        meters.tell([Reading(metrics.LOCAL, 0.5, ("a", "b"))] * 2)
+        meters.tell([Reading(LOCAL, 0.5, ("a", "b"))] * 2)
     assert asked == ["fedsilo_local_accuracy_ratio"]
     assert caplog.messages == ["metrics: no more from here: RuntimeError: agent is gone"]
 
@@ -166,8 +173,9 @@ def test_lines_say_who_when_and_how_it_went(log: pytest.LogCaptureFixture) -> No
     tasks = {3: ClientTask(7, 0, {}), 4: ClientTask(7, 5, {})}
     updates = [ClientUpdate(3, {}, 1, 0.834, 0.2123), ClientUpdate(4, {}, 1, 0.5, 0.1)]
     logs.trained(tasks, updates, {3: "photo"})
-    logs.scored(7, [ClientScore(3, 3, 4, seconds=0.05), ClientScore(4, 0, 0, seconds=0.01)], {3: "photo"})
-    logs.finished("promptfl", RECORD, 40)
+    scores = [replace(score(3, 3, 4), seconds=0.05), replace(score(4, 0, 0), seconds=0.01)]
+    logs.scored(7, scores, TASK, {3: "photo"})
+    logs.finished("promptfl", RECORD, TASK.measured, 40)
     assert log.messages == [
         "client 03 photo, round 7: trained in 0.21 s, loss 0.834",
         "client 04, round 7, exchange 5: trained in 0.10 s, loss 0.5",

@@ -18,6 +18,9 @@ from fedsilo.backbone.cache import FeatureCache
 from fedsilo.cli import progress
 from fedsilo.cli.progress import Lines, live
 from fedsilo.core import RoundRecord
+from fedsilo.tasks.classification import Classification
+
+MEASURES = Classification().measured
 
 LONG = """\
 data: {name: emblems, train_per_class_and_domain: 100, test_per_class_and_domain: 100}
@@ -30,7 +33,7 @@ actors: {backend: serial}
 def test_without_a_terminal_a_long_stage_has_a_line_now_and_then() -> None:
     lines: list[str] = []
     now = [0.0]
-    told = Lines(lines.append, lambda: now[0])
+    told = Lines(lines.append, MEASURES, lambda: now[0])
     for chunk in range(1, 101):
         told("training images", 256 * chunk, 25_600)
         now[0] += 1.0
@@ -48,7 +51,7 @@ def test_without_a_terminal_a_long_stage_has_a_line_now_and_then() -> None:
 def test_images_from_the_cache_do_not_count_as_pace() -> None:
     lines: list[str] = []
     now = [0.0]
-    told = Lines(lines.append, lambda: now[0])
+    told = Lines(lines.append, MEASURES, lambda: now[0])
     told("training images", 900_000, 1_000_000)
     now[0] = 40.0
     told("training images", 900_100, 1_000_000)
@@ -58,9 +61,9 @@ def test_images_from_the_cache_do_not_count_as_pace() -> None:
 def test_without_a_terminal_a_long_method_has_a_line_now_and_then() -> None:
     lines: list[str] = []
     now = [0.0]
-    told = Lines(lines.append, lambda: now[0])
+    told = Lines(lines.append, MEASURES, lambda: now[0])
     for round in range(8):
-        told.round(1_000, "fedotp", RoundRecord(round, (0,), 0.0, local_accuracy=None if round % 2 else 0.5))
+        told.round(1_000, "fedotp", RoundRecord(round, (0,), 0.0, {"local_accuracy": None if round % 2 else 0.5}))
         now[0] += 10.0
     told.round(1_000, "local", RoundRecord(0, (0,), 0.0))
     assert lines == ["fedotp: round 4 of 1,000", "fedotp: round 7 of 1,000, local accuracy 50.0 %"]
@@ -71,7 +74,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch, terminal: bool, quiet: bool = False) 
     out = io.StringIO()
     console = Console(file=out, force_terminal=terminal, width=160, color_system=None)
     monkeypatch.setattr(progress, "progress_console", lambda: console)
-    with live(3, quiet) as listener:
+    with live(3, quiet, MEASURES) as listener:
         listener.progress("image files", 100, 200)
         for done in (256, 512, 768):
             time.sleep(0.15)

@@ -13,7 +13,7 @@ import pytest
 from fedsilo.core import Examples, LabelledImages, Share
 from fedsilo.manifest import freeze
 from fedsilo.results.reading import Run
-from fedsilo.results.summary import MEASURES
+from fedsilo.tasks.classification import Classification
 
 CLASSES = ('x<script>alert("x")</script>', "y & z", "c\x07", "d")
 Made = Callable[..., Run]
@@ -31,7 +31,7 @@ def lines(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
 def journals(home: Path, clients: int, rounds: int, start: float, **changes: Any) -> None:
     """Accuracies that rise from `start` by 1 % a round, and by 0.01 % a client."""
     home.mkdir(parents=True, exist_ok=True)
-    none = dict.fromkeys(MEASURES)
+    none = dict.fromkeys(Classification().measured.names)
     told: list[dict[str, Any]] = []
     scores: list[dict[str, Any]] = []
     wire: list[dict[str, Any]] = []

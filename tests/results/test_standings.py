@@ -39,6 +39,7 @@ class Shelf:
             "result.json": {**rest, "rows": rows, "sha256": sha, "headline": {"last_rounds": last, "value": local}},
             "data.json": {"split_sha256": f"{split}{seed}", "backbone_sha256": "b", "template": "a {}."},
             "environment.json": {"packages": {"torch": changes.pop("torch", "2.9")}, "code": "c"},
+            "scenario.yaml": {"method": method, "seed": seed},
         }
         for name, content in documents.items():
             (folder / name).write_text(json.dumps(content))

@@ -99,7 +99,7 @@ VIEWS = {
     "chance_": "{} of guessing.",
     "client_": "{} of a client on its own test images.",
 }
-"""Views of a task's headline metric that are metrics here."""
+"""Views of a task's headline metric that are metrics here; other metrics have the first one."""
 
 
 def of_task(view: str, measured: measures.Metric) -> Metric:
@@ -109,9 +109,10 @@ def of_task(view: str, measured: measures.Metric) -> Metric:
     return Metric(f"fedsilo_{view}{measured.name}" + "_ratio" * measured.ratio, about[0].upper() + about[1:], tags)
 
 
-def metrics_of(measured: measures.Metric) -> tuple[Metric, ...]:
-    """Returns all metrics of a run whose task has this headline metric."""
-    return (*METRICS, *(of_task(view, measured) for view in VIEWS))
+def metrics_of(measured: measures.Measures) -> tuple[Metric, ...]:
+    """Returns all metrics of a run: those of the task's headline metric in all views, of others the local one."""
+    headline = (of_task(view, measured.headline) for view in VIEWS)
+    return (*METRICS, *headline, *(of_task(measures.LOCAL, metric) for metric in measured.metrics[1:]))
 
 
 class Meters:

@@ -62,6 +62,8 @@ def of_round(record: RoundRecord, around: Circumstances) -> Iterator[Reading]:
         m.MEDIAN: record.slowest.get("median"),
     }
     values |= {m.of_task(view, headline): value for view, value in views.items()}
+    more = around.measures.metrics[1:]
+    values |= {m.of_task(LOCAL, metric): record.metrics.get(LOCAL + metric.name) for metric in more}
     yield from (Reading(metric, value, tags) for metric, value in values.items() if value is not None)
     for stage, seconds in record.seconds.items():
         yield Reading(m.STAGE_SECONDS, seconds, (*tags, stage))

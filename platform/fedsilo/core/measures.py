@@ -32,6 +32,15 @@ LOCAL, WORST, POOLED, NEIGHBOUR, GLOBAL, UNSEEN, NEW, HARMONIC = VIEWS = (
 )
 """Whose images a metric is measured on, as what its name begins with."""
 
+_OF_ROUNDS = (
+    *("round", "participants", "loss", "upload_bytes", "download_bytes", "exchanges", "dropped", "late", "offline"),
+    *("staleness", "simulated_s", "clock_s", "epsilon", "shared_sha256", "seconds", "slowest", "attempts"),
+)
+_OF_CLIENTS = ("client", "examples")
+_OF_RESULTS = ("method", "role", "rounds", "averaged_rounds", "best_round")
+TAKEN = frozenset({*_OF_ROUNDS, *_OF_CLIENTS, *_OF_RESULTS})
+"""Names of other numbers that are recorded beside metrics."""
+
 TITLES = {
     LOCAL: "local",
     WORST: "worst",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import reduce
@@ -13,7 +14,7 @@ from torch import Tensor
 
 from fedsilo.core.batch import Candidates, Columns, named
 from fedsilo.core.data import Component, LabelledImages
-from fedsilo.core.measures import Measures, Metric
+from fedsilo.core.measures import TAKEN, Measures, Metric
 
 EXAMPLES = "examples"
 
@@ -36,6 +37,22 @@ class Task(Component, ABC):
     def measured(self) -> Measures:
         """Returns the names of what is recorded of the metrics."""
         return Measures(self.metrics)
+
+    def problems(self) -> list[str]:
+        """Returns what is impossible in the fields, and names of metrics under which nothing can be recorded."""
+        names = self.measured.names
+        found = super().problems()
+        found += [
+            f"metric {metric.name!r}: a metric's name is lower-case letters, digits and '_'. Rename it."
+            for metric in self.metrics
+            if not re.fullmatch(r"[a-z][a-z0-9_]*", metric.name)
+        ]
+        found += [
+            f"metrics: '{name}' would be recorded for two things. Rename the metric."
+            for name in sorted(set(names))
+            if name in TAKEN or names.count(name) > 1
+        ]
+        return found
 
     @abstractmethod
     def candidates(self, images: LabelledImages) -> Candidates:

@@ -57,9 +57,8 @@ def _pictures(material: Material, learners: Sequence[Part]) -> Iterator[Markup]:
     for measure, about in ({measures.of(view): what for view, what in VIEWS.items()} | others).items():
         measured = [part for part in learners if sum(r.get(measure) is not None for r in part.rounds) > 1]
         if measured:
-            yield _curves(
-                material, measured, measure, _levels(material, measure)[:1], about, measures.metric(measure).tick
-            )
+            own = [level for level in _levels(material, measure) if level.name == "zero_shot"]
+            yield _curves(material, measured, measure, own, about, measures.metric(measure).tick)
     trained = [part for part in learners if part.has("loss")]
     if trained:
         yield _curves(material, trained, "loss", [], "Training loss", number)
@@ -69,7 +68,7 @@ def _levels(material: Material, measure: str) -> list[Level]:
     """Zero-shot and chance, where there are such."""
     found = [record.get(measure) for record in material.floor.evaluated] if material.floor else []
     levels = [Level("zero_shot", value) for value in found[-1:] if value is not None]
-    return levels + ([Level("chance", material.chance)] if material.chance else [])
+    return levels + ([] if material.chance is None else [Level("chance", material.chance)])
 
 
 def _curves(
@@ -165,7 +164,9 @@ def _heat(material: Material, found: Mapping[int, Points]) -> Markup:
     metric = material.measures.headline
     clients = several(len(found), "client")
     about = f"{metric.words.capitalize()} of {clients} over rounds, from {metric.shown(low)} to {metric.shown(high)}"
-    caption = element("figcaption", "One row per client, one column per round; lighter is better.")
+    caption = element(
+        "figcaption", f"One row per client, one column per round; lighter is {'better' if metric.higher else 'worse'}."
+    )
     picture = element("div", heat_map(values, low, high, about), class_="wide")
     return element(
         "figure",

@@ -3,17 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
-
-
-def percent(value: Any) -> str:
-    """Returns an accuracy in [0, 1] as "71.5 %"; a dash for None."""
-    return "–" if value is None else f"{100 * value:.1f} %"
-
-
-def share(value: float) -> str:
-    """Returns a tick of an axis of accuracies: "70 %"."""
-    return f"{100 * value:.3g} %"
 
 
 def number(value: float) -> str:
