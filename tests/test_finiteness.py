@@ -6,9 +6,9 @@ import pytest
 import torch
 from torch import Tensor
 
+from fedsilo.core.settings import Optimizer
 from fedsilo.errors import NotFinite
 from fedsilo.finiteness import LARGEST_NORM, find_bad_rows, find_fault, located, require_scores, suggest_remedy
-from fedsilo.core.settings import Optimizer
 
 NAN, INFINITE = float("nan"), float("inf")
 

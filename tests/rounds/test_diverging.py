@@ -15,11 +15,10 @@ from fedsilo.aggregation.ring import Ring
 from fedsilo.aggregation.secure import Secure
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.checkpoints import Checkpoints
-from fedsilo.core import ClientTask, EvaluationTask, LocalResult, Method, Predictor, State
+from fedsilo.core import ClientTask, EvaluationTask, LocalResult, LocalWork, Method, Predictor, ServerWork, State
+from fedsilo.core.settings import Optimizer
 from fedsilo.errors import ClientError, FedsiloError, NotFinite, RunError
 from fedsilo.learning.descent import Loss
-from fedsilo.core import LocalWork, ServerWork
-from fedsilo.core.settings import Optimizer
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.privacy.central import Central
 from fedsilo.privacy.local import Local as LocalNoise

@@ -41,6 +41,7 @@ class ExpertsStrategy(Averaging):
 
     reads_updates = True
     averages = False
+    sends_experts = True
 
     experts: int = key(10, "Most contexts that the gate mixes, the client's own among them.", within=">= 1")
     selection: str = key(

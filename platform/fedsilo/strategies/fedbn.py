@@ -29,4 +29,8 @@ class FedBNStrategy(Averaging):
         found = super().refusals(learner)
         if not learner.norms and not learner.statistics:
             found.append("name: fedbn keeps normalisation layers at the clients, and the learner has none. Use fedavg.")
+        if not found and not self.shared(learner):
+            found.append(
+                "name: fedbn keeps normalisation layers at the clients, and the learner has no others. Use local."
+            )
         return found
