@@ -70,7 +70,8 @@ def test_random_experts_are_the_same_in_every_process_and_change_from_round_to_r
         assert all(torch.equal(a, b) for a, b in zip(first, again, strict=True))
         lasts = [float(run.private[c]["own_w"]) for c in range(8)]
         drawn.append(tuple(lasts.index(float(expert)) for expert in first[0]))
-    assert len(set(drawn)) > 1 and all(0 not in chosen and len(chosen) == 3 for chosen in drawn)
+    assert len(set(drawn)) > 1
+    assert all(0 not in chosen and len(chosen) == 3 for chosen in drawn)
 
 
 def test_the_mean_is_fedavg_s(federation: Any, mixer: Any, pair: Any) -> None:

@@ -49,11 +49,13 @@ def test_without_attraction_every_client_trains_alone(federation: Any, private: 
 def test_personal_parameters_and_statistics_do_not_travel(federation: Any, pair: Any) -> None:
     run = federation(STRATEGY, pair(own=("v",), counted=True))
     run.step()
-    assert set(run.uploads[0]) == {"w"} and set(run.private[0]) == {"w", "v", "seen"}
+    assert set(run.uploads[0]) == {"w"}
+    assert set(run.private[0]) == {"w", "v", "seen"}
     assert float(run.private[0]["seen"]) == pytest.approx(1.5)
 
 
 def test_gradients_of_batches_are_refused() -> None:
     (line,) = FedAMPStrategy(synchronise="batch").problems()
     assert "'round'" in line
-    assert FedAMPStrategy.reads_updates and not FedAMPStrategy.averages
+    assert FedAMPStrategy.reads_updates
+    assert not FedAMPStrategy.averages

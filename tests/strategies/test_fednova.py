@@ -31,7 +31,8 @@ def test_two_rounds_of_normalised_changes(federation: Any, close: Any, momentum:
         close({n: float(t) for n, t in run.uploads[0].items()}, {"w": w + (y0 - w) / a0, "normalised_steps": a0})
         w += (2 * a0 + a1) / 3 * (2 * (y0 - w) / a0 + (y1 - w) / a1) / 3
         close(found, {"w": w, "normalised_steps": 0.0})
-    assert a0 == pytest.approx(2 + momentum) and a1 == 1
+    assert a0 == pytest.approx(2 + momentum)
+    assert a1 == 1
 
 
 def test_steps_are_weighed_by_a_schedule_s_rates(federation: Any, close: Any) -> None:
@@ -63,4 +64,5 @@ def test_with_equally_many_steps_it_is_fedavg(federation: Any, pair: Any, close:
 def test_gradients_of_batches_are_refused() -> None:
     (line,) = FedNovaStrategy(synchronise="batch").problems()
     assert "fedavg" in line
-    assert FedNovaStrategy.needs_sgd and not FedNovaStrategy.averages
+    assert FedNovaStrategy.needs_sgd
+    assert not FedNovaStrategy.averages

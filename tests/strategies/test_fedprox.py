@@ -34,4 +34,5 @@ def test_with_mu_0_it_is_fedavg(federation: Any) -> None:
 
 def test_gradients_of_batches_are_refused() -> None:
     (line,) = FedProxStrategy(synchronise="batch").problems()
-    assert line.startswith("synchronise: ") and "fedavg" in line
+    assert line.startswith("synchronise: ")
+    assert "fedavg" in line

@@ -19,7 +19,8 @@ def test_the_server_steps_by_the_paper_s_equations(federation: Any, close: Any) 
         v = v - 0.1 * d * d * ((v > d * d) - (v < d * d))
         w += 0.05 * m / (v**0.5 + 0.01)
         close(run.step(), {"w": w, "server/first/w": m, "server/second/w": v})
-    assert set(run.uploads[0]) == {"w", "v"} and set(run.method.download(run.shared, 0)) == {"w", "v"}
+    assert set(run.uploads[0]) == {"w", "v"}
+    assert set(run.method.download(run.shared, 0)) == {"w", "v"}
     assert run.private == [{}, {}]
 
 

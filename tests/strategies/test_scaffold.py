@@ -81,4 +81,5 @@ def test_the_first_round_with_zero_controls_is_fedavg_with_clients_that_count_al
 def test_gradients_of_batches_are_refused() -> None:
     (line,) = ScaffoldStrategy(synchronise="batch").problems()
     assert "fedavg" in line
-    assert ScaffoldStrategy.needs_sgd and not ScaffoldStrategy.averages
+    assert ScaffoldStrategy.needs_sgd
+    assert not ScaffoldStrategy.averages

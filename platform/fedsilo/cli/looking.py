@@ -16,9 +16,12 @@ from fedsilo.core import (
     Dataset,
     FeatureShift,
     LabelShift,
+    Learner,
     Method,
     Partition,
     QuantityShift,
+    Strategy,
+    Task,
     Trace,
 )
 from fedsilo.registry import find, names
@@ -67,11 +70,14 @@ def show(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run's fol
 
 
 def list_components(json: Json = False) -> None:
-    """List methods, partitions, shifts, data sets, traces and backbones."""
+    """List methods, learners, strategies, tasks, partitions, shifts, data sets, traces and backbones."""
     from fedsilo.report.tables import listing
 
     kinds: dict[str, Any] = {
         "methods": Method,
+        "learners": Learner,
+        "strategies": Strategy,
+        "tasks": Task,
         "partitions": Partition,
         **{f"{contract.kind}s": contract for contract in (LabelShift, FeatureShift, QuantityShift, ConceptShift)},
         "data sets": Dataset,

@@ -75,8 +75,8 @@ class Optimizer:
     weight_decay: float = key(0.0005, "L2 penalty; with AdamW the decay beside the gradient.", within=">= 0")
     state: str = key(
         FRESH,
-        "Momentum and the like of a client in a new round: a fresh one, or the one kept from its last round; where every "
-        "batch's gradient is sent it is always kept.",
+        "What a client's optimizer remembers (momentum) when a round begins: nothing, or what its last round left. "
+        "Where every batch's gradient is sent it is always kept.",
         FRESH,
         KEPT,
     )

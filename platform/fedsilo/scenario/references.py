@@ -2,20 +2,52 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
+from typing import Any
 
-from fedsilo.core import Aggregation, Mechanism, Method
-from fedsilo.registry import find, name_of
+from fedsilo.core import Aggregation, Learner, Mechanism, Method, Strategy
+from fedsilo.registry import JOIN, find, name_of
+from fedsilo.scenario.combining import COMPOSED
 
 
 def reference(name: str, method: Method) -> Method:
-    """Returns another method with the scenario's method's values of common fields, where both may have them."""
-    cls = find(Method, name)
-    allowed = {field.name: field.metadata.get("allowed", ()) for field in fields(cls)}  # type: ignore[arg-type]
-    values = {f.name: getattr(method, f.name) for f in fields(method)}  # type: ignore[arg-type]
-    made = cls(**{k: v for k, v in values.items() if k in allowed and (not allowed[k] or v in allowed[k])})
+    """Returns another method with the scenario's method's values of common fields, where both may have them.
+
+    Args:
+        name: A method's name, or LEARNER+STRATEGY.
+        method: The scenario's method.
+
+    Raises:
+        UnknownComponent: There is no method, learner or strategy of that name.
+        TypeError: It needs keys that the scenario's method has not.
+    """
+    values = _values(method)
+    learner, joined, strategy = name.partition(JOIN)
+    if joined:
+        parts = {"learner": (Learner, learner), "strategy": (Strategy, strategy)}
+        return _filled(find(Method, COMPOSED), {k: _filled(find(*part), values) for k, part in parts.items()})
+    made = _filled(find(Method, name), values)
     assert isinstance(made, Method)
     return made
+
+
+def _values(method: Method) -> dict[str, Any]:
+    """The keys of a method with their values; those of a combination's learner and strategy among them."""
+    found: dict[str, Any] = {}
+    for field in fields(method):  # type: ignore[arg-type]
+        value = getattr(method, field.name)
+        if field.metadata.get("usual"):
+            found |= {inner.name: getattr(value, inner.name) for inner in fields(value) if inner.init}
+        else:
+            found[field.name] = value
+    return found
+
+
+def _filled(cls: type[Any], values: Mapping[str, Any]) -> Any:
+    """A component with as many of the values as it may have."""
+    allowed = {field.name: field.metadata.get("allowed", ()) for field in fields(cls) if field.init}
+    return cls(**{k: v for k, v in values.items() if k in allowed and (not allowed[k] or v in allowed[k])})
 
 
 def refusals(made: Method, mechanism: Mechanism, aggregation: Aggregation, buffered: bool = False) -> list[str]:

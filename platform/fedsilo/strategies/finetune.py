@@ -5,7 +5,8 @@ Duchi, "Fine-tuning in Federated Learning: a simple but tough-to-beat baseline",
 say for how many epochs.
 
 What is tuned never leaves the client and never enters training: the shared parameters are FedAvg's, bit for bit. They
-are kept in private state, as of the last evaluation; a learner's own personal parameters are tuned with them. A privacy mechanism protects what is sent, not the tuned copy.
+are kept in private state, as of the last evaluation; a learner's own personal parameters are tuned with them. A privacy
+mechanism protects what is sent, not the tuned copy.
 """
 
 from __future__ import annotations
