@@ -55,7 +55,7 @@ def test_the_command_line_changes_parts_and_keys() -> None:
     assert method(recipe, "method.strategy=fedprox", "method.mu=0.1") == FEDOTP_FEDPROX
     assert method("fedotp+fedprox", "method.mu=0.1", "method.learner.gamma=0.7") == FEDOTP_FEDPROX
     assert method("coop", "method=fedotp+fedprox", "method.mu=0.1", "method.gamma=0.7") == FEDOTP_FEDPROX
-    assert method("fedotp+fedprox", "method.mu=0.1", "method.strategy=fedavg").strategy == FedAvgStrategy()
+    assert method({"name": "fedotp+fedprox", "mu": 0.1}, "method.strategy=fedavg").strategy == FedAvgStrategy()
     assert method({"learner": "fedotp"}) == Composed(FedOTPLearner(), FedAvgStrategy())
     assert method({"strategy": "fedprox"}) == Composed(CoOpLearner(), FedProxStrategy())
 

@@ -80,67 +80,6 @@ def test_rates_are_torch_s(keys: dict[str, Any], torch_s: Torch, by: str) -> Non
             scheduler.step()
 
 
-def walk(batches: list[torch.Tensor], by: str, optimizer: torch.optim.Optimizer, at: torch.Tensor) -> list[float]:
-    """Torch's own loop: every batch is a round's step; returns where it is after each round."""
-    per_round = len(batches)
-    scheduler = torch_schedules.CosineAnnealingLR(optimizer, 3 * (per_round if by == "step" else 1))
-    found = []
-    for _ in range(3):
-        for batch in batches:
-            optimizer.zero_grad()
-            ((at - batch).square() / 2).mean().backward()
-            optimizer.step()
-            if by == "step":
-                scheduler.step()
-        if by == "round":
-            scheduler.step()
-        found.append(float(at.detach()))
-    return found
-
-
-MAKERS: dict[str, Any] = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam, "adamw": torch.optim.AdamW}
-
-
-@pytest.mark.parametrize("kind", ["sgd", "adam", "adamw"])
-@pytest.mark.parametrize("by", ["round", "step"])
-@pytest.mark.parametrize("way", ["round", "batch"])
-def test_a_client_and_a_server_follow_torch_s_optimizer_and_schedule(
-    number_line: Any, kind: str, by: str, way: str
-) -> None:
-    """One client with equal batches: FedAvg with the state kept, and FedSGD, whose server always keeps it."""
-    start = torch.tensor([1.0], requires_grad=True)
-    keys = {"momentum": 0.9} if kind == "sgd" else {}
-    theirs = MAKERS[kind]([start], lr=0.1, weight_decay=0.01, **keys)
-    expected = walk([torch.tensor([3.0])] * 2, by, theirs, start)
-    optimizer = Optimizer(kind, 0.1, 0.9, 0.01, state="kept")
-    found = number_line(FedAvgStrategy(synchronise=way), optimizer, Schedule("cosine", by=by), rounds=3)
-    assert found == pytest.approx(expected, rel=1e-5)
-
-
-@pytest.fixture
-def number_line(world: Any) -> Callable[..., list[float]]:
-    """Returns a federation of one client with the number 3 twice and batches of one: where w is after each round."""
-    import importlib.util
-
-    place = Path(__file__).parents[1] / "strategies" / "conftest.py"
-    spec = importlib.util.spec_from_file_location("numbers_of_strategies", place)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    import sys
-
-    sys.modules["numbers_of_strategies"] = module
-    spec.loader.exec_module(module)
-
-    def run(strategy: Any, optimizer: Optimizer, schedule: Schedule, rounds: int) -> list[float]:
-        made = module.Federation(
-            strategy, data=((3.0, 3.0),), batch_size=1, optimizer=optimizer, schedule=schedule, rounds=rounds
-        )
-        return [made.step()["w"] for _ in range(rounds)]
-
-    return run
-
-
 @pytest.mark.parametrize("way", ["round", "batch"])
 @pytest.mark.parametrize("kind", ["sgd", "adamw"])
 def test_a_resumed_run_with_a_schedule_and_a_kept_state_has_the_same_bits(

@@ -59,7 +59,7 @@ class ExpertsStrategy(Averaging):
     def refusals(self, learner: Learner) -> list[str]:
         """Returns why the learner cannot be trained so: its experts are one tensor for each client."""
         found = super().refusals(learner)
-        if not isinstance(learner, Mixing):
+        if not found and not isinstance(learner, Mixing):
             found.append("name: experts are for a learner that mixes the contexts of others. Use the learner moap.")
         return found
 

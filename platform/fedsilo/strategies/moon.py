@@ -44,7 +44,7 @@ class MoonStrategy(Averaging):
     def refusals(self, learner: Learner) -> list[str]:
         """Returns why the learner cannot be trained so."""
         found = super().refusals(learner)
-        if not isinstance(learner, Representing):
+        if not found and not isinstance(learner, Representing):
             found.append(
                 "name: moon compares image representations, and training does not change those of this learner. Use "
                 "fedprox."
