@@ -35,7 +35,7 @@ SCENARIO: dict[str, Any] = {
     "training": {"batch_size": 32, "optimizer": {"learning_rate": 0.02}},
     "actors": {"backend": "serial"},
 }
-KEYS = {"context_length": 4}
+KEYS = {"context_length": 4, "rank": 2}
 ROUND, BATCH = "round", "batch"
 
 
@@ -68,9 +68,7 @@ def pairs() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
 def accuracies(methods: Sequence[str], way: str, rounds: int, folder: Path) -> Mapping[str, float]:
     """Returns the accuracy of each pair, and of the hand-written prompt, on clients' own images."""
     learner, _, strategy = methods[0].partition("+")
-    own = {**KEYS, "learner": learner, "strategy": {"name": strategy, "synchronise": way}}
-    if "context_length" not in keys_of(find(Learner, learner)):
-        own.pop("context_length")
+    own = {**keys_of(find(Learner, learner)), "learner": learner, "strategy": {"name": strategy, "synchronise": way}}
     scenario = {
         **SCENARIO,
         "method": own,
