@@ -28,8 +28,7 @@ from fedsilo.backbone.cached import CachedFeatures
 from fedsilo.backbone.text_tower import TextTower, TowerMeta
 from fedsilo.backbone.tokens import ClassTokens
 from fedsilo.client import ClientRules
-from fedsilo.core import LocalResult, Method, Predictor, State
-from fedsilo.core import LocalWork
+from fedsilo.core import LocalResult, LocalWork, Method, Predictor, State
 from fedsilo.core.settings import Training
 from fedsilo.privacy.none import NoMechanism
 from fedsilo.prompts.frozen import FrozenModel

@@ -39,15 +39,15 @@ from fedsilo.backbone.section import Backbone
 from fedsilo.backbone.text_tower import TextTower
 from fedsilo.backbone.tokens import class_tokens
 from fedsilo.backbone.weights import create
+from fedsilo.core import Batch
 from fedsilo.datasets.emblems import Emblems
+from fedsilo.preparation import frozen_model
+from fedsilo.prompts.frozen import FrozenModel, random_context
 from fedsilo.training.per_example.clipping import clipped_sum
 from fedsilo.training.per_example.contexts import context_gradients, dense_gradients, encode_texts
 from fedsilo.training.per_example.heads import cotangents
 from fedsilo.training.per_example.loop import loop_gradients
 from fedsilo.training.per_example.selection import select
-from fedsilo.core import Batch
-from fedsilo.preparation import frozen_model
-from fedsilo.prompts.frozen import FrozenModel, random_context
 
 GOAL, TOLERANCES = 4.0, (0.2, 0.1, 0.05, 0.02)
 MEMORY_MB = 64

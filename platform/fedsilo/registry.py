@@ -6,6 +6,7 @@ imported; no list has to be kept.
 
 from __future__ import annotations
 
+import dataclasses
 import difflib
 import importlib
 import inspect
@@ -29,6 +30,9 @@ from fedsilo.core import (
     Trace,
 )
 from fedsilo.errors import UnknownComponent
+
+JOIN = "+"
+"""Between the names of a learner and a strategy, in the place of a method's name."""
 
 PACKAGES: dict[type[Component], str] = {
     Dataset: "fedsilo.datasets",
@@ -80,6 +84,14 @@ def name_of(component: Component) -> str:
     if package in PACKAGES.values():
         return module
     return f"{cls.__module__}:{cls.__qualname__}"
+
+
+def title_of(method: Component) -> str:
+    """Returns the name of a method for people, which `method:` takes as well: 'coop+fedprox' for a combination."""
+    parts = [field.name for field in dataclasses.fields(method) if field.metadata.get("usual")]  # type: ignore[arg-type]
+    if not isinstance(method, Method) or not parts:
+        return name_of(method)
+    return JOIN.join(name_of(getattr(method, part)) for part in parts)
 
 
 def _defined_in(module: ModuleType, contract: type[Component]) -> list[type[Component]]:

@@ -35,7 +35,7 @@ from fedsilo.records import (
     lock,
     write_json,
 )
-from fedsilo.registry import name_of
+from fedsilo.registry import title_of
 from fedsilo.report.page.document import PAGE, write_page
 from fedsilo.results.reading import Run
 from fedsilo.results.summary import summarise
@@ -188,7 +188,7 @@ def _both(first: Watch, second: Watch) -> Watch:
 
 def _methods(scenario: Scenario) -> Iterator[tuple[str, Method]]:
     """Zero-shot first, since every round is read against it; then the method; then the other references."""
-    main = name_of(scenario.method)
+    main = title_of(scenario.method)
     if main != "zero_shot":
         yield "zero_shot", ZeroShot()
     yield main, scenario.method
@@ -226,7 +226,7 @@ def _part(name: str, method: Method, scenario: Scenario, prepared: Prepared, fol
         unseen=frozenset(client.number for client in prepared.manifest.clients if not client.seen),
         on_cpus=_on_cpus(scenario, prepared),
     )
-    own = folder if name == name_of(scenario.method) else folder / "references" / name.replace(":", ".")
+    own = folder if name == title_of(scenario.method) else folder / "references" / name.replace(":", ".")
     return Part(name, own, plan)
 
 
@@ -250,7 +250,7 @@ def headline_rounds(scenario: Scenario) -> int:
 def _conclude(
     scenario: Scenario, prepared: Prepared, folder: Path, parts: Sequence[Part], outcomes: dict[str, Outcome]
 ) -> None:
-    method = name_of(scenario.method)
+    method = title_of(scenario.method)
     spent = outcomes[method].epsilon
     mechanism = next(part.plan.mechanism for part in parts if part.name == method)
     budget = None if spent is None else mechanism.statement(spent)

@@ -15,10 +15,9 @@ from fedsilo.aggregation.plain import Plain
 from fedsilo.aggregation.ring import Ring
 from fedsilo.aggregation.secure import Secure
 from fedsilo.checkpoints import Checkpoints
-from fedsilo.core import Aggregation, ClientTask, ClientUpdate, Mechanism, Method
+from fedsilo.core import Aggregation, ClientTask, ClientUpdate, LocalWork, Mechanism, Method
 from fedsilo.errors import ClientLost
 from fedsilo.keyed_draws import KeyedGenerator
-from fedsilo.core import LocalWork
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.privacy import central, distributed, local, paper, rigorous

@@ -38,7 +38,7 @@ def test_without_epochs_it_is_promptfl_bit_for_bit(world: Any, tmp_path: Path) -
 
 @pytest.mark.parametrize("name", ["sgd", "adam"])
 def test_tuning_changes_scores_and_no_training(world: Any, tmp_path: Path, name: str) -> None:
-    here = world(optimizer=Optimizer(name, 0.1, persistent=True))
+    here = world(optimizer=Optimizer(name, 0.1, state="kept"))
     plain = here.federate(PromptFL(context_length=3), tmp_path / "promptfl")
     tuned = here.federate(FineTune(context_length=3, finetune_epochs=2), tmp_path / "tuned")
     assert tuned.shared_sha256 == plain.shared_sha256
@@ -68,7 +68,7 @@ def test_the_tuned_context_is_what_plain_descent_from_the_shared_one_gives(world
 @pytest.mark.parametrize("name", ["sgd", "adam"])
 def test_tuning_remembers_nothing_of_the_last_one(world: Any, name: str) -> None:
     method = FineTune(context_length=3, finetune_epochs=2)
-    here = world(optimizer=Optimizer(name, 0.1, persistent=True))
+    here = world(optimizer=Optimizer(name, 0.1, state="kept"))
     trained = method.train(here.work(method)).private
     once = method.adapt(here.work(method, private=trained))
     again = method.adapt(here.work(method, private=once))

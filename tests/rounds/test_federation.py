@@ -232,7 +232,7 @@ def test_a_resumed_run_ends_like_the_whole_one(
 
 def test_a_persistent_optimiser_changes_what_is_learnt(run: Any) -> None:
     fresh = run(optimizer=Optimizer(learning_rate=0.1))
-    kept = run(optimizer=Optimizer(learning_rate=0.1, persistent=True))
+    kept = run(optimizer=Optimizer(learning_rate=0.1, state="kept"))
     assert fresh.shared_sha256 != kept.shared_sha256
 
 

@@ -28,7 +28,7 @@ def test_steps_are_torch_s_own_bit_for_bit(kind: str, momentum: float) -> None:
 
 @pytest.mark.parametrize("kind", ["sgd", "adam", "adamw"])
 def test_a_remembered_optimiser_goes_on_where_it_was(kind: str) -> None:
-    section = Optimizer(kind, 0.1, persistent=True)
+    section = Optimizer(kind, 0.1, state="kept")
 
     def walk(parts: tuple[int, ...]) -> torch.Tensor:
         parameter, memory = torch.linspace(-1, 1, 6).requires_grad_(), {}

@@ -10,7 +10,7 @@ import ray
 
 from fedsilo.core import ClientScore, ClientTask, ClientUpdate, EvaluationTask, Method, RoundRecord, Task
 from fedsilo.records import ROUNDS, read_lines
-from fedsilo.registry import name_of
+from fedsilo.registry import title_of
 from fedsilo.rounds.job import Job, Part
 from fedsilo_actors.monitoring import logs
 from fedsilo_actors.monitoring.metrics import LOG, RESTARTS, Meters, Reading
@@ -50,7 +50,7 @@ class HostReporter:
 
     def entered(self, method: Method) -> None:
         """Is told of the method that is taken up."""
-        self._method = name_of(method)
+        self._method = title_of(method)
 
     def trained(self, tasks: Mapping[int, ClientTask], updates: Sequence[ClientUpdate]) -> None:
         """Is told of updates before they leave; of a round's later exchanges, which may be many, only the log is."""

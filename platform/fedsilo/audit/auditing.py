@@ -22,7 +22,7 @@ from fedsilo.audit.verdict import verdict
 from fedsilo.core import Progress
 from fedsilo.errors import RunError
 from fedsilo.records import DRIVER_LOCK, lock, write_json
-from fedsilo.registry import name_of
+from fedsilo.registry import title_of
 from fedsilo.results.reading import Run, load
 from fedsilo.running import threads
 
@@ -102,7 +102,7 @@ def _refuse(run: Run, asked: Audit) -> None:
     if asked.view not in VIEWS:
         raise RunError(f"view: must be one of {', '.join(VIEWS)}, got '{asked.view}'.")
     run.result  # noqa: B018, says what to do about a run that has not finished
-    method, name = run.scenario.method, name_of(run.scenario.method)
+    method, name = run.scenario.method, title_of(run.scenario.method)
     if not method.trains:
         raise RunError(f"{run.folder}: method '{name}' trains nothing, so it has no members. Audit a run that learns.")
     if asked.view == SHARED and not method.uploads:
@@ -136,7 +136,7 @@ def _document(
     untrained = Observation(observer.untrained(), target.members, target.exposed, target.canaries)
     document = {
         "run": run.folder.name,
-        "method": name_of(run.scenario.method),
+        "method": title_of(run.scenario.method),
         "view": asked.view,
         "shadows": len(seen),
         "shuffled": asked.shuffle,

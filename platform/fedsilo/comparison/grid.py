@@ -16,7 +16,8 @@ from fedsilo.core import Method
 from fedsilo.errors import ScenarioError, UnknownComponent
 from fedsilo.registry import find, names
 from fedsilo.results.entries import settings
-from fedsilo.scenario.layers import component
+from fedsilo.scenario.combining import COMPOSED, named_parts
+from fedsilo.scenario.finding import component
 from fedsilo.scenario.reading import Changes, Variant, from_mapping, read
 from fedsilo.scenario.sections import Scenario
 
@@ -95,8 +96,9 @@ class Grid:
 
 
 def trained_methods() -> list[str]:
-    """Returns the names of all registered methods that have something to learn, sorted."""
-    return [name for name in names(Method) if find(Method, name)().trains]  # type: ignore[attr-defined]
+    """Returns the names of all registered methods that have something to learn, sorted; combinations have no end."""
+    recipes = [name for name in names(Method) if name != COMPOSED]
+    return [name for name in recipes if find(Method, name)().trains]  # type: ignore[attr-defined]
 
 
 def grid_of(
@@ -114,7 +116,8 @@ def grid_of(
 
 def _known(name: str) -> None:
     try:
-        component(("method",), name)
+        for path, part in named_parts(name).items():
+            component(path, part)
     except UnknownComponent as error:
         raise ScenarioError(f"methods: {error}") from error
 

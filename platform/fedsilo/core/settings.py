@@ -73,10 +73,12 @@ class Optimizer:
     )
     momentum: float = key(0.9, "Momentum of SGD.", within="in [0, 1)")
     weight_decay: float = key(0.0005, "L2 penalty; with AdamW the decay beside the gradient.", within=">= 0")
-    persistent: bool = key(
-        False,
-        "Keep a client's optimizer state from round to round instead of a fresh one; where every batch's gradient is "
-        "sent it is always kept.",
+    state: str = key(
+        FRESH,
+        "What a client's optimizer remembers (momentum) when a round begins: nothing, or what its last round left. "
+        "Where every batch's gradient is sent it is always kept.",
+        FRESH,
+        KEPT,
     )
 
 

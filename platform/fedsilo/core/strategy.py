@@ -121,7 +121,7 @@ class Local(Protocol):
         """Returns where descent from some parameters ends.
 
         Args:
-            start: All parameters by name.
+            start: All parameters by name; buffers among them begin there, the others as received.
             terms: What is added to the learner's loss.
             memory: Prefix of this descent's optimizer tensors in the private state, so that several keep their own.
 
@@ -146,13 +146,17 @@ class Strategy(Component, ABC):
     Attributes:
         reads_updates: Whether the server needs each client's update in the clear and not only their sum.
         averages: Whether the server takes the mean of the clients' results as it is, so that late ones can be added.
-        needs_sgd: Whether it reckons with steps of SGD, so that other optimizers are refused.
+        needs_sgd: Whether it computes with the steps of SGD that begins every round without momentum, so that other
+            optimizers, and momentum that is kept, are refused.
+        separable: Whether what it adds to the loss of an example depends on that example alone and is part of what is
+            clipped by example.
     """
 
     kind = "strategy"
     reads_updates: ClassVar[bool] = False
     averages: ClassVar[bool] = True
     needs_sgd: ClassVar[bool] = False
+    separable: ClassVar[bool] = True
 
     @property
     def uploads_gradients(self) -> bool:

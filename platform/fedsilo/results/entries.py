@@ -10,6 +10,7 @@ from typing import Any
 
 from fedsilo.errors import RunError
 from fedsilo.records import read_json
+from fedsilo.registry import title_of
 from fedsilo.results.reading import Run
 from fedsilo.scenario.dumping import to_mapping, written
 from fedsilo.scenario.sections import Scenario
@@ -57,7 +58,7 @@ class Entry:
     @property
     def method(self) -> str:
         """Returns its method's name."""
-        return str(self.settings["method.name"])
+        return title_of(self.scenario.method)
 
     @property
     def seed(self) -> int:

@@ -10,7 +10,7 @@ from typing import Any
 
 from fedsilo.core import Measures
 from fedsilo.records import DRIVER_LOCK, ROUNDS, ROUNDS_LOCK, TIMELINE, last_lines, read_lines
-from fedsilo.registry import name_of
+from fedsilo.registry import title_of
 from fedsilo.results.reading import Run, homes
 
 PACE = 10
@@ -114,7 +114,7 @@ class Overview:
 def overview_of_run(run: Run) -> Overview:
     """Returns how far the run in a folder is. Raises RunError or ScenarioError when the folder is none of a run's."""
     scenario, folder = run.scenario, run.folder
-    method = name_of(scenario.method)
+    method = title_of(scenario.method)
     limit = scenario.privacy.limit
     parts = [
         Home(name, home, 1 if name == "zero_shot" else scenario.training.rounds, limit if name == method else None)

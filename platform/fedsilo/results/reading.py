@@ -12,7 +12,7 @@ from fedsilo.checkpoints import Checkpoint, Checkpoints
 from fedsilo.errors import RunError
 from fedsilo.manifest import Manifest
 from fedsilo.records import CLIENTS, ROUNDS, WIRE, find_run_folder, read_json, read_lines
-from fedsilo.registry import name_of
+from fedsilo.registry import title_of
 from fedsilo.results.summary import schema
 from fedsilo.scenario.reading import read
 from fedsilo.scenario.sections import Scenario
@@ -125,7 +125,7 @@ class Run:
 
 def homes(scenario: Scenario, folder: Path) -> Iterator[tuple[str, Path]]:
     """Yields each method of a run with the folder of its records, in the order in which they run."""
-    method = name_of(scenario.method)
+    method = title_of(scenario.method)
     for name in dict.fromkeys(["zero_shot", method, *scenario.evaluation.references]):
         yield name, folder if name == method else folder / "references" / name.replace(":", ".")
 

@@ -14,7 +14,7 @@ from fedsilo.core import Aggregation, Budget, Facts, Mechanism
 from fedsilo.differential_privacy import EXAMPLE, DifferentialPrivacy
 from fedsilo.errors import ScenarioError
 from fedsilo.privacy.none import NoMechanism
-from fedsilo.registry import name_of
+from fedsilo.registry import title_of
 from fedsilo.rounds.schedule import Schedule
 
 
@@ -29,7 +29,7 @@ def facts_of(schedule: Schedule) -> Facts:
         personal=method.personal,
         gradients=method.uploads_gradients,
         streams=method.streams,
-        federation=name_of(method),
+        federation=title_of(method),
         local_epochs=training.local_epochs,
         sizes=schedule.sizes,
         turns=tuple(schedule.turns()),

@@ -14,6 +14,7 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
+from fedsilo.scenario.combining import METHOD, USUAL
 from fedsilo.scenario.interpolation import syntax_problem
 from fedsilo.scenario.problems import KeyPath, Place, Problems, nearest, shown
 from fedsilo.scenario.schema import (
@@ -78,7 +79,7 @@ class Checker:
         sound = {}
         for name, value in given.items():
             if name not in keys(cls):
-                self.complain((*path, name), f"unknown key.{_instead(name, path, list(keys(cls)))}")
+                self.complain((*path, name), f"unknown key.{_instead(name, path, cls)}")
                 continue
             try:
                 sound[name] = self._value(keys(cls)[name].type, value, (*path, name), keys(cls)[name])
@@ -163,8 +164,9 @@ class Checker:
         return result
 
 
-def _instead(name: str | int, path: KeyPath, known: list[str]) -> str:
+def _instead(name: str | int, path: KeyPath, cls: type[Any]) -> str:
     """What may have been meant by an unknown key: the most similar one, or the same key in a section, or any known."""
+    known = list(keys(cls))
     if not path:
         inside = [f"{section}.{key}" for section, cls in PLAIN.items() for key in keys(cls) if key == name]
         known = [*known, "extends"]
@@ -176,6 +178,11 @@ def _instead(name: str | int, path: KeyPath, known: list[str]) -> str:
         known = [selector(path[-1]), *known]
         if name in ("name", "mode"):
             return f" Did you mean '{known[0]}'?"
+        inner = {slot: keys(keys(cls)[slot].type) for slot in USUAL if path == (METHOD,) and slot in keys(cls)}
+        both = [f"method.{slot}" for slot, has in inner.items() if name in has]
+        if len(both) > 1:
+            return f" {both[0]} and {both[1]} both have it. Write {both[0]}.{name} or {both[1]}.{name}."
+        known += [key for has in inner.values() for key in has]
     return nearest(name, known) or f" Known: {', '.join(known)}."
 
 

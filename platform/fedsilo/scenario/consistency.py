@@ -10,8 +10,10 @@ from fedsilo.core.settings import FLOATING_ERROR
 from fedsilo.corruption.alteration import Alteration
 from fedsilo.corruption.kinds import SEVERITIES
 from fedsilo.errors import UnknownComponent
-from fedsilo.registry import name_of
-from fedsilo.scenario.layers import component
+from fedsilo.registry import name_of, title_of
+from fedsilo.scenario.combining import named_parts
+from fedsilo.scenario.finding import component
+from fedsilo.scenario.optimizing import steps_that_a_strategy_cannot_compute_with
 from fedsilo.scenario.pacing import clients_of, clients_that_it_knows, nobody_more_to_ask, updates_that_come_late
 from fedsilo.scenario.references import reference, refusals
 from fedsilo.scenario.sections import Actors, Scenario
@@ -43,7 +45,7 @@ def corruptions_that_there_are_not(scenario: Scenario) -> Iterator[str]:
 
 def new_classes_that_a_method_cannot_read(scenario: Scenario) -> Iterator[str]:
     """What was learnt for each class says nothing of classes that nobody trained on."""
-    methods = {name_of(scenario.method): scenario.method}
+    methods = {title_of(scenario.method): scenario.method}
     with suppress(UnknownComponent, TypeError):  # said by `unknown_references`
         methods |= {name: reference(name, scenario.method) for name in scenario.evaluation.references}
     for name, method in methods.items():
@@ -132,7 +134,7 @@ def privacy_of_nothing(scenario: Scenario) -> Iterator[str]:
     if mode == "none" or (method.trains and method.uploads):
         return
     why = "sends nothing" if method.trains else "trains nothing"
-    yield f"privacy.mode: '{mode}' protects what clients send, but method '{name_of(method)}' {why}. Set it to 'none'."
+    yield f"privacy.mode: '{mode}' protects what clients send, but method '{title_of(method)}' {why}. Set it to 'none'."
 
 
 def single_updates_that_nobody_may_see(scenario: Scenario) -> Iterator[str]:
@@ -140,7 +142,7 @@ def single_updates_that_nobody_may_see(scenario: Scenario) -> Iterator[str]:
     method = scenario.method
     if not method.reads_updates:
         return
-    needs = f"method '{name_of(method)}' needs each client's update in the clear"
+    needs = f"method '{title_of(method)}' needs each client's update in the clear"
     if not scenario.aggregation.shows_updates:
         yield f"aggregation.name: '{name_of(scenario.aggregation)}' shows their sum only, but {needs}. Use 'plain'."
     if name_of(scenario.privacy) != "none":
@@ -153,7 +155,7 @@ def noise_for_gradients_only(scenario: Scenario) -> Iterator[str]:
     if mechanism.per_batch and method.uploads and not method.uploads_gradients:
         yield (
             f"privacy.mode: '{name_of(mechanism)}' is for methods that send every batch's gradient, method "
-            f"'{name_of(method)}' sends what a round's training gives. Set method.synchronise to 'batch'"
+            f"'{title_of(method)}' sends what a round's training gives. Set method.synchronise to 'batch'"
             f"{'' if hasattr(method, 'synchronise') else ' (which this method has not: choose another one)'}."
         )
 
@@ -172,7 +174,7 @@ def examples_that_hang_together(scenario: Scenario) -> Iterator[str]:
     method = scenario.method
     if scenario.privacy.by_example and method.trains and method.uploads and not method.separable:
         yield (
-            f"privacy.unit: 'example' needs losses of single examples, method '{name_of(method)}' learns from several "
+            f"privacy.unit: 'example' needs losses of single examples, method '{title_of(method)}' learns from several "
             "at once. Use the unit 'client', or another method."
         )
 
@@ -209,7 +211,8 @@ def unknown_references(scenario: Scenario) -> Iterator[str]:
     """Methods to compare with are named without keys, so each must be one that can do without."""
     for name in scenario.evaluation.references:
         try:
-            component(("method",), name)()
+            for path, part in named_parts(name).items():
+                component(path, part)()
         except UnknownComponent as error:
             yield f"evaluation.references: {error}"
         except TypeError:
@@ -223,7 +226,7 @@ def references_that_do_not_fit(scenario: Scenario) -> Iterator[str]:
             made = reference(name, scenario.method)
         except (UnknownComponent, TypeError):
             continue  # said by `unknown_references`
-        if name == name_of(scenario.method):
+        if name == title_of(scenario.method):
             continue  # nothing is run twice, and the method's own rules have spoken
         for why in refusals(made, scenario.privacy, scenario.aggregation, scenario.pace.buffered):
             yield (
@@ -240,6 +243,7 @@ RULES: dict[Callable[[Scenario], Iterator[str]], tuple[str, ...]] = {
     local_settings_for_a_cluster: ("actors",),
     client_numbers: ("actors.clients", "actors.groups", "partition"),
     two_kinds_of_views: ("training.online", "training.views"),
+    steps_that_a_strategy_cannot_compute_with: ("method", "training.optimizer"),
     privacy_of_nothing: ("method", "privacy"),
     single_updates_that_nobody_may_see: ("method", "aggregation", "privacy"),
     noise_for_gradients_only: ("method", "privacy"),

@@ -12,7 +12,7 @@ from fedsilo import registry
 from fedsilo.core.settings import Optimizer, Schedule
 from fedsilo.errors import UnknownComponent
 from fedsilo.scenario.dumping import written
-from fedsilo.scenario.layers import component
+from fedsilo.scenario.finding import component
 from fedsilo.scenario.problems import KeyPath, dotted, nearest
 from fedsilo.scenario.schema import (
     CONTRACTS,
@@ -35,7 +35,7 @@ from fedsilo.scenario.sections import Heading
 INNER = {"optimizer": ("training.optimizer.", Optimizer), "schedule": ("training.schedule.", Schedule)}
 """Parts of a section that can be asked for by themselves."""
 
-_ALSO = {"dataset": "data", "mechanism": "privacy"}
+_ALSO = {"dataset": "data", "mechanism": "privacy", "strategie": "strategy"}
 
 _PATHS: dict[str, KeyPath] = {str(path[-1]): path for path in NAMED}
 """Where a component of a kind is named."""

@@ -7,24 +7,23 @@ what only the file's method knew.
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from fedsilo import registry
 from fedsilo.errors import UnknownComponent
-from fedsilo.scenario.combining import METHOD, combined
-from fedsilo.scenario.problems import KeyPath, Place, Problems, dotted, nearest, shown
+from fedsilo.scenario.combining import COMPOSED, METHOD, combined, named_parts, places_inside
+from fedsilo.scenario.finding import component, keys_of, takes
+from fedsilo.scenario.old_keys import renamed, renamed_places
+from fedsilo.scenario.problems import KeyPath, Place, Problems, nearest, shown
 from fedsilo.scenario.schema import (
     CONTRACTS,
     NAMED,
     PLAIN,
     SLOTS,
     USUAL,
-    Key,
     assembled,
-    defaults,
     is_section,
     keys,
     selector,
@@ -91,7 +90,7 @@ def unfolded(values: Mapping[str | int, Any]) -> dict[str | int, Any]:
             result[section] = _unfolded(cls, result[section])
             if result[section] is None:
                 del result[section]
-    return result
+    return renamed(result)
 
 
 def _unfolded(cls: type[Any], value: Any) -> Any:
@@ -132,11 +131,12 @@ class Stack:
 
     def add(self, layer: Layer) -> None:
         """Lays one more layer on top."""
-        given = Layer(unfolded(layer.values), dict(layer.places))
+        given = Layer(unfolded(layer.values), renamed_places(layer.places))
         if isinstance(given.values.get(METHOD), dict):
             given.values[METHOD] = combined(
                 given.values[METHOD], _values_at(self.merged.values, (METHOD,)) or {}, self.names
             )
+            given.places |= places_inside(given.values[METHOD], {**self.merged.places, **given.places})
         for path in NAMED:
             inside = _values_at(given.values, path[:-1])
             if inside is None or path[-1] not in inside:
@@ -156,8 +156,14 @@ class Stack:
         them; what none has stays, to be refused like any mistake.
         """
         path = (section,)
-        others = [_keys_of(path, other) or {} for other in {self.names[path], *among} - {name}]
-        own = _keys_of(path, name) or {}
+        parts = named_parts(name)
+        if path not in parts:
+            self.add(Layer({section: {"name": name}}))
+            return
+        if self.names[path] == COMPOSED != name:
+            self.add(Layer({section: {"name": name}}))
+        others = [keys_of(path, other) or {} for other in {self.names[path], *among} - {name}]
+        own = keys_of(path, name) or {}
         self.names[path] = name
         values = self.merged.values.get(section, {})
         self._forget(
@@ -165,7 +171,7 @@ class Stack:
             [
                 key
                 for key, value in values.items()
-                if not _takes(own, key, value) and any(_takes(other, key, value) for other in others)
+                if not takes(own, key, value) and any(takes(other, key, value) for other in others)
             ],
         )
 
@@ -219,7 +225,7 @@ class Stack:
             self.merged.places[path] = place
 
     def _forget_foreign_keys(self, section: KeyPath, name: str) -> None:
-        known = _keys_of(section, name)
+        known = keys_of(section, name)
         if known is not None:  # else it is said at the end, unless a later layer names another one
             self._forget(section, set(_values_at(self.merged.values, section) or {}) - set(known))
 
@@ -250,50 +256,6 @@ def _own_values(values: dict[str | int, Any], path: KeyPath) -> dict[str | int, 
         values[key] = dict(values[key])
         values = values[key]
     return values
-
-
-def _keys_of(section: KeyPath, name: str) -> Mapping[str, Key] | None:
-    """The keys of a component; None if there is none of that name."""
-    try:
-        return keys(component(section, name))
-    except UnknownComponent:
-        return None
-
-
-def _takes(known: Mapping[str, Key], key: str | int, value: Any) -> bool:
-    """Whether the keys have this one and, where it must be one of some words, allow this word."""
-    found = known.get(str(key))
-    return found is not None and (not found.allowed or value in found.allowed)
-
-
-def component(path: KeyPath, name: str) -> type[Any]:
-    """Returns the component class of a section or slot by name.
-
-    Raises:
-        UnknownComponent: There is none, or it cannot be imported, or its fields cannot be scenario keys.
-    """
-    try:
-        found = registry.find(NAMED[path], name)
-    except UnknownComponent as error:
-        raise UnknownComponent(f"{error}{_elsewhere(path, name)}") from error
-    except (Exception, SystemExit) as error:  # importing a component runs code of its author
-        what = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
-        raise UnknownComponent(f"'{name}' cannot be imported: {what}.") from error
-    if not dataclasses.is_dataclass(found):
-        raise UnknownComponent(f"'{name}' is not a dataclass, so it has no scenario keys. Decorate it.")
-    try:
-        usual = {slot: component((*path, slot), keys(found)[slot].usual) for slot in slots(found)}
-        defaults(assembled(found, usual))
-    except Exception as error:
-        what = str(error).partition("\n")[0]
-        raise UnknownComponent(f"'{name}' has a field that cannot be a scenario key: {what}.") from error
-    return found
-
-
-def _elsewhere(path: KeyPath, name: str) -> str:
-    """Where a component of that name is at home: a label shift, say, where a whole partition was asked for."""
-    homes = [home for home in SLOTS if home[:-1] == path and name in registry.names(SLOTS[home])]
-    return "".join(f" It is a {SLOTS[home].kind}: write {dotted(home)}: {name}." for home in homes)
 
 
 def _hint(section: KeyPath, value: object, place: Place | None) -> str:

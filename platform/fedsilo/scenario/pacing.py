@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fedsilo.pace import Pace, impossible
-from fedsilo.registry import name_of
+from fedsilo.registry import name_of, title_of
 from fedsilo.scenario.sections import Scenario
 
 
@@ -16,7 +16,7 @@ def updates_that_come_late(scenario: Scenario) -> Iterator[str]:
     method, mode = scenario.method, "pace.mode: 'buffered' adds updates that began from older shared states"
     if not method.allows_stale:
         yield (
-            f"{mode}; method '{name_of(method)}' does not send new values in one exchange for a plain mean. Use a "
+            f"{mode}; method '{title_of(method)}' does not send new values in one exchange for a plain mean. Use a "
             "method that does, such as promptfl, or mode 'synchronous'."
         )
     if not scenario.aggregation.allows_stale:

@@ -2,34 +2,59 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from fedsilo.core import Aggregation, Mechanism, Method
-from fedsilo.registry import find, name_of
+from fedsilo.core import Aggregation, Learner, Mechanism, Method, Strategy
+from fedsilo.registry import JOIN, find, name_of
+from fedsilo.scenario.combining import COMPOSED
 from fedsilo.training.recipes import Recipe
 
 
 def reference(name: str, method: Method) -> Method:
     """Returns another method with the scenario's method's values of common fields, where both may have them.
 
-    A value that its strategy refuses with its learner, such as a way of synchronising, is left at its default there.
+    Args:
+        name: A method's name, or LEARNER+STRATEGY.
+        method: The scenario's method.
+
+    Raises:
+        UnknownComponent: There is no method, learner or strategy of that name.
+        TypeError: It needs keys that the scenario's method has not.
     """
+    values = _values(method)
+    learner, joined, strategy = name.partition(JOIN)
+    if joined:
+        parts = {"learner": (Learner, learner), "strategy": (Strategy, strategy)}
+        return _filled(find(Method, COMPOSED), {k: _filled(find(*part), values) for k, part in parts.items()})
     cls: Any = find(Method, name)
-    allowed = {field.name: field.metadata.get("allowed", ()) for field in fields(cls)}
-    values = {k: v for k, v in _keys(method).items() if k in allowed and (not allowed[k] or v in allowed[k])}
-    made = cls(**values)
-    if isinstance(made, Recipe):
+    made = _filled(cls, values)
+    if isinstance(made, Recipe):  # a value that its strategy refuses with its learner is left at its default
         refused = {line.partition(":")[0] for line in made.strategy.refusals(made.learner)}
-        made = cls(**{key: value for key, value in values.items() if key not in refused})
+        made = _filled(cls, {key: value for key, value in values.items() if key not in refused})
     assert isinstance(made, Method)
     return made
 
 
-def _keys(method: Any) -> dict[str, Any]:
-    """The values of a method's keys, of those that stand in its learner and its strategy as well."""
-    parts = (method.learner, method.strategy) if isinstance(method, Recipe) else (method,)
-    return {field.name: getattr(part, field.name) for part in parts for field in fields(part)}
+def _values(method: Method) -> dict[str, Any]:
+    """The keys of a method with their values; those of a combination's learner and strategy among them."""
+    found: dict[str, Any] = {}
+    if isinstance(method, Recipe):
+        found |= {f.name: getattr(part, f.name) for part in (method.learner, method.strategy) for f in fields(part)}
+    for field in fields(method):  # type: ignore[arg-type]
+        value = getattr(method, field.name)
+        if field.metadata.get("usual"):
+            found |= {inner.name: getattr(value, inner.name) for inner in fields(value) if inner.init}
+        else:
+            found[field.name] = value
+    return found
+
+
+def _filled(cls: type[Any], values: Mapping[str, Any]) -> Any:
+    """A component with as many of the values as it may have."""
+    allowed = {field.name: field.metadata.get("allowed", ()) for field in fields(cls) if field.init}
+    return cls(**{k: v for k, v in values.items() if k in allowed and (not allowed[k] or v in allowed[k])})
 
 
 def refusals(made: Method, mechanism: Mechanism, aggregation: Aggregation, buffered: bool = False) -> list[str]:

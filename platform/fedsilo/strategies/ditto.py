@@ -2,7 +2,8 @@
 
 Source: Li, Hu, Beirami, Smith, "Ditto: Fair and Robust Federated Learning Through Personalization", ICML 2021,
 arXiv:2012.04221, algorithm 1: the shared parameters are FedAvg's; client i also trains v_i on f_i(v) + lambda/2
-||v - w||^2, w as received, and is evaluated with v_i. v_i begins as w.
+||v - w||^2, w as received, and is evaluated with v_i. v_i begins as w. A learner's own personal parameters and the
+running statistics are part of v_i, without the term.
 
 What is personal never leaves the client and bears on nothing that does, so no privacy mechanism adds noise to it.
 """
@@ -19,7 +20,8 @@ from fedsilo.core.types import State
 from fedsilo.fields import key
 from fedsilo.training.averaging import BATCH, Averaging
 
-PERSONAL = "personal_"
+PERSONAL, PERSONAL_MEMORY = "personal_", "personal_training/"
+"""Prefixes of v_i, and of its optimizer's tensors, in private state."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,8 @@ class DittoStrategy(Averaging):
     def train(self, local: Local) -> LocalResult:
         """Returns FedAvg's result, with the personal parameters in the private state."""
         result = super().train(local)
-        start = {n: local.work.private.get(PERSONAL + n, tensor) for n, tensor in self.start(local).items()}
+        received_or_own = {**self.start(local), **{n: local.buffers[n] for n in self.statistics(local.learner)}}
+        start = {n: local.work.private.get(PERSONAL + n, tensor) for n, tensor in received_or_own.items()}
         received, names = local.work.shared, self.shared(local.learner)
 
         def penalty(params: State) -> Tensor:
@@ -45,10 +48,10 @@ class DittoStrategy(Averaging):
             return self.attraction / 2 * sum(distances[1:], distances[0])
 
         terms = Terms(penalty=penalty, epochs=range(self.personal_epochs), private=False)
-        end = local.descend(start, terms, memory="personal_training/")
-        everything = {**end.params, **end.buffers}
-        personal = {PERSONAL + n: everything[n] for n in (*names, *self.statistics(local.learner))}
-        return LocalResult(result.upload, {**result.private, **personal}, result.loss, result.steps)
+        end = local.descend(start, terms, memory=PERSONAL_MEMORY)
+        everything = {**end.buffers, **end.params}
+        personal = {PERSONAL + n: everything[n] for n in start}
+        return LocalResult(result.upload, {**result.private, **personal, **end.memory}, result.loss, result.steps)
 
     def served(self, received: State, private: State, learner: Learner) -> State:
         """Returns the personal parameters, as far as there are any yet."""

@@ -41,6 +41,7 @@ class ExpertsStrategy(Averaging):
 
     reads_updates = True
     averages = False
+    sends_experts = True
 
     experts: int = key(10, "Most contexts that the gate mixes, the client's own among them.", within=">= 1")
     selection: str = key(
@@ -58,7 +59,7 @@ class ExpertsStrategy(Averaging):
     def refusals(self, learner: Learner) -> list[str]:
         """Returns why the learner cannot be trained so: its experts are one tensor for each client."""
         found = super().refusals(learner)
-        if not isinstance(learner, Mixing):
+        if not found and not isinstance(learner, Mixing):
             found.append("name: experts are for a learner that mixes the contexts of others. Use the learner moap.")
         return found
 

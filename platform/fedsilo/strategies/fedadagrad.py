@@ -19,7 +19,6 @@ class FedAdagradStrategy(Adaptive):
     """FedAvg with Adagrad on the server."""
 
     beta_1: float = key(0.0, "Decay of the mean of changes.", within="in [0, 1)")
-    beta_2: float = key(0.0, "Not used by Adagrad, which forgets nothing.", within="in [0, 1)")
 
     def second(self, before: Tensor, square: Tensor) -> Tensor:
         """Returns the sum of squared changes."""

@@ -27,6 +27,10 @@ class FedBNStrategy(Averaging):
     def refusals(self, learner: Learner) -> list[str]:
         """Returns why the learner cannot be split so."""
         found = super().refusals(learner)
-        if not learner.norms and not learner.statistics:
+        if not found and not learner.norms and not learner.statistics:
             found.append("name: fedbn keeps normalisation layers at the clients, and the learner has none. Use fedavg.")
+        if not found and not self.shared(learner):
+            found.append(
+                "name: fedbn keeps normalisation layers at the clients, and the learner has no others. Use local."
+            )
         return found

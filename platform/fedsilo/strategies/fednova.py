@@ -7,7 +7,8 @@ for plain SGD; section 4.2 for momentum) and p_i its share of the training examp
     w = w + tau_eff sum_i p_i (w_i - w) / a_i,    tau_eff = sum_i p_i a_i.
 
 A client sends w + (w_i - w) / a_i, and a_i beside it, so that the server needs sums only. Where all a_i are equal it is
-FedAvg. Running statistics are averaged as they are.
+FedAvg. With a schedule, weights are learning rates over the scenario's; a client that moved nothing sends w and 0.
+Running statistics are averaged as they are.
 """
 
 from __future__ import annotations
@@ -49,7 +50,7 @@ class FedNovaStrategy(Averaging):
         """Returns the parameters moved by the change per step, and a_i."""
         steps = end.travel / local.work.training.optimizer.learning_rate
         received = local.work.shared
-        moved = {n: received[n] + (end.params[n] - received[n]) / steps for n in self.shared(local.learner)}
+        moved = {n: received[n] + (end.params[n] - received[n]) / (steps or 1.0) for n in self.shared(local.learner)}
         return {**super().upload(local, end), **moved, STEPS: torch.full_like(received[STEPS], steps)}
 
     def server_step(self, work: ServerWork, learner: Learner) -> State:

@@ -32,11 +32,11 @@ class FedPerStrategy(Averaging):
         """Returns why the learner cannot be split so."""
         shared, names = self.shared(learner), learner.names()
         found = super().refusals(learner)
-        if len(shared) == len(names):
+        if not found and len(shared) == len(names):
             found.append(
                 f"stays: {', '.join(self.stays)} matches none of the learner's parameters: {', '.join(names)}. Name "
                 "some of them, or use the strategy fedavg."
             )
-        if not shared:
+        if not found and not shared:
             found.append("stays: matches all parameters, so nothing is shared. Use the strategy local.")
         return found

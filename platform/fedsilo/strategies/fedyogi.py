@@ -10,12 +10,15 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from fedsilo.fields import key
 from fedsilo.training.server_optimizers import Adaptive
 
 
 @dataclass(frozen=True)
 class FedYogiStrategy(Adaptive):
     """FedAvg with Yogi on the server."""
+
+    beta_2: float = key(0.99, "Decay of the mean of squared changes.", within="in [0, 1)")
 
     def second(self, before: Tensor, square: Tensor) -> Tensor:
         """Returns the squares, moved towards the new ones by a step that does not depend on how large they are."""

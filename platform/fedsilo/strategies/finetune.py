@@ -5,7 +5,8 @@ Duchi, "Fine-tuning in Federated Learning: a simple but tough-to-beat baseline",
 say for how many epochs.
 
 What is tuned never leaves the client and never enters training: the shared parameters are FedAvg's, bit for bit. They
-are kept in private state, as of the last evaluation. A privacy mechanism protects what is sent, not the tuned copy.
+are kept in private state, as of the last evaluation; a learner's own personal parameters are tuned with them. A privacy
+mechanism protects what is sent, not the tuned copy.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ class FineTuneStrategy(Averaging):
         epochs = range(APART, APART + self.finetune_epochs)
         # Under a prefix of its own: the memory that is kept of training stays training's.
         end = local.descend(self.start(local), Terms(epochs=epochs, private=False), memory="fine_tuning/")
-        travels = {*self.shared(local.learner), *self.statistics(local.learner)}
-        tuned = {n: tensor for n, tensor in {**end.params, **end.buffers}.items() if n in travels}
+        statistics = {name: end.buffers[name] for name in self.statistics(local.learner)}
+        tuned = {**end.params, **statistics}
         return {**local.work.private, **{TUNED + name: tensor for name, tensor in tuned.items()}}
 
     def served(self, received: State, private: State, learner: Learner) -> State:

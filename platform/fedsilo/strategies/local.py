@@ -16,6 +16,8 @@ from fedsilo.training.averaging import Averaging
 class LocalStrategy(Averaging):
     """All parameters stay with their client."""
 
+    shares = False
+
     def shared(self, learner: Learner) -> tuple[str, ...]:
         """Returns nothing."""
         return ()

@@ -6,6 +6,7 @@ representations of an image by the parameters in training, as received and as th
     loss = task loss - mu log( e^(sim(z, z_glob)/tau) / (e^(sim(z, z_glob)/tau) + e^(sim(z, z_prev)/tau)) ),
 
 sim the cosine, the mean over the batch. In its first round a client has no last parameters, and the term is left out.
+Dropout and BatchNorm are in evaluation mode in all three representations.
 """
 
 from __future__ import annotations
@@ -30,6 +31,8 @@ LAST = "last_"
 class MoonStrategy(Averaging):
     """FedAvg with a contrast between models in local training."""
 
+    separable = False
+
     mu: float = key(1.0, "Weight of the contrast; the paper has 1, 5 or 10.", within=">= 0")
     temperature: float = key(0.5, "Temperature tau of the contrast.", within="> 0")
 
@@ -41,7 +44,7 @@ class MoonStrategy(Averaging):
     def refusals(self, learner: Learner) -> list[str]:
         """Returns why the learner cannot be trained so."""
         found = super().refusals(learner)
-        if not isinstance(learner, Representing):
+        if not found and not isinstance(learner, Representing):
             found.append(
                 "name: moon compares image representations, and training does not change those of this learner. Use "
                 "fedprox."
@@ -64,7 +67,9 @@ class MoonStrategy(Averaging):
                 shared, before = (learner.representation(at, received_buffers, *read) for at in (start, last))
             own = learner.representation(params, received_buffers, *read)
             pairs = torch.stack([cosine_similarity(own, shared), cosine_similarity(own, before)], dim=1)
-            return self.mu * cross_entropy(pairs / self.temperature, torch.zeros(len(own), dtype=torch.long))
+            return self.mu * cross_entropy(
+                pairs / self.temperature, torch.zeros(len(own), dtype=torch.long, device=own.device)
+            )
 
         return Terms(contrast=contrast)
 

@@ -9,7 +9,8 @@ S the participants of N clients, who count alike. A control variate is uploaded 
 like every upload's, is against what the client received.
 
 Where the paper and this differ: with momentum or a schedule, K eta is the sum of what each gradient moved the
-parameters by, so that a constant gradient is its own control variate. Running statistics are averaged as they are.
+parameters by, so that a constant gradient is its own control variate. Weight decay counts as part of the gradient.
+Where a round's learning rate is 0, control variates stay as they are. Running statistics are averaged as they are.
 """
 
 from __future__ import annotations
@@ -101,8 +102,12 @@ class ScaffoldStrategy(Averaging):
         return {**work.shared, **work.mean, **stepped}
 
     def _own(self, local: Local, end: Descent) -> State:
-        received, private = local.work.shared, local.work.private
+        received, private, factors = local.work.shared, local.work.private, local.learner.rate_factors
+        if not end.travel:
+            return {OWN + n: private[OWN + n] for n in self.shared(local.learner)}
         return {
-            OWN + n: private[OWN + n] - received[CONTROL + n] + (received[n] - end.params[n]) / end.travel
+            OWN + n: private[OWN + n]
+            - received[CONTROL + n]
+            + (received[n] - end.params[n]) / (end.travel * factors.get(n, 1.0))
             for n in self.shared(local.learner)
         }

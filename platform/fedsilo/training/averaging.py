@@ -10,8 +10,9 @@ FedAvg and FedSGD.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
-from fedsilo.core.learner import Factored, Learner
+from fedsilo.core.learner import Factored, Learner, Mixing
 from fedsilo.core.strategy import MEMORY, Descent, Local, LocalResult, Strategy, Terms
 from fedsilo.core.types import State
 from fedsilo.core.work import ServerWork
@@ -23,7 +24,15 @@ ROUND, BATCH = "round", "batch"
 
 @dataclass(frozen=True)
 class Averaging(Strategy):
-    """Local training, then a mean."""
+    """Local training, then a mean.
+
+    Attributes:
+        shares: Whether it is for parameters that travel.
+        sends_experts: Whether clients receive what others learned, as learners that mix it in need.
+    """
+
+    shares: ClassVar[bool] = True
+    sends_experts: ClassVar[bool] = False
 
     synchronise: str = key(
         ROUND,
@@ -44,6 +53,10 @@ class Averaging(Strategy):
 
     def refusals(self, learner: Learner) -> list[str]:
         """Returns why the learner cannot be trained under this strategy."""
+        if self.shares and not set(learner.names()) - set(learner.personal):
+            return ["name: the learner has no parameters that can be shared. Use the strategy local."]
+        if isinstance(learner, Mixing) and not self.sends_experts:
+            return ["name: the learner mixes what other clients learned. Use the strategy experts, which sends it."]
         if isinstance(learner, Factored) and self.synchronise == ROUND:
             return ["synchronise: factors last one batch, so every batch's gradient must be sent. Use 'batch'."]
         if self.synchronise == BATCH and learner.statistics:
@@ -84,7 +97,7 @@ class Averaging(Strategy):
     def server_step(self, work: ServerWork, learner: Learner) -> State:
         """Returns the mean as it is, or a step along it where gradients are sent."""
         if self.uploads_gradients:
-            return server_descent(work, tuple(work.mean))
+            return server_descent(work, tuple(work.mean), learner.rate_factors)
         return {**work.shared, **work.mean}
 
     def _one_batch(self, local: Local) -> LocalResult:

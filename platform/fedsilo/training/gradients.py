@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -132,14 +132,19 @@ def _plus_penalty(params: State, gradients: State, penalty: Penalty) -> dict[str
     return {name: gradients[name] + gradient for name, gradient in zip(leaves, found, strict=True)}
 
 
-def server_descent(work: ServerWork, names: Sequence[str]) -> State:
+def server_descent(work: ServerWork, names: Sequence[str], factors: Mapping[str, float]) -> State:
     """Returns the shared state after one step of the scenario's optimizer along the mean gradient.
 
     The optimizer's memory stays in the shared state from exchange to exchange and from round to round: a round is no
     more than a place to evaluate where gradients are exchanged.
+
+    Args:
+        work: The server's work, with the mean gradient.
+        names: Names of the parameters.
+        factors: Factors on the learning rate of single parameters.
     """
     params = {name: work.shared[name].detach().clone() for name in names}
-    stepper = Stepper(work.training.optimizer, params, work.shared)
+    stepper = Stepper(work.training.optimizer, params, work.shared, factors)
     time = work.round + work.exchange / work.exchanges
     stepper.step(work.mean, work.training.learning_rate(time))
     return {**work.shared, **params, **stepper.memory()}

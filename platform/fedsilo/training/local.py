@@ -14,6 +14,7 @@ from torch import Tensor
 from fedsilo.core.batch import Batch
 from fedsilo.core.learner import Learner
 from fedsilo.core.privacy import Mechanism
+from fedsilo.core.settings import KEPT
 from fedsilo.core.strategy import MEMORY, PLAIN, Descent, Terms
 from fedsilo.core.types import State
 from fedsilo.core.work import LocalWork
@@ -40,7 +41,7 @@ class LocalTraining:
         """Returns where stochastic gradient descent from `start` ends.
 
         Args:
-            start: All parameters by name.
+            start: All parameters by name; buffers among them begin there, the others as received.
             terms: What the strategy adds.
             memory: Prefix of this descent's optimizer tensors in the private state.
 
@@ -49,8 +50,8 @@ class LocalTraining:
         """
         work = self.work if terms.private else replace(self.work, mechanism=Mechanism())
         section = work.training.optimizer
-        params = {name: tensor.detach().clone() for name, tensor in start.items()}
-        buffers = {name: tensor.clone() for name, tensor in self.buffers.items()}
+        params = {name: start[name].detach().clone() for name in self.learner.names()}
+        buffers = {name: start.get(name, tensor).clone() for name, tensor in self.buffers.items()}
         stepper = Stepper(section, params, work.private, self.learner.rate_factors, memory)
         epochs = range(work.training.local_epochs) if terms.epochs is None else terms.epochs
         total, steps, counted, travel, gain = 0.0, 0, 0, 0.0, 0.0
@@ -63,7 +64,7 @@ class LocalTraining:
             counted += not math.isnan(value)
             gain = 1 + section.momentum * gain
             steps, travel = steps + 1, travel + rate * gain
-        kept = stepper.memory() if section.persistent else {}
+        kept = stepper.memory() if section.state == KEPT else {}
         return Descent(params, buffers, kept, total / counted if counted else math.nan, steps, travel)
 
     def gradients(self, params: State, batch: Batch) -> tuple[float, dict[str, Tensor]]:

@@ -57,7 +57,7 @@ class Recipe(Method):
     @property
     def separable(self) -> bool:
         """Returns whether the loss of an example depends on that example alone."""
-        return self.learner.separable
+        return self.learner.separable and self.strategy.separable
 
     @property
     def reads(self) -> frozenset[str]:

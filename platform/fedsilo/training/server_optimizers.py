@@ -5,7 +5,8 @@ the clients' changes:
 
     m = beta_1 m + (1 - beta_1) D,    v by the variant,    w = w + eta m / (sqrt(v) + tau),    v = tau^2 at first.
 
-There is no bias correction, as in the paper. Running statistics are averaged as they are.
+v is made of D itself, as in Adam; the published listing has one letter for D and m. There is no bias correction, as in
+the paper. Clients count by training examples. Running statistics are averaged as they are.
 """
 
 from __future__ import annotations
@@ -74,7 +75,6 @@ class Adaptive(ServerOptimizer):
     """A server optimizer with a step size for every coordinate."""
 
     beta_1: float = key(0.9, "Decay of the mean of changes.", within="in [0, 1)")
-    beta_2: float = key(0.99, "Decay of the mean of squared changes.", within="in [0, 1)")
     tau: float = key(0.001, "Degree of adaptivity: what is added to the root of the squares.", within="> 0")
 
     def step(self, change: Tensor, memory: State) -> tuple[Tensor, State]:

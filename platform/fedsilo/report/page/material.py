@@ -15,7 +15,7 @@ from fedsilo.core import Measures
 from fedsilo.errors import FedsiloError
 from fedsilo.manifest import Manifest
 from fedsilo.records import CLIENTS, ROUNDS, TIMELINE, WIRE, read_json, read_lines
-from fedsilo.registry import name_of
+from fedsilo.registry import title_of
 from fedsilo.results.reading import Run, homes
 from fedsilo.results.summary import row
 from fedsilo.rounds.ledger import STATEMENT
@@ -166,7 +166,7 @@ def gather(run: Run) -> Material:
             unreadable.append(str(error))
             return fallback
 
-    method = name_of(run.scenario.method)
+    method = title_of(run.scenario.method)
     none: Record | None = None
     no_manifest: Manifest | None = None
     return Material(

@@ -1,0 +1,25 @@
+"""What the optimizer contradicts in the rest of a scenario."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fedsilo.core.settings import KEPT, SGD
+from fedsilo.registry import title_of
+from fedsilo.scenario.sections import Scenario
+from fedsilo.training.recipes import Recipe
+
+
+def steps_that_a_strategy_cannot_compute_with(scenario: Scenario) -> Iterator[str]:
+    """Some strategies divide a client's change by what SGD makes of one gradient, from a round without momentum on."""
+    method, optimizer = scenario.method, scenario.training.optimizer
+    if not isinstance(method, Recipe) or not method.strategy.needs_sgd:
+        return
+    needs = f"method '{title_of(method)}' computes with the steps of SGD"
+    if optimizer.name != SGD:
+        yield f"training.optimizer.name: is '{optimizer.name}', but {needs}. Use 'sgd', or another strategy."
+    elif optimizer.state == KEPT and optimizer.momentum:
+        yield (
+            f"training.optimizer.state: is '{KEPT}', but {needs} of one round, in which momentum of earlier rounds has "
+            "no part. Use 'fresh', or a momentum of 0."
+        )
