@@ -16,7 +16,7 @@ def picture(number: int) -> Image.Image:
 
 def test_held_examples_are_found_by_their_positions_in_the_split() -> None:
     held = np.array([1, 4, 5, 9])
-    source = CachedFeatures((0,), held[None, :, None].astype(np.float32))
+    source = CachedFeatures((0,), {"image": held[None, :, None].astype(np.float32)})
     labels = np.arange(10)
     warehouse = Warehouse(Held(source, held), source, labels)
     data = warehouse.portion(Claim(0, np.array([4, 9]), np.array([0]), np.array([4, 9]), np.array([0])))

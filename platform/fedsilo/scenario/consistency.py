@@ -172,8 +172,7 @@ def examples_that_hang_together(scenario: Scenario) -> Iterator[str]:
     method = scenario.method
     if scenario.privacy.by_example and method.trains and method.uploads and not method.separable:
         yield (
-            f"privacy.unit: 'example' needs losses of single examples, method '{name_of(method)}' learns from several "
-            "at once. Use the unit 'client', or another method."
+            f"privacy.unit: 'example' needs losses of single examples, method '{name_of(method)}' {method.entangled}."
         )
 
 
