@@ -35,11 +35,10 @@ from fedsilo.backbone.tokens import class_tokens, readable
 from fedsilo.backbone.weights import create
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.client import Client, ClientRules
-from fedsilo.core import ClientTask, Indices
+from fedsilo.core import ClientTask, Indices, LocalWork, ServerWork
+from fedsilo.core.settings import Training
 from fedsilo.learning.descent import differentiate
 from fedsilo.learning.prompting import DescentMethod
-from fedsilo.core import LocalWork, ServerWork
-from fedsilo.core.settings import Training
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.fedotp import FedOTP
 from fedsilo.privacy.none import NoMechanism

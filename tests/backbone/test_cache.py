@@ -52,13 +52,17 @@ def test_damaged_entry_is_dropped_with_a_notice(cache: FeatureCache, position: i
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
 @pytest.mark.parametrize(("name", "inside"), [("image", "pooled"), ("patches", "tokens")])
-def test_entry_that_is_not_finite_is_dropped_with_a_notice(cache: FeatureCache, name: str, inside: str, value: float) -> None:
+def test_entry_that_is_not_finite_is_dropped_with_a_notice(
+    cache: FeatureCache, name: str, inside: str, value: float
+) -> None:
     """Its checksum is right: a version that did not look has written it."""
     arrays = {"image": POOLED.copy(), "patches": TOKENS.copy()}
     arrays[name].reshape(-1)[-1] = value
     cache.write("key", arrays)
     assert cache.read("key", BOTH) is None
-    assert f"is damaged ('{inside}' holds numbers that are not finite). Its images are encoded again." in cache.notices[0]
+    assert (
+        f"is damaged ('{inside}' holds numbers that are not finite). Its images are encoded again." in cache.notices[0]
+    )
     assert not cache.entries()
 
 

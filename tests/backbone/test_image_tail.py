@@ -87,7 +87,11 @@ def test_columns_are_those_that_are_asked_for_and_no_others() -> None:
     ("tower", "block", "words"),
     [
         (None, 3, r"^backbone.name: the image tower of random has blocks 0 to 2, .* block 3\. Choose a block"),
-        (nn.Flatten(), 0, r"^backbone.name: an image tower of kind Flatten .* has no transformer block 0 .* Choose a ViT"),
+        (
+            nn.Flatten(),
+            0,
+            r"^backbone.name: an image tower of kind Flatten .* has no transformer block 0 .* Choose a ViT",
+        ),
     ],
 )
 def test_a_block_that_there_is_not_is_refused_in_one_line(tower: Any, block: int, words: str) -> None:

@@ -49,8 +49,8 @@ class TowerMeta:
 class TextTower(Blocks):
     """A frozen causal text transformer.
 
-    Its tensors: those of its blocks (`Blocks`); `positions` (context_length, W); `norm.weight`, `norm.bias`; `projection.weight` (D, W), absent when features are the width themselves, and `projection.bias`,
-    absent in most.
+    Its tensors: those of its blocks (`Blocks`); `positions` (context_length, W); `norm.weight`, `norm.bias`;
+    `projection.weight` (D, W), absent when features are the width themselves, and `projection.bias`, absent in most.
     """
 
     def __init__(self, meta: TowerMeta, tensors: Mapping[str, Tensor]) -> None:

@@ -53,9 +53,9 @@ class Frozen(Protocol):
 
     @property
     def image(self) -> Any:
-        """Returns the last blocks of the image tower, `fedsilo.backbone.image_tail.ImageTail`; None: nothing needs them.
+        """Returns the last blocks of the image tower, `fedsilo.backbone.image_tail.ImageTail`.
 
-        It is there where a learner of the run says `needs_image_blocks`.
+        None unless a learner of the run says `needs_image_blocks`.
         """
         ...
 

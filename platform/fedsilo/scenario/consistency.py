@@ -48,9 +48,10 @@ def new_classes_that_a_method_cannot_read(scenario: Scenario) -> Iterator[str]:
         methods |= {name: reference(name, scenario.method) for name in scenario.evaluation.references}
     for name, method in methods.items():
         if scenario.partition.unseen.classes and not method.reads_names:
+            has = hasattr(method, "class_specific")
             yield (
                 f"partition.unseen.classes: '{name}' learns something for every class, which new classes have nothing "
-                "of. Use another method, or method.class_specific=false."
+                f"of. Use another method{', or method.class_specific=false' if has else ''}."
             )
 
 

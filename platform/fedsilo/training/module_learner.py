@@ -81,14 +81,16 @@ class ModuleLearner(Learner):
     def entangled(self) -> str:
         """Returns which layers make the examples of a batch meet."""
         layers = [name for name, part in skeleton(self, _ANY).named_modules() if isinstance(part, _BatchNorm)]
+        if not layers:
+            return super().entangled
         return (
-            f"has batch norms ({', '.join(layers)}), which mix the examples of a batch. Use GroupNorm or batch norms "
-            "with frozen statistics in its module, or the unit 'client'"
+            f"has batch norms ({', '.join(layers)}), which mix the examples of a batch. Use GroupNorm or frozen "
+            "statistics (torchvision's FrozenBatchNorm2d) in its module, or the unit 'client'"
         )
 
     @property
     def reads_names(self) -> bool:
-        """Returns whether its parameters serve other candidates too: not where their shapes go by the number of them."""
+        """Returns whether its parameters serve other candidates too: not where their shapes go by how many there are."""
         one, other = skeleton(self, _ANY), skeleton(self, replace(_ANY, candidates=_ANY.candidates + 1))
         return [p.shape for p in one.parameters()] == [p.shape for p in other.parameters()]
 

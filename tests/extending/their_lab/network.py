@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from torch import Tensor, nn
+
 from fedsilo.core.batch import PIXELS, Columns
 from fedsilo.core.frozen import Frozen
 from fedsilo.core.types import State
 from fedsilo.fields import key
 from fedsilo.training.module_learner import ModuleLearner, Sizes
-from torch import Tensor, nn
 
 
 @dataclass(frozen=True)

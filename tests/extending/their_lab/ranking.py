@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from torch import Tensor
+from torch.nn.functional import cross_entropy
+
 from fedsilo.core.batch import Candidates, Columns, named
 from fedsilo.core.data import LabelledImages
 from fedsilo.core.measures import Metric
 from fedsilo.core.task import EXAMPLES, Tally, Task
 from fedsilo.fields import key
-from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 
 @dataclass(frozen=True)

@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
+
 from fedsilo.core.batch import Columns, hidden
 from fedsilo.core.frozen import Frozen
 from fedsilo.core.learner import Learner
 from fedsilo.core.types import State
 from fedsilo.fields import key
-from torch import Tensor
 
 
 @dataclass(frozen=True)
