@@ -27,9 +27,9 @@ def encoder(small: Any) -> ImageEncoder:
 
 def test_a_view_of_an_image_is_the_same_in_all_columns(encoder: ImageEncoder, examples: Examples) -> None:
     some, pixels = examples.take(np.arange(9)), Pixels(encoder.preprocessing, examples, seed=5)
-    every = ("hidden.1", "image", "patches", "pixels")
+    every = ("hidden.0", "image", "patches", "pixels")
     online = OnlineFeatures(encoder, pixels, every)
-    cached = {group: extract(encoder, some, Viewing((0, 1, 3), 5, group)) for group in (("image",), ("hidden.1",))}
+    cached = {group: extract(encoder, some, Viewing((0, 1, 3), 5, group)) for group in (("image",), ("hidden.0",))}
     for view in (0, 1, 3):
         found = online.batch(CHOSEN, view)
         assert sorted(found) == sorted(every)

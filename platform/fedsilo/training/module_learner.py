@@ -90,7 +90,7 @@ class ModuleLearner(Learner):
 
     @property
     def reads_names(self) -> bool:
-        """Returns whether its parameters serve other candidates too: not where their shapes go by how many there are."""
+        """Returns whether its parameters serve other candidates too: not where shapes go by how many there are."""
         one, other = skeleton(self, _ANY), skeleton(self, replace(_ANY, candidates=_ANY.candidates + 1))
         return [p.shape for p in one.parameters()] == [p.shape for p in other.parameters()]
 
