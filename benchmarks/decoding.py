@@ -109,7 +109,7 @@ def one_by_one(encoder: ImageEncoder, examples: Examples) -> np.ndarray:
 
 def beside(encoder: ImageEncoder, examples: Examples, threads: int) -> np.ndarray:
     wanted = chunks(encoder, examples, Viewing())
-    return np.concatenate([encoded.pooled for encoded in encode_chunks(encoder, examples, wanted, threads)])
+    return np.concatenate([encoded.columns["image"] for encoded in encode_chunks(encoder, examples, wanted, threads)])
 
 
 if __name__ == "__main__":

@@ -92,7 +92,7 @@ class Ours:
             tower, ClassTokens(torch.zeros(2, 4), (1, 1), torch.zeros(4), (0, 0)), 1.0, torch.zeros(2, 4)
         )
         labels = np.zeros(CLIENTS, dtype=np.int64)
-        features = CachedFeatures((0,), np.ones((1, CLIENTS, 4), dtype=np.float32))
+        features = CachedFeatures((0,), {"image": np.ones((1, CLIENTS, 4), dtype=np.float32)})
         rules = ClientRules(0, Training(rounds=1), 100)
         method = Idle()
         warehouse = Warehouse(features, features, labels)

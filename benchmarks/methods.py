@@ -77,7 +77,7 @@ class World:
         images = torch.randn(clients * BATCH, 3, 224, 224, generator=generator)
         rows = torch.cat([plain.image(part) for part in images.split(BATCH)]).numpy()
         labels = torch.randint(len(CLASSES), (len(images),), generator=generator).numpy()
-        features = CachedFeatures((0,), rows[None, :, 0].copy(), rows[None, :, 1:].copy())
+        features = CachedFeatures((0,), {"image": rows[None, :, 0].copy(), "patches": rows[None, :, 1:].copy()})
         return cls(plain, model, images, Warehouse(features, features, labels), clients)
 
     def claim(self, client: int, own: Indices) -> Claim:

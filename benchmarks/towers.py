@@ -118,7 +118,7 @@ def tower_of(width: int) -> FrozenModel:
 
 def warehouse(clients: int) -> Warehouse:
     pooled = np.random.default_rng(0).normal(size=(1, clients * EXAMPLES, JOINT)).astype(np.float32)
-    features = CachedFeatures((0,), pooled, None)
+    features = CachedFeatures((0,), {"image": pooled})
     return Warehouse(features, features, np.zeros(clients * EXAMPLES, dtype=np.int64))
 
 

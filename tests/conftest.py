@@ -181,8 +181,10 @@ def _features(labels: Indices, centres: np.ndarray, generator: np.random.Generat
     shifts = 0.01 * np.array(views)
     return CachedFeatures(
         views,
-        (pooled + shifts[:, None, None]).astype(np.float32),
-        (tokens + shifts[:, None, None, None]).astype(np.float32),
+        {
+            "image": (pooled + shifts[:, None, None]).astype(np.float32),
+            "patches": (tokens + shifts[:, None, None, None]).astype(np.float32),
+        },
     )
 
 

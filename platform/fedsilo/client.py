@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from functools import partial
@@ -64,6 +64,10 @@ class Novelty:
     test: FeatureSource
     labels: Indices
 
+    def only(self, columns: Collection[str]) -> Novelty:
+        """Returns the same without the columns that are not among these."""
+        return replace(self, test=self.test.only(columns))
+
 
 @dataclass(frozen=True, slots=True)
 class ClientData:
@@ -88,6 +92,11 @@ class ClientData:
     own_test: Indices
     own_labels: Indices
     novelty: Novelty | None = None
+
+    def only(self, columns: Collection[str]) -> ClientData:
+        """Returns the same without the columns that are not among these: what a method does not read is not made."""
+        novelty = None if self.novelty is None else self.novelty.only(columns)
+        return replace(self, train=self.train.only(columns), test=self.test.only(columns), novelty=novelty)
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,7 +131,8 @@ class Client:
             model: The frozen side, shared with other clients and never written.
             rules: What the scenario says.
         """
-        self._data, self._model, self._rules = data, model, rules
+        self._held, self._model, self._rules = data, model, rules
+        self._data = data
         self._train_labels = torch.from_numpy(np.array(data.train_labels, dtype=np.int64))
         self._masking = MaskingClient(data.number)
 
@@ -134,6 +144,7 @@ class Client:
     def enter(self, method: Method, mechanism: Mechanism) -> None:
         """Takes up a method under a mechanism that is fitted to it: the private state is its initial one."""
         self._method, self._mechanism = method, mechanism
+        self._data = self._held.only(method.reads)
         rules, number = self._rules, self._data.number
         self._agreement = Agreement(
             number, rules.clients, len(self._train_labels), method, mechanism, rules.aggregation

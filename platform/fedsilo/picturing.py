@@ -21,7 +21,7 @@ from fedsilo.preparation import Prepared, zero_shot
 from fedsilo.scenario.sections import Scenario
 
 AT_ONCE = 64
-"""Images taken from a run's features at once: patch tokens come along, which are large."""
+"""Images taken from a run's features at once."""
 
 
 def picture(scenario: Scenario, images: LabelledImages, manifest: Manifest, limit: int, progress: Progress) -> Pictured:
@@ -70,6 +70,9 @@ def measure_prepared(scenario: Scenario, prepared: Prepared) -> Scores:
     """Returns the scores of a run's partition, from the features that the run has; nothing is encoded."""
     if scenario.training.online:
         return measure(prepared.manifest, None, "the run encodes its images anew at every use (training.online)")
+    if IMAGE not in prepared.learnt:
+        why = "what the run trains reads no image features; `fedsilo partition` computes them"
+        return measure(prepared.manifest, None, why)
     view = 1 if scenario.training.views else 0
     sample = images_to_measure(prepared.manifest)
     name = _name(scenario.backbone) + (f", random view {view}" if view else "")
@@ -81,8 +84,8 @@ def measure_prepared(scenario: Scenario, prepared: Prepared) -> Scores:
 
 
 def _taken(prepared: Prepared, rows: Indices, view: int) -> NDArray[np.float32]:
-    parts = np.split(rows, range(AT_ONCE, len(rows), AT_ONCE))
-    return np.concatenate([prepared.warehouse.train.batch(part, view)[IMAGE].numpy() for part in parts])
+    parts, train = np.split(rows, range(AT_ONCE, len(rows), AT_ONCE)), prepared.warehouse.train.only({IMAGE})
+    return np.concatenate([train.batch(part, view)[IMAGE].numpy() for part in parts])
 
 
 def _name(backbone: Backbone) -> str:

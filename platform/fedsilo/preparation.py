@@ -5,7 +5,7 @@ All of it is a function of the scenario; features come from the cache where they
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cache, cached_property, partial
 from typing import Protocol
@@ -17,13 +17,15 @@ from torch.nn.functional import normalize
 
 from fedsilo.appearance import appearing, claims_of, labels_as_held
 from fedsilo.backbone.cache import IN_MEMORY, FeatureCache
+from fedsilo.backbone.conversion import image_tail_of
 from fedsilo.backbone.extraction import extract
 from fedsilo.backbone.features import Chunk, EncodedChunk, OnlineFeatures, Viewing
 from fedsilo.backbone.images import ImageEncoder
 from fedsilo.backbone.loading import LoadedBackbone, load
+from fedsilo.backbone.pixels import Pixels
 from fedsilo.client import Novelty
 from fedsilo.core import Candidates, Devices, Examples, FeatureSource, LabelledImages, Look, Method, Progress, Share
-from fedsilo.core.batch import IMAGE, PATCHES, named
+from fedsilo.core.batch import IMAGE, PIXELS, encoded_together, named
 from fedsilo.errors import DataError
 from fedsilo.imagefiles.reading import inspection_told
 from fedsilo.manifest import Manifest, freeze
@@ -34,7 +36,7 @@ from fedsilo.seeds import numpy_generator
 from fedsilo.splitting.afterwards import apart_from, finished
 from fedsilo.splitting.few_shot import few_shot
 from fedsilo.splitting.novelty import based
-from fedsilo.warehouse import Claim, Held, Warehouse
+from fedsilo.warehouse import Claim, Held, Together, Warehouse
 
 LOOKED_AT = "images to be split"
 """The stage of preparation in which a partition goes by what images look like."""
@@ -69,6 +71,7 @@ class Prepared:
         warehouse: Features of all examples.
         claims: What of it each client holds, in client order.
         notices: What the user should know, one line each.
+        learnt: Columns that the training images have.
     """
 
     name: str
@@ -79,6 +82,7 @@ class Prepared:
     warehouse: Warehouse
     claims: tuple[Claim, ...]
     notices: tuple[str, ...]
+    learnt: frozenset[str] = frozenset({IMAGE})
 
 
 def prepare(scenario: Scenario, methods: Sequence[Method], runtime: Encoders, progress: Progress) -> Prepared:
@@ -95,34 +99,39 @@ def prepare(scenario: Scenario, methods: Sequence[Method], runtime: Encoders, pr
         BackboneError: The model cannot be had, or does not give what the method needs.
         ResourceError: The device asked for is not there.
     """
-    encoding = Encoding(scenario, runtime, progress, any(PATCHES in method.reads for method in methods))
+    encoding = Encoding(scenario, runtime, progress)
     with inspection_told(partial(progress, "image files")):
         images, manifest = partition_of(scenario, encoding.look)
     loaded = encoding.backbone
-    model = frozen_model(loaded, images.classes, images.template, phrases_of(methods), scenario.task.candidates(images))
+    candidates = scenario.task.candidates(images)
+    model = frozen_model(
+        loaded, images.classes, images.template, phrases_of(methods), candidates, image_blocks_of(methods)
+    )
     trained, measured = (appearing(part, *manifest.states(split)) for split, part in images.splits())
-    test = encoding.features("test images", measured.examples, 0)
+    wanted = reads_of(methods)
+    learnt = reads_of([method for method in methods if method.trains]) or wanted
+    test = encoding.columns("test images", measured.examples, wanted, 0)
     train: FeatureSource
     if scenario.training.online:
-        train = OnlineFeatures(encoding.encoder, trained.examples, scenario.seed, encoding.tokens)
+        train = encoding.online(trained.examples, learnt)
     elif trained.examples is measured.examples and not scenario.training.views:
         train = test  # one pool of images under both names; encoded by themselves, its parts would be other chunks
     else:
         held = trained.held  # with few shots of large data, a fraction of it
         views = range(1, scenario.training.views + 1) or (0,)
-        train = Held(encoding.features("training images", trained.examples.take(held), *views), held)
+        train = Held(encoding.columns("training images", trained.examples.take(held), learnt, *views), held)
     claims = claims_of(manifest, trained, measured)
-    warehouse = Warehouse(train, test, labels_as_held(measured, claims), encoding.novelty(images))
+    warehouse = Warehouse(train, test, labels_as_held(measured, claims), encoding.novelty(images, wanted))
     notices = (*images.notices, *encoding.cache.notices, *_unseen(manifest))
-    return Prepared(scenario.name, images, manifest, model, loaded.fingerprint, warehouse, claims, notices)
+    return Prepared(scenario.name, images, manifest, model, loaded.fingerprint, warehouse, claims, notices, learnt)
 
 
 class Encoding:
-    """Image features of a run: the backbone, loaded when the first are asked for, and the cache."""
+    """Columns of a run's images: the backbone, loaded when the first are asked for, and the cache."""
 
-    def __init__(self, scenario: Scenario, runtime: Encoders, progress: Progress, tokens: bool) -> None:
-        """Encodes by a runtime, with patch tokens or without; progress is told how far it is."""
-        self._scenario, self._runtime, self._progress, self.tokens = scenario, runtime, progress, tokens
+    def __init__(self, scenario: Scenario, runtime: Encoders, progress: Progress) -> None:
+        """Encodes by a runtime; progress is told how far it is."""
+        self._scenario, self._runtime, self._progress = scenario, runtime, progress
         self._devices = runtime.devices()
         self.cache = FeatureCache(in_memory=IN_MEMORY if runtime.one_machine() else None)
 
@@ -136,28 +145,46 @@ class Encoding:
         """Its image tower, where images are encoded."""
         return replace(self.backbone.images, device=self._devices.images)
 
-    def features(self, stage: str, examples: Examples, *views: int, tokens: bool | None = None) -> FeatureSource:
-        """Returns the features of some images in some views, from the cache where it has them."""
+    def columns(self, stage: str, examples: Examples, wanted: Collection[str], *views: int) -> FeatureSource:
+        """Returns columns of some images in some views: pixels made when asked for, the others encoded here."""
+        sources: list[tuple[FeatureSource, frozenset[str]]] = [
+            (self.features(stage, examples, group, *views), frozenset(group)) for group in encoded_together(wanted)
+        ]
+        if PIXELS in wanted:
+            sources.append((self.pixels(examples), frozenset({PIXELS})))
+        return sources[0][0] if len(sources) == 1 else Together(tuple(sources))
+
+    def pixels(self, examples: Examples) -> Pixels:
+        """Returns the images as the image tower takes them."""
+        return Pixels(self.backbone.images.preprocessing, examples, self._scenario.seed)
+
+    def online(self, examples: Examples, wanted: Collection[str]) -> FeatureSource:
+        """Returns columns of some images that are made when they are asked for, in any view."""
+        pixels = self.pixels(examples)
+        return OnlineFeatures(self.encoder, pixels, tuple(sorted(wanted))) if set(wanted) != {PIXELS} else pixels
+
+    def features(self, stage: str, examples: Examples, group: tuple[str, ...], *views: int) -> FeatureSource:
+        """Returns columns that are encoded together, in some views, from the cache where it has them."""
         encoder = self.encoder
 
         def encode(missing: Sequence[Chunk]) -> Iterable[EncodedChunk]:
             return self._runtime.encode(encoder, examples, missing)
 
-        viewing = Viewing(views, self._scenario.seed, self.tokens if tokens is None else tokens)
+        viewing = Viewing(views, self._scenario.seed, group)
         return extract(encoder, examples, viewing, self.cache, encode, partial(self._progress, stage))
 
     def look(self, examples: Examples) -> NDArray[np.float32]:
         """Returns (n, D) features of length 1, for partitions that go by what images look like."""
-        return looks(self.features(LOOKED_AT, examples, 0, tokens=False))
+        return looks(self.features(LOOKED_AT, examples, (IMAGE,), 0))
 
-    def novelty(self, images: LabelledImages) -> Novelty | None:
+    def novelty(self, images: LabelledImages, wanted: Collection[str]) -> Novelty | None:
         """Returns what clients need of classes that nobody trains on; None where there are none."""
         new = images.newcomers
         if new is None:
             return None
         tokens = {name: t.cpu().numpy() for name, t in self.backbone.class_tokens(new.classes).tensors().items()}
         texts = zero_shot(self.backbone, new.classes, images.template).cpu().numpy()
-        return Novelty(tokens, texts, self.features("images of new classes", new.test, 0), new.test.labels)
+        return Novelty(tokens, texts, self.columns("images of new classes", new.test, wanted, 0), new.test.labels)
 
 
 def partition_of(scenario: Scenario, look: Look | None = None) -> tuple[LabelledImages, Manifest]:
@@ -220,12 +247,23 @@ def phrases_of(methods: Iterable[Method]) -> list[str]:
     return sorted({phrase for method in methods for phrase in method.phrases})
 
 
+def reads_of(methods: Iterable[Method]) -> frozenset[str]:
+    """Returns the columns that some method reads."""
+    return frozenset().union(*(method.reads for method in methods))
+
+
+def image_blocks_of(methods: Iterable[Method]) -> int | None:
+    """Returns the first block of the image tower that a method runs itself; None where none does."""
+    return min((m.needs_image_blocks for m in methods if m.needs_image_blocks is not None), default=None)
+
+
 def frozen_model(
     loaded: LoadedBackbone,
     classes: Sequence[str],
     template: str,
     phrases: Sequence[str] = (),
     candidates: Candidates | None = None,
+    image_blocks: int | None = None,
 ) -> FrozenModel:
     """Returns what clients need of a backbone, for these classes.
 
@@ -235,12 +273,17 @@ def frozen_model(
         template: Hand-written prompt with `{}` for the class.
         phrases: Texts whose token embeddings are wanted as well.
         candidates: What scores are over; the classes by default.
+        image_blocks: First block of the image tower that clients run themselves; None: none.
+
+    Raises:
+        BackboneError: The image tower has no such block.
     """
     words = {phrase: loaded.embed(phrase) for phrase in phrases}
     texts = zero_shot(loaded, classes, template)
     over = candidates or named(tuple(classes))
     tokens = loaded.class_tokens(over.texts)
-    return FrozenModel(loaded.text, tokens, loaded.scale, texts, over, loaded.device, words)
+    tail = None if image_blocks is None else image_tail_of(loaded.images, image_blocks).to(loaded.device)
+    return FrozenModel(loaded.text, tokens, loaded.scale, texts, over, loaded.device, words, tail)
 
 
 def zero_shot(loaded: LoadedBackbone, classes: Sequence[str], template: str) -> torch.Tensor:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -31,6 +31,38 @@ class Subset:
         """Returns the same examples of a source that encodes on a device, if it does encode."""
         return replace(self, source=self.source.on(device))
 
+    def only(self, columns: Collection[str]) -> Subset:
+        """Returns the same examples without the columns that are not among these."""
+        return replace(self, source=self.source.only(columns))
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """The columns of several sources of the same examples, side by side.
+
+    Attributes:
+        sources: At least one, each with the columns that it gives.
+    """
+
+    sources: tuple[tuple[FeatureSource, frozenset[str]], ...]
+
+    def __len__(self) -> int:
+        """Returns the number of examples."""
+        return len(self.sources[0][0])
+
+    def batch(self, indices: Indices, view: int) -> Mapping[str, Tensor]:
+        """Returns the columns of all sources."""
+        return {name: column for source, _ in self.sources for name, column in source.batch(indices, view).items()}
+
+    def on(self, device: str) -> Together:
+        """Returns the same sources, those that encode on a device."""
+        return Together(tuple((source.on(device), columns) for source, columns in self.sources))
+
+    def only(self, columns: Collection[str]) -> FeatureSource:
+        """Returns the sources that give one of these columns; itself where none does."""
+        kept = tuple((source.only(columns), own) for source, own in self.sources if own & set(columns))
+        return Together(kept or self.sources)
+
 
 @dataclass(frozen=True, slots=True)
 class Held:
@@ -55,6 +87,10 @@ class Held:
     def on(self, device: str) -> Held:
         """Returns the same examples of a source that encodes on a device, if it does encode."""
         return replace(self, source=self.source.on(device))
+
+    def only(self, columns: Collection[str]) -> Held:
+        """Returns the same examples without the columns that are not among these."""
+        return replace(self, source=self.source.only(columns))
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,7 @@ from __future__ import annotations
 import copy
 import pickle
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -26,6 +26,7 @@ from fedsilo.backbone.features import (
     encode_chunks,
 )
 from fedsilo.backbone.images import ImageEncoder
+from fedsilo.backbone.pixels import Pixels
 from fedsilo.backbone.views import Preprocessing
 from fedsilo.core import Examples
 from fedsilo.errors import BackboneError, DataError
@@ -33,7 +34,8 @@ from fedsilo.errors import BackboneError, DataError
 # More than one forward pass in the first chunk, and a second chunk.
 SPAN = 70
 
-VIEWS = Viewing((0, 1, 2), seed=5, tokens=True)
+BOTH = ("image", "patches")
+VIEWS = Viewing((0, 1, 2), 5, BOTH)
 
 
 @pytest.fixture(autouse=True)
@@ -60,18 +62,23 @@ def none_missing(missing: Sequence[Chunk]) -> Iterable[EncodedChunk]:
     return []
 
 
+def paired(here: Mapping[str, Any], there: Mapping[str, Any]) -> list[tuple[Any, Any]]:
+    assert list(here) == list(there)
+    return [(here[name], there[name]) for name in here]
+
+
 def test_cached_equals_online_for_the_same_views(
     encoder: ImageEncoder, examples: Examples, cache: FeatureCache
 ) -> None:
     extract(encoder, examples, VIEWS, cache)
     cached = extract(encoder, examples, VIEWS, cache, none_missing)
-    online = OnlineFeatures(encoder, examples, seed=5, tokens=True)
+    online = OnlineFeatures(encoder, Pixels(encoder.preprocessing, examples, 5), BOTH)
     chosen = np.array([74, 0, 7, 69, 70])
     for view in VIEWS.views:
-        for here, there in zip(cached.batch(chosen, view), online.batch(chosen, view), strict=True):
+        for here, there in paired(cached.batch(chosen, view), online.batch(chosen, view)):
             torch.testing.assert_close(here, there, rtol=1e-5, atol=1e-5)
     none = np.zeros(0, dtype=np.int64)  # as a Poisson sample may ask for
-    for here, there in zip(cached.batch(none, 1), online.batch(none, 1), strict=True):
+    for here, there in paired(cached.batch(none, 1), online.batch(none, 1)):
         assert here.shape == there.shape
         assert len(there) == 0
     assert len(cached) == len(online) == 75
@@ -83,8 +90,8 @@ def test_cached_and_fresh_features_are_the_same_bits(
 ) -> None:
     fresh = extract(encoder, examples, VIEWS, cache)
     read = extract(encoder, examples, VIEWS, cache, none_missing)
-    np.testing.assert_array_equal(fresh.pooled, read.pooled)
-    np.testing.assert_array_equal(fresh.tokens, read.tokens)
+    np.testing.assert_array_equal(fresh.columns["image"], read.columns["image"])
+    np.testing.assert_array_equal(fresh.columns["patches"], read.columns["patches"])
 
 
 def test_chunks_cover_every_image_of_every_view_once(encoder: ImageEncoder, examples: Examples) -> None:
@@ -111,22 +118,24 @@ def test_key_says_all_that_the_numbers_depend_on(encoder: ImageEncoder, examples
         key(examples=first(examples, 60)),
         key(views=(2,)),
         key(seed=6),
+        key(columns=("hidden.0",)),
+        key(columns=("hidden.1",)),
     ]
     assert len(set(different)) == len(different)
-    assert key(tokens=True) == key()
+    assert key(columns=BOTH) == key()
     assert key(encoder=replace(encoder, tf32=True)) == key()  # on the CPU it is the same
     assert key(views=(0,), seed=6) == key(views=(0,))
 
 
 def test_chunk_can_be_encoded_elsewhere(encoder: ImageEncoder, examples: Examples) -> None:
-    chunk = chunks(encoder, first(examples, 70), Viewing((1,), tokens=True))[0]
+    chunk = chunks(encoder, first(examples, 70), Viewing((1,), columns=BOTH))[0]
     here = encode_chunk(encoder, examples, chunk)
     there: EncodedChunk = pickle.loads(
         pickle.dumps(encode_chunk(*pickle.loads(pickle.dumps((encoder, examples, chunk)))))
     )
-    np.testing.assert_array_equal(here.pooled, there.pooled)
-    np.testing.assert_array_equal(here.tokens, there.tokens)
-    assert here.pooled.shape == (70, 24)
+    np.testing.assert_array_equal(here.columns["image"], there.columns["image"])
+    np.testing.assert_array_equal(here.columns["patches"], there.columns["patches"])
+    assert here.columns["image"].shape == (70, 24)
     assert there.chunk == chunk
 
 
@@ -139,9 +148,9 @@ def test_chunks_may_come_in_any_order_and_progress_counts_images(encoder: ImageE
     viewing = Viewing((0, 3))
     found = extract(encoder, examples, viewing, encode=backwards, told=lambda done, total: told.append((done, total)))
     expected = extract(encoder, examples, viewing)
-    np.testing.assert_array_equal(found.pooled, expected.pooled)
+    np.testing.assert_array_equal(found.columns["image"], expected.columns["image"])
     assert told == [(0, 150), (5, 150), (75, 150), (80, 150), (150, 150)]
-    assert found.tokens is None
+    assert list(found.columns) == ["image"]
 
 
 def test_only_what_is_missing_or_damaged_is_encoded(
@@ -161,17 +170,17 @@ def test_only_what_is_missing_or_damaged_is_encoded(
     after = extract(encoder, examples, Viewing((0, 1, 2)), cache, watched)
     assert [(chunk.view, chunk.start) for chunk in asked] == [(1, 0), (2, 0), (2, 70)]
     assert len(cache.notices) == 1
-    np.testing.assert_array_equal(after.pooled[:2], before.pooled)
+    np.testing.assert_array_equal(after.columns["image"][:2], before.columns["image"])
 
 
 def test_features_with_tokens_serve_a_method_without(
     encoder: ImageEncoder, examples: Examples, cache: FeatureCache
 ) -> None:
     some = first(examples, 20)
-    full = extract(encoder, some, Viewing(tokens=True), cache)
-    pooled = extract(encoder, some, Viewing(tokens=False), cache, none_missing)
-    assert pooled.tokens is None
-    np.testing.assert_array_equal(pooled.pooled, full.pooled)
+    full = extract(encoder, some, Viewing(columns=BOTH), cache)
+    pooled = extract(encoder, some, Viewing(), cache, none_missing)
+    assert list(pooled.columns) == ["image"]
+    np.testing.assert_array_equal(pooled.columns["image"], full.columns["image"])
 
 
 def test_missing_chunks_are_never_passed_over(encoder: ImageEncoder, examples: Examples) -> None:
@@ -190,21 +199,11 @@ def test_no_images_are_refused(encoder: ImageEncoder, examples: Examples) -> Non
 def test_tokens_of_a_tower_without_any_are_refused_before_encoding(examples: Examples) -> None:
     tower = ImageEncoder(torch.nn.Flatten(), Preprocessing(4, 4, (0.5,) * 3, (0.5,) * 3), "weights")
     with pytest.raises(BackboneError, match="gives no patch tokens"):
-        extract(tower, examples, Viewing(tokens=True))
-
-
-def test_client_holds_its_own_images_only(encoder: ImageEncoder, examples: Examples) -> None:
-    some = first(examples, 30)
-    cached, online = extract(encoder, some, Viewing((0, 1))), OnlineFeatures(encoder, some, seed=0)
-    mine = np.array([4, 9, 20])
-    expected = torch.from_numpy(cached.pooled[1, [20, 4]])
-    for source in (cached.take(mine), online.take(mine), online.take(np.arange(30)).take(mine)):
-        assert len(source) == 3
-        torch.testing.assert_close(source.batch(np.array([2, 0]), 1)["image"], expected, rtol=1e-5, atol=1e-5)
+        extract(tower, examples, Viewing(columns=BOTH))
 
 
 def test_view_that_was_not_extracted_is_named() -> None:
-    features = CachedFeatures((1, 2), np.zeros((2, 3, 4), dtype=np.float32))
+    features = CachedFeatures((1, 2), {"image": np.zeros((2, 3, 4), dtype=np.float32)})
     with pytest.raises(DataError, match="view 0 was not extracted"):
         features.batch(np.array([0]), 0)
 
@@ -216,7 +215,7 @@ def one_by_one(encoder: ImageEncoder, examples: Examples, chunk: Chunk) -> list[
         numbers = range(start, min(start + 64, chunk.stop))
         prepare = encoder.preprocessing.view
         images = [prepare(examples.fetch(i), chunk.view, examples.digests[i], chunk.seed) for i in numbers]
-        parts.append(encoder.encode(torch.stack(images), chunk.tokens))
+        parts.append(encoder.encode(torch.stack(images), "patches" in chunk.columns))
     return [torch.cat(found).numpy() for found in zip(*parts, strict=True)]
 
 
@@ -225,7 +224,7 @@ def test_threads_do_not_change_the_bits(encoder: ImageEncoder, examples: Example
     wanted = chunks(encoder, examples, VIEWS)
     for chunk, encoded in zip(wanted, encode_chunks(encoder, examples, wanted, threads), strict=True):
         assert encoded.chunk == chunk
-        for here, there in zip((encoded.pooled, encoded.tokens), one_by_one(encoder, examples, chunk), strict=True):
+        for here, there in zip(encoded.columns.values(), one_by_one(encoder, examples, chunk), strict=False):
             np.testing.assert_array_equal(here, there)
 
 
@@ -300,7 +299,7 @@ def test_a_feature_that_is_not_finite_names_image_and_tower_and_is_not_cached(
     assert not cache.entries()
     chosen = named.take(np.array([5, 74]))
     with pytest.raises(BackboneError, match=r"folder/074.png: .* 1 of 2 images"):
-        OnlineFeatures(broken, chosen, seed=0).batch(np.array([0, 1]), 0)
+        OnlineFeatures(broken, Pixels(broken.preprocessing, chosen, 0)).batch(np.array([0, 1]), 0)
     with pytest.raises(BackboneError, match=r"features: image 66: "):
         extract(broken, examples, Viewing())
     assert len(extract(broken, examples.take(np.arange(60)), Viewing(), cache)) == 60
@@ -312,7 +311,7 @@ def test_an_overflow_in_half_precision_is_blamed_on_the_precision(
     tower = copy.deepcopy(encoder.tower)
     tower.proj.data *= 1e5
     large = replace(encoder, tower=tower)
-    assert extract(large, first(examples, 3), Viewing(tokens=True)).pooled.max() > 65_504
+    assert extract(large, first(examples, 3), Viewing(columns=BOTH)).columns["image"].max() > 65_504
     with pytest.raises(BackboneError, match=r"image 0: .* in fp16 gives .* Set backbone.precision: fp32\."):
         extract(replace(large, precision="fp16"), first(examples, 3), Viewing())
 
@@ -333,10 +332,10 @@ def test_a_cache_that_was_poisoned_is_filled_again(
 ) -> None:
     sound = extract(encoder, examples, VIEWS, cache)
     key = chunks(encoder, examples, VIEWS)[1].key
-    found = cache.read(key, tokens=True)
+    found = cache.read(key, BOTH)
     assert found is not None
-    cache.write(key, found[0] * np.float32(np.nan), found[1])
+    cache.write(key, {**found, "image": found["image"] * np.float32(np.nan)})
     again = extract(encoder, examples, VIEWS, cache)
-    np.testing.assert_array_equal(again.pooled, sound.pooled)
+    np.testing.assert_array_equal(again.columns["image"], sound.columns["image"])
     assert "not finite" in cache.notices[0]
-    assert cache.read(key, tokens=True) is not None
+    assert cache.read(key, BOTH) is not None

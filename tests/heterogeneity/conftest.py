@@ -61,7 +61,7 @@ def tiny() -> LoadedBackbone:
 
 @pytest.fixture(scope="session")
 def encode(tiny: LoadedBackbone) -> Callable[[Examples], np.ndarray]:
-    return lambda examples: extract(tiny.images, examples, Viewing()).pooled[0]
+    return lambda examples: extract(tiny.images, examples, Viewing()).columns["image"][0]
 
 
 def gallery(images: LabelledImages, tiny: LoadedBackbone, encode: Callable[[Examples], np.ndarray]) -> Gallery:

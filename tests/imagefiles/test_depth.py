@@ -224,6 +224,6 @@ def test_serial_threads_and_encoders_see_the_same_pixels(tmp_path: Path) -> None
     examples = Examples(places, places, FileImages(source, names, digests), digests)
     encoder = ImageEncoder(torch.nn.Flatten(), Preprocessing(8, 8, (0.5,) * 3, (0.5,) * 3), "weights")
     wanted = chunks(encoder, examples, Viewing())
-    serial, threads = ([part.pooled for part in encode_chunks(encoder, examples, wanted, n)] for n in (1, 4))
+    serial, threads = ([part.columns["image"] for part in encode_chunks(encoder, examples, wanted, n)] for n in (1, 4))
     assert np.array_equal(serial, threads)
     assert np.ptp(serial[0], axis=1).min() > 1

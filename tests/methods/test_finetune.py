@@ -1,4 +1,4 @@
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +28,9 @@ class Watched:
     def batch(self, indices: Indices, view: int) -> Mapping[str, Tensor]:
         self.batches.append(tuple(indices.tolist()))
         return self.source.batch(indices, view)
+
+    def only(self, columns: Collection[str]) -> FeatureSource:
+        return self
 
 
 def test_without_epochs_it_is_promptfl_bit_for_bit(world: Any, tmp_path: Path) -> None:

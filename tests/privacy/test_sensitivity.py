@@ -106,9 +106,9 @@ def test_the_upload_of_a_client_moves_by_at_most_two_shares_when_an_example_is_a
 
 def changed(source: Any, position: int) -> Any:
     """Features with one example turned round, far away from where it was."""
-    pooled = source.pooled.copy()
+    pooled = source.columns["image"].copy()
     pooled[:, position] = -7 * pooled[:, position]
-    return replace(source, pooled=pooled)
+    return replace(source, columns={**source.columns, "image": pooled})
 
 
 @pytest.mark.parametrize("method", METHODS[:3], ids=name)

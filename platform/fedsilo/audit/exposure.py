@@ -7,6 +7,7 @@ took part and how many exchanges there were, so whatever rule it draws batches b
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -75,6 +76,9 @@ class _Witness:
         return {}
 
     def on(self, device: str) -> _Witness:
+        return self
+
+    def only(self, columns: Collection[str]) -> _Witness:
         return self
 
 

@@ -150,7 +150,8 @@ def observer_of(run: Run, view: str, progress: Progress = lambda stage, done, to
         partition=Redrawn(str(run.folder)),
         training=replace(run.scenario.training, views=0, online=False),
     )
-    prepared = prepare(scenario, [scenario.method], SerialRuntime(scenario.backbone.device), progress)
+    methods = [ZeroShot(), scenario.method]  # what `untrained` reads, too
+    prepared = prepare(scenario, methods, SerialRuntime(scenario.backbone.device), progress)
     if read_json(run.folder / "data.json").get("backbone_sha256") != prepared.backbone:
         raise RunError(f"{run.folder}: the backbone's weights are not those the run was made with. Put them back.")
     return Observer(run, view, prepared, population_of(run.manifest, prepared.images))

@@ -24,12 +24,24 @@ TILE_ROWS = 64
 _BLOCKED = float("-inf")
 
 
-class Arrangement(Protocol):
-    """How rows (batch, rows, width) attend to each other, and which of them are read out."""
+class Attending(Protocol):
+    """How rows (batch, rows, width) attend to each other."""
 
     def attend(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
         """Returns (batch, H, rows, d) attention of every row."""
         ...
+
+
+class Everything:
+    """Every row attends to every row of its sequence, as in the image tower."""
+
+    def attend(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
+        """Returns full attention within each sequence."""
+        return scaled_dot_product_attention(queries, keys, values)
+
+
+class Arrangement(Attending, Protocol):
+    """How rows (batch, rows, width) attend to each other, and which of them are read out."""
 
     def readout(self, rows: Tensor) -> Tensor:
         """Returns (batch, K, width): the rows that become features, out of (batch, rows, width)."""

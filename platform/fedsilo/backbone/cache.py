@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 import os
 import tempfile
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,9 @@ ENVIRONMENT = "FEDSILO_CACHE"
 IN_MEMORY = 256 * 2**20
 """Bytes: so little that a few copies (driver, object store) do not matter, and far more than few-shot runs have."""
 
+_ON_DISK = {"image": "pooled", "patches": "tokens"}
+"""Names of columns (`core.batch`, which needs torch) in files where they are others, so that older files are found."""
+
 _SUFFIX = ".safetensors"
 _PARTIAL = "partial-"
 
@@ -43,6 +47,11 @@ def default_folder() -> Path:
 def file_of(folder: Path, key: str) -> Path:
     """Returns where the entry with a key lies, or would lie."""
     return folder / f"{key}{_SUFFIX}"
+
+
+def on_disk(column: str) -> str:
+    """Returns the name of a column in an entry's file."""
+    return _ON_DISK.get(column, column)
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,33 +91,32 @@ class FeatureCache:
         self.notices: list[str] = []
         self._writable = True
 
-    def read(self, key: str, tokens: bool) -> tuple[Array, Array | None] | None:
-        """Returns pooled features (n, D) and tokens (n, M, D), or None when there is no such sound entry.
+    def read(self, key: str, columns: Sequence[str]) -> dict[str, Array] | None:
+        """Returns columns (n, ...) of a chunk by name, or None when there is no sound entry that has them all.
 
         Args:
             key: The chunk's key.
-            tokens: Whether tokens are wanted; an entry without them does not count then.
+            columns: Names of the columns.
         """
         path = file_of(self.folder, key)
         try:
             with safe_open(path, framework="numpy") as file:
-                if tokens and "tokens" not in file.keys():  # noqa: SIM118 (the file is no mapping)
+                if not {on_disk(name) for name in columns} <= set(file.keys()):
                     return None
-                pooled = _verified(file, key, "pooled")
-                return pooled, _verified(file, key, "tokens") if tokens else None
+                return {name: _verified(file, key, on_disk(name)) for name in columns}
         except FileNotFoundError:
             return None
         except (OSError, SafetensorError, ValueError) as error:
             self._drop(path, error)
             return None
 
-    def write(self, key: str, pooled: Array, tokens: Array | None) -> bool:
+    def write(self, key: str, columns: Mapping[str, Array]) -> bool:
         """Stores a chunk and returns whether it is there; where that fails, says so once and gives up writing."""
         if not self._writable:
             return False
-        if tokens is None and self.read(key, tokens=True) is not None:
+        if "patches" not in columns and self.read(key, (*columns, "patches")) is not None:
             return True  # another run wrote it with tokens meanwhile, and may be reading them
-        arrays = {"pooled": pooled} if tokens is None else {"pooled": pooled, "tokens": tokens}
+        arrays = {on_disk(name): array for name, array in columns.items()}
         checks = {name: _checksum(key, name, array) for name, array in arrays.items()}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)

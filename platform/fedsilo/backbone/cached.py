@@ -1,18 +1,18 @@
 """Features in memory, the only kind that a client of a cached run needs: arrays, no image tower, no open_clip.
 
-Dimensions: V views, n images, M patches, D joint width.
+Dimensions: V views, n images.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
 
 from fedsilo.backbone.cache import Array
 from fedsilo.core import Indices
-from fedsilo.core.batch import IMAGE, PATCHES
 from fedsilo.errors import DataError
 
 
@@ -22,34 +22,36 @@ class CachedFeatures:
 
     Attributes:
         views: Number of the view in each row.
-        pooled: (V, n, D) not normalised.
-        tokens: (V, n, M, D) not normalised, or None.
+        columns: (V, n, ...) by the name of the column (`core.batch`), at least one; features are not normalised.
     """
 
     views: tuple[int, ...]
-    pooled: Array
-    tokens: Array | None = None
+    columns: Mapping[str, Array]
 
     def __len__(self) -> int:
-        return int(self.pooled.shape[1])
+        return int(next(iter(self.columns.values())).shape[1])
 
     def batch(self, indices: Indices, view: int) -> dict[str, Tensor]:
-        """Returns the pooled features (b, D), and the patch tokens (b, M, D) if there are any, in one view.
+        """Returns the columns (b, ...) in one view.
 
         Raises:
             DataError: The view is not among those extracted.
         """
-        if view not in self.views:
-            raise DataError(f"features: view {view} was not extracted, only {self.views}. Extract it, or use online.")
-        row = self.views.index(view)
-        arrays = {IMAGE: self.pooled, PATCHES: self.tokens}
-        return {name: torch.from_numpy(array[row, indices]) for name, array in arrays.items() if array is not None}
+        row = row_of(view, self.views)
+        return {name: torch.from_numpy(array[row, indices]) for name, array in self.columns.items()}
 
     def on(self, device: str) -> CachedFeatures:
         """Returns itself: everything is encoded."""
         return self
 
-    def take(self, indices: Indices) -> CachedFeatures:
-        """Returns the features of some images only, as one client holds them."""
-        tokens = None if self.tokens is None else self.tokens[:, indices]
-        return CachedFeatures(self.views, self.pooled[:, indices], tokens)
+    def only(self, columns: Collection[str]) -> CachedFeatures:
+        """Returns the features without the columns that are not among these; itself where that would leave none."""
+        wanted = {name: array for name, array in self.columns.items() if name in columns}
+        return replace(self, columns=wanted or self.columns)
+
+
+def row_of(view: int, views: tuple[int, ...]) -> int:
+    """Returns the place of a view among those extracted. Raises DataError where it is not one of them."""
+    if view not in views:
+        raise DataError(f"features: view {view} was not extracted, only {views}. Extract it, or use online.")
+    return views.index(view)

@@ -1,4 +1,4 @@
-"""From an open_clip model to the plain tensors of the fast text tower, or a plain refusal.
+"""From an open_clip model to the plain tensors of the fast text tower and of the image tower's end, or a plain refusal.
 
 Only towers whose numbers the fast path reproduces are taken: causal, made of open_clip's own residual blocks, read
 out at the end-of-text token. `refusal` says the same of a configuration, before any weight is fetched.
@@ -13,6 +13,8 @@ import torch
 from open_clip.transformer import QuickGELU, ResidualAttentionBlock, TextTransformer
 from torch import Tensor, nn
 
+from fedsilo.backbone.image_tail import ImageTail, TailMeta
+from fedsilo.backbone.images import ImageEncoder
 from fedsilo.backbone.text_tower import TextTower, TowerMeta
 from fedsilo.errors import BackboneError
 
@@ -67,6 +69,31 @@ def text_tower_of(model: nn.Module) -> TextTower:
     return TextTower(meta, {name: tensor.detach().float().contiguous() for name, tensor in tensors.items()})
 
 
+def image_tail_of(encoder: ImageEncoder, first: int) -> ImageTail:
+    """Returns the blocks of an image tower from number `first`, from 0, to its end, as plain tensors.
+
+    Raises:
+        BackboneError: There is no such block, or the blocks are of a special kind.
+    """
+    encoder.require_block(first)
+    tower: Any = encoder.tower
+    blocks = list(tower.transformer.resblocks)
+    if any(type(block) is not ResidualAttentionBlock for block in blocks[first:]):
+        raise BackboneError("backbone.name: its image tower has blocks of a special kind, which clients cannot run.")
+    tensors = {**_norm("norm", tower.ln_post), **({} if tower.proj is None else {"projection": tower.proj})}
+    for index in range(first, len(blocks)):
+        tensors |= {f"blocks.{index}.{name}": tensor for name, tensor in _block(blocks[index])}
+    meta = TailMeta(
+        heads=blocks[first].attn.num_heads,
+        first=first,
+        layers=len(blocks),
+        activation=_activation(blocks[first].mlp.gelu),
+        epsilon=tower.ln_post.eps,
+        averages=tower.pool_type == "avg",
+    )
+    return ImageTail(meta, {name: tensor.detach().float().contiguous() for name, tensor in tensors.items()})
+
+
 def _refused(reason: str) -> BackboneError:
     return BackboneError(f"backbone.name: {reason}. {_REMEDY}.")
 
@@ -95,7 +122,7 @@ def _activation(module: nn.Module) -> str:
         return "quick_gelu"
     if isinstance(module, nn.GELU):
         return "gelu_tanh" if module.approximate == "tanh" else "gelu"
-    raise _refused(f"its text tower has the activation {type(module).__name__}")
+    raise _refused(f"a tower of it has the activation {type(module).__name__}")
 
 
 def _norm(name: str, norm: Any) -> dict[str, Tensor]:

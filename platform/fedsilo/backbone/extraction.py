@@ -28,26 +28,25 @@ def extract(
     Args:
         encoder: The image tower.
         examples: The images.
-        viewing: Which views, and whether with patch tokens.
+        viewing: Which views, and which columns.
         cache: Where encoded chunks are kept, and what may be gathered in memory; None keeps none and gathers all.
         encode: Encodes missing chunks, for example in actors; by default one after the other in this process.
         told: Is told of progress.
 
     Raises:
-        BackboneError: Tokens are wanted of a tower that gives none.
+        BackboneError: The tower does not give what is wanted.
         DataError: There are no images, one cannot be read, or there is no room for the features.
     """
     if not len(examples):
         raise DataError("features: there are no images to encode. Check the data section.")
-    if viewing.tokens:
-        encoder.require_tokens()
+    encoder.require(viewing.columns)
     gathered = Gathering(viewing, len(examples), cache, told)
     missing = [chunk for chunk in chunks(encoder, examples, viewing) if not _read(chunk, cache, gathered)]
     if missing:
         gathered.tell()
     with _closed(iter((encode or _encode_here(encoder, examples))(missing))) as arriving:
         for encoded in arriving:
-            stored = cache is not None and cache.write(encoded.chunk.key, encoded.pooled, encoded.tokens)
+            stored = cache is not None and cache.write(encoded.chunk.key, encoded.columns)
             gathered.add(encoded, stored)
     return gathered.features()
 
@@ -70,8 +69,8 @@ def _encode_here(encoder: ImageEncoder, examples: Examples) -> Encode:
 
 
 def _read(chunk: Chunk, cache: FeatureCache | None, gathered: Gathering) -> bool:
-    found = None if cache is None else cache.read(chunk.key, chunk.tokens)
-    if found is None or len(found[0]) != chunk.stop - chunk.start:
+    found = None if cache is None else cache.read(chunk.key, chunk.columns)
+    if found is None or any(len(array) != chunk.stop - chunk.start for array in found.values()):
         return False
-    gathered.add(EncodedChunk(chunk, *found), stored=True)
+    gathered.add(EncodedChunk(chunk, found), stored=True)
     return True

@@ -4,14 +4,13 @@ A chunk is the unit of the cache and of an encoder's work: at most 256 images in
 numbers depend on. `CachedFeatures` holds every view in memory, `StoredFeatures` reads it from the cache,
 `OnlineFeatures` encodes when asked; the same view of the same image is the same feature from all of them.
 
-Dimensions: V views, n images, M patches, D joint width.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
 from itertools import islice
@@ -23,8 +22,9 @@ from torch import Tensor
 from fedsilo.backbone.cache import Array
 from fedsilo.backbone.cached import CachedFeatures
 from fedsilo.backbone.images import ImageEncoder
+from fedsilo.backbone.pixels import Pixels
 from fedsilo.core import Examples, Indices
-from fedsilo.core.batch import IMAGE, PATCHES
+from fedsilo.core.batch import IMAGE, PIXELS, block_of
 from fedsilo.lookahead import ahead, cores
 
 __all__ = [
@@ -53,12 +53,12 @@ class Viewing:
     Attributes:
         views: Numbers of the views: 0 the plain one, the others random ones.
         seed: What random views are drawn from.
-        tokens: Whether patch tokens are wanted as well.
+        columns: What is wanted of them, one group of `core.batch.encoded_together`.
     """
 
     views: tuple[int, ...] = (0,)
     seed: int = 0
-    tokens: bool = False
+    columns: tuple[str, ...] = (IMAGE,)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,12 +66,12 @@ class Chunk:
     """Images [start, stop) of a split in one view.
 
     Attributes:
-        key: SHA-256 of all that the features depend on, tokens or not.
+        key: SHA-256 of all that the features depend on; the same with patch tokens and without.
         start: First image.
         stop: One past the last image.
         view: Number of the view.
         seed: What a random view is drawn from.
-        tokens: Whether patch tokens are wanted as well.
+        columns: What is wanted.
     """
 
     key: str
@@ -79,7 +79,7 @@ class Chunk:
     stop: int
     view: int
     seed: int
-    tokens: bool
+    columns: tuple[str, ...]
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -88,13 +88,11 @@ class EncodedChunk:
 
     Attributes:
         chunk: What was encoded.
-        pooled: (stop - start, D), not normalised.
-        tokens: (stop - start, M, D), not normalised, or None.
+        columns: (stop - start, ...) by name, not normalised.
     """
 
     chunk: Chunk
-    pooled: Array
-    tokens: Array | None
+    columns: Mapping[str, Array]
 
 
 Encode = Callable[[Sequence[Chunk]], Iterable[EncodedChunk]]
@@ -107,12 +105,12 @@ def chunks(encoder: ImageEncoder, examples: Examples, viewing: Viewing) -> list[
     for view in viewing.views:
         for start in range(0, len(examples), CHUNK):
             stop = min(start + CHUNK, len(examples))
-            key = _key(encoder, examples.digests[start:stop], view, viewing.seed)
-            found.append(Chunk(key, start, stop, view, viewing.seed, viewing.tokens))
+            key = _key(encoder, examples.digests[start:stop], view, viewing)
+            found.append(Chunk(key, start, stop, view, viewing.seed, viewing.columns))
     return found
 
 
-def _key(encoder: ImageEncoder, digests: Sequence[str], view: int, seed: int) -> str:
+def _key(encoder: ImageEncoder, digests: Sequence[str], view: int, viewing: Viewing) -> str:
     # The kind of device and torch's version are in it: other kernels, other bits.
     device = torch.device(encoder.device).type
     facts = {
@@ -120,9 +118,12 @@ def _key(encoder: ImageEncoder, digests: Sequence[str], view: int, seed: int) ->
         "backbone": encoder.fingerprint,
         "preprocessing": asdict(encoder.preprocessing),
         "arithmetic": [encoder.precision, device, torch.__version__, *([encoder.tf32] if device == "cuda" else [])],
-        "view": [view, seed] if view else [0],
+        "view": [view, viewing.seed] if view else [0],
         "images": list(digests),
     }
+    blocks = [block for block in map(block_of, viewing.columns) if block is not None]
+    if blocks:
+        facts["blocks"] = blocks
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
 
@@ -166,10 +167,8 @@ def _through_tower(
     parts = []
     for start in range(chunk.start, chunk.stop, _FORWARD):
         batch = torch.stack(list(islice(images, min(_FORWARD, chunk.stop - start))))
-        parts.append(encoder.encode(batch, chunk.tokens, lambda i, start=start: name(start + i)))
-    pooled = np.concatenate([pooled.numpy() for pooled, _ in parts])
-    tokens = np.concatenate([tokens.numpy() for _, tokens in parts if tokens is not None]) if chunk.tokens else None
-    return EncodedChunk(chunk, pooled, tokens)
+        parts.append(encoder.columns(batch, chunk.columns, lambda i, start=start: name(start + i)))
+    return EncodedChunk(chunk, {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]})
 
 
 def _view(encoder: ImageEncoder, examples: Examples, i: int, view: int, seed: int) -> Tensor:
@@ -182,37 +181,29 @@ class OnlineFeatures:
 
     Attributes:
         encoder: The image tower.
-        examples: The images.
-        seed: What random views are drawn from.
-        tokens: Whether patch tokens are wanted as well.
-        indices: Positions in `examples` that this source is about; None for all.
+        pixels: The images as the tower takes them.
+        columns: What is wanted; the pixels themselves may be among it.
     """
 
     encoder: ImageEncoder
-    examples: Examples
-    seed: int
-    tokens: bool = False
-    indices: Indices | None = None
+    pixels: Pixels
+    columns: tuple[str, ...] = (IMAGE,)
 
     def __len__(self) -> int:
-        return len(self.examples) if self.indices is None else len(self.indices)
+        return len(self.pixels)
 
     def batch(self, indices: Indices, view: int) -> dict[str, Tensor]:
-        """Returns pooled features (b, D), and patch tokens (b, M, D) if wanted, of any number of images."""
+        """Returns the columns (b, ...) of any number of images."""
         if not len(indices):  # a Poisson sample can be empty; the shapes are those of any other image
             return {name: column[:0] for name, column in self.batch(np.zeros(1, dtype=np.int64), view).items()}
-        chosen = indices if self.indices is None else self.indices[indices]
-        images = [_view(self.encoder, self.examples, i, view, self.seed) for i in chosen.tolist()]
-        pooled, tokens = self.encoder.encode(
-            torch.stack(images), self.tokens, lambda i: self.examples.name(int(chosen[i]))
-        )
-        return {IMAGE: pooled} if tokens is None else {IMAGE: pooled, PATCHES: tokens}
+        seen = self.pixels.batch(indices, view)
+        found = self.encoder.columns(seen[PIXELS], self.columns, lambda i: self.pixels.name(int(indices[i])))
+        return {**seen, **found} if PIXELS in self.columns else found
 
     def on(self, device: str) -> OnlineFeatures:
         """Returns the source with its tower on a device."""
         return replace(self, encoder=replace(self.encoder, device=device))
 
-    def take(self, indices: Indices) -> OnlineFeatures:
-        """Returns a source of some images only, as one client holds them."""
-        chosen = indices if self.indices is None else self.indices[indices]
-        return OnlineFeatures(self.encoder, self.examples, self.seed, self.tokens, chosen)
+    def only(self, columns: Collection[str]) -> OnlineFeatures:
+        """Returns the source without the columns that are not among these; itself where that would leave none."""
+        return replace(self, columns=tuple(name for name in self.columns if name in columns) or self.columns)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -27,7 +27,7 @@ class Gathering:
         """Begins with nothing.
 
         Args:
-            viewing: The views, and whether there are tokens.
+            viewing: The views and the columns.
             images: In each view.
             cache: Where chunks may stay; None gathers in memory.
             told: Is told of progress.
@@ -45,11 +45,11 @@ class Gathering:
             DataError: There is neither disk nor memory for all.
         """
         if not self._shapes:
-            self._begin(_named(encoded.pooled, encoded.tokens))
+            self._begin(encoded.columns)
         if self._left is not None and not stored:
             self._take_back(self._left)
         if self._left is None:
-            self._place(encoded.chunk, encoded.pooled, encoded.tokens)
+            self._place(encoded.chunk, encoded.columns)
         else:
             self._left.append(encoded.chunk)
         self._done += encoded.chunk.stop - encoded.chunk.start
@@ -66,7 +66,7 @@ class Gathering:
                 f"features: {self._total - self._done} of {self._total} images were not encoded. Run again."
             )
         if self._left is None or self._cache is None:
-            return CachedFeatures(self._viewing.views, self._arrays["pooled"], self._arrays.get("tokens"))
+            return CachedFeatures(self._viewing.views, self._arrays)
         rows = [
             sorted((c for c in self._left if c.view == view), key=lambda c: c.start) for view in self._viewing.views
         ]
@@ -76,8 +76,7 @@ class Gathering:
             span=rows[0][0].stop,
             folder=self._cache.folder.absolute(),
             keys=tuple(tuple(chunk.key for chunk in row) for row in rows),
-            width=self._shapes["pooled"][0],
-            patches=self._shapes["tokens"][0] if self._viewing.tokens else None,
+            shapes=self._shapes,
         )
 
     @property
@@ -88,7 +87,7 @@ class Gathering:
     def _bytes(self) -> int:
         return sum(4 * self._total * int(np.prod(shape)) for shape in self._shapes.values())
 
-    def _begin(self, first: dict[str, Array]) -> None:
+    def _begin(self, first: Mapping[str, Array]) -> None:
         self._shapes = {name: array.shape[1:] for name, array in first.items()}
         limit = None if self._cache is None else self._cache.in_memory
         if limit is not None and self._bytes > limit:
@@ -112,17 +111,13 @@ class Gathering:
         self._left = None
         self._make_room()
         for chunk in left:
-            found = self._cache.read(chunk.key, chunk.tokens)
+            found = self._cache.read(chunk.key, chunk.columns)
             if found is None:  # somebody cleared the cache meanwhile
                 self._done -= chunk.stop - chunk.start
             else:
-                self._place(chunk, *found)
+                self._place(chunk, found)
 
-    def _place(self, chunk: Chunk, pooled: Array, tokens: Array | None) -> None:
+    def _place(self, chunk: Chunk, columns: Mapping[str, Array]) -> None:
         rows = self._viewing.views.index(chunk.view), slice(chunk.start, chunk.stop)
-        for name, array in _named(pooled, tokens).items():
+        for name, array in columns.items():
             self._arrays[name][rows] = array
-
-
-def _named(pooled: Array, tokens: Array | None) -> dict[str, Array]:
-    return {"pooled": pooled} if tokens is None else {"pooled": pooled, "tokens": tokens}

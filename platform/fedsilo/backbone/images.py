@@ -1,16 +1,16 @@
-"""The frozen image tower: pooled features and patch tokens in one forward pass.
+"""The frozen image tower: pooled features and patch tokens in one forward pass, or activations in front of a block.
 
 The pooled feature is open_clip's own output. Tokens are what the pooled one is made of, in the same joint space: for
 a ViT every patch through the last layer norm and the projection; for CLIP's ResNet the attention pool with every
 position as a query, of which open_clip's output is the one at the mean position. Towers of other kinds give pooled
 features only.
 
-Dimensions: B images, M patches, W tower width, D joint width.
+Dimensions: B images, M patches, T tokens of the tower (the class token and the patches), W tower width, D joint width.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +24,7 @@ from torch.nn.functional import linear, scaled_dot_product_attention
 
 from fedsilo.backbone.arithmetic import tf32
 from fedsilo.backbone.views import Preprocessing
+from fedsilo.core.batch import IMAGE, PATCHES, block_of, encoded_together
 from fedsilo.errors import BackboneError
 from fedsilo.finiteness import find_bad_rows
 
@@ -58,6 +59,30 @@ class ImageEncoder:
         """Whether patch tokens are defined for this tower."""
         return _is_plain_vit(self.tower) or _is_clip_resnet(self.tower)
 
+    def require(self, columns: Iterable[str]) -> None:
+        """Raises BackboneError when this tower does not give one of the columns."""
+        for column in columns:
+            block = block_of(column)
+            if column == PATCHES:
+                self.require_tokens()
+            if block is not None:
+                self.require_block(block)
+
+    def require_block(self, block: int) -> None:
+        """Raises BackboneError when this tower has no such transformer block, counted from 0."""
+        if not _is_plain_vit(self.tower):
+            raise BackboneError(
+                f"backbone.name: an image tower of kind {type(self.tower).__name__} with this pooling has no "
+                f"transformer block {block} to read activations in front of. Choose a ViT of OpenAI's CLIP kind, or a "
+                "learner that reads features or pixels."
+            )
+        blocks = len(self.tower.transformer.resblocks)  # type: ignore[union-attr, arg-type]
+        if not 0 <= block < blocks:
+            raise BackboneError(
+                f"backbone.name: the image tower of {self.name or self.fingerprint[:12]} has blocks 0 to {blocks - 1}, "
+                f"the learner reads activations in front of block {block}. Choose a block that there is."
+            )
+
     def require_tokens(self) -> None:
         """Raises BackboneError when this tower gives no patch tokens."""
         if not self.gives_tokens:
@@ -65,6 +90,50 @@ class ImageEncoder:
                 f"backbone.name: an image tower of kind {type(self.tower).__name__} with this pooling gives no patch "
                 "tokens. Choose a ViT or ResNet of OpenAI's CLIP kind, or a method that reads pooled features only."
             )
+
+    def columns(
+        self, images: Tensor, wanted: Collection[str], name: Callable[[int], str] = "image {}".format
+    ) -> dict[str, Tensor]:
+        """Returns the columns of images that this tower computes, by name, float32, on the CPU.
+
+        Args:
+            images: (B, 3, height, width) preprocessed images.
+            wanted: Names of columns; those that need no tower are passed over.
+            name: Names image i of the batch, for messages.
+
+        Raises:
+            BackboneError: The tower does not give what is wanted, or a number is not finite.
+        """
+        found: dict[str, Tensor] = {}
+        for group in encoded_together(wanted):
+            block = block_of(group[0])
+            if block is not None:
+                found[group[0]] = self.hidden(images, block, name)
+                continue
+            pooled, patches = self.encode(images, PATCHES in group, name)
+            found |= {IMAGE: pooled} if patches is None else {IMAGE: pooled, PATCHES: patches}
+        return found
+
+    @torch.no_grad()
+    def hidden(self, images: Tensor, block: int, name: Callable[[int], str] = "image {}".format) -> Tensor:
+        """Returns the activations (B, T, W) that enter a transformer block, float32, on the CPU.
+
+        Args:
+            images: (B, 3, height, width) preprocessed images.
+            block: Number of the block, from 0.
+            name: Names image i of the batch, for messages.
+
+        Raises:
+            BackboneError: The tower has no such block, or an activation is not finite.
+        """
+        self.require_block(block)
+        tower: Any = self.tower.to(self.device)
+        with tf32(self.tf32), self._arithmetic():
+            rows = tower._embeds(images.to(self.device))
+            for earlier in tower.transformer.resblocks[:block]:
+                rows = earlier(rows)
+        self._require_finite(f"activations in front of block {block}", rows, images, name)
+        return _as_features(rows)
 
     @torch.no_grad()
     def encode(

@@ -20,7 +20,8 @@ from torch import Tensor
 from torch.nn.functional import linear
 
 from fedsilo.backbone.attention import shared_prefix
-from fedsilo.backbone.text_tower import ACTIVATIONS, TextTower, check_prompts
+from fedsilo.backbone.blocks import ACTIVATIONS
+from fedsilo.backbone.text_tower import TextTower, check_prompts
 from fedsilo.backbone.tokens import ClassTokens
 
 _BLOCKED = float("-inf")

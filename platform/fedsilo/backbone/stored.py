@@ -4,12 +4,13 @@ For splits whose features would be too large to gather. All processes of a machi
 system holds of them it holds once. Pickled, such a source is a folder and names: a machine that does not see the
 folder cannot use it.
 
-Dimensions: V views, n images, M patches, D joint width.
+Dimensions: V views, n images.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -17,9 +18,9 @@ import torch
 from safetensors import SafetensorError, safe_open
 from torch import Tensor
 
-from fedsilo.backbone.cache import ENVIRONMENT, Array, file_of
+from fedsilo.backbone.cache import ENVIRONMENT, Array, file_of, on_disk
+from fedsilo.backbone.cached import row_of
 from fedsilo.core import Indices
-from fedsilo.core.batch import IMAGE, PATCHES
 from fedsilo.errors import DataError
 
 
@@ -33,8 +34,7 @@ class StoredFeatures:
         span: Images in a chunk; the last of a view may have fewer.
         folder: The cache's folder.
         keys: (V, chunks) keys of the chunks.
-        width: D.
-        patches: M where tokens are wanted, else None.
+        shapes: What an image has of each column, by name, without the number of images.
     """
 
     views: tuple[int, ...]
@@ -42,33 +42,33 @@ class StoredFeatures:
     span: int
     folder: Path
     keys: tuple[tuple[str, ...], ...]
-    width: int
-    patches: int | None = None
+    shapes: Mapping[str, tuple[int, ...]]
 
     def __len__(self) -> int:
         return self.images
 
     def batch(self, indices: Indices, view: int) -> dict[str, Tensor]:
-        """Returns the pooled features (b, D), and the patch tokens (b, M, D) if there are any, in one view.
+        """Returns the columns (b, ...) in one view.
 
         Raises:
             DataError: The view is not among those extracted, or a file is gone.
         """
-        if view not in self.views:
-            raise DataError(f"features: view {view} was not extracted, only {self.views}. Extract it, or use online.")
-        pooled = np.empty((len(indices), self.width), dtype=np.float32)
-        tokens = None if self.patches is None else np.empty((len(indices), self.patches, self.width), dtype=np.float32)
-        wanted = {"pooled": pooled} if tokens is None else {"pooled": pooled, "tokens": tokens}
+        row = row_of(view, self.views)
+        wanted = {name: np.empty((len(indices), *shape), dtype=np.float32) for name, shape in self.shapes.items()}
         numbers = indices // self.span
         for number in np.unique(numbers).tolist():
             places = np.flatnonzero(numbers == number)
-            self._fill(wanted, places, indices[places] - number * self.span, self.keys[self.views.index(view)][number])
-        columns = {IMAGE: pooled, PATCHES: tokens}
-        return {name: torch.from_numpy(array) for name, array in columns.items() if array is not None}
+            self._fill(wanted, places, indices[places] - number * self.span, self.keys[row][number])
+        return {name: torch.from_numpy(array) for name, array in wanted.items()}
 
     def on(self, device: str) -> StoredFeatures:
         """Returns itself: everything is encoded."""
         return self
+
+    def only(self, columns: Collection[str]) -> StoredFeatures:
+        """Returns the features without the columns that are not among these; itself where that would leave none."""
+        wanted = {name: shape for name, shape in self.shapes.items() if name in columns}
+        return replace(self, shapes=wanted or self.shapes)
 
     def _fill(self, wanted: dict[str, Array], places: Indices, rows: Indices, key: str) -> None:
         """Reads rows of one chunk to their places, those that follow each other at once."""
@@ -77,7 +77,7 @@ class StoredFeatures:
         try:
             with safe_open(path, framework="numpy") as file:
                 for name, array in wanted.items():
-                    part = file.get_slice(name)
+                    part = file.get_slice(on_disk(name))
                     for run in runs:
                         array[places[run]] = part[int(rows[run[0]]) : int(rows[run[-1]]) + 1]
         except (OSError, SafetensorError, ValueError) as error:

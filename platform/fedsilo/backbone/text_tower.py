@@ -12,32 +12,17 @@ Dimensions: K classes, L context tokens, N prompts, S sequences, T tokens, W tex
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
-from torch.nn.functional import gelu, layer_norm, linear, silu
+from torch.nn.functional import linear
 
 from fedsilo.backbone.attention import Arrangement, Sequences, shared_prefix
+from fedsilo.backbone.blocks import Blocks
 from fedsilo.backbone.tokens import ClassTokens
 from fedsilo.errors import BackboneError
-
-
-def _quick_gelu(x: Tensor) -> Tensor:
-    # x * sigmoid(1.702 x), by the fused kernel of y * sigmoid(y).
-    return silu(1.702 * x) / 1.702
-
-
-def _tanh_gelu(x: Tensor) -> Tensor:
-    return gelu(x, approximate="tanh")
-
-
-ACTIVATIONS: Mapping[str, Callable[[Tensor], Tensor]] = {
-    "gelu": gelu,
-    "gelu_tanh": _tanh_gelu,
-    "quick_gelu": _quick_gelu,
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +33,7 @@ class TowerMeta:
         heads: Attention heads.
         layers: Transformer blocks, >= 1.
         context_length: Longest sequence, 77 for most.
-        activation: Key of `ACTIVATIONS`.
+        activation: Key of `blocks.ACTIVATIONS`.
         epsilon: Of every layer norm.
         end_token: Id of the token read out, its first occurrence; None: the highest id of the sequence.
     """
@@ -61,29 +46,22 @@ class TowerMeta:
     end_token: int | None = None
 
 
-class TextTower:
+class TextTower(Blocks):
     """A frozen causal text transformer.
 
-    Its tensors, with W_m the width of the MLP: `positions` (context_length, W); per block i `blocks.i.norm_1.weight`,
-    `.norm_1.bias`, `.qkv.weight` (3W, W), `.qkv.bias`, `.out.weight` (W, W), `.out.bias`, `.norm_2.weight`,
-    `.norm_2.bias`, `.fc.weight` (W_m, W), `.fc.bias`, `.proj.weight` (W, W_m), `.proj.bias`; `norm.weight`,
-    `norm.bias`; `projection.weight` (D, W), absent when features are the width themselves, and `projection.bias`,
-    absent in most.
+    Its tensors: those of its blocks (`Blocks`); `positions` (context_length, W); `norm.weight`, `norm.bias`;
+    `projection.weight` (D, W), absent when features are the width themselves, and `projection.bias`, absent in most.
     """
 
     def __init__(self, meta: TowerMeta, tensors: Mapping[str, Tensor]) -> None:
         """Makes a tower on the given tensors, which it uses as they are."""
+        super().__init__(tensors, meta.heads, meta.activation, meta.epsilon)
         self.meta = meta
-        self._tensors = dict(tensors)
 
     @classmethod
     def from_tensors(cls, meta: TowerMeta, tensors: Mapping[str, Tensor]) -> TextTower:
         """Returns the tower that `tensors` and `meta` describe, without a copy."""
         return cls(meta, tensors)
-
-    def tensors(self) -> dict[str, Tensor]:
-        """Returns all weights by name; shared, not copied."""
-        return dict(self._tensors)
 
     def to(self, device: str | torch.device) -> TextTower:
         """Returns the tower on a device."""
@@ -109,12 +87,6 @@ class TextTower:
         projection = self._tensors.get("projection.weight")
         return rows if projection is None else linear(rows, projection, self._tensors.get("projection.bias"))
 
-    def _block(self, layer: int, rows: Tensor, arrangement: Arrangement) -> Tensor:
-        name, tensors = f"blocks.{layer}", self._tensors
-        inner = linear(self._norm(f"{name}.norm_1", rows), tensors[f"{name}.qkv.weight"], tensors[f"{name}.qkv.bias"])
-        queries, keys, values = self._heads(inner, 3)
-        return self._finish(name, rows, arrangement.attend(queries, keys, values))
-
     def _last_block(self, rows: Tensor, arrangement: Arrangement) -> Tensor:
         name, width = f"blocks.{self.meta.layers - 1}", self.width
         weight, bias = self._tensors[f"{name}.qkv.weight"], self._tensors[f"{name}.qkv.bias"]
@@ -122,21 +94,6 @@ class TextTower:
         keys, values = self._heads(linear(inner, weight[width:], bias[width:]), 2)
         (queries,) = self._heads(linear(arrangement.readout(inner), weight[:width], bias[:width]), 1)
         return self._finish(name, arrangement.readout(rows), arrangement.attend_readout(queries, keys, values))
-
-    def _finish(self, name: str, rows: Tensor, attended: Tensor) -> Tensor:
-        tensors, activate = self._tensors, ACTIVATIONS[self.meta.activation]
-        joined = attended.transpose(1, 2).reshape(rows.shape)
-        rows = rows + linear(joined, tensors[f"{name}.out.weight"], tensors[f"{name}.out.bias"])
-        inner = linear(self._norm(f"{name}.norm_2", rows), tensors[f"{name}.fc.weight"], tensors[f"{name}.fc.bias"])
-        return rows + linear(activate(inner), tensors[f"{name}.proj.weight"], tensors[f"{name}.proj.bias"])
-
-    def _norm(self, name: str, rows: Tensor) -> Tensor:
-        weight = self._tensors[f"{name}.weight"]
-        return layer_norm(rows, weight.shape, weight, self._tensors[f"{name}.bias"], self.meta.epsilon)
-
-    def _heads(self, rows: Tensor, parts: int) -> tuple[Tensor, ...]:
-        batch, count = rows.shape[:2]
-        return rows.view(batch, count, parts, self.meta.heads, -1).permute(2, 0, 3, 1, 4).unbind(0)
 
 
 def encode_prompts(tower: TextTower, classes: ClassTokens, context: Tensor) -> Tensor:

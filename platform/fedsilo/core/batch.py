@@ -8,7 +8,7 @@ Dimensions: b images, M patches, D joint width, T tokens of the image tower, W w
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,6 +29,21 @@ CLASS = "class"
 def hidden(block: int) -> str:
     """Returns the column of the activations (b, T, W) that enter block `block` of the image tower, from 0."""
     return f"{HIDDEN}{block}"
+
+
+def block_of(column: str) -> int | None:
+    """Returns the block that `hidden` made a column of; None for another column."""
+    return int(column.removeprefix(HIDDEN)) if column.startswith(HIDDEN) else None
+
+
+def encoded_together(columns: Iterable[str]) -> list[tuple[str, ...]]:
+    """Returns the columns that the image tower is needed for, in groups that are encoded and kept together.
+
+    The pooled feature comes with the patch tokens; activations of each block are a group of their own.
+    """
+    wanted = set(columns)
+    features = [(IMAGE, PATCHES)] if PATCHES in wanted else [(IMAGE,)] if IMAGE in wanted else []
+    return [*features, *((column,) for column in sorted(wanted) if block_of(column) is not None)]
 
 
 @dataclass(frozen=True, eq=False, slots=True)

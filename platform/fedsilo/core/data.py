@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -146,4 +146,8 @@ class FeatureSource(Protocol):
 
     def on(self, device: str) -> FeatureSource:
         """Returns the source that encodes on a device; itself where nothing is encoded any more."""
+        ...
+
+    def only(self, columns: Collection[str]) -> FeatureSource:
+        """Returns the source without the columns that are not among these, so far as that saves work."""
         ...

@@ -52,6 +52,14 @@ class Frozen(Protocol):
         ...
 
     @property
+    def image(self) -> Any:
+        """Returns the last blocks of the image tower, `fedsilo.backbone.image_tail.ImageTail`.
+
+        None unless a learner of the run says `needs_image_blocks`.
+        """
+        ...
+
+    @property
     def classes(self) -> Any:
         """Returns the candidates' tokens, `fedsilo.backbone.tokens.ClassTokens`."""
         ...

@@ -49,6 +49,19 @@ class Learner(Component, ABC):
         return frozenset({IMAGE})
 
     @property
+    def needs_image_blocks(self) -> int | None:
+        """Returns the first block of the image tower that it runs itself (`Frozen.image`); None: none of them.
+
+        A learner that goes on from the activations in front of block k reads `hidden(k)` and needs the blocks from k.
+        """
+        return None
+
+    @property
+    def entangled(self) -> str:
+        """Returns why it is not `separable` and what to do, as the end of a sentence about it."""
+        return "learns from several at once. Use the unit 'client', or another method"
+
+    @property
     def statistics(self) -> tuple[str, ...]:
         """Returns the names of buffers that are averaged together with the parameters: none by default."""
         return ()

@@ -62,6 +62,16 @@ class Method(Component, ABC):
         return frozenset({IMAGE})
 
     @property
+    def needs_image_blocks(self) -> int | None:
+        """Returns the first block of the image tower that clients run themselves; None: none of them."""
+        return None
+
+    @property
+    def entangled(self) -> str:
+        """Returns why it is not `separable` and what to do, as the end of a sentence about it."""
+        return "learns from several at once. Use the unit 'client', or another method"
+
+    @property
     def uploads_gradients(self) -> bool:
         """Returns whether the upload is a gradient; it is new values of the shared tensors otherwise."""
         return False

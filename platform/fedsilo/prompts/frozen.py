@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from fedsilo.backbone.image_tail import ImageTail, TailMeta
 from fedsilo.backbone.text_tower import TextTower, TowerMeta, encode_prompts
 from fedsilo.backbone.tokens import ClassTokens
 from fedsilo.core.batch import Candidates, named
@@ -35,6 +36,7 @@ class FrozenModel:
         candidates: What scores are over: the classes.
         device: Where training runs.
         phrases: (n, W) token embeddings of texts that the run's methods ask for.
+        image: The last blocks of the image tower; None where no learner of the run needs them.
 
     Without gradients it gives the features of the contexts of its last call again, where they are asked for again:
     clients that share the model are often measured with the same prompt.
@@ -47,6 +49,7 @@ class FrozenModel:
     candidates: Candidates
     device: str = "cpu"
     phrases: Mapping[str, Tensor] = field(default_factory=dict)
+    image: ImageTail | None = None
     _latest: Latest = field(default_factory=Latest, init=False, repr=False, compare=False)
     _names: list[Tensor] = field(default_factory=list, init=False, repr=False, compare=False)
 
@@ -96,9 +99,13 @@ class FrozenModel:
         tensors = {f"tower.{k}": v for k, v in self.tower.tensors().items()}
         tensors |= {f"classes.{k}": v for k, v in self.classes.tensors().items()}
         tensors |= {f"phrases.{k}": v for k, v in self.phrases.items()}
+        if self.image is not None:
+            tensors |= {f"image.{k}": v for k, v in self.image.tensors().items()}
         tensors["zero_shot"] = self.zero_shot
         arrays = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()}
-        return PackedModel(self.tower.meta, arrays, self.scale, self.candidates)
+        return PackedModel(
+            self.tower.meta, arrays, self.scale, self.candidates, None if self.image is None else self.image.meta
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +117,14 @@ class PackedModel:
         arrays: All tensors by name.
         scale: exp(logit_scale).
         candidates: What scores are over.
+        image: Shape of the image tower's last blocks; None where they are not sent.
     """
 
     meta: TowerMeta
     arrays: Mapping[str, NDArray[Any]]
     scale: float
     candidates: Candidates
+    image: TailMeta | None = None
 
     def unpack(self, device: str = "cpu") -> FrozenModel:
         """Returns the model on a device; on the CPU it uses the arrays' own memory."""
@@ -123,7 +132,8 @@ class PackedModel:
         tower = TextTower.from_tensors(self.meta, _below("tower.", tensors))
         classes = ClassTokens.from_tensors(_below("classes.", tensors))
         phrases = _below("phrases.", tensors)
-        return FrozenModel(tower, classes, self.scale, tensors["zero_shot"], self.candidates, device, phrases)
+        tail = None if self.image is None else ImageTail(self.image, _below("image.", tensors))
+        return FrozenModel(tower, classes, self.scale, tensors["zero_shot"], self.candidates, device, phrases, tail)
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ from PIL import Image
 
 from fedsilo.backbone.loading import load
 from fedsilo.core import State
-from fedsilo.core.batch import IMAGE, PATCHES
+from fedsilo.core.batch import PIXELS
 from fedsilo.finiteness import located, require_scores
 from fedsilo.imagefiles.reading import as_rgb
 from fedsilo.preparation import frozen_model
@@ -45,16 +45,16 @@ def predict(
     import pandas as pd
 
     loaded = load(scenario.backbone, scenario.seed)
-    model = frozen_model(loaded, classes, template, scenario.method.phrases)
+    method = scenario.method
+    model = frozen_model(loaded, classes, template, method.phrases, image_blocks=method.needs_image_blocks)
     inputs = torch.stack([loaded.images.preprocessing.plain(as_rgb(image)) for image in images])
     with torch.no_grad():
-        pooled, tokens = loaded.images.encode(inputs, tokens=PATCHES in scenario.method.reads)
+        columns = {PIXELS: inputs, **loaded.images.columns(inputs, method.reads)}
         device = model.device
         own = [{name: tensor.to(device) for name, tensor in state.items()} for state in (shared, private)]
-        predictor = scenario.method.predictor(model, *own)
-        columns = {IMAGE: pooled} if tokens is None else {IMAGE: pooled, PATCHES: tokens}
+        predictor = method.predictor(model, *own)
         scores = predictor({name: column.to(device) for name, column in columns.items()})
-    sections = {"training.optimizer": scenario.training.optimizer, "method": scenario.method}
+    sections = {"training.optimizer": scenario.training.optimizer, "method": method}
     with located("predict", sections):
         require_scores(scores, range(len(images)))
     table = scores.float().softmax(dim=1).cpu().numpy()

@@ -50,9 +50,10 @@ def new_classes_that_a_method_cannot_read(scenario: Scenario) -> Iterator[str]:
         methods |= {name: reference(name, scenario.method) for name in scenario.evaluation.references}
     for name, method in methods.items():
         if scenario.partition.unseen.classes and not method.reads_names:
+            has = hasattr(method, "class_specific")
             yield (
                 f"partition.unseen.classes: '{name}' learns something for every class, which new classes have nothing "
-                "of. Use another method, or method.class_specific=false."
+                f"of. Use another method{', or method.class_specific=false' if has else ''}."
             )
 
 
@@ -174,8 +175,7 @@ def examples_that_hang_together(scenario: Scenario) -> Iterator[str]:
     method = scenario.method
     if scenario.privacy.by_example and method.trains and method.uploads and not method.separable:
         yield (
-            f"privacy.unit: 'example' needs losses of single examples, method '{title_of(method)}' learns from several "
-            "at once. Use the unit 'client', or another method."
+            f"privacy.unit: 'example' needs losses of single examples, method '{title_of(method)}' {method.entangled}."
         )
 
 

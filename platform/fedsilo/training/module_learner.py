@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import lru_cache
 
 import torch
@@ -76,6 +76,23 @@ class ModuleLearner(Learner):
     def separable(self) -> bool:
         """Returns whether examples of a batch do not meet: not with BatchNorm."""
         return not any(isinstance(part, _BatchNorm) for part in skeleton(self, _ANY).modules())
+
+    @property
+    def entangled(self) -> str:
+        """Returns which layers make the examples of a batch meet."""
+        layers = [name for name, part in skeleton(self, _ANY).named_modules() if isinstance(part, _BatchNorm)]
+        if not layers:
+            return super().entangled
+        return (
+            f"has batch norms ({', '.join(layers)}), which mix the examples of a batch. Use GroupNorm or frozen "
+            "statistics (torchvision's FrozenBatchNorm2d) in its module, or the unit 'client'"
+        )
+
+    @property
+    def reads_names(self) -> bool:
+        """Returns whether its parameters serve other candidates too: not where shapes go by how many there are."""
+        one, other = skeleton(self, _ANY), skeleton(self, replace(_ANY, candidates=_ANY.candidates + 1))
+        return [p.shape for p in one.parameters()] == [p.shape for p in other.parameters()]
 
     @property
     def norms(self) -> tuple[str, ...]:

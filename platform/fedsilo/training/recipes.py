@@ -65,6 +65,16 @@ class Recipe(Method):
         return self.learner.reads
 
     @property
+    def needs_image_blocks(self) -> int | None:
+        """Returns the first block of the image tower that the learner runs itself."""
+        return self.learner.needs_image_blocks
+
+    @property
+    def entangled(self) -> str:
+        """Returns why the learner's examples hang together."""
+        return self.learner.entangled
+
+    @property
     def uploads_gradients(self) -> bool:
         """Returns whether every batch's gradient is sent."""
         return self.strategy.uploads_gradients and bool(self.uploads)
