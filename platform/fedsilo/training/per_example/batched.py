@@ -31,9 +31,7 @@ def batched_gradients(
         one = Batch({n: c.unsqueeze(0) for n, c in inputs.items()}, {n: c.unsqueeze(0) for n, c in targets.items()})
         return loss(at, one)
 
-    each = torch.func.vmap(
-        torch.func.grad_and_value(single), in_dims=(None, 0, 0), randomness="same", chunk_size=CHUNK
-    )
+    each = torch.func.vmap(torch.func.grad_and_value(single), in_dims=(None, 0, 0), randomness="same", chunk_size=CHUNK)
     detached = {name: leaf.detach() for name, leaf in leaves.items()}
     gradients, losses = each(detached, dict(batch.inputs), dict(batch.targets))
     return losses, gradients

@@ -10,7 +10,6 @@ ignores `padding_mode` of convolutions and fails for a LayerNorm without bias; s
 
 from __future__ import annotations
 
-import copy
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -24,7 +23,7 @@ from torch.nn.modules.conv import _ConvNd
 from fedsilo.core.batch import Batch, Columns
 from fedsilo.core.learner import Learner
 from fedsilo.core.types import State
-from fedsilo.training.drawing import OneDraw
+from fedsilo.training.drawing import OneDraw, drawing_from
 from fedsilo.training.loss import Loss
 from fedsilo.training.module_learner import ModuleLearner, Sizes, skeleton
 
@@ -103,7 +102,8 @@ def _wrapped(learner: ModuleLearner, sizes: Sizes, device: torch.device, dtype: 
     """The learner's module with memory for weights, in training, inside opacus' module."""
     from opacus.grad_sample import GradSampleModule  # imported here: it takes a second, and few clients need it
 
-    module = copy.deepcopy(skeleton(learner, sizes)).to_empty(device=device).to(dtype)
+    with drawing_from(0):
+        module = learner.module(sizes).to(device, dtype)
     return GradSampleModule(module.train(), loss_reduction="sum")
 
 
