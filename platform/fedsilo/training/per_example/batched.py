@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from fedsilo.core.batch import Batch, Columns
 from fedsilo.core.types import State
@@ -33,5 +34,6 @@ def batched_gradients(
 
     each = torch.func.vmap(torch.func.grad_and_value(single), in_dims=(None, 0, 0), randomness="same", chunk_size=CHUNK)
     detached = {name: leaf.detach() for name, leaf in leaves.items()}
-    gradients, losses = each(detached, dict(batch.inputs), dict(batch.targets))
+    with sdpa_kernel(SDPBackend.MATH):  # vmap has no rule for the fused attention, and would loop
+        gradients, losses = each(detached, dict(batch.inputs), dict(batch.targets))
     return losses, gradients
