@@ -3,8 +3,10 @@
 The plain step is that of the released prompt-learning code: the image tower on the batch, and open_clip's text tower
 on every class name padded to 77 tokens, forward and backward to the learned context. Ours encodes no image (features
 are computed once) and no token that cannot matter. Both compute the same numbers: the errors are printed with the
-ratios. A third line is the text tower with soft class tokens: the class names' own embeddings are learned as well, so
-both ways also go backward to them. ViT-B-16 with random weights, 100 classes, 16 context tokens, batch 32, CPU. Plain and ours alternate and
+ratios. A third line has soft class tokens: the embeddings of the
+class names are learned as well, so both ways also go backward to them.
+
+ViT-B-16 with random weights, 100 classes, 16 context tokens, batch 32, CPU. Plain and ours alternate and
 their medians are compared, so that what else the machine does hits both; with more threads than free cores neither
 number means anything, and the short steps suffer most.
 
@@ -96,7 +98,7 @@ def fast_text(at: Setting) -> Tensor:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Step:
-    """One training step behind the image tower: logits (B, K), gradient by all that is learned, and how long it took."""
+    """A step behind the image tower: logits (B, K), gradient by all that is learned, and how long it took."""
 
     logits: Tensor
     gradient: Tensor
