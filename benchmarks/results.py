@@ -19,9 +19,8 @@ from typing import Any
 
 from fedsilo.comparison.comparing import compare_grid
 from fedsilo.comparison.grid import ALL, Grid
-from fedsilo.core.measures import NEIGHBOUR, WORST
+from fedsilo.core.measures import NEIGHBOUR, WORST, Measures, measures_of
 from fedsilo.report.comparison_table import comparison_legend, markdown
-from fedsilo.report.tables import percent
 from fedsilo.results.entries import Entry
 from fedsilo.results.standings import Standing, Standings
 from fedsilo.state import write_bytes
@@ -120,7 +119,9 @@ def seen(found: Standings) -> list[str]:
     ):
         best = sorted((row for row in rows if measure in row.mean), key=lambda row: -row.mean[measure])[:3]
         if best:
-            lines.append(f"highest {where}: {', '.join(f'{row.name} {_number(row, measure)}' for row in best)}.")
+            lines.append(
+                f"highest {where}: {', '.join(f'{row.name} {_number(row, measure, measures)}' for row in best)}."
+            )
     zero = next((row.mean[measures.local] for row in found.rows if row.method == "zero_shot" and row.mean), None)
     below = [row.name for row in rows if zero is not None and row.mean[measures.local] < zero]
     if below:
@@ -128,9 +129,11 @@ def seen(found: Standings) -> list[str]:
     return lines
 
 
-def _number(row: Standing, measure: str) -> str:
+def _number(row: Standing, measure: str, measures: Measures) -> str:
     deviation = row.deviation.get(measure)
-    return percent(row.mean[measure]) + ("" if deviation is None else f" ± {percent(deviation)}")
+    return measures.written(measure, row.mean[measure]) + (
+        "" if deviation is None else f" ± {measures.written(measure, deviation)}"
+    )
 
 
 def _question(path: Path) -> str:
@@ -144,7 +147,9 @@ def _question(path: Path) -> str:
 
 
 def _say(done: int, total: int, entry: Entry, before: bool) -> None:
-    how = entry.error or f"{percent(entry.result['headline']['value'])} %" + (" (ran before)" if before else "")
+    how = entry.error or measures_of(entry.result).headline.written(entry.result["headline"]["value"]) + (
+        " (ran before)" if before else ""
+    )
     print(f"{done}/{total}  {entry.method}, seed {entry.seed}: {how}", flush=True)
 
 
