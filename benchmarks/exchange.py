@@ -29,12 +29,14 @@ from fedsilo.backbone.text_tower import TextTower, TowerMeta
 from fedsilo.backbone.tokens import ClassTokens
 from fedsilo.client import ClientRules
 from fedsilo.core import LocalResult, LocalWork, Method, Predictor, State
+from fedsilo.core.batch import IMAGE, named
 from fedsilo.core.settings import Training
 from fedsilo.privacy.none import NoMechanism
 from fedsilo.prompts.frozen import FrozenModel
 from fedsilo.rounds.job import Job, Part
 from fedsilo.rounds.plan import Plan
 from fedsilo.state import to_arrays
+from fedsilo.tasks.classification import Classification
 from fedsilo.warehouse import Claim, Warehouse
 from fedsilo_actors.backend import RayBackend
 from fedsilo_actors.coordinator import Coordinator
@@ -65,7 +67,7 @@ class Idle(Method):
         return LocalResult(upload={"context": work.shared["context"]}, private={}, loss=0.0, steps=0)
 
     def predictor(self, model: FrozenModel, shared: State, private: State) -> Predictor:
-        return lambda pooled, tokens: pooled
+        return lambda inputs: inputs[IMAGE]
 
 
 class BareClient:
@@ -89,11 +91,15 @@ class Ours:
     def __init__(self) -> None:
         tower = TextTower(TowerMeta(1, 1, 20, "gelu", 1e-5), {"positions": torch.zeros(20, 4)})
         model = FrozenModel(
-            tower, ClassTokens(torch.zeros(2, 4), (1, 1), torch.zeros(4), (0, 0)), 1.0, torch.zeros(2, 4)
+            tower,
+            ClassTokens(torch.zeros(2, 4), (1, 1), torch.zeros(4), (0, 0)),
+            1.0,
+            torch.zeros(2, 4),
+            named(("a", "b")),
         )
         labels = np.zeros(CLIENTS, dtype=np.int64)
-        features = CachedFeatures((0,), {"image": np.ones((1, CLIENTS, 4), dtype=np.float32)})
-        rules = ClientRules(0, Training(rounds=1), 100)
+        features = CachedFeatures((0,), {IMAGE: np.ones((1, CLIENTS, 4), dtype=np.float32)})
+        rules = ClientRules(0, Training(rounds=1), 100, Classification())
         method = Idle()
         warehouse = Warehouse(features, features, labels)
         actor = ray.remote(num_cpus=0, concurrency_groups={PROTOCOL: 1})(HostActor)
@@ -105,7 +111,7 @@ class Ours:
         self._backend = RayBackend(actors, hosts, self._supplies, 60.0, 60.0)
         self._backend.start()
         initial = to_arrays(method.initial_shared(model, 0))
-        self._plan = Plan(method, rules.training, 1, NoMechanism(), Plain(), 0, (1,) * CLIENTS, initial)
+        self._plan = Plan(method, rules.task, rules.training, 1, NoMechanism(), Plain(), 0, (1,) * CLIENTS, initial)
 
     def coordinator(self, folder: Path) -> Any:
         """Returns a coordinator whose `run` is one round of EXCHANGES exchanges, recorded in the folder."""

@@ -178,7 +178,7 @@ def world_of(scenario: Scenario) -> dict[str, Any]:
         "warehouse": prepared.warehouse,
         "claims": prepared.claims,
         "model": prepared.model.pack(),
-        "rules": ClientRules(scenario.seed, training, scenario.evaluation.batch_size),
+        "rules": ClientRules(scenario.seed, training, scenario.evaluation.batch_size, scenario.task),
         "method": method,
         "mechanism": fitted(scenario.privacy, schedule),
         "initial": to_arrays(method.initial_shared(prepared.model, scenario.seed)),

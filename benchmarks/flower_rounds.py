@@ -48,7 +48,7 @@ def train(message: Message, context: Context) -> Message:
 def evaluate(message: Message, context: Context) -> Message:
     shared, round = received(message)
     score = client(context).evaluate(EvaluationTask(round, shared))
-    metrics = MetricRecord({"accuracy": score.correct / max(score.examples, 1), "num-examples": score.examples})
+    metrics = MetricRecord({"accuracy": score.own["correct"] / max(score.examples, 1), "num-examples": score.examples})
     return Message(RecordDict({"metrics": metrics}), reply_to=message)
 
 

@@ -36,15 +36,16 @@ from fedsilo.backbone.weights import create
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.client import Client, ClientRules
 from fedsilo.core import ClientTask, Indices, LocalWork, ServerWork
+from fedsilo.core.batch import named
 from fedsilo.core.settings import Training
-from fedsilo.learning.descent import differentiate
-from fedsilo.learning.prompting import DescentMethod
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.fedotp import FedOTP
 from fedsilo.privacy.none import NoMechanism
 from fedsilo.prompts.frozen import FrozenModel
 from fedsilo.prompts.transport import Transport
 from fedsilo.state import to_arrays, to_tensors
+from fedsilo.tasks.classification import Classification
+from fedsilo.training.recipes import Recipe
 from fedsilo.warehouse import Claim, Warehouse
 
 GOALS = {"FedOTP": 20.0, "DP-FPL": 25.0}
@@ -73,11 +74,11 @@ class World:
         tokens = class_tokens(
             CLASSES, tokenizer, loaded.token_embedding.weight.detach(), None, tower.meta.context_length
         )
-        model = FrozenModel(tower, tokens, plain.scale, torch.zeros(len(CLASSES), 512))
+        model = FrozenModel(tower, tokens, plain.scale, torch.zeros(len(CLASSES), 512), named(tuple(CLASSES)))
         images = torch.randn(clients * BATCH, 3, 224, 224, generator=generator)
         rows = torch.cat([plain.image(part) for part in images.split(BATCH)]).numpy()
         labels = torch.randint(len(CLASSES), (len(images),), generator=generator).numpy()
-        features = CachedFeatures((0,), {"image": rows[None, :, 0].copy(), "patches": rows[None, :, 1:].copy()})
+        features = CachedFeatures((0,), rows[None, :, 0].copy(), rows[None, :, 1:].copy())
         return cls(plain, model, images, Warehouse(features, features, labels), clients)
 
     def claim(self, client: int, own: Indices) -> Claim:
@@ -91,10 +92,10 @@ class World:
         return self.images[part], torch.from_numpy(self.warehouse.test_labels[part])
 
 
-def backend_of(world: World, method: DescentMethod) -> SerialBackend:
+def backend_of(world: World, method: Recipe) -> SerialBackend:
     """Returns real clients of a method, one batch each."""
     training = Training(rounds=1, batch_size=BATCH)
-    rules = ClientRules(0, training, 100)
+    rules = ClientRules(0, training, 100, Classification())
     positions = [np.arange(c * BATCH, (c + 1) * BATCH) for c in range(world.clients)]
     backend = SerialBackend(
         [Client(world.warehouse.portion(world.claim(c, own)), world.model, rules) for c, own in enumerate(positions)]
@@ -103,7 +104,7 @@ def backend_of(world: World, method: DescentMethod) -> SerialBackend:
     return backend
 
 
-def our_round(world: World, method: DescentMethod, backend: SerialBackend, clients: int) -> float:
+def our_round(world: World, method: Recipe, backend: SerialBackend, clients: int) -> float:
     """Returns the seconds of one exchange of some clients: training, aggregation, server step."""
     shared = method.initial_shared(world.model, 0)
     started = time.perf_counter()
@@ -113,7 +114,7 @@ def our_round(world: World, method: DescentMethod, backend: SerialBackend, clien
     return time.perf_counter() - started
 
 
-def plain_round(world: World, method: DescentMethod, step: PlainMethod, clients: int) -> float:
+def plain_round(world: World, method: Recipe, step: PlainMethod, clients: int) -> float:
     """Returns the seconds of the same by the plain loop; its SGD steps and average are negligible and left out."""
     contexts = _contexts(world, method)
     started = time.perf_counter()
@@ -122,7 +123,7 @@ def plain_round(world: World, method: DescentMethod, step: PlainMethod, clients:
     return time.perf_counter() - started
 
 
-def errors(world: World, method: DescentMethod, step: PlainMethod) -> tuple[float, float]:
+def errors(world: World, method: Recipe, step: PlainMethod) -> tuple[float, float]:
     """Returns the relative errors of our logits and gradients on client 0's batch."""
     shared, private = method.initial_shared(world.model, 0), method.initial_private(world.model, 0, 0)
     images, labels = world.own(0)
@@ -130,6 +131,7 @@ def errors(world: World, method: DescentMethod, step: PlainMethod) -> tuple[floa
     features = world.warehouse.portion(world.claim(0, np.arange(BATCH))).train
     work = LocalWork(
         model=world.model,
+        task=Classification(),
         features=features,
         labels=labels,
         shared=to_tensors(to_arrays(shared)),
@@ -141,17 +143,15 @@ def errors(world: World, method: DescentMethod, step: PlainMethod) -> tuple[floa
         round=0,
         exchange=0,
     )
-    _, gradients = differentiate(
-        work, method.leaves(method.parameters(work), work), work.everything(), method.loss(work)
-    )
-    pooled, tokens = features.batch(np.arange(BATCH), 0)
+    start = method.strategy.together(work.shared, work.private, method.learner)
+    _, gradients = method.local(work).gradients(start, work.everything())
     with torch.no_grad():
-        logits = method.predictor(world.model, shared, private)(pooled, tokens)
+        logits = method.predictor(world.model, shared, private)(features.batch(np.arange(BATCH), 0))
     common = [name for name in reference.gradients if name in gradients]
     return _error(logits, reference.logits), max(_error(gradients[n], reference.gradients[n]) for n in common)
 
 
-def _contexts(world: World, method: DescentMethod) -> tuple[Tensor, Tensor]:
+def _contexts(world: World, method: Recipe) -> tuple[Tensor, Tensor]:
     (shared,) = method.initial_shared(world.model, 0).values()
     (private,) = method.initial_private(world.model, 0, 0).values()
     return shared, private
@@ -199,7 +199,7 @@ def main() -> None:
         f"{chosen.threads} thread(s), median of {chosen.repetitions} repetitions"
     )
     print(f"{'':<28} {'plain':>10} {'ours':>10} {'ratio':>8}")
-    methods: dict[str, tuple[DescentMethod, PlainMethod]] = {
+    methods: dict[str, tuple[Recipe, PlainMethod]] = {
         "FedOTP": (FedOTP(tolerance=TOLERANCE), fedotp_step),
         "DP-FPL": (DPFPL(), dpfpl_step),
     }

@@ -15,7 +15,9 @@ gives an accuracy of about 85 % and a mean largest probability of about 0.75; wh
 images and for the batch. A made-up tower does not tell what a tolerance does to the gradients of a trained one, so it
 is also tried on the shipped fedsilo-tiny and its emblems (24 classes), at the start and after training.
 
-Run: python benchmarks/private_step.py [--repetitions 3] [--threads 1] [--looped 4]
+Before that, a small network, which no text tower is behind: by opacus, by vmap, one by one (`private_network.py`).
+
+Run: python benchmarks/private_step.py [--repetitions 3] [--threads 1] [--looped 4] [--only network]
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ from dataclasses import dataclass, replace
 from statistics import mean, median
 
 import torch
+from private_network import compare_network
 from text_tower import BATCH, CLASSES, CONTEXT, MODEL
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize, one_hot
@@ -40,6 +43,7 @@ from fedsilo.backbone.text_tower import TextTower
 from fedsilo.backbone.tokens import class_tokens
 from fedsilo.backbone.weights import create
 from fedsilo.core import Batch
+from fedsilo.core.batch import CLASS, IMAGE, named
 from fedsilo.datasets.emblems import Emblems
 from fedsilo.preparation import frozen_model
 from fedsilo.prompts.frozen import FrozenModel, random_context
@@ -65,23 +69,27 @@ class Setting:
 
     def losses(self, texts: Tensor, batch: Batch) -> Tensor:
         """Returns the loss of each example, from (1, K, D)."""
-        return cross_entropy(self.model.score(batch.pooled, texts[0]), batch.labels, reduction="none")
+        return cross_entropy(self.model.score(batch.inputs[IMAGE], texts[0]), batch.targets[CLASS], reduction="none")
 
     def first(self, count: int) -> Setting:
-        return replace(self, batch=Batch(self.batch.pooled[:count], None, self.batch.labels[:count]))
+        return replace(self, batch=self.batch.take(slice(count)))
 
     def peakedness(self) -> str:
         """Returns how sure the model is of its images, and what tolerances keep of them."""
         with torch.no_grad():
             texts = self.model.text_features(self.context)[0]
-            found = self.model.score(self.batch.pooled, texts).softmax(dim=1)
-        residual = (found - one_hot(self.batch.labels, len(texts))).unsqueeze(2)  # images have length 1
+            found = self.model.score(self.batch.inputs[IMAGE], texts).softmax(dim=1)
+        residual = (found - one_hot(self.batch.targets[CLASS], len(texts))).unsqueeze(2)  # images have length 1
         kept = [f"{select(residual, t).kept.sum(dim=1).float().mean():.1f} at {t}" for t in (0.0, *TOLERANCES)]
-        right = (found.argmax(dim=1) == self.batch.labels).float().mean()
+        right = (found.argmax(dim=1) == self.batch.targets[CLASS]).float().mean()
         return (
             f"accuracy {100 * right:.0f} %, mean largest probability {found.amax(dim=1).mean():.2f}, "
             f"pairs kept {', '.join(kept)}"
         )
+
+
+def batch_of(images: Tensor, labels: Tensor) -> Batch:
+    return Batch({IMAGE: images}, {CLASS: labels})
 
 
 def clip_like() -> Setting:
@@ -108,8 +116,8 @@ def clip_like() -> Setting:
     images = TO_CLASSES / BETWEEN_CLASSES**0.5 * common + cosines @ classes @ apart.T / (1 - BETWEEN_CLASSES) ** 0.5
     other = normalize(torch.randn(MADE_UP, rest.shape[1], generator=generator), dim=1) @ rest.T
     images += (1 - images.square().sum(dim=1, keepdim=True)).sqrt() * other
-    model = FrozenModel(tower, tokens, SCALE, torch.zeros(len(CLASSES), width))
-    return Setting(model, context.unsqueeze(0), Batch(images, None, labels))
+    model = FrozenModel(tower, tokens, SCALE, torch.zeros(len(CLASSES), width), named(tuple(CLASSES)))
+    return Setting(model, context.unsqueeze(0), batch_of(images, labels))
 
 
 def emblems() -> Setting:
@@ -121,7 +129,7 @@ def emblems() -> Setting:
     labels = torch.from_numpy(data.train.labels[chosen].copy())
     model = frozen_model(loaded, data.classes, data.template)
     context = random_context(CONTEXT, model.width, torch.Generator().manual_seed(0))
-    return Setting(model, context.unsqueeze(0), Batch(pooled, None, labels))
+    return Setting(model, context.unsqueeze(0), batch_of(pooled, labels))
 
 
 def trained(at: Setting) -> Setting:
@@ -131,7 +139,7 @@ def trained(at: Setting) -> Setting:
     for step in range(STEPS):
         part = torch.randperm(EMBLEMS, generator=torch.Generator().manual_seed(step))[:BATCH]
         optimizer.zero_grad()
-        batch = Batch(at.batch.pooled[part], None, at.batch.labels[part])
+        batch = batch_of(at.batch.inputs[IMAGE][part], at.batch.targets[CLASS][part])
         at.losses(at.model.text_features(context), batch).mean().backward()  # type: ignore[no-untyped-call]
         optimizer.step()
     return replace(at, context=context.detach())
@@ -160,14 +168,14 @@ def plain(at: Setting) -> Step:
 
 def looped(at: Setting, examples: int) -> Step:
     """Returns the gradients of the first examples, the time scaled to all."""
-    batch = Batch(at.batch.pooled[:examples], None, at.batch.labels[:examples])
+    batch = at.batch.take(slice(examples))
     started = time.perf_counter()
     _, found = loop_gradients(
         lambda leaves, one: at.losses(at.model.text_features(leaves["context"]), one).mean(),
         {"context": at.context},
         batch,
     )
-    seconds = (time.perf_counter() - started) * len(at.batch.labels) / examples
+    seconds = (time.perf_counter() - started) * len(at.batch) / examples
     return Step(found["context"].flatten(1), torch.zeros(0), seconds)
 
 
@@ -244,8 +252,12 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=3)
     parser.add_argument("--threads", type=int, default=1, help="torch threads; a client has 1 unless told otherwise")
     parser.add_argument("--looped", type=int, default=4, help="examples of the loop that are timed")
+    parser.add_argument("--only", choices=["network"], help="the small network alone")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
+    compare_network(10 * chosen.repetitions)
+    if chosen.only == "network":
+        return
     at = clip_like()
     print(
         f"{MODEL}'s text tower, {len(CLASSES)} classes, {CONTEXT} context tokens, batch {BATCH}, fp32, CPU, "

@@ -19,8 +19,8 @@ from typing import Any
 
 from fedsilo.comparison.comparing import compare_grid
 from fedsilo.comparison.grid import ALL, Grid
-from fedsilo.report.comparison_table import COMPARISON_LEGEND, markdown
-from fedsilo.report.tables import percent
+from fedsilo.core.measures import NEIGHBOUR, WORST, Measures, measures_of
+from fedsilo.report.comparison_table import comparison_legend, markdown
 from fedsilo.results.entries import Entry
 from fedsilo.results.standings import Standing, Standings
 from fedsilo.state import write_bytes
@@ -81,13 +81,16 @@ suit fedsilo-tiny and are not the papers'; where a key is not the same for all m
 
 def main() -> None:
     asked = _arguments()
-    legend = COMPARISON_LEGEND[0].upper() + COMPARISON_LEGEND[1:]
-    parts, failed = [HEAD.format(legend=fill(legend, 120))], 0
+    parts: list[str] = []
+    failed = 0
     for part in PARTS:
         if asked.only and part.scenario not in asked.only:
             continue
         grid = part.grid(asked.changes, asked.seeds)
         found = compare_grid(grid, asked.root / part.scenario, asked.jobs, _say).standings
+        if not parts:
+            legend = comparison_legend(found)
+            parts.append(HEAD.format(legend=fill(legend[0].upper() + legend[1:], 120)))
         parts.append(section(Path(str(grid.source)), found))
         failed += len(found.failures)
     write_bytes(asked.page, "\n".join(parts).encode())
@@ -108,24 +111,29 @@ def seen(found: Standings) -> list[str]:
     """Returns in words what the table shows."""
     rows = [row for row in found.rows if not row.floor and row.seeds]
     lines = []
+    measures = found.measures
     for measure, where in (
-        ("local_accuracy", "on clients' own images"),
-        ("neighbour_accuracy", "on their neighbours' images"),
-        ("worst_accuracy", "for the worst client"),
+        (measures.local, "on clients' own images"),
+        (measures.of(NEIGHBOUR), "on their neighbours' images"),
+        (measures.of(WORST), "for the worst client"),
     ):
         best = sorted((row for row in rows if measure in row.mean), key=lambda row: -row.mean[measure])[:3]
         if best:
-            lines.append(f"highest {where}: {', '.join(f'{row.name} {_number(row, measure)}' for row in best)}.")
-    zero = next((row.mean["local_accuracy"] for row in found.rows if row.method == "zero_shot" and row.mean), None)
-    below = [row.name for row in rows if zero is not None and row.mean["local_accuracy"] < zero]
+            lines.append(
+                f"highest {where}: {', '.join(f'{row.name} {_number(row, measure, measures)}' for row in best)}."
+            )
+    zero = next((row.mean[measures.local] for row in found.rows if row.method == "zero_shot" and row.mean), None)
+    below = [row.name for row in rows if zero is not None and row.mean[measures.local] < zero]
     if below:
         lines.append(f"below zero-shot on clients' own images: {', '.join(below)}.")
     return lines
 
 
-def _number(row: Standing, measure: str) -> str:
+def _number(row: Standing, measure: str, measures: Measures) -> str:
     deviation = row.deviation.get(measure)
-    return percent(row.mean[measure]) + ("" if deviation is None else f" ± {percent(deviation)}")
+    return measures.written(measure, row.mean[measure]) + (
+        "" if deviation is None else f" ± {measures.written(measure, deviation)}"
+    )
 
 
 def _question(path: Path) -> str:
@@ -139,7 +147,9 @@ def _question(path: Path) -> str:
 
 
 def _say(done: int, total: int, entry: Entry, before: bool) -> None:
-    how = entry.error or f"{percent(entry.result['headline']['value'])} %" + (" (ran before)" if before else "")
+    how = entry.error or measures_of(entry.result).headline.written(entry.result["headline"]["value"]) + (
+        " (ran before)" if before else ""
+    )
     print(f"{done}/{total}  {entry.method}, seed {entry.seed}: {how}", flush=True)
 
 

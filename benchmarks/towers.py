@@ -32,12 +32,14 @@ from fedsilo.backbone.text_tower import TextTower, TowerMeta
 from fedsilo.backbone.tokens import ClassTokens
 from fedsilo.client import ClientRules
 from fedsilo.core import ClientTask
+from fedsilo.core.batch import named
 from fedsilo.core.settings import Training
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.privacy.none import NoMechanism
 from fedsilo.prompts.frozen import FrozenModel
 from fedsilo.scenario.sections import Actors
 from fedsilo.state import to_arrays
+from fedsilo.tasks.classification import Classification
 from fedsilo.warehouse import Claim, Warehouse
 from fedsilo_actors.cluster import cluster
 from fedsilo_actors.host import Supplies
@@ -81,7 +83,9 @@ def row(width: int, actors: int) -> dict[str, float]:
     packed = model.pack()
     method = PromptFL(context_length=4)
     with cluster(section):
-        supplies = Supplies(*map(ray.put, (warehouse(actors), claims(actors), packed)), ClientRules(0, Training(), 10))
+        supplies = Supplies(
+            *map(ray.put, (warehouse(actors), claims(actors), packed)), ClientRules(0, Training(), 10, Classification())
+        )
         hosting = Hosting(section, "cpu", "towers", ("",) * actors)
         hosts = [hosting.start(Host((number,), Demand(0, 0), 1), None, 0) for number in range(actors)]
         ray.get([host.supply.remote(supplies) for host in hosts])
@@ -113,7 +117,7 @@ def tower_of(width: int) -> FrozenModel:
             tensors |= {f"blocks.{layer}.{name}.weight": draw(*shape), f"blocks.{layer}.{name}.bias": draw(shape[0])}
     tower = TextTower(TowerMeta(max(width // 64, 1), LAYERS, 77, "quick_gelu", 1e-5), tensors)
     names = ClassTokens(draw(2 * CLASSES, width), (2,) * CLASSES, draw(width), (1,) * CLASSES)
-    return FrozenModel(tower, names, 100.0, draw(CLASSES, JOINT))
+    return FrozenModel(tower, names, 100.0, draw(CLASSES, JOINT), named(tuple(map(str, range(CLASSES)))))
 
 
 def warehouse(clients: int) -> Warehouse:

@@ -2,31 +2,50 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from fedsilo.core import Batch, ClientTask, LocalWork, Method
+from fedsilo.methods.composed import Composed
 from fedsilo.methods.dpfpl import DPFPL
+from fedsilo.methods.fedclip import FedCLIP
 from fedsilo.methods.fedotp import FedOTP
 from fedsilo.methods.fedpha import FedPHA
 from fedsilo.methods.finetune import FineTune
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.privacy.central import Central
 from fedsilo.privacy.local import Local
+from fedsilo.strategies.fedavg import FedAvgStrategy
+from fedsilo.training.drawing import drawing_from
 from fedsilo.training.gradients import clipped_gradients
+from fedsilo.training.module_learner import ModuleLearner, Sizes
 
 CLIP, BATCH = 0.05, 8
 MECHANISM = Central(unit="example", noise_multiplier=1.0, clip_norm=CLIP)
+
+
+@dataclass(frozen=True)
+class Perceptron(ModuleLearner):
+    """A network on the pooled feature, with a norm and with draws."""
+
+    def module(self, sizes: Sizes) -> nn.Module:
+        return nn.Sequential(
+            nn.Linear(sizes.joint, 8), nn.GroupNorm(2, 8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, sizes.candidates)
+        )
+
+
 METHODS: list[Any] = [
     PromptFL(context_length=3, synchronise="batch"),
     DPFPL(context_length=3, rank=2),
     FedOTP(context_length=3, synchronise="batch"),
     FineTune(context_length=3, synchronise="batch"),  # an example after the other
     FedPHA(context_length=3, synchronise="batch"),
+    FedCLIP(synchronise="batch"),  # vmap
+    Composed(learner=Perceptron(), strategy=FedAvgStrategy(synchronise="batch")),  # opacus
 ]
 
 
@@ -38,7 +57,8 @@ def gradients(method: Any, work: LocalWork, batch: Batch) -> tuple[float, dict[s
     """What a batch gives, shared and own parameters together, before any noise."""
     clipping = work.mechanism.examples
     assert clipping is not None
-    return clipped_gradients(method.loss(work), batch, clipping, work)
+    with drawing_from(7):
+        return clipped_gradients(method.loss(work), batch, clipping)
 
 
 def of(batch: Batch, positions: list[int]) -> Batch:
@@ -86,7 +106,7 @@ def test_without_an_example_there_is_no_gradient_and_no_loss(world: Any, method:
     assert set(found) == set(method.loss(work).leaves)
 
 
-@pytest.mark.parametrize("method", METHODS[:2], ids=name)
+@pytest.mark.parametrize("method", [*METHODS[:2], METHODS[-1]], ids=name)
 def test_the_upload_of_a_client_moves_by_at_most_two_shares_when_an_example_is_another(world: Any, method: Any) -> None:
     """The whole way through a client: sample, gradients, clipping, mechanism. `central` sends without noise."""
     here = world(mechanism=MECHANISM)

@@ -16,7 +16,7 @@ def test_equal_contexts_give_the_tensor_that_was_computed_and_others_their_own()
     made: list[Any] = []
 
     def of(latest: Latest, contexts: torch.Tensor, how: str = "end") -> torch.Tensor:
-        return latest.of(how, contexts, lambda: made.append(how) or contexts + 1)  # type: ignore[func-returns-value]
+        return latest.of(how, (contexts,), lambda: made.append(how) or contexts + 1)  # type: ignore[func-returns-value]
 
     latest, contexts = Latest(), torch.zeros(2, 3)
     of(latest, contexts)

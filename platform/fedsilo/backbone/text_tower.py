@@ -97,7 +97,9 @@ class TextTower(Blocks):
 
 
 def encode_prompts(tower: TextTower, classes: ClassTokens, context: Tensor) -> Tensor:
-    """Returns the features of `[SOS] context name . [EOT]` for every class, differentiable in the context.
+    """Returns the features of `[SOS] context name . [EOT]` for every class.
+
+    They are differentiable in the context and in the classes' embeddings, which may be learned (soft tokens).
 
     Args:
         tower: The frozen tower.

@@ -10,7 +10,7 @@ Dimensions: K classes, R tokens of all classes together, W text width, T longest
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -62,6 +62,42 @@ class ClassTokens:
         """Returns what `tensors` gave, without a copy of the embeddings."""
         lengths, names = (tuple(tensors[key].tolist()) for key in ("lengths", "names"))
         return cls(tensors["embeddings"], lengths, tensors["sos"], names)
+
+    def with_embeddings(self, embeddings: Tensor) -> ClassTokens:
+        """Returns the classes with other embeddings (R, W) of the same tokens; features have a gradient by them.
+
+        Raises:
+            BackboneError: The embeddings have another shape.
+        """
+        if embeddings.shape != self.embeddings.shape:
+            raise BackboneError(
+                f"class tokens: {tuple(self.embeddings.shape)} embeddings cannot be replaced by "
+                f"{tuple(embeddings.shape)}. Give one vector for each token."
+            )
+        return replace(self, embeddings=embeddings)
+
+    def with_words(self, words: Tensor) -> ClassTokens:
+        """Returns the classes with vectors in the place of their names; features have a gradient by them.
+
+        The full stop and the end-of-text that follow a name stay.
+
+        Args:
+            words: (K, P, W) P vectors for each class, as an attribute and an object (Nayak et al., "Learning to Compose
+                Soft Prompts for Compositional Zero-Shot Learning", ICLR 2023, arXiv:2204.03574).
+
+        Raises:
+            BackboneError: There are vectors for another number of classes, or of another width.
+        """
+        if words.dim() != 3 or (words.shape[0], words.shape[2]) != (len(self), self.embeddings.shape[1]):
+            raise BackboneError(
+                f"class tokens: {len(self)} classes of width {self.embeddings.shape[1]} cannot have words of shape "
+                f"{tuple(words.shape)}. Give (classes, words, width)."
+            )
+        own = torch.split(self.embeddings, list(self.lengths))
+        endings = [tokens[name:] for tokens, name in zip(own, self.names, strict=True)]
+        embeddings = torch.cat([rows for word, ending in zip(words, endings, strict=True) for rows in (word, ending)])
+        lengths = tuple(words.shape[1] + len(ending) for ending in endings)
+        return ClassTokens(embeddings, lengths, self.sos, (words.shape[1],) * len(self))
 
     def to(self, device: str | torch.device) -> ClassTokens:
         """Returns the tokens on a device."""

@@ -64,11 +64,17 @@ class Frozen(Protocol):
         """Returns the candidates' tokens, `fedsilo.backbone.tokens.ClassTokens`."""
         ...
 
-    def text_features(self, context: Tensor) -> Tensor:
-        """Returns normalised text features (K, D) for a context (L, W), or (N, K, D) for (N, L, W)."""
+    def text_features(self, context: Tensor, classes: Any = None) -> Tensor:
+        """Returns normalised text features (K, D) for a context (L, W), or (N, K, D) for (N, L, W).
+
+        Args:
+            context: The context, or N of them.
+            classes: Tokens of the candidates where they are learned (soft tokens): `classes.with_embeddings` of other
+                embeddings, or `classes.with_words` of vectors in the place of the names. Gradients flow to both.
+        """
         ...
 
-    def features_apart(self, contexts: Tensor, position: str) -> Tensor:
+    def features_apart(self, contexts: Tensor, position: str, classes: Any = None) -> Tensor:
         """Returns normalised text features (N, K, D) for contexts (N, K, L, W) of single candidates."""
         ...
 

@@ -44,6 +44,11 @@ class Learner(Component, ABC):
         return False
 
     @property
+    def vectorises(self) -> bool:
+        """Returns whether `torch.func.vmap` can run its loss: it decides nothing by the numbers in a tensor."""
+        return False
+
+    @property
     def reads(self) -> frozenset[str]:
         """Returns the columns of inputs that it reads (`core.batch`): the pooled feature by default."""
         return frozenset({IMAGE})

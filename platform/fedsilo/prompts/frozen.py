@@ -58,18 +58,30 @@ class FrozenModel:
         """Returns W, the length of one context vector."""
         return int(self.classes.sos.shape[-1])
 
-    def text_features(self, context: Tensor) -> Tensor:
-        """Returns normalised class features (K, D) for a context (L, W), or (N, K, D) for (N, L, W)."""
+    def text_features(self, context: Tensor, classes: ClassTokens | None = None) -> Tensor:
+        """Returns normalised class features (K, D) for a context (L, W), or (N, K, D) for (N, L, W).
+
+        Args:
+            context: The context, or N of them.
+            classes: Tokens of the classes where they are learned, `classes.with_embeddings` or `with_words`.
+        """
+        own = self.classes if classes is None else classes
         return self._latest.of(
-            "end", context, lambda: normalize(encode_prompts(self.tower, self.classes, context), dim=-1)
+            *_read("end", context, classes), lambda: normalize(encode_prompts(self.tower, own, context), dim=-1)
         )
 
-    def features_apart(self, contexts: Tensor, position: str) -> Tensor:
-        """Returns normalised class features (N, K, D) for contexts (N, K, L, W) of single classes, name anywhere."""
+    def features_apart(self, contexts: Tensor, position: str, classes: ClassTokens | None = None) -> Tensor:
+        """Returns normalised class features (N, K, D) for contexts (N, K, L, W) of single classes, name anywhere.
+
+        Args:
+            contexts: A context for each class.
+            position: Where the class name stands, one of `sequences.POSITIONS`.
+            classes: Tokens of the classes where they are learned.
+        """
+        own = self.classes if classes is None else classes
         return self._latest.of(
-            f"apart, {position}",
-            contexts,
-            lambda: normalize(encode_apart(self.tower, self.classes, contexts, position), dim=-1),
+            *_read(f"apart, {position}", contexts, classes),
+            lambda: normalize(encode_apart(self.tower, own, contexts, position), dim=-1),
         )
 
     def name_features(self) -> Tensor:
@@ -106,6 +118,13 @@ class FrozenModel:
         return PackedModel(
             self.tower.meta, arrays, self.scale, self.candidates, None if self.image is None else self.image.meta
         )
+
+
+def _read(how: str, contexts: Tensor, classes: ClassTokens | None) -> tuple[str, tuple[Tensor, ...]]:
+    """What is computed from what, for `Latest`."""
+    if classes is None:
+        return how, (contexts,)
+    return f"{how}, {classes.lengths}", (contexts, classes.embeddings)
 
 
 @dataclass(frozen=True, slots=True)

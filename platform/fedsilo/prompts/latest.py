@@ -20,23 +20,23 @@ class Latest:
 
     def __init__(self) -> None:
         """Holds nothing."""
-        self._held: list[tuple[str, Tensor, Tensor]] = []
+        self._held: list[tuple[str, tuple[Tensor, ...], Tensor]] = []
 
-    def of(self, how: str, contexts: Tensor, compute: Callable[[], Tensor]) -> Tensor:
+    def of(self, how: str, read: tuple[Tensor, ...], compute: Callable[[], Tensor]) -> Tensor:
         """Returns what `compute` returns, not to be written; computed only if gradients or other features are wanted.
 
         Args:
-            how: What is computed; the same word for the same function of the contexts.
-            contexts: What it is computed from.
+            how: What is computed; the same word for the same function of what is read.
+            read: What it is computed from: contexts, and class tokens where they are learned.
             compute: Computes it.
         """
         if torch.is_grad_enabled():
             return compute()
         for same, computed_from, features in self._held:
-            if same == how and _same_bits(computed_from, contexts):
+            if same == how and len(computed_from) == len(read) and all(map(_same_bits, computed_from, read)):
                 return features
         features = compute()
-        self._held = [*self._held[-(MOST - 1) :], (how, contexts.detach().clone(), features)]
+        self._held = [*self._held[-(MOST - 1) :], (how, tuple(each.detach().clone() for each in read), features)]
         return features
 
 

@@ -61,7 +61,7 @@ def differentiate(point: Point, batch: Batch, terms: Terms, step: int) -> tuple[
         NotFinite: A loss or a gradient is not finite.
     """
     work = point.work
-    loss = Loss.at(point.learner, work, point.params, point.buffers)
+    loss = Loss.at(point.learner, work, point.params, point.buffers, terms.contrast)
     clipping = work.mechanism.examples
     with drawing_from(point.seed, work.model.device):
         if clipping is None:
@@ -84,8 +84,6 @@ def _whole_batch(loss: Loss, batch: Batch, terms: Terms) -> tuple[float, dict[st
     value = loss(leaves, batch)
     if terms.penalty:
         value = value + terms.penalty(leaves)
-    if terms.contrast:
-        value = value + terms.contrast(leaves, batch)
     found = torch.autograd.grad(value, list(leaves.values()), allow_unused=True, materialize_grads=True)
     return float(value.detach()), dict(zip(leaves, found, strict=True))
 

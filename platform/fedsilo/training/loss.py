@@ -8,6 +8,7 @@ from torch import Tensor
 
 from fedsilo.core.batch import Batch
 from fedsilo.core.learner import Factored, Learner
+from fedsilo.core.strategy import Contrast
 from fedsilo.core.types import State
 from fedsilo.core.work import LocalWork
 from fedsilo.seeds import torch_generator
@@ -23,6 +24,7 @@ class Loss:
         params: All parameters by name.
         buffers: All buffers; the learner may write to them.
         leaves: What gradients are taken by.
+        contrast: A term that a strategy adds to the loss of a batch.
     """
 
     learner: Learner
@@ -30,19 +32,23 @@ class Loss:
     params: State
     buffers: State
     leaves: State
+    contrast: Contrast | None = None
 
     @classmethod
-    def at(cls, learner: Learner, work: LocalWork, params: State, buffers: State) -> Loss:
+    def at(
+        cls, learner: Learner, work: LocalWork, params: State, buffers: State, contrast: Contrast | None = None
+    ) -> Loss:
         """Returns the loss at these parameters; factors are drawn from (seed, round, client, exchange)."""
         leaves = params
         if isinstance(learner, Factored):
             where = {"round": work.round, "client": work.client, "step": work.exchange}
             leaves = learner.leaves(params, torch_generator(work.seed, "factors", **where))
-        return cls(learner, work, params, buffers, leaves)
+        return cls(learner, work, params, buffers, leaves, contrast)
 
     def __call__(self, leaves: State, batch: Batch) -> Tensor:
         """Returns the mean loss of a batch, shape ()."""
-        return self.learner.loss(self.read(leaves), self.buffers, batch, self.work.model, self.work.task)
+        value = self.learner.loss(self.read(leaves), self.buffers, batch, self.work.model, self.work.task)
+        return value if self.contrast is None else value + self.contrast(leaves, batch)
 
     def read(self, leaves: State) -> State:
         """Returns what the learner reads, differentiable in the leaves."""

@@ -56,7 +56,7 @@ class ModuleLearner(Learner):
 
     @property
     def vectorises(self) -> bool:
-        """Returns whether `torch.func.vmap` is a fast way to its per-example gradients: not through the text tower."""
+        """Returns True: a module is called with tensors, and decides nothing by numbers in them."""
         return True
 
     @property
@@ -68,9 +68,14 @@ class ModuleLearner(Learner):
     def module(self, sizes: Sizes) -> nn.Module:
         """Returns the module with fresh weights; the names of its parameters must not depend on the sizes."""
 
-    @abstractmethod
     def call(self, module: nn.Module, inputs: Columns, frozen: Frozen, buffers: State) -> Tensor:
-        """Returns the scores (b, K) that the module, with its weights in place, gives."""
+        """Returns the scores (b, K) that the module, with its weights in place, gives: by default its own output."""
+        return self.output(module, inputs)
+
+    def output(self, module: nn.Module, inputs: Columns) -> Tensor:
+        """Returns the module's output for the columns that the learner reads, in the order of their names."""
+        found: Tensor = module(*(inputs[name] for name in sorted(self.reads)))
+        return found
 
     @property
     def separable(self) -> bool:

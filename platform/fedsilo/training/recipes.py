@@ -6,6 +6,7 @@ import dataclasses
 import sys
 import typing
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 from fedsilo.core.frozen import Frozen
@@ -205,8 +206,8 @@ def recipe(
             "__doc__": summary,
             "__module__": module,
             "headline_rounds": headline,
-            "learner": property(lambda self: _part(learner, self)),
-            "strategy": property(lambda self: _part(strategy, self)),
+            "learner": cached_property(lambda self: _part(learner, self)),
+            "strategy": cached_property(lambda self: _part(strategy, self)),
         },
     )
     made.__module__ = module

@@ -6,12 +6,13 @@ from collections.abc import Callable
 
 import torch
 from torch import Tensor
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 from fedsilo.core.batch import Batch, Columns
 from fedsilo.core.types import State
 
 CHUNK = 32
-"""Examples that run together: bounds memory."""
+"""Examples that run together: bounds memory. Each chunk begins with the same draws."""
 
 
 def batched_gradients(
@@ -19,22 +20,20 @@ def batched_gradients(
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Returns the loss of each example (b,), and each example's gradient (b, *shape) by each leaf.
 
+    What the forward draws is drawn once for all examples, as in `loop.loop_gradients`.
+
     Args:
         loss: Loss of a batch, differentiable in the leaves; it sees every example alone.
         leaves: The tensors that gradients are taken by.
-        batch: The examples; there may be none.
+        batch: At least one example.
     """
-    if not len(batch):
-        nothing = next(iter(leaves.values())).new_zeros(0)
-        return nothing, {name: leaf.new_zeros(0, *leaf.shape) for name, leaf in leaves.items()}
 
     def single(at: State, inputs: Columns, targets: Columns) -> Tensor:
         one = Batch({n: c.unsqueeze(0) for n, c in inputs.items()}, {n: c.unsqueeze(0) for n, c in targets.items()})
         return loss(at, one)
 
-    each = torch.func.vmap(
-        torch.func.grad_and_value(single), in_dims=(None, 0, 0), randomness="different", chunk_size=CHUNK
-    )
+    each = torch.func.vmap(torch.func.grad_and_value(single), in_dims=(None, 0, 0), randomness="same", chunk_size=CHUNK)
     detached = {name: leaf.detach() for name, leaf in leaves.items()}
-    gradients, losses = each(detached, dict(batch.inputs), dict(batch.targets))
+    with sdpa_kernel(SDPBackend.MATH):  # vmap has no rule for the fused attention, and would loop
+        gradients, losses = each(detached, dict(batch.inputs), dict(batch.targets))
     return losses, gradients

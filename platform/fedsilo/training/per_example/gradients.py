@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -11,12 +11,15 @@ from fedsilo.core.batch import Batch
 from fedsilo.core.learner import ThroughText
 from fedsilo.core.types import State
 from fedsilo.training.loss import Loss
-from fedsilo.training.module_learner import ModuleLearner
 from fedsilo.training.per_example.batched import batched_gradients
 from fedsilo.training.per_example.contexts import context_gradients, encode_texts
+from fedsilo.training.per_example.grad_sample import sampled_gradients, supports
 from fedsilo.training.per_example.heads import cotangents
 from fedsilo.training.per_example.leaves import leaf_gradients
 from fedsilo.training.per_example.loop import loop_gradients
+
+Way = Callable[[Loss, State, Batch], tuple[Tensor, dict[str, Tensor]]]
+"""The losses (b,) and the gradients (b, *shape) by each leaf of a batch of at least one example."""
 
 MEMORY_MB = 256
 """What a backward through the tower may hold for single examples at once, beside the one forward of all."""
@@ -45,12 +48,28 @@ def example_gradients(loss: Loss, batch: Batch, tolerance: float) -> ExampleGrad
         tolerance: Share of what an example asks of the text features that may be moved to the candidates that matter;
             0: nothing is left out. See `per_example.selection`.
     """
-    if isinstance(loss.learner, ThroughText) and loss.learner.common_prefix:
-        return _through_text(loss, loss.learner, batch, tolerance)
     learner = loss.learner
-    vectorises = isinstance(learner, ModuleLearner) and learner.vectorises
-    gradients = batched_gradients if vectorises else loop_gradients
-    return ExampleGradients(*gradients(loss, loss.leaves, batch))
+    if isinstance(learner, ThroughText) and learner.common_prefix and loss.contrast is None:
+        return _through_text(loss, learner, batch, tolerance)
+    if not len(batch):
+        nothing = {name: leaf.new_zeros(0, *leaf.shape) for name, leaf in loss.leaves.items()}
+        return ExampleGradients(next(iter(loss.leaves.values())).new_zeros(0), nothing)
+    return ExampleGradients(*choose_way(loss, batch)(loss, loss.leaves, batch))
+
+
+def choose_way(loss: Loss, batch: Batch) -> Way:
+    """Returns how gradients of a learner that is not through the text tower are taken; the three ways agree.
+
+    Opacus where the scores are the output of a module whose trained layers opacus knows; else `torch.func.vmap` where
+    the learner says that it can run its loss; else one example after the other.
+
+    Args:
+        loss: The loss at one point.
+        batch: At least one example.
+    """
+    if supports(loss, batch):
+        return sampled_gradients
+    return batched_gradients if loss.learner.vectorises else loop_gradients
 
 
 def _through_text(loss: Loss, learner: ThroughText, batch: Batch, tolerance: float) -> ExampleGradients:

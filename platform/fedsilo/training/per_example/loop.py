@@ -8,12 +8,16 @@ import torch
 from torch import Tensor
 
 from fedsilo.core.batch import Batch
+from fedsilo.training.drawing import rewinder
 
 
 def loop_gradients(
     loss: Callable[[Mapping[str, Tensor], Batch], Tensor], leaves: Mapping[str, Tensor], batch: Batch
 ) -> tuple[Tensor, dict[str, Tensor]]:
     """Returns the loss of each example (B,), and each example's gradient (B, *shape) by each leaf.
+
+    What the forward draws (dropout) is drawn alike for every example, so that no gradient depends on which examples
+    came before it.
 
     Args:
         loss: Loss of a batch, differentiable in the leaves; it is given every example alone.
@@ -23,7 +27,9 @@ def loop_gradients(
     leaves = {name: tensor.detach().requires_grad_() for name, tensor in leaves.items()}
     losses = next(iter(leaves.values())).new_zeros(len(batch))
     gradients = {name: tensor.new_zeros(len(losses), *tensor.shape) for name, tensor in leaves.items()}
+    rewind = rewinder(str(losses.device))
     for number, single in enumerate(batch.singles()):
+        rewind()
         value = loss(leaves, single)
         found = torch.autograd.grad(value, list(leaves.values()), allow_unused=True, materialize_grads=True)
         losses[number] = value.detach()
