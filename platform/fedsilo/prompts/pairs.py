@@ -5,7 +5,7 @@ Dimensions: P problems, M patches; arrays are (P, M), of fp32, and in units of o
 With the kernels k1, k2 and the scales a, b, a row's total is R = a k1 + b k2. It carries min(R, 1) and leaves
 d = max(1 - R, 0) empty; the first prompt gets T1 = a k1 / max(R, 1), the other one the rest. Both columns are right
 where the sum of d is M less the mass and the sum of T1 is half the mass. Capped rows add exact zeros to the first sum:
-that keeps it exact where almost all rows are capped. With e = [R < 1] the step of the logarithms solves 2 equations with
+that keeps it exact where almost all rows are capped. With e = [R < 1] a step of the logarithms solves two equations of
 
     F1 = sum of e T1,   F1 + F2 = sum of e R,   W = sum of (1 - e) T1 (1 - T1).
 
@@ -64,7 +64,8 @@ class Pairs:
         for start in range(0, len(places), size):
             numbers = places[start : start + size]
             where = slice(start, start + len(numbers)) if whole else numbers
-            left.append(self._solve(plans, similarity[:, where], numbers, where, work))
+            block = similarity[:, where] if whole else similarity.index_select(1, numbers)
+            left.append(self._solve(plans, block, numbers, where, work))
         return torch.cat(left)
 
     def _solve(self, plans: Tensor, block: Tensor, numbers: Tensor, where: Tensor | slice, work: Tensor) -> Tensor:
@@ -80,7 +81,7 @@ class Pairs:
             moving = (torch.maximum(excess[0].abs(), excess[1].abs()) <= allowed).logical_not_()
             stay = moving.nonzero()[:, 0]
             if 2 * len(stay) <= len(numbers) or step == STEPS:
-                self._write(plans, where, excess, first, empty)
+                self._write(plans, where, excess, (first, empty, spare[0]))
                 where = numbers = numbers[stay]
                 if not len(stay):
                     break
@@ -136,11 +137,12 @@ class Pairs:
         steps *= (_LONGEST / length).clamp_(max=1)
         return steps.exp_(), torch.maximum(free1, free2).add_(link).mul_(2 * _GRAIN).add_(EXACT)
 
-    def _write(self, plans: Tensor, where: Tensor | slice, excess: Tensor, first: Tensor, empty: Tensor) -> None:
-        """Writes the plans of all problems of the block; the last half step is the columns'. `empty` is used up."""
+    def _write(self, plans: Tensor, where: Tensor | slice, excess: Tensor, rows: tuple[Tensor, Tensor, Tensor]) -> None:
+        """Writes the plans of all problems of the block; the last half step is the columns'. Of rows, T1 and d stay."""
+        first, empty, second = rows
         patches, column = first.shape[-1], self._mass / 2
         factor = (column / patches / (excess + column))[:, :, None]
-        second = torch.sub(1, empty.add_(first), out=empty).clamp_(min=0)
+        torch.sub(1, torch.add(first, empty, out=second), out=second).clamp_(min=0)
         if isinstance(where, slice):
             torch.mul(first, factor[0], out=plans[0, where])
             torch.mul(second, factor[1], out=plans[1, where])
