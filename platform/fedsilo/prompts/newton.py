@@ -19,6 +19,9 @@ derivative along the direction tells. Each problem has its own steps; which othe
 
 At the solution all scales, relative to a kept one with exact rows, are within exp(+-span) up to factors of M and N (for
 the span see `scaling.py`). Hence fp32 serves to span 40 and fp64 to 600; beyond that the sweeps run on logarithms.
+
+Two prompts with capped rows go through `pairs.py` first, faster and without safeguards; what it leaves comes here.
+What is not solved in fp32 after STEPS steps is searched in fp64, and what is not solved there gets patient sweeps.
 """
 
 from __future__ import annotations

@@ -12,6 +12,10 @@ that keeps it exact where almost all rows are capped. With e = [R < 1] a step of
 The start takes log(k1 + k2) of a problem for normally distributed, with its own mean and deviation: then the common
 factor that gives the mass is a function of the deviation, which is tabled. From there 2 to 4 steps are usual. A problem
 that is not solved after STEPS steps, as some at small epsilon, is left to the search of `newton.py`.
+
+In processor time, on drawn similarities at gamma 0.8 with 49, 196 or 576 patches, this was 0.9 to 1.6 times as fast as
+the sweeps at their default tolerance at epsilon 0.1 (slower only with 49 patches where the sweeps need 4), and 3.3 to
+3.9 times at epsilon 0.01. Other shapes were not timed.
 """
 
 from __future__ import annotations
@@ -78,7 +82,8 @@ class Pairs:
         allowed = torch.full_like(scales[0], EXACT)
         for step in range(STEPS + 1):
             excess = self._transport(scales, k1, k2, (first, empty, spare[0]))
-            moving = (torch.maximum(excess[0].abs(), excess[1].abs()) <= allowed).logical_not_()
+            solved = torch.maximum(excess[0].abs(), excess[1].abs()) <= allowed
+            moving = (solved & ((excess[0] + excess[1]).abs() <= EXACT)).logical_not_()  # of the sum fp32 is no limit
             stay = moving.nonzero()[:, 0]
             if 2 * len(stay) <= len(numbers) or step == STEPS:
                 self._write(plans, where, excess, (first, empty, spare[0]))
