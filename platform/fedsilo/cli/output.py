@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
+from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 from rich.console import Console, RenderableType
@@ -34,6 +37,24 @@ def show(*parts: RenderableType) -> None:
 def line(text: str) -> None:
     """Prints a line as it is, whatever brackets it has."""
     console().print(text, markup=False, soft_wrap=True)
+
+
+def spelled(number: float) -> float | str:
+    """Returns a number for JSON where it may be infinite: infinity, which JSON has no number for, is "inf"."""
+    return "inf" if math.isinf(number) else number
+
+
+def seldom(every_s: float, clock: Callable[[], float] = monotonic) -> Callable[[str], None]:
+    """Returns what writes a line of progress on standard error, at most one every so many seconds; the first waits."""
+    last = clock()
+
+    def write(text: str) -> None:
+        nonlocal last
+        if clock() - last >= every_s:
+            last = clock()
+            progress_console().print(text, markup=False, soft_wrap=True)
+
+    return write
 
 
 def show_json(document: Any) -> None:
