@@ -97,6 +97,10 @@ class Checkpoints:
                 notices.append(f"passed over a damaged checkpoint: {error}")
         return None, notices
 
+    def of(self, round: int) -> Checkpoint:
+        """Returns the checkpoint of a round. Raises RunError when it is missing or damaged."""
+        return self._read(self._folder / f"round-{round:04d}")
+
     def _read(self, folder: Path) -> Checkpoint:
         document = read_json(folder / "checkpoint.json")
         try:

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from click.core import ParameterSource
-
 from fedsilo.cli.output import line, seldom, show, show_json, spelled
 from fedsilo.cli.planning import foresee
 from fedsilo.cli.running import Json, Overrides
@@ -128,7 +126,8 @@ def _refuse_options_of_releases(context: typer.Context) -> None:
     Raises:
         PrivacyBudgetError: There is one.
     """
-    typed = [name for name in OF_RELEASES if context.get_parameter_source(name) is ParameterSource.COMMANDLINE]
+    sources = {name: context.get_parameter_source(name) for name in OF_RELEASES}
+    typed = [name for name, source in sources.items() if source and source.name == "COMMANDLINE"]
     if typed:
         options = ", ".join(f"--{'epsilon' if name == 'target' else name.replace('_', '-')}" for name in typed)
         raise PrivacyBudgetError(
