@@ -130,7 +130,10 @@ class Client:
             upload, examples, loss = {"ring": self._encoded(task, upload, loss)}, 0, math.nan  # type: ignore[dict-item]
         elif not self._mechanism.trusts_coordinator:  # no noise was added to the loss
             loss = math.nan
-        return ClientUpdate(self._data.number, upload, examples, loss, time.perf_counter() - started, began)
+        took = time.perf_counter() - started
+        if not self._mechanism.trusts_coordinator:  # how long it takes depends on the data, and on the Poisson sample
+            took, began = math.nan, math.nan
+        return ClientUpdate(self._data.number, upload, examples, loss, took, began)
 
     def learn(self, task: ClientTask) -> None:
         """Trains for one exchange and keeps the encoded update for `masked`."""
@@ -150,6 +153,8 @@ class Client:
         """Returns how the received state with this client's private state does on test images."""
         began, started = time.time(), time.perf_counter()
         score = self._measured(task)
+        if not (task.timed and self._mechanism.trusts_coordinator):
+            return score
         return replace(score, seconds=time.perf_counter() - started, began=began)
 
     def _measured(self, task: EvaluationTask) -> ClientScore:

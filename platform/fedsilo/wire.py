@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from fedsilo.contracts import Arrays, ClientScore, ClientTask, ClientUpdate, EvaluationTask
+from fedsilo.contracts import Arrays, ClientScore, ClientTask, ClientUpdate, EvaluationTask, times_of
 from fedsilo.records import WIRE, Journals
 from fedsilo.state import size
 
@@ -24,6 +24,8 @@ def exchange_lines(tasks: Mapping[int, ClientTask], updates: Sequence[ClientUpda
     """Returns the lines of what participants received, and of what they sent in the clear."""
     received = {update.client: update.tensors for update in updates}
     scalars = UPDATE_SCALARS if next(iter(tasks.values())).encoding is None else ()
+    if not times_of(updates)["seconds"]:
+        scalars = tuple(name for name in scalars if name != "seconds")
     return task_lines(tasks) + _lines({**_when(tasks), "direction": "up"}, received, scalars)
 
 

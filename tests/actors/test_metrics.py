@@ -162,6 +162,14 @@ def log(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> It
         yield caplog
 
 
+def test_what_a_client_does_not_tell_is_in_no_line_and_no_metric(log: pytest.LogCaptureFixture) -> None:
+    update = ClientUpdate(3, {}, 1, math.nan, math.nan)
+    logs.trained({3: ClientTask(7, 0, {})}, [update], {})
+    logs.scored(7, [ClientScore(3, 3, 4)], {})
+    assert log.messages == ["client 03, round 7: trained", "client 03, round 7: evaluated, accuracy 75.0 %"]
+    assert list(of_updates([update], "night", "promptfl", {})) == []
+
+
 def test_lines_say_who_when_and_how_it_went(log: pytest.LogCaptureFixture) -> None:
     tasks = {3: ClientTask(7, 0, {}), 4: ClientTask(7, 5, {})}
     updates = [ClientUpdate(3, {}, 1, 0.834, 0.2123), ClientUpdate(4, {}, 1, 0.5, 0.1)]

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fedsilo.contracts import Aggregation, ClientUpdate, Exchange, Gathered
+from fedsilo.contracts import Aggregation, ClientUpdate, Exchange, Gathered, times_of
 from fedsilo.fields import key
 from fedsilo.state import size
 from fedsilo.wire import exchange_lines
@@ -43,8 +43,7 @@ class Plain(Aggregation):
             crossings=exchange_lines(tasks, updates),
             upload_bytes=sum(size(update.tensors) for update in updates),
             download_bytes=sum(size(task.shared) for task in tasks.values()),
-            seconds={update.client: update.seconds for update in updates},
-            began={update.client: update.began for update in updates},
+            **times_of(updates),
         )
 
     def combine(self, updates: Sequence[ClientUpdate], uniform: bool) -> dict[str, Tensor]:

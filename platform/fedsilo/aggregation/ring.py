@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo.contracts import Exchange, Gathered
+from fedsilo.contracts import Exchange, Gathered, times_of
 from fedsilo.ring_sums import RingAggregation
 from fedsilo.state import size
 from fedsilo.wire import exchange_lines
@@ -34,6 +34,5 @@ class Ring(RingAggregation):
             crossings=exchange_lines(tasks, updates),
             upload_bytes=sum(size(update.tensors) for update in updates),
             download_bytes=sum(size(task.shared) for task in tasks.values()),
-            seconds={update.client: update.seconds for update in updates},
-            began={update.client: update.began for update in updates},
+            **times_of(updates),
         )

@@ -17,7 +17,15 @@ from fedsilo.contracts.data import (
     Newcomers,
 )
 from fedsilo.contracts.learning import LocalResult, Method, Predictor, State
-from fedsilo.contracts.messages import Arrays, ClientScore, ClientTask, ClientUpdate, EvaluationTask, RoundRecord
+from fedsilo.contracts.messages import (
+    Arrays,
+    ClientScore,
+    ClientTask,
+    ClientUpdate,
+    EvaluationTask,
+    RoundRecord,
+    times_of,
+)
 from fedsilo.contracts.pacing import Call, Course, Trace
 from fedsilo.contracts.protection import (
     FINEST_SHARE,
@@ -95,4 +103,5 @@ __all__ = [
     "Trace",
     "Turn",
     "Unseen",
+    "times_of",
 ]

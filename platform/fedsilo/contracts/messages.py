@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -40,11 +41,13 @@ class EvaluationTask:
         round: Round number, from 0.
         shared: What the client receives of the shared state, as read-only arrays.
         neighbours: Whether to measure on all other clients' test images as well.
+        timed: Whether the coordinator may be told how long it took.
     """
 
     round: int
     shared: Arrays
     neighbours: bool = False
+    timed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +59,7 @@ class ClientUpdate:
         tensors: The upload, as arrays.
         weight: Number of training examples, the weight in FedAvg.
         loss: Mean training loss of the exchange; nan where it is not told.
-        seconds: Time spent in training.
+        seconds: Time spent in training; nan where it is not told.
         began: When training began by the client's own clock, seconds since 1970; nan where it is not told.
     """
 
@@ -66,6 +69,15 @@ class ClientUpdate:
     loss: float
     seconds: float
     began: float = field(default=float("nan"), compare=False)
+
+
+def times_of(updates: Sequence[ClientUpdate]) -> dict[str, dict[int, float]]:
+    """Returns `seconds` and `began` of the clients that tell them, as `Gathered` has them."""
+    told = [update for update in updates if math.isfinite(update.seconds)]
+    return {
+        "seconds": {update.client: update.seconds for update in told},
+        "began": {update.client: update.began for update in told},
+    }
 
 
 @dataclass(frozen=True, slots=True)
