@@ -23,9 +23,10 @@ Line = dict[str, object]
 def exchange_lines(tasks: Mapping[int, ClientTask], updates: Sequence[ClientUpdate]) -> list[Line]:
     """Returns the lines of what participants received, and of what they sent in the clear."""
     received = {update.client: update.tensors for update in updates}
-    scalars = UPDATE_SCALARS if next(iter(tasks.values())).encoding is None else ()
-    if not times_of(updates)["seconds"]:
-        scalars = tuple(name for name in scalars if name != "seconds")
+    seconds, _ = times_of(updates)
+    scalars = [name for name in UPDATE_SCALARS if name != "seconds" or seconds]
+    if next(iter(tasks.values())).encoding is not None:
+        scalars = []
     return task_lines(tasks) + _lines({**_when(tasks), "direction": "up"}, received, scalars)
 
 

@@ -97,7 +97,8 @@ def log_ratios(sums: Sums) -> Scores:
     best = np.linalg.lstsq(sums.products, sums.explained, rcond=None)[0]
     left = sums.square - 2 * best @ sums.explained + best @ sums.products @ best
     freedom = max(sums.coordinates - len(best), 1)
-    noise = max(left / freedom, LEAST_NOISE * sums.square / sums.coordinates, np.finfo(np.float64).tiny)
+    least = max(LEAST_NOISE * sums.square / sums.coordinates, float(np.finfo(np.float64).tiny))
+    noise = max(float(left) / freedom, least)
     precision = sums.products / noise + np.eye(len(best)) / PRIOR_VARIANCE
     surprise = (sums.explained - sums.products @ np.full(len(best), PRIOR_MEAN)) / noise
     found: Scores = np.linalg.solve(precision, surprise) / np.diag(np.linalg.inv(precision))

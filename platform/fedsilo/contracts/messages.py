@@ -71,13 +71,10 @@ class ClientUpdate:
     began: float = field(default=float("nan"), compare=False)
 
 
-def times_of(updates: Sequence[ClientUpdate]) -> dict[str, dict[int, float]]:
-    """Returns `seconds` and `began` of the clients that tell them, as `Gathered` has them."""
+def times_of(updates: Sequence[ClientUpdate]) -> tuple[dict[int, float], dict[int, float]]:
+    """Returns how long the clients that tell it trained, seconds, and when they began; see `Gathered`."""
     told = [update for update in updates if math.isfinite(update.seconds)]
-    return {
-        "seconds": {update.client: update.seconds for update in told},
-        "began": {update.client: update.began for update in told},
-    }
+    return {update.client: update.seconds for update in told}, {update.client: update.began for update in told}
 
 
 @dataclass(frozen=True, slots=True)
