@@ -6,6 +6,9 @@ tower, element-wise transport, optimiser step, protection and packing of the upd
 goes through the serial backend, the aggregation and the server's step. Logits and gradients of both are compared.
 ViT-B-16 with random weights, 100 classes, 16 context tokens, batch 32, CPU, both in one run, one after the other.
 
+`--only transport` compares FedOTP's solvers instead: Newton's method, exact, against the sweeps at their default stop,
+in seconds of this thread's processor time, taken in turns.
+
 Run: python benchmarks/methods.py [--repetitions 2] [--threads 1] [--clients 10] [--only FedOTP]
 """
 
@@ -15,6 +18,7 @@ import argparse
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import product
 from statistics import median
 
 import numpy as np
@@ -39,6 +43,7 @@ from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.fedotp import FedOTP
 from fedsilo.privacy.none import NoMechanism
 from fedsilo.prompts.frozen import FrozenModel
+from fedsilo.prompts.transport import Transport
 from fedsilo.state import to_arrays, to_tensors
 from fedsilo.warehouse import Claim, Warehouse
 
@@ -156,14 +161,38 @@ def _error(value: Tensor, reference: Tensor) -> float:
     return float((value - reference).norm() / reference.norm())
 
 
+def compare_solvers(repetitions: int) -> None:
+    """Prints how many times as fast Newton's method is as the sweeps on drawn similarities of two prompts."""
+    generator = torch.Generator().manual_seed(0)
+    print(f"transport of two prompts, 2,400 problems, median of {repetitions} ratios: sweeps / newton")
+    for patches, gamma, epsilon, spread in product((49, 196), (0.8, 1.0), (0.1, 0.01), (0.02, 0.05)):
+        common = 0.2 + spread * torch.randn(1, 2400, patches, generator=generator)
+        similarity = common + spread / 2 * torch.randn(2, 2400, patches, generator=generator)
+        sweeps, newton = (Transport(gamma, epsilon, solver=solver) for solver in ("sweeps", "newton"))
+        ratios = []
+        for _ in range(repetitions):
+            began = time.thread_time()
+            sweeps.plan(similarity.movedim(0, -1))
+            between = time.thread_time()
+            newton.plan(similarity.movedim(0, -1))
+            ratios.append((between - began) / (time.thread_time() - between))
+        print(
+            f"{patches:4} patches, gamma {gamma:g}, epsilon {epsilon:4g}, spread {spread:g}: {median(ratios):5.2f}x",
+            flush=True,
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repetitions", type=int, default=2)
     parser.add_argument("--threads", type=int, default=1, help="torch threads; a client has 1 unless told otherwise")
     parser.add_argument("--clients", type=int, default=10)
-    parser.add_argument("--only", choices=list(GOALS), help="one of the two methods")
+    parser.add_argument("--only", choices=[*GOALS, "transport"], help="one of the two methods, or the solvers")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
+    if chosen.only == "transport":
+        compare_solvers(chosen.repetitions)
+        return
     world = World.make(chosen.clients)
     print(
         f"{MODEL}, random weights, {len(CLASSES)} classes, {CONTEXT} context tokens, batch {BATCH}, fp32, CPU, "

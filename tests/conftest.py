@@ -24,7 +24,7 @@ from fedsilo.backbone.tokens import ClassTokens
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.checkpoints import Checkpoints
 from fedsilo.client import Client, ClientData, ClientRules
-from fedsilo.contracts import Examples, Indices, LabelledImages, Mechanism, Method, Share, State
+from fedsilo.contracts import Aggregation, Examples, Indices, LabelledImages, Mechanism, Method, Share, State
 from fedsilo.learning.training import LocalWork, Optimizer, Training
 from fedsilo.manifest import freeze
 from fedsilo.preparation import Prepared
@@ -125,7 +125,7 @@ class World:
             training=self.rules.training,
             evaluate_every=1,
             mechanism=self.fitted(method),
-            aggregation=Plain(),
+            aggregation=self.rules.aggregation or Plain(),
             seed=self.rules.seed,
             sizes=tuple(len(part) for part in self.train),
             initial=to_arrays(method.initial_shared(self.model, self.rules.seed)),
@@ -184,12 +184,16 @@ def _features(labels: Indices, centres: np.ndarray, generator: np.random.Generat
 
 @pytest.fixture
 def world(toy_model: FrozenModel) -> Callable[..., World]:
-    """Returns a maker of worlds: world(clients=3, seed=0, mechanism=..., **training)."""
+    """Returns a maker of worlds: world(clients=3, seed=0, mechanism=..., aggregation=..., **training).
+
+    Clients hold their tasks to an aggregation only where it is given here.
+    """
 
     def make(
         clients: int = 3,
         seed: int = 0,
         mechanism: Mechanism | None = None,
+        aggregation: Aggregation | None = None,
         **training: object,
     ) -> World:
         generator = np.random.default_rng(5)
@@ -207,7 +211,7 @@ def world(toy_model: FrozenModel) -> Callable[..., World]:
             labels,
             np.split(np.arange(sum(sizes)), np.cumsum(sizes)[:-1]),
             np.split(np.arange(12 * clients), clients),
-            ClientRules(seed, section, 10),
+            ClientRules(seed, section, 10, aggregation, clients),
             mechanism or NoMechanism(),
         )
 

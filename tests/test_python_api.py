@@ -5,9 +5,11 @@ from typing import Any
 
 import pytest
 import torch
+from PIL import Image
 
 import fedsilo
-from fedsilo.errors import RunError, ScenarioError
+from fedsilo.errors import NotFinite, RunError, ScenarioError
+from fedsilo.results.prediction import predict
 from fedsilo.results.reading import Run
 
 SMALL: dict[str, Any] = {
@@ -58,6 +60,17 @@ def test_a_loaded_run_is_the_run(small: Run) -> None:
     assert torch.equal(again.shared["context"], small.shared["context"])
     assert small.shared["context"].shape == (2, 128)
     assert again.private(1) == {}
+
+
+@pytest.mark.parametrize("value", [float("nan"), 1e30])
+def test_scores_that_are_not_finite_classify_nothing(small: Run, value: float) -> None:
+    """Of nan softmax makes a probability of nan, of which argmax makes the first class."""
+    images = [Image.new("RGB", (64, 64))]
+    spoilt = {"context": torch.full_like(small.shared["context"], value)}
+    with pytest.raises(
+        NotFinite, match=r"predict: the scores of 1 of 1 images are nan, first of image 0\. Lower train"
+    ):
+        predict(small.scenario, small.manifest.classes, "a {}.", spoilt, {}, images)
 
 
 def test_a_learnt_prompt_classifies_images_as_the_run_did(small: Run) -> None:

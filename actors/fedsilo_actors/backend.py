@@ -126,6 +126,11 @@ class RayBackend:
         calls = {n: self._actors[n].restore.remote(str(folder), own) for n, own in self._of_hosts(hashes)}
         self._answers(calls, "restore")
 
+    def reset(self, clients: Sequence[int]) -> None:
+        """Gives these clients the initial private state of their method."""
+        calls = {n: self._actors[n].reset.remote(list(own)) for n, own in self._of_hosts(dict.fromkeys(clients))}
+        self._answers(calls, "restart")
+
     def revive(self, method: Method, mechanism: Mechanism) -> set[int]:
         """Waits for lost actors to be started again by Ray and gives them supplies and method.
 

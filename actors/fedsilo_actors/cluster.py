@@ -6,6 +6,7 @@ import contextlib
 import logging
 import os
 import signal
+import tempfile
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
@@ -49,15 +50,26 @@ def cluster(section: Actors, code: Sequence[ModuleType] = ()) -> Iterator[str]:
             warnings.simplefilter("ignore")
             context = ray.init(**_arguments(section, code))
     except Exception as error:
-        where = section.address or "on this machine"
-        raise ResourceError(
-            f"actors: Ray cannot be started or reached {where}: {first_line(error)}. "
-            "Run `fedsilo doctor`, or use actors.backend=serial."
-        ) from error
+        raise ResourceError(_refusal(section, first_line(error))) from error
     try:
         yield str(getattr(context, "dashboard_url", "") or "")
     finally:
         ray.shutdown()
+
+
+def _refusal(section: Actors, line: str) -> str:
+    """Why Ray could not be started or reached, and what to do."""
+    if "AF_UNIX" in line:
+        variable = next((name for name in ("RAY_TMPDIR", "TMPDIR") if os.environ.get(name)), "TMPDIR")
+        folder = os.environ.get(variable) or tempfile.gettempdir()
+        return (
+            f"{variable}: the folder '{folder}' has a path of {len(os.fsencode(folder))} bytes, too long for Ray's "
+            f"sockets in it: {line}. Set {variable} to a shorter path, for example {variable}=/tmp."
+        )
+    where = section.address or "on this machine"
+    return (
+        f"actors: Ray cannot be started or reached {where}: {line}. Run `fedsilo doctor`, or use actors.backend=serial."
+    )
 
 
 def set_defaults() -> None:

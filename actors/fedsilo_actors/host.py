@@ -181,6 +181,11 @@ class HostActor:
         """Reads private states back."""
         self._known("restore").restore(Path(folder), hashes)
 
+    @ray.method
+    def reset(self, clients: Sequence[int]) -> None:
+        """Gives these clients the initial private state of their method."""
+        self._known("restart").reset(clients)
+
     @contextlib.contextmanager
     def _within_memory(self, stage: str) -> Iterator[None]:
         """Says of a GPU that is full what it is: a larger share helps."""

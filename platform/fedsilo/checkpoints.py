@@ -6,6 +6,7 @@ A checkpoint is written to a temporary folder, synced and renamed, so a folder `
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 import shutil
@@ -41,6 +42,20 @@ class Checkpoint:
     shared: dict[str, Tensor]
     private: dict[int, str]
     versions: dict[int, State] = field(default_factory=dict)
+
+
+def starting_point(shared: State, before: Checkpoint | None) -> str:
+    """Returns a hash of the states that a round begins from, 16 hexadecimal digits.
+
+    Args:
+        shared: The shared state before the round.
+        before: The checkpoint that the round begins from; None before round 0, where clients have their initial states.
+    """
+    states = [sha256(shared)]
+    if before:
+        states += [f"{client} {digest}" for client, digest in sorted(before.private.items())]
+        states += [f"{round} {sha256(state)}" for round, state in sorted(before.versions.items())]
+    return hashlib.sha256("\n".join(states).encode()).hexdigest()[:16]
 
 
 class Checkpoints:

@@ -5,8 +5,10 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +18,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from fedsilo.agreement import Agreement
 from fedsilo.contracts import (
+    Aggregation,
     Arrays,
     ClientScore,
     ClientTask,
@@ -30,7 +34,8 @@ from fedsilo.contracts import (
     Release,
     State,
 )
-from fedsilo.errors import ClientError
+from fedsilo.errors import ClientError, NotFinite
+from fedsilo.finiteness import located, require_finite, require_scores
 from fedsilo.learning.training import LocalWork, Training
 from fedsilo.prompts.frozen import FrozenModel
 from fedsilo.secagg.masking import MaskingClient
@@ -89,11 +94,15 @@ class ClientRules:
         seed: The scenario's seed.
         training: Its section.
         test_batch: Images per batch in evaluation.
+        aggregation: How updates are added up, which tasks are held to; None: they are not.
+        clients: Clients in the federation.
     """
 
     seed: int
     training: Training
     test_batch: int
+    aggregation: Aggregation | None = None
+    clients: int = 0
 
 
 class Client:
@@ -119,11 +128,21 @@ class Client:
     def enter(self, method: Method, mechanism: Mechanism) -> None:
         """Takes up a method under a mechanism that is fitted to it: the private state is its initial one."""
         self._method, self._mechanism = method, mechanism
-        self._private = method.initial_private(self._model, self._rules.seed, self._data.number)
+        rules, number = self._rules, self._data.number
+        self._agreement = Agreement(
+            number, rules.clients, len(self._train_labels), method, mechanism, rules.aggregation
+        )
+        self._masking.sign_with(self._agreement.signer())
+        self.reset()
+
+    def reset(self) -> None:
+        """Gives the private state its initial value."""
+        self._private = self._method.initial_private(self._model, self._rules.seed, self._data.number)
 
     def train(self, task: ClientTask) -> ClientUpdate:
         """Returns the update for one exchange, and keeps the private state that training leaves."""
         began, started = time.time(), time.perf_counter()
+        self._agreement.check(task, masked=False)
         upload, loss = self._learnt(task)
         examples = len(self._train_labels)
         if task.encoding is not None:  # weight and loss travel in the vector
@@ -137,9 +156,10 @@ class Client:
 
     def learn(self, task: ClientTask) -> None:
         """Trains for one exchange and keeps the encoded update for `masked`."""
+        self._agreement.check(task, masked=True)
         upload, loss = self._learnt(task)
         assert task.encoding is not None
-        self._masking.keep(self._encoded(task, upload, loss), task.encoding.honest)
+        self._masking.keep(self._encoded(task, upload, loss), partial(self._agreement.check_sum, task.encoding))
 
     def answer(self, message: bytes) -> bytes:
         """Returns the answer to a message of secure aggregation; of the update it says nothing."""
@@ -152,7 +172,8 @@ class Client:
     def evaluate(self, task: EvaluationTask) -> ClientScore:
         """Returns how the received state with this client's private state does on test images."""
         began, started = time.time(), time.perf_counter()
-        score = self._measured(task)
+        with self._located("evaluate", task.round):
+            score = self._measured(task)
         if not (task.timed and self._mechanism.trusts_coordinator):
             return score
         return replace(score, seconds=time.perf_counter() - started, began=began)
@@ -196,12 +217,28 @@ class Client:
 
     def _learnt(self, task: ClientTask) -> tuple[Arrays, float]:
         """The upload as the mechanism lets it leave, and the loss."""
-        attempt = task.encoding.attempt if task.encoding else 0
-        work = replace(self._work(task.shared, task.round, task.exchange), attempt=attempt)
-        result = self._method.train(work)
-        self._keep(result.private)
-        upload = self._mechanism.protect_client(self._declared(result.upload), self._release(work))
-        return to_arrays(upload), result.loss
+        with self._located("train", task.round, task.exchange):
+            work = replace(self._work(task.shared, task.round, task.exchange), attempt=task.attempt)
+            result = self._method.train(work)
+            self._keep(result.private)
+            upload = self._declared(result.upload)
+            require_finite(upload, "the upload")
+            if math.isinf(result.loss):
+                raise NotFinite(f"the mean loss is {result.loss}")
+            upload = self._mechanism.protect_client(upload, self._release(work))
+            require_finite(upload, "the upload after the privacy mechanism")
+            return to_arrays(upload), result.loss
+
+    @contextmanager
+    def _located(self, stage: str, round: int, exchange: int = 0) -> Iterator[None]:
+        """Says of numbers that are not finite at which client and when, and what to do."""
+        number, rules = self._data.number, self._rules
+        sections = {"training.optimizer": rules.training.optimizer, "method": self._method, "privacy": self._mechanism}
+        try:
+            with located(f"client {number}, round {round}, exchange {exchange}, stage {stage!r}", sections):
+                yield
+        except NotFinite as error:
+            raise ClientError(str(error), client=number, round=round, stage=stage) from None
 
     def _encoded(self, task: ClientTask, upload: Arrays, loss: float) -> Ring:
         """The update as a ring vector. Of gradients nothing is known before, of new values what was received."""
@@ -209,18 +246,20 @@ class Client:
         assert encoding is not None
         known = {} if self._method.uploads_gradients else task.shared
         change = {name: array.astype(np.float64) - known.get(name, 0.0) for name, array in upload.items()}
-        purpose = anew("noise share", encoding.attempt, self._mechanism.federation)
+        purpose = anew("noise share", task.attempt, self._mechanism.federation)
         where = {"client": self._data.number, "step": task.exchange}
         key = key_of(self._rules.seed, purpose, round=task.round, **where) if encoding.seeded else os.urandom(32)
         return encoding.encode(change, len(self._train_labels), loss, key)
 
     def _work(self, shared: Arrays, round: int, exchange: int) -> LocalWork:
         rules, data = self._rules, self._data
+        received = to_tensors(shared)
+        require_finite(received, "the received state")
         return LocalWork(
             model=self._model,
             features=data.train,
             labels=self._train_labels,
-            shared=self._on_device(to_tensors(shared)),
+            shared=self._on_device(received),
             private=self._on_device(self._private),
             training=rules.training,
             mechanism=self._mechanism,
@@ -238,6 +277,7 @@ class Client:
         return Release(known, 1, work.secret("client noise", work.exchange))
 
     def _keep(self, private: State) -> None:
+        require_finite(private, "the private state")
         self._private = {name: tensor.detach().cpu() for name, tensor in private.items()}
 
     def _declared(self, upload: State) -> State:
@@ -256,13 +296,17 @@ class Client:
         """How many of the images at (n,) positions are taken for what is expected, and the mean cross-entropy."""
         correct, loss, size = 0, 0.0, self._rules.test_batch
         for start in range(0, len(positions), size):
-            pooled, tokens = images.batch(positions[start : start + size], 0)
+            chosen = positions[start : start + size]
+            pooled, tokens = images.batch(chosen, 0)
             labels = torch.from_numpy(np.array(expected[start : start + size], dtype=np.int64))
             device = self._model.device
             scores = predict(pooled.to(device), None if tokens is None else tokens.to(device)).float().cpu()
+            require_scores(scores, chosen)
             correct += int((scores.argmax(dim=1) == labels).sum())
             loss += float(cross_entropy(scores, labels, reduction="sum"))
-        return correct, loss / len(positions) if len(positions) else float("nan")
+        if math.isinf(loss):
+            raise NotFinite("the loss of test images is infinite")
+        return correct, loss / len(positions) if len(positions) else math.nan
 
     def _on_device(self, state: State) -> dict[str, Tensor]:
         return {name: tensor.to(self._model.device) for name, tensor in state.items()}

@@ -8,8 +8,8 @@ A batch is a Poisson sample, for which the accountants know how much hiding in a
 shuffled data, for which they do not: an example is then counted in full, once for every pass over its client's data.
 How many examples a client has counts as public throughout: the rate and the number of steps follow from it.
 
-Gaussian noise in floating point, from a seed: this measures what privacy costs, it is no release to the world. For
-that the shares of `distributed` can be exact and come from the operating system.
+Gaussian noise in floating point (float64), from a seed: this measures what privacy costs, it is no release to the
+world. For that the shares of `distributed` can be exact and come from the operating system.
 
 Source: Abadi et al., "Deep Learning with Differential Privacy", CCS 2016, arXiv:1607.00133; McMahan et al.,
 "Learning Differentially Private Recurrent Language Models", ICLR 2018, arXiv:1710.06963.
@@ -23,13 +23,13 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar
 
-import torch
 from torch import Tensor
 
 from fedsilo.accounting.expenses import ADJACENCIES, Adjacency, AnyExpense, Expense
 from fedsilo.contracts import Budget, ExampleClipping, Facts, Mechanism, Release, State
 from fedsilo.errors import ClientError
 from fedsilo.fields import key
+from fedsilo.keyed_draws import KeyedGenerator
 
 CLIENT, EXAMPLE = "client", "example"
 POISSON, SHUFFLED = "poisson", "shuffled"
@@ -170,7 +170,7 @@ class DifferentialPrivacy(Mechanism):
         return mean
 
     def expenses(self, client: int, exchange: int) -> tuple[AnyExpense, ...]:
-        """Returns what one exchange costs a client that takes part in it."""
+        """Returns what one exchange costs a client that takes part in all of the run: a pass costs at its beginning."""
         if self.unit == CLIENT:
             return (self.expense(1.0, 1),)
         facts = self.fitted
@@ -179,8 +179,16 @@ class DifferentialPrivacy(Mechanism):
         if self.sampling == POISSON:
             steps = 1 if facts.gradients else batches * facts.local_epochs
             return (self.expense(min(facts.batch_size, size) / size, steps),)
-        passes = (exchange % batches == 0) if facts.gradients else facts.local_epochs
-        return (self.expense(1.0, int(passes)),) if passes else ()
+        if not facts.gradients:
+            return (self.expense(1.0, facts.local_epochs),)
+        return (self.expense(1.0, 1),) if self.pass_start(client, exchange) == exchange else ()
+
+    def pass_start(self, client: int, exchange: int) -> int:
+        """Returns the exchange that a pass over a client's shuffled data begins with; else the exchange itself."""
+        facts = self.fitted
+        if self.unit == CLIENT or self.sampling == POISSON or not facts.gradients:
+            return exchange
+        return exchange - exchange % max(facts.sizes[client] // facts.batch_size, 1)
 
     def expense(self, rate: float, count: int) -> AnyExpense:
         """Returns so many releases of the mechanism, each at a sampling rate."""
@@ -203,12 +211,17 @@ class DifferentialPrivacy(Mechanism):
         return Budget(epsilon, self.delta, guaranteed=True, unit=self.unit)
 
 
-def gaussian(state: State, deviation: float, generator: torch.Generator) -> dict[str, Tensor]:
-    """Returns the tensors with Gaussian noise of a deviation per coordinate, drawn in the order of their names."""
-    return {
-        name: state[name] + deviation * torch.randn(state[name].shape, generator=generator).to(state[name].device)
-        for name in sorted(state)
-    }
+def gaussian(state: State, deviation: float, generator: KeyedGenerator) -> dict[str, Tensor]:
+    """Returns the tensors with Gaussian noise of a deviation per coordinate, drawn in the order of their names.
+
+    Noise is drawn and added in float64; what is released is the sum, rounded to the tensors' own type.
+    """
+    return {name: _noisy(state[name], deviation, generator) for name in sorted(state)}
+
+
+def _noisy(tensor: Tensor, deviation: float, generator: KeyedGenerator) -> Tensor:
+    noise = deviation * generator.normal(tensor.shape)
+    return (tensor.double() + noise.to(tensor.device)).to(tensor.dtype)
 
 
 def clipped(upload: State, known: State, norm: float) -> dict[str, Tensor]:

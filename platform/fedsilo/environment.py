@@ -10,7 +10,12 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from fedsilo.records import read_json, write_json
+
+NOISE = 2
+"""Version of how keys become noise and samples; 1 was torch's generator, in float32."""
 
 PACKAGES = (
     "fedsilo",
@@ -66,6 +71,17 @@ def versions() -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             found[name] = "missing"
     return found
+
+
+def arithmetic() -> str:
+    """Returns what the bits of training and noise depend on here beside the scenario, in one line.
+
+    Two processes with the same line give the same bits on their CPUs; the number is that of the noise's generator.
+    """
+    import torch  # here: what only asks for versions need not load it
+
+    capability = torch.backends.cpu.get_cpu_capability()
+    return f"noise {NOISE}, torch {torch.__version__}, numpy {np.__version__}, {capability}"
 
 
 def code() -> str:

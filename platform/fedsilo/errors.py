@@ -11,8 +11,9 @@
     │   ├── ClientLost      its process died or did not answer in time; the round can be tried again
     │   │   └── ClientOutOfMemory   it needs more memory than its share; it is given a larger one
     │   └── ProtocolViolation   a message of a secure sum that no honest side sends; names the reason
-    ├── RoundAborted        too few clients were left for a secure sum; nothing of it was opened
+    ├── RoundAborted        too few clients, or too few shares, were left for a secure sum; the sum was not opened
     ├── NotEnoughShares     a shared secret stays closed
+    ├── NotFinite           numbers are nan, infinite or too large where a result would rest on them
     ├── RunError            a run folder is missing, taken, damaged or of another scenario
     └── PrivacyBudgetError  a release would spend more than the budget
 
@@ -117,13 +118,19 @@ class RoundAborted(FedsiloError):
         stage: The stage that too few clients finished, if known.
         have: Clients (or shares of one client's secret) that were there.
         need: How many were needed.
+        clients: Clients whose secrets could not be opened; the next attempt does better without them.
     """
 
     def __init__(
-        self, message: str, stage: str | None = None, have: int | None = None, need: int | None = None
+        self,
+        message: str,
+        stage: str | None = None,
+        have: int | None = None,
+        need: int | None = None,
+        clients: tuple[int, ...] = (),
     ) -> None:
-        super().__init__(message, stage, have, need)
-        self.stage, self.have, self.need = stage, have, need
+        super().__init__(message, stage, have, need, clients)
+        self.stage, self.have, self.need, self.clients = stage, have, need, clients
 
     def __str__(self) -> str:
         return str(self.args[0])
@@ -131,6 +138,10 @@ class RoundAborted(FedsiloError):
 
 class NotEnoughShares(FedsiloError):
     """Fewer shares of a secret than open it."""
+
+
+class NotFinite(FedsiloError):
+    """Numbers that are nan, infinite or too large to compute with, where a result would rest on them."""
 
 
 class RunError(FedsiloError):

@@ -72,6 +72,7 @@ def settings_sha256(scenario: Scenario, template: str) -> str:
     """
     written = to_mapping(scenario)
     settings = {section: written[section] for section in SETTINGS}
+    settings["aggregation"] = {name: v for name, v in written["aggregation"].items() if name != "identities"}
     if scenario.pace == Pace() and not scenario.trace.timed:  # as it was before there were these sections
         del settings["pace"], settings["trace"]
     rest = [

@@ -238,4 +238,4 @@ def frozen_model(
 def zero_shot(loaded: LoadedBackbone, classes: Sequence[str], template: str) -> torch.Tensor:
     """Returns (K, D) normalised features of the hand-written prompt of each class."""
     texts = [template.replace("{}", name.replace("_", " ")) for name in classes]
-    return normalize(loaded.encode_texts(texts), dim=-1)
+    return normalize(loaded.encode_texts(texts, classes), dim=-1)

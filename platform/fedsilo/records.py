@@ -8,7 +8,7 @@ wire.jsonl         what crossed between coordinator and clients
 timeline.jsonl     when each stage of a round and each client's part in it began, and how long it took
 checkpoints/       the newest rounds             result.json        final numbers and hashes
 data.json          what the run began with       .lock, .driver.lock    who runs the rounds, who was asked to
-ledger.jsonl       every noisy release, charged  privacy.json       what the run and each client have spent
+ledger.jsonl       every noisy release           privacy.json       what the run and each client have spent
 references/NAME/   the same for each method that was run for comparison
 report.html        all of it on one page, see `report.page`
 tracking.json      which rounds each logger was told of, see `trackers`
@@ -32,6 +32,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from fedsilo.errors import RunError
+from fedsilo.printing import encoded
 from fedsilo.state import write_bytes
 
 ROUNDS, CLIENTS, WIRE, TIMELINE = "rounds.jsonl", "clients.jsonl", "wire.jsonl", "timeline.jsonl"
@@ -121,7 +122,7 @@ def _opened_lock(path: Path) -> TextIO:
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
     """Writes a JSON document, whole or not at all; what is not a number is null, JSON has no other word for it."""
-    write_bytes(path, (json.dumps(plain(document), indent=2, ensure_ascii=False, allow_nan=False) + "\n").encode())
+    write_bytes(path, encoded(json.dumps(plain(document), indent=2, ensure_ascii=False, allow_nan=False) + "\n"))
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -187,7 +188,7 @@ class Journals:
             if not lines:
                 continue
             try:
-                with (self.folder / name).open("a", encoding="utf-8") as file:
+                with (self.folder / name).open("a", encoding="utf-8", errors="backslashreplace") as file:
                     file.write("\n".join(lines) + "\n")
                     file.flush()
                     if sync:
@@ -209,7 +210,7 @@ class Journals:
         for name, records in kept.items():
             path = self.folder / name
             if path.exists():
-                write_bytes(path, "".join(f"{_line(record)}\n" for record in records).encode())
+                write_bytes(path, encoded("".join(f"{_line(record)}\n" for record in records)))
 
     def _require(self, rounds: int, done: Sequence[dict[str, Any]], scores: Sequence[dict[str, Any]]) -> None:
         """Refuses journals without one record per round, or with fewer clients in one evaluation than in another."""

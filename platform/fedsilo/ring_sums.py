@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fedsilo.contracts import FINEST_SHARE, Aggregation, ClientTask, Exchange
+from fedsilo.contracts import FINEST_SHARE, Aggregation, ClientTask, Exchange, Mechanism, SumTerms
 from fedsilo.errors import RunError
 from fedsilo.fields import key
 from fedsilo.secagg.updates import Encoding, Ring
@@ -31,38 +31,48 @@ class RingAggregation(Aggregation):
         within="> 0",
     )
 
-    def encoded(self, exchange: Exchange, honest: int) -> tuple[Encoding, dict[int, ClientTask]]:
-        """Returns the encoding of this exchange, and the participants' tasks with it.
+    def unknown(self, clients: int) -> int:
+        """Returns how many updates in an opened sum of so many are unknown to everybody: their noise must suffice."""
+        return clients
 
-        Args:
-            exchange: The exchange.
-            honest: Fewest honest clients in a sum that becomes known; their shares of noise must suffice.
+    def encoded(self, exchange: Exchange) -> tuple[Encoding, dict[int, ClientTask]]:
+        """Returns the encoding of this exchange, and the participants' tasks with it.
 
         Raises:
             RunError: So many clients do not fit the ring, or the noise is too fine for it.
         """
-        clients, reach = len(exchange.tasks), exchange.mechanism.reach
-        plain = Encoding(
-            clients=clients,
-            bound=self.bound if reach is None else reach,
-            clamp=reach is not None,
-            uniform=exchange.uniform or self.weights == "uniform",
+        terms = SumTerms(
+            clients=len(exchange.tasks),
+            uniform=exchange.uniform,
             largest=exchange.largest,
-            tells_loss=exchange.mechanism.trusts_coordinator,
             attempt=exchange.attempt,
+            coordinates=sum(math.prod(tensor.shape) for tensor in exchange.reference.values()),
         )
-        encoding = self._with_noise(plain, exchange, honest)
+        encoding = self.encoding(exchange.mechanism, terms)
         return encoding, {client: replace(task, encoding=encoding) for client, task in exchange.tasks.items()}
 
-    def _with_noise(self, plain: Encoding, exchange: Exchange, honest: int) -> Encoding:
-        noise = exchange.mechanism.shares
+    def encoding(self, mechanism: Mechanism, terms: SumTerms) -> Encoding:
+        """Returns how clients write their updates. Raises RunError as `encoded`."""
+        reach = mechanism.reach
+        plain = Encoding(
+            clients=terms.clients,
+            bound=self.bound if reach is None else reach,
+            clamp=reach is not None,
+            uniform=terms.uniform or self.weights == "uniform",
+            largest=terms.largest,
+            tells_loss=mechanism.trusts_coordinator,
+            attempt=terms.attempt,
+        )
+        return self._with_noise(plain, mechanism, terms.coordinates)
+
+    def _with_noise(self, plain: Encoding, mechanism: Mechanism, coordinates: int) -> Encoding:
+        noise = mechanism.shares
         if noise is None:
             return plain
-        needed = noise.multiplier * noise.sensitivity
+        needed, honest = noise.multiplier * noise.sensitivity, self.unknown(plain.clients)
         # Two per cent more than needed leave room for what rounding adds to the sensitivity; the codec refuses more.
         room = replace(plain, deviation=1.02 * needed * math.sqrt(plain.clients / honest), seeded=noise.seeded)
-        dim = sum(math.prod(tensor.shape) for tensor in exchange.reference.values())
-        share = noise.multiplier * room.values.sensitivity(noise.sensitivity, dim) / math.sqrt(honest)
+        share = noise.multiplier * room.values.sensitivity(noise.sensitivity, coordinates) / math.sqrt(honest)
         if share < FINEST_SHARE:
             raise RunError(
                 f"privacy.noise_multiplier: {noise.multiplier:g} gives shares of {share:.3g} ring units, at least "

@@ -25,6 +25,7 @@ from fedsilo.errors import ClientError, ClusterError, FedsiloError, ScenarioErro
 from fedsilo.methods.zero_shot import ZeroShot
 from fedsilo.origin import keep_origin
 from fedsilo.preparation import Encoders, Prepared, prepare
+from fedsilo.printing import encoded
 from fedsilo.records import (
     DRIVER_LOCK,
     ROUNDS_LOCK,
@@ -42,6 +43,7 @@ from fedsilo.rounds.budgeting import announcements, checked, fitted
 from fedsilo.rounds.job import Job, Part, Watch
 from fedsilo.rounds.plan import Outcome, Plan
 from fedsilo.rounds.schedule import Schedule, traffic_of
+from fedsilo.scenario.consistency import gpu_keys
 from fedsilo.scenario.dumping import to_yaml
 from fedsilo.scenario.foreign import foreign_code
 from fedsilo.scenario.reading import read
@@ -96,7 +98,7 @@ def begin(scenario: Scenario, folder: Path | None = None) -> Path:
         folder = create_run_folder(Path(scenario.tracking.root), scenario.name)
     else:
         create_named_folder(folder)
-    write_bytes(folder / "scenario.yaml", to_yaml(scenario).encode())
+    write_bytes(folder / "scenario.yaml", encoded(to_yaml(scenario)))
     return folder
 
 
@@ -156,7 +158,13 @@ def _execute(scenario: Scenario, folder: Path, listener: Listener, runtimes: Run
         parts = tuple(_part(name, method, scenario, prepared, folder) for name, method in methods.items())
         for line in announcements(part.plan.mechanism for part in parts if part.folder == folder):
             listener.announce(line)
-        rules = ClientRules(scenario.seed, scenario.training, scenario.evaluation.batch_size)
+        rules = ClientRules(
+            seed=scenario.seed,
+            training=scenario.training,
+            test_batch=scenario.evaluation.batch_size,
+            aggregation=scenario.aggregation.located(),
+            clients=len(prepared.claims),
+        )
         job = Job(folder, parts, scenario.tracking.checkpoints, len(prepared.images.classes))
         with tracked(loggers, scenario, folder, listener.announce) as trackers:
             outcomes = runtime.run(job, prepared, rules, _both(listener.watch, trackers.watch))
@@ -204,7 +212,7 @@ def _part(name: str, method: Method, scenario: Scenario, prepared: Prepared, fol
         training=scenario.training,
         evaluate_every=scenario.evaluation.every,
         mechanism=fitted(scenario.privacy, schedule),
-        aggregation=checked(scenario.aggregation, schedule),
+        aggregation=checked(scenario.aggregation.located(), schedule),
         seed=scenario.seed,
         sizes=sizes,
         pace=scenario.pace,
@@ -213,9 +221,17 @@ def _part(name: str, method: Method, scenario: Scenario, prepared: Prepared, fol
         neighbour_rounds=_neighbour_rounds(scenario),
         retries=scenario.actors.retries,
         unseen=frozenset(client.number for client in prepared.manifest.clients if not client.seen),
+        on_cpus=_on_cpus(scenario, prepared),
     )
     own = folder if name == name_of(scenario.method) else folder / "references" / name.replace(":", ".")
     return Part(name, own, plan)
+
+
+def _on_cpus(scenario: Scenario, prepared: Prepared) -> bool:
+    """Whether no client computes on a GPU: in this process where the model is, on Ray by what actors are given."""
+    actors = scenario.actors
+    given = actors.backend == "ray" and not actors.pretend_gpus and bool(gpu_keys(actors))
+    return prepared.model.device == "cpu" and not given
 
 
 def _neighbour_rounds(scenario: Scenario) -> int:

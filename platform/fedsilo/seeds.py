@@ -13,6 +13,8 @@ import random
 import numpy as np
 import torch
 
+from fedsilo.keyed_draws import KEY_BYTES, KeyedGenerator
+
 
 def derive(seed: int, purpose: str, *, round: int = 0, client: int = 0, step: int = 0) -> int:
     """Returns a seed in [0, 2**63) for one purpose at one place of the run.
@@ -29,7 +31,7 @@ def derive(seed: int, purpose: str, *, round: int = 0, client: int = 0, step: in
 
 def key_of(seed: int, purpose: str, *, round: int = 0, client: int = 0, step: int = 0) -> bytes:
     """Returns 32 bytes for a cipher's stream, for one purpose at one place of the run."""
-    return _digest(seed, purpose, round, client, step, 32)
+    return _digest(seed, purpose, round, client, step, KEY_BYTES)
 
 
 def _digest(seed: int, purpose: str, round: int, client: int, step: int, size: int) -> bytes:
@@ -46,14 +48,23 @@ def anew(purpose: str, attempt: int, federation: str) -> str:
     return f"{purpose} of {federation}, attempt {attempt}"
 
 
+def keyed_generator(seed: int, purpose: str, *, round: int = 0, client: int = 0, step: int = 0) -> KeyedGenerator:
+    """Returns a generator under a key of 32 bytes for one purpose: for draws that privacy rests on."""
+    return KeyedGenerator(key_of(seed, purpose, round=round, client=client, step=step))
+
+
+def system_generator() -> KeyedGenerator:
+    """Returns a generator under a key of the operating system: for draws that privacy rests on in a real release."""
+    return KeyedGenerator(os.urandom(KEY_BYTES))
+
+
 def torch_generator(seed: int, purpose: str, *, round: int = 0, client: int = 0, step: int = 0) -> torch.Generator:
-    """Returns a CPU torch generator for one purpose; draws are made on the CPU so that devices agree."""
+    """Returns a CPU torch generator for one purpose; draws are made on the CPU so that devices agree.
+
+    It keeps 32 bits of what it is seeded with. That is enough for initial states and the order of batches, on which no
+    privacy rests, and not for noise.
+    """
     return torch.Generator().manual_seed(derive(seed, purpose, round=round, client=client, step=step))
-
-
-def unknown_generator() -> torch.Generator:
-    """Returns a CPU torch generator that nobody can know, from the operating system: for what a seed must not tell."""
-    return torch.Generator().manual_seed(int.from_bytes(os.urandom(8), "big") >> 1)
 
 
 def numpy_generator(seed: int, purpose: str, *, round: int = 0, client: int = 0, step: int = 0) -> np.random.Generator:

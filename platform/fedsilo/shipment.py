@@ -13,6 +13,7 @@ from typing import Any
 from fedsilo.errors import RunError, ScenarioError
 from fedsilo.imagefiles.sources import elsewhere
 from fedsilo.partitions.manifest import FromManifest
+from fedsilo.printing import encoded
 from fedsilo.scenario.dumping import to_yaml
 from fedsilo.scenario.foreign import foreign_code
 from fedsilo.scenario.reading import name_problems, read
@@ -72,7 +73,7 @@ def new_run(path: Path, changes: Sequence[str], name: str = "", python: str = "p
     if isinstance(moved.partition, FromManifest):
         files[MANIFEST] = _manifest(moved.partition.path)
         moved = replace(moved, partition=replace(moved.partition, file=MANIFEST))
-    files[SCENARIO] = to_yaml(moved).encode()
+    files[SCENARIO] = encoded(to_yaml(moved))
     packages, modules = _code(moved)
     run = f"{moved.tracking.root.rstrip('/')}/{name}"
     command = shlex.join([python, "-m", "fedsilo", "run", SCENARIO, "--folder", run])
@@ -111,7 +112,7 @@ def _seen_from_anywhere(scenario: Scenario) -> tuple[Scenario, list[str]]:
     """The scenario with relative folders as they are called from anywhere, and a line for each."""
     notices: list[str] = []
     changed: dict[str, Any] = {}
-    for section, key in (("tracking", "root"), ("data", "root"), ("data", "path")):
+    for section, key in (("tracking", "root"), ("data", "root"), ("data", "path"), ("aggregation", "identities")):
         part = changed.get(section, getattr(scenario, section))
         value = getattr(part, key, "")
         home = value.startswith("~") and section == "data"  # the home folder of whoever reads the data

@@ -21,6 +21,7 @@ from torch import Tensor
 
 from fedsilo.contracts import Arrays, State
 from fedsilo.errors import RunError
+from fedsilo.finiteness import find_fault
 
 
 def to_arrays(state: State) -> Arrays:
@@ -76,7 +77,7 @@ def read_state(path: Path, expected: str) -> dict[str, Tensor]:
     """Returns a state from disk.
 
     Raises:
-        RunError: The file is missing, damaged, or not the state with the expected hash.
+        RunError: The file is missing, damaged, not the state with the expected hash, or not finite.
     """
     try:
         state = to_tensors(load(path.read_bytes()))
@@ -84,6 +85,9 @@ def read_state(path: Path, expected: str) -> dict[str, Tensor]:
         raise RunError(f"{path}: cannot be read: {error}.") from error
     if sha256(state) != expected:
         raise RunError(f"{path}: is damaged, its hash is not {expected[:12]}.")
+    fault = find_fault(state)
+    if fault:  # written by a version that did not look
+        raise RunError(f"{path}: {fault}. Start a new run with a lower training.optimizer.learning_rate.")
     return state
 
 

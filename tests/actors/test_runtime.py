@@ -14,7 +14,7 @@ from ray.util.placement_group import remove_placement_group
 
 from fedsilo.backends.serial import SerialRuntime
 from fedsilo.contracts import Method, RoundRecord
-from fedsilo.errors import ClientError, ClientLost, ResourceError
+from fedsilo.errors import ClientError, ClientLost, NotFinite, ResourceError
 from fedsilo.learning.training import Optimizer
 from fedsilo.methods.local import Local
 from fedsilo.methods.promptfl import PromptFL
@@ -107,10 +107,24 @@ def test_killed_clients_come_back_and_change_no_bit(
 
 def test_a_fault_in_a_client_names_it_and_ends_the_run(runtime: RayRuntime, world: Any, tmp_path: Path) -> None:
     here = world(optimizer=Optimizer(learning_rate=1e30))
-    with pytest.raises(ClientError, match=r"client 0, round 0, stage 'train': loss is") as caught:
+    with pytest.raises(ClientError, match=r"client 0, round 0, exchange 0, stage 'train': the loss is nan") as caught:
         runtime.run(here.job(tmp_path, METHODS[0]), here.prepared(), here.rules, silent)
     assert not isinstance(caught.value, ClientLost)
-    assert caught.value.client == 0
+    assert (caught.value.client, caught.value.round) == (0, 0)
+
+
+def test_a_server_step_that_is_not_finite_says_the_same_as_serially(
+    runtime: RayRuntime, world: Any, tmp_path: Path
+) -> None:
+    here, method = world(optimizer=Optimizer(learning_rate=3e38)), PromptFL(context_length=3, synchronise="batch")
+    (tmp_path / "ray").mkdir()
+    with pytest.raises(NotFinite) as caught:
+        runtime.run(here.job(tmp_path / "ray", method), here.prepared(), here.rules, silent)
+    with pytest.raises(NotFinite) as expected:
+        serial(here, tmp_path / "serial", method)
+    assert str(caught.value) == str(expected.value)
+    assert str(caught.value).startswith("coordinator, round 0, exchange 0: in the shared state after the server's step")
+    assert not list((tmp_path / "ray" / "checkpoints").glob("*"))
 
 
 def test_a_silent_client_is_given_up_within_the_time_limit(runtime: RayRuntime, world: Any, tmp_path: Path) -> None:

@@ -11,12 +11,14 @@ from typing import Any
 import numpy as np
 import pytest
 import ray
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from fedsilo.aggregation.ring import Ring
 from fedsilo.aggregation.secure import Secure
 from fedsilo.backends.serial import SerialBackend, SerialRuntime
 from fedsilo.contracts import ClientTask, Mechanism, Method, RoundRecord
-from fedsilo.errors import RoundAborted
+from fedsilo.errors import ProtocolViolation, RoundAborted
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.fedper import FedPer
 from fedsilo.privacy.distributed import Distributed
@@ -266,6 +268,66 @@ def test_a_killed_process_takes_all_its_clients_along_and_the_sum_is_exact_over_
     assert bits(outcome) == bits(expected)
     assert [record["dropped"] for record in outcome.records] == [[], [0, 1], [], []]
     assert backend.killed == set(FALLING)
+
+
+class Garbling:
+    """Client 1 seals garbage in round 0, says garbage instead of a vector in round 1, and is there all the time."""
+
+    def learn(self, tasks: Mapping[int, ClientTask]) -> None:
+        self.round = next(iter(tasks.values())).round
+        super().learn(tasks)  # type: ignore[misc]
+
+    def answer(self, messages: Mapping[int, bytes], timeout_s: float) -> dict[int, bytes]:
+        answers: dict[int, bytes] = super().answer(messages, timeout_s)  # type: ignore[misc]
+        if self.round == 0 and kind_of(next(iter(messages.values()))) == Roster.kind and 1 in answers:
+            answers[1] = b"garbage"
+        return answers
+
+    def masked(self, clients: Sequence[int]) -> dict[int, bytes]:
+        answers: dict[int, bytes] = super().masked(clients)  # type: ignore[misc]
+        return answers | ({1: b"garbage"} if self.round == 1 else {})
+
+
+class GarblingOnRay(Garbling, RayBackend):
+    """In actors."""
+
+
+class GarblingSerially(Garbling, SerialBackend):
+    """In this process."""
+
+
+@pytest.mark.slow
+def test_signing_clients_of_which_one_sends_garbage_give_the_same_bits_as_in_one_process(
+    runtime: RayRuntime, world: Any, tmp_path: Path
+) -> None:
+    keys = tmp_path / "keys"
+    keys.mkdir()
+    for client in range(CLIENTS):
+        key = Ed25519PrivateKey.generate()
+        private = key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
+        public = key.public_key().public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
+        (keys / f"client-{client}.key").write_bytes(private)
+        (keys / f"client-{client}.pub").write_bytes(public)
+    secure = Secure(identities=str(keys))
+    here = world(clients=CLIENTS, rounds=3, mechanism=Distributed(noise_multiplier=1.0), aggregation=secure)
+    with backend_of(GarblingOnRay, runtime, here) as backend:
+        on_ray = job_of(here, tmp_path / "ray").run(backend, silent)["method"]
+    serial = job_of(here, tmp_path / "serial").run(GarblingSerially(here.clients(METHOD)), silent)["method"]
+    assert bits(on_ray) == bits(serial)
+    assert on_ray.notices == serial.notices
+    assert [record["dropped"] for record in on_ray.records] == [[1], [1], []]
+
+
+@pytest.mark.slow
+def test_clients_refuse_a_coordinator_that_asks_for_less_noise_than_they_agreed_to(
+    runtime: RayRuntime, world: Any, tmp_path: Path
+) -> None:
+    here = world(clients=CLIENTS, mechanism=Distributed(noise_multiplier=1.0), aggregation=Secure())
+    job = job_of(here, tmp_path / "weak", aggregation=Secure(threshold=CLIENTS))
+    with pytest.raises(ProtocolViolation, match="honest 4; its own mechanism and aggregation give") as caught:
+        runtime.run(job, here.prepared(), here.rules, silent)
+    assert caught.value.reason == "weak protection"
+    assert not (tmp_path / "weak" / "ledger.jsonl").exists()
 
 
 def test_too_few_clients_end_the_round_with_what_was_there_and_what_is_needed(world: Any, tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -76,6 +77,7 @@ def run(tmp_path: Path) -> Callable[..., tuple[Outcome, Leaking, Path]]:
     ) -> tuple[Outcome, Leaking, Path]:
         folder = tmp_path / f"run{len(list(tmp_path.iterdir()))}"
         folder.mkdir()
+        here = replace(here, rules=replace(here.rules, aggregation=plan.get("aggregation")))
         backend = Leaking(here.clients(method), drops, mates)
         federation = Federation(
             here.plan(method, **plan), backend, Journals(folder), Checkpoints(folder / "checkpoints", 9)

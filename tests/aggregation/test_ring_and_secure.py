@@ -17,6 +17,7 @@ from fedsilo.backends.serial import SerialBackend
 from fedsilo.checkpoints import Checkpoints
 from fedsilo.contracts import Aggregation, ClientTask, Exchange, Gathered, Method
 from fedsilo.errors import ClientError, RoundAborted
+from fedsilo.keyed_draws import KeyedGenerator
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.fedotp import FedOTP
 from fedsilo.methods.fedper import FedPer
@@ -26,7 +27,7 @@ from fedsilo.privacy.distributed import Distributed
 from fedsilo.privacy.local import Local
 from fedsilo.records import read_lines
 from fedsilo.rounds.ledger import Ledger
-from fedsilo.seeds import torch_generator
+from fedsilo.seeds import keyed_generator
 from fedsilo.state import to_tensors
 
 ROUNDS, BATCHES, BOTH = PromptFL(context_length=3), DPFPL(context_length=3, rank=2), FedOTP(context_length=3)
@@ -89,7 +90,7 @@ def test_the_mean_of_whole_numbers_is_the_plain_one_but_for_rounding(world: Any,
 def test_neither_weight_nor_loss_nor_update_is_in_the_clear(world: Any) -> None:
     here = world()
     task = ClientTask(0, 0, here.plan(ROUNDS).initial)
-    plan = replace(task, encoding=Ring().encoded(exchange(here, task), 3)[0])
+    plan = replace(task, encoding=Ring().encoded(exchange(here, task))[0])
     (first, second) = (client.train(plan) for client in here.clients(ROUNDS)[:2])
     assert (first.weight, math.isnan(first.loss)) == (second.weight, True) == (0, True)
     assert set(first.tensors) == {"ring"}
@@ -126,7 +127,7 @@ def test_a_sum_is_exactly_that_of_the_clients_that_stayed(
         known = {name: torch.from_numpy(array.copy()) for name, array in plan.initial.items()}
         known = {n: torch.zeros_like(t) if method.uploads_gradients else t for n, t in known.items()}
         whole = Exchange(tasks, backend, known, method.uniform, max(plan.sizes), plan.mechanism, lambda c: None)
-        encoded[client] = Ring().encoded(whole, 5)[1][client]
+        encoded[client] = Ring().encoded(whole)[1][client]
     sums = np.sum([here.clients(method)[c].train(encoded[c]).tensors["ring"] for c in clients], axis=0, dtype=np.uint32)
     mean, loss = Ring().mean(whole, encoded[0].encoding, sums)  # type: ignore[arg-type]
     if not method.uploads_gradients:  # the mean is the next state
@@ -200,13 +201,12 @@ def test_an_attempt_after_one_that_became_known_draws_noise_and_samples_anew(
     whole, _, _ = run(here, BATCHES, aggregation=Secure())
     drawn: list[tuple[Any, ...]] = []
 
-    def noted(seed: int, purpose: str, **where: int) -> torch.Generator:
-        if "noise" in purpose or "poisson" in purpose:
-            drawn.append((purpose, *sorted(where.items())))
-        return torch_generator(seed, purpose, **where)
+    def noted(seed: int, purpose: str, **where: int) -> KeyedGenerator:
+        drawn.append((purpose, *sorted(where.items())))
+        return keyed_generator(seed, purpose, **where)
 
-    for module in ("rounds.federation", "learning.training"):
-        monkeypatch.setattr(f"fedsilo.{module}.torch_generator", noted)
+    for module in ("rounds.server", "learning.training"):
+        monkeypatch.setattr(f"fedsilo.{module}.keyed_generator", noted)
     again, _, folder = run(here, BATCHES, {1: ("mask", (0, 1))}, aggregation=Secure())
     lines = read_lines(folder / "ledger.jsonl")
     assert [line["attempt"] for line in lines if line["exchange"] == 0] == [0, 1]
@@ -215,16 +215,16 @@ def test_an_attempt_after_one_that_became_known_draws_noise_and_samples_anew(
     assert again.epsilon is not None
     assert whole.epsilon is not None
     assert again.epsilon > whole.epsilon, "it was charged twice"
-    assert Ledger(folder, here.fitted(BATCHES)).next_attempt(0, 0) == 2
+    assert Ledger(folder, here.fitted(BATCHES), repeats=False).attempt(0, range(5)) == 2
 
 
 def noise(here: Any, client: int = 0, round: int = 0, exchange: int = 0, attempt: int = 0) -> np.ndarray:
     """A client's share: its vector with and without."""
     plan = here.plan(ROUNDS)
-    tasks = {c: ClientTask(round, exchange, plan.initial) for c in range(5)}
+    tasks = {c: ClientTask(round, exchange, plan.initial, attempt=attempt) for c in range(5)}
     known = to_tensors(plan.initial)
     whole = Exchange(tasks, None, known, True, 34, plan.mechanism, lambda c: None, attempt=attempt)  # type: ignore[arg-type]
-    task = Secure().encoded(whole, 4)[1][client]
+    task = Secure().encoded(whole)[1][client]
     clean = replace(task, encoding=replace(task.encoding, share=0.0))  # type: ignore[type-var]
     one = here.clients(ROUNDS)[client]
     return (one.train(task).tensors["ring"] - one.train(clean).tensors["ring"]).view(np.int32)[:48]

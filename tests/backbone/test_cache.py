@@ -49,6 +49,18 @@ def test_damaged_entry_is_dropped_with_a_notice(cache: FeatureCache, position: i
     assert not path.exists()
 
 
+@pytest.mark.parametrize("value", [np.nan, np.inf, 1e30])
+@pytest.mark.parametrize("name", ["pooled", "tokens"])
+def test_entry_that_is_not_finite_is_dropped_with_a_notice(cache: FeatureCache, name: str, value: float) -> None:
+    """Its checksum is right: a version that did not look has written it."""
+    arrays = {"pooled": POOLED.copy(), "tokens": TOKENS.copy()}
+    arrays[name].reshape(-1)[-1] = value
+    cache.write("key", arrays["pooled"], arrays["tokens"])
+    assert cache.read("key", tokens=True) is None
+    assert f"is damaged ('{name}' holds numbers that are not finite). Its images are encoded again." in cache.notices[0]
+    assert not cache.entries()
+
+
 @pytest.mark.parametrize("kept", [0, 5, 200])
 def test_cut_off_entry_is_dropped(cache: FeatureCache, kept: int) -> None:
     cache.write("key", POOLED, TOKENS)

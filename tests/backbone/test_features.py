@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import copy
 import pickle
 import threading
 from collections.abc import Iterable, Sequence
@@ -258,3 +259,84 @@ def test_whoever_encodes_is_ended_with_whoever_waits(encoder: ImageEncoder, exam
         extract(encoder, examples, Viewing(), told=stop)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("fedsilo-ahead")]
     del caught  # held until here: what ended the threads was not the collection of the frames it refers to
+
+
+class Named:
+    """Fetches images that have names."""
+
+    def __init__(self, examples: Examples) -> None:
+        self.examples = examples
+
+    def __call__(self, i: int) -> Image.Image:
+        return self.examples.fetch(i)
+
+    def name(self, i: int) -> str:
+        return f"folder/{i:03}.png"
+
+
+def spoiling(encoder: ImageEncoder, images: Sequence[int], examples: Examples, value: float) -> ImageEncoder:
+    """An encoder whose tower gives some images a feature with such a value; all others theirs."""
+    inputs = [encoder.preprocessing.plain(examples.fetch(i)) for i in images]
+
+    class Tower(torch.nn.Module):
+        def forward(self, batch: torch.Tensor) -> torch.Tensor:
+            found = encoder.tower(batch).clone()
+            hit = [row for row, image in enumerate(batch) if any(torch.equal(image, each) for each in inputs)]
+            found[hit, 2] = value
+            return found
+
+    return replace(encoder, tower=Tower(), name="ViT-B-16")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf"), 1e30])
+def test_a_feature_that_is_not_finite_names_image_and_tower_and_is_not_cached(
+    encoder: ImageEncoder, examples: Examples, cache: FeatureCache, value: float
+) -> None:
+    named = replace(examples, fetch=Named(examples))
+    broken = spoiling(encoder, [66, 68, 74], examples, value)
+    words = r"folder/066.png: the image tower of ViT-B-16 in fp32 gives pooled features .* 2 of 6 images of a batch"
+    with pytest.raises(BackboneError, match=words):
+        extract(broken, named, Viewing(), cache)
+    assert not cache.entries()
+    chosen = named.take(np.array([5, 74]))
+    with pytest.raises(BackboneError, match=r"folder/074.png: .* 1 of 2 images"):
+        OnlineFeatures(broken, chosen, seed=0).batch(np.array([0, 1]), 0)
+    with pytest.raises(BackboneError, match=r"features: image 66: "):
+        extract(broken, examples, Viewing())
+    assert len(extract(broken, examples.take(np.arange(60)), Viewing(), cache)) == 60
+
+
+def test_an_overflow_in_half_precision_is_blamed_on_the_precision(
+    build: Any, encoder: ImageEncoder, examples: Examples
+) -> None:
+    tower = copy.deepcopy(encoder.tower)
+    tower.proj.data *= 1e5
+    large = replace(encoder, tower=tower)
+    assert extract(large, first(examples, 3), Viewing(tokens=True)).pooled.max() > 65_504
+    with pytest.raises(BackboneError, match=r"image 0: .* in fp16 gives .* Set backbone.precision: fp32\."):
+        extract(replace(large, precision="fp16"), first(examples, 3), Viewing())
+
+
+def test_tokens_that_are_not_finite_and_inputs_that_are_not_are_told_apart(encoder: ImageEncoder) -> None:
+    images = torch.zeros(3, 3, 32, 32)
+    tower = copy.deepcopy(encoder.tower)
+    tower.ln_post.register_forward_hook(lambda module, given, output: output * (1e30 if output.shape[1] == 4 else 1.0))
+    with pytest.raises(BackboneError, match=r"image 0: .* patch tokens .* 3 of 3 .* Use other weights: backbone.pretr"):
+        replace(encoder, tower=tower).encode(images, tokens=True)
+    images[1, 0, 0, 0] = float("nan")
+    with pytest.raises(BackboneError, match=r"image 1: .* look at the image and at the model's preprocessing"):
+        encoder.encode(images)
+
+
+def test_a_cache_that_was_poisoned_is_filled_again(
+    encoder: ImageEncoder, examples: Examples, cache: FeatureCache
+) -> None:
+    sound = extract(encoder, examples, VIEWS, cache)
+    key = chunks(encoder, examples, VIEWS)[1].key
+    found = cache.read(key, tokens=True)
+    assert found is not None
+    cache.write(key, found[0] * np.float32(np.nan), found[1])
+    again = extract(encoder, examples, VIEWS, cache)
+    np.testing.assert_array_equal(again.pooled, sound.pooled)
+    assert "not finite" in cache.notices[0]
+    assert cache.read(key, tokens=True) is not None

@@ -1,20 +1,26 @@
 from __future__ import annotations
 
 import logging
+import math
 import os
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import open_clip
 import pytest
 import torch
+from PIL import Image
 from safetensors.torch import load_file, save_file
 
 from fedsilo.backbone import loading, weights
 from fedsilo.backbone.loading import Backbone, load, model_names
+from fedsilo.backbone.text_tower import TextTower
 from fedsilo.errors import BackboneError, ResourceError
+from fedsilo.preparation import zero_shot
 
 
 def local(folder: Path, **fields: Any) -> Backbone:
@@ -30,6 +36,16 @@ def test_towers_of_a_local_folder_compute_what_open_clip_computes(folder: Path, 
     assert loaded.scale == pytest.approx(float(small.logit_scale.exp()))
     assert len(loaded.class_tokens(["cat", "dog"])) == 2
     assert loaded.images.preprocessing.height == 32
+
+
+def test_images_are_prepared_by_the_mean_and_the_deviation_of_the_section(folder: Path) -> None:
+    own, given = load(local(folder)), load(local(folder, pixel_mean=(0.5, 0.4, 0.3), pixel_std=(0.2, 0.25, 0.3)))
+    image = Image.new("RGB", (40, 40), (255, 0, 51))
+    expected = (torch.tensor([1.0, 0.0, 0.2]) - torch.tensor([0.5, 0.4, 0.3])) / torch.tensor([0.2, 0.25, 0.3])
+    torch.testing.assert_close(given.images.preprocessing.plain(image)[:, 9, 9], expected)
+    assert replace(given.images.preprocessing, mean=own.images.preprocessing.mean) != own.images.preprocessing
+    only_mean = load(local(folder, pixel_mean=(0.5, 0.4, 0.3))).images.preprocessing
+    assert only_mean == replace(own.images.preprocessing, mean=(0.5, 0.4, 0.3))
 
 
 def test_random_weights_are_a_function_of_the_seed(folder: Path) -> None:
@@ -50,6 +66,44 @@ def test_checkpoint_file_takes_the_place_of_the_folders_weights(folder: Path, tm
     tensors["ln_final.bias"][3] += 1e-3
     save_file(tensors, tmp_path / "other.safetensors")
     assert load(local(folder, pretrained=str(tmp_path / "other.safetensors"))).fingerprint != original
+
+
+@pytest.mark.parametrize(
+    ("weight", "value", "words"),
+    [
+        (
+            "visual.conv1.weight",
+            float("nan"),
+            r"in the weights of .*, 'visual.conv1.weight' is nan in \d+ of \d+ numbers",
+        ),
+        ("ln_final.bias", float("inf"), r"in the weights of .*, 'ln_final.bias' is infinite in"),
+        ("text_projection", 1e30, r"in the weights of .*, 'text_projection' holds numbers of up to 1e\+30"),
+        (
+            "logit_scale",
+            100.0,
+            r"logit_scale of .* is 100, which multiplies cosines by 2.69e\+43; at most 10000 is taken",
+        ),
+        ("logit_scale", -800.0, r"logit_scale of .* is -800, which multiplies cosines by 0"),
+    ],
+)
+def test_weights_that_cannot_be_computed_with_are_named(
+    folder: Path, tmp_path: Path, weight: str, value: float, words: str
+) -> None:
+    tensors = load_file(folder / "open_clip_model.safetensors")
+    tensors[weight].fill_(value)
+    save_file(tensors, tmp_path / "spoilt.safetensors")
+    with pytest.raises(BackboneError, match=r"spoilt\.safetensors") as caught:
+        load(local(folder, pretrained=str(tmp_path / "spoilt.safetensors")))
+    assert re.search(words, str(caught.value))
+
+
+def test_a_text_whose_feature_is_not_finite_is_named(folder: Path) -> None:
+    loaded = load(local(folder))
+    tensors = loaded.text.tensors()
+    tensors["projection.weight"] = torch.full_like(tensors["projection.weight"], 1e20)
+    broken = replace(loaded, text=TextTower.from_tensors(loaded.text.meta, tensors))
+    with pytest.raises(BackboneError, match=r"text 'a photo of a cat.': the text tower of local-dir:\S+ gives"):
+        broken.encode_texts(["a photo of a cat.", "x"])
 
 
 class Payload:
@@ -108,6 +162,8 @@ def test_tower_that_computes_something_else_is_noticed(folder: Path, monkeypatch
         ({"precision": "fp8"}, "precision: no 'fp8'. Allowed: fp32, bf16, fp16."),
         ({"device": "gpu"}, "device: no 'gpu'. Allowed: auto, cpu, cuda"),
         ({"device": "meta"}, "device: no 'meta'."),
+        ({"pixel_mean": (0.5, math.inf, 0.5)}, "pixel_mean: must be three finite numbers, got [0.5, inf, 0.5]."),
+        ({"pixel_std": (0.3, 0.0, 0.3)}, "pixel_std: must be three finite numbers above 0, got [0.3, 0.0, 0.3]."),
     ],
 )
 def test_impossible_section_is_explained_in_one_line(fields: dict[str, str], words: str) -> None:
@@ -174,6 +230,11 @@ def test_a_hand_written_prompt_that_is_too_long_is_refused_and_not_cut() -> None
     line = r"^hand-written prompt 'cat cat.* \.\.\.': has 78 tokens, the text tower takes 77\. Shorten the class"
     with pytest.raises(BackboneError, match=line):
         loaded.encode_texts(["a photo of a cat.", f"{fits} cat"])
+    long = "x" * 300
+    with pytest.raises(
+        BackboneError, match=rf"^class 1 \('{long[:60]}\.\.\.'\): hand-written prompt 'a photo of a \.\.\.'"
+    ):
+        zero_shot(loaded, ["cat", long], "a photo of a {}.")
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="there is a GPU here")

@@ -16,6 +16,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from PIL import Image
@@ -119,6 +120,27 @@ def test_a_fault_is_one_line_without_a_traceback_in_a_process_of_its_own(shell: 
     assert done.stdout == ""
 
 
+@pytest.mark.parametrize(
+    ("change", "remedy"),
+    [
+        ("training.optimizer.learning_rate=3e38", "Lower training.optimizer.learning_rate=3e+38."),
+        ("training.optimizer={name: adam, learning_rate: 1e38}", "Lower training.optimizer.learning_rate=1e+38."),
+    ],
+)
+def test_a_run_that_diverges_is_one_line_and_leaves_no_state(shell: Shell, change: str, remedy: str) -> None:
+    words = ("run", "small.yaml", "--folder", "diverged", "--quiet", change)
+    try:
+        told = shell(*words, code=2).stderr
+        assert re.fullmatch(r"client 0, round 0, exchange 0, stage 'train': [^\n]+\n", told)
+        assert told.endswith(f"{remedy}\n")
+        assert not list((shell.folder / "diverged" / "checkpoints").glob("*"))
+        Image.new("RGB", (8, 8)).save(shell.folder / "black.png")
+        refused = shell("predict", "diverged", "--client", "0", "black.png", code=2).stderr
+        assert "has no prompts yet: no round has finished" in refused
+    finally:
+        shutil.rmtree(shell.folder / "diverged", ignore_errors=True)
+
+
 def test_show_reads_a_run_back(shell: Shell, finished: dict[str, Any]) -> None:
     done = shell("show", finished["run"])
     assert "rounds" in done.stdout
@@ -154,6 +176,16 @@ def test_predict_classifies_image_files(shell: Shell, finished: dict[str, Any]) 
     assert [row["image"] for row in rows] == ["one.png", "grey.jpg"]
     assert all(0.25 <= row["probability"] <= 1 for row in rows)
     assert "next best" in shell("predict", finished["run"], "--client", "1", "one.png").stdout
+
+
+def test_predict_sees_what_training_sees_of_a_deep_image_and_says_so(shell: Shell, finished: dict[str, Any]) -> None:
+    values = np.arange(64 * 64).reshape(64, 64)
+    Image.fromarray(values.astype(np.uint16)).save(shell.folder / "deep.tif")
+    Image.fromarray(np.floor(values / 4095 * 255 + 0.5).astype(np.uint8)).save(shell.folder / "plain.png")
+    done = shell("predict", finished["run"], "--client", "1", "deep.tif", "plain.png", "--json")
+    deep, plain = json.loads(done.stdout)
+    assert {**deep, "image": ""} == {**plain, "image": ""}
+    assert "(1): deep.tif." in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -1,7 +1,9 @@
 """Tables of the package `datasets`: from disk, from a folder of images, with labels and domains of several kinds."""
 
+import io
 import pickle
 import sys
+import types
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +38,55 @@ def test_impossible_keys_are_all_named(keys, expected):
 def pixels(label: int, number: int, domain: int) -> Image.Image:
     """An image that says what it is."""
     return Image.new("RGB", (5, 4), (label, number, domain))
+
+
+class Rows:
+    """As much of a table of the package as reading one needs; images are given as bytes."""
+
+    column_names = ("image", "label")
+
+    def __init__(self, cells, labels):
+        self.cells, self.labels = cells, labels
+        self.features = {"image": _Image(), "label": None}
+
+    def __len__(self):
+        return len(self.cells)
+
+    def __getitem__(self, what):
+        return self.labels if what == "label" else {"image": self.cells[what]}
+
+    def iter(self, size):
+        yield {"image": self.cells}
+
+    def cast_column(self, name, feature):
+        return self
+
+    select_columns = with_format = lambda self, columns: self
+
+
+class _Image:
+    def __init__(self, decode=True):
+        pass
+
+
+def test_images_of_more_than_eight_bits_are_scaled_and_named(monkeypatch):
+    deep = np.arange(12, dtype=np.uint16).reshape(3, 4)
+    cells = []
+    for number, image in enumerate(
+        [deep, deep.astype(np.uint8), (deep / 11).astype(np.float32), deep.astype("u1") + 1]
+    ):
+        stream = io.BytesIO()
+        Image.fromarray(image).save(stream, "TIFF")
+        cells.append({"bytes": stream.getvalue(), "path": str(number)})
+    tables = {"train": Rows(cells, [0, 1, 0, 1]), "test": Rows(cells[1::2], [0, 1])}
+    monkeypatch.setattr("fedsilo.datasets.huggingface._library", lambda: types.SimpleNamespace(Image=_Image))
+    monkeypatch.setattr(Huggingface, "_loaded", lambda self, library: tables)
+    images = Huggingface(path="org/name").load(seed=0)
+    assert images.notices[1].startswith("Images of more than 8 bits or of floats")
+    assert images.notices[1].endswith("(2): train row 0, train row 2.")
+    first, _, third, _ = (np.asarray(images.train.fetch(i)) for i in range(4))
+    assert (first.min(), first.max()) == (0, 255)
+    assert np.array_equal(first, third)
 
 
 @pytest.fixture

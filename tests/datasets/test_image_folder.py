@@ -200,7 +200,7 @@ def test_when_nothing_is_left_all_problems_stand_on_one_line(tmp_path):
 
 def test_every_colour_mode_becomes_rgb_and_is_told(tmp_path):
     grey16 = io.BytesIO()
-    Image.fromarray(np.full((4, 4), 0x80FF, dtype=np.uint16)).save(grey16, "PNG")
+    Image.fromarray(np.array([[0x1000, 0x1180], [0x1200, 0x1300]], dtype=np.uint16)).save(grey16, "PNG")
     glass = io.BytesIO()
     Image.new("RGBA", (4, 4), (255, 0, 0, 0)).save(glass, "PNG")
     files = names("cat", "dog", each=2) | {
@@ -215,8 +215,13 @@ def test_every_colour_mode_becomes_rgb_and_is_told(tmp_path):
     images = load(files, tmp_path)
     fetched = {split.fetch.names[i]: split.fetch(i) for split in (images.train, images.test) for i in range(len(split))}
     assert {image.mode for image in fetched.values()} == {"RGB"}
-    assert fetched["dog/deep.png"].getpixel((0, 0)) == (128, 128, 128)
+    deep = fetched["dog/deep.png"]
+    assert [deep.getpixel(place)[0] for place in ((0, 0), (1, 0), (0, 1), (1, 1))] == [0, 128, 170, 255]
     assert fetched["dog/glass.png"].getpixel((0, 0)) == (255, 255, 255)
+    assert images.notices[2] == (
+        "Images of more than 8 bits or of floats, scaled by their own range from black to white (1): dog/deep.png."
+    )
+    assert images.notices[3] == "Images of one colour all over (1): dog/glass.png."
     assert images.notices[1] == (
         "Images in other colour modes (1 1, 1 CMYK, 1 I;16, 1 L, 2 P, 1 RGBA) are converted to RGB (7): "
         "cat/a.png, cat/b.png, cat/c.jpg, cat/d.gif and 3 more."

@@ -259,7 +259,7 @@ class Draws(NoMechanism):
         self.seen: list[float] = []
 
     def _note(self, release: Release) -> None:
-        self.seen.append(float(torch.rand((), generator=release.generator, dtype=torch.float64)))
+        self.seen.append(float(release.generator.uniform(1)))
 
     def protect_private(self, gradients: State, release: Release) -> State:
         self._note(release)

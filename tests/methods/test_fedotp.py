@@ -18,6 +18,7 @@ from fedsilo.methods.promptfl import PromptFL
 from fedsilo.records import Journals, read_lines
 from fedsilo.rounds.federation import Federation
 from fedsilo.rounds.plan import Outcome
+from fedsilo.scenario.reading import from_mapping
 
 METHOD = FedOTP(context_length=3)
 
@@ -163,6 +164,102 @@ def test_on_disjoint_classes_own_contexts_win_over_one_for_all(world: Any, tmp_p
     assert float(str(personal)) > float(str(common))
 
 
+def published_plan(similarity: torch.Tensor, gamma: float, epsilon: float, sweeps: int) -> torch.Tensor:
+    """One problem (M, N), the paper's loop in fp64, entry by entry."""
+    patches, prompts = similarity.shape
+    kernel = ((similarity - 1) / epsilon).exp()
+    v = [1.0] * prompts
+    for _ in range(sweeps):
+        u = [min(1 / patches / sum(float(kernel[m, n]) * v[n] for n in range(prompts)), 1.0) for m in range(patches)]
+        v = [gamma / prompts / sum(float(kernel[m, n]) * u[m] for m in range(patches)) for n in range(prompts)]
+    return torch.tensor([[u[m] * float(kernel[m, n]) * v[n] for n in range(prompts)] for m in range(patches)])
+
+
+@pytest.mark.parametrize(("prompts", "shared_prompts"), [(2, 1), (3, 1), (4, 2), (4, 3)])
+@pytest.mark.parametrize("class_specific", [False, True])
+def test_scores_are_the_transport_to_n_prompts_each_with_its_share_of_the_mass(
+    world: Any, prompts: int, shared_prompts: int, class_specific: bool
+) -> None:
+    """`tolerance: 0` makes exactly so many sweeps as are asked for."""
+    here = world()
+    method = FedOTP(
+        context_length=2, prompts=prompts, shared_prompts=shared_prompts, class_specific=class_specific,
+        tolerance=0.0, iterations=7, epsilon=0.05,
+    )  # fmt: skip
+    assert method.problems() == []
+    shared, private = method.initial_shared(here.model, 0), method.initial_private(here.model, 0, 1)
+    one = (5, 2, 16) if class_specific else (2, 16)
+    contexts = [*shared["context"].reshape(-1, *one), *private["private_context"].reshape(-1, *one)]
+    assert (len(contexts), shared["context"].numel()) == (prompts, shared_prompts * contexts[0].numel())
+    assert len({context.sum().item() for context in contexts}) == prompts
+    pooled, tokens = here.warehouse.test.batch(np.arange(3), 0)
+    found = method.predictor(here.model, shared, private)(pooled, tokens)
+    texts = torch.stack([method.text(here.model, context) for context in contexts]).double()
+    patches = normalize(tokens.double(), dim=-1)
+    for b in range(3):
+        for k in range(5):
+            similarity = patches[b] @ texts[:, k].T
+            expected = here.model.scale * (published_plan(similarity, 0.8, 0.05, 7) * similarity).sum()
+            assert float(found[b, k]) == pytest.approx(float(expected), rel=1e-5, abs=1e-5)
+
+
+def test_of_n_prompts_the_first_are_averaged_and_the_others_stay(world: Any, tmp_path: Path) -> None:
+    here, method = world(rounds=2), FedOTP(context_length=3, prompts=4, shared_prompts=2)
+    outcome = federate(here, method, tmp_path / "run")
+    assert len(set(outcome.private_sha256)) == 3
+    lines = read_lines(tmp_path / "run" / "wire.jsonl")
+    assert {str(line["tensors"]) for line in lines if line["tensors"]} == {"{'context': [[2, 3, 16], 'float32']}"}
+
+
+def test_two_prompts_begin_as_ever_and_more_begin_with_them(world: Any) -> None:
+    here, many = world(), FedOTP(context_length=3, prompts=5, shared_prompts=2)
+    assert METHOD.initial_shared(here.model, 0)["context"].shape == (3, 16)
+    assert torch.equal(
+        many.initial_shared(here.model, 0)["context"][0], METHOD.initial_shared(here.model, 0)["context"]
+    )
+    private = many.initial_private(here.model, 0, 0)["private_context"]
+    assert torch.equal(private[0], METHOD.initial_private(here.model, 0, 0)["private_context"])
+    assert private.shape == (3, 3, 16)
+
+
+def test_the_published_keys_are_read_from_a_scenario() -> None:
+    keys = {"name": "fedotp", "prompts": 4, "shared_prompts": 2, "tolerance": 0}
+    assert from_mapping({"method": keys}).method == FedOTP(prompts=4, shared_prompts=2, tolerance=0.0)
+
+
+def test_prompts_that_leave_no_private_one_are_refused() -> None:
+    (line,) = FedOTP(prompts=3, shared_prompts=3).problems()
+    assert line.startswith("shared_prompts: 3 of 3 prompts leave no private one. Use 1 to 2")
+
+
 def test_a_solver_that_cannot_cap_patches_is_refused() -> None:
     assert FedOTP(solver="pot", gamma=0.8).problems() != []
     assert FedOTP(solver="pot", variant="sinkhorn").problems() == []
+
+
+def test_evaluation_may_have_a_solver_of_its_own_and_training_keeps_its_bits(world: Any) -> None:
+    here = world()
+    swept, exact = FedOTP(context_length=3, epsilon=0.01), FedOTP(context_length=3, epsilon=0.01, solver="newton")
+    mixed = FedOTP(context_length=3, epsilon=0.01, evaluation_solver="newton")
+    shared, private = mixed.initial_shared(here.model, 0), mixed.initial_private(here.model, 0, 0)
+    pooled, tokens = here.warehouse.test.batch(np.arange(9), 0)
+
+    def scores(method: FedOTP) -> torch.Tensor:
+        with torch.no_grad():
+            return method.predictor(here.model, shared, private)(pooled, tokens)
+
+    def gradient(method: FedOTP) -> torch.Tensor:
+        work = work_of(here, method)
+        found = differentiate(work, method.parameters(work), work.everything(), method.loss(work))[1]
+        return found["context"]
+
+    assert torch.equal(scores(mixed), scores(exact))
+    assert not torch.equal(scores(mixed), scores(swept))
+    assert torch.equal(gradient(mixed), gradient(swept))
+    assert not torch.equal(gradient(mixed), gradient(exact))
+
+
+def test_a_solver_of_evaluation_that_does_not_fit_is_refused_too() -> None:
+    (line,) = FedOTP(evaluation_solver="pot", gamma=0.8).problems()
+    assert "'pot'" in line
+    assert "evaluation_solver" in line

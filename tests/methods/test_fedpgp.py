@@ -47,6 +47,25 @@ def test_the_loss_is_cross_entropy_and_the_weighted_contrast_with_clip_s_own_fea
     torch.testing.assert_close(found, expected, rtol=1e-5, atol=1e-6)
 
 
+def test_placeholders_are_what_the_authors_code_contrasts_with(world: Any) -> None:
+    method = replace(METHOD, origin="placeholders")
+    assert (METHOD.phrases, method.phrases) == ((), ("X X X X",))
+    assert replace(method, context_words="a photo").phrases == ("a photo", "X X X X")
+    here = world()
+    letters = torch.randn(4, 16, generator=torch.Generator().manual_seed(3))
+    here = replace(here, model=replace(here.model, phrases={"X X X X": letters}))
+    job = work(here, method)
+    model, batch = job.model, job.batch(0)
+    own = job.shared["context"] + job.private["u"] @ job.private["v"]
+    t_0, t_s, t_p = (model.text_features(context).double() for context in (letters, job.shared["context"], own))
+    pulls = [((t_0[k] @ t_s[k] / 0.5).exp(), (t_s[k] @ t_p[k] / 0.5).exp()) for k in range(5)]
+    contrast = sum(-(up / (up + down)).log() for up, down in pulls) / 5
+    expected = cross_entropy(model.score(batch.pooled, t_p.float()), batch.labels) + contrast
+    found = method.loss(job)({**job.shared, **job.private}, batch)
+    assert float(found) == pytest.approx(float(expected), rel=1e-5)
+    assert float(METHOD.loss(job)({**job.shared, **job.private}, batch)) != pytest.approx(float(expected), rel=1e-3)
+
+
 def test_the_contrast_reaches_the_shared_context_and_both_factors(world: Any) -> None:
     here = world(rounds=1, local_epochs=2)
     with_it, without = (m.train(work(here, m)) for m in (METHOD, replace(METHOD, mu=0.0)))

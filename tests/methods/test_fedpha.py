@@ -81,6 +81,36 @@ def test_the_shared_context_learns_as_if_the_projection_were_given(world: Any, r
     assert gradients["private_context"].isfinite().all()
 
 
+def test_a_gradient_through_the_svd_is_that_of_the_moving_projection(world: Any) -> None:
+    """By central differences in fp64, with the projection from eigenvectors."""
+    shared, private, weights = (
+        draw(seed, *shape).double() for seed, shape in ((0, (4, 12)), (1, (2, 12)), (2, (2, 12)))
+    )
+
+    def value(at: Tensor) -> float:
+        _, vectors = np.linalg.eigh((at.T @ at).numpy())
+        trailing = torch.from_numpy(vectors[:, 12 - 4 : 12 - 4 + 3])  # all but the first of four: floor(0.25 * 4) fall
+        return float((weights * (private @ trailing @ trailing.T)).sum())
+
+    method = FedPHA(ratio=0.75, gradient_through_svd=True)
+    leaf = shared.clone().requires_grad_()
+    (gradient,) = torch.autograd.grad((weights * method.projected(private, leaf)).sum(), leaf)
+    direction = draw(3, 4, 12).double()
+    step = 1e-6
+    expected = (value(shared + step * direction) - value(shared - step * direction)) / (2 * step)
+    assert float((gradient * direction).sum()) == pytest.approx(expected, rel=1e-5)
+    assert abs(expected) > 0.01
+
+    here = world()
+    at, batch = {"context": draw(0, 3, 16), "private_context": draw(1, 3, 16)}, here.work(FedPHA()).batch(0)
+    fixed, moving = (
+        differentiate(here.work(each), at, batch, each.loss(here.work(each)))[1]
+        for each in (FedPHA(context_length=3), FedPHA(context_length=3, gradient_through_svd=True))
+    )
+    assert not torch.allclose(fixed["context"], moving["context"], rtol=1e-3)
+    torch.testing.assert_close(fixed["private_context"], moving["private_context"])
+
+
 def test_private_contexts_have_their_own_lengths_and_stay(world: Any, tmp_path: Path) -> None:
     here, method = world(rounds=2), FedPHA(context_length=3, private_lengths=(2, 4))
     lengths = [len(method.initial_private(here.model, 0, client)["private_context"]) for client in range(3)]

@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from torch.nn.functional import cross_entropy, normalize
 
 from fedsilo.aggregation.plain import Plain
+from fedsilo.backbone.text_tower import encode_sequences
 from fedsilo.contracts import ClientTask
 from fedsilo.errors import BackboneError
 from fedsilo.methods.fedtpg import OWN_CLASSES, FedTPG
@@ -15,7 +17,22 @@ from fedsilo.methods.fedtpg import OWN_CLASSES, FedTPG
 METHOD = FedTPG(context_length=3)
 
 
-def test_the_network_is_attention_and_a_gated_layer_behind_norms_with_residuals(toy_model: Any) -> None:
+def bare_names(model: Any) -> torch.Tensor:
+    """Features of `[SOS] name [EOT]`, each name by itself."""
+    rows, at = [], 0
+    for length, name in zip(model.classes.lengths, model.classes.names, strict=True):
+        tokens = model.classes.embeddings[at : at + length]
+        sequence = torch.cat([model.classes.sos[None], tokens[:name], tokens[length - 1 :]])
+        rows.append(encode_sequences(model.tower, sequence[None], torch.tensor([name + 1]))[0])
+        at += length
+    return normalize(torch.stack(rows), dim=-1)
+
+
+@pytest.mark.parametrize("names", ["bare", "template"])
+def test_the_network_is_attention_without_the_queries_and_a_gated_layer_behind_norms(
+    toy_model: Any, names: str
+) -> None:
+    features = bare_names(toy_model) if names == "bare" else toy_model.zero_shot
     generator = torch.Generator().manual_seed(2)
     start = METHOD.initial_shared(toy_model, 0)
     net = {name: tensor + 0.1 * torch.randn(tensor.shape, generator=generator) for name, tensor in start.items()}
@@ -38,14 +55,14 @@ def test_the_network_is_attention_and_a_gated_layer_behind_norms_with_residuals(
             "out_proj.bias": net["attention.out.bias"],
         }
     )
-    names = layer_norm("names", toy_model.zero_shot[[1, 3, 4]])
-    rows = net["queries"]
-    rows = rows + attention(layer_norm("queries", rows), names, names, need_weights=False)[0]
+    sources = layer_norm("names", features[[1, 3, 4]])
+    rows = attention(layer_norm("queries", net["queries"]), sources, sources, need_weights=False)[0]
     inner = layer_norm("forward", rows) @ net["forward.in.weight"].T + net["forward.in.bias"]
     assert inner.shape == (3, 2 * 4 * 16)
     gate = torch.nn.functional.gelu(inner[:, 64:])
     expected = rows + (inner[:, :64] * gate) @ net["forward.out.weight"].T + net["forward.out.bias"]
-    torch.testing.assert_close(METHOD.context(toy_model, net, own), expected.detach())
+    found = replace(METHOD, names=names).context(toy_model, net, own)
+    torch.testing.assert_close(found, expected.detach(), rtol=1e-5, atol=1e-5)
 
 
 def test_the_queries_start_like_contexts_and_the_same_seed_starts_the_same(toy_model: Any) -> None:
@@ -71,15 +88,30 @@ def test_a_client_reads_the_names_of_its_training_images_only(world: Any) -> Non
     assert client._private[OWN_CLASSES].tolist() == [0.0, 1.0, 0.0, 1.0, 0.0]
     # What class 4 is called is nothing to this client's context: only its column of the scores may change.
     shared = {name: torch.tensor(array) for name, array in before.items()}
+    own, method = client._private[OWN_CLASSES], replace(METHOD, names="template")
     zero_shot = here.model.zero_shot.clone()
     zero_shot[4] = -zero_shot[4]
     renamed = replace(here.model, zero_shot=zero_shot)
-    own = client._private[OWN_CLASSES]
-    assert torch.equal(METHOD.context(here.model, shared, own), METHOD.context(renamed, shared, own))
+    assert torch.equal(method.context(here.model, shared, own), method.context(renamed, shared, own))
     zero_shot[3] = -zero_shot[3]
-    assert not torch.equal(METHOD.context(here.model, shared, own), METHOD.context(renamed, shared, own))
+    assert not torch.equal(method.context(here.model, shared, own), method.context(renamed, shared, own))
     pooled, _ = here.warehouse.test.batch(np.arange(3), 0)
     assert METHOD.predictor(here.model, shared, client._private)(pooled, None).shape == (3, 5)
+
+
+@pytest.mark.parametrize("loss_over", ["all", "own"])
+def test_the_loss_compares_all_classes_or_the_clients_own(world: Any, loss_over: str) -> None:
+    here, method = only(world(), [1, 3]), replace(METHOD, loss_over=loss_over)
+    work = here.work(method)
+    own = torch.tensor([0.0, 1, 0, 1, 0])
+    scores = work.model.score(
+        work.batch(0).pooled, work.model.text_features(METHOD.context(work.model, work.shared, own))
+    )
+    labels = work.batch(0).labels
+    kept, place = (scores[:, [1, 3]], (labels == 3).long()) if loss_over == "own" else (scores, labels)
+    found = method.loss(work)(method.parameters(work), work.batch(0))
+    torch.testing.assert_close(found, cross_entropy(kept.double(), place).float(), rtol=1e-5, atol=1e-5)
+    assert all(tensor.isfinite().all() for tensor in method.train(work).upload.values())
 
 
 def test_evaluation_writes_the_context_from_the_clients_own_names(world: Any) -> None:

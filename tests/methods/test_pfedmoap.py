@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch.nn.functional import cosine_similarity, normalize
+from torch.nn.functional import normalize
 
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.checkpoints import Checkpoints
@@ -39,11 +39,55 @@ def pool(*values: float) -> dict[str, torch.Tensor]:
 
 
 def test_a_client_receives_the_nearest_contexts_of_others() -> None:
-    method = PFedMoAP(context_length=3, experts=2)
+    """`experts` counts the client's own, which is the nearest of all."""
+    method = PFedMoAP(context_length=3, experts=3)
     received = method.download(pool(0.0, 5.0, 1.0, -2.0), 0)
     assert set(received) == {"context", EXPERTS}
     assert received[EXPERTS][:, 0, 0].tolist() == [1.0, -2.0]
     assert METHOD.download(pool(0.0, 5.0, 1.0, -2.0), 1)[EXPERTS][:, 0, 0].tolist() == [1.0, 0.0, -2.0]
+    assert len(METHOD.download(pool(*range(12)), 3)[EXPERTS]) == 9
+    assert len(PFedMoAP(context_length=3, experts=1).download(pool(0.0, 5.0), 0)[EXPERTS]) == 0
+
+
+def drawn(shared: dict[str, torch.Tensor], client: int) -> list[float]:
+    method = PFedMoAP(context_length=3, experts=5, selection="random")
+    values = method.download(shared, client)[EXPERTS][:, 0, 0].tolist()
+    assert len(set(values)) == 4
+    assert float(client) not in values
+    return values
+
+
+def test_random_experts_are_drawn_for_every_round_and_client() -> None:
+    def at(round: int, seed: int = 7) -> dict[str, torch.Tensor]:
+        return {**pool(*range(30)), "draw": torch.tensor([seed, round])}
+
+    assert drawn(at(1), 0) == drawn(at(1), 0)
+    assert len({tuple(drawn(at(1), client)) for client in range(30)}) > 25
+    assert drawn(at(1), 0) != drawn(at(2), 0)
+    assert drawn(at(1), 0) != drawn(at(1, seed=8), 0)
+    met = {value for round in range(60) for value in drawn(at(round), 0)}
+    assert met == set(map(float, range(1, 30)))
+
+
+def test_the_server_moves_the_draw_of_random_experts_on(toy_model: Any) -> None:
+    method = PFedMoAP(context_length=3, selection="random")
+    shared = method.initial_shared(toy_model, 2**70)
+    seed, round = shared["draw"].tolist()
+    assert (seed, round) != (method.initial_shared(toy_model, 7)["draw"][0].item(), round)
+    assert round == 0
+    updates = {0: {"context": torch.ones(3, 16)}}
+    work = ServerWork(shared, {"context": torch.ones(3, 16)}, updates, (1,), None, 4, 0)  # type: ignore[arg-type]
+    assert method.server_step(work)["draw"].tolist() == [seed, 5]
+    assert "draw" not in METHOD.initial_shared(toy_model, 7)
+
+
+def test_a_run_with_random_experts_repeats(world: Any, tmp_path: Path) -> None:
+    method = PFedMoAP(context_length=3, experts=2, selection="random")
+    once, again, nearest = (
+        federate(world(clients=4, rounds=3), each, tmp_path / str(n))[0].shared_sha256
+        for n, each in enumerate((method, method, replace(method, selection="nearest")))
+    )
+    assert once == again != nearest
 
 
 def test_who_never_sent_a_context_or_is_alone_receives_none() -> None:
@@ -60,9 +104,33 @@ def test_the_server_keeps_everyones_last_context_and_the_mean(world: Any) -> Non
     }  # fmt: skip
 
 
-def test_a_score_is_the_mixtures_plus_lambda_times_the_own_texts(toy_model: Any) -> None:
-    """By torch's attention, one image and one class at a time, at half the joint width."""
-    method = PFedMoAP(context_length=3, gate_width=4, heads=2, local_weight=0.3)
+def released_gate(
+    gate: dict[str, torch.Tensor], image: torch.Tensor, texts: torch.Tensor, heads: int, scaling: float
+) -> torch.Tensor:
+    """The gate of the released code for one image (P,) and one class, experts (E, P): head by head, in fp64."""
+    weight = {part: gate[f"gate.{part}.weight"].double() for part in ("query", "key", "value", "out")}
+    bias = {part: gate[f"gate.{part}.bias"].double() for part in ("query", "value", "out")}
+    query = weight["query"] @ image + bias["query"]
+    keys = [weight["key"] @ text for text in texts]
+    values = [weight["value"] @ text + bias["value"] for text in texts]
+    size = len(image) // heads
+    mixed = []
+    for head in range(heads):
+        part = slice(head * size, (head + 1) * size)
+        fits = torch.stack([query[part] @ key[part] * scaling for key in keys])
+        shares = fits.exp() / fits.exp().sum()
+        mixed.append(sum(share * value[part] for share, value in zip(shares, values, strict=True)))
+    return weight["out"] @ torch.cat(mixed) + bias["out"]  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("width", "heads", "seen"), [(4, 2, [0, 2, 4, 6]), (3, 1, [0, 2, 4]), (128, 8, list(range(8)))]
+)
+def test_a_score_is_the_mixtures_plus_lambda_times_the_own_texts(
+    toy_model: Any, width: int, heads: int, seen: list[int]
+) -> None:
+    """As released: every (D / P)-th coordinate, products times 10, nothing normalised again."""
+    method = PFedMoAP(context_length=3, gate_width=width, heads=heads, local_weight=0.3)
     generator = torch.Generator().manual_seed(5)
     contexts = [0.5 * torch.randn(3, 16, generator=generator) for _ in range(3)]
     start = method.initial_private(toy_model, 0, 0)
@@ -71,27 +139,13 @@ def test_a_score_is_the_mixtures_plus_lambda_times_the_own_texts(toy_model: Any)
     shared = {"context": torch.zeros(3, 16), EXPERTS: torch.stack(contexts[1:])}
     found = method.predictor(toy_model, shared, {**gate, OWN: contexts[0]})(pooled, None)
 
-    module = torch.nn.MultiheadAttention(4, 2)
-    weights = torch.cat([gate[f"gate.{part}.weight"] for part in ("query", "key", "value")])
-    biases = torch.cat([gate["gate.query.bias"], torch.zeros(4), gate["gate.value.bias"]])
-    module.load_state_dict(
-        {
-            "in_proj_weight": weights,
-            "in_proj_bias": biases,
-            "out_proj.weight": gate["gate.out.weight"],
-            "out_proj.bias": gate["gate.out.bias"],
-        }
-    )
-    texts = torch.stack([toy_model.text_features(context) for context in contexts])
-    images = normalize(pooled, dim=-1)
+    texts = torch.stack([toy_model.text_features(context) for context in contexts]).double()
+    images = normalize(pooled.double(), dim=-1)
     for b in range(2):
-        query = images[b].view(4, 2).mean(dim=1)
         for k in range(5):
-            keys = texts[:, k].view(3, 4, 2).mean(dim=2)
-            mixed, _ = module(query[None], keys, keys, need_weights=False)
-            similarity = cosine_similarity(query, mixed[0].detach(), dim=0)
-            expected = toy_model.scale * (similarity + 0.3 * images[b] @ texts[0, k])
-            assert float(found[b, k]) == pytest.approx(float(expected), abs=1e-4)
+            mixed = released_gate(gate, images[b, seen], texts[:, k][:, seen], heads, 10.0)
+            expected = toy_model.scale * (images[b, seen] @ mixed + 0.3 * images[b] @ texts[0, k])
+            assert float(found[b, k]) == pytest.approx(float(expected), rel=1e-5, abs=1e-5)
 
 
 def test_the_first_round_is_promptfls(world: Any, tmp_path: Path) -> None:
@@ -114,14 +168,15 @@ def test_a_client_alone_is_local_coop(world: Any, tmp_path: Path) -> None:
     assert [line["loss"] for line in ours.scores] == [line["loss"] for line in theirs.scores]
 
 
-def test_from_the_second_round_a_client_goes_on_from_its_own_context_and_trains_the_gate(world: Any) -> None:
-    here = world()
-    client, initial = here.clients(METHOD)[0], here.plan(METHOD).initial
+@pytest.mark.parametrize("begin_from", ["mean", "own"])
+def test_a_later_round_begins_from_the_mean_or_the_own_context_and_trains_the_gate(world: Any, begin_from: str) -> None:
+    here, method = world(), replace(METHOD, begin_from=begin_from)
+    client, initial = here.clients(method)[0], here.plan(method).initial
     own = torch.tensor(client.train(ClientTask(0, 0, initial)).tensors["context"])
     gate = {name: client._private[name] for name in METHOD.learns}
     received = METHOD.download({**pool(0.1, 0.2), "last_context/0000": own}, 0)
     work = client._work(to_arrays(received), 1, 0)
-    assert torch.equal(METHOD.parameters(work)["context"], own)
+    assert torch.equal(method.parameters(work)["context"], own if begin_from == "own" else received["context"])
     client.train(ClientTask(1, 0, to_arrays(received)))
     assert not torch.equal(client._private[OWN], own)
     assert all(not torch.equal(client._private[name], gate[name]) for name in METHOD.learns)
@@ -159,6 +214,7 @@ def test_impossible_values_are_named(toy_model: Any) -> None:
     assert METHOD.problems() == []
     assert PFedMoAP(heads=3).problems() == ["heads: 3 do not divide gate_width 128. Choose a divisor of it."]
     assert PFedMoAP(synchronise="batch").problems()[0].startswith("synchronise: ")
+    assert PFedMoAP().begin_from == "mean"
     with pytest.raises(BackboneError, match="16 heads do not divide the joint width 8"):
         PFedMoAP(heads=16).initial_private(toy_model, 0, 0)
 

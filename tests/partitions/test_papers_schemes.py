@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
+from fedsilo.errors import DataError
 from fedsilo.manifest import freeze
 from fedsilo.partitions.composed import Composed
 from fedsilo.partitions.domain_split import DomainSplit
@@ -15,6 +16,7 @@ from fedsilo.partitions.noniid_labeldir100 import NoniidLabeldir100
 from fedsilo.partitions.noniid_labeluni import NoniidLabeluni
 from fedsilo.partitions.pathological import Pathological
 from fedsilo.shifts.label.dirichlet import Dirichlet
+from fedsilo.splitting.few_shot import few_shot
 
 
 def split(rule, images, seed=0):
@@ -123,6 +125,67 @@ def test_pathological_is_the_published_shuffle_in_the_published_groups(classes, 
         assert [set(np.flatnonzero(row)) for row in histograms(images, shares, name)] == expected
 
 
+def overlapping(labels, classes, clients, rate, shots):
+    """The papers' code with a repeat rate: each client's classes and the positions of its shots."""
+    stream, order, people = random.Random(2023), list(range(classes)), list(range(clients))
+    stream.shuffle(order)
+    repeated, single = order[: int(rate * classes)], order[int(rate * classes) :]
+    each, groups = round(len(single) / clients), clients // shots
+    owned = [single[n * each : (n + 1) * each if n < clients - 1 else None] for n in range(clients)]
+    if groups:
+        stream.shuffle(people)
+        size, part = round(clients / groups), round(len(repeated) / groups)
+        for n in range(groups):
+            for client in people[n * size : (n + 1) * size]:
+                owned[client] = owned[client] + repeated[n * part : (n + 1) * part if n < groups - 1 else None]
+    else:
+        owned = [mine + repeated for mine in owned]
+    drawn = []
+    for mine in owned:
+        drawn.append([])
+        for label in dict.fromkeys(labels):
+            if label in mine:
+                items = [position for position, other in enumerate(labels) if other == label]
+                drawn[-1] += stream.sample(items, max(shots // clients, 1) if label in repeated else shots)
+    return owned, [sorted(positions) for positions in drawn]
+
+
+@pytest.mark.parametrize(
+    ("classes", "clients", "rate", "shots"),
+    [(20, 5, 0.5, 2), (20, 5, 0.25, 16), (23, 7, 0.3, 3), (10, 5, 1.0, 4), (12, 2, 0.5, 5)],
+)
+def test_pathological_with_a_repeat_rate_is_the_published_overlap(classes, clients, rate, shots, toy):
+    images = toy(train=40 * classes, test=20 * classes, classes=classes)
+    rule = Pathological(clients, repeat_rate=rate, shots=shots, shots_fixed_draw=2023)
+    shares = few_shot(images, split(rule, images), rule, 0)
+    owned, drawn = overlapping(images.train.labels.tolist(), classes, clients, rate, shots)
+    assert [share.train.tolist() for share in shares] == drawn
+    for share, mine in zip(shares, owned, strict=True):
+        assert set(images.test.labels[share.test]) == set(mine)
+    assert sorted(np.concatenate([share.test for share in shares])) == list(range(20 * classes))
+
+
+@pytest.mark.parametrize("fixed_draw", [2023, None])
+def test_without_shots_owners_share_a_repeated_class_evenly(fixed_draw, toy):
+    images = toy(train=800, test=400, classes=20)
+    shares = split(Pathological(4, fixed_draw, 0.5), images)
+    for name, total in (("train", 800), ("test", 400)):
+        counts = histograms(images, shares, name)
+        assert counts.sum() == total
+        owners = (counts > 0).sum(axis=0)
+        assert sorted(set(owners)) == [1, 4]
+        assert (owners == 4).sum() == 10
+        assert np.ptp(counts[:, owners == 4], axis=0).max() <= 1
+
+
+def test_a_client_that_would_have_nothing_under_a_repeat_rate_is_named(toy):
+    images = toy(train=800, test=60, classes=20)
+    with pytest.raises(
+        DataError, match=r"repeat_rate: at 1, client [\d, ]+ of 90 would have no test image\. Use fewer"
+    ):
+        split(Pathological(90, repeat_rate=1.0), images)
+
+
 @pytest.mark.parametrize(("each", "domains"), [(5, 6), (3, 4)], ids=["DomainNet", "Office"])
 def test_the_domain_split_deals_every_domain_by_the_same_draw_in_train_and_test(each, domains, toy):
     images = toy(train=12_000, test=6_000, classes=10, domains=domains)
@@ -134,15 +197,30 @@ def test_the_domain_split_deals_every_domain_by_the_same_draw_in_train_and_test(
         assert train.max(axis=0).mean() > 0.6 * train.sum(axis=0).mean()  # beta 0.1
 
 
-def test_the_domain_split_has_the_distribution_of_the_loop_in_each_domain(toy):
+@pytest.mark.parametrize("capped", [True, False])
+def test_the_domain_split_has_the_distribution_of_the_loop_in_each_domain(capped, toy):
     images, small = toy(train=4_000, test=2_000, domains=2, classes=10), toy(train=2_000, test=1_000, classes=10)
     parts = [], []
     for seed in range(40):
-        counts = histograms(images, split(DomainSplit(4, 0.3), images, seed)[:4])
-        theirs = retried(small, 4, 0.3, 2, False, np.random.default_rng(seed))["train"]
+        counts = histograms(images, split(DomainSplit(4, 0.3, capped), images, seed)[:4])
+        theirs = retried(small, 4, 0.3, 2, capped, np.random.default_rng(seed))["train"]
         for who, found in enumerate((counts, theirs)):
             parts[who].extend((found / found.sum(axis=0)).ravel())
     assert ks_2samp(*np.round(parts, 2)).statistic < 0.04
+
+
+@pytest.mark.parametrize(
+    ("each", "beta", "published"), [(5, 0.1, 0.29), (5, 0.3, 0.20), (3, 0.1, 0.15), (3, 0.3, 0.11)]
+)
+def test_clients_of_a_domain_differ_in_size_as_in_the_published_split(each, beta, published, toy):
+    """Published: mean coefficient of variation of the sizes in a domain, over 40 draws of the released code."""
+    images = toy(train=4_000, test=2_000, classes=10, domains=4)
+    variations = []
+    for seed in range(40):
+        sizes = np.array([len(share.train) for share in split(DomainSplit(each, beta), images, seed)])
+        by_domain = sizes.reshape(4, each)
+        variations.append((by_domain.std(axis=1) / by_domain.mean(axis=1)).mean())
+    assert np.mean(variations) == pytest.approx(published, abs=0.04)
 
 
 def test_homo_is_iid(toy):

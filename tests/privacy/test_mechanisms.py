@@ -22,7 +22,7 @@ from fedsilo.privacy.distributed import Distributed
 from fedsilo.privacy.local import Local
 from fedsilo.privacy.none import NoMechanism
 from fedsilo.privacy.rigorous import Rigorous
-from fedsilo.seeds import torch_generator
+from fedsilo.seeds import keyed_generator
 
 NOISE, CLIP, BATCH, CLIENTS = 2.0, 3.0, 8, 10
 NUMBERS = 200_000
@@ -35,7 +35,7 @@ def facts(gradients: bool = True) -> Facts:
 
 
 def release(participants: int = 1, purpose: str = "noise", **where: int) -> Release:
-    return Release({"a": torch.zeros(NUMBERS)}, participants, torch_generator(7, purpose, **where))
+    return Release({"a": torch.zeros(NUMBERS)}, participants, keyed_generator(7, purpose, **where))
 
 
 @pytest.mark.parametrize(
@@ -71,7 +71,7 @@ def test_noise_has_the_stated_deviation_at_each_of_its_places_and_is_nowhere_els
 @pytest.mark.parametrize(("unit", "sensitivity"), [("client", CLIP), ("example", CLIP / BATCH)])
 def test_shares_of_the_fewest_honest_clients_add_up_to_the_whole_noise(unit: str, sensitivity: float) -> None:
     """Five clients, one of whom may tell the coordinator its share: any three of the others must do."""
-    dim, secure = 20_000, Secure(colluding=1)
+    dim, secure = 20_000, Secure(threshold=4, colluding=1)
     mechanism = Distributed(unit=unit, **KEYS).fit(facts())
     exchange = Exchange(
         tasks={client: ClientTask(0, 0, {}) for client in range(5)},
@@ -82,7 +82,7 @@ def test_shares_of_the_fewest_honest_clients_add_up_to_the_whole_noise(unit: str
         mechanism=mechanism,
         charge=lambda clients: None,
     )
-    encoding = secure.encoded(exchange, honest=3)[0]
+    encoding = secure.encoded(exchange)[0]
     assert encoding is not None
     assert not encoding.tells_loss
     nothing = {"a": np.zeros(dim)}
@@ -118,7 +118,7 @@ def test_noise_too_fine_for_the_ring_is_refused() -> None:
     known = {"a": torch.zeros(100)}
     exchange = Exchange(tasks, None, known, True, 1, mechanism, lambda clients: None)  # type: ignore[arg-type]
     with pytest.raises(RunError, match=r"noise_multiplier: 0.001 gives shares of \d.* ring units, at least 256"):
-        Secure().encoded(exchange, honest=134)
+        Secure().encoded(exchange)
 
 
 NUMBER = st.floats(-1e6, 1e6, allow_nan=False, width=32)
@@ -166,7 +166,7 @@ def test_what_is_not_finite_is_refused(mechanism: Mechanism, bad: float) -> None
     known = {"a": torch.zeros(3)}
     with pytest.raises(ClientError, match=r"^privacy.clip_norm: an update of norm (nan|inf) cannot be clipped"):
         mechanism.fit(facts()).protect_client(
-            {"a": torch.tensor([1.0, bad, 0.0])}, Release(known, 1, torch.Generator())
+            {"a": torch.tensor([1.0, bad, 0.0])}, Release(known, 1, keyed_generator(0, "noise"))
         )
 
 
@@ -211,6 +211,6 @@ def test_impossible_values_are_refused() -> None:
 
 def test_without_a_mechanism_nothing_is_promised_or_changed() -> None:
     mechanism, state = NoMechanism(), {"a": torch.ones(2)}
-    assert mechanism.protect_client(state, Release(state, 1, torch.Generator())) is state
+    assert mechanism.protect_client(state, Release(state, 1, keyed_generator(0, "noise"))) is state
     assert mechanism.expenses(0, 0) == ()
     assert mechanism.statement(1.0) is None

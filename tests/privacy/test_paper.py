@@ -11,7 +11,8 @@ import torch
 from fedsilo.contracts import Facts, Release
 from fedsilo.privacy.paper import Paper
 from fedsilo.rounds.ledger import Ledger
-from fedsilo.seeds import torch_generator
+from fedsilo.rounds.ledger_lines import Entry
+from fedsilo.seeds import keyed_generator
 
 FACTS = Facts(rounds=100, clients=10, batch_size=32, personal=True, gradients=True, streams=3, sizes=(32,) * 10)
 SHARED_ONLY = replace(FACTS, personal=False, streams=1)
@@ -23,14 +24,14 @@ def _no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def release(step: int = 0, participants: int = 1, purpose: str = "private noise", client: int = 0) -> Release:
-    return Release({}, participants, torch_generator(7, purpose, client=client, step=step))
+    return Release({}, participants, keyed_generator(7, purpose, client=client, step=step))
 
 
 def charged(mechanism: Paper, folder: Path, rounds: int = 100) -> float:
     """What the ledger counts when every client's 32 examples have been in so many batches of a whole pass each."""
     ledger = Ledger(folder, mechanism)
     for round in range(rounds):
-        ledger.charge(round, 0, 0, range(10))
+        ledger.charge(Entry(round, 0, 0, tuple(range(10))))
     spent = ledger.epsilon()
     assert spent is not None
     return spent

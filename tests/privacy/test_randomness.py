@@ -10,6 +10,7 @@ from fedsilo.errors import RunError
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.privacy.distributed import Distributed
 from fedsilo.rounds.ledger import Ledger
+from fedsilo.rounds.ledger_lines import Entry
 
 METHOD = DPFPL(context_length=3, rank=2)
 
@@ -18,7 +19,7 @@ def drawn(world: Any, randomness: str) -> tuple[Any, torch.Tensor]:
     """A sample, and the noise on a client's own gradients."""
     mechanism = Distributed(unit="example", noise_multiplier=2.0, randomness=randomness)
     work = world(mechanism=mechanism, batch_size=8).work(METHOD)
-    noise = torch.randn(50, generator=work.secret("private noise", 0))
+    noise = work.secret("private noise", 0).normal((50,))
     return [work.batch(number).labels.tolist() for number in range(8)], noise
 
 
@@ -42,7 +43,7 @@ def test_a_ledger_that_comes_to_less_than_was_recorded_is_refused(world: Any, tm
     here = world(mechanism=Distributed(unit="example", noise_multiplier=2.0))
     ledger = Ledger(tmp_path, here.fitted(METHOD))
     for exchange in range(3):
-        ledger.charge(0, exchange, 0, [0, 1, 2])
+        ledger.charge(Entry(0, exchange, 0, (0, 1, 2)))
     recorded = ledger.epsilon()
     ledger.hold(recorded)
     path = tmp_path / "ledger.jsonl"

@@ -50,6 +50,14 @@ def test_attention_is_torchs_own(generator: torch.Generator, heads: int) -> None
     torch.testing.assert_close(attend(tensors, "a", queries, sources, heads), expected)
 
 
+def test_attention_with_a_factor_of_its_own_is_that_of_scaled_queries(generator: torch.Generator) -> None:
+    tensors = shaken(attention_start("a", 8, 6, generator), generator)
+    queries, sources = torch.randn(3, 5, 8, generator=generator), torch.randn(3, 7, 6, generator=generator)
+    by_ten = {**tensors, **{name: 20 * tensors[name] for name in ("a.query.weight", "a.query.bias")}}
+    expected = attend(by_ten, "a", queries, sources, 2)
+    torch.testing.assert_close(attend(tensors, "a", queries, sources, 2, scaling=10.0), expected)
+
+
 def test_attention_broadcasts_queries_over_sets_of_sources(generator: torch.Generator) -> None:
     tensors = shaken(attention_start("a", 8, 8, generator), generator)
     queries, sources = torch.randn(3, 8, generator=generator), torch.randn(4, 2, 8, generator=generator)

@@ -47,6 +47,40 @@ def test_factors_are_orthonormal_and_with_the_residual_give_the_context(
     assert float((u @ v).norm()) == pytest.approx(rank**0.5, rel=1e-5)
 
 
+def gram_schmidt(matrix: Tensor) -> Tensor:
+    """Modified Gram-Schmidt, column by column, as the paper's orth."""
+    columns: list[Tensor] = []
+    for column in matrix.T:
+        rest = column
+        for done in columns:
+            rest = rest - (done @ rest) * done
+        columns.append(rest / rest.norm())
+    return torch.stack(columns, dim=1)
+
+
+@pytest.mark.parametrize("rank", [1, 3, 6])
+def test_factors_are_those_of_gram_schmidt_with_their_signs(rank: int) -> None:
+    own = context(6, 24)
+    start = torch.randn(24, rank, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    left = gram_schmidt(own @ start)
+    right = gram_schmidt(own.T @ left)
+    u, v = factors(own, rank)
+    assert torch.allclose(u, left, atol=1e-9)
+    assert torch.allclose(v, right.T, atol=1e-9)
+
+
+@pytest.mark.parametrize(("rank", "expected"), [(1, 0.255), (4, 0.505), (8, 0.711), (16, 0.991)])
+def test_the_product_of_the_factors_points_along_the_context(rank: int, expected: float) -> None:
+    """Mean cosine over 200 draws at the paper's size; with signs as they happen to come it is about 0."""
+    generator = torch.Generator().manual_seed(7)
+    cosines = []
+    for _ in range(200):
+        own = 0.02 * torch.randn(16, 512, generator=generator)
+        u, v = factorise(own, rank, generator)
+        cosines.append(float(torch.cosine_similarity((u @ v).flatten(), own.flatten(), dim=0)))
+    assert sum(cosines) / len(cosines) == pytest.approx(expected, abs=0.01)
+
+
 def test_factors_are_of_the_context() -> None:
     """Of a context of rank 2 two columns of u hold all, and v spans the rows that u sees."""
     own = context(6, 2) @ context(2, 24)
@@ -110,3 +144,4 @@ def test_contexts_of_classes_are_factorised_apart() -> None:
         alone = recombine(u[k], v[k], gradient[k] @ v[k].T, u[k].T @ gradient[k])
         assert torch.allclose(together[k], alone, atol=TIGHT)
         assert torch.allclose(u[k].T @ u[k], torch.eye(3, dtype=torch.float64), atol=TIGHT)
+        assert torch.all((u[k].T @ own[k] * v[k]).sum(1) > 0), "each u_i v_i points along its class's context"

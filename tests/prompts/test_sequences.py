@@ -10,6 +10,7 @@ from torch.nn.functional import normalize
 
 from fedsilo.backbone.section import Backbone
 from fedsilo.errors import BackboneError
+from fedsilo.methods.fedpgp import FedPGP
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.preparation import frozen_model
 from fedsilo.prompts.frozen import FrozenModel
@@ -57,6 +58,21 @@ def test_every_class_has_its_own_context_when_it_is_class_specific() -> None:
     mixed = method.text(here, contexts)
     expected = torch.stack([as_text("sketch of {}.")[0], as_text("photo of {}.")[1], as_text("sketch of {}.")[2]])
     torch.testing.assert_close(mixed, expected, rtol=1e-5, atol=1e-5)
+
+
+def test_bare_names_have_the_features_of_their_text() -> None:
+    here = model()
+    found = here.name_features()
+    torch.testing.assert_close(found, as_text("{}"), rtol=1e-5, atol=1e-5)
+    assert here.name_features() is found
+    assert not here.pack().unpack().name_features().requires_grad
+    torch.testing.assert_close(here.pack().unpack().name_features(), found, rtol=0, atol=0)
+
+
+def test_placeholders_have_the_features_of_their_text() -> None:
+    method = FedPGP(context_length=3, origin="placeholders")
+    features = method.origin_features(model(*method.phrases))
+    torch.testing.assert_close(features, as_text("X X X {}."), rtol=1e-5, atol=1e-5)
 
 
 def test_several_prompts_are_encoded_as_each_alone() -> None:

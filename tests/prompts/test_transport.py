@@ -50,6 +50,16 @@ def test_unbalanced_has_the_iterates_of_the_published_loop(epsilon: float, sweep
         assert close(found, published(alone, 0.8, epsilon, sweeps))
 
 
+@pytest.mark.parametrize("prompts", [1, 3, 5])
+@pytest.mark.parametrize("gamma", [0.3, 1.0])
+def test_any_number_of_prompts_has_the_iterates_of_the_published_loop(prompts: int, gamma: float) -> None:
+    similarity = cosines(4, 49, prompts, spread=0.3)
+    plans = Transport(gamma, 0.05, iterations=60, tolerance=0).plan(similarity)
+    assert (plans.sum(-2) - gamma / prompts).abs().max() < 1e-6
+    for found, alone in zip(plans, similarity, strict=True):
+        assert close(found, published(alone, gamma, 0.05, 60))
+
+
 @pytest.mark.parametrize("epsilon", [0.01, 0.1])
 @pytest.mark.parametrize("sweeps", [1, 5, 100])
 def test_sinkhorn_has_the_iterates_of_the_published_loop(epsilon: float, sweeps: int) -> None:
@@ -203,7 +213,7 @@ def _after(sweeps: int, similarity: Tensor) -> Tensor:
 def test_the_size_of_blocks_does_not_change_bits(monkeypatch: pytest.MonkeyPatch) -> None:
     similarity = cosines(60, 49, 2, spread=0.3)
     whole = Transport(0.8, 0.02).plan(similarity)
-    monkeypatch.setattr(scaling, "_BLOCK", 49 * 2 * 7)
+    monkeypatch.setattr(scaling, "BLOCK", 49 * 2 * 7)
     assert torch.equal(Transport(0.8, 0.02).plan(similarity), whole)
 
 
@@ -266,7 +276,7 @@ def test_pot_s_solver_agrees_where_it_fits(variant: str, epsilon: float) -> None
 def test_pot_s_solver_is_refused_where_it_does_not_fit() -> None:
     transport = Transport(0.8, solver="pot")
     assert len(transport.problems()) == 1
-    with pytest.raises(ScenarioError, match=r"'pot' has no batched solver .* gamma 0\.8\. Set solver: fedsilo"):
+    with pytest.raises(ScenarioError, match=r"'pot' has no batched solver .* gamma 0\.8\. Set solver: sweeps"):
         transport.plan(cosines(49, 2))
     assert not Transport(0.8, variant="sinkhorn", solver="pot").problems()
     assert not Transport(1.0, solver="pot").problems()

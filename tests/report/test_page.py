@@ -253,11 +253,11 @@ def test_a_budget_is_stated_with_its_curve_and_clients(made: Made) -> None:
     charge = {"round": 0, "exchange": 0, "attempt": 0, "clients": [0]}
     lines(run.folder / "ledger.jsonl", [charge, {**charge, "attempt": 1}])
     shown = words(drawn(run))
-    assert "promptfl : a nominal epsilon of 2 at delta 1e-05 per example, 2 releases charged. <n>" in shown
+    assert "promptfl : a nominal epsilon of 2 at delta 1e-05 per example, 2 releases on record. <n>" in shown
     assert "multiplier 1.1, rate 0.25, count 7" in shown
     assert "Epsilon after each round" in shown
     assert "∞" in shown
-    assert "releases charged more than once in round 0" in shown
+    assert "releases made more than once in round 0" in shown
     assert "Nothing is promised" not in shown
 
 

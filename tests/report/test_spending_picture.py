@@ -34,6 +34,12 @@ CURVES = (
 )
 
 
+@pytest.mark.parametrize("title", ["🐱 \u65e5", "half \udce9", "\x1b[31m\n$x_1$"])
+def test_any_title_is_drawn(tmp_path, title):
+    draw_spending(points(2), tmp_path / "picture.png", title, title)
+    assert (tmp_path / "picture.png").stat().st_size > 1000
+
+
 @pytest.mark.parametrize("curve", CURVES)
 def test_any_curve_is_drawn(tmp_path, curve):
     draw_spending(curve, tmp_path / "picture.png", "a $title$", "words_of $it", target=1.0)

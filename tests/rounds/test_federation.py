@@ -331,7 +331,10 @@ def test_neighbours_are_all_other_clients_test_images(world: Any) -> None:
 
 def test_a_loss_that_is_not_finite_names_client_round_and_remedy(world: Any) -> None:
     here = world(optimizer=Optimizer(learning_rate=1e30))
-    with pytest.raises(ClientError, match=r"client 0, round 0, stage 'train': loss is .*learning_rate=1e\+30"):
+    with pytest.raises(
+        ClientError,
+        match=r"client 0, round 0, exchange 0, stage 'train': the loss is nan at step 1.*learning_rate=1e\+30",
+    ):
         here.clients(METHOD)[0].train(ClientTask(0, 0, here.plan(METHOD).initial))
 
 

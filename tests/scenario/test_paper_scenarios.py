@@ -32,6 +32,22 @@ def test_without_data_there_is_one_line_that_says_what_goes_where(file, tmp_path
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_a_setting_is_sound_as_it_stands(file):
+    assert read(file).method
+
+
+@pytest.mark.parametrize("method", ["pfedmoap", "fedpgp", "fedpha", "promptfolio", "fedtpg"])
+def test_a_header_says_what_is_known_and_what_is_assumed(method):
+    files = [file for file in FILES if file.stem.startswith(method)]
+    assert files
+    for file in files:
+        header = file.read_text().partition("\nextends")[0]
+        assert all(word in header for word in ("Published", "Known, from", "ssumed", "Needs"))
+    schedules = {"pfedmoap", "fedpha", "promptfolio", "fedtpg"}
+    assert any("schedules" in file.read_text() for file in files) == (method in schedules)
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_the_header_names_the_command_that_runs_the_file(file):
     assert f"fedsilo run scenarios/paper/{file.name} data.root=PATH" in file.read_text()
 

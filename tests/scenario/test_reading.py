@@ -22,8 +22,20 @@ def written(folder: Path, **files: str) -> Path:
     return folder / f"{next(iter(files))}.yaml"
 
 
-def test_an_empty_file_is_the_usual_scenario(folder: Path) -> None:
-    scenario = read(written(folder, usual="# nothing\n"))
+@pytest.mark.parametrize(
+    ("text", "what"),
+    [("", "is empty"), ("\n  \n", "is empty"), ("# data: emblems\n", "has no key"), ("---\n", "has no key")],
+)
+def test_a_file_without_a_key_is_refused_and_names_the_command_that_writes_one(
+    text: str, what: str, folder: Path
+) -> None:
+    for file in (written(folder, bare=text), written(folder, usual="extends: bare.yaml", bare=text)):
+        with pytest.raises(ScenarioError, match=rf"bare\.yaml:1: {what}.* fedsilo new FILE"):
+            read(file)
+
+
+def test_a_file_with_one_key_is_the_usual_scenario(folder: Path) -> None:
+    scenario = read(written(folder, usual="seed: 0\n"))
     assert (scenario.name, scenario.seed) == ("usual", 0)
     parts = (scenario.data, scenario.partition, scenario.method, scenario.privacy, scenario.aggregation)
     assert [name_of(part) for part in parts] == ["emblems", "composed", "promptfl", "none", "plain"]
@@ -38,7 +50,7 @@ def test_an_empty_file_is_the_usual_scenario(folder: Path) -> None:
     ("stem", "name"), [("a b", "a-b"), ("über", "über"), ("a.b", "a.b"), ("%", "scenario"), ("-x-", "x")]
 )
 def test_the_name_is_that_of_the_file_as_far_as_a_folder_can_have_it(folder: Path, stem: str, name: str) -> None:
-    (folder / f"{stem}.yaml").write_text("")
+    (folder / f"{stem}.yaml").write_text("seed: 0\n")
     assert read(folder / f"{stem}.yaml").name == name
 
 
@@ -180,7 +192,7 @@ def test_an_escaped_interpolation_is_text(folder: Path) -> None:
     [("actors.address=", ""), ("tracking.root=~/runs", "~/runs"), ("tracking.root=a=b", "a=b"), (" name = x", "x")],
 )
 def test_overrides_are_split_at_the_first_equals_sign(folder: Path, override: str, value: str) -> None:
-    scenario = read(written(folder, q=""), [override])
+    scenario = read(written(folder, q="seed: 0"), [override])
     assert value in (scenario.tracking.root, scenario.name, scenario.actors.address)
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from fedsilo.errors import ProtocolViolation, RoundAborted
 from fedsilo.secagg.coordinator import SecureCoordinator
-from fedsilo.secagg.messages import Advertise, Masked, Share
+from fedsilo.secagg.messages import Advertise, Masked, Sealed, Share
 from fedsilo.secagg.parameters import Parameters
 
 Make = Callable[..., Any]
@@ -143,38 +143,117 @@ def test_vectors_of_another_length_are_refused_before_they_are_added(play: Make,
     np.testing.assert_array_equal(round.coordinator.result().total, exact(round.vectors, (0, 1, 2, 3), 3))
 
 
-def test_opened_shares_of_others_than_asked_for_are_refused(play: Make) -> None:
+def test_shares_of_others_than_asked_for_are_refused(play: Make) -> None:
     round = play(5, 3, 4, drops={4: "mask"}).until("unmask")
     answer = round.answer(0, "unmask")
     for changed in (
-        dataclasses.replace(answer, keys=()),
-        dataclasses.replace(answer, seeds=answer.seeds[:-1]),
         dataclasses.replace(answer, keys=answer.seeds[-1:]),
+        dataclasses.replace(answer, seeds=(*answer.seeds, Share(9, b"x" * 33))),
         dataclasses.replace(answer, seeds=(*answer.seeds, *answer.keys)),
     ):
         refuses(round.coordinator, "wrong shares", round.coordinator.receive, changed)
     assert round.coordinator.receive(answer)
 
 
-@pytest.mark.parametrize("kind", ["seeds", "keys"])
-@pytest.mark.parametrize("change", ["little", "other", "huge"])
-def test_a_secret_that_is_not_the_advertised_one_is_refused(play: Make, kind: str, change: str) -> None:
-    round = play(5, 3, 4, drops={4: "mask"}).until("unmask")
-    for number in range(4):
+def altered(value: bytes, change: str) -> bytes:
+    number = int.from_bytes(value, "big")
+    other = {"little": number ^ 1, "other": random.Random(0).getrandbits(256), "huge": 2**264 - 1}[change]
+    return other.to_bytes(33, "big")
+
+
+def unmasking(round: Any, liars: dict[int, tuple[str, tuple[int, ...]]], change: str = "little") -> Any:
+    """Sends all answers of the stage 'unmask', those of liars with altered shares of some owners, by kind."""
+    for number in sorted(round.inbox):
         answer = round.answer(number, "unmask")
-        if number == 2:
-            shares = list(getattr(answer, kind))
-            value = int.from_bytes(shares[0].value, "big")
-            altered = {"little": value ^ 1, "other": random.Random(0).getrandbits(256), "huge": 2**264 - 1}[change]
-            shares[0] = Share(shares[0].owner, altered.to_bytes(33, "big"))
-            answer = dataclasses.replace(answer, **{kind: tuple(shares)})
-        round.send(answer)
+        kind, owners = liars.get(number, ("seeds", ()))
+        changed = tuple(
+            Share(share.owner, altered(share.value, change) if share.owner in owners else share.value)
+            for share in getattr(answer, kind)
+        )
+        round.send(dataclasses.replace(answer, **{kind: changed}))
     round.close()
-    with pytest.raises(ProtocolViolation, match=f"client {0 if kind == 'seeds' else 4}") as caught:
-        round.coordinator.result()
-    assert caught.value.reason == "wrong shares"
+    return round.coordinator
+
+
+@pytest.mark.parametrize(("kind", "owner"), [("seeds", 0), ("keys", 4)])
+@pytest.mark.parametrize("change", ["little", "other", "huge"])
+def test_too_few_right_shares_of_a_secret_give_the_round_up_and_name_its_owner(
+    play: Make, kind: str, owner: int, change: str
+) -> None:
+    round = play(5, 3, 4, drops={4: "mask"}).until("unmask")
+    with pytest.raises(RoundAborted, match=f"do not open what client {owner} advertised") as caught:
+        unmasking(round, {2: (kind, (owner,))}, change).result()
+    enough = kind == "keys"  # without client 0 fewer than the threshold would be left, so it makes no sense to bar it
+    assert (caught.value.stage, caught.value.clients) == ("unmask", (4,) if enough else ())
     refuses(round.coordinator, "order", round.coordinator.result)
     assert round.coordinator._total.size == 0
+
+
+@pytest.mark.parametrize("change", ["little", "other", "huge"])
+def test_wrong_shares_among_enough_right_ones_change_nothing_and_are_named(
+    play: Make, exact: Make, change: str
+) -> None:
+    round = play(7, 5, 4, drops={6: "mask"}).until("unmask")
+    coordinator = unmasking(round, {0: ("keys", (6,)), 1: ("seeds", (0, 1, 2, 3, 4, 5))}, change)
+    np.testing.assert_array_equal(coordinator.result().total, exact(round.vectors, range(6), 5))
+    assert any("client 0's share of a secret of client 6 is wrong" in line for line in coordinator.notices)
+    assert any("client 1's share of a secret of client 0 is wrong" in line for line in coordinator.notices)
+
+
+def test_wrong_shares_are_found_where_not_all_choices_can_be_tried(play: Make, exact: Make) -> None:
+    """Of 30 shares 20 open a secret: 30 million choices; four clients lie about every one of them."""
+    round = play(30, 2, 20).until("unmask")
+    coordinator = unmasking(round, {liar: ("seeds", tuple(range(30))) for liar in (0, 3, 11, 19)})
+    np.testing.assert_array_equal(coordinator.result().total, exact(round.vectors, range(30), 2))
+
+
+def test_a_client_that_deals_wrong_shares_costs_the_round_and_no_other_client(play: Make) -> None:
+    """All others find that its seed does not open: it is the one to be left out of the next attempt."""
+    round = play(6, 3, 5).until("unmask")
+    coordinator = unmasking(round, dict.fromkeys(range(6), ("seeds", (3,))), "other")
+    with pytest.raises(RoundAborted) as caught:
+        coordinator.result()
+    assert caught.value.clients == (3,)
+
+
+def test_a_client_that_seals_garbage_for_some_stops_nobody(play: Make, exact: Make) -> None:
+    round = play(6, 3, 4, drops={5: "mask"}).until("share")
+    for number in range(6):
+        shares = round.answer(number, "share")
+        if number == 5:
+            garbled = tuple(Sealed(s.peer, bytes(82)) if s.peer < 1 else s for s in shares.sealed)
+            shares = dataclasses.replace(shares, sealed=garbled)
+        round.send(shares)
+    round.close()
+    for stage in STAGES[2:]:
+        round.collect(stage)
+        round.close()
+    result = round.coordinator.result()
+    np.testing.assert_array_equal(result.total, exact(round.vectors, (0, 1, 2, 3, 4), 3))
+    assert [share.owner for share in round.seen[-5].keys] == [], "client 0 has no share of client 5's secrets"
+
+
+HIGH_BIT, PRIME = 2**255, 2**255 - 19
+
+
+@pytest.mark.parametrize("disguise", [lambda u: u, lambda u: u | HIGH_BIT])
+def test_clients_that_advertise_the_same_point_are_left_out(play: Make, disguise: Callable[[int], int]) -> None:
+    round = play(6, 3, 4)
+    sent = [round.answer(number, "advertise") for number in range(6)]
+    stolen = disguise(int.from_bytes(sent[4].masking_key, "little")).to_bytes(32, "little")
+    sent[1] = dataclasses.replace(sent[1], encryption_key=stolen)
+    for message in sent:
+        round.send(message)
+    round.close()
+    assert sorted(round.inbox) == [0, 2, 3, 5]
+    assert [line for line in round.coordinator.notices if "clients [1, 4] advertised the same key" in line]
+
+
+def test_a_key_of_low_order_is_refused_in_any_encoding(play: Make) -> None:
+    for order, point in enumerate((0, 1, PRIME - 1, PRIME, PRIME + 1, HIGH_BIT, HIGH_BIT + 1)):
+        round = play(4, seed=order)
+        message = dataclasses.replace(round.answer(0, "advertise"), masking_key=point.to_bytes(32, "little"))
+        refuses(round.coordinator, "weak key", round.coordinator.receive, message)
 
 
 def test_a_neighbourhood_that_lost_too_many_gives_the_round_up(play: Make) -> None:

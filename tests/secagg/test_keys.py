@@ -12,7 +12,7 @@ from cryptography.hazmat.primitives.poly1305 import Poly1305
 from fedsilo.errors import ProtocolViolation
 from fedsilo.secagg import keys
 from fedsilo.secagg.masks import BLOCK, MaskStream
-from fedsilo.secagg.signatures import Signer
+from fedsilo.secagg.signatures import Members, Signer
 
 ONE, TWO = hashlib.sha256(b"one").digest(), hashlib.sha256(b"two").digest()
 
@@ -128,7 +128,7 @@ def test_what_is_added_can_be_taken_away_and_streams_are_kept(dim: int) -> None:
 
 
 def test_signatures_tell_who_signed_what() -> None:
-    members = {1: Signer.public_of(ONE), 2: Signer.public_of(TWO)}
+    members = Members({1: Signer.public_of(ONE), 2: Signer.public_of(TWO)})
     signer = Signer(ONE, members)
     signature = signer.sign(b"content")
     signer.check(1, b"content", signature)
@@ -139,3 +139,18 @@ def test_signatures_tell_who_signed_what() -> None:
         assert caught.value.reason == "bad signature"
     with pytest.raises(ProtocolViolation):
         signer.check(3, b"content", signature)
+
+
+def test_every_encoding_of_a_point_is_decoded_to_one_number() -> None:
+    for u in range(2, 19):  # those below 19 have a second encoding, the highest bit makes two of each
+        encodings = [(u + more).to_bytes(32, "little") for more in (0, keys.FIELD, 2**255, keys.FIELD + 2**255)]
+        assert {keys.decode(encoding) for encoding in encodings} == {u}
+        assert len({keys.agree(b"k" * 32, encoding) for encoding in encodings}) == 1
+
+
+def test_points_of_low_order_are_those_that_agree_on_nothing() -> None:
+    for u in keys.LOW_ORDER:
+        for call in (keys.decode, lambda public: keys.agree(b"k" * 32, public)):
+            with pytest.raises(ProtocolViolation) as caught:
+                call(u.to_bytes(32, "little"))
+            assert caught.value.reason == "weak key"

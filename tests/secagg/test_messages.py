@@ -48,6 +48,7 @@ STRATEGIES: dict[type[Message], st.SearchStrategy[Any]] = {
     messages.Masked: st.builds(messages.Masked, some(32), client, rows),
     messages.Survivors: st.builds(messages.Survivors, some(32), clients, clients),
     messages.Unmask: st.builds(messages.Unmask, some(32), client, shares, shares),
+    messages.Refusal: st.builds(messages.Refusal, client, st.binary(max_size=40)),
 }
 KINDS = list(STRATEGIES)
 anything = st.one_of(list(STRATEGIES.values()))
@@ -154,3 +155,10 @@ def test_sizes_are_those_that_are_documented() -> None:
         messages.Unmask(CONTEXT, 1, opened, ()): 52 + 37 * 5,
     }
     assert {message: len(message.to_bytes()) for message in sizes} == sizes
+
+
+def test_a_refusal_is_shown_as_one_short_line() -> None:
+    shown = messages.Refusal(0, b"bad\n\x1b[31m\xff" + b"x" * 9000).reason
+    assert shown.startswith("bad??[31m")
+    assert shown.isprintable()
+    assert len(shown) == messages.LONGEST_REASON

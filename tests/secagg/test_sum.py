@@ -21,7 +21,7 @@ STAGES = ("advertise", "share", "mask", "unmask")
 def test_sum_is_exact_with_any_threshold_and_drops(play: Make, exact: Make, n: int) -> None:
     chance = random.Random(n)
     colluding = chance.randint(0, max(0, n // 3 - 1))
-    threshold = chance.randint(max((n + colluding) // 2 + 1, colluding + 2), n)
+    threshold = chance.randint(max((n + colluding) // 2 + 1, max(colluding, 1) + 2), n)
     dropping = chance.sample(range(n), chance.randint(0, n - threshold))
     drops = {i: chance.choice(STAGES) for i in dropping}
     dim = chance.randint(1, 50)

@@ -11,7 +11,7 @@ import resource
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import ray
@@ -129,7 +129,7 @@ class ProbeActor(HostActor):
         gauge = self.gauge(granted(self._place.device, host.demand.gpus))
         gauge.begin()
         here: Any = self  # called without Ray, which types do not tell
-        here.supply(supplies)
+        here.supply(replace(supplies, rules=replace(supplies.rules, aggregation=None)))  # nothing of it is sent
         seconds = [self._tried(trial, host.clients[0]) for trial in trials]
         memory, there_is = gauge.peak()
         train_s, evaluate_s = (max(stage) for stage in zip(*seconds, strict=True))

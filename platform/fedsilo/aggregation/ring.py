@@ -21,7 +21,7 @@ class Ring(RingAggregation):
 
     def gather(self, exchange: Exchange) -> Gathered:
         """Returns the mean of what all participants send. Raises ClientLost where one does not."""
-        encoding, tasks = self.encoded(exchange, len(exchange.tasks))
+        encoding, tasks = self.encoded(exchange)
         exchange.charge(list(tasks))
         updates = exchange.backend.train(tasks)
         total = np.stack([update.tensors["ring"] for update in updates]).sum(axis=0, dtype=np.uint32)

@@ -21,7 +21,7 @@ from fedsilo.prompts.frozen import FrozenModel
 from fedsilo.records import ROUNDS, read_lines
 from fedsilo.results.reading import Run
 from fedsilo.rounds.budgeting import fitted
-from fedsilo.rounds.ledger import LEDGER
+from fedsilo.rounds.ledger_lines import LEDGER
 from fedsilo.rounds.schedule import Schedule
 
 

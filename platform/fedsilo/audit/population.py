@@ -111,6 +111,11 @@ class _OneAfterTheOther:
         rest = number - len(self.first)
         return self.first.fetch(number) if rest < 0 else self.second.fetch(rest)
 
+    def name(self, number: int) -> str:
+        """Returns how messages name an image."""
+        rest = number - len(self.first)
+        return self.first.name(number) if rest < 0 else self.second.name(rest)
+
 
 def population_of(manifest: Manifest, pool: LabelledImages) -> Population:
     """Returns the rows of an audited run.

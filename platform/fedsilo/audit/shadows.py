@@ -21,6 +21,7 @@ from fedsilo.audit.pool import Pool, Redrawn, Unchanged
 from fedsilo.comparison.execution import side_by_side
 from fedsilo.contracts import Method
 from fedsilo.errors import FedsiloError, RunError
+from fedsilo.printing import encoded
 from fedsilo.results.entries import settings
 from fedsilo.results.reading import Run
 from fedsilo.scenario.dumping import to_yaml
@@ -62,7 +63,7 @@ class Shadow:
             shutil.rmtree(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         # Also over one that is there: it names the folder of the audited run, which may have been moved.
-        write_bytes(self.folder / "scenario.yaml", to_yaml(self.scenario).encode())
+        write_bytes(self.folder / "scenario.yaml", encoded(to_yaml(self.scenario)))
         return Run(self.folder).finished
 
     def _is_this(self) -> bool:

@@ -141,6 +141,7 @@ def encode_chunks(
 
     Raises:
         DataError: An image cannot be read.
+        BackboneError: A feature is not finite.
     """
 
     def prepared(place: tuple[Chunk, int]) -> Tensor:
@@ -149,7 +150,7 @@ def encode_chunks(
     places = ((chunk, i) for chunk in wanted for i in range(chunk.start, chunk.stop))
     with closing(ahead(prepared, places, threads or cores(), 2 * _FORWARD)) as images:
         for chunk in wanted:
-            yield _through_tower(encoder, images, chunk)
+            yield _through_tower(encoder, images, chunk, examples.name)
 
 
 def encode_chunk(encoder: ImageEncoder, examples: Examples, chunk: Chunk, threads: int = 0) -> EncodedChunk:
@@ -158,11 +159,13 @@ def encode_chunk(encoder: ImageEncoder, examples: Examples, chunk: Chunk, thread
     return encoded
 
 
-def _through_tower(encoder: ImageEncoder, images: Iterator[Tensor], chunk: Chunk) -> EncodedChunk:
+def _through_tower(
+    encoder: ImageEncoder, images: Iterator[Tensor], chunk: Chunk, name: Callable[[int], str]
+) -> EncodedChunk:
     parts = []
     for start in range(chunk.start, chunk.stop, _FORWARD):
         batch = torch.stack(list(islice(images, min(_FORWARD, chunk.stop - start))))
-        parts.append(encoder.encode(batch, chunk.tokens))
+        parts.append(encoder.encode(batch, chunk.tokens, lambda i, start=start: name(start + i)))
     pooled = np.concatenate([pooled.numpy() for pooled, _ in parts])
     tokens = np.concatenate([tokens.numpy() for _, tokens in parts if tokens is not None]) if chunk.tokens else None
     return EncodedChunk(chunk, pooled, tokens)
@@ -200,7 +203,7 @@ class OnlineFeatures:
             return pooled[:0], None if tokens is None else tokens[:0]
         chosen = indices if self.indices is None else self.indices[indices]
         images = [_view(self.encoder, self.examples, i, view, self.seed) for i in chosen.tolist()]
-        return self.encoder.encode(torch.stack(images), self.tokens)
+        return self.encoder.encode(torch.stack(images), self.tokens, lambda i: self.examples.name(int(chosen[i])))
 
     def on(self, device: str) -> OnlineFeatures:
         """Returns the source with its tower on a device."""

@@ -10,6 +10,7 @@ Dimensions: B images, M patches, W tower width, D joint width.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
@@ -24,6 +25,7 @@ from torch.nn.functional import linear, scaled_dot_product_attention
 from fedsilo.backbone.arithmetic import tf32
 from fedsilo.backbone.views import Preprocessing
 from fedsilo.errors import BackboneError
+from fedsilo.finiteness import find_bad_rows
 
 _LOW_PRECISION = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -40,6 +42,7 @@ class ImageEncoder:
         tf32: Whether a GPU may take fp32 products in TF32.
         device: Where it computes. A tower that is elsewhere is taken there with the first images, so that an encoder
             can be sent from the CPU to a process that has a GPU.
+        name: The backbone's name, for messages.
     """
 
     tower: nn.Module
@@ -48,6 +51,7 @@ class ImageEncoder:
     precision: str = "fp32"
     device: str = "cpu"
     tf32: bool = False
+    name: str = ""
 
     @property
     def gives_tokens(self) -> bool:
@@ -63,21 +67,30 @@ class ImageEncoder:
             )
 
     @torch.no_grad()
-    def encode(self, images: Tensor, tokens: bool = False) -> tuple[Tensor, Tensor | None]:
+    def encode(
+        self, images: Tensor, tokens: bool = False, name: Callable[[int], str] = "image {}".format
+    ) -> tuple[Tensor, Tensor | None]:
         """Returns features, float32, on the CPU, not normalised.
 
         Args:
             images: (B, 3, height, width) preprocessed images.
             tokens: Whether patch tokens are wanted as well.
+            name: Names image i of the batch, for messages.
 
         Returns:
             Pooled (B, D), and tokens (B, M, D) or None.
 
         Raises:
-            BackboneError: Tokens are wanted of a tower that gives none.
+            BackboneError: Tokens are wanted of a tower that gives none, or a feature is not finite.
         """
         self.tower.to(self.device)
-        images = images.to(self.device)
+        pooled, patches = self._features(images.to(self.device), tokens)
+        self._require_finite("pooled features", pooled, images, name)
+        if patches is not None:
+            self._require_finite("patch tokens", patches, images, name)
+        return pooled, patches
+
+    def _features(self, images: Tensor, tokens: bool) -> tuple[Tensor, Tensor | None]:
         with tf32(self.tf32), self._arithmetic():
             if not tokens:
                 return _as_features(_pooled(self.tower(images))), None
@@ -86,6 +99,22 @@ class ImageEncoder:
                 _of_vit(self.tower, images) if _is_plain_vit(self.tower) else _of_resnet(self.tower, images)
             )
         return _as_features(pooled), _as_features(patches)
+
+    def _require_finite(self, what: str, found: Tensor, images: Tensor, name: Callable[[int], str]) -> None:
+        bad = find_bad_rows(found)
+        if not bad:
+            return
+        tower = f"the image tower of {self.name or self.fingerprint[:12]} in {self.precision}"
+        if not images[bad[0]].isfinite().all():
+            remedy = "Its input is not finite either: look at the image and at the model's preprocessing"
+        elif self.precision == "fp32":
+            remedy = "Use other weights: backbone.pretrained"
+        else:
+            remedy = "Set backbone.precision: fp32"
+        raise BackboneError(
+            f"features: {name(bad[0])}: {tower} gives {what} that are not finite or too large, for {len(bad)} of "
+            f"{len(images)} images of a batch. {remedy}."
+        )
 
     def _arithmetic(self) -> AbstractContextManager[Any]:
         if self.precision == "fp32":

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from textwrap import shorten
 from typing import Any
@@ -18,16 +19,20 @@ from fedsilo.backbone.conversion import text_tower_of
 from fedsilo.backbone.images import ImageEncoder
 from fedsilo.backbone.section import Backbone
 from fedsilo.backbone.text_tower import TextTower, encode_sequences
-from fedsilo.backbone.tokens import ROOM, ClassTokens, Tokenizer, class_tokens, ends
+from fedsilo.backbone.tokens import ROOM, ClassTokens, Tokenizer, called, class_tokens, ends
 from fedsilo.backbone.views import Preprocessing
 from fedsilo.backbone.weights import create
 from fedsilo.errors import BackboneError, ResourceError
+from fedsilo.finiteness import find_bad_rows, find_fault
 
 __all__ = ["Backbone", "LoadedBackbone", "device_of", "load", "model_names"]
 
 _PROBES = ("a photo of a cat.", "x")
 _TOLERANCE = 1e-4
 """Largest relative error of the fast tower against open_clip's path at loading; rounding stays below 1e-5."""
+
+LARGEST_SCALE = 1e4
+"""Largest inverse temperature that is taken: far more than CLIP's 100, far less than what makes losses infinite."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -67,19 +72,39 @@ class LoadedBackbone:
         return self.embedding[ids[0, 1:stop]].clone().to(self.device)
 
     @torch.no_grad()
-    def encode_texts(self, texts: Sequence[str]) -> Tensor:
-        """Returns the features (n, D) of whole texts, not normalised. Raises BackboneError when one is too long."""
+    def encode_texts(self, texts: Sequence[str], classes: Sequence[str] = ()) -> Tensor:
+        """Returns the features of whole texts.
+
+        Args:
+            texts: Any n texts.
+            classes: Names of the classes that they are about, for messages; empty where they are about none.
+
+        Returns:
+            (n, D), not normalised.
+
+        Raises:
+            BackboneError: A text is too long, or its feature is not finite.
+        """
         ids = self.tokenizer(list(texts), context_length=ROOM)
         stops = ends(ids, self.text.meta.end_token)
         longest, most = int(stops.argmax()), self.text.meta.context_length
         if int(stops[longest]) >= most:
             text = shorten(texts[longest], 80, placeholder=" ...")
+            about = f"{called(longest, classes[longest])}: " if classes else ""
             raise BackboneError(
-                f"hand-written prompt '{text}': has {int(stops[longest]) + 1} tokens, the text tower takes {most}. "
-                "Shorten the class name or the template."
+                f"{about}hand-written prompt '{text}': has {int(stops[longest]) + 1} tokens, the text tower takes "
+                f"{most}. Shorten the class name or the template."
             )
         ids = ids[:, : int(stops.max()) + 1]
-        return encode_sequences(self.text, self.embedding[ids].to(self.device), stops.to(self.device))
+        features = encode_sequences(self.text, self.embedding[ids].to(self.device), stops.to(self.device))
+        bad = find_bad_rows(features)
+        if bad:
+            raise BackboneError(
+                f"features: text '{shorten(texts[bad[0]], 80, placeholder=' ...')}': the text tower of "
+                f"{self.section.name} gives it a feature that is not finite or too large. Use other weights: "
+                "backbone.pretrained."
+            )
+        return features
 
 
 def load(backbone: Backbone, seed: int = 0) -> LoadedBackbone:
@@ -99,23 +124,36 @@ def load(backbone: Backbone, seed: int = 0) -> LoadedBackbone:
     device = device_of(backbone.device)
     model, tokenizer = create(backbone, seed)
     text = text_tower_of(model)
+    scale = _scale_of(model, backbone)
     fingerprint = _fingerprint(model, backbone.name)
-    preprocessing = Preprocessing.of(model.visual.preprocess_cfg)
+    preprocessing = _preprocessing(model.visual.preprocess_cfg, backbone)
     loaded = LoadedBackbone(
         section=backbone,
         images=ImageEncoder(
-            model.visual.to(device), preprocessing, fingerprint, backbone.precision, device, backbone.tf32
+            model.visual.to(device),
+            preprocessing,
+            fingerprint,
+            backbone.precision,
+            device,
+            backbone.tf32,
+            backbone.name,
         ),
         text=text.to(device),
         tokenizer=tokenizer,
         embedding=getattr(model, "text", model).token_embedding.weight.detach(),
-        scale=float(model.logit_scale.exp()),
+        scale=scale,
         fingerprint=fingerprint,
         device=device,
     )
     with tf32(False):  # two ways of computing the same are compared
         _verify(model.to(device), loaded)
     return loaded
+
+
+def _preprocessing(config: Mapping[str, Any], backbone: Backbone) -> Preprocessing:
+    """The model's own preprocessing, with the mean and the deviation of the section where it gives them."""
+    own = {"mean": backbone.pixel_mean, "std": backbone.pixel_std}
+    return Preprocessing.of({**config, **{name: values for name, values in own.items() if values}})
 
 
 def device_of(asked: str) -> str:
@@ -127,6 +165,27 @@ def device_of(asked: str) -> str:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ResourceError(f"backbone.device: there is no {asked!r} here. Use auto or cpu.") from error
     return asked
+
+
+def _scale_of(model: Any, backbone: Backbone) -> float:
+    """The inverse temperature of weights that can be computed with.
+
+    Raises:
+        BackboneError: A weight is not finite, or the temperature is out of all proportion.
+    """
+    name = f"{backbone.name} ({backbone.pretrained})" if backbone.pretrained else backbone.name
+    statistics = {key: buffer for key, buffer in model.named_buffers() if "running" in key}  # of batch norms
+    fault = find_fault(dict(model.named_parameters()) | statistics)
+    if fault:
+        raise BackboneError(f"backbone.pretrained: in the weights of {name}, {fault}. Use others, or get them again.")
+    logit = float(model.logit_scale)
+    scale = math.exp(min(logit, 700.0))
+    if not 0 < scale <= LARGEST_SCALE:
+        raise BackboneError(
+            f"backbone.pretrained: logit_scale of {name} is {logit:g}, which multiplies cosines by {scale:.3g}; "
+            f"at most {LARGEST_SCALE:g} is taken, CLIP's own is at most 100. Use other weights."
+        )
+    return float(model.logit_scale.exp())
 
 
 def _fingerprint(model: nn.Module, name: str) -> str:

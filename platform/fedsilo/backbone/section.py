@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -41,6 +42,15 @@ class Backbone:
         "Lets GPUs round the factors of fp32 products to TF32, in both towers and in training: faster, and other "
         "numbers. Set in every process, on or off; the CPU knows nothing of it.",
     )
+    pixel_mean: tuple[float, float, float] | None = key(
+        None,
+        "Subtracted from red, green and blue in [0, 1] before an image enters the tower; null: what the model was "
+        "trained with. The papers' CIFAR experiments take the data set's own, [0.5071, 0.4865, 0.4409] of CIFAR-100.",
+    )
+    pixel_std: tuple[float, float, float] | None = key(
+        None,
+        "Divides the three, above 0; null: what the model was trained with. [0.2673, 0.2564, 0.2762] of CIFAR-100.",
+    )
     device: str = key(
         "auto",
         "Where it runs: auto (a GPU if there is one), cpu, cuda, cuda:1, ... Ray actors use a GPU only if they are "
@@ -52,6 +62,10 @@ class Backbone:
         found = []
         if self.precision not in PRECISIONS:
             found.append(f"precision: no {self.precision!r}. Allowed: {', '.join(PRECISIONS)}.")
+        if not all(map(math.isfinite, self.pixel_mean or ())):
+            found.append(f"pixel_mean: must be three finite numbers, got {list(self.pixel_mean or ())}.")
+        if not all(math.isfinite(value) and value > 0 for value in self.pixel_std or ()):
+            found.append(f"pixel_std: must be three finite numbers above 0, got {list(self.pixel_std or ())}.")
         if not _is_device(self.device):
             found.append(f"device: no {self.device!r}. Allowed: auto, cpu, cuda, cuda:0, ...")
         if self.name != SHIPPED or self.pretrained not in ("", RANDOM):

@@ -187,6 +187,6 @@ def check_prompts(tower: TextTower, classes: ClassTokens, prompts: Tensor) -> No
     needed = 1 + prompts.shape[1] + max(classes.lengths)
     if needed > tower.meta.context_length:
         raise BackboneError(
-            f"prompt: {prompts.shape[1]} context tokens and a class name of {max(classes.lengths)} tokens need "
-            f"{needed} positions, the text tower has {tower.meta.context_length}. Shorten the context or the name."
+            f"prompt: {prompts.shape[1]} context tokens and the {max(classes.lengths)} of class {classes.longest} need "
+            f"{needed} positions, the text tower has {tower.meta.context_length}. Shorten the context or its name."
         )

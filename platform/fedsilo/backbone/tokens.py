@@ -21,6 +21,9 @@ Tokenizer = Callable[..., Tensor]
 """open_clip's tokenizers: tokenizer(texts, context_length=T) -> (n, T) int64 ids, padded."""
 
 _PLACEHOLDERS = 4
+SHOWN = 60
+"""Characters of a class name in a message."""
+
 ROOM = 512
 """Length for tokenising what may be too long: nothing is cut off silently."""
 
@@ -49,6 +52,11 @@ class ClassTokens:
         numbers = {"lengths": torch.tensor(self.lengths), "names": torch.tensor(self.names)}
         return {"embeddings": self.embeddings, "sos": self.sos, **numbers}
 
+    @property
+    def longest(self) -> int:
+        """Number of the class with the most tokens."""
+        return max(range(len(self.lengths)), key=self.lengths.__getitem__)
+
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> ClassTokens:
         """Returns what `tensors` gave, without a copy of the embeddings."""
@@ -63,6 +71,11 @@ class ClassTokens:
 def readable(name: str) -> str:
     """Returns a class name as it is written into a prompt."""
     return name.replace("_", " ")
+
+
+def called(number: int, name: str) -> str:
+    """Returns how a message speaks of a class: its number, and the beginning of its name where that is long."""
+    return f"class {number} ('{name if len(name) <= SHOWN else name[:SHOWN] + '...'}')"
 
 
 def ends(ids: Tensor, end_token: int | None) -> Tensor:
@@ -102,11 +115,11 @@ def class_tokens(
             "contexts need. Choose a model with CLIP's own tokenizer."
         )
     own = [row[1 + _PLACEHOLDERS : int(stop) + 1] for row, stop in zip(ids, stops, strict=True)]
-    for name, tokens in zip(names, own, strict=True):
+    for number, (name, tokens) in enumerate(zip(names, own, strict=True)):
         if len(tokens) + 2 > context_length:
             raise BackboneError(
-                f"class name {name!r}: has {len(tokens)} tokens, at most {context_length - 2} leave room for a "
-                "context. Shorten it."
+                f"{called(number, name)}: its name has {len(tokens)} tokens, at most {context_length - 2} leave room "
+                "for a context. Shorten it."
             )
     bare = ends(tokenizer([readable(name) for name in names], context_length=ROOM), end_token)
     own_names = tuple(min(int(stop) - 1, len(tokens) - 1) for stop, tokens in zip(bare, own, strict=True))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import io
 import sys
 
 from fedsilo.errors import FedsiloError
+from fedsilo.printing import printable
 
 
 def main() -> None:
@@ -16,14 +18,24 @@ def main() -> None:
     """
     from fedsilo.cli.app import app
 
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a locale that lacks a letter never costs a result
     try:
         app()
     except FedsiloError as error:
-        print(error, file=sys.stderr)
+        print(printable(str(error), keep="\n"), file=sys.stderr)
         sys.exit(2)
     except OSError as error:
         # Disks and folders fail in more places than can be foreseen; a line says as much as a traceback.
-        print(f"{error.filename or 'fedsilo'}: {error.strerror or error}.", file=sys.stderr)
+        print(printable(f"{error.filename or 'fedsilo'}: {error.strerror or error}."), file=sys.stderr)
+        sys.exit(2)
+    except UnicodeEncodeError as error:
+        # Another locale than UTF-8 has no bytes for some letters of a path.
+        print(
+            f"{printable(error.object)}: cannot be written in this locale ({error.encoding}). Set LC_ALL=C.UTF-8.",
+            file=sys.stderr,
+        )
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)

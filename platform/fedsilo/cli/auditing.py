@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fedsilo.cli.output import line, progress_console, show, show_json
+from fedsilo.cli.output import line, remark, show, show_json
 from fedsilo.cli.running import Json, Quiet
 from fedsilo.errors import RunError
 from fedsilo.report.audit_table import AUDIT_LEGEND, CLIENTS_LEGEND, audit_table, clients_audit_table
@@ -58,7 +58,7 @@ def audit(  # noqa: PLR0913, the arguments of a command are its options
         else:
             raise RunError(f"unit: must be example or client, got {unit!r}.")
     except KeyboardInterrupt:
-        progress_console().print("stopped. The same command goes on with what is missing.", markup=False)
+        remark("stopped. The same command goes on with what is missing.")
         raise
     if json:
         show_json(document)
@@ -96,6 +96,6 @@ def _telling(quiet: bool) -> Told:
     def told(done: int, total: int, name: str, before: bool) -> None:
         if not quiet:
             how = "ran before" if before else "done"
-            progress_console().print(f"{done}/{total}  {name}: {how}", markup=False, soft_wrap=True)
+            remark(f"{done}/{total}  {name}: {how}")
 
     return told

@@ -11,11 +11,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
-from fedsilo.cli.output import line, progress_console, show, show_json
+from fedsilo.cli.output import line, remark, show, show_json
 from fedsilo.cli.running import Json, Overrides, Quiet, ScenarioFile, terminable
+from fedsilo.printing import encoded
+from fedsilo.report.cells import cell
 from fedsilo.state import write_bytes
 
 if TYPE_CHECKING:
@@ -102,7 +103,7 @@ def _show_last(found: Verdict, runs: int) -> None:
     )
     how = trial.trouble or f"{len(trial.faults)} faults, resumed {len(trial.stops)} times, {trial.seconds:.0f} s"
     equal = "" if found.equal(trial) or trial.trouble else ", HASHES ARE NOT EQUAL"
-    progress_console().print(f"{name}  {trial.folder.name}: {how}{equal}", markup=False, soft_wrap=True)
+    remark(f"{name}  {trial.folder.name}: {how}{equal}")
 
 
 def _print(found: Verdict, kinds: Sequence[str], folder: Path) -> None:
@@ -125,7 +126,7 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) ->
     for number, column in enumerate(columns):
         table.add_column(column, justify="left" if number in (0, len(columns) - 1) else "right", overflow="fold")
     for row in rows:
-        table.add_row(*map(escape, row))
+        table.add_row(*map(cell, row))
     return table
 
 
@@ -136,4 +137,4 @@ def _write(path: Path, found: Verdict, kinds: Sequence[str]) -> None:
     tables = f"{MARK}\n\n{markdown(found, kinds, shlex.join(['fedsilo', *sys.argv[1:]]))}\n\n{MARK}"
     before = path.read_text(encoding="utf-8").split(MARK) if path.exists() else []
     document = f"{before[0]}{tables}{before[2]}" if len(before) == 3 else f"{tables}\n"
-    write_bytes(path, document.encode())
+    write_bytes(path, encoded(document))

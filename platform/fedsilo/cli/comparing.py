@@ -9,11 +9,12 @@ from typing import Annotated, Any
 
 import typer
 
-from fedsilo.cli.output import line, progress_console, show, show_json
+from fedsilo.cli.output import line, remark, show, show_json
 from fedsilo.cli.running import Json, Quiet
 from fedsilo.comparison.comparing import compare_folders, compare_grid
 from fedsilo.comparison.grid import Grid
 from fedsilo.errors import RunError, ScenarioError
+from fedsilo.printing import encoded
 from fedsilo.report.comparison_table import comparison_legend, comparison_table, csv, document
 from fedsilo.report.tables import percent
 from fedsilo.results.entries import Entry
@@ -79,7 +80,7 @@ def _run(grid: Grid, root: Path | None, jobs: int, quiet: bool) -> tuple[Standin
     try:
         comparison = compare_grid(grid, root, jobs, _telling(quiet))
     except KeyboardInterrupt:
-        progress_console().print("stopped. The same command goes on with what is missing.", markup=False)
+        remark("stopped. The same command goes on with what is missing.")
         raise
     return comparison.standings, comparison.root
 
@@ -109,7 +110,7 @@ def _print(found: Standings, folder: Path | None, json: bool) -> None:
 def _write(found: Standings, files: dict[Path | None, Callable[[Standings], str]]) -> None:
     for file, form in files.items():
         if file:
-            write_bytes(file, form(found).encode())
+            write_bytes(file, encoded(form(found)))
 
 
 def _refuse_no_folder(file: Path | None) -> None:
@@ -126,7 +127,7 @@ def _telling(quiet: bool) -> Callable[[int, int, Entry, bool], None]:
         if not entry.error:
             how = f"local accuracy {percent(entry.result['headline']['value'])} %" + (" (ran before)" if before else "")
         where = entry.folder.name if entry.folder else f"{entry.method}, seed {entry.seed}"
-        progress_console().print(f"{done}/{total}  {where}: {how}", markup=False, soft_wrap=True)
+        remark(f"{done}/{total}  {where}: {how}")
 
     return told
 

@@ -9,7 +9,6 @@ from typing import Annotated, Any
 
 import numpy as np
 import typer
-from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
@@ -17,6 +16,7 @@ from fedsilo.cli.output import line, progress_console, show, show_json
 from fedsilo.cli.running import Json
 from fedsilo.contracts import Dataset, Examples, LabelledImages
 from fedsilo.errors import DataError
+from fedsilo.report.cells import cell
 
 SAMPLE = 16
 """Images that are decoded of each split where not all are asked for."""
@@ -103,7 +103,7 @@ def list_data(
         for card in cards:
             count = str(len(card.domains) or 1)
             fetched = card.size if card.archives else "by hand"
-            table.add_row(card.name, count, str(card.classes), f"{card.images:,}", fetched, escape(card.lies))
+            table.add_row(card.name, count, str(card.classes), f"{card.images:,}", fetched, cell(card.lies))
         show(table)
 
 
@@ -198,7 +198,7 @@ def _table(document: dict[str, Any]) -> Table:
     for column in ("domain", "training images", "test images"):
         table.add_column(column, justify="left" if column == "domain" else "right")
     for row in document["domains"]:
-        table.add_row(escape(row["name"]), f"{row['train']:,}", f"{row['test']:,}")
+        table.add_row(cell(row["name"]), f"{row['train']:,}", f"{row['test']:,}")
     return table
 
 

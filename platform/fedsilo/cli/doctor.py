@@ -9,11 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import typer
-from rich.markup import escape
 from rich.table import Table
 
 from fedsilo.cli.output import show, show_json
 from fedsilo.cli.running import Json
+from fedsilo.report.cells import cell
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ def doctor(json: Json = False) -> None:
         for column in ("what", "found", "trouble"):
             table.add_column(column, overflow="fold")
         for finding in findings:
-            table.add_row(*(escape(text) for text in (finding.what, finding.found, finding.trouble or "none")))
+            table.add_row(*(cell(text) for text in (finding.what, finding.found, finding.trouble or "none")))
         show(table)
     if any(finding.trouble for finding in findings):
         raise typer.Exit(1)

@@ -11,6 +11,7 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 
+from fedsilo.printing import printable
 from fedsilo.records import plain
 
 WIDTH_WITHOUT_TERMINAL = 110
@@ -36,7 +37,12 @@ def show(*parts: RenderableType) -> None:
 
 def line(text: str) -> None:
     """Prints a line as it is, whatever brackets it has."""
-    console().print(text, markup=False, soft_wrap=True)
+    console().print(printable(text, keep="\n"), markup=False, soft_wrap=True)
+
+
+def remark(text: str) -> None:
+    """Prints a line on standard error as it is, whatever brackets it has."""
+    progress_console().print(printable(text, keep="\n"), markup=False, soft_wrap=True)
 
 
 def spelled(number: float) -> float | str:
@@ -59,4 +65,6 @@ def seldom(every_s: float, clock: Callable[[], float] = monotonic) -> Callable[[
 
 def show_json(document: Any) -> None:
     """Prints one JSON document; what is not a number is null, since JSON has no other word for it."""
-    print(json.dumps(plain(document), indent=2, ensure_ascii=False, allow_nan=False, default=str))
+    # A letter that the locale lacks would be written as \\xe9 otherwise, which JSON does not know.
+    escaped = not (sys.stdout.encoding or "utf").lower().startswith("utf")
+    print(json.dumps(plain(document), indent=2, ensure_ascii=escaped, allow_nan=False, default=str))

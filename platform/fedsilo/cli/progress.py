@@ -16,6 +16,7 @@ from rich.text import Text
 from fedsilo.cli.output import progress_console
 from fedsilo.contracts import RoundRecord
 from fedsilo.preparation import Prepared
+from fedsilo.printing import printable
 from fedsilo.running import Listener
 
 EVERY_S = 30.0
@@ -31,7 +32,7 @@ def live(rounds: int, quiet: bool) -> Iterator[Listener]:
     console = progress_console()
 
     def announce(line: str) -> None:
-        console.print(line, markup=False, highlight=False, soft_wrap=True)
+        console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
 
     if quiet:
         yield Listener(announce=announce)
@@ -110,7 +111,7 @@ class _Drawing:
 
     def prepared(self, prepared: Prepared, folder: Path) -> None:
         """Says where the run is, and what is worth knowing about the data."""
-        self._bars.console.print(f"run folder: {folder}", markup=False)
+        self._bars.console.print(f"run folder: {printable(str(folder))}", markup=False)
         for notice in prepared.notices:
             self._bars.console.print(f"note: {notice}", markup=False)
 

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import typer
 
-from fedsilo.cli.output import line, progress_console, show, show_json
+from fedsilo.cli.output import line, remark, show, show_json
 from fedsilo.cli.progress import live
 from fedsilo.report.page.document import PAGE
 from fedsilo.report.tables import legend, results_table
@@ -69,7 +69,7 @@ def _go(folder: Path, json: bool, quiet: bool, changes: Sequence[str] = ()) -> N
         with terminable(), redirect_stdout(sys.stderr), live(rounds, quiet or json) as listener:
             finished = go(folder, listener, changes=changes)
     except (KeyboardInterrupt, SystemExit):
-        progress_console().print(f"stopped. Go on with: fedsilo resume {folder}", markup=False, highlight=False)
+        remark(f"stopped. Go on with: fedsilo resume {folder}")
         raise
     conclude(finished, json)
 

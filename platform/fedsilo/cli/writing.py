@@ -6,13 +6,15 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from PIL import Image, UnidentifiedImageError
-from rich.markup import escape
+from PIL import Image
 from rich.table import Table
 
-from fedsilo.cli.output import line, show, show_json
+from fedsilo.cli.output import line, remark, show, show_json
 from fedsilo.cli.running import Json
 from fedsilo.errors import DataError, RunError
+from fedsilo.imagefiles.reading import decoded
+from fedsilo.imagefiles.survey import listed_kinds
+from fedsilo.report.cells import cell
 
 
 def predict(
@@ -24,28 +26,31 @@ def predict(
     """Classify new images with a client's learned prompt."""
     from fedsilo.results.reading import load
 
-    frame = load(folder).predict(client, [_open(path) for path in images])
+    opened = [_open(path) for path in images]
+    for text in listed_kinds((str(path), kinds) for path, (_, kinds) in zip(images, opened, strict=True)):
+        remark(text)
+    frame = load(folder).predict(client, [image for image, _ in opened])
     frame.insert(0, "image", [str(path) for path in images])
     if json:
         show_json(frame.to_dict("records"))
         return
-    table = Table(title=f"{escape(folder.name)}: client {client:02d}", title_justify="left")
+    table = Table(title=f"{cell(folder.name)}: client {client:02d}", title_justify="left")
     for title in ("image", "class", "probability", "next best"):
         table.add_column(title, justify="right" if title == "probability" else "left")
     for row in frame.to_dict("records"):
         # Names of files and classes are anything, also what rich takes for its own marks.
-        words = [escape(row[name]) for name in ("image", "class", "next_best")]
+        words = [cell(row[name]) for name in ("image", "class", "next_best")]
         table.add_row(words[0], words[1], f"{row['probability']:.3f}", words[2])
     show(table)
 
 
-def _open(path: Path) -> Image.Image:
+def _open(path: Path) -> tuple[Image.Image, tuple[str, ...]]:
+    """The image, and what kinds of remarkable images it is of."""
     try:
-        with Image.open(path) as image:
-            return image.convert("RGB")
+        return decoded(path.read_bytes())
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such image.") from None
-    except (OSError, UnidentifiedImageError, ValueError, Image.DecompressionBombError) as error:
+    except Exception as error:  # decoders raise what they like
         raise DataError(f"{path}: is not an image that can be read: {error}.") from error
 
 

@@ -7,6 +7,7 @@ file's name, so adding one touches no other file.
 State is named tensors: *shared* (the coordinator's), *private* (a client's own, never uploaded), and the *upload*.
 """
 
+from fedsilo.contracts.aggregation import Aggregation, Exchange, Gathered, SumTerms
 from fedsilo.contracts.data import (
     Component,
     Dataset,
@@ -29,12 +30,9 @@ from fedsilo.contracts.messages import (
 from fedsilo.contracts.pacing import Call, Course, Trace
 from fedsilo.contracts.protection import (
     FINEST_SHARE,
-    Aggregation,
     Budget,
     ExampleClipping,
-    Exchange,
     Facts,
-    Gathered,
     Mechanism,
     NoiseShares,
     Release,
@@ -100,6 +98,7 @@ __all__ = [
     "RoundRecord",
     "Share",
     "State",
+    "SumTerms",
     "Trace",
     "Turn",
     "Unseen",

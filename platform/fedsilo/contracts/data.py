@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from typing import ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 from torch import Tensor
+
+from fedsilo.printing import printable
 
 Indices = NDArray[np.int64]
 
@@ -34,7 +35,8 @@ class Examples:
         labels: (n,) class of each image, in [0, classes).
         domains: (n,) domain of each image, in [0, domains).
         fetch: Returns image i as RGB; the same pixels at every call and in every process (it is pickled). It is
-            called from several threads at once: one that reads through a shared open file needs a lock.
+            called from several threads at once: one that reads through a shared open file needs a lock. Where it has
+            a method `name`, that gives the name of image i for messages, such as its path.
         digests: (n,) one short hex digest per image: of its bytes, or of all that determines them. The key of the
             feature cache and of the data fingerprint.
     """
@@ -50,12 +52,31 @@ class Examples:
     def take(self, positions: Indices) -> Examples:
         """Returns some of the examples, in the given order."""
         digests = tuple(self.digests[position] for position in positions.tolist())
-        fetch = partial(_fetch_at, self.fetch, positions)
-        return Examples(self.labels[positions], self.domains[positions], fetch, digests)
+        return Examples(self.labels[positions], self.domains[positions], _Taken(self.fetch, positions), digests)
+
+    def name(self, i: int) -> str:
+        """Returns how messages name image i."""
+        return name_of(self.fetch, i)
 
 
-def _fetch_at(fetch: Callable[[int], Image.Image], positions: Indices, number: int) -> Image.Image:
-    return fetch(int(positions[number]))
+def name_of(fetch: Callable[[int], Image.Image], i: int) -> str:
+    """Returns how messages name the image that `fetch` gives for i: as `fetch` names it, or by its number."""
+    name: Callable[[int], str] = getattr(fetch, "name", "image {}".format)
+    return name(i)
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class _Taken:
+    """Fetches some of the images that another one fetches."""
+
+    fetch: Callable[[int], Image.Image]
+    positions: Indices
+
+    def __call__(self, i: int) -> Image.Image:
+        return self.fetch(int(self.positions[i]))
+
+    def name(self, i: int) -> str:
+        return name_of(self.fetch, int(self.positions[i]))
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +115,11 @@ class LabelledImages:
     notices: tuple[str, ...] = ()
     groups: tuple[int, ...] = ()
     newcomers: Newcomers | None = None
+
+    def __post_init__(self) -> None:
+        """Makes all names and notices printable: they come from folders, files and libraries of any kind."""
+        for name in ("classes", "domains", "notices"):
+            object.__setattr__(self, name, tuple(map(printable, getattr(self, name))))
 
     def splits(self) -> tuple[tuple[str, Examples], tuple[str, Examples]]:
         """Returns both splits with their names."""

@@ -25,12 +25,14 @@ class ClientTask:
         exchange: Exchange within the round, from 0.
         shared: What the client receives of the shared state, as read-only arrays.
         encoding: How the upload is written as whole numbers that can be added up; None: it is sent as it is.
+        attempt: The number of this attempt at the round: noise and samples of different attempts are independent.
     """
 
     round: int
     exchange: int
     shared: Arrays
     encoding: Encoding | None = None
+    attempt: int = 0
 
 
 @dataclass(frozen=True, slots=True)

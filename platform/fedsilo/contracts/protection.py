@@ -1,22 +1,14 @@
-"""Privacy mechanisms, and how updates are gathered from the clients."""
+"""Privacy mechanisms."""
 
 from __future__ import annotations
 
-from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, ClassVar
-
-import torch
-from torch import Tensor
+from typing import ClassVar
 
 from fedsilo.accounting.expenses import Adjacency, AnyExpense
 from fedsilo.contracts.data import Component
 from fedsilo.contracts.learning import State
-from fedsilo.contracts.messages import Arrays, ClientTask, ClientUpdate
-
-if TYPE_CHECKING:
-    from fedsilo.contracts.running import Backend
+from fedsilo.keyed_draws import KeyedGenerator
 
 FINEST_SHARE = 256.0
 """Least deviation of a share of noise, in steps of the ring: sums of such shares are all but Gaussian."""
@@ -87,7 +79,7 @@ class Release:
 
     reference: State
     participants: int
-    generator: torch.Generator
+    generator: KeyedGenerator
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +128,8 @@ class Mechanism(Component):
     """Whether the coordinator may see what is not protected yet."""
     adds_shares: ClassVar[bool] = False
     """Whether clients add noise in shares that hide nothing alone: they must be masked."""
+    noisy: ClassVar[bool] = True
+    """Whether anything is drawn: the exchanges of a run are on record then, so that no draw serves two of them."""
     allows_stale: bool = False
     """Whether the accounting holds where an update began from an older shared state and counts less (buffered)."""
     delta: float = 1e-5
@@ -199,7 +193,10 @@ class Mechanism(Component):
         return mean
 
     def expenses(self, client: int, exchange: int) -> tuple[AnyExpense, ...]:
-        """Returns what one exchange costs a client that takes part; nothing where nothing is promised.
+        """Returns what one exchange costs a client that takes part in all of the run; nothing if nothing is promised.
+
+        A plan adds these up. The ledger charges them too, except that a pass is charged when the client is in the
+        first sum of it that is opened, whichever that is.
 
         Args:
             client: The client's number.
@@ -207,93 +204,18 @@ class Mechanism(Component):
         """
         return ()
 
+    def pass_start(self, client: int, exchange: int) -> int:
+        """Returns the exchange of the round whose `expenses` cover this one as well: the first of a pass.
+
+        In a pass over a client's shuffled data each example is in one batch only, so what one exchange costs is enough
+        for all. By default every exchange is charged by itself.
+
+        Args:
+            client: The client's number.
+            exchange: Exchange within the round.
+        """
+        return exchange
+
     def statement(self, epsilon: float) -> Budget | None:
         """Returns the statement for the epsilon that the ledger counts; None where nothing is promised."""
         return None
-
-
-@dataclass(frozen=True, slots=True)
-class Exchange:
-    """One exchange as an aggregation carries it out.
-
-    Attributes:
-        tasks: What each participant is sent.
-        backend: Where the clients are.
-        reference: What clients know of their upload's tensors before: their change is sent; zeros for gradients.
-        uniform: Whether clients count alike; by training examples otherwise.
-        largest: Training examples of the largest client.
-        mechanism: The fitted mechanism.
-        charge: Called with the clients whose release is about to become known, before it does.
-        run: Name of the run and the federation, for keys that shall serve no other one.
-        attempt: How often this exchange was begun before.
-        settle: What is made of an update before it is added to others, where it began from an older shared state; None
-            where none did. Only for aggregations that allow it.
-    """
-
-    tasks: Mapping[int, ClientTask]
-    backend: Backend
-    reference: State
-    uniform: bool
-    largest: int
-    mechanism: Mechanism
-    charge: Callable[[Sequence[int]], None]
-    run: str = ""
-    attempt: int = 0
-    settle: Callable[[ClientUpdate], ClientUpdate] | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Gathered:
-    """What came of an exchange.
-
-    Attributes:
-        mean: The mean upload over `clients`.
-        clients: Whose uploads are in it, ascending.
-        loss: Mean training loss, weighted as the mean is; nan where it is not told.
-        updates: Each client's upload; empty where the coordinator does not see it.
-        crossings: What crossed, as lines of the wire log.
-        upload_bytes: Bytes of all messages that left clients.
-        download_bytes: Bytes of all messages that went to clients.
-        silent: Clients whose upload is in the mean and who were lost afterwards.
-        seconds: How long each client trained; empty where it is not told.
-        began: When each began, by its own clock, seconds since 1970; empty where it is not told.
-    """
-
-    mean: dict[str, Tensor]
-    clients: tuple[int, ...]
-    loss: float
-    updates: Mapping[int, Arrays]
-    crossings: Sequence[Mapping[str, object]]
-    upload_bytes: int
-    download_bytes: int
-    silent: tuple[int, ...] = ()
-    seconds: Mapping[int, float] = field(default_factory=dict)
-    began: Mapping[int, float] = field(default_factory=dict)
-
-
-class Aggregation(Component, ABC):
-    """How the coordinator comes to the mean of the clients' uploads.
-
-    Attributes:
-        shows_updates: Whether the coordinator can use each client's update by itself.
-        masks: Whether it sees nothing of an update but the sum that it is in.
-        allows_stale: Whether it settles updates that began from an older shared state (`Exchange.settle`).
-    """
-
-    kind = "aggregation"
-    shows_updates: ClassVar[bool] = True
-    masks: ClassVar[bool] = False
-    allows_stale: ClassVar[bool] = False
-
-    def refusals(self, clients: int) -> list[str]:
-        """Returns why it cannot add up the updates of so many clients, as 'key: why. What to do.' lines."""
-        return []
-
-    @abstractmethod
-    def gather(self, exchange: Exchange) -> Gathered:
-        """Returns the mean upload of one exchange.
-
-        Raises:
-            ClientLost: A client was lost, and the exchange cannot do without.
-            RoundAborted: Too few clients are left; nothing was learnt of any upload.
-        """

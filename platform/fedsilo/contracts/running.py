@@ -63,6 +63,10 @@ class Backend(Protocol):
         """Has the clients that are named read their private state, with the given hashes, from the folder."""
         ...
 
+    def reset(self, clients: Sequence[int]) -> None:
+        """Gives these clients the initial private state of the method that they have taken up."""
+        ...
+
     def revive(self, method: Method, mechanism: Mechanism) -> set[int]:
         """Brings lost clients back and returns them all: they have the method's initial private state now.
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import ClassVar
 
@@ -209,6 +209,18 @@ class Partition(Component, ABC):
         "client",
         "global",
     )
+
+    def shots_by_class(self, owners: Indices) -> Indices:
+        """Returns (classes,) how many training images of each class a client gets at most, where `shots` is above 0.
+
+        Args:
+            owners: (classes,) how many clients that train have images of each class.
+        """
+        return np.full(len(owners), self.shots)
+
+    def shuffles(self, classes: int) -> Sequence[int]:
+        """Returns the lengths of what the papers' code shuffles, in order, before it draws shots by the same stream."""
+        return [classes]
 
     @abstractmethod
     def split(self, images: LabelledImages, generator: np.random.Generator, look: Look) -> list[Share]:

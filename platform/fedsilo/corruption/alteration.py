@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from fedsilo.contracts import Examples, Indices
+from fedsilo.contracts.data import name_of
 from fedsilo.corruption.kinds import DRAWN_FOR_EACH, DRAWN_ONCE, KINDS, SETTLED, SEVERITIES
 from fedsilo.errors import DataError
 from fedsilo.seeds import numpy_generator
@@ -124,6 +125,11 @@ class AlteredImages:
         image = self.fetch(int(self.positions[i]))
         which = int(self.which[i])
         return image if which < 0 else self.alterations[which](image, self.origins[i].decode())
+
+    def name(self, i: int) -> str:
+        """Returns how messages name image i: as the unaltered one, with what is done to it."""
+        which, origin = int(self.which[i]), name_of(self.fetch, int(self.positions[i]))
+        return origin if which < 0 else f"{origin} ({self.alterations[which].tag})"
 
 
 def altered(examples: Examples, rows: Sequence[tuple[int, Alteration | None]]) -> Examples:

@@ -23,8 +23,10 @@ from fedsilo import holdout
 from fedsilo.contracts import Dataset, Examples, Indices, LabelledImages
 from fedsilo.errors import DataError
 from fedsilo.fields import key
+from fedsilo.imagefiles.depth import SCALED, is_deep
 from fedsilo.imagefiles.layouts import spoken
 from fedsilo.imagefiles.reading import decode, digest
+from fedsilo.imagefiles.survey import listed
 from fedsilo.imagesets.card import template_problems
 from fedsilo.imagesets.rows import leaks
 from fedsilo.seeds import numpy_generator
@@ -42,10 +44,21 @@ class RowImages:
     rows: Any
     column: str
 
-    def digests(self) -> tuple[str, ...]:
-        """Returns the digest of every image's bytes. Raises DataError when there are none."""
+    def survey(self) -> tuple[tuple[str, ...], list[int]]:
+        """Returns the digest of every image's bytes, and the rows of those that are scaled to 8 bits.
+
+        Raises:
+            DataError: A row has no image.
+        """
         cells = (cell for batch in self.rows.iter(256) for cell in batch[self.column])
-        return tuple(digest(self._bytes(cell, i)) for i, cell in enumerate(cells))
+        digests: list[str] = []
+        deep: list[int] = []
+        for i, cell in enumerate(cells):
+            data = self._bytes(cell, i)
+            digests.append(digest(data))
+            if is_deep(data):
+                deep.append(i)
+        return tuple(digests), deep
 
     def _bytes(self, cell: Any, i: int) -> bytes:
         try:
@@ -98,9 +111,15 @@ class Huggingface(Dataset):
             if self.domain
             else ((self.path.rstrip("/").rpartition("/")[2],), _zeros(tables))
         )
-        parts = [
+        found = [
             _examples(table, self.image, *numbers)
             for table, numbers in zip(tables, zip(labels, places, strict=True), strict=True)
+        ]
+        parts = [part for part, _ in found]
+        scaled = [
+            f"{split} row {row}"
+            for split, (_, deep) in zip((self.train, self.test), found, strict=False)
+            for row in deep
         ]
         drawn = ""
         if len(parts) == 1:
@@ -116,6 +135,7 @@ class Huggingface(Dataset):
             notices=(
                 f"{self.path} read by datasets: {len(classes)} classes, {len(train):,} training and {len(test):,} test "
                 f"images{drawn}.",
+                *([listed(SCALED, scaled)] if scaled else []),
                 *leaks(train, test),
             ),
         )
@@ -209,9 +229,11 @@ def _zeros(tables: Sequence[Any]) -> list[Indices]:
     return [np.zeros(len(table), dtype=np.int64) for table in tables]
 
 
-def _examples(table: Any, column: str, labels: Indices, domains: Indices) -> Examples:
+def _examples(table: Any, column: str, labels: Indices, domains: Indices) -> tuple[Examples, list[int]]:
+    """The examples of a table, and the rows whose images are scaled to 8 bits."""
     images = RowImages(table.select_columns([column]), column)
-    return Examples(labels, domains, images, images.digests())
+    digests, deep = images.survey()
+    return Examples(labels, domains, images, digests), deep
 
 
 def _halves(examples: Examples, classes: int, fraction: float, generator: np.random.Generator) -> list[Examples]:

@@ -17,6 +17,7 @@ from fedsilo.imagefiles.layouts import EXPECTED, LAYOUTS, TEST, TRAIN, Tree, arr
 from fedsilo.imagefiles.reading import FileImages
 from fedsilo.imagefiles.sources import Source, expand, is_missing, open_source
 from fedsilo.imagefiles.survey import Usable, listed, remarks, survey
+from fedsilo.printing import is_guessed, printable
 from fedsilo.seeds import numpy_generator
 
 Name = TypeVar("Name")
@@ -74,7 +75,13 @@ class ImageFolder(Dataset):
             template=self.template,
             train=_examples(source, parts[TRAIN], folders, domains),
             test=_examples(source, parts[TEST], folders, domains),
-            notices=(_headline(tree, folders, domains, parts), *notices, *remarks(images), *_alike(folders)),
+            notices=(
+                _headline(tree, folders, domains, parts),
+                *notices,
+                *remarks(images),
+                *_alike(folders),
+                *_guessed([*folders, *domains]),
+            ),
         )
 
     def _refuse(self, folders: Sequence[str], parts: dict[str, list[Usable]], notices: Sequence[str]) -> None:
@@ -82,12 +89,12 @@ class ImageFolder(Dataset):
         if not folders:
             lack = "no usable image is left"
         elif len(folders) == 1:
-            lack = f"only the class '{folders[0]}' is left, two are needed"
+            lack = f"only the class '{printable(folders[0])}' is left, two are needed"
         elif not all(parts.values()):
             lack = "no usable image is left " + " and ".join(f"for {split}" for split in parts if not parts[split])
         else:
             return
-        raise DataError(f"data.root: '{self.root}': {lack}. {' '.join(notices)} {EXPECTED}.")
+        raise DataError(f"data.root: '{printable(self.root)}': {lack}. {' '.join(notices)} {EXPECTED}.")
 
 
 def _with_test(images: Sequence[Usable], fraction: float, generator: np.random.Generator) -> list[Usable]:
@@ -118,13 +125,20 @@ def _examples(source: Source, images: Sequence[Usable], folders: Sequence[str], 
 
 def _headline(tree: Tree, folders: Sequence[str], domains: Sequence[str], parts: dict[str, list[Usable]]) -> str:
     """The line that says how the folders were read."""
-    inside = f" inside {'/'.join(tree.passed)}" if tree.passed else ""
+    inside = f" inside {printable('/'.join(tree.passed))}" if tree.passed else ""
     drawn = "" if tree.layout == "splits" else " (drawn)"
     extent = f"{len(domains)} domains x {len(folders)} classes" if len(domains) > 1 else f"{len(folders)} classes"
     return (
         f"Read as {tree.pattern}{inside}: {extent}, "
         f"{len(parts[TRAIN]):,} training and {len(parts[TEST]):,} test images{drawn}."
     )
+
+
+def _guessed(names: Sequence[str]) -> list[str]:
+    """A line on folders whose names are not UTF-8."""
+    found = [name for name in names if is_guessed(name)]
+    what = "Names of folders that are not UTF-8 are read as Latin-1, rename the folders if that is wrong"
+    return [listed(what, found)] if found else []
 
 
 def _alike(folders: Sequence[str]) -> list[str]:

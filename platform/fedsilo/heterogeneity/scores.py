@@ -11,6 +11,7 @@ from typing import Any
 from fedsilo.errors import DataError
 from fedsilo.heterogeneity.mapping import ClientMap
 from fedsilo.heterogeneity.null import LEVEL, Null, beyond
+from fedsilo.printing import encoded
 from fedsilo.records import read_json
 from fedsilo.state import write_bytes
 
@@ -137,7 +138,7 @@ class Scores:
     def write(self, path: Path) -> None:
         """Writes the file, whole or not at all. Raises RunError when the disk refuses."""
         lines = [f"{_json(key)}: {_json(value)}" for key, value in self.document().items()]
-        write_bytes(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
+        write_bytes(path, encoded("{\n" + ",\n".join(lines) + "\n}\n"))
 
     @classmethod
     def read(cls, path: Path) -> Scores:

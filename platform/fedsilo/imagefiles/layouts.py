@@ -15,6 +15,7 @@ from dataclasses import dataclass
 
 from fedsilo.errors import DataError
 from fedsilo.imagefiles.sources import Listing, Member
+from fedsilo.printing import printable, visible
 
 LAYOUTS = ("auto", "classes", "domains", "splits")
 TRAIN, TEST = "train", "test"
@@ -176,4 +177,4 @@ def _place(folders: tuple[str, ...], depth: int, layout: str, splits: dict[str, 
 
 def spoken(folder: str) -> str:
     """The name of a class as it is written into a prompt, from that of its folder."""
-    return " ".join(folder.replace("_", " ").split()) or folder
+    return visible(folder.replace("_", " ")) or printable(folder)

@@ -9,10 +9,10 @@ from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-import numpy as np
 from PIL import Image, UnidentifiedImageError
 
 from fedsilo.errors import DataError
+from fedsilo.imagefiles.depth import EQUAL, has_depth, is_deep, scaled
 from fedsilo.imagefiles.sources import Source
 from fedsilo.lookahead import ahead, cores
 
@@ -21,6 +21,9 @@ Told = Callable[[int, int], None]
 
 _WINDOW = 256
 """Files under way at once, at most."""
+
+_SCALING = b"fedsilo scales by an image's own range, 1: "
+"""Goes into the digest of images that are scaled to 8 bits; to be changed with what `fedsilo.imagefiles.depth` does."""
 
 _STEP = 100
 """Files from one word of progress to the next."""
@@ -36,11 +39,13 @@ class Finding:
         digest: First half of the sha256 of its bytes, hex.
         mode: Colour mode in Pillow's words, for example "RGB" or "L"; "" when it was not decoded.
         fault: Why it cannot be used; "" when it can.
+        kinds: What people should know about it, in the words of `fedsilo.imagefiles.depth`.
     """
 
     digest: str
     mode: str
     fault: str
+    kinds: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,28 +78,48 @@ class FileImages:
                 f"{name}: not a sound image: {_reason(error)}. Put the original file in its place."
             ) from error
 
+    def name(self, i: int) -> str:
+        """Returns the name of image i in the source."""
+        return self.names[i]
+
 
 def digest(data: bytes) -> str:
-    """First half of the sha256, hex: 128 bits, plenty to tell images apart."""
-    return hashlib.sha256(data).hexdigest()[:32]
+    """First half of a sha256, hex: 128 bits, plenty to tell images apart.
+
+    Of the bytes alone, but for images that are scaled to 8 bits (`fedsilo.imagefiles.depth`): how that is done belongs
+    to what is known of them, since features are kept under this name.
+    """
+    return hashlib.sha256((_SCALING if is_deep(data) else b"") + data).hexdigest()[:32]
 
 
 def decode(data: bytes) -> Image.Image:
-    """Returns the first frame as RGB; the file's orientation tag is ignored, as in the published loaders.
+    """Returns the first frame of a file as RGB; its orientation tag is ignored, as in the published loaders."""
+    return decoded(data)[0]
 
-    Transparent parts become white (what was stored under them is arbitrary), 16-bit grey keeps its upper 8 bits.
-    """
+
+def decoded(data: bytes) -> tuple[Image.Image, tuple[str, ...]]:
+    """Returns the first frame of a file as RGB, and what kinds of remarkable images it is of."""
     with Image.open(io.BytesIO(data)) as image:
+        if has_depth(image):
+            return scaled(image, data)
         image.load()
-        if image.has_transparency_data:
-            opaque = image.convert("RGBA")
-            return Image.alpha_composite(Image.new("RGBA", opaque.size, "white"), opaque).convert("RGB")
-        if image.mode.startswith("I"):
-            # Pillow would cut off everything above 255, which leaves a white image.
-            values = np.asarray(image).astype(np.int64)
-            shift = 8 if image.mode != "I" or values.max() > 255 else 0
-            return Image.fromarray(np.clip(values >> shift, 0, 255).astype(np.uint8)).convert("RGB")
-        return image.convert("RGB")
+        plain = as_rgb(image)
+    return plain, (EQUAL,) if all(low == high for low, high in plain.getextrema()) else ()
+
+
+def as_rgb(image: Image.Image) -> Image.Image:
+    """Returns a loaded image of any mode as RGB.
+
+    Transparent parts become white (what was stored under them is arbitrary); values of more than 8 bits and floats are
+    scaled by the image's own range, see `fedsilo.imagefiles.depth`.
+    """
+    if has_depth(image):
+        return scaled(image)[0]
+    if image.has_transparency_data:
+        # Pillow undoes multiplied opacity (RGBa, La) only on the way to the same mode without it.
+        opaque = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", opaque.size, "white"), opaque).convert("RGB")
+    return image.convert("RGB")
 
 
 def inspect(source: Source, names: Sequence[str], pixels: bool = True) -> list[Finding]:
@@ -142,16 +167,24 @@ def _inspect(source: Source, name: str, pixels: bool) -> Finding:
     if not pixels:
         return Finding(digest(data), "", "")
     try:
-        with Image.open(io.BytesIO(data)) as image:
-            mode = image.mode
-            # A JPEG is decoded at an eighth of its size: all of its bytes are read, in half the time.
-            image.draft(None, (1, 1))
-            image.load()
+        mode, kinds = _looked_at(data)
     except UnidentifiedImageError:
         return Finding("", "", "not an image")
     except Exception as error:
         return Finding("", "", _reason(error))
-    return Finding(digest(data), mode, "")
+    return Finding(digest(data), mode, "", kinds)
+
+
+def _looked_at(data: bytes) -> tuple[str, tuple[str, ...]]:
+    """The mode of an image and what kinds it is of, after all of it was decoded."""
+    with Image.open(io.BytesIO(data)) as image:
+        mode = image.mode
+        if image.format != "JPEG":
+            return mode, decoded(data)[1]
+        # A JPEG is decoded at an eighth of its size: all of its bytes are read, in half the time.
+        image.draft(None, (1, 1))
+        image.load()
+        return mode, (EQUAL,) if all(low == high for low, high in as_rgb(image).getextrema()) else ()
 
 
 def _reason(error: Exception) -> str:

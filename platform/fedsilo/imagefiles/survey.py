@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 
 import numpy as np
 
 from fedsilo.imagefiles.layouts import TEST, TRAIN, Place, Tree
 from fedsilo.imagefiles.reading import Finding, inspect
 from fedsilo.imagefiles.sources import Member, Source
+from fedsilo.printing import printable
 
 NAMED = 4  # names given before the rest is only counted
 
@@ -50,7 +52,8 @@ def survey(source: Source, tree: Tree, limit: int, generator: np.random.Generato
         for position, member, finding in zip(kept, members, findings, strict=True)
         if not finding.fault
     ]
-    return images, [*_left_out(tree, members, findings), *_empty(tree, images), *_converted(members, findings)]
+    said = (_left_out(tree, members, findings), _empty(tree, images), _converted(members, findings))
+    return images, [*chain.from_iterable(said), *_kinds(members, findings)]
 
 
 def remarks(images: Sequence[Usable]) -> list[str]:
@@ -75,9 +78,18 @@ def remarks(images: Sequence[Usable]) -> list[str]:
 
 def listed(what: str, names: Sequence[str]) -> str:
     """One line such as "Broken images (3): a, b, c.", with a handful of the names and the number of the others."""
-    shown = ", ".join(name.encode("utf-8", "replace").decode() for name in names[:NAMED])
+    shown = ", ".join(map(printable, names[:NAMED]))
     rest = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     return f"{what} ({len(names):,}): {shown}{rest}."
+
+
+def listed_kinds(found: Iterable[tuple[str, Sequence[str]]]) -> Iterator[str]:
+    """Returns one line on each kind of remarkable images, of pairs of an image's name and the kinds that it is of."""
+    names: dict[str, list[str]] = defaultdict(list)
+    for name, kinds in found:
+        for kind in kinds:
+            names[kind].append(name)
+    return (listed(kind, of_kind) for kind, of_kind in names.items())
 
 
 def _drawn(places: Sequence[Place], limit: int, generator: np.random.Generator) -> list[int]:
@@ -120,6 +132,11 @@ def _converted(members: Sequence[Member], findings: Sequence[Finding]) -> Iterat
     if other:
         modes = ", ".join(f"{count:,} {mode}" for mode, count in sorted(Counter(mode for _, mode in other).items()))
         yield listed(f"Images in other colour modes ({modes}) are converted to RGB", [name for name, _ in other])
+
+
+def _kinds(members: Sequence[Member], findings: Sequence[Finding]) -> Iterator[str]:
+    pairs = zip(members, findings, strict=True)
+    return listed_kinds(("/".join(member.parts), finding.kinds) for member, finding in pairs)
 
 
 def _repeated(images: Sequence[Usable], part: Callable[[Place], str]) -> list[str]:

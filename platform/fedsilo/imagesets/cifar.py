@@ -1,7 +1,11 @@
 """CIFAR's files, read by torchvision, which compares the md5 of every file before it is unpickled.
 
 The prompt papers normalise these images by CIFAR's own mean and deviation; here they are prepared as the model was
-trained, like all others.
+trained, like all others, unless `backbone.pixel_mean` and `backbone.pixel_std` say otherwise. Theirs, in the released
+code of FedOTP:
+
+    cifar10     [0.4914, 0.4822, 0.4465]    [0.2023, 0.1994, 0.2010] (the pixels' true deviation is 0.247, 0.244, 0.262)
+    cifar100    [0.5071, 0.4865, 0.4409]    [0.2673, 0.2564, 0.2762]
 
 Source: Krizhevsky, "Learning multiple layers of features from tiny images", 2009.
 """

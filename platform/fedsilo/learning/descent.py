@@ -10,7 +10,8 @@ import torch
 from torch import Tensor
 
 from fedsilo.contracts import ExampleClipping, Release, State
-from fedsilo.errors import ClientError
+from fedsilo.errors import NotFinite
+from fedsilo.finiteness import find_fault
 from fedsilo.learning.optimizer import MEMORY, Stepper
 from fedsilo.learning.perexample.clipping import clipped_sum
 from fedsilo.learning.perexample.gradients import example_gradients
@@ -54,7 +55,7 @@ def descend(
         factors: By what the learning rate of single tensors is multiplied.
 
     Raises:
-        ClientError: The loss is not finite.
+        NotFinite: A loss or a gradient is not finite.
     """
     parameters = {name: tensor.detach().clone() for name, tensor in start.items()}
     stepper = Stepper(work.training.optimizer, parameters, work.private, factors)
@@ -79,27 +80,30 @@ def differentiate(
     tensors together, and the sum is divided by the mechanism's public number; the loss of an empty batch is nan.
 
     Raises:
-        ClientError: The loss is not finite.
+        NotFinite: A loss or a gradient is not finite.
     """
     leaves = {name: tensor.detach().requires_grad_() for name, tensor in at.items()}
     clipping = work.mechanism.examples
     if clipping is not None:
-        return _example_by_example(work, leaves, batch, loss, clipping, step)
+        return _example_by_example(leaves, batch, loss, clipping, step)
     value = loss(leaves, batch)
     found = torch.autograd.grad(value, list(leaves.values()), allow_unused=True, materialize_grads=True)
-    return _finite(value.detach(), work, step), dict(zip(leaves, found, strict=True))
+    number, gradients = _finite(value.detach(), step), dict(zip(leaves, found, strict=True))
+    fault = find_fault(gradients)
+    if fault:
+        raise NotFinite(f"at step {step} the gradient by {fault}")
+    return number, gradients
 
 
 def _example_by_example(
-    work: LocalWork, leaves: State, batch: Batch, loss: Loss, clipping: ExampleClipping, step: int
+    leaves: State, batch: Batch, loss: Loss, clipping: ExampleClipping, step: int
 ) -> tuple[float, dict[str, Tensor]]:
     each = example_gradients(loss, leaves, batch, clipping.tolerance)
-    value = _finite(each.losses.mean(), work, step) if len(each.losses) else math.nan
+    value = _finite(each.losses.mean(), step) if len(each.losses) else math.nan
     try:
         sums, _ = clipped_sum(each.gradients, clipping.norm)
-    except ClientError as error:
-        where = f"client {work.client}, round {work.round}, {error}"
-        raise ClientError(where, client=work.client, round=work.round, stage="train") from None
+    except NotFinite as error:
+        raise NotFinite(f"at step {step} {error}") from None
     return value, {name: (total / clipping.batch).to(leaves[name].dtype) for name, total in sums.items()}
 
 
@@ -125,15 +129,8 @@ def without_memory(state: State) -> dict[str, Tensor]:
     return {name: tensor for name, tensor in state.items() if not name.startswith(MEMORY)}
 
 
-def _finite(value: Tensor, work: LocalWork, step: int) -> float:
+def _finite(value: Tensor, step: int) -> float:
     number = float(value)
-    if number != number or number in (float("inf"), float("-inf")):
-        rate = work.training.optimizer.learning_rate
-        raise ClientError(
-            f"client {work.client}, round {work.round}, stage 'train': loss is {number} at step {step} "
-            f"(learning_rate={rate}). Lower training.optimizer.learning_rate.",
-            client=work.client,
-            round=work.round,
-            stage="train",
-        )
+    if not math.isfinite(number):
+        raise NotFinite(f"the loss is {number} at step {step}")
     return number

@@ -15,9 +15,10 @@ from torch import Tensor
 
 from fedsilo.contracts import FeatureSource, Mechanism, State
 from fedsilo.fields import key
+from fedsilo.keyed_draws import KeyedGenerator
 from fedsilo.learning.optimizer import Optimizer
 from fedsilo.prompts.frozen import FrozenModel
-from fedsilo.seeds import anew, torch_generator, unknown_generator
+from fedsilo.seeds import anew, keyed_generator, system_generator, torch_generator
 
 FLOATING_ERROR = 1e-9
 """More than a product of a share and a number of clients is off by, less than anything a user means."""
@@ -82,7 +83,7 @@ class LocalWork:
         client: The client's number.
         round: Round, from 0.
         exchange: Exchange within the round, from 0.
-        attempt: How often the exchange was begun before: noise and samples are drawn anew then.
+        attempt: The number of this attempt at the round: noise and samples of different attempts are independent.
     """
 
     model: FrozenModel
@@ -126,15 +127,16 @@ class LocalWork:
         return 1 + overall % self.training.views if self.training.views else 0
 
     def _order(self, epoch: int) -> Tensor:
+        """The shuffled examples. It may be known: whatever the order, an example is counted in full in every pass."""
         generator = torch_generator(self.seed, "batches", round=self.round, client=self.client, step=epoch)
         return torch.randperm(len(self.labels), generator=generator)
 
-    def secret(self, purpose: str, step: int) -> torch.Generator:
+    def secret(self, purpose: str, step: int) -> KeyedGenerator:
         """Returns the generator of a draw that privacy rests on: noise, or who is in a sample."""
         if not self.mechanism.seeded:
-            return unknown_generator()
+            return system_generator()
         purpose = anew(purpose, self.attempt, self.mechanism.federation)
-        return torch_generator(self.seed, purpose, round=self.round, client=self.client, step=step)
+        return keyed_generator(self.seed, purpose, round=self.round, client=self.client, step=step)
 
     def _chosen(self, order: Tensor, number: int, epoch: int) -> Tensor:
         """The images of one batch: a piece of the order, or each by a draw of its own where the mechanism counts on it.
@@ -145,7 +147,7 @@ class LocalWork:
         if clipping is None or not clipping.poisson:
             return order[number * size : (number + 1) * size]
         generator = self.secret("poisson batch", epoch * self.batches_per_epoch + number)
-        draws = torch.rand(len(order), generator=generator, dtype=torch.float64)
+        draws = generator.uniform(len(order))
         return torch.nonzero(draws < self.training.rate(len(order)))[:, 0]
 
     def _batch(self, chosen: Tensor, epoch: int) -> Batch:

@@ -6,7 +6,8 @@ towards those of the hand-written prompt and away from the personal ones: with t
 
 Source: Cui, Li, Wang, Shi, "Harmonizing Generalization and Personalization in Federated Prompt Learning", ICML 2024,
 arXiv:2405.09771. t_0 here is the data set's template ("a photo of a {}."), which the paper means; the authors' code
-encodes placeholders, "X X ... {}.". DP-FPL's tables have FedPGP with `mu: 0`, `rank: 8`, `synchronise: batch`.
+encodes placeholders, "X X ... {}.": `origin: placeholders`. DP-FPL's tables have FedPGP with `mu: 0`, `rank: 8`,
+`synchronise: batch`.
 
 Dimensions: K classes, L context tokens, W text width, k rank.
 """
@@ -28,6 +29,8 @@ from fedsilo.learning.training import Batch, LocalWork
 from fedsilo.prompts.frozen import FrozenModel, random_context
 from fedsilo.seeds import torch_generator
 
+TEMPLATE, PLACEHOLDERS = "template", "placeholders"
+
 
 @dataclass(frozen=True)
 class FedPGP(DescentMethod):
@@ -39,6 +42,21 @@ class FedPGP(DescentMethod):
     rank: int = key(4, "Rank k of a client's change of the shared context.", within=">= 1")
     mu: float = key(1.0, "Weight of the contrast; 0 leaves it out, as in DP-FPL's tables.", within=">= 0")
     temperature: float = key(0.5, "Temperature tau of the contrast.", within="> 0")
+    origin: str = key(
+        TEMPLATE,
+        "What t_0 encodes: the data set's template, or an 'X' for each context vector and the name (authors' code).",
+        TEMPLATE,
+        PLACEHOLDERS,
+    )
+
+    @property
+    def phrases(self) -> tuple[str, ...]:
+        """Returns the words that the context starts from and the placeholders that t_0 is made of."""
+        return (*super().phrases, *([self._placeholders] if self.origin == PLACEHOLDERS else []))
+
+    @property
+    def _placeholders(self) -> str:
+        return " ".join(["X"] * self.context_length)
 
     def initial_shared(self, model: FrozenModel, seed: int) -> State:
         """Returns s, N(0, 0.02^2) or words."""
@@ -54,6 +72,7 @@ class FedPGP(DescentMethod):
     def loss(self, work: LocalWork) -> Loss:
         """Returns the cross-entropy over all classes and the weighted contrast."""
         model = work.model
+        origin = self.origin_features(model) if self.mu else model.zero_shot
 
         def loss(leaves: Mapping[str, Tensor], batch: Batch) -> Tensor:
             shared, own = leaves["context"], _personal(leaves)
@@ -61,9 +80,16 @@ class FedPGP(DescentMethod):
                 return cross_entropy(model.score(batch.pooled, self.text(model, own)), batch.labels)
             shared_text, text = self.texts(model, torch.stack([shared, own]))
             plain = cross_entropy(model.score(batch.pooled, text), batch.labels)
-            return plain + self.mu * self.contrast(model.zero_shot, shared_text, text)
+            return plain + self.mu * self.contrast(origin, shared_text, text)
 
         return loss
+
+    @torch.no_grad()
+    def origin_features(self, model: FrozenModel) -> Tensor:
+        """Returns t_0, (K, D), normalised: of the template, or of placeholders with the name at the end."""
+        if self.origin == TEMPLATE:
+            return model.zero_shot
+        return model.text_features(model.phrases[self._placeholders])
 
     def contrast(self, origin: Tensor, shared: Tensor, personal: Tensor) -> Tensor:
         """Returns the contrast of normalised class features t_0, t_s and t_p, each (K, D): a scalar."""

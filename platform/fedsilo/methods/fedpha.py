@@ -11,7 +11,8 @@ the projection lies in the shared context's row space and is not the null space'
 reading is taken. Predictions come from the private context alone. The shared one is averaged by training examples.
 
 Where the released code and this differ: the projection is held fixed within a step. There a gradient runs through the
-SVD, which is not bounded where a singular value vanishes: a word that stands twice in `context_words` is enough.
+SVD, which is not bounded where singular values coincide or vanish: a word that stands twice in `context_words` is
+enough. `gradient_through_svd: true` is the released code's.
 
 Dimensions: K classes, L shared and l private context tokens, W text width, D joint width.
 """
@@ -50,6 +51,9 @@ class FedPHA(DescentMethod):
         within=">= 1",
     )
     ratio: float = key(0.8, "Part of the singular vectors, the last ones, that is projected onto.", within="in (0, 1]")
+    gradient_through_svd: bool = key(
+        False, "Let a gradient run to the shared context through its singular vectors, as in the released code."
+    )
     margin: float = key(1.0, "Distance up to which private and shared class features are pushed apart.", within=">= 0")
 
     def initial_shared(self, model: FrozenModel, seed: int) -> State:
@@ -82,9 +86,10 @@ class FedPHA(DescentMethod):
 
         Args:
             private: (l, W), or (K, l, W) class-specific: each class is projected by itself.
-            shared: (L, W) or (K, L, W); no gradient runs back to it.
+            shared: (L, W) or (K, L, W); a gradient runs back to it only under `gradient_through_svd`.
         """
-        directions = torch.linalg.svd(shared.detach(), full_matrices=False).Vh
+        basis = shared if self.gradient_through_svd else shared.detach()
+        directions = torch.linalg.svd(basis, full_matrices=False).Vh
         # Nine decimals: 5 * (1 - 0.8) is a little below the 1 it means.
         dropped = math.floor(round((1 - self.ratio) * directions.shape[-2], 9))
         kept: Tensor = directions[..., dropped:, :]

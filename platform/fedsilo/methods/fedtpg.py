@@ -1,13 +1,18 @@
 """FedTPG: clients learn one network that writes the context from the class names at hand; the server averages it.
 
 Source: Qiu et al., "Federated Text-driven Prompt Generation for Vision-Language Models", ICLR 2024,
-arXiv:2310.06123. Learned queries attend to the frozen text features of a client's class names, then pass a gated
-feed-forward layer (both behind layer norms, both added to what comes in); what comes out is the context. Clients count
-alike in the average. The paper's training: SGD 0.003, momentum 0.9, weight decay 1e-5, cosine decay, one pass a round.
+arXiv:2310.06123. Learned queries attend to the frozen text features of a client's bare class names; what comes out of
+the attention, without the queries, passes a gated feed-forward layer that is added to it. Layer norms stand in front
+of queries, names and feed-forward layer. The result is the context. Clients count alike in the average. The paper's
+training: SGD 0.003, momentum 0.9 that a client keeps (`persistent: true`), weight decay 1e-5, cosine decay, one pass
+a round.
 
-Reconstruction: a name's feature is that of the data set's hand-written prompt; the first values of the weights. The
-names a client has are the classes of its training images, kept by it, in training and in evaluation; before it has
-trained, all classes. Scores are over all classes, whatever names the context is written from.
+What the paper has and fedsilo cannot express yet: clients of several data sets in one federation; a learning rate
+that falls with the rounds. The paper tests a client among its own classes only. Here all methods are tested among all
+classes, so the loss is over all classes too; `loss_over: own` is the paper's loss.
+
+Reconstruction: the first values of the weights. The names a client has are the classes of its training images, kept by
+it, in training and in evaluation; before it has trained, all classes.
 
 Dimensions: k classes of a client out of K, L context tokens, W text width, D joint width.
 """
@@ -44,6 +49,8 @@ from fedsilo.seeds import torch_generator
 QUERIES, ATTENTION, FORWARD = "queries", "attention", "forward"
 BEFORE_QUERIES, BEFORE_NAMES, BEFORE_FORWARD = "norm.queries", "norm.names", "norm.forward"
 OWN_CLASSES = "own_classes"
+BARE, TEMPLATE = "bare", "template"
+ALL, OWN = "all", "own"
 WIDENING = 4
 """Width inside the feed-forward layer over that of the text tower, the usual one of a transformer."""
 
@@ -61,6 +68,12 @@ class FedTPG(TrainedMethod):
 
     context_length: int = key(4, "Context vectors that the network writes.", within=">= 1")
     heads: int = key(4, "Attention heads; they divide the width of the text tower.", within=">= 1")
+    names: str = key(
+        BARE, "Text whose features the network reads: the bare class name, or the data set's prompt.", BARE, TEMPLATE
+    )
+    loss_over: str = key(
+        ALL, "Classes that the training loss compares: all of the data set, or the client's own.", ALL, OWN
+    )
 
     @property
     def uniform(self) -> bool:
@@ -94,12 +107,15 @@ class FedTPG(TrainedMethod):
         return replace(result, private={**result.private, OWN_CLASSES: _own_classes(work)})
 
     def loss(self, work: LocalWork) -> Loss:
-        """Returns the cross-entropy over all classes."""
+        """Returns the cross-entropy over all classes, or over those of the client's images."""
         own = _own_classes(work)
 
         def loss(leaves: Mapping[str, Tensor], batch: Batch) -> Tensor:
             text = work.model.text_features(self.context(work.model, leaves, own))
-            return cross_entropy(work.model.score(batch.pooled, text), batch.labels)
+            scores = work.model.score(batch.pooled, text)
+            if self.loss_over == OWN:
+                scores = scores.masked_fill(own == 0, -torch.inf)
+            return cross_entropy(scores, batch.labels)
 
         return loss
 
@@ -114,9 +130,9 @@ class FedTPG(TrainedMethod):
 
     def context(self, model: FrozenModel, network: State, own: Tensor) -> Tensor:
         """Returns the context (L, W) that the network writes from the class names that `own` (K,) marks with 1."""
-        names = norm(network, BEFORE_NAMES, model.zero_shot[own.bool()])
-        rows = network[QUERIES]
-        rows = rows + attend(network, ATTENTION, norm(network, BEFORE_QUERIES, rows), names, self.heads)
+        features = model.name_features() if self.names == BARE else model.zero_shot
+        names = norm(network, BEFORE_NAMES, features[own.bool()])
+        rows = attend(network, ATTENTION, norm(network, BEFORE_QUERIES, network[QUERIES]), names, self.heads)
         return rows + gated(network, FORWARD, norm(network, BEFORE_FORWARD, rows))
 
 

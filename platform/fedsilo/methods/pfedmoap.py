@@ -6,11 +6,16 @@ others as frozen experts. Per class, the gate attends from the image to the text
 among them; a score is sim(image, mixed text) + lambda sim(image, own text). The gate never leaves the client. The
 paper's training: five local epochs, rate 0.002 for the context and 0.01 for the gate.
 
-A client that trains for the first time takes the shared context, the mean of all sent, and trains it as in PromptFL;
-the same where there are no experts. Other clients see a client's context as it is, not only in a mean.
+The gate is the released code's. It sees every (D / P)-th coordinate of the normalised features. Products of queries
+and keys are multiplied by 10 before the softmax, not divided by sqrt(d). The mixed text is compared with the image in
+these P coordinates; neither of the two is normalised again. `experts` counts the client's own context.
 
-Reconstruction: features are normalised, then averaged over neighbouring coordinates down to the gate's width; the
-mixed text is compared with the image in that width, both normalised; the first values of the gate.
+As in the released code every round begins from the shared context, the mean of all sent; `begin_from: own` goes on
+from the client's own. A client that trains for the first time has no experts and trains as in PromptFL; so does one
+that is alone. Other clients see a client's context as it is, not only in a mean.
+
+Where the released code and this differ: there, participants are evaluated with the experts that they trained with;
+here, all clients with those of the new shared state. Biases of the gate start at 0, there at random.
 
 Dimensions: B images, K classes, E experts of others, D joint width, P width of the gate.
 """
@@ -22,7 +27,7 @@ from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
-from torch.nn.functional import adaptive_avg_pool1d, cross_entropy, normalize
+from torch.nn.functional import cross_entropy, normalize
 
 from fedsilo.contracts import LocalResult, Predictor, State
 from fedsilo.errors import BackboneError
@@ -32,9 +37,14 @@ from fedsilo.learning.prompting import BATCH, DescentMethod
 from fedsilo.learning.training import Batch, LocalWork, ServerWork
 from fedsilo.prompts.frozen import FrozenModel
 from fedsilo.prompts.layers import attend, attention_names, attention_start
-from fedsilo.seeds import torch_generator
+from fedsilo.seeds import derive, torch_generator
 
 CONTEXT, EXPERTS, OWN, GATE = "context", "experts", "own_context", "gate"
+DRAW = "draw"
+"""A seed and the round that random experts are drawn by, (2,) int64; it stays in the coordinator's state."""
+KEPT = "last_context/"
+NEAREST, RANDOM = "nearest", "random"
+MEAN, OWN_LAST = "mean", "own"
 
 
 @dataclass(frozen=True)
@@ -45,10 +55,19 @@ class PFedMoAP(DescentMethod):
     learns = attention_names(GATE)
     reads_updates = True
 
-    experts: int = key(10, "Most contexts of other clients that a client receives.", within=">= 1")
+    experts: int = key(10, "Most contexts that the gate mixes, the client's own among them.", within=">= 1")
+    selection: str = key(
+        NEAREST, "Other clients whose contexts a client receives: the nearest by L2, or random ones.", NEAREST, RANDOM
+    )
+    begin_from: str = key(
+        MEAN, "Context that a round's training begins from: the mean of all sent, or the client's own.", MEAN, OWN_LAST
+    )
     local_weight: float = key(0.5, "Lambda: weight of the client's own text beside the mixed one.", within=">= 0")
     heads: int = key(8, "Attention heads of the gate; they divide its width.", within=">= 1")
-    gate_width: int = key(128, "Coordinates that features are averaged down to for the gate.", within=">= 1")
+    gate_width: int = key(128, "Coordinates of a feature that the gate sees, evenly spaced.", within=">= 1")
+    scaling: float = key(
+        10.0, "Factor of the gate's products of queries and keys; 1 / sqrt(gate_width / heads) is usual.", within="> 0"
+    )
     gate_learning_rate_factor: float = key(
         5.0, "Learning rate of the gate over training.optimizer.learning_rate, that of the context.", within="> 0"
     )
@@ -69,7 +88,8 @@ class PFedMoAP(DescentMethod):
 
     def initial_shared(self, model: FrozenModel, seed: int) -> State:
         """Returns the context that first-timers train, the same start as in PromptFL."""
-        return {CONTEXT: self.start(model, seed)}
+        draw = {DRAW: torch.tensor([derive(seed, "experts"), 0])} if self.selection == RANDOM else {}
+        return {CONTEXT: self.start(model, seed), **draw}
 
     def initial_private(self, model: FrozenModel, seed: int, client: int) -> State:
         """Returns the gate, the same start for every client; a context of its own it has once it has trained."""
@@ -82,22 +102,29 @@ class PFedMoAP(DescentMethod):
         return attention_start(GATE, width, width, torch_generator(seed, "gate"))
 
     def download(self, shared: State, client: int) -> State:
-        """Returns the shared context and the `experts` (E, ...): others' last contexts, the nearest to its own first.
+        """Returns the shared context and the `experts` (E, ...): others' last contexts, the nearest or random ones.
 
         There are none for a client that never sent a context, nor for the only one that did.
         """
         context, own = shared[CONTEXT], shared.get(_kept(client))
-        others = [tensor for name, tensor in sorted(shared.items()) if name not in (CONTEXT, _kept(client))]
+        others = [tensor for name, tensor in sorted(shared.items()) if name.startswith(KEPT) and name != _kept(client)]
         if own is None or not others:
             return {CONTEXT: context, EXPERTS: context.new_zeros(0, *context.shape)}
-        all_others = torch.stack(others)
-        distances = (all_others.double() - own.double()).flatten(1).norm(dim=1)
-        nearest = distances.argsort(stable=True)[: self.experts]
-        return {CONTEXT: context, EXPERTS: all_others[nearest]}
+        stacked = torch.stack(others)
+        return {CONTEXT: context, EXPERTS: stacked[self._order(shared, stacked, own, client)[: self.experts - 1]]}
+
+    def _order(self, shared: State, others: Tensor, own: Tensor, client: int) -> Tensor:
+        """The others by nearness, or at random: another order for every round and client."""
+        if self.selection == RANDOM:
+            seed, round = shared[DRAW].tolist()
+            return torch.randperm(len(others), generator=torch_generator(seed, "experts", round=round, client=client))
+        distances: Tensor = torch.linalg.vector_norm((others.double() - own.double()).flatten(1), dim=1)
+        return distances.argsort(stable=True)
 
     def parameters(self, work: LocalWork) -> State:
-        """Returns the context to train, the client's own or, the first time, the shared one; and the gate."""
-        return {CONTEXT: _own(work.shared, work.private)} | {name: work.private[name] for name in self.learns}
+        """Returns the context to train, the shared one or the client's own if it has one; and the gate."""
+        begin = _own(work.shared, work.private) if self.begin_from == OWN_LAST else work.shared[CONTEXT]
+        return {CONTEXT: begin} | {name: work.private[name] for name in self.learns}
 
     def train(self, work: LocalWork) -> LocalResult:
         """Returns the context after local epochs, which the client also keeps, and the gate, trained if it was used."""
@@ -109,7 +136,10 @@ class PFedMoAP(DescentMethod):
     def server_step(self, work: ServerWork) -> State:
         """Returns the mean context, and beside it the last one of every client that ever sent one."""
         kept = {_kept(client): update[CONTEXT] for client, update in work.updates.items()}
-        return {**super().server_step(work), **kept}
+        shared = {**super().server_step(work), **kept}
+        if self.selection == RANDOM:
+            shared[DRAW] = torch.tensor([int(work.shared[DRAW][0]), work.round + 1])
+        return shared
 
     def loss(self, work: LocalWork) -> Loss:
         """Returns the cross-entropy over all classes; the experts' texts are computed once."""
@@ -138,12 +168,15 @@ class PFedMoAP(DescentMethod):
         plain = model.score(pooled, own)
         if not len(others):
             return plain
-        width = self._width(own)
-        images = adaptive_avg_pool1d(normalize(pooled, dim=-1), width)
-        by_class = adaptive_avg_pool1d(torch.cat([own.unsqueeze(0), others]).transpose(0, 1), width)
-        mixed = attend(gate, GATE, images[:, None, None], by_class, self.heads).squeeze(-2)
-        similarity = torch.einsum("bp,bkp->bk", normalize(images, dim=-1), normalize(mixed, dim=-1))
-        return model.scale * similarity + self.local_weight * plain
+        images = self._seen(normalize(pooled, dim=-1))
+        by_class = self._seen(torch.cat([own.unsqueeze(0), others]).transpose(0, 1))
+        mixed = attend(gate, GATE, images[:, None, None], by_class, self.heads, self.scaling).squeeze(-2)
+        return model.scale * torch.einsum("bp,bkp->bk", images, mixed) + self.local_weight * plain
+
+    def _seen(self, features: Tensor) -> Tensor:
+        """(..., P): evenly spaced coordinates of features (..., D)."""
+        width = self._width(features)
+        return features[..., :: features.shape[-1] // width][..., :width]
 
     def _width(self, features: Tensor) -> int:
         """P: the key's value, or D where features have fewer coordinates."""
@@ -152,7 +185,7 @@ class PFedMoAP(DescentMethod):
 
 def _kept(client: int) -> str:
     """The name under which the shared state has a client's last context."""
-    return f"last_context/{client:04d}"
+    return f"{KEPT}{client:04d}"
 
 
 def _experts(shared: State) -> Tensor:

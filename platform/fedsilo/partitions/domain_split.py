@@ -2,7 +2,9 @@
 
 Theirs re-indexed labels without the image paths, so that labels had nothing to do with images, and took class names
 from a Python set, whose order differs from process to process: their published numbers are no targets. Here images keep
-their labels, class order is the data's, and minimum sizes are met by moving single images instead of drawing again.
+their labels, class order is the data's, and minimum sizes are met by moving single images instead of drawing again. As
+in all of their versions a client that holds an equal share of its domain's training images gets none of the classes
+that follow, so that clients differ less in size than by Dirichlet alone.
 
 Source: FedOTP, arXiv:2403.00041 (DomainNet: five clients per domain, Office-Caltech10: three), and pFedMoAP.
 """
@@ -30,6 +32,11 @@ class DomainSplit(Partition):
         5, "Clients of each domain; the papers have 5 of DomainNet, 3 of Office.", within=">= 1"
     )
     beta: float = key(0.1, "Concentration, above 0; the code's is 0.1, pFedMoAP states 0.3.")
+    capped: bool = key(
+        True,
+        "A client that holds an equal share of its domain's training images gets none of the classes that follow, as "
+        "in the papers' code. false: sizes follow the draws alone.",
+    )
 
     def problems(self) -> list[str]:
         """Returns what is impossible in the fields."""
@@ -38,5 +45,5 @@ class DomainSplit(Partition):
     def split(self, images: LabelledImages, generator: np.random.Generator, look: Look) -> list[Share]:
         """Returns one share per client, domain by domain. Raises DataError for a domain that is too small."""
         clients = self.clients_per_domain * len(images.domains)
-        rule = Composition(Dirichlet(self.beta), Domains(), Natural(), clients, min_train=2, min_test=2)
+        rule = Composition(Dirichlet(self.beta, self.capped), Domains(), Natural(), clients, min_train=2, min_test=2)
         return rule.shares(images, generator, look)

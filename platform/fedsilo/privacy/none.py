@@ -11,4 +11,5 @@ from fedsilo.contracts import Mechanism
 class NoMechanism(Mechanism):
     """Nothing is clipped, no noise is added."""
 
+    noisy = False
     allows_stale = True

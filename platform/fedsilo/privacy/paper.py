@@ -83,11 +83,14 @@ class Paper(Mechanism):
         C of nothing, with one example or another. Of the mean over clients both are divided by N. An example is in
         one batch of every pass over its client's data.
         """
-        facts = self._fitted()
-        batches = max(facts.sizes[client] // facts.batch_size, 1)
-        if exchange % batches:
+        if self.pass_start(client, exchange) != exchange:
             return ()
-        return (Expense(self.deviation / self.clip_norm, 1.0, facts.streams),)
+        return (Expense(self.deviation / self.clip_norm, 1.0, self._fitted().streams),)
+
+    def pass_start(self, client: int, exchange: int) -> int:
+        """Returns the exchange that a pass over a client's data begins with."""
+        facts = self._fitted()
+        return exchange - exchange % max(facts.sizes[client] // facts.batch_size, 1)
 
     def statement(self, epsilon: float) -> Budget:
         """Returns the nominal budget; its note says what holds for the steps as they are computed."""

@@ -18,7 +18,7 @@ from torch.nn.functional import normalize
 from fedsilo.backbone.text_tower import TextTower, TowerMeta, encode_prompts
 from fedsilo.backbone.tokens import ClassTokens
 from fedsilo.prompts.latest import Latest
-from fedsilo.prompts.sequences import encode_apart
+from fedsilo.prompts.sequences import encode_apart, encode_names
 from fedsilo.state import borrow
 
 
@@ -45,6 +45,7 @@ class FrozenModel:
     device: str = "cpu"
     phrases: Mapping[str, Tensor] = field(default_factory=dict)
     _latest: Latest = field(default_factory=Latest, init=False, repr=False, compare=False)
+    _names: list[Tensor] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def width(self) -> int:
@@ -64,6 +65,13 @@ class FrozenModel:
             contexts,
             lambda: normalize(encode_apart(self.tower, self.classes, contexts, position), dim=-1),
         )
+
+    def name_features(self) -> Tensor:
+        """Returns normalised features (K, D) of the bare class names, not to be written; they are computed once."""
+        if not self._names:
+            with torch.no_grad():
+                self._names.append(normalize(encode_names(self.tower, self.classes), dim=-1))
+        return self._names[0]
 
     def score(self, pooled: Tensor, text: Tensor) -> Tensor:
         """Returns (B, K) logits: scaled cosine of images (B, D) and normalised class features (K, D)."""

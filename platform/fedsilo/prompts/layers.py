@@ -38,7 +38,9 @@ def attention_start(name: str, width: int, source: int, generator: torch.Generat
     return weights | {f"{name}.{part}.bias": torch.zeros(width) for part in ("query", "value", "out")}
 
 
-def attend(tensors: State, name: str, queries: Tensor, sources: Tensor, heads: int) -> Tensor:
+def attend(
+    tensors: State, name: str, queries: Tensor, sources: Tensor, heads: int, scaling: float | None = None
+) -> Tensor:
     """Returns multi-head attention of queries to sources, as `torch.nn.MultiheadAttention` defines it.
 
     Args:
@@ -47,6 +49,7 @@ def attend(tensors: State, name: str, queries: Tensor, sources: Tensor, heads: i
         queries: (..., Q, E).
         sources: (..., S, C), keys and values; leading dimensions broadcast with those of the queries.
         heads: h, a divisor of E.
+        scaling: Factor of the products of queries and keys in front of the softmax; 1 / sqrt(d) by default.
 
     Returns:
         (..., Q, E).
@@ -58,7 +61,8 @@ def attend(tensors: State, name: str, queries: Tensor, sources: Tensor, heads: i
 
     asked, keys, values = projected("query", queries), projected("key", sources), projected("value", sources)
     # einsum and not the fused attention: it broadcasts many queries over many sets of sources without copying either.
-    fit = torch.einsum("...qhd,...shd->...hqs", asked, keys) / math.sqrt(asked.shape[-1])
+    products = torch.einsum("...qhd,...shd->...hqs", asked, keys)
+    fit = products / math.sqrt(asked.shape[-1]) if scaling is None else products * scaling
     mixed = torch.einsum("...hqs,...shd->...qhd", fit.softmax(dim=-1), values)
     return linear(mixed.flatten(-2), tensors[f"{name}.out.weight"], tensors[f"{name}.out.bias"])
 

@@ -26,7 +26,7 @@ import torch
 from torch import Tensor
 
 FP32_SPAN, FP64_SPAN = 40.0, 300.0
-_BLOCK = 1 << 17
+BLOCK = 1 << 17
 """Kernel elements per block of problems: its sweeps run inside the processor's cache."""
 
 
@@ -57,18 +57,18 @@ class Scaling:
         plans = torch.full_like(similarity, float("nan"))
         span = ((similarity.amax(-1) - similarity.amin(-1)) / self.epsilon).amax(0)
         largest = torch.finfo(span.dtype).max
-        self._fill(plans, similarity, span <= FP32_SPAN, torch.float32)
-        self._fill(plans, similarity, (span > FP32_SPAN) & (span <= FP64_SPAN), torch.float64)
-        self._fill(plans, similarity, (span > FP64_SPAN) & (span <= largest), None)
+        self.fill(plans, similarity, span <= FP32_SPAN, torch.float32)
+        self.fill(plans, similarity, (span > FP32_SPAN) & (span <= FP64_SPAN), torch.float64)
+        self.fill(plans, similarity, (span > FP64_SPAN) & (span <= largest), None)
         return plans
 
-    def _fill(self, plans: Tensor, similarity: Tensor, chosen: Tensor, dtype: torch.dtype | None) -> None:
+    def fill(self, plans: Tensor, similarity: Tensor, chosen: Tensor, dtype: torch.dtype | None) -> None:
         """Writes the plans of the chosen problems; dtype None means on logarithms."""
         prompts, _, patches = similarity.shape
         places = chosen.nonzero()[:, 0]
         if not len(places):
             return
-        for block in torch.split(places, max(1, _BLOCK // (prompts * patches))):
+        for block in torch.split(places, max(1, BLOCK // (prompts * patches))):
             part = similarity.index_select(1, block).to(dtype or torch.float64)
             top = part.amax(-1)
             kernel, start = part.sub_(top[:, :, None]).div_(self.epsilon), self._start(top) + log(patches)

@@ -1,4 +1,4 @@
-"""Prompts that have no common beginning: a class name in front or in the middle, or a context for every class.
+"""Prompts without a common beginning: a class name in front or in the middle, a context for every class, or none.
 
 Source: CoOp's class token positions and class-specific contexts, arXiv:2109.01134, section 3.2.
 
@@ -6,6 +6,8 @@ Dimensions: K classes, L context tokens, N prompts, T longest sequence, W text w
 """
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -41,15 +43,30 @@ def encode_apart(tower: TextTower, classes: ClassTokens, contexts: Tensor, posit
         for prompt in contexts
         for context, tokens, name in zip(prompt, own, classes.names, strict=True)
     ]
+    return _encode(tower, classes, sequences, contexts.shape[2]).reshape(*contexts.shape[:2], -1)
+
+
+def encode_names(tower: TextTower, classes: ClassTokens) -> Tensor:
+    """Returns the features (K, D) of the bare class names, `[SOS] name [EOT]`, not normalised."""
+    own = torch.split(classes.embeddings, list(classes.lengths))
+    start = classes.sos.unsqueeze(0)
+    sequences = [
+        torch.cat([start, tokens[:name], tokens[-1:]]) for tokens, name in zip(own, classes.names, strict=True)
+    ]
+    return _encode(tower, classes, sequences, 0)
+
+
+def _encode(tower: TextTower, classes: ClassTokens, sequences: Sequence[Tensor], context: int) -> Tensor:
+    """Returns the features (S, D) of sequences, each (T, W) with `context` learned tokens in it."""
     longest = max(len(sequence) for sequence in sequences)
     if longest > tower.meta.context_length:
         raise BackboneError(
-            f"prompt: {contexts.shape[2]} context tokens and the longest class name need {longest} positions, the "
+            f"prompt: {context} context tokens and the name of class {classes.longest} need {longest} positions, the "
             f"text tower has {tower.meta.context_length}. Shorten the context or the name."
         )
-    ends = torch.tensor([len(sequence) - 1 for sequence in sequences], device=contexts.device)
+    ends = torch.tensor([len(sequence) - 1 for sequence in sequences], device=sequences[0].device)
     padded = torch.stack([pad(sequence, (0, 0, 0, longest - len(sequence))) for sequence in sequences])
-    return encode_sequences(tower, padded, ends).reshape(*contexts.shape[:2], -1)
+    return encode_sequences(tower, padded, ends)
 
 
 def _arranged(context: Tensor, tokens: Tensor, name: int, position: str) -> tuple[Tensor, ...]:

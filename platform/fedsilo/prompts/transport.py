@@ -15,10 +15,11 @@ import torch
 from torch import Tensor
 
 from fedsilo.errors import ScenarioError
+from fedsilo.prompts.newton import Newton
 from fedsilo.prompts.scaling import Scaling
 
 VARIANTS = ("unbalanced", "sinkhorn")
-SOLVERS = ("fedsilo", "pot")
+SOLVERS = ("sweeps", "newton", "pot")
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +34,9 @@ class Transport:
         iterations: Most sweeps over rows and columns, >= 1.
         tolerance: A problem is solved when a sweep changes its column scales by less, relatively and in the mean
             over its prompts; 0 never stops early.
-        solver: "fedsilo": the iteration of the paper, in `prompts/scaling.py`. "pot": POT's batched log-domain
-            Sinkhorn, which cannot leave patches part empty.
+        solver: "sweeps": the iteration of the paper, in `prompts/scaling.py`. "newton": its fixed point, exact to
+            1e-5 of a patch's mass, in `prompts/newton.py`; `iterations` and `tolerance` do not matter. "pot": POT's
+            batched log-domain Sinkhorn, which cannot leave patches part empty.
     """
 
     gamma: float = 0.8
@@ -42,14 +44,14 @@ class Transport:
     variant: str = "unbalanced"
     iterations: int = 100
     tolerance: float = 1e-3
-    solver: str = "fedsilo"
+    solver: str = "sweeps"
 
     def problems(self) -> list[str]:
         """Returns what does not go together, as 'key: what is wrong. What to do.' lines."""
         if self.solver == "pot" and self.capped and self.gamma < 1:
             return [
                 f"solver: 'pot' has no batched solver for variant 'unbalanced' with gamma {self.gamma:g}. "
-                "Set solver: fedsilo, or gamma: 1, or variant: sinkhorn."
+                "Set solver: sweeps, or gamma: 1, or variant: sinkhorn."
             ]
         return []
 
@@ -65,7 +67,8 @@ class Transport:
         T maximises <S, T> + epsilon * entropy(T) over T >= 0 with the variant's column and row sums; "unbalanced" with
         gamma 1 is "sinkhorn". The last half step is the columns', so they are exact to rounding. Rows are as good as
         the convergence: a problem that met the tolerance has no row above (1 + N * tolerance) / M. At epsilon 0.01
-        many stop at `iterations` instead. With tolerance 0 the result is the published iterate of that count.
+        many stop at `iterations` instead; solver "newton" has no row above 1 / M. With tolerance 0 the sweeps end with
+        the published iterate of that count.
 
         Args:
             similarity: (..., M, N) cosines in [-1, 1], of any floating type; computed in fp32 at least.
@@ -82,7 +85,11 @@ class Transport:
             raise ScenarioError(f"transport: {found[0]}")
         *leading, patches, prompts = similarity.shape
         problems = similarity.detach().float().movedim(-1, 0).reshape(prompts, -1, patches)
-        plans = _pot(problems, self) if self.solver == "pot" else self._scaling(patches, prompts).solve(problems)
+        if self.solver == "pot":
+            plans = _pot(problems, self)
+        else:
+            sweeps = self._scaling(patches, prompts)
+            plans = (Newton(sweeps) if self.solver == "newton" else sweeps).solve(problems)
         return plans.reshape(prompts, *leading, patches).movedim(0, -1)
 
     def _scaling(self, patches: int, prompts: int) -> Scaling:

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from rich.markup import escape
 from rich.table import Table
+
+from fedsilo.report.cells import cell
 
 AUDIT_LEGEND = (
     "in %; success: balanced, mean over classes, 50 is guessing; in brackets what guessing gives, 95 times of 100\n"
@@ -19,7 +20,7 @@ def audit_table(document: Mapping[str, Any]) -> Table:
     """Returns a row per attack: success, AUC, TPR at 1 % FPR, the bound on epsilon, and beside it what is claimed."""
     shuffled = ", membership shuffled" if document["shuffled"] else ""
     title = (
-        f"{escape(document['run'])}: membership inference, {document['view']} view{shuffled} "
+        f"{cell(document['run'])}: membership inference, {document['view']} view{shuffled} "
         f"({document['members']} members, {document['non_members']} others, {document['shadows']} shadow runs)"
     )
     table = Table(title=title, title_justify="left")

@@ -7,8 +7,6 @@ what is no more than chance is left blank.
 
 from __future__ import annotations
 
-import io
-import warnings
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -27,10 +25,10 @@ from scipy.spatial.distance import squareform
 from fedsilo.heterogeneity import SCORES, Scores
 from fedsilo.heterogeneity.scores import Pairwise
 from fedsilo.manifest import Manifest
+from fedsilo.report.canvas import save
 from fedsilo.report.client_map import draw_map, map_keys, pairs_of, square
 from fedsilo.report.partition_picture import DPI, FAINT, HEAT, INK, PAPER, SHIFT, SIZE_TEXT
 from fedsilo.report.partition_sheet import cut
-from fedsilo.state import write_bytes
 
 SIDE = 5.6  # inches, of map and of square
 LEFT, GAP, RIGHT, TOP, BOTTOM = 0.6, 0.95, 1.0, 1.3, 0.75
@@ -64,7 +62,7 @@ def draw_clients(manifest: Manifest, scores: Scores, path: Path, title: str) -> 
     if matrix and above is not None:
         box = ((LEFT + SIDE + GAP) / width, bottom / height, SIDE / width, SIDE / height)
         _draw_pairs(figure.add_axes(box), manifest, scores, above, labels or above)
-    save(figure, path)
+    save(figure, path, DPI)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,16 +114,6 @@ class Keys:
         )
         for label in legend.get_texts():
             label.set_parse_math(False)
-
-
-def save(figure: Figure, path: Path) -> None:
-    """Writes a figure as PNG without the time it was made. Raises RunError when the disk refuses."""
-    picture = io.BytesIO()
-    with warnings.catch_warnings():
-        # Names in scripts that the font lacks show as boxes; a warning for each letter helps nobody.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        figure.savefig(picture, format="png", dpi=DPI, metadata={"Software": "fedsilo"})
-    write_bytes(path, picture.getvalue())
 
 
 def verdict(scores: Scores) -> str:

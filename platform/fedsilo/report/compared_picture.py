@@ -11,9 +11,10 @@ from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from fedsilo.heterogeneity import SCORES
+from fedsilo.report.canvas import save
 from fedsilo.report.client_map import draw_map, reach_of
-from fedsilo.report.clients_picture import Keys, save, verdict
-from fedsilo.report.partition_picture import DOMAIN_COLOURS, FAINT, INK, PAPER, SIZE_TEXT
+from fedsilo.report.clients_picture import Keys, verdict
+from fedsilo.report.partition_picture import DOMAIN_COLOURS, DPI, FAINT, INK, PAPER, SIZE_TEXT
 from fedsilo.report.partition_sheet import cut
 from fedsilo.report.partition_table import Measured
 
@@ -49,7 +50,7 @@ def draw_compared(several: Sequence[Measured], path: Path) -> None:
     inner = 1.9
     box = (inner / width, 0.5 / height, (width - inner - RIGHT) / width, (below - 0.9) / height)
     _draw_scores(figure.add_axes(box), several, names)
-    save(figure, path)
+    save(figure, path, DPI)
 
 
 def _title(figure: Figure, measured: Measured, left: float, top: float, height: float, colour: str) -> None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rich.markup import escape
 from rich.table import Table
 
+from fedsilo.report.cells import cell
 from fedsilo.report.tables import MORE_LEGEND, TITLES, percent
 from fedsilo.results.standings import BEST, Standing, Standings
 
@@ -22,12 +22,12 @@ WITH_DEVIATION = ("local_accuracy", "neighbour_accuracy", "global_accuracy")
 
 def comparison_table(standings: Standings) -> Table:
     """Returns the table for the terminal."""
-    table = Table(title=f"{escape(standings.title)}: accuracy in %", title_justify="left")
+    table = Table(title=f"{cell(standings.title)}: accuracy in %", title_justify="left")
     left = _named(standings)
     for number, title in enumerate(header(standings)):
-        table.add_column(escape(title), justify="left" if number < left else "right")
+        table.add_column(cell(title), justify="left" if number < left else "right")
     for row in standings.rows:
-        table.add_row(*map(escape, cells(standings, row)), style=None if row.floor else "bold")
+        table.add_row(*map(cell, cells(standings, row)), style=None if row.floor else "bold")
     return table
 
 

@@ -8,9 +8,7 @@ Dimensions: N clients, K classes, D domains.
 
 from __future__ import annotations
 
-import io
 import math
-import warnings
 from pathlib import Path
 from typing import Literal
 
@@ -26,10 +24,10 @@ from numpy.typing import NDArray
 
 from fedsilo.heterogeneity import gini, mean_total_variation
 from fedsilo.manifest import Manifest
+from fedsilo.report.canvas import save
 from fedsilo.report.partition_columns import IN_ORDER, Columns, shifts
 from fedsilo.report.partition_sheet import Sheet, cut
 from fedsilo.report.rule_text import rule_text
-from fedsilo.state import write_bytes
 
 INK, FAINT, PAPER = "#23303b", "#7c8a95", "#ffffff"
 # Told apart with every common kind of colour blindness; used round and round by more than eight domains.
@@ -56,12 +54,7 @@ def draw_partition(manifest: Manifest, path: Path, title: str) -> None:
     _draw_bars(sheet.panel(figure, 0.0, sheet.bars), sheet, columns)
     _draw_shift(sheet.panel(figure, sheet.bars + sheet.gap, sheet.shift), sheet, columns.shift)
     _draw_heat(sheet.panel(figure, sheet.bars + sheet.shift + 2 * sheet.gap, sheet.rows), sheet, manifest, columns)
-    picture = io.BytesIO()
-    with warnings.catch_warnings():
-        # Class names in scripts that the font lacks show as boxes; a warning for each letter helps nobody.
-        warnings.filterwarnings("ignore", message="Glyph .* missing from")
-        figure.savefig(picture, format="png", dpi=DPI, metadata={"Software": "fedsilo"})
-    write_bytes(path, picture.getvalue())
+    save(figure, path, DPI)
 
 
 def _draw_header(figure: Figure, sheet: Sheet, manifest: Manifest, title: str) -> None:

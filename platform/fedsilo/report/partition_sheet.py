@@ -9,6 +9,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from fedsilo.manifest import Manifest
+from fedsilo.printing import printable
 
 LONGEST_NAME = 24  # characters of a class name before it is cut
 
@@ -88,5 +89,6 @@ class Sheet:
 
 
 def cut(text: str, longest: int = LONGEST_NAME) -> str:
-    """The text, or its beginning if it has more than `longest` characters."""
+    """The text, printable, or its beginning if it has more than `longest` characters."""
+    text = printable(text)
     return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from rich.markup import escape
 from rich.table import Table
 
 from fedsilo.heterogeneity import SCORES, Score, Scores
 from fedsilo.manifest import Holding, Manifest
+from fedsilo.report.cells import cell
 from fedsilo.report.tables import kind_of
 
 SHOWN = 40
@@ -61,17 +61,17 @@ def _holding(client: Holding, classes: Sequence[str]) -> tuple[str, ...]:
     counts = sorted(zip(client.train_classes, classes, strict=True), reverse=True)[:4]
     return (
         f"{client.number:02d}",
-        escape(kind_of(client)),
+        cell(kind_of(client)),
         str(len(client.train)),
         str(len(client.test)),
         str(sum(1 for count in client.train_classes if count)),
-        ", ".join(f"{escape(name)} {count}" for count, name in counts if count),
+        ", ".join(f"{cell(name)} {count}" for count, name in counts if count),
     )
 
 
 def scores_table(measured: Measured) -> Table:
     """Returns every score beside its null."""
-    table = Table(title=f"{escape(measured.name)}: how unlike the clients are", title_justify="left")
+    table = Table(title=f"{cell(measured.name)}: how unlike the clients are", title_justify="left")
     for title in ("score", "value", "at most", "by chance", "95 %", "p", "beyond chance", ""):
         table.add_column(title, justify="left" if title in ("score", "") else "right")
     for score in measured.scores.scores:
@@ -115,7 +115,7 @@ def comparison_of_partitions(several: Sequence[Measured]) -> Table:
     table = Table(title="partitions side by side: value (by chance) beyond chance", title_justify="left")
     table.add_column("", no_wrap=True)
     for measured in several:
-        table.add_column(escape(measured.name), justify="right")
+        table.add_column(cell(measured.name), justify="right")
     for title, cells in _facts(several):
         table.add_row(title, *cells)
     table.add_section()

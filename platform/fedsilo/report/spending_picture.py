@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,7 +12,8 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from fedsilo.accounting.curve import Point
-from fedsilo.state import write_bytes
+from fedsilo.printing import printable
+from fedsilo.report.canvas import save
 
 INK, FAINT, GRID = "#23303b", "#7c8a95", "#e6eaed"
 COLOURS = {
@@ -44,17 +44,15 @@ def draw_spending(
     figure = Figure(figsize=SIZE_INCHES, facecolor="white")
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.1, 0.13, 0.74, 0.69))
-    figure.text(0.03, 0.93, title, size=12, color=INK, weight="bold", parse_math=False)
-    figure.text(0.03, 0.875, subtitle, size=SIZE_TEXT, color=FAINT, parse_math=False)
+    figure.text(0.03, 0.93, printable(title), size=12, color=INK, weight="bold", parse_math=False)
+    figure.text(0.03, 0.875, printable(subtitle), size=SIZE_TEXT, color=FAINT, parse_math=False)
     ends = [_draw_bound(axes, curve, name) for name in _shown(curve)]
     if target is not None:
         axes.axhline(target, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
         ends.append((target, "target", INK))
     _finish(axes, curve, unit)
     _name(axes, ends)
-    picture = io.BytesIO()
-    figure.savefig(picture, format="png", dpi=DPI, metadata={"Software": "fedsilo"})
-    write_bytes(path, picture.getvalue())
+    save(figure, path, DPI)
 
 
 def _shown(curve: Sequence[Point]) -> list[str]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from rich.markup import escape
 from rich.table import Table
 
 from fedsilo.manifest import Holding
+from fedsilo.report.cells import cell
 from fedsilo.results.reading import Run
 from fedsilo.scenario.describing import Description
 
@@ -42,7 +42,7 @@ def results_table(result: Mapping[str, Any]) -> Table:
     """Returns the comparison: chance, zero-shot, references, method; accuracies in per cent."""
     rows = result["rows"]
     measures = [m for m in TITLES if any(row.get(m) is not None for row in rows)]
-    table = Table(title=f"{escape(result['scenario'])}: accuracy in % ({averaged(result)})", title_justify="left")
+    table = Table(title=f"{cell(result['scenario'])}: accuracy in % ({averaged(result)})", title_justify="left")
     table.add_column("method")
     for measure in measures:
         table.add_column(TITLES[measure], justify="right")
@@ -55,7 +55,7 @@ def results_table(result: Mapping[str, Any]) -> Table:
         style = "bold" if row["role"] == "method" else None
         cells = [percent(row.get(measure)) for measure in measures]
         clock = [_rounded(row.get("simulated_s"))] if timed else []
-        table.add_row(escape(row["method"]), *cells, *learning(row), *clock, style=style)
+        table.add_row(cell(row["method"]), *cells, *learning(row), *clock, style=style)
     return table
 
 
@@ -95,7 +95,7 @@ def rounds_table(run: Run, newest: int = 20) -> Table:
     """Returns the newest rounds of a run: loss, accuracies, bytes, seconds; in simulated time who was late or away."""
     records = run.rounds.to_dict("records")[-newest:]
     timed = any(_present(record.get("clock_s")) is not None for record in records)
-    table = Table(title=f"{escape(run.folder.name)}: rounds", title_justify="left")
+    table = Table(title=f"{cell(run.folder.name)}: rounds", title_justify="left")
     for title in ("round", "clients", "loss", "local", "worst client", "kB up", "seconds", *PACED[: 3 * timed]):
         table.add_column(title, justify="right")
     for record in records:
@@ -136,7 +136,7 @@ def _present(value: Any) -> Any:
 
 def clients_table(run: Run) -> Table:
     """Returns each client's share and its accuracy in the last evaluation, beside zero-shot's."""
-    table = Table(title=f"{escape(run.folder.name)}: clients, last evaluation", title_justify="left")
+    table = Table(title=f"{cell(run.folder.name)}: clients, last evaluation", title_justify="left")
     for title in ("client", "domain", "train", "test", "classes", "zero-shot", "accuracy"):
         table.add_column(title, justify="left" if title == "domain" else "right")
     scores = _last_scores(run.clients)
@@ -144,7 +144,7 @@ def clients_table(run: Run) -> Table:
     for client in run.manifest.clients:
         table.add_row(
             f"{client.number:02d}",
-            escape(kind_of(client)),
+            cell(kind_of(client)),
             str(len(client.train)),
             str(len(client.test)),
             str(sum(1 for count in client.train_classes if count)),
@@ -170,11 +170,11 @@ def _last_scores(frame: Any) -> dict[int, Any]:
 
 def description_table(title: str, rows: Sequence[Description]) -> Table:
     """Returns the keys of a section or component: type, default, meaning."""
-    table = Table(title=escape(title), title_justify="left")
+    table = Table(title=cell(title), title_justify="left")
     for column in ("key", "type", "default", "allowed", "meaning"):
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*(escape(text) for text in (row.key, row.type, row.default, row.allowed, row.meaning)))
+        table.add_row(*(cell(text) for text in (row.key, row.type, row.default, row.allowed, row.meaning)))
     return table
 
 
@@ -184,5 +184,5 @@ def listing(kind: str, entries: Iterable[tuple[str, str]]) -> Table:
     table.add_column("name", style="bold")
     table.add_column("what")
     for name, what in entries:
-        table.add_row(escape(name), escape(what))
+        table.add_row(cell(name), cell(what))
     return table

@@ -18,42 +18,44 @@ class Allowance:
         notices: What the user should know, one line each.
     """
 
-    def __init__(self, ledger: Ledger, schedule: Schedule, mechanism: Mechanism, same_bits: bool) -> None:
+    def __init__(self, ledger: Ledger, schedule: Schedule, mechanism: Mechanism) -> None:
         """Begins with all rounds of the schedule.
 
         Args:
             ledger: What was spent.
             schedule: What is planned.
             mechanism: The fitted mechanism; its limit is the budget.
-            same_bits: Whether an exchange that is done again publishes the same bits, which were paid for.
         """
-        self._ledger, self._schedule, self._mechanism, self._same_bits = ledger, schedule, mechanism, same_bits
+        self._ledger, self._schedule, self._mechanism = ledger, schedule, mechanism
         self.end, self.notices = schedule.rounds, list[str]()
         self._seen = False
 
-    def rounds(self, round: int, again: bool = False) -> int:
+    def rounds(self, round: int, start: str) -> int:
         """Returns the number of rounds that the budget allows, seen from before a round.
+
+        It looks before the first round, and again before a round of which anything was charged in an earlier attempt.
 
         Args:
             round: The next round.
-            again: Whether to look again, because an attempt at this round failed that may have been charged.
+            start: Hash of the states that it begins from.
 
         Raises:
             PrivacyBudgetError: Not even one round is allowed.
         """
-        if not self._seen or again:
+        if not self._seen or self._ledger.is_begun(round):
             self._seen = True
-            self._look(round)
+            self._look(round, start)
         return self.end
 
-    def _look(self, round: int) -> None:
+    def _look(self, round: int, start: str) -> None:
         planned, limit = self.end, self._mechanism.limit
-        if self._affords(round, planned):
+        if self._affords(round, planned, start):
             return
         if self._mechanism.on_budget == "warn":
             self.notices.append(f"from round {round} on the run may exceed its budget, epsilon {limit:g}.")
             return
-        self.end = round + bisect_left(range(round, planned), True, key=lambda last: not self._affords(round, last + 1))
+        ends = range(round, planned)
+        self.end = round + bisect_left(ends, True, key=lambda last: not self._affords(round, last + 1, start))
         if self.end == 0:
             raise PrivacyBudgetError(
                 f"privacy.budget: one round already costs more than {limit:g}. Take more noise or a larger budget."
@@ -62,10 +64,9 @@ class Allowance:
             f"stopped after {self.end} of {planned} rounds: the next one would exceed the budget, epsilon {limit:g}."
         )
 
-    def _affords(self, begin: int, end: int) -> bool:
+    def _affords(self, begin: int, end: int, start: str) -> bool:
         turns = ((round, turn) for round in range(begin, end) for turn in self._schedule.turns_of(round))
-        return self._ledger.affords(turn for round, turn in turns if not self._is_paid(round, turn[0]))
-
-    def _is_paid(self, round: int, exchange: int) -> bool:
-        """Whether an exchange that is still to do publishes bits that were charged for before a crash."""
-        return self._same_bits and self._ledger.attempts(round, exchange) > 0
+        starts = {begin: start}  # of later rounds it is not known
+        return self._ledger.affords(
+            turn for round, turn in turns if not self._ledger.is_paid(round, *turn, starts.get(round, ""))
+        )

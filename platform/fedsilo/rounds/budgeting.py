@@ -14,6 +14,7 @@ from fedsilo.contracts import Aggregation, Budget, Facts, Mechanism
 from fedsilo.differential_privacy import EXAMPLE, DifferentialPrivacy
 from fedsilo.errors import ScenarioError
 from fedsilo.privacy.none import NoMechanism
+from fedsilo.registry import name_of
 from fedsilo.rounds.schedule import Schedule
 
 EVERY_ROUND = 64
@@ -31,7 +32,7 @@ def facts_of(schedule: Schedule) -> Facts:
         personal=method.personal,
         gradients=method.uploads_gradients,
         streams=method.streams,
-        federation=type(method).__name__,
+        federation=name_of(method),
         local_epochs=training.local_epochs,
         sizes=schedule.sizes,
         turns=tuple(schedule.turns()),
@@ -53,7 +54,7 @@ def checked(aggregation: Aggregation, schedule: Schedule) -> Aggregation:
     """Returns the aggregation; the plain one where there is nothing to add up.
 
     Raises:
-        ScenarioError: It cannot add up the updates of as many clients as take part.
+        ScenarioError: It cannot add up the updates of as many clients as take part, or does not know their keys.
     """
     if not schedule.method.uploads:
         return Plain()
@@ -62,6 +63,8 @@ def checked(aggregation: Aggregation, schedule: Schedule) -> Aggregation:
         for line in aggregation.refusals(count):
             also = " Or set pace.minimum, so that smaller rounds end without an update." if schedule.paced else ""
             raise ScenarioError(f"aggregation.{line}{also}")
+    for line in aggregation.identity_problems(len(schedule.sizes)):
+        raise ScenarioError(f"aggregation.{line}")
     return aggregation
 
 

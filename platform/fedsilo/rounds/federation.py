@@ -12,11 +12,10 @@ import math
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from functools import partial
 
 import torch
 
-from fedsilo.checkpoints import Checkpoint, Checkpoints
+from fedsilo.checkpoints import Checkpoint, Checkpoints, starting_point
 from fedsilo.contracts import (
     Arrays,
     Backend,
@@ -24,21 +23,20 @@ from fedsilo.contracts import (
     EvaluationTask,
     Exchange,
     Gathered,
-    Release,
     RoundRecord,
     State,
 )
 from fedsilo.errors import ClientLost, RoundAborted, RunError
-from fedsilo.learning.training import ServerWork
 from fedsilo.records import CLIENTS, ROUNDS, TIMELINE, WIRE, Journals, read_lines
 from fedsilo.rounds.allowance import Allowance
 from fedsilo.rounds.clock import Clock, slowest
 from fedsilo.rounds.ledger import Ledger
+from fedsilo.rounds.ledger_lines import Entry
 from fedsilo.rounds.measuring import measured, score_line
 from fedsilo.rounds.plan import Outcome, Plan
+from fedsilo.rounds.server import server_step
 from fedsilo.rounds.turnouts import remarks
 from fedsilo.rounds.versions import Versions
-from fedsilo.seeds import anew, torch_generator
 from fedsilo.state import sha256, to_arrays_of, to_tensors
 from fedsilo.wire import record_scores
 
@@ -52,11 +50,11 @@ class Federation:
         """Makes a federation that has not started; clients are in the backend, records go to the journals."""
         self._plan, self._backend, self._schedule = plan, backend, plan.schedule
         self._journals, self._checkpoints = journals, checkpoints
-        self._ledger = Ledger(journals.folder, plan.mechanism)
+        self._ledger = Ledger(journals.folder, plan.mechanism, plan.repeats)
         self._notices: list[str] = []
-        self._begun: Counter[tuple[int, int]] = Counter()
+        self._barred: frozenset[int] = frozenset()
         self._versions = Versions(plan.method, plan.pace, to_tensors(plan.initial))
-        self._allowance = Allowance(self._ledger, self._schedule, plan.mechanism, not plan.aggregation.masks)
+        self._allowance = Allowance(self._ledger, self._schedule, plan.mechanism)
 
     def run(self, watch: Watch) -> Outcome:
         """Runs the rounds that are still to do, from the newest checkpoint if there is one, and returns the outcome.
@@ -73,7 +71,7 @@ class Federation:
         checkpoint = self._start()
         shared = dict(checkpoint.shared) if checkpoint else to_tensors(self._plan.initial)
         round = checkpoint.round + 1 if checkpoint else 0
-        while round < self._allowance.rounds(round):
+        while round < self._allowance.rounds(round, starting_point(shared, checkpoint)):
             finished = self._round_with_retries(round, shared, checkpoint)
             if finished is None:
                 break
@@ -144,17 +142,19 @@ class Federation:
         None where the budget does not allow that: what was charged in an attempt that failed stays spent.
         """
         lost: ClientLost | RoundAborted | None = None
+        self._barred = frozenset()
         for attempt in range(self._plan.retries + 1):
             try:
                 if lost:
                     self._notices.append(f"round {round} was tried again: {lost}")
                     self._journals.rewind(round)
                     self._go_back(before)
-                    if round >= self._allowance.rounds(round, again=True):
+                    if round >= self._allowance.rounds(round, starting_point(shared, before)):
                         return None
                 return self._round(round, shared, before, attempt + 1)
             except (ClientLost, RoundAborted) as error:
                 lost = error
+                self._barred |= frozenset(error.clients if isinstance(error, RoundAborted) else ())
         assert lost is not None
         raise lost
 
@@ -202,13 +202,16 @@ class Federation:
     ) -> tuple[State, RoundRecord]:
         losses, dropped, up, down, took = [], set[int](), 0, 0, Counter[int]()
         exchanges = self._schedule.exchanges(record.participants)
+        start = starting_point(shared, before)
+        attempt = self._ledger.begin(record.round, record.participants, start)
         for exchange in range(exchanges):
+            entry = Entry(record.round, exchange, attempt, (), start)
             with clock.stage("train"):
-                attempt = self._attempt(record.round, exchange)
-                gathered = self._gather(record, exchange, attempt, shared)
+                gathered = self._gather(record, entry, shared)
             with clock.stage("aggregate"):
-                shared = self._server_step(shared, gathered, record.round, exchange, attempt)
+                shared = self._server_step(shared, gathered, entry)
             missing = sorted(set(record.participants) - set(gathered.clients))
+            self._notices += [f"round {record.round}, exchange {exchange}: {line}." for line in gathered.notices]
             if missing or gathered.silent:
                 self._bring_back(missing, gathered.silent, before, f"round {record.round}, exchange {exchange}")
             dropped.update(missing)
@@ -221,32 +224,27 @@ class Federation:
         record = replace(record, loss=loss, upload_bytes=up, download_bytes=down, exchanges=exchanges)
         return shared, replace(record, dropped=tuple(sorted(dropped)), slowest=slowest(took))
 
-    def _attempt(self, round: int, exchange: int) -> int:
-        """The number of this attempt at an exchange: no two that may publish other bits have the same."""
-        attempt = max(self._ledger.next_attempt(round, exchange), self._begun[round, exchange])
-        self._begun[round, exchange] = attempt + 1
-        return attempt * self._plan.aggregation.masks  # others publish the same bits again
-
-    def _gather(self, record: RoundRecord, exchange: int, attempt: int, shared: State) -> Gathered:
+    def _gather(self, record: RoundRecord, entry: Entry, shared: State) -> Gathered:
         plan, round = self._plan, record.round
         origins = self._schedule.origins(round)
         received = self._downloads({c: shared if n == round else self._versions[n] for c, n in origins.items()})
-        tasks = {client: ClientTask(round, exchange, arrays) for client, arrays in received.items()}
+        task = ClientTask(round, entry.exchange, {}, attempt=entry.attempt)
         known: State = {name: shared[name] for name in plan.method.uploads}
         if plan.method.uploads_gradients:  # of which nobody knows anything before
             known = {name: torch.zeros_like(tensor) for name, tensor in known.items()}
         gathered = plan.aggregation.gather(
             Exchange(
-                tasks=tasks,
+                tasks={client: replace(task, shared=arrays) for client, arrays in received.items()},
                 backend=self._backend,
                 reference=known,
                 uniform=plan.mechanism.uniform or plan.method.uniform,
                 largest=max(plan.sizes),
                 mechanism=plan.mechanism,
-                charge=partial(self._ledger.charge, round, exchange, attempt),
+                charge=lambda clients: self._ledger.charge(replace(entry, clients=tuple(clients))),
                 run=str(self._journals.folder),
-                attempt=attempt,
+                attempt=entry.attempt,
                 settle=self._versions.settler(round, origins),
+                barred=self._barred,
             )
         )
         for line in gathered.crossings:
@@ -256,24 +254,18 @@ class Federation:
     def _bring_back(self, missing: Sequence[int], silent: Sequence[int], before: Checkpoint | None, where: str) -> None:
         """Clients that dropped out of a sum, or after it, are there for the next, as of the last checkpoint."""
         if missing:
-            self._notices.append(
-                f"{where}: without {'client' + 's'[: len(missing) > 1]} {', '.join(map(str, missing))}."
-            )
+            self._notices.append(f"{where}: without client{'s'[: len(missing) > 1]} {', '.join(map(str, missing))}.")
         back = self._backend.revive(self._plan.method, self._plan.mechanism)
         if before:
             again = sorted({*missing, *silent, *back})
             self._backend.restore(before.folder, {client: before.private[client] for client in again})
+        else:  # whoever was left out has learnt what counts nowhere
+            self._backend.reset(sorted(set(missing) - back))
 
-    def _server_step(self, shared: State, gathered: Gathered, round: int, exchange: int, attempt: int) -> State:
-        plan, method = self._plan, self._plan.method
-        if not method.uploads:
+    def _server_step(self, shared: State, gathered: Gathered, entry: Entry) -> State:
+        if not self._plan.method.uploads:
             return shared
-        purpose = anew("central noise", attempt, plan.mechanism.federation)
-        noise = torch_generator(plan.seed, purpose, round=round, step=exchange)
-        mean = dict(plan.mechanism.protect_mean(gathered.mean, Release(shared, len(gathered.clients), noise)))
-        mean = self._versions.stepped(shared, mean)
-        clear = {c: to_tensors(arrays) for c, arrays in gathered.updates.items()} if method.reads_updates else {}
-        return method.server_step(ServerWork(shared, mean, clear, plan.sizes, plan.training, round, exchange))
+        return server_step(self._plan, self._versions, shared, gathered, entry)
 
     def _downloads(self, shared: Mapping[int, State]) -> dict[int, Arrays]:
         return to_arrays_of({client: self._plan.method.download(state, client) for client, state in shared.items()})

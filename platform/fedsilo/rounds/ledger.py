@@ -1,58 +1,94 @@
 """The ledger of a federation: every release is charged before it is made, and what was charged survives a crash.
 
-ledger.jsonl is the account: a line per exchange that published something, on disk before it does. privacy.json is the
-statement drawn from it after every round: what the run, and each client in it, has spent.
+ledger.jsonl is the account: a line per exchange that opens something, on disk before it does, also where it costs
+nothing (a later exchange of a pass that was charged). privacy.json is the statement drawn from it after every round:
+what the run, and each client in it, has spent.
 
-An exchange that is done again is charged again where its noise is drawn anew. Where the same bits are published again
-nothing more becomes known, and nothing is charged.
+No noise key is used twice on different content. Attempts at a round are numbered, and all noise and samples follow from
+the number. A number that is in any line of the round is used again only where the same bits come of it: nothing more
+becomes known then, and nothing is charged. That takes the same states to begin from, the same clients, none of whom
+can be left out (no masked sums), clients that compute on CPUs, and the same versions and instruction set. Else the
+round gets a number that no line has, and is charged again. An exchange without a line has opened nothing.
 """
 
 from __future__ import annotations
 
-import json
 import math
-import os
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
 
 from fedsilo.accounting.accountants import epsilon, quick_epsilon
 from fedsilo.accounting.expenses import AnyExpense
 from fedsilo.accounting.second_opinion import disagreement, opacus_epsilon
 from fedsilo.accounting.spending import Spending
 from fedsilo.contracts import Mechanism, Turn
+from fedsilo.environment import arithmetic
 from fedsilo.errors import RunError
 from fedsilo.records import write_json
+from fedsilo.rounds.ledger_lines import LEDGER, Entry, append_entry, read_entries
+from fedsilo.rounds.passes import PassCounter
 
-LEDGER, STATEMENT = "ledger.jsonl", "privacy.json"
+STATEMENT = "privacy.json"
 EACH = 64
 """Kinds of clients up to which each one's epsilon is counted by all accountants; beyond, by the quick ones."""
 
 
 class Ledger:
-    """What a federation's clients have spent."""
+    """What a federation's clients have spent, and which attempts at its rounds opened anything."""
 
-    def __init__(self, folder: Path, mechanism: Mechanism) -> None:
+    def __init__(self, folder: Path, mechanism: Mechanism, repeats: bool = True) -> None:
         """Opens the ledger in a federation's folder, with all that was charged in it before.
 
         Args:
             folder: The federation's folder.
             mechanism: The fitted mechanism.
+            repeats: Whether a round that is done again with the same clients gives the same bits.
         """
-        self._folder, self._mechanism = folder, mechanism
+        self._folder, self._mechanism, self._repeats = folder, mechanism, repeats
+        self._arithmetic = arithmetic()
         self._spending = Spending()
-        self._charged: dict[tuple[int, int], set[int]] = {}
-        for line in _read(folder / LEDGER):
-            self._count(line["round"], line["exchange"], line["attempt"], line["clients"])
+        self._entries: dict[int, list[Entry]] = {}
+        self._begun: Counter[int] = Counter()  # by round: the next number
+        self._passes, self._round = PassCounter(mechanism), -1
+        for entry in read_entries(folder / LEDGER):
+            self._count(entry)
 
-    def attempts(self, round: int, exchange: int) -> int:
-        """Returns how often an exchange was charged."""
-        return len(self._charged.get((round, exchange), ()))
+    def attempt(self, round: int, clients: Sequence[int], start: str = "") -> int:
+        """Returns the number of the next attempt at a round: that of the last one only if the same bits come of it.
 
-    def next_attempt(self, round: int, exchange: int) -> int:
-        """Returns the number of the next attempt at an exchange: one that was not charged yet."""
-        return max(self._charged.get((round, exchange), ()), default=-1) + 1
+        Args:
+            round: The round.
+            clients: Who takes part.
+            start: Hash of the states that it begins from; "" if they are not known yet and taken to be the same.
+        """
+        entries = self._entries.get(round, [])
+        newest = max((entry.attempt for entry in entries), default=-1)
+        last = {
+            (entry.clients, start and entry.start, entry.arithmetic) for entry in entries if entry.attempt == newest
+        }
+        return newest if self._repeats and last == {(tuple(clients), start, self._arithmetic)} else newest + 1
+
+    def begin(self, round: int, clients: Sequence[int], start: str) -> int:
+        """Returns the number of an attempt that begins now, arguments as of `attempt`.
+
+        Where bits do not repeat, this process gives no number twice, opened or not: masks serve one attempt.
+        """
+        number = self.attempt(round, clients, start)
+        if self._repeats:
+            return number
+        number = max(number, self._begun[round])
+        self._begun[round] = number + 1
+        return number
+
+    def is_begun(self, round: int) -> bool:
+        """Returns whether anything of a round is on record."""
+        return round in self._entries
+
+    def is_paid(self, round: int, exchange: int, clients: Sequence[int], start: str = "") -> bool:
+        """Returns whether an exchange that is still to do opens bits that are on record; arguments as of `attempt`."""
+        return self._has(round, exchange, self.attempt(round, clients, start))
 
     def require(self, round: int, turns: Iterable[Turn]) -> None:
         """Refuses a ledger in which a finished round was not charged: an epsilon without it would be too small.
@@ -62,7 +98,7 @@ class Ledger:
         """
         for exchange, clients in turns:
             due = any(self._mechanism.expenses(client, exchange) for client in clients)
-            if due and not self.attempts(round, exchange):
+            if due and all(entry.exchange != exchange for entry in self._entries.get(round, [])):
                 raise RunError(
                     f"{self._folder / LEDGER}: round {round} is finished and not charged: lines are missing. Put the "
                     "file back; what was spent cannot be known without it."
@@ -81,15 +117,20 @@ class Ledger:
                 f"{recorded:.4g}: lines are missing. Put the file back; what was spent cannot be known without it."
             )
 
-    def charge(self, round: int, exchange: int, attempt: int, clients: Sequence[int]) -> None:
-        """Charges clients for one exchange; it is on disk when this returns. Raises RunError when it cannot be."""
-        if attempt in self._charged.get((round, exchange), ()):
+    def charge(self, entry: Entry) -> None:
+        """Records one exchange and charges its clients; it is on disk when this returns.
+
+        Args:
+            entry: What is about to be opened; nothing happens if the exchange is on record with this attempt.
+
+        Raises:
+            RunError: It cannot be written.
+        """
+        if not self._mechanism.noisy or self._has(entry.round, entry.exchange, entry.attempt):
             return
-        if not any(self._mechanism.expenses(client, exchange) for client in clients):
-            return
-        line = {"round": round, "exchange": exchange, "attempt": attempt, "clients": list(clients)}
-        _append(self._folder / LEDGER, line)
-        self._count(round, exchange, attempt, clients)
+        entry = replace(entry, arithmetic=self._arithmetic)
+        append_entry(self._folder / LEDGER, entry)
+        self._count(entry)
 
     def affords(self, turns: Iterable[Turn]) -> bool:
         """Returns whether the limit, if there is one, holds after these exchanges as well."""
@@ -153,31 +194,17 @@ class Ledger:
         document = {**asdict(budget), "counted": worst.epsilon, "by_accountant": bounds, "clients": clients}
         write_json(self._folder / STATEMENT, document)
 
-    def _count(self, round: int, exchange: int, attempt: int, clients: Sequence[int]) -> None:
-        self._charged.setdefault((round, exchange), set()).add(attempt)
-        self._spending.take([(exchange, clients)], self._mechanism.expenses)
+    def _has(self, round: int, exchange: int, attempt: int) -> bool:
+        return any((entry.exchange, entry.attempt) == (exchange, attempt) for entry in self._entries.get(round, []))
 
+    def _count(self, entry: Entry) -> None:
+        if entry.round != self._round:  # of other rounds their lines are enough
+            self._passes, self._round = PassCounter(self._mechanism), entry.round
+            for earlier in self._entries.get(entry.round, []):
+                self._costs(earlier)
+        self._entries.setdefault(entry.round, []).append(entry)
+        for client, expenses in self._costs(entry):
+            self._spending.add(client, expenses)
 
-def _read(path: Path) -> list[dict[str, Any]]:
-    """The charges; a last line cut off by a crash was never followed by its release and is ended, any other refused."""
-    content = path.read_bytes() if path.exists() else b""
-    whole, _, torn = content.rpartition(b"\n")
-    if torn:
-        os.truncate(path, len(content) - len(torn))
-    try:
-        lines = [json.loads(line) for line in whole.splitlines()]
-        numbers = [{key: int(line[key]) for key in ("round", "exchange", "attempt")} for line in lines]
-        return [{**one, "clients": [int(n) for n in line["clients"]]} for one, line in zip(numbers, lines, strict=True)]
-    except (ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path}: is damaged: {error!r}. Put the file back; it says what was spent.") from error
-
-
-def _append(path: Path, line: dict[str, object]) -> None:
-    """Appends one line, synced: a release that is not on record would be a release for nothing."""
-    try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(line, separators=(",", ":")) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-    except OSError as error:
-        raise RunError(f"{path}: cannot be written: {error.strerror}. Free space, then resume.") from error
+    def _costs(self, entry: Entry) -> list[tuple[int, Iterable[AnyExpense]]]:
+        return [(client, self._passes.take(client, entry.exchange)) for client in entry.clients]

@@ -36,6 +36,7 @@ class Plan:
         unseen: Clients that never train and are measured by themselves; their size is 0.
         pace: The scenario's section.
         trace: When clients are there and how long they take, simulated.
+        on_cpus: Whether all clients compute on CPUs, where the same work gives the same bits again.
     """
 
     method: Method
@@ -51,6 +52,12 @@ class Plan:
     unseen: frozenset[int] = frozenset()
     pace: Pace = field(default_factory=Pace)
     trace: Trace = field(default_factory=NoTrace)
+    on_cpus: bool = True
+
+    @property
+    def repeats(self) -> bool:
+        """Returns whether a round that is done again with the same clients gives the same bits."""
+        return self.on_cpus and not self.aggregation.masks  # of a masked sum any client may be left out
 
     @property
     def schedule(self) -> Schedule:

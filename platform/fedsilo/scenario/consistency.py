@@ -56,8 +56,8 @@ def new_classes_that_a_method_cannot_read(scenario: Scenario) -> Iterator[str]:
 
 def gpus_without_a_gpu_device(scenario: Scenario) -> Iterator[str]:
     """A client cannot use a GPU that the backbone is told to stay away from; pretended GPUs compute nothing anyway."""
-    if scenario.backbone.device == "cpu" and _gpu_keys(scenario.actors) and not scenario.actors.pretend_gpus:
-        key = _gpu_keys(scenario.actors)[0]
+    if scenario.backbone.device == "cpu" and gpu_keys(scenario.actors) and not scenario.actors.pretend_gpus:
+        key = gpu_keys(scenario.actors)[0]
         yield f"{key}: asks for a GPU, but backbone.device is 'cpu'. Set it to 'auto', or ask for no GPU."
 
 
@@ -75,7 +75,7 @@ def gpus_that_ray_gives_to_nobody(scenario: Scenario) -> Iterator[str]:
     actors, device = scenario.actors, scenario.backbone.device
     if actors.backend != "ray" or actors.pretend_gpus or not device.startswith("cuda"):
         return
-    if not _gpu_keys(actors):
+    if not gpu_keys(actors):
         yield (
             f"backbone.device: is '{device}', but actors.gpus_per_client is 0, and Ray clients compute on a GPU only "
             "if they are given one. Give them a share, such as 0.25, or set the device to 'auto'."
@@ -90,7 +90,7 @@ def serial_with_ray_settings(scenario: Scenario) -> Iterator[str]:
     if actors.backend != "serial":
         return
     others = ("pretend_gpus", "address", "clients_per_actor")
-    asked = [*_gpu_keys(actors), *(f"actors.{key}" for key in others if getattr(actors, key))]
+    asked = [*gpu_keys(actors), *(f"actors.{key}" for key in others if getattr(actors, key))]
     for key in asked:
         yield f"{key}: is for Ray actors, but actors.backend is 'serial'. Leave it out, or set the backend to 'ray'."
 
@@ -189,6 +189,14 @@ def sums_of_too_few(scenario: Scenario) -> Iterator[str]:
             return
 
 
+def identities_of_others(scenario: Scenario) -> Iterator[str]:
+    """Where clients sign, everybody must know every client's public key."""
+    clients = clients_of(scenario)
+    if clients is not None and scenario.method.uploads:
+        for line in scenario.aggregation.identity_problems(clients):
+            yield f"aggregation.{line}"
+
+
 def nobody_takes_part(scenario: Scenario) -> Iterator[str]:
     """A round needs a client."""
     clients, share = clients_of(scenario), scenario.training.participation
@@ -238,6 +246,7 @@ RULES: dict[Callable[[Scenario], Iterator[str]], tuple[str, ...]] = {
     shares_that_nobody_masks: ("privacy", "aggregation.name"),
     examples_that_hang_together: ("privacy", "method"),
     sums_of_too_few: ("aggregation", "partition", "training.participation", "method"),
+    identities_of_others: ("aggregation", "partition", "method"),
     updates_that_come_late: ("pace", "method", "aggregation", "privacy"),
     nobody_more_to_ask: ("pace", "training.participation"),
     clients_that_it_knows: ("pace", "trace", "partition"),
@@ -250,7 +259,7 @@ RULES: dict[Callable[[Scenario], Iterator[str]], tuple[str, ...]] = {
 """The rules, each with what it reads."""
 
 
-def _gpu_keys(actors: Actors) -> list[str]:
-    """The keys that ask for a GPU."""
+def gpu_keys(actors: Actors) -> list[str]:
+    """Returns the keys that ask for a GPU."""
     single = [f"actors.{key}.gpus" for key, resources in actors.overrides().items() if resources.gpus]
     return (["actors.gpus_per_client"] if actors.gpus_per_client else []) + single

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from fedsilo.errors import ScenarioError
+from fedsilo.printing import printable
 
 KeyPath = tuple[str | int, ...]
 """Keys from the top of the scenario down to a value."""
@@ -78,7 +79,7 @@ def _one_line(*parts: str) -> str:
     """The parts that say something as one line, even where a file name or a value has line breaks in it."""
     line = ": ".join(part for part in parts if part)
     line = line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}..."
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in line)
+    return printable(line)
 
 
 def dotted(path: KeyPath) -> str:

@@ -32,7 +32,14 @@ def file_layers(path: Path, problems: Problems) -> list[Layer]:
         text = _text(path, key, asked, problems)
         if text is None:
             return layers
-        layer = _layer(parse(text, origin, problems), origin, problems)
+        parsed = parse(text, origin, problems)
+        if parsed[0] is None and not problems.hopeless:
+            what = "has no key in it, only comments" if text.strip() else "is empty"
+            problems.give_up(
+                origin, (), f"{what}. Write what differs from the defaults, or begin with: fedsilo new FILE."
+            )
+            return layers
+        layer = _layer(parsed, origin, problems)
         layers.insert(0, layer)
         chain.append(path)
         asked, key = layer.place(("extends",)) or asked, ("extends",)

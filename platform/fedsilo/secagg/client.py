@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import secrets
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -125,11 +125,13 @@ class SecureClient:
     def prepare(self, mailbox: Mailbox) -> None:
         """Opens the shares of others and computes the mask; afterwards `mask` is one addition.
 
-        This is the expensive step and needs no vector, so it can be done while one is being trained.
+        This is the expensive step and needs no vector, so it can be done while one is being trained. A ciphertext that
+        was altered, or is another sender's, receiver's or round's, is not opened, and the client will have no share of
+        that sender's secrets to give: so a sender that seals garbage stops nobody else.
 
         Raises:
             ProtocolViolation: 'too few clients' have given shares, 'unknown client', 'wrong shares' (not one from each
-                neighbour that has given some), 'altered ciphertext' (or another sender's, receiver's or round's).
+                neighbour that has given some), 'weak key'.
         """
         with self._during("prepare", mailbox.context) as held:
             session = self._known_session
@@ -142,8 +144,9 @@ class SecureClient:
                 raise ProtocolViolation("the shares are not one from each neighbour.", reason="wrong shares")
             for sealed in mailbox.sealed:
                 key = session.sealing_key(held.agreed[sealed.peer], sealed.peer, self.number)
-                plain = keys.unseal(key, sealed.ciphertext, session.transcript)
-                held.shares[sealed.peer] = plain[: shamir.SHARE_SIZE], plain[shamir.SHARE_SIZE :]
+                with suppress(ProtocolViolation):
+                    plain = keys.unseal(key, sealed.ciphertext, session.transcript)
+                    held.shares[sealed.peer] = plain[: shamir.SHARE_SIZE], plain[shamir.SHARE_SIZE :]
             held.mask = self._total_mask(session, held, peers)
 
     def mask(self, vector: NDArray[np.uint32]) -> Masked:
@@ -222,13 +225,13 @@ class SecureClient:
 
     def _check_roster(self, roster: Roster) -> None:
         entries = {entry.sender: entry for entry in roster.advertised}
-        public = [key for entry in roster.advertised for key in (entry.encryption_key, entry.masking_key)]
         if not entries.keys() <= set(self._parameters.clients):
             raise ProtocolViolation("the roster has clients that are not of this sum.", reason="unknown client")
         if entries.get(self.number) != self._advertised:
             raise ProtocolViolation("its own keys on the roster are not its keys.", reason="altered roster")
         if any(entry.context != self._context for entry in roster.advertised):
             raise ProtocolViolation("the roster has keys of another round.", reason="stale context")
+        public = [keys.decode(key) for entry in roster.advertised for key in entry.keys]
         if len(set(public)) < len(public):
             raise ProtocolViolation("a key stands on the roster twice.", reason="repeated key")
         self._check_enough(len(entries), len(entries))

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedsilo.errors import ProtocolViolation, RoundAborted
-from fedsilo.secagg import graph, keys, shamir
-from fedsilo.secagg.masks import MaskStream
+from fedsilo.secagg import graph, keys
 from fedsilo.secagg.messages import (
     Advertise,
     Mailbox,
@@ -22,8 +21,10 @@ from fedsilo.secagg.messages import (
     Survivors,
     Unmask,
 )
+from fedsilo.secagg.opening import open_secrets, take_masks
 from fedsilo.secagg.parameters import Parameters
-from fedsilo.secagg.session import Session, point
+from fedsilo.secagg.session import Session
+from fedsilo.secagg.signatures import Members
 
 STAGES = ("advertise", "share", "mask", "unmask", "open")
 ABORTED = "aborted"
@@ -52,21 +53,27 @@ class SecureCoordinator:
     """One round. For each stage: `receive` what clients send, then `close` it; after 'unmask' ask for the `result`.
 
     It never waits: whoever runs it decides how long a stage is open. Masked vectors are added as they come, so its
-    memory is one vector whatever the number of clients.
+    memory is one vector whatever the number of clients. Bytes that no honest client sends cost the sum that client at
+    the most: it drops out, or one share is missing.
+
+    Attributes:
+        stage: The stage that is open.
+        notices: What was found wrong and left out, one line each.
     """
 
-    def __init__(self, parameters: Parameters, context: bytes) -> None:
+    def __init__(self, parameters: Parameters, context: bytes, members: Members | None = None) -> None:
         """Begins a round.
 
         Args:
             parameters: What all sides agree on.
             context: What names this round and no other, as all clients have it.
+            members: Checks the signatures of advertisements; None: they carry none.
 
         Raises:
             ProtocolViolation: 'parameters', they are not safe.
         """
         parameters.check()
-        self.stage = STAGES[0]
+        self.stage, self.notices, self._signatures = STAGES[0], list[str](), members
         self._parameters, self._opening = parameters, Opening(context, parameters)
         self._context = parameters.digest(context)
         self._members: list[frozenset[int]] = [frozenset(parameters.clients)]  # who may speak, stage by stage
@@ -90,8 +97,9 @@ class SecureCoordinator:
 
         Raises:
             ProtocolViolation: 'stale context'; 'unknown client', who is not, or no longer, in the round; 'duplicate';
-                'order', a stage that is not open yet, or the round is over; 'wrong vector', not d coordinates; 'wrong
-                shares', not one for each neighbour. The round goes on as if nothing had come.
+                'order', a stage that is not open yet, or the round is over; 'weak key'; 'bad signature'; 'wrong
+                vector', not d coordinates; 'wrong shares', not one for each neighbour, or of others than asked for.
+                The round goes on as if nothing had come.
         """
         if message.context != self._context:
             raise self._violation(message, "stale context", "the message belongs to another round")
@@ -122,6 +130,8 @@ class SecureCoordinator:
         """
         if self.stage not in STAGES[:-1]:
             raise ProtocolViolation("secure sum: all stages are closed.", stage=self.stage, reason="order")
+        if self.stage == "advertise":
+            self._leave_out_repeated_keys()
         present = frozenset(self._finished(STAGES.index(self.stage)))
         try:
             self._check_clients(present)
@@ -137,18 +147,23 @@ class SecureCoordinator:
         """Returns the sum, once 'unmask' is closed; opening it is the expensive step of the coordinator.
 
         Raises:
-            ProtocolViolation: 'order', the stage is another; 'wrong shares', an opened secret is not the one its owner
-                advertised, so a client lied about a share. Then everything is wiped.
+            RoundAborted: No choice of the shares of a client's secret opens what it advertised: it dealt wrong shares,
+                or too many gave wrong ones. Then everything is wiped.
+            ProtocolViolation: 'order', the stage is another.
         """
         if self._result is None:
             if self.stage != "open":
                 raise ProtocolViolation("secure sum: there is no result.", stage=self.stage, reason="order")
+            sharers, alive = self._members[2:4]
             try:
-                total = self._opened()
-            except ProtocolViolation:
+                secrets, wrong = open_secrets(self._known_session, self._parameters, sharers, alive, self._unmasked)
+            except RoundAborted:
                 self.wipe()
                 raise
-            self._result = SecureSum(total, tuple(sorted(self._members[3])))
+            self.notices += wrong
+            seeds, masking = ({o: s for o, s in secrets.items() if (o in alive) == kept} for kept in (True, False))
+            take_masks(self._total, self._known_session, seeds, masking)
+            self._result = SecureSum(self._total, tuple(sorted(alive)))
             self._forget()
         return self._result
 
@@ -177,13 +192,31 @@ class SecureCoordinator:
 
     def _take(self, message: FromClient) -> None:
         if isinstance(message, Advertise):
-            self._advertised[message.sender] = message
+            self._take_keys(message)
         elif isinstance(message, Shares):
             self._take_shares(message)
         elif isinstance(message, Masked):
             self._take_vector(message)
         else:
             self._take_opened(message)
+
+    def _take_keys(self, message: Advertise) -> None:
+        for key in message.keys:
+            keys.decode(key)
+        if self._signatures:
+            self._signatures.check(message.sender, message.content(), message.signature)
+        self._advertised[message.sender] = message
+
+    def _leave_out_repeated_keys(self) -> None:
+        """Drops all clients that advertised the same point: of two, nobody can say which one drew it."""
+        owners: dict[int, list[int]] = {}
+        for sender, message in self._advertised.items():
+            for key in message.keys:
+                owners.setdefault(keys.decode(key), []).append(sender)
+        for repeated in sorted(owner for owner in owners.values() if len(owner) > 1):
+            self.notices.append(f"clients {sorted(set(repeated))} advertised the same key and were left out")
+            for sender in repeated:
+                self._advertised.pop(sender, None)
 
     def _take_shares(self, message: Shares) -> None:
         peers = self._known_session.neighbours(message.sender, self._members[1])
@@ -202,9 +235,10 @@ class SecureCoordinator:
     def _take_opened(self, message: Unmask) -> None:
         held = self._known_session.holders(message.sender, self._members[2])
         alive = self._members[3]
-        seeds, masking = [owner for owner in held if owner in alive], [owner for owner in held if owner not in alive]
-        if [share.owner for share in message.seeds] != seeds or [share.owner for share in message.keys] != masking:
-            raise self._violation(message, "wrong shares", "not one of one secret of each neighbour")
+        seeds, masking = alive.intersection(held), set(held) - alive
+        # A share is missing where its owner sealed garbage; whether enough are there is seen when they are opened.
+        if not ({s.owner for s in message.seeds} <= seeds and {s.owner for s in message.keys} <= masking):
+            raise self._violation(message, "wrong shares", "not of one secret of neighbours, as it was asked")
         self._unmasked[message.sender] = message
 
     @property
@@ -252,46 +286,3 @@ class SecureCoordinator:
             for sender in self._known_session.neighbours(client, sharers)
         )
         return Mailbox(self._context, tuple(sorted(sharers)), tuple(sealed))
-
-    def _opened(self) -> NDArray[np.uint32]:
-        """Takes from the total the survivors' own masks, and the masks they share with those who dropped."""
-        session, alive = self._known_session, self._members[3]
-        stream = MaskStream(self._parameters.dim)
-        seeds, masking = self._collected()
-        for owner, shares in seeds.items():
-            seed = self._combined(owner, shares)
-            if keys.commit(seed, self._context, owner) != session.advertised[owner].commitment:
-                raise self._lie(owner)
-            stream.subtract(self._total, session.own_key(owner, seed))
-        for owner, shares in masking.items():
-            key = self._combined(owner, shares)
-            if keys.public_key(key) != session.advertised[owner].masking_key:
-                raise self._lie(owner)
-            for peer in session.neighbours(owner, alive):
-                # The survivor added this mask when the dropped client's number is the larger.
-                apply = stream.subtract if owner > peer else stream.add
-                apply(self._total, session.pair_key(owner, key, peer))
-        return self._total
-
-    def _collected(self) -> tuple[dict[int, dict[int, bytes]], dict[int, dict[int, bytes]]]:
-        """Returns the shares of seeds and of masking keys, by owner, by the point they were taken at."""
-        seeds: dict[int, dict[int, bytes]] = {}
-        masking: dict[int, dict[int, bytes]] = {}
-        for sender, message in self._unmasked.items():
-            for collected, shares in ((seeds, message.seeds), (masking, message.keys)):
-                for share in shares:
-                    collected.setdefault(share.owner, {})[point(sender)] = share.value
-        return seeds, masking
-
-    def _combined(self, owner: int, shares: Mapping[int, bytes]) -> bytes:
-        try:
-            return shamir.combine(shares, self._parameters.shares)
-        except ProtocolViolation as error:
-            raise self._lie(owner) from error
-
-    def _lie(self, owner: int) -> ProtocolViolation:
-        return ProtocolViolation(
-            f"secure sum: the shares of client {owner} open another secret than it advertised. "
-            "A client altered its share; begin anew.",
-            client=owner, stage="unmask", reason="wrong shares",
-        )  # fmt: skip

@@ -24,6 +24,17 @@ from fedsilo.secagg.encoding import number
 KEY_SIZE, TAG_SIZE = 32, 16
 ZERO_NONCE = bytes(12)
 LABEL = b"fedsilo secure sum 1|"
+FIELD = 2**255 - 19
+LOW_ORDER = frozenset(
+    {
+        0,
+        1,
+        FIELD - 1,
+        325606250916557431795983626356110631294008115727848805560023387167927233504,
+        39382357235489614581723060781553021112529911719440698176882885853963445705823,
+    }
+)
+"""The points of X25519 whose order divides 8: what is agreed with one of them does not depend on the private key."""
 
 _used: set[bytes] = set()
 _using = threading.Lock()
@@ -32,6 +43,21 @@ _using = threading.Lock()
 def public_key(private: bytes) -> bytes:
     """Returns the public key of 32 bytes of any 32 random bytes."""
     return X25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
+
+
+def decode(public: bytes) -> int:
+    """Returns the point that 32 bytes stand for, as its coordinate u in [0, 2**255 - 19).
+
+    Several encodings are of one point: the highest bit is ignored, and u counts modulo the field's prime (RFC 7748,
+    section 5).
+
+    Raises:
+        ProtocolViolation: The point is one of the few that make any private key's result known.
+    """
+    point = (int.from_bytes(public, "little") & ((1 << 255) - 1)) % FIELD
+    if point in LOW_ORDER:
+        raise ProtocolViolation("secure sum: a public key is of low order.", reason="weak key")
+    return point
 
 
 def agree(private: bytes, public: bytes) -> bytes:

@@ -5,11 +5,19 @@ One round of the protocol follows the other; an `Opening` begins a new one and e
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import partial
+
 from fedsilo.errors import ProtocolViolation
 from fedsilo.secagg.client import SecureClient
 from fedsilo.secagg.encoding import kind_of
-from fedsilo.secagg.messages import Mailbox, Opening, Roster, Survivors
+from fedsilo.secagg.messages import Mailbox, Opening, Refusal, Roster, Survivors
+from fedsilo.secagg.parameters import Parameters
+from fedsilo.secagg.signatures import Signer
 from fedsilo.secagg.updates import Ring
+
+Check = Callable[[Parameters], None]
+"""Refuses a round whose parameters an update must not be masked under; raises ProtocolViolation."""
 
 
 class MaskingClient:
@@ -18,31 +26,57 @@ class MaskingClient:
     def __init__(self, number: int) -> None:
         """Takes the client's number; no round has begun."""
         self._number = number
+        self._signer: Signer | None = None
         self._round: SecureClient | None = None
-        self._vector: Ring | None = None
-        self._honest = self._assured = 0
+        self._parameters: Parameters | None = None
+        self._kept: tuple[Ring, Check] | None = None
 
-    def keep(self, vector: Ring, honest: int) -> None:
+    def sign_with(self, signer: Signer | None) -> None:
+        """Signs advertisements from now on, and checks everybody's; None: advertisements carry no signature."""
+        self._signer = signer
+
+    def keep(self, vector: Ring, check: Check) -> None:
         """Keeps an encoded update until it is masked; nothing gives it back as it is.
 
         Args:
             vector: The update.
-            honest: Honest clients that a sum must hold at least: the noise in the update is a share for so many.
+            check: Called with the round's parameters before the update is masked.
         """
-        self._vector, self._honest = vector, honest
+        self._kept = vector, check
 
     def answer(self, message: bytes) -> bytes:
         """Returns the answer to a coordinator's message; empty to a mailbox, whose masks are made ready.
 
+        What other clients have sent may be wrong, so a refusal is an answer too: it costs the sum this client.
+
         Raises:
-            ProtocolViolation: The message is none, or not one that may come now.
+            ProtocolViolation: 'parameters', the round is not safe: no fault of other clients.
         """
+        return self._or_refusal(partial(self._answer, message))
+
+    def masked(self) -> bytes:
+        """Returns the kept update, masked, and forgets it; or a refusal, as `answer` does.
+
+        Raises:
+            ProtocolViolation: 'parameters', the update must not be masked under the round's parameters.
+        """
+        return self._or_refusal(self._masked)
+
+    def _or_refusal(self, call: Callable[[], bytes]) -> bytes:
+        try:
+            return call()
+        except ProtocolViolation as error:
+            if error.reason == "parameters":
+                raise
+            return Refusal(self._number, str(error).encode()).to_bytes()
+
+    def _answer(self, message: bytes) -> bytes:
         kind = kind_of(message)
         if kind == Opening.kind:
             opening = Opening.from_bytes(message)
             self._end()
-            self._round = SecureClient(self._number, opening.parameters, opening.context)
-            self._assured = opening.parameters.threshold - opening.parameters.colluding
+            self._round = SecureClient(self._number, opening.parameters, opening.context, self._signer)
+            self._parameters = opening.parameters
             return self._round.advertise().to_bytes()
         if kind == Roster.kind:
             return self._begun().share(Roster.from_bytes(message)).to_bytes()
@@ -51,23 +85,15 @@ class MaskingClient:
             return b""
         return self._begun().unmask(Survivors.from_bytes(message)).to_bytes()
 
-    def masked(self) -> bytes:
-        """Returns the kept update, masked, and forgets it.
-
-        Raises:
-            ProtocolViolation: There is none, or the round would open sums with too few shares of noise.
-        """
-        vector, self._vector = self._vector, None
-        if vector is None:
+    def _masked(self) -> bytes:
+        kept, self._kept = self._kept, None
+        if kept is None:
             raise ProtocolViolation(f"client {self._number}: has learnt nothing to mask.", client=self._number)
-        if self._assured < self._honest:
-            raise ProtocolViolation(
-                f"client {self._number}: the round opens sums of {self._assured} honest clients, its noise is for "
-                f"{self._honest} and more.",
-                client=self._number,
-                reason="parameters",
-            )
-        return self._begun().mask(vector).to_bytes()
+        vector, check = kept
+        begun = self._begun()
+        assert self._parameters is not None
+        check(self._parameters)
+        return begun.mask(vector).to_bytes()
 
     def _begun(self) -> SecureClient:
         if self._round is None:

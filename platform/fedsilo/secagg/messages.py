@@ -36,6 +36,8 @@ from fedsilo.secagg.signatures import SIGNATURE_SIZE
 CONTEXT = fixed(32)
 KEY = fixed(KEY_SIZE)
 SEALED_SIZE = 2 * SHARE_SIZE + TAG_SIZE
+LONGEST_REASON = 400
+"""Characters of a refusal that are shown."""
 
 
 def _read_parameters(reader: Reader) -> Parameters:
@@ -83,6 +85,11 @@ class Advertise(Message):
     masking_key: bytes
     commitment: bytes
     signature: bytes = b""
+
+    @property
+    def keys(self) -> tuple[bytes, bytes]:
+        """Returns both public keys."""
+        return self.encryption_key, self.masking_key
 
     def content(self) -> bytes:
         """Returns what is signed: the message without a signature."""
@@ -226,3 +233,25 @@ class Unmask(Message):
     sender: int
     seeds: tuple[Share, ...]
     keys: tuple[Share, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal(Message):
+    """Client to coordinator, in place of any other answer: it takes no further part in the round, and why.
+
+    Attributes:
+        sender: The client's number.
+        why: The reason as text, in UTF-8 if its sender is honest.
+    """
+
+    kind: ClassVar[int] = 8
+    forms: ClassVar[tuple[Form, ...]] = (CLIENT, TEXT)
+
+    sender: int
+    why: bytes
+
+    @property
+    def reason(self) -> str:
+        """Returns the reason as it can be shown: one line of printable characters, cut where it is too long."""
+        text = self.why[: 4 * LONGEST_REASON].decode("utf-8", "replace")[:LONGEST_REASON]
+        return "".join(letter if letter.isprintable() else "?" for letter in text)

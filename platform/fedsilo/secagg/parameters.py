@@ -12,6 +12,16 @@ from fedsilo.secagg.graph import EXPOSURE, exposure
 GRAPHS = ("complete", "neighbours")
 FEWEST = 3
 """Clients below which a sum shows each client to the other."""
+UNKNOWN = 2
+"""Fewest vectors in an opened sum that are unknown to those who work together: one alone could be read off."""
+
+
+def curious(colluding: int) -> int:
+    """Returns how many vectors of an opened sum count as known to somebody, of so many colluding clients.
+
+    A client that works with no other still knows its own vector, noise included, and can subtract it: at least one.
+    """
+    return max(colluding, 1)
 
 
 def default_threshold(clients: int, colluding: int = 0) -> int:
@@ -20,7 +30,7 @@ def default_threshold(clients: int, colluding: int = 0) -> int:
     Raises:
         ScenarioError: No threshold is safe; there are too few clients.
     """
-    threshold = max(2 * clients // 3 + 1, (clients + colluding) // 2 + 1, colluding + 2)
+    threshold = max(2 * clients // 3 + 1, (clients + colluding) // 2 + 1, curious(colluding) + UNKNOWN)
     if clients < FEWEST or colluding < 0 or threshold > clients:
         raise ScenarioError(
             f"secure sum: {clients} clients with {colluding} colluding have no safe threshold. "
@@ -33,11 +43,12 @@ def default_threshold(clients: int, colluding: int = 0) -> int:
 class Parameters:
     """Who sums what, and how many must be there.
 
-    `threshold` is about the whole federation: fewer clients at any stage and the round is given up, so at least
-    `threshold - colluding` honest clients are in every sum that is opened (which is what noise shares are calibrated
-    to). `quorum` is about one client's secrets: so many of those who hold shares of them open one. On the complete
-    graph everybody holds a share of everybody's, and the two are the same number. On the neighbours' graph a client's
-    secrets are shared among its neighbours and itself, and the quorum is the smaller, local number.
+    `threshold` is about the whole federation: fewer clients at any stage and the round is given up. So at least
+    `unknown` vectors of every sum that is opened are unknown to the colluding clients, and to any single client, which
+    knows its own; noise shares are calibrated to that number. `quorum` is about one client's secrets: so many of those
+    who hold shares of them open one. On the complete graph everybody holds a share of everybody's, and the two are the
+    same number. On the neighbours' graph a client's secrets are shared among its neighbours and itself, and the quorum
+    is the smaller, local number.
 
     Attributes:
         clients: Numbers of the clients that may take part, ascending, each below 2**32 - 1.
@@ -60,6 +71,11 @@ class Parameters:
     bits: int = 32
 
     @property
+    def unknown(self) -> int:
+        """Fewest vectors in an opened sum that no client and no colluding clients know: t - max(c, 1)."""
+        return self.threshold - curious(self.colluding)
+
+    @property
     def shares(self) -> int:
         """Shares that open a secret."""
         return self.quorum or self.threshold
@@ -74,7 +90,11 @@ class Parameters:
             (c >= 0, f"colluding: must be 0 or more, got {c}."),
             (t <= n, f"threshold: {t} of {n} clients can never be there. Use at most {n}."),
             (t > c, f"threshold: {c} colluding clients are {t} clients by themselves. Use more than {c}."),
-            (t - c >= 2, f"threshold: a sum of {t - c} honest clients hides nobody. Use at least {c + 2}."),
+            (
+                self.unknown >= UNKNOWN,
+                f"threshold: of a sum of {t}, who sent {curious(c)} can subtract that, and {self.unknown} is left to "
+                f"read. Use at least {curious(c) + UNKNOWN}.",
+            ),
             (1 <= self.dim < 2**32, f"dim: must be in [1, 2**32), got {self.dim}."),
             (self.bits == 32, f"bits: only 32 are supported, got {self.bits}."),
             (self.graph in GRAPHS, f"graph: must be one of {', '.join(GRAPHS)}, got '{self.graph}'."),

@@ -16,17 +16,41 @@ from fedsilo.errors import ProtocolViolation
 SIGNATURE_SIZE = 64
 
 
+@dataclass(frozen=True, slots=True)
+class Members:
+    """Public keys by which advertisements are checked.
+
+    Attributes:
+        public: Public key (32 bytes) of each client that may take part, by number.
+    """
+
+    public: Mapping[int, bytes]
+
+    def check(self, client: int, content: bytes, signature: bytes) -> None:
+        """Refuses what the client did not sign.
+
+        Raises:
+            ProtocolViolation: It is unsigned, signed by another key, or by no member.
+        """
+        try:
+            Ed25519PublicKey.from_public_bytes(self.public[client]).verify(signature, content)
+        except (KeyError, InvalidSignature) as error:
+            raise ProtocolViolation(
+                f"secure sum: the advertisement of client {client} is not signed by it.", reason="bad signature"
+            ) from error
+
+
 @dataclass(frozen=True, slots=True, repr=False)
 class Signer:
     """A client's signing key, and everybody's public one.
 
     Attributes:
         private: 32 secret bytes.
-        members: Public key (32 bytes) of each client that may take part, by number.
+        members: Everybody's public keys.
     """
 
     private: bytes
-    members: Mapping[int, bytes]
+    members: Members
 
     @staticmethod
     def public_of(private: bytes) -> bytes:
@@ -38,14 +62,5 @@ class Signer:
         return Ed25519PrivateKey.from_private_bytes(self.private).sign(content)
 
     def check(self, client: int, content: bytes, signature: bytes) -> None:
-        """Refuses what the client did not sign.
-
-        Raises:
-            ProtocolViolation: It is unsigned, signed by another key, or by no member.
-        """
-        try:
-            Ed25519PublicKey.from_public_bytes(self.members[client]).verify(signature, content)
-        except (KeyError, InvalidSignature) as error:
-            raise ProtocolViolation(
-                f"secure sum: the advertisement of client {client} is not signed by it.", reason="bad signature"
-            ) from error
+        """Refuses what the client did not sign. Raises ProtocolViolation as `Members.check`."""
+        self.members.check(client, content, signature)

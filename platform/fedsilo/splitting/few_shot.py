@@ -22,7 +22,7 @@ from fedsilo.splitting import allotment
 
 
 def few_shot(images: LabelledImages, shares: Sequence[Share], rule: Partition, seed: int) -> list[Share]:
-    """Returns the shares with at most `rule.shots` training images of each class; test images stay as they are.
+    """Returns the shares with at most `rule.shots_by_class` training images of each class; test images stay.
 
     Args:
         images: The data.
@@ -32,38 +32,41 @@ def few_shot(images: LabelledImages, shares: Sequence[Share], rule: Partition, s
     """
     if not rule.shots:
         return list(shares)
+    shots = rule.shots_by_class(_owners(images, shares)).tolist()
     if rule.shots_fixed_draw is None:
-        train = [_drawn(images, share, rule.shots, seed, client) for client, share in enumerate(shares)]
+        train = [_drawn(images, share, shots, seed, client) for client, share in enumerate(shares)]
     else:
-        stream = _after_the_classes(rule.shots_fixed_draw, len(images.classes))
-        train = [_published(images, share, rule.shots, stream) for share in shares]
+        stream = published_generator(rule.shots_fixed_draw)
+        for length in rule.shuffles(len(images.classes)):
+            stream.shuffle(list(range(length)))
+        train = [_published(images, share, shots, stream) for share in shares]
     few = allotment.named(images, train, [share.test for share in shares])
     return [replace(a, train=b.train, domain=a.domain or b.domain) for a, b in zip(shares, few, strict=True)]
 
 
-def _drawn(images: LabelledImages, share: Share, shots: int, seed: int, client: int) -> Indices:
+def _owners(images: LabelledImages, shares: Sequence[Share]) -> Indices:
+    """(K,) how many clients that train have images of each class."""
+    held = [np.unique(images.train.labels[share.train]) for share in shares if share.seen]
+    return np.bincount(np.concatenate(held), minlength=len(images.classes))
+
+
+def _drawn(images: LabelledImages, share: Share, shots: Sequence[int], seed: int, client: int) -> Indices:
     generator = numpy_generator(seed, "shots", client=client)
     groups = _by_class(images, share, range(len(images.classes)))
-    drawn = [generator.permutation(group)[:shots] for group in groups]
+    drawn = [generator.permutation(group)[: shots[label]] for label, group in groups]
     return np.concatenate(drawn) if drawn else share.train
 
 
-def _published(images: LabelledImages, share: Share, shots: int, stream: random.Random) -> Indices:
+def _published(images: LabelledImages, share: Share, shots: Sequence[int], stream: random.Random) -> Indices:
     labels, first = np.unique(images.train.labels, return_index=True)
-    groups = _by_class(images, share, labels[np.argsort(first)].tolist())
-    # A class that is too small is taken whole, and nothing is drawn for it.
-    drawn = [stream.sample(group.tolist(), shots) if len(group) >= shots else group.tolist() for group in groups]
-    return np.array([position for positions in drawn for position in positions], dtype=np.int64)
+    drawn: list[int] = []
+    for label, group in _by_class(images, share, labels[np.argsort(first)].tolist()):
+        # A class that is too small is taken whole, and nothing is drawn for it.
+        drawn += stream.sample(group.tolist(), shots[label]) if len(group) >= shots[label] else group.tolist()
+    return np.array(drawn, dtype=np.int64)
 
 
-def _after_the_classes(seed: int, classes: int) -> random.Random:
-    """The published stream where the shuffle of the classes left it."""
-    stream = published_generator(seed)
-    stream.shuffle(list(range(classes)))
-    return stream
-
-
-def _by_class(images: LabelledImages, share: Share, order: Sequence[int]) -> Iterator[Indices]:
-    """The share's training positions of each class that it has, ascending, classes in the given order."""
+def _by_class(images: LabelledImages, share: Share, order: Sequence[int]) -> Iterator[tuple[int, Indices]]:
+    """Each class that the share has, in the given order, with its training positions, ascending."""
     labels = images.train.labels[share.train]
-    return (share.train[labels == label] for label in order if (labels == label).any())
+    return ((label, share.train[labels == label]) for label in order if (labels == label).any())

@@ -8,7 +8,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-from fedsilo.errors import ClientError
+from fedsilo.errors import NotFinite
 
 _SLACK = 2.0**-32
 """By what a clipped gradient is made shorter than the clip norm: far more than fp64 rounding adds to it."""
@@ -26,7 +26,7 @@ def clipped_sum(gradients: Mapping[str, Tensor], clip_norm: float) -> tuple[dict
         clip_norm: C, > 0.
 
     Raises:
-        ClientError: A gradient is not finite; clipping cannot bound it.
+        NotFinite: A gradient is not finite; clipping cannot bound it.
     """
     rows = {name: _checked(name, gradient.double()) for name, gradient in gradients.items()}
     norms = torch.stack([each.square().sum(dim=1) for each in rows.values()]).sum(dim=0).sqrt()
@@ -39,9 +39,8 @@ def _checked(name: str, gradient: Tensor) -> Tensor:
     rows = gradient.reshape(len(gradient), prod(gradient.shape[1:]))
     bad = (~rows.isfinite().all(dim=1)).nonzero()[:, 0].tolist()
     if bad:
-        raise ClientError(
-            f"stage 'train': the gradient of {name!r} is not finite for {len(bad)} of {len(rows)} examples, the first "
-            f"is example {bad[0]} of the batch. Lower training.optimizer.learning_rate.",
-            stage="train",
+        raise NotFinite(
+            f"the gradient by {name!r} is not finite for {len(bad)} of {len(rows)} examples, the first is example "
+            f"{bad[0]} of the batch"
         )
     return rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
+from fedsilo.printing import encoded
 from fedsilo.report.page.faults import faults
 from fedsilo.report.page.holdings import partition
 from fedsilo.report.page.learning import clients, overall
@@ -37,7 +38,7 @@ def write_page(run: Run, path: Path) -> None:
         ScenarioError: The run's scenario is none of this version.
         RunError: The disk refuses.
     """
-    write_bytes(path, page(gather(run)).encode())
+    write_bytes(path, encoded(page(gather(run))))
 
 
 def page(material: Material) -> str:

@@ -38,10 +38,10 @@ def _lines(material: Material) -> Iterator[str]:
 
 
 def _again(part: Part) -> Iterator[str]:
-    """Exchanges that were charged anew, since their noise was drawn anew."""
+    """Rounds whose releases were made more than once, with other noise."""
     again = sorted({int(charge["round"]) for charge in part.charges if charge.get("attempt", 0)})
     if again:
-        yield f"{part.name}: releases charged more than once in round {listed(again)}, each time with other noise."
+        yield f"{part.name}: releases made more than once in round {listed(again)}, each time with other noise."
 
 
 def _dropped(part: Part) -> list[list[str]]:

@@ -9,8 +9,9 @@ import re
 from collections.abc import Container, Iterable, Sequence
 from html import escape
 
-_FORBIDDEN = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What no document may hold, however it is written: control characters and halves of letters."""
+_FORBIDDEN = re.compile("[^\t\n\r\x20-\u2029\u202f-\u2065\u206a-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+"""What no document may hold, however it is written: control characters, halves of letters, and marks that turn the
+direction of all that follows."""
 
 _EMPTY = frozenset({"meta", "img", "br", "hr", "line", "rect", "path", "circle", "image", "col"})
 """Elements without content; HTML takes `<td/>` for an opening tag, so others are closed by a tag of their own."""

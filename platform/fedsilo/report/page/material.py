@@ -17,7 +17,8 @@ from fedsilo.records import CLIENTS, ROUNDS, TIMELINE, WIRE, read_json, read_lin
 from fedsilo.registry import name_of
 from fedsilo.results.reading import Run, homes
 from fedsilo.results.summary import row
-from fedsilo.rounds.ledger import LEDGER, STATEMENT
+from fedsilo.rounds.ledger import STATEMENT
+from fedsilo.rounds.ledger_lines import LEDGER
 from fedsilo.rounds.plan import Outcome
 from fedsilo.scenario.sections import Scenario
 

@@ -55,7 +55,7 @@ def _statement(part: Part, privacy: Record) -> Markup:
         "p",
         element("b", part.name),
         f": {kind} {_epsilon(privacy['epsilon'])} at delta {privacy['delta']:g} per {privacy['unit']}, "
-        f"{several(len(part.charges), 'release')} charged. {privacy['note']}",
+        f"{several(len(part.charges), 'release')} on record. {privacy['note']}",
     )
 
 

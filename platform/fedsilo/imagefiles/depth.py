@@ -1,0 +1,179 @@
+"""Images of more than 8 bits per channel, or of float values, as 8-bit pictures.
+
+Such files have no agreed black and white: 12 bits lie in 16, floats run from 0 to 1 or to 65535, heights and
+temperatures start anywhere. So the image's own range is used: its lowest value becomes black, its highest white, all
+channels together. What is missing (nan, infinity, the value that a GeoTIFF names as no data, transparent parts) does
+not count for the range.
+
+Pillow opens 16-bit colour with the upper 8 bits of each value; the lower ones come from a second look at the same file
+with its bytes taken in the other order. What it reduces to 8 bits in the decoder (JPEG 2000, AVIF and 16-bit PPM in
+colour, 16-bit CMYK) stays reduced.
+"""
+
+from __future__ import annotations
+
+import io
+import sys
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+SCALED = "Images of more than 8 bits or of floats, scaled by their own range from black to white"
+EQUAL = "Images of one colour all over"
+MISSING = "Images with values that are missing (nan, infinite, no data), drawn black"
+OUTLIERS = "Images of more than 8 bits or of floats that a few outliers leave nearly one grey level"
+
+_PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
+_PNG_DEPTH = 24
+"""Where a PNG says how many bits a channel has."""
+
+_NO_DATA = 42113
+"""The tag of a GeoTIFF that says which value means that there is none."""
+
+_NEARLY_ALL = 0.99
+_NATIVE = "L" if sys.byteorder == "little" else "B"
+_UNSIGNED = "I;32N"
+
+
+@dataclass(frozen=True, slots=True)
+class _Values:
+    """What a file holds.
+
+    Attributes:
+        colours: (height, width) grey or (height, width, 3) red, green and blue.
+        opacity: (height, width) in [0, 1].
+    """
+
+    colours: NDArray[np.float64]
+    opacity: NDArray[np.float64]
+
+
+def is_deep(data: bytes) -> bool:
+    """Returns whether the bytes are those of an image that has to be scaled to 8 bits; only its head is read."""
+    if data.startswith(_JPEG):
+        return False
+    if data.startswith(_PNG):
+        return len(data) > _PNG_DEPTH and data[_PNG_DEPTH] > 8
+    try:
+        with Image.open(io.BytesIO(data)) as image:
+            return has_depth(image)
+    except Exception:  # decoders raise what they like; what cannot be opened is reported where it is decoded
+        return False
+
+
+def has_depth(image: Image.Image) -> bool:
+    """Returns whether an image, loaded or just opened, has more than 8 bits per channel that can be had."""
+    return image.mode[0] in "IF" or bool(_wide(image))
+
+
+def scaled(image: Image.Image, data: bytes = b"") -> tuple[Image.Image, tuple[str, ...]]:
+    """Returns the image as RGB, scaled by its own range, and which of the kinds above it is of.
+
+    Args:
+        image: One for which `has_depth` holds.
+        data: The bytes of its file, of which 16-bit colour is read once more; not needed for a loaded image.
+
+    Raises:
+        ValueError: It has no value at all.
+    """
+    values = _without_missing(image, _values(image, data))
+    seen = np.isfinite(values.colours) & (_like(values.opacity, values.colours) > 0)
+    if not seen.any():
+        raise ValueError("no pixel has a value that is a number and can be seen")
+    low, high = values.colours[seen].min(), values.colours[seen].max()
+    span = (high - low) or 1.0
+    grey = np.clip(np.nan_to_num((values.colours - low) / span, nan=0.0, posinf=0.0, neginf=0.0), 0, 1)
+    kinds = [SCALED]
+    if not np.isfinite(values.colours).all():
+        kinds.append(MISSING)
+    if low == high:
+        kinds.append(EQUAL)
+    elif _is_lost(values.colours[seen], np.floor(255 * grey[seen] + 0.5)):
+        kinds.append(OUTLIERS)
+    visible = _like(values.opacity, grey)
+    pixels = np.floor(255 * (grey * visible + 1 - visible) + 0.5).astype(np.uint8)
+    return Image.fromarray(pixels).convert("RGB"), tuple(kinds)
+
+
+def _is_lost(values: NDArray[np.float64], levels: NDArray[np.float64]) -> bool:
+    """Whether nearly all values came to the same level although they differ."""
+    common = levels == np.bincount(levels.astype(np.int64)).argmax()
+    return bool(common.mean() > _NEARLY_ALL and np.ptp(values[common]) > 0)
+
+
+def _values(image: Image.Image, data: bytes) -> _Values:
+    if not _wide(image):
+        unsigned = _raw_mode(image) == _UNSIGNED
+        found = np.asarray(image)
+        colours = (found.view(np.uint32) if unsigned else found).astype(np.float64)
+    else:
+        colours = _sixteen_bits(image, data)
+    opacity = np.ones(colours.shape[:2])
+    if colours.ndim == 3 and colours.shape[2] in (2, 4):
+        opacity, colours = colours[..., -1] / 65535, colours[..., :-1]
+    clear = image.info.get("transparency")
+    if clear is not None:
+        same = colours == np.asarray(clear, dtype=np.float64)
+        opacity = opacity * ~(same.all(axis=2) if same.ndim == 3 else same)
+    return _Values(colours[..., 0] if colours.shape[2:] == (1,) else colours, opacity)
+
+
+def _without_missing(image: Image.Image, values: _Values) -> _Values:
+    """The values with nan for the one that the file names as no data."""
+    tags: Any = getattr(image, "tag_v2", {})
+    try:
+        nothing = float(str(tags[_NO_DATA]).strip(" \0"))
+    except (KeyError, ValueError):
+        return values
+    return replace(values, colours=np.where(values.colours == np.float32(nothing), np.nan, values.colours))
+
+
+def _like(opacity: NDArray[np.float64], colours: NDArray[Any]) -> NDArray[np.float64]:
+    """The opacity in the shape of the colours."""
+    return np.broadcast_to(opacity if colours.ndim == 2 else opacity[..., None], colours.shape)
+
+
+def _raw_mode(image: Image.Image) -> str:
+    """How the file's bytes are packed, in Pillow's words; "" for an image that is loaded already."""
+    tiles: Any = getattr(image, "tile", None)
+    if not tiles:
+        return ""
+    arguments = tiles[0].args
+    return str(arguments if isinstance(arguments, str) else (arguments or ("",))[0])
+
+
+def _wide(image: Image.Image) -> str:
+    """The way of packing of 16-bit colour, as "RGB;16B"; "" for everything else."""
+    packed = _raw_mode(image)
+    return packed if packed[:-1] in ("RGB;16", "RGBA;16", "RGBX;16", "LA;16") and packed[-1] in "BLN" else ""
+
+
+def _sixteen_bits(image: Image.Image, data: bytes) -> NDArray[np.float64]:
+    """(height, width, channels) whole numbers below 65536 of 16-bit colour, or of 16-bit grey with opacity."""
+    packed = _wide(image)
+    if packed.startswith("LA"):
+        # Two 16-bit numbers are as long as four 8-bit ones; Pillow gives only the upper halves otherwise.
+        grey = _packed(data, "RGBA", "RGBA")
+        halves = grey.astype(np.float64)
+        return np.asarray(256 * halves[..., 0::2] + halves[..., 1::2])
+    order = _NATIVE if packed[-1] == "N" else packed[-1]
+    other = f"{packed[:-1]}{'L' if order == 'B' else 'B'}"
+    low, high = _packed(data, image.mode, other), _packed(data, image.mode, packed)
+    return np.asarray(256 * high.astype(np.float64) + low)
+
+
+def _packed(data: bytes, mode: str, packed: str) -> NDArray[np.uint8]:
+    """The pixels of a file, read as if its bytes were packed in another way."""
+    with Image.open(io.BytesIO(data)) as again:
+        reread: Any = again
+        reread._mode = mode
+        reread.tile = [tile._replace(args=_repacked(tile.args, packed)) for tile in reread.tile]
+        reread.load()
+        return np.asarray(reread)
+
+
+def _repacked(arguments: Any, packed: str) -> Any:
+    return packed if isinstance(arguments, str) else (packed, *arguments[1:])

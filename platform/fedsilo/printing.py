@@ -1,0 +1,81 @@
+"""Names and texts as they can be shown: on a terminal, in a picture, on a page, in a file.
+
+A folder's name is bytes. Python hands on what it cannot decode as halves of letters (PEP 383), which no terminal, font
+or file takes; other names hold line breaks, escape sequences or marks that turn the direction of all that follows.
+"""
+
+from __future__ import annotations
+
+import unicodedata
+
+JOINERS = "\u200c\u200d"
+"""Invisible, and part of how Persian words and many emoji are written."""
+
+_INVISIBLE = ("Cc", "Cf", "Cs")
+"""Unicode's categories of control characters, marks for layout, and halves of letters."""
+
+
+def printable(text: str, keep: str = "") -> str:
+    """Returns the text with what cannot be shown, or would be obeyed instead, written as an escape such as \\x1b.
+
+    Args:
+        text: Any text; bytes that could not be decoded become the letters that they most likely are, see `legible`.
+        keep: Characters to leave as they are, for example line breaks.
+    """
+    text = legible(text)
+    if text.isprintable():
+        return text
+    return "".join(_shown(letter) if letter not in keep + JOINERS else letter for letter in text)
+
+
+def legible(name: str) -> str:
+    """Returns a name with the letters that its undecoded bytes stand for: of UTF-8, else of Latin-1.
+
+    Where the locale is C, Python decodes no byte above 127; elsewhere these are names that another system wrote.
+    """
+    if not _is_undecoded(name):
+        return name
+    try:
+        data = name.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # halves of letters that stand for no byte
+        return name
+    try:
+        letters = data.decode("utf-8")
+    except UnicodeDecodeError:
+        letters = data.decode("latin-1")
+    return unicodedata.normalize("NFC", letters)
+
+
+def is_guessed(name: str) -> bool:
+    """Returns whether a name has bytes that are not UTF-8, so that its letters are a guess."""
+    if not _is_undecoded(name):
+        return False
+    try:
+        name.encode("utf-8", "surrogateescape").decode("utf-8")
+    except UnicodeError:
+        return True
+    return False
+
+
+def visible(text: str) -> str:
+    """Returns the text in one line with single blanks, without the characters that nobody sees."""
+    words = " ".join(legible(text).split())
+    seen = "".join(c for c in words if c in JOINERS or unicodedata.category(c) not in _INVISIBLE)
+    return " ".join(seen.split())
+
+
+def encoded(text: str) -> bytes:
+    """Returns the text in UTF-8, with halves of letters as escapes that JSON and YAML read back."""
+    return text.encode("utf-8", "backslashreplace")
+
+
+def _is_undecoded(name: str) -> bool:
+    return any("\ud800" <= letter <= "\udfff" for letter in name)
+
+
+def _shown(letter: str) -> str:
+    if letter.isprintable():
+        return letter
+    if unicodedata.category(letter) == "Zs":  # blanks of other widths
+        return " "
+    return letter.encode("unicode_escape").decode("ascii")

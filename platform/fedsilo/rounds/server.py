@@ -1,0 +1,45 @@
+"""The server's step of one exchange: from the mean upload to the next shared state."""
+
+from __future__ import annotations
+
+from fedsilo.contracts import Gathered, Release, State
+from fedsilo.finiteness import located, require_finite
+from fedsilo.learning.training import ServerWork
+from fedsilo.rounds.ledger_lines import Entry
+from fedsilo.rounds.plan import Plan
+from fedsilo.rounds.versions import Versions
+from fedsilo.seeds import anew, keyed_generator
+from fedsilo.state import to_tensors
+
+
+def server_step(plan: Plan, versions: Versions, shared: State, gathered: Gathered, entry: Entry) -> State:
+    """Returns the shared state after an exchange.
+
+    Args:
+        plan: What the federation does.
+        versions: Older shared states, for updates that began from one.
+        shared: The shared state that clients received.
+        gathered: What came of the exchange.
+        entry: Round, exchange and attempt.
+
+    Raises:
+        NotFinite: The mean, or the state after the step, is not finite.
+    """
+    sections = {"training.optimizer": plan.training.optimizer, "method": plan.method, "privacy": plan.mechanism}
+    with located(f"coordinator, round {entry.round}, exchange {entry.exchange}", sections):
+        return _step(plan, versions, shared, gathered, entry)
+
+
+def _step(plan: Plan, versions: Versions, shared: State, gathered: Gathered, entry: Entry) -> State:
+    method = plan.method
+    purpose = anew("central noise", entry.attempt, plan.mechanism.federation)
+    noise = keyed_generator(plan.seed, purpose, round=entry.round, step=entry.exchange)
+    mean = dict(plan.mechanism.protect_mean(gathered.mean, Release(shared, len(gathered.clients), noise)))
+    require_finite(mean, "the mean upload")
+    mean = versions.stepped(shared, mean)
+    clear = {c: to_tensors(arrays) for c, arrays in gathered.updates.items()} if method.reads_updates else {}
+    stepped = method.server_step(
+        ServerWork(shared, mean, clear, plan.sizes, plan.training, entry.round, entry.exchange)
+    )
+    require_finite(stepped, "the shared state after the server's step")
+    return stepped
