@@ -50,7 +50,7 @@ def clients_audit_table(document: Mapping[str, Any]) -> Table:
     """Returns one row: right guesses, the bound on epsilon of a client, what it could have been, what is claimed."""
     shuffled = ", coins tossed again" if document["shuffled"] else ""
     title = (
-        f"{escape(document['run'])}: which clients contributed, by the shared states of all rounds{shuffled} "
+        f"{cell(document['run'])}: which clients contributed, by the shared states of all rounds{shuffled} "
         f"({document['clients']} clients, {document['shadows']} shadow runs)"
     )
     table = Table(title=title, title_justify="left")
