@@ -9,9 +9,12 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
+
+if TYPE_CHECKING:
+    import torch
 
 from fedsilo.keyed_draws import KEY_BYTES, KeyedGenerator
 
@@ -64,6 +67,8 @@ def torch_generator(seed: int, purpose: str, *, round: int = 0, client: int = 0,
     It keeps 32 bits of what it is seeded with. That is enough for initial states and the order of batches, on which no
     privacy rests, and not for noise.
     """
+    import torch
+
     return torch.Generator().manual_seed(derive(seed, purpose, round=round, client=client, step=step))
 
 

@@ -10,7 +10,6 @@ import typer
 
 from fedsilo.cli.output import line, remark, show, show_json
 from fedsilo.cli.running import Json, Quiet
-from fedsilo.report.audit_table import AUDIT_LEGEND, audit_table
 
 Folder = Annotated[Path, typer.Argument(metavar="RUN", help="A finished run's folder.")]
 Shadows = Annotated[int, typer.Option(help="Shadow runs, at least 4; more see more. Those that are there count.")]
@@ -38,8 +37,12 @@ def audit(  # noqa: PLR0913, the arguments of a command are its options
     The scenario is run again as often as there are shadow runs, with membership redrawn, in RUN/audit. Run the command
     again and only what is missing is run. The findings are also in RUN/audit.json.
     """
+    from fedsilo.results.reading import load
+
+    load(folder)  # a wrong folder is refused before the imports below, which take seconds
     from fedsilo.audit.auditing import Audit, file_name
     from fedsilo.audit.auditing import audit as audit_run
+    from fedsilo.report.audit_table import AUDIT_LEGEND, audit_table
 
     asked = Audit(shadows, view, jobs, shuffle)
     try:

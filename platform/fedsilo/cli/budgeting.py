@@ -91,12 +91,12 @@ def answer(plan: Plan, target: float | None, multiplier: float | None, plot: Pat
     Raises:
         PrivacyBudgetError: Not exactly one of target and multiplier is given, or no noise is enough.
     """
-    from fedsilo.accounting.accountants import epsilon
-
     if (target is None) == (multiplier is None):
         raise PrivacyBudgetError("privacy: needs one of --epsilon and --noise-multiplier: say one, the other is found.")
     if plan.releases < 1:
         raise PrivacyBudgetError(f"privacy: --releases must be >= 1, got {plan.releases}.")
+    from fedsilo.accounting.accountants import epsilon
+
     if multiplier is None:
         multiplier = _multiplier(plan, target or 0.0)
     spent = epsilon(plan.expenses(multiplier, plan.releases), plan.delta, plan.adjacency)

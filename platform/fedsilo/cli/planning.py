@@ -21,12 +21,13 @@ def foresee(scenario: Path, changes: Sequence[str], plot: Path | None, json: boo
     Raises:
         PrivacyBudgetError: The scenario's mechanism promises nothing.
     """
-    from fedsilo.preparation import partition_of
-    from fedsilo.rounds.budgeting import announcements, outlook
-    from fedsilo.rounds.schedule import Schedule
     from fedsilo.scenario.reading import read
 
     checked = read(scenario, changes)
+    from fedsilo.preparation import partition_of
+    from fedsilo.rounds.budgeting import announcements, outlook
+    from fedsilo.rounds.schedule import Schedule
+
     _, manifest = partition_of(checked)
     sizes = manifest.training_sizes
     rules = (checked.method, checked.training, sizes, checked.seed, checked.pace, checked.trace)
