@@ -22,7 +22,7 @@ def test_platform_here_is_the_standard_library_s() -> None:
 def test_platform_from_the_repository_root_is_the_standard_library_s() -> None:
     code = "import platform; print(platform.system(), platform.__file__)"
     for folder in (ROOT, ROOT / "platform", ROOT / "platform" / "fedsilo"):
-        run = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True, timeout=60)
+        run = subprocess.run([sys.executable, "-c", code], cwd=folder, capture_output=True, text=True)
         assert run.returncode == 0, run.stderr
         assert str(ROOT) not in run.stdout.split(maxsplit=1)[1]
 
@@ -31,12 +31,13 @@ def test_platform_from_the_repository_root_is_the_standard_library_s() -> None:
     ("modules", "more"),
     [
         ("fedsilo.client, fedsilo.methods.promptfl, fedsilo.warehouse, fedsilo.backbone.cached", {"ray", "scipy"}),
+        ("fedsilo_actors.host", {"scipy", "PIL", "omegaconf", "torch._dynamo", "torch._inductor"}),
         ("fedsilo_actors.host, fedsilo_actors.coordinator", {"timm"}),
     ],
-    ids=["client", "actors"],
+    ids=["client", "host", "actors"],
 )
 def test_what_encodes_images_and_draws_is_not_loaded_for_a_client(modules: str, more: set[str]) -> None:
     heavy = {"open_clip", "torchvision", "pandas", "matplotlib", "opacus", "sklearn", "typer"} | more
     code = f"import sys, {modules}\nprint([name for name in {sorted(heavy)} if name in sys.modules])"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120, cwd=ROOT)
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert run.stdout.strip() == "[]", run.stdout + run.stderr

@@ -65,8 +65,8 @@ def resume(
 
 
 def _say_first(path: Path, quiet: bool) -> None:
-    """Names the scenario or the run at once, since imports take seconds; a path that is missing has no such line."""
-    if path.exists() and not quiet:
+    """Names the scenario or the run at once, where the import of torch then takes seconds in silence."""
+    if "torch" not in sys.modules and path.exists() and not quiet:
         remark(f"fedsilo {__version__}: {path}")
 
 
