@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fedsilo.keyed_draws import KEY_BYTES, KeyedGenerator
+
 if TYPE_CHECKING:
     import torch
-
-from fedsilo.keyed_draws import KEY_BYTES, KeyedGenerator
 
 
 def derive(seed: int, purpose: str, *, round: int = 0, client: int = 0, step: int = 0) -> int:
