@@ -20,7 +20,6 @@ from safetensors.numpy import load, save
 
 from fedsilo.contracts import Arrays, State
 from fedsilo.errors import RunError
-from fedsilo.finiteness import find_fault
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -85,6 +84,8 @@ def read_state(path: Path, expected: str) -> dict[str, Tensor]:
     Raises:
         RunError: The file is missing, damaged, not the state with the expected hash, or not finite.
     """
+    from fedsilo.finiteness import find_fault
+
     try:
         state = to_tensors(load(path.read_bytes()))
     except (OSError, SafetensorError) as error:
