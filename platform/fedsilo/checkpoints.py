@@ -13,13 +13,15 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from fedsilo.contracts import State
 from fedsilo.errors import RunError
 from fedsilo.records import read_json, write_json
 from fedsilo.state import read_state, sha256, write_state
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 EMPTY = sha256({})
 _NAME = re.compile(r"round-([0-9]{4,})")

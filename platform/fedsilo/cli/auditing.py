@@ -11,7 +11,6 @@ import typer
 from fedsilo.cli.output import line, remark, show, show_json
 from fedsilo.cli.running import Json, Quiet
 from fedsilo.errors import RunError
-from fedsilo.report.audit_table import AUDIT_LEGEND, CLIENTS_LEGEND, audit_table, clients_audit_table
 
 Told = Callable[[int, int, str, bool], None]
 
@@ -49,6 +48,11 @@ def audit(  # noqa: PLR0913, the arguments of a command are its options
     The scenario is run again as often as there are shadow runs, with membership redrawn, in RUN/audit. Run the command
     again and only what is missing is run. The findings are also in RUN/audit.json; of clients, RUN/audit-clients.json.
     """
+    from fedsilo.results.reading import load
+
+    load(folder)  # a wrong folder is refused before the imports below, which take seconds
+    from fedsilo.report.audit_table import AUDIT_LEGEND, CLIENTS_LEGEND, audit_table, clients_audit_table
+
     told = _telling(quiet or json)
     try:
         if unit == "client":

@@ -11,17 +11,6 @@ import typer
 from fedsilo.cli.output import line, show_json
 from fedsilo.cli.output import show as show_tables
 from fedsilo.cli.running import Json, Overrides, ScenarioFile, conclude
-from fedsilo.contracts import (
-    ConceptShift,
-    Dataset,
-    FeatureShift,
-    LabelShift,
-    Method,
-    Partition,
-    QuantityShift,
-    Trace,
-)
-from fedsilo.registry import find, names
 
 
 def validate(scenario: ScenarioFile, changes: Overrides = None, json: Json = False) -> None:
@@ -68,6 +57,17 @@ def show(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run's fol
 
 def list_components(json: Json = False) -> None:
     """List methods, partitions, shifts, data sets, traces and backbones."""
+    from fedsilo.contracts import (
+        ConceptShift,
+        Dataset,
+        FeatureShift,
+        LabelShift,
+        Method,
+        Partition,
+        QuantityShift,
+        Trace,
+    )
+    from fedsilo.registry import find, names
     from fedsilo.report.tables import listing
 
     kinds: dict[str, Any] = {

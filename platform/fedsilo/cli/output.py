@@ -12,7 +12,6 @@ from typing import Any
 from rich.console import Console, RenderableType
 
 from fedsilo.printing import printable
-from fedsilo.records import plain
 
 WIDTH_WITHOUT_TERMINAL = 110
 
@@ -65,6 +64,8 @@ def seldom(every_s: float, clock: Callable[[], float] = monotonic) -> Callable[[
 
 def show_json(document: Any) -> None:
     """Prints one JSON document; what is not a number is null, since JSON has no other word for it."""
+    from fedsilo.records import plain
+
     # A letter that the locale lacks would be written as \\xe9 otherwise, which JSON does not know.
     escaped = not (sys.stdout.encoding or "utf").lower().startswith("utf")
     print(json.dumps(plain(document), indent=2, ensure_ascii=escaped, allow_nan=False, default=str))

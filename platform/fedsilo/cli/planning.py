@@ -26,9 +26,6 @@ def foresee(scenario: Path, changes: Sequence[str], plot: Path | None, json: boo
     Raises:
         PrivacyBudgetError: The scenario's mechanism promises nothing.
     """
-    from fedsilo.preparation import partition_of
-    from fedsilo.rounds.budgeting import announcements, outlook
-    from fedsilo.rounds.schedule import Schedule
     from fedsilo.scenario.reading import read
 
     checked = read(scenario, changes)
@@ -37,6 +34,10 @@ def foresee(scenario: Path, changes: Sequence[str], plot: Path | None, json: boo
             f"{scenario}: training.rounds: what {checked.training.rounds:g} rounds spend is not counted before a run. "
             f"Ask for {MOST_ROUNDS:,} at most."
         )
+    from fedsilo.preparation import partition_of
+    from fedsilo.rounds.budgeting import announcements, outlook
+    from fedsilo.rounds.schedule import Schedule
+
     _, manifest = partition_of(checked)
     sizes = manifest.training_sizes
     rules = (checked.method, checked.training, sizes, checked.seed, checked.pace, checked.trace)

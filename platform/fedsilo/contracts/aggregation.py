@@ -7,14 +7,14 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, ClassVar
 
-from torch import Tensor
-
 from fedsilo.contracts.data import Component
 from fedsilo.contracts.learning import State
 from fedsilo.contracts.messages import Arrays, ClientTask, ClientUpdate
 from fedsilo.contracts.protection import Mechanism
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from fedsilo.contracts.running import Backend
     from fedsilo.secagg.parameters import Parameters
     from fedsilo.secagg.signatures import Signer

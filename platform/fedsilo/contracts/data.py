@@ -5,12 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image
-from torch import Tensor
+
+if TYPE_CHECKING:  # contracts are read by every command; torch takes seconds
+    from PIL import Image
+    from torch import Tensor
 
 from fedsilo.printing import printable
 

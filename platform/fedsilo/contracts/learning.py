@@ -7,17 +7,17 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from torch import Tensor
-
 from fedsilo.contracts.data import Component
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from fedsilo.learning.training import LocalWork, ServerWork
     from fedsilo.prompts.frozen import FrozenModel
 
-State = Mapping[str, Tensor]
+State = Mapping[str, "Tensor"]
 
-Predictor = Callable[[Tensor, Tensor | None], Tensor]
+Predictor = Callable[["Tensor", "Tensor | None"], "Tensor"]
 """Pooled features (b, D) and patch tokens (b, M, D) or None -> (b, K) scores over all classes of the data set."""
 
 

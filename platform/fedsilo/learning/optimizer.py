@@ -7,7 +7,6 @@ two seconds of CPU in every client process. The bits are the same; a test holds 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 
 import torch
 from torch import Tensor
@@ -15,27 +14,12 @@ from torch.optim.adam import adam
 from torch.optim.sgd import sgd
 
 from fedsilo.contracts import State
-from fedsilo.fields import key
+from fedsilo.learning.section import Optimizer
+
+__all__ = ["MEMORY", "Optimizer", "Stepper"]
 
 MEMORY = "optimizer/"
 """Prefix of the optimiser's tensors in a state."""
-
-
-@dataclass(frozen=True)
-class Optimizer:
-    """How a client steps: SGD as in CoOp's trainer, or Adam."""
-
-    name: str = key("sgd", "Kind of optimiser.", "sgd", "adam")
-    learning_rate: float = key(
-        0.001, "Step size. 0.001 is CoOp's with OpenAI's CLIP; fedsilo-tiny wants 0.01 to 0.05.", within="> 0"
-    )
-    momentum: float = key(0.9, "Momentum of SGD.", within="in [0, 1)")
-    weight_decay: float = key(0.0005, "L2 penalty.", within=">= 0")
-    persistent: bool = key(
-        False,
-        "Keep a client's optimiser state from round to round instead of a fresh one; where every batch's gradient is "
-        "sent it is always kept.",
-    )
 
 
 class Stepper:

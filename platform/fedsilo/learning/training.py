@@ -1,4 +1,4 @@
-"""What training is given: the scenario's section, batches and views, the work of a client and of the server.
+"""What training is given: batches and views, the work of a client and of the server.
 
 The settings are those of CoOp's trainer, which the papers inherit: SGD with momentum 0.9 and weight decay 5e-4,
 shuffled batches, a last smaller batch left out if there is a full one.
@@ -6,7 +6,6 @@ shuffled batches, a last smaller batch left out if there is a full one.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -14,48 +13,12 @@ import torch
 from torch import Tensor
 
 from fedsilo.contracts import FeatureSource, Mechanism, State
-from fedsilo.fields import key
 from fedsilo.keyed_draws import KeyedGenerator
-from fedsilo.learning.optimizer import Optimizer
+from fedsilo.learning.section import Optimizer, Training
 from fedsilo.prompts.frozen import FrozenModel
 from fedsilo.seeds import anew, keyed_generator, system_generator, torch_generator
 
-FLOATING_ERROR = 1e-9
-"""More than a product of a share and a number of clients is off by, less than anything a user means."""
-
-
-@dataclass(frozen=True)
-class Training:
-    """How long and how clients train."""
-
-    rounds: int = key(10, "Federated rounds.", within=">= 1")
-    local_epochs: int = key(1, "Passes over a client's data in each round.", within=">= 1")
-    batch_size: int = key(
-        32, "Images per step; a last smaller batch is left out, as in CoOp, if a full one exists.", within=">= 1"
-    )
-    participation: float = key(
-        1.0, "Share of the clients that train in a round; in round 0 all do.", within="in (0, 1]"
-    )
-    views: int = key(
-        0, "0: the plain image; K: that many cached random views of each training image, one per epoch.", within=">= 0"
-    )
-    online: bool = key(False, "A new random view in every epoch, encoded when needed: slow, no cache.")
-    optimizer: Optimizer = key(Optimizer, "How a client steps.")
-
-    def batches(self, examples: int) -> int:
-        """Returns how many batches an epoch has: a last smaller one counts only where no full one exists."""
-        return max(examples // self.batch_size, 1)
-
-    def rate(self, examples: int) -> float:
-        """Returns the share of a client's examples that a batch holds, on average where it is a Poisson sample."""
-        return min(self.batch_size / examples, 1.0)
-
-    def participants(self, clients: int) -> int:
-        """Returns how many of so many clients train in a round: max(int(participation * clients), 1).
-
-        0.29 * 100 is 28.999999999999996 in floating point and means 29.
-        """
-        return max(math.floor(self.participation * clients + FLOATING_ERROR), 1)
+__all__ = ["Batch", "LocalWork", "Optimizer", "ServerWork", "Training"]
 
 
 @dataclass(frozen=True, slots=True)

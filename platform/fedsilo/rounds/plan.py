@@ -12,7 +12,7 @@ from fedsilo.contracts import (
     Method,
     Trace,
 )
-from fedsilo.learning.training import Training
+from fedsilo.learning.section import Training
 from fedsilo.pace import Pace
 from fedsilo.rounds.schedule import Schedule, traffic_of
 from fedsilo.traces.none import NoTrace

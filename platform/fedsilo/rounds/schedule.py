@@ -9,7 +9,7 @@ from functools import cached_property
 
 from fedsilo.contracts import Arrays, Call, Method, Trace, Turn
 from fedsilo.errors import ScenarioError
-from fedsilo.learning.training import FLOATING_ERROR, Training
+from fedsilo.learning.section import FLOATING_ERROR, Training
 from fedsilo.pace import Pace, impossible
 from fedsilo.rounds.buffering import Workshop
 from fedsilo.rounds.turnouts import Turnout, synchronous

@@ -9,7 +9,7 @@ from contextlib import suppress
 from fedsilo.corruption.alteration import Alteration
 from fedsilo.corruption.kinds import SEVERITIES
 from fedsilo.errors import UnknownComponent
-from fedsilo.learning.training import FLOATING_ERROR
+from fedsilo.learning.section import FLOATING_ERROR
 from fedsilo.registry import name_of
 from fedsilo.scenario.layers import component
 from fedsilo.scenario.pacing import clients_of, clients_that_it_knows, nobody_more_to_ask, updates_that_come_late

@@ -10,7 +10,7 @@ from typing import Any, get_args
 
 from fedsilo import registry
 from fedsilo.errors import UnknownComponent
-from fedsilo.learning.optimizer import Optimizer
+from fedsilo.learning.section import Optimizer
 from fedsilo.scenario.dumping import written
 from fedsilo.scenario.layers import component
 from fedsilo.scenario.problems import KeyPath, dotted, nearest

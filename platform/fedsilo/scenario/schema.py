@@ -26,7 +26,7 @@ from fedsilo.contracts import (
     QuantityShift,
     Trace,
 )
-from fedsilo.learning.training import Training
+from fedsilo.learning.section import Training
 from fedsilo.pace import Pace
 from fedsilo.scenario.ranges import Range, parse_range
 from fedsilo.scenario.sections import Actors, Evaluation, Scenario, Tracking

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from fedsilo.backbone.section import Backbone
 from fedsilo.contracts import Aggregation, Dataset, Mechanism, Method, Partition, Trace
 from fedsilo.fields import key
-from fedsilo.learning.training import Training
+from fedsilo.learning.section import Training
 from fedsilo.loggers.mlflow import MLflow
 from fedsilo.loggers.tensorboard import TensorBoard
 from fedsilo.loggers.wandb import WeightsAndBiases
