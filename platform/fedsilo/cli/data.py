@@ -66,6 +66,7 @@ def get(
 ) -> None:
     """Fetch a data set where its files can be had: resumed where it was interrupted, verified, unpacked."""
     from fedsilo.contracts import Dataset
+    from fedsilo.imagefiles.sources import expand
     from fedsilo.imagesets.unpacking import obtain
     from fedsilo.registry import find
 
@@ -80,7 +81,7 @@ def get(
         def told(done: int, total: int) -> None:
             bars.update(task, completed=done, total=total or None)
 
-        fetched = obtain(card.archives, root.expanduser().absolute(), told, replace)
+        fetched = obtain(card.archives, expand(str(root)), told, replace)
     line(f"{name}: {'fetched ' + ', '.join(fetched) if fetched else 'everything is there'} ({root})")
     line(f"see what is in it: fedsilo data check {name} --root {root}")
 

@@ -50,7 +50,8 @@ class Federation:
         """Makes a federation that has not started; clients are in the backend, records go to the journals."""
         self._plan, self._backend, self._schedule = plan, backend, plan.schedule
         self._journals, self._checkpoints = journals, checkpoints
-        self._ledger = Ledger(journals.folder, plan.mechanism, plan.repeats)
+        learning = {client for client, size in enumerate(plan.sizes) if size}
+        self._ledger = Ledger(journals.folder, plan.mechanism, plan.repeats, learning)
         self._notices: list[str] = []
         self._barred: frozenset[int] = frozenset()
         self._versions = Versions(plan.method, plan.pace, to_tensors(plan.initial))
