@@ -99,12 +99,20 @@ class Ledger:
     def require(self, round: int, turns: Iterable[Turn]) -> None:
         """Refuses a ledger in which a finished round was not charged: an epsilon without it would be too small.
 
+        The attempt that finished it has a line for every exchange: a client that missed the first one of its pass is
+        charged by a later one. Older ledgers have lines for exchanges that cost something only.
+
         Raises:
             RunError: Charges are missing.
         """
+        entries = self._entries.get(round, [])
+        newest = max((entry.attempt for entry in entries), default=0)
+        last = [entry for entry in entries if entry.attempt == newest]
+        every = any(entry.start for entry in last)
+        on_record = {entry.exchange for entry in (last if every else entries)}
         for exchange, clients in turns:
-            due = any(self._mechanism.expenses(client, exchange) for client in clients)
-            if due and all(entry.exchange != exchange for entry in self._entries.get(round, [])):
+            due = every or any(self._mechanism.expenses(client, exchange) for client in clients)
+            if due and exchange not in on_record:
                 raise RunError(
                     f"{self._folder / LEDGER}: round {round} is finished and not charged: lines are missing. Put the "
                     "file back; what was spent cannot be known without it."
