@@ -1,15 +1,12 @@
 """What a method needs to see, against what an aggregation or a mechanism lets be seen."""
 
-from dataclasses import fields, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from fedsilo.errors import ScenarioError
-from fedsilo.scenario.consistency import contradictions
 from fedsilo.scenario.reading import from_mapping
-from fedsilo.scenario.sections import Scenario
 
 SUMS_ONLY = """
 from dataclasses import dataclass
@@ -56,12 +53,6 @@ def test_noise_for_gradients_is_refused_for_a_round_s_training() -> None:
     assert "Set method.synchronise to 'batch'." in line
     assert problems(method={"name": "promptfl", "synchronise": "batch"}, privacy="paper") == []
     assert problems(method="dpfpl", privacy="paper") == []
-
-
-@pytest.mark.parametrize("section", [field.name for field in fields(Scenario) if field.name not in ("name", "source")])
-def test_a_section_that_could_not_be_made_contradicts_nothing(section: str) -> None:
-    scenario = from_mapping({"data": "emblems", "method": "promptfl", "partition": {"clients": 4}})
-    assert contradictions(replace(scenario, **{section: None})) == []
 
 
 def test_a_component_whose_own_code_fails_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
