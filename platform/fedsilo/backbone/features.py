@@ -14,6 +14,7 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -165,10 +166,14 @@ def _through_tower(
     parts = []
     for start in range(chunk.start, chunk.stop, _FORWARD):
         batch = torch.stack(list(islice(images, min(_FORWARD, chunk.stop - start))))
-        parts.append(encoder.encode(batch, chunk.tokens, lambda i, start=start: name(start + i)))
+        parts.append(encoder.encode(batch, chunk.tokens, partial(_name_after, name, start)))
     pooled = np.concatenate([pooled.numpy() for pooled, _ in parts])
     tokens = np.concatenate([tokens.numpy() for _, tokens in parts if tokens is not None]) if chunk.tokens else None
     return EncodedChunk(chunk, pooled, tokens)
+
+
+def _name_after(name: Callable[[int], str], start: int, i: int) -> str:
+    return name(start + i)
 
 
 def _view(encoder: ImageEncoder, examples: Examples, i: int, view: int, seed: int) -> Tensor:

@@ -105,6 +105,7 @@ class _Search:
     """
 
     def __init__(self, sweeps: Scaling, work: Tensor, rows: Tensor, span: Tensor) -> None:
+        self._found: Tensor
         logs, self._plan, self._spare, self._found = work
         self._rows = rows
         prompts, _, self._patches = logs.shape
