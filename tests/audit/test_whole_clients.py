@@ -16,7 +16,7 @@ from fedsilo.errors import RunError
 from fedsilo.results.reading import Run
 
 CLIENTS = {
-    "data": {"classes": 4, "domains": ["sketch"], "train_per_class_and_domain": 12, "test_per_class_and_domain": 2},
+    "data": {"classes": 4, "train_per_class_and_domain": 6, "test_per_class_and_domain": 1},
     "partition": {"clients": 6},
     "training": {"rounds": 2, "batch_size": 8, "optimizer": {"learning_rate": 0.1}},
 }
@@ -78,11 +78,10 @@ def audited(run: Callable[..., Run]) -> Callable[..., dict[str, Any]]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("flaw", ["NoNoise", "LooseClip"])
-def test_a_flawed_mechanism_is_contradicted(audited: Callable[..., dict[str, Any]], flaw: str) -> None:
-    found = audited(mode=f"fedsilo.audit.flawed:{flaw}", unit="client", noise_multiplier=4.0, clip_norm=0.02)
+def test_a_flawed_mechanism_is_contradicted(audited: Callable[..., dict[str, Any]]) -> None:
+    found = audited(mode="fedsilo.audit.flawed:NoNoise", unit="client", noise_multiplier=4.0, clip_norm=0.02)
     assert found["coins"] == 24
-    assert found["epsilon"]["epsilon"] > 1 > 0
+    assert found["epsilon"]["epsilon"] > found["claim"]["epsilon"]
     assert found["epsilon"]["epsilon"] <= found["epsilon"]["most"]
     absent = client_shadows_of(Run(found["folder"]), 4)[1].scenario.method
     assert isinstance(absent, Absence)
