@@ -65,6 +65,7 @@ benchmarks: $(READY) ## Print the ratios of all benchmarks
 	$(BIN)/python benchmarks/scale.py
 	$(BIN)/python benchmarks/towers.py
 	$(BIN)/python benchmarks/flower.py
+	$(BIN)/python benchmarks/startup.py
 
 results: $(READY) ## Compare all methods and write docs/results.md (add ARGUMENTS="--seeds 0 training.rounds=1" to try it)
 	$(BIN)/python benchmarks/results.py $(ARGUMENTS)

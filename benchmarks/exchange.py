@@ -28,9 +28,10 @@ from fedsilo.backbone.cached import CachedFeatures
 from fedsilo.backbone.text_tower import TextTower, TowerMeta
 from fedsilo.backbone.tokens import ClassTokens
 from fedsilo.client import ClientRules
-from fedsilo.core import LocalResult, LocalWork, Method, Predictor, State
+from fedsilo.core import LocalResult, Method, Predictor, State
 from fedsilo.core.batch import IMAGE, named
 from fedsilo.core.settings import Training
+from fedsilo.core.work import LocalWork
 from fedsilo.privacy.none import NoMechanism
 from fedsilo.prompts.frozen import FrozenModel
 from fedsilo.rounds.job import Job, Part

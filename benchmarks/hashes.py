@@ -29,7 +29,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--out", type=Path, help="a file that every line is added to at once")
     asked = parser.parse_args()
-    files = asked.scenarios or [FOLDER / "quickstart.yaml", *(f for g in GROUPS for f in sorted((FOLDER / g).glob("*.yaml")))]
+    files = asked.scenarios or [
+        FOLDER / "quickstart.yaml",
+        *(f for g in GROUPS for f in sorted((FOLDER / g).glob("*.yaml"))),
+    ]
     for file in files:
         line = f"{'/'.join(file.parts[-2:])}  {result_hash(file, asked.rounds)}"
         print(line, flush=True)

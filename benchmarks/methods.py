@@ -35,9 +35,10 @@ from fedsilo.backbone.tokens import class_tokens, readable
 from fedsilo.backbone.weights import create
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.client import Client, ClientRules
-from fedsilo.core import ClientTask, Indices, LocalWork, ServerWork
+from fedsilo.core import ClientTask, Indices
 from fedsilo.core.batch import named
 from fedsilo.core.settings import Training
+from fedsilo.core.work import LocalWork, ServerWork
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.fedotp import FedOTP
 from fedsilo.privacy.none import NoMechanism

@@ -24,9 +24,10 @@ from fedsilo.backbone.tokens import ClassTokens
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.checkpoints import Checkpoints
 from fedsilo.client import Client, ClientData, ClientRules
-from fedsilo.core import Aggregation, Examples, Indices, LabelledImages, LocalWork, Mechanism, Method, Share, State
+from fedsilo.core import Aggregation, Examples, Indices, LabelledImages, Mechanism, Method, Share, State
 from fedsilo.core.batch import named
 from fedsilo.core.settings import Optimizer, Training
+from fedsilo.core.work import LocalWork
 from fedsilo.manifest import freeze
 from fedsilo.preparation import Prepared
 from fedsilo.privacy.none import NoMechanism

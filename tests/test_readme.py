@@ -32,7 +32,7 @@ def test_every_link_leads_somewhere() -> None:
 def test_the_shown_mistakes_get_the_shown_lines(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    found = re.search(r"\$ fedsilo (run scenarios/quickstart\.yaml .*)\n((?:command line: .*\n)+)", README)
+    found = re.search(r"\$ fedsilo (validate scenarios/quickstart\.yaml .*)\n((?:command line: .*\n)+)", README)
     assert found
     monkeypatch.chdir(ROOT)
     monkeypatch.setattr(sys, "argv", ["fedsilo", *found.group(1).split()])

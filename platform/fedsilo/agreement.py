@@ -13,10 +13,11 @@ from __future__ import annotations
 from dataclasses import dataclass, fields
 
 from fedsilo.core import Aggregation, ClientTask, Mechanism, Method, SumTerms
+from fedsilo.core.messages import Encoding
 from fedsilo.errors import ProtocolViolation
+from fedsilo.secagg import updates
 from fedsilo.secagg.parameters import Parameters
 from fedsilo.secagg.signatures import Signer
-from fedsilo.secagg.updates import Encoding
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,8 @@ class Agreement:
         """Returns what the client signs its keys with; None: it does not. Raises ScenarioError."""
         if self.aggregation is None or not self.method.uploads:
             return None
-        return self.aggregation.signer(self.client, self.clients)
+        signer: Signer | None = self.aggregation.signer(self.client, self.clients)
+        return signer
 
     def check(self, task: ClientTask, masked: bool) -> None:
         """Refuses a task that protects less than was agreed.
@@ -65,7 +67,9 @@ class Agreement:
             return
         if task.encoding is None or expected is None:
             raise self._refusal(f"an update with {task.encoding}", f"agreed was {expected}")
-        other = [f.name for f in fields(Encoding) if getattr(task.encoding, f.name) != getattr(expected, f.name)]
+        other = [
+            f.name for f in fields(updates.Encoding) if getattr(task.encoding, f.name) != getattr(expected, f.name)
+        ]
         asked, agreed = (
             ", ".join(f"{name} {getattr(encoding, name)}" for name in other) for encoding in (task.encoding, expected)
         )

@@ -13,13 +13,15 @@ import shutil
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-
-from torch import Tensor
+from typing import TYPE_CHECKING
 
 from fedsilo.core import State
 from fedsilo.errors import RunError
 from fedsilo.records import read_json, write_json
 from fedsilo.state import read_state, sha256, write_state
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 EMPTY = sha256({})
 _NAME = re.compile(r"round-([0-9]{4,})")
@@ -111,6 +113,10 @@ class Checkpoints:
             except RunError as error:
                 notices.append(f"passed over a damaged checkpoint: {error}")
         return None, notices
+
+    def of(self, round: int) -> Checkpoint:
+        """Returns the checkpoint of a round. Raises RunError when it is missing or damaged."""
+        return self._read(self._folder / f"round-{round:04d}")
 
     def _read(self, folder: Path) -> Checkpoint:
         document = read_json(folder / "checkpoint.json")

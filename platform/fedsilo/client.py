@@ -5,21 +5,19 @@ from __future__ import annotations
 import math
 import os
 import time
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from fedsilo.agreement import Agreement
+from fedsilo.client_data import ClientData, ClientRules, Novelty
 from fedsilo.core import (
-    Aggregation,
     Arrays,
     Candidates,
     ClientScore,
@@ -34,9 +32,7 @@ from fedsilo.core import (
     Release,
     State,
     Tally,
-    Task,
 )
-from fedsilo.core.settings import Training
 from fedsilo.core.task import total
 from fedsilo.core.work import LocalWork
 from fedsilo.errors import ClientError, NotFinite
@@ -47,77 +43,7 @@ from fedsilo.secagg.updates import Ring
 from fedsilo.seeds import anew, key_of
 from fedsilo.state import read_state, sha256, to_arrays, to_tensors, write_state
 
-
-@dataclass(frozen=True, slots=True)
-class Novelty:
-    """Classes that nobody trains on, and the test images of them.
-
-    Attributes:
-        tokens: Token embeddings of their names, as arrays by name.
-        zero_shot: (k, D) normalised features of their hand-written prompts.
-        test: Features of their test images.
-        labels: (m,) their classes, from 0 among these.
-    """
-
-    tokens: Mapping[str, NDArray[Any]]
-    zero_shot: NDArray[np.float32]
-    test: FeatureSource
-    labels: Indices
-
-    def only(self, columns: Collection[str]) -> Novelty:
-        """Returns the same without the columns that are not among these."""
-        return replace(self, test=self.test.only(columns))
-
-
-@dataclass(frozen=True, slots=True)
-class ClientData:
-    """What one client holds.
-
-    Attributes:
-        number: The client's number, from 0.
-        train: Features of its training images.
-        train_labels: (n,) their classes.
-        test: Features of all test images of the federation; own ones are found by `own_test`.
-        test_labels: (N,) their classes, as those who hold them have it.
-        own_test: (m,) positions of the client's own test images.
-        own_labels: (m,) their classes, as the client has it.
-        novelty: Classes that nobody trains on, None where there are none.
-    """
-
-    number: int
-    train: FeatureSource
-    train_labels: Indices
-    test: FeatureSource
-    test_labels: Indices
-    own_test: Indices
-    own_labels: Indices
-    novelty: Novelty | None = None
-
-    def only(self, columns: Collection[str]) -> ClientData:
-        """Returns the same without the columns that are not among these: what a method does not read is not made."""
-        novelty = None if self.novelty is None else self.novelty.only(columns)
-        return replace(self, train=self.train.only(columns), test=self.test.only(columns), novelty=novelty)
-
-
-@dataclass(frozen=True, slots=True)
-class ClientRules:
-    """What the scenario says to every client.
-
-    Attributes:
-        seed: The scenario's seed.
-        training: Its section.
-        test_batch: Images per batch in evaluation.
-        task: What is predicted.
-        aggregation: How updates are added up, which tasks are held to; None: they are not.
-        clients: Clients in the federation.
-    """
-
-    seed: int
-    training: Training
-    test_batch: int
-    task: Task
-    aggregation: Aggregation | None = None
-    clients: int = 0
+__all__ = ["Client", "ClientData", "ClientRules", "Novelty"]
 
 
 class Client:
@@ -166,7 +92,10 @@ class Client:
             upload, examples, loss = {"ring": self._encoded(task, upload, loss)}, 0, math.nan  # type: ignore[dict-item]
         elif not self._mechanism.trusts_coordinator:  # no noise was added to the loss
             loss = math.nan
-        return ClientUpdate(self._data.number, upload, examples, loss, time.perf_counter() - started, began)
+        took = time.perf_counter() - started
+        if not self._mechanism.trusts_coordinator:  # how long it takes depends on the data, and on the Poisson sample
+            took, began = math.nan, math.nan
+        return ClientUpdate(self._data.number, upload, examples, loss, took, began)
 
     def learn(self, task: ClientTask) -> None:
         """Trains for one exchange and keeps the encoded update for `masked`."""
@@ -188,6 +117,8 @@ class Client:
         began, started = time.time(), time.perf_counter()
         with self._located("evaluate", task.round):
             score = self._measured(task)
+        if not (task.timed and self._mechanism.trusts_coordinator):
+            return score
         return replace(score, seconds=time.perf_counter() - started, began=began)
 
     def _measured(self, task: EvaluationTask) -> ClientScore:

@@ -7,6 +7,7 @@ import importlib.metadata
 import os
 import platform
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -81,9 +82,10 @@ def arithmetic() -> str:
     import torch  # here: what only asks for versions need not load it
 
     capability = torch.backends.cpu.get_cpu_capability()
-    return f"noise {NOISE}, torch {torch.__version__}, numpy {np.__version__}, {capability}"
+    return f"noise {NOISE}, fedsilo {code()[:12]}, torch {torch.__version__}, numpy {np.__version__}, {capability}"
 
 
+@cache
 def code() -> str:
     """Returns the hash of fedsilo's own source: a version number stays the same while one works on it."""
     digest = hashlib.sha256()

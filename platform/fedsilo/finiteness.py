@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
-from torch.linalg import LinAlgError, vector_norm
+from torch.linalg import LinAlgError, vector_norm  # type: ignore[attr-defined]
 
 from fedsilo.errors import NotFinite
 
@@ -143,7 +143,8 @@ def located(where: str, sections: Mapping[str, object]) -> Iterator[None]:
 
 def _norms(tensor: Tensor, dim: int | None) -> Tensor:
     """L2 norms in the tensor's own precision, at least single: the square of too large a number is infinite there."""
-    return vector_norm(tensor, dim=dim, dtype=torch.promote_types(tensor.dtype, torch.float32))
+    norms: Tensor = vector_norm(tensor, dim=dim, dtype=torch.promote_types(tensor.dtype, torch.float32))
+    return norms
 
 
 def _describe(tensor: Tensor) -> str:

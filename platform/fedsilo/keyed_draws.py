@@ -15,13 +15,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 from numpy.typing import NDArray
-from torch import Tensor
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 KEY_BYTES, ZERO_COUNTER_AND_NONCE = 32, bytes(16)
 BITS = 53
@@ -42,10 +44,14 @@ class KeyedGenerator:
 
     def uniform(self, count: int) -> Tensor:
         """Returns (count,) independent uniform numbers in [0, 1), float64, multiples of 2^-53; on the CPU."""
+        import torch
+
         return torch.from_numpy(self._uniform(count))
 
     def normal(self, shape: Sequence[int]) -> Tensor:
         """Returns independent numbers from N(0, 1) in a tensor of a shape, float64, within 8.57 of 0; on the CPU."""
+        import torch
+
         count = math.prod(shape)
         pairs = self._uniform(2 * (-(-count // 2))).reshape(-1, 2)
         radius = np.sqrt(-2.0 * np.log1p(-pairs[:, 0]))  # 1 - u is in (0, 1]

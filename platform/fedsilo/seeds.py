@@ -9,11 +9,14 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 
 from fedsilo.keyed_draws import KEY_BYTES, KeyedGenerator
+
+if TYPE_CHECKING:
+    import torch
 
 
 def derive(seed: int, purpose: str, *, round: int = 0, client: int = 0, step: int = 0) -> int:
@@ -64,6 +67,8 @@ def torch_generator(seed: int, purpose: str, *, round: int = 0, client: int = 0,
     It keeps 32 bits of what it is seeded with. That is enough for initial states and the order of batches, on which no
     privacy rests, and not for noise.
     """
+    import torch
+
     return torch.Generator().manual_seed(derive(seed, purpose, round=round, client=client, step=step))
 
 

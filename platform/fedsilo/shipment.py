@@ -11,7 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from fedsilo.errors import RunError, ScenarioError
-from fedsilo.imagefiles.sources import elsewhere
+from fedsilo.imagefiles.sources import elsewhere, expand
 from fedsilo.partitions.manifest import FromManifest
 from fedsilo.printing import encoded
 from fedsilo.scenario.dumping import to_yaml
@@ -119,7 +119,7 @@ def _seen_from_anywhere(scenario: Scenario) -> tuple[Scenario, list[str]]:
         hub = key == "path" and not Path(value).exists()
         if not value or hub or home or Path(value).is_absolute():
             continue
-        absolute = str(Path(value).expanduser().absolute())
+        absolute = str(expand(value))
         changed[section] = replace(part, **{key: absolute})
         notices.append(f"{section}.{key}: {absolute}, which every machine of the cluster must see under this name")
     return replace(scenario, **changed), notices

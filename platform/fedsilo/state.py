@@ -11,17 +11,18 @@ import warnings
 from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 from safetensors.numpy import load, save
-from torch import Tensor
 
 from fedsilo.core import Arrays, State
 from fedsilo.errors import RunError
-from fedsilo.finiteness import find_fault
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 def to_arrays(state: State) -> Arrays:
@@ -41,11 +42,15 @@ def to_arrays_of(states: Mapping[int, State]) -> dict[int, Arrays]:
 
 def to_tensors(arrays: Mapping[str, NDArray[np.float32]]) -> dict[str, Tensor]:
     """Returns copies of the arrays as tensors."""
+    import torch
+
     return {name: torch.tensor(array) for name, array in arrays.items()}
 
 
 def borrow(array: NDArray[np.generic]) -> Tensor:
     """Returns a tensor on the array's own memory, which must never be written (it may be shared between clients)."""
+    import torch
+
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
         return torch.from_numpy(array)
@@ -56,7 +61,7 @@ def sha256(state: State | Arrays) -> str:
     digest = hashlib.sha256()
     for name in sorted(state):
         value = state[name]
-        array = value.detach().cpu().contiguous().numpy() if isinstance(value, Tensor) else np.ascontiguousarray(value)
+        array = np.ascontiguousarray(value) if isinstance(value, np.ndarray) else to_arrays({name: value})[name]
         digest.update(f"{name}|{array.shape}|{array.dtype}|".encode())
         digest.update(array.tobytes())
     return digest.hexdigest()
@@ -79,6 +84,8 @@ def read_state(path: Path, expected: str) -> dict[str, Tensor]:
     Raises:
         RunError: The file is missing, damaged, not the state with the expected hash, or not finite.
     """
+    from fedsilo.finiteness import find_fault
+
     try:
         state = to_tensors(load(path.read_bytes()))
     except (OSError, SafetensorError) as error:

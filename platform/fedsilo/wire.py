@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fedsilo.core import Arrays, ClientScore, ClientTask, ClientUpdate, EvaluationTask
+from fedsilo.core import Arrays, ClientScore, ClientTask, ClientUpdate, EvaluationTask, times_of
 from fedsilo.records import WIRE, Journals
 from fedsilo.state import size
 
@@ -24,7 +24,10 @@ Line = dict[str, object]
 def exchange_lines(tasks: Mapping[int, ClientTask], updates: Sequence[ClientUpdate]) -> list[Line]:
     """Returns the lines of what participants received, and of what they sent in the clear."""
     received = {update.client: update.tensors for update in updates}
-    scalars = UPDATE_SCALARS if next(iter(tasks.values())).encoding is None else ()
+    seconds, _ = times_of(updates)
+    scalars = [name for name in UPDATE_SCALARS if name != "seconds" or seconds]
+    if next(iter(tasks.values())).encoding is not None:
+        scalars = []
     return task_lines(tasks) + _lines({**_when(tasks), "direction": "up"}, received, scalars)
 
 

@@ -170,7 +170,8 @@ def test_extreme_releases_get_a_number_at_once(multiplier: float, adjacency: Adj
         assert found >= 0
         assert count or not found
         assert found == quick_epsilon([Expense(multiplier, rate, count)], DELTA, adjacency) or found > 0 or rate < 1
-    assert spent(Expense(0.0, 1e-6), adjacency=adjacency) == math.inf
+    assert spent(Expense(0.0, 0.5), adjacency=adjacency) == math.inf
+    assert spent(Expense(0.0, 1e-6), adjacency=adjacency) == 0  # it is in the release with less than delta
     assert spent(Expense(multiplier, 0.5), delta=1e-200, adjacency=adjacency) >= 0
 
 
@@ -198,7 +199,7 @@ def test_epsilon_over_releases_ends_where_the_plan_does() -> None:
     (lambda: Expense(-1.0), "multiplier must be a number >= 0, got -1.0"),
     (lambda: Expense(math.nan), "multiplier must be"),
     (lambda: Expense(1.0, 0.0), r"rate must be in \(0, 1\], got 0.0"),
-    (lambda: Expense(1.0, 1.0, -1), "count must be a whole number >= 0, got -1"),
+    (lambda: Expense(1.0, 1.0, -1), "count must be a whole number from 0 to 1e15, got -1"),
     (lambda: DiscreteExpense(0.0, 1, 1, 1.0), "deviation must be a number > 0"),
     (lambda: DiscreteExpense(1.0, 0, 1, 1.0), "shares must be a whole number >= 1"),
     (lambda: DiscreteExpense(1.0, 1, 0, 1.0), "dimension must be"),

@@ -61,6 +61,28 @@ def test_what_cannot_be_reached_is_said(target: float, plan, words: str) -> None
         multiplier_for(target, DELTA, plan)
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize(("target", "rate", "count", "adjacency"), [
+    (1e-4, 1e-6, 100, "replace"),
+    (0.01, 1e-6, 10**4, "replace"),
+    (0.01, 1e-6, 10**6, "zero_out"),
+])  # fmt: skip
+def test_a_search_ends_soon_where_epsilon_jumps(target: float, rate: float, count: int, adjacency: Adjacency) -> None:
+    """The tight accountant's grid depends on the multiplier, in powers of two: epsilon jumps across the target."""
+    tried: list[float] = []
+    found = multiplier_for(
+        target, DELTA, lambda noise: [Expense(noise, rate, count)], adjacency, lambda noise, spent: tried.append(noise)
+    )
+    assert epsilon([Expense(found, rate, count)], DELTA, adjacency).epsilon <= target
+    assert any(found * (1 - 2e-4) <= noise < found for noise in tried)
+    assert len(tried) < 28
+
+
+def test_a_target_that_the_least_noise_keeps_is_refused_and_says_what_that_spends() -> None:
+    with pytest.raises(PrivacyBudgetError, match=r"epsilon 1e\+12: protects nothing: .* spends 5\.043e\+05"):
+        multiplier_for(1e12, DELTA, lambda noise: [Expense(noise)])
+
+
 def test_the_search_is_short() -> None:
     calls: list[float] = []
 

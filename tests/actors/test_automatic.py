@@ -168,7 +168,7 @@ def test_a_run_whose_shares_are_measured_is_the_serial_run_bit_for_bit(
         actors = [ray.get_actor(f"ray client {number:02d}") for number in range(4)]
         seen.append(ray.get([a.__ray_call__.remote(lambda self: self._place.host.demand.gpus) for a in actors]))
 
-    section = Actors(gpus_per_client="auto", pretend_gpus=1, object_store_mb=80, start_timeout_s=90, timeout_s=60)
+    section = Actors(gpus_per_client="auto", pretend_gpus=1, object_store_mb=80, start_timeout_s=600, timeout_s=600)
     with ray_runtime(section) as runtime:
         runtime.probe = sixth()  # type: ignore[misc]
         outcomes = runtime.run(job("ray"), here.prepared(), here.rules, look)

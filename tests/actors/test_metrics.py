@@ -136,7 +136,7 @@ def test_gauges_are_told_again_since_ray_forgets_them_and_counters_are_not(kept:
     meters = Meters(repeat_s=0.01)
     for value in (0.25, 0.5):
         meters.tell([Reading(LOCAL, value, ("a", "b")), Reading(metrics.UPLOAD, 10, ("a", "b"))])
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 600
     while len(kept) < 8 and time.monotonic() < deadline:
         time.sleep(0.01)
     meters.close()
@@ -167,6 +167,14 @@ def log(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> It
     monkeypatch.setattr(logging.getLogger("fedsilo"), "propagate", True)
     with caplog.at_level(logging.DEBUG, "fedsilo"):
         yield caplog
+
+
+def test_what_a_client_does_not_tell_is_in_no_line_and_no_metric(log: pytest.LogCaptureFixture) -> None:
+    update = ClientUpdate(3, {}, 1, math.nan, math.nan)
+    logs.trained({3: ClientTask(7, 0, {})}, [update], {})
+    logs.scored(7, [ClientScore(3, 3, 4)], {})
+    assert log.messages == ["client 03, round 7: trained", "client 03, round 7: evaluated, accuracy 75.0 %"]
+    assert list(of_updates([update], "night", "promptfl", {})) == []
 
 
 def test_lines_say_who_when_and_how_it_went(log: pytest.LogCaptureFixture) -> None:

@@ -53,7 +53,7 @@ def test_paced_runs_on_ray_are_serial_runs_bit_for_bit(world: Any, tmp_path: Pat
         folder.mkdir()
         return Job(folder, tuple(Part(part, folder / part, plan) for part, plan in plans.items()), 2)
 
-    section = Actors(object_store_mb=80, start_timeout_s=120, timeout_s=60, clients_per_actor=3)
+    section = Actors(object_store_mb=80, start_timeout_s=600, timeout_s=600, clients_per_actor=3)
     with ray_runtime(section) as runtime:
         on_ray = runtime.run(job("ray"), here.prepared(), here.rules, silent)
     assert told(on_ray) == told(SerialRuntime().run(job("serial"), here.prepared(), here.rules, silent))

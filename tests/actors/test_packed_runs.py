@@ -37,7 +37,7 @@ METHODS = {
 
 @pytest.fixture(scope="module")
 def runtime() -> Iterator[RayRuntime]:
-    section = Actors(object_store_mb=80, start_timeout_s=120, timeout_s=60, clients_per_actor=2)
+    section = Actors(object_store_mb=80, start_timeout_s=600, timeout_s=600, clients_per_actor=2)
     with ray_runtime(section) as started:
         yield started
 
@@ -118,7 +118,7 @@ def test_noise_in_shares_and_masked_sums_of_packed_clients_are_the_serial_ones(
 @pytest.mark.slow
 def test_a_client_that_asks_for_more_has_an_actor_of_its_own(runtime: RayRuntime, world: Any, tmp_path: Path) -> None:
     section = Actors(
-        start_timeout_s=90, timeout_s=60, clients_per_actor=CLIENTS, clients={3: ClientResources(cpus=0.5)}
+        start_timeout_s=600, timeout_s=600, clients_per_actor=CLIENTS, clients={3: ClientResources(cpus=0.5)}
     )
     here, seen = world(clients=CLIENTS, rounds=1), set[str]()
 

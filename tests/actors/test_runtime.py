@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
@@ -23,17 +24,22 @@ from fedsilo.rounds.job import Job, Part
 from fedsilo.rounds.plan import Outcome
 from fedsilo.scenario.sections import Actors, ClientResources
 from fedsilo_actors.encoder import encoders
+from fedsilo_actors.host import HostActor
 from fedsilo_actors.placement.demand import Demand, demands
 from fedsilo_actors.placement.reservation import Waiting, check, reserve
 from fedsilo_actors.runtime import RayRuntime, ray_runtime
 
 pytestmark = pytest.mark.ray
+NOT_FOR_CLIENTS = {
+    *("torchvision", "torch._dynamo", "torch._inductor", "open_clip", "timm", "pandas", "sklearn", "scipy.optimize"),
+    *("matplotlib", "opacus", "dp_accounting", "ot"),
+}
 METHODS: list[Method] = [PromptFL(context_length=3), Local(context_length=3)]
 
 
 @pytest.fixture(scope="module")
 def runtime() -> Iterator[RayRuntime]:
-    section = Actors(pretend_gpus=2, object_store_mb=100, start_timeout_s=90, timeout_s=60)
+    section = Actors(pretend_gpus=2, object_store_mb=100, start_timeout_s=600, timeout_s=600)
     with ray_runtime(section) as started:
         yield started
 
@@ -56,9 +62,18 @@ def test_ray_and_serial_runs_are_identical(runtime: RayRuntime, world: Any, tmp_
     here, folder = world(participation=0.7), tmp_path / "ray"
     folder.mkdir()
     seen: list[int] = []
-    outcomes = runtime.run(here.job(folder, method), here.prepared(), here.rules, lambda p, r: seen.append(r.round))
+    imported: list[str] = []
+
+    def look(part: str, record: RoundRecord) -> None:
+        seen.append(record.round)
+        # A function of this module would have the actor import the module, and all that is imported here.
+        imported.extend(ray.get(ray.get_actor("ray client 00").__ray_call__.remote(lambda self: sorted(sys.modules))))
+
+    outcomes = runtime.run(here.job(folder, method), here.prepared(), here.rules, look)
     assert hashes(outcomes) == hashes(serial(here, tmp_path / "serial", method))
     assert seen == [0, 1, 2]
+    assert "torch" in imported
+    assert NOT_FOR_CLIENTS & set(imported) == set()
     assert not [actor for actor in ray.util.list_named_actors(all_namespaces=True) if "client" in actor["name"]]
 
 
@@ -91,16 +106,30 @@ def small(name: str) -> Any:
 def test_killed_clients_come_back_and_change_no_bit(
     runtime: RayRuntime, world: Any, tmp_path: Path, victims: list[int]
 ) -> None:
-    here, folder, method = world(rounds=60), tmp_path / "ray", Local(context_length=3)
+    here, folder, method = world(rounds=4), tmp_path / "ray", Local(context_length=3)
     folder.mkdir()
+    gate = tmp_path / "killed"
+
+    class Gated(HostActor):
+        """Writes down its process, and does not begin round 2 before the clients were killed."""
+
+        def train(self, tasks: Any) -> Any:
+            for number in tasks:  # an actor that waits below could not be asked
+                (tmp_path / f"{number}.pid").write_text(str(os.getpid()))
+            while not gate.exists() and any(task.round >= 2 for task in tasks.values()):
+                time.sleep(0.02)
+            return super().train(tasks)
+
+    patient = RayRuntime(Actors(start_timeout_s=600, timeout_s=600))
+    patient.host = Gated  # type: ignore[misc]
 
     def kill(part: str, record: RoundRecord) -> None:
         if record.round == 1:
-            actors = [ray.get_actor(f"ray client {number:02d}") for number in victims]
-            for pid in ray.get([actor.__ray_call__.remote(lambda self: os.getpid()) for actor in actors]):
-                os.kill(pid, signal.SIGKILL)
+            for number in victims:
+                os.kill(int((tmp_path / f"{number}.pid").read_text()), signal.SIGKILL)
+            gate.touch()
 
-    outcomes = runtime.run(here.job(folder, method, retries=1), here.prepared(), here.rules, kill)
+    outcomes = patient.run(here.job(folder, method, retries=1), here.prepared(), here.rules, kill)
     assert any("tried again" in notice for notice in outcomes["method"].notices)
     assert hashes(outcomes) == hashes(serial(here, tmp_path / "serial", method))
 
@@ -127,13 +156,14 @@ def test_a_server_step_that_is_not_finite_says_the_same_as_serially(
     assert not list((tmp_path / "ray" / "checkpoints").glob("*"))
 
 
-def test_a_silent_client_is_given_up_within_the_time_limit(runtime: RayRuntime, world: Any, tmp_path: Path) -> None:
+def test_a_silent_client_is_given_up_within_the_time_limit(
+    runtime: RayRuntime, world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("fedsilo_actors.coordination.PATIENCE_S", 600.0)  # only the client has to be quick
     here = world(local_epochs=10**9)
-    impatient = RayRuntime(Actors(start_timeout_s=90, timeout_s=2))
-    started = time.monotonic()
+    impatient = RayRuntime(Actors(start_timeout_s=600, timeout_s=2))
     with pytest.raises(ClientLost, match=r"no answer within 2 s .* actors.timeout_s"):
         impatient.run(here.job(tmp_path, METHODS[0], retries=0), here.prepared(), here.rules, silent)
-    assert time.monotonic() - started < 90
 
 
 def where(asked: list[Demand]) -> list[str]:
@@ -145,7 +175,7 @@ def where(asked: list[Demand]) -> list[str]:
 
     from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-    group = reserve(asked, Waiting(60))
+    group = reserve(asked, Waiting(600))
     assert group is not None
     actors = [
         ray.remote(num_gpus=demand.gpus, num_cpus=demand.cpus)(Probe)
@@ -154,7 +184,7 @@ def where(asked: list[Demand]) -> list[str]:
         for number, demand in enumerate(asked)
     ]
     try:
-        return ray.get([actor.gpu.remote() for actor in actors], timeout=120)
+        return ray.get([actor.gpu.remote() for actor in actors])
     finally:
         for actor in actors:
             ray.kill(actor)
@@ -165,15 +195,15 @@ def test_encoders_have_gpus_of_their_own_and_give_them_back_to_the_clients(runti
     def given(self: Any) -> list[int]:
         return ray.get_gpu_ids()
 
-    with encoders(Actors(start_timeout_s=60), 4, 0.5) as actors:
-        gpus = ray.get([actor.__ray_call__.remote(given) for actor in actors], timeout=120)
+    with encoders(Actors(start_timeout_s=600), 4, 0.5) as actors:
+        gpus = ray.get([actor.__ray_call__.remote(given) for actor in actors])
         with (
             pytest.raises(ResourceError, match="2 encoders were not placed within"),
             encoders(Actors(start_timeout_s=0.5), 2, 0.5),
         ):
             pass
     assert Counter(gpu for own in gpus for gpu in own) == {0: 2, 1: 2}
-    group = reserve([Demand(1.0, 0)] * 2, Waiting(60))
+    group = reserve([Demand(1.0, 0)] * 2, Waiting(600))
     assert group is not None
     remove_placement_group(group)
 
@@ -193,7 +223,7 @@ def test_clients_with_pretended_gpus_compute_on_the_cpu_like_serial_ones(
 ) -> None:
     here, folder = world(rounds=1), tmp_path / "ray"
     folder.mkdir()
-    on_gpus = RayRuntime(Actors(pretend_gpus=2, gpus_per_client=0.5, start_timeout_s=90, timeout_s=60))
+    on_gpus = RayRuntime(Actors(pretend_gpus=2, gpus_per_client=0.5, start_timeout_s=600, timeout_s=600))
     devices: list[str] = []
 
     def look(part: str, record: RoundRecord) -> None:
@@ -248,11 +278,11 @@ def test_single_clients_have_their_own_resources() -> None:
 
 
 def test_a_reservation_that_is_not_met_in_time_is_given_back(runtime: RayRuntime) -> None:
-    first = reserve([Demand(1.0, 0)] * 2, Waiting(60))
+    first = reserve([Demand(1.0, 0)] * 2, Waiting(600))
     assert first is not None
     with pytest.raises(ResourceError, match="not placed within 1 s"):
         reserve([Demand(1.0, 0)], Waiting(1))
     remove_placement_group(first)
-    again = reserve([Demand(1.0, 0)] * 2, Waiting(60))
+    again = reserve([Demand(1.0, 0)] * 2, Waiting(600))
     assert again is not None
     remove_placement_group(again)

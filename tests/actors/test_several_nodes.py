@@ -31,7 +31,7 @@ QUICK_TO_NOTICE = {
 }
 """Ray takes up to half a minute otherwise until a node is lost."""
 
-SECTION = Actors(start_timeout_s=60, timeout_s=60)
+SECTION = Actors(start_timeout_s=600, timeout_s=600)
 
 
 @pytest.fixture(scope="module")
@@ -84,8 +84,8 @@ def test_clients_are_where_their_labels_and_resources_say_and_compute_what_they_
     here, folder, method = world(clients=4, rounds=2), tmp_path / "ray", PromptFL(context_length=3)
     folder.mkdir()
     section = Actors(
-        start_timeout_s=60,
-        timeout_s=60,
+        start_timeout_s=600,
+        timeout_s=600,
         labels={"zone": "near"},
         clients={
             2: ClientResources(labels={"zone": "far"}),
@@ -135,7 +135,7 @@ def test_clients_of_a_node_that_is_lost_go_on_elsewhere_and_change_no_bit(
         if record.round == 39:
             seen.append(zones(3))
 
-    spread = RayRuntime(Actors(start_timeout_s=60, timeout_s=60, placement="spread", labels={"zone": "!far"}))
+    spread = RayRuntime(Actors(start_timeout_s=600, timeout_s=600, placement="spread", labels={"zone": "!far"}))
     outcomes = spread.run(here.job(folder, method, retries=2), here.prepared(), here.rules, lose)
     assert sorted(seen[0].values()) == ["lost", "near", "near"]
     assert coordinator == [ray.get_runtime_context().get_node_id()]
@@ -147,7 +147,7 @@ def test_clients_of_a_node_that_is_lost_go_on_elsewhere_and_change_no_bit(
 def test_a_cluster_that_grows_is_waited_for(cluster: Cluster, runtime: RayRuntime) -> None:
     asked = [Demand(0, 0.5, others=(("late", 0.5),), labels=(("zone", "late"),))] * 2
     with pytest.raises(ResourceError, match="which none has"):
-        reserve(asked, Waiting(60))
+        reserve(asked, Waiting(600))
     with pytest.raises(ResourceError) as caught:
         reserve(asked, Waiting(0.5, for_nodes=True))
     assert str(caught.value) == (
@@ -156,7 +156,7 @@ def test_a_cluster_that_grows_is_waited_for(cluster: Cluster, runtime: RayRuntim
         "actors.start_timeout_s."
     )
     with ThreadPoolExecutor(1) as beside:
-        waiting = beside.submit(reserve, asked, Waiting(60, for_nodes=True))
+        waiting = beside.submit(reserve, asked, Waiting(600, for_nodes=True))
         cluster.add_node(**NODE, resources={"late": 1}, labels={"zone": "late"})
         group = waiting.result()
     assert group is not None

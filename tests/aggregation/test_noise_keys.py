@@ -15,7 +15,9 @@ from fedsilo.aggregation.plain import Plain
 from fedsilo.aggregation.ring import Ring
 from fedsilo.aggregation.secure import Secure
 from fedsilo.checkpoints import Checkpoints
-from fedsilo.core import Aggregation, ClientTask, ClientUpdate, LocalWork, Mechanism, Method
+from fedsilo.core import Aggregation, ClientTask, ClientUpdate, Mechanism, Method
+from fedsilo.core.work import LocalWork
+from fedsilo.environment import arithmetic
 from fedsilo.errors import ClientLost
 from fedsilo.keyed_draws import KeyedGenerator
 from fedsilo.methods.dpfpl import DPFPL
@@ -203,6 +205,13 @@ def test_a_number_is_used_again_only_where_everything_that_bits_follow_from_is_t
     moved.charge(entries(attempt=1))
     monkeypatch.undo()
     assert Ledger(tmp_path, mechanism).attempt(2, (0, 1), "s") == 2, "and back: nothing tells what came in between"
+
+
+def test_a_number_is_not_used_again_by_other_code(monkeypatch: pytest.MonkeyPatch) -> None:
+    before = arithmetic()
+    assert arithmetic() == before
+    monkeypatch.setattr("fedsilo.environment.code", lambda: "0" * 64)
+    assert arithmetic() != before, "another source of fedsilo, whose bits may be others"
 
 
 @pytest.mark.parametrize("how", [Plain(), Secure()])

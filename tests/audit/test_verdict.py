@@ -1,10 +1,13 @@
 """The words follow from the numbers."""
 
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fedsilo.audit.verdict import verdict
+from fedsilo.audit.looks import add_look
+from fedsilo.audit.proof import Coins, proved
+from fedsilo.audit.verdict import verdict, verdict_on_clients
 
 
 def rates(success: float) -> dict[str, float]:
@@ -18,14 +21,21 @@ def attack(name: str, success: float, p_value: float, epsilon: float = 0.0, roug
         "chance_low": rates(0.45),
         "chance_high": rates(0.55),
         "p_value": p_value,
-        "epsilon": {"epsilon": epsilon, "delta": 1e-5, "runs": 8, "guesses": 100, "right": 90},
+        "epsilon": {"epsilon": epsilon, "most": 4.0, "delta": 1e-5, "runs": 8, "guesses": 100, "right": 90},
         "if_independent": {"epsilon": rough},
     }
 
 
 def document(*attacks: dict[str, Any], **changes: Any) -> dict[str, Any]:
     left_out = {"trained_images_in_no_batch": 0, "without_counterpart": 0, "held_twice": 0}
-    rest = {"shuffled": False, "confidence": 0.95, "claim": None, "left_out": left_out, "untrained_auc": 0.51}
+    rest = {
+        "looks": 1,
+        "shuffled": False,
+        "confidence": 0.95,
+        "claim": None,
+        "left_out": left_out,
+        "untrained_auc": 0.51,
+    }
     return {"attacks": list(attacks), "members": 500, "non_members": 500, **rest, **changes}
 
 
@@ -41,7 +51,64 @@ def test_membership_that_shows() -> None:
     assert "would give 1.50" in lines[2]
     assert "so this is no bound" in lines[2]
     assert lines[3] == "the run claims no epsilon."
-    assert len(lines) == 4
+    assert "8 shadow runs been right, this audit could have shown epsilon 4.00 and no more" in lines[4]
+    assert lines[5].startswith("looks add up: another audit of this run")
+    assert len(lines) == 6
+
+
+def test_a_claim_that_is_out_of_reach_could_not_have_been_contradicted() -> None:
+    found = attack("ratio", 0.8, 0.001, epsilon=2.0)
+    assert (
+        "could not have contradicted the claimed epsilon 8 per example" in verdict(document(found, claim=claim(8.0)))[3]
+    )
+    assert "could not" not in verdict(document(found, claim=claim(3.0)))[3]
+
+
+def test_looks_add_up() -> None:
+    lines = verdict(document(attack("ratio", 0.8, 0.001), looks=3))
+    assert lines[-1].startswith(
+        "looks add up: this is one of 3 different audits of this run, each wrong with up to 5 %"
+    )
+    assert lines[-1].endswith("all of them hold together with 85 % confidence.")
+
+
+def clients(right: int, epsilon: float, p_value: float, **changes: Any) -> dict[str, Any]:
+    bound = {"epsilon": epsilon, "most": 2.0, "delta": 1e-5, "runs": 4, "guesses": 32, "right": right}
+    rest = {"coins": 32, "chance_low": 10, "chance_high": 22, "confidence": 0.95, "looks": 1, "shuffled": False}
+    return {"right": right, "p_value": p_value, "epsilon": bound, "claim": None, **rest, **changes}
+
+
+@pytest.mark.parametrize(
+    ("claimed", "bound", "words"),
+    [
+        (claim(1.0, unit="client"), 1.5, "the claimed epsilon 1 per client is contradicted"),
+        (claim(1.0, unit="client"), 0.5, "the claimed epsilon 1 per client is not contradicted."),
+        (claim(1.0), 1.5, "the claimed epsilon 1 per example is exceeded, which need not contradict it"),
+        (None, 1.5, "the run claims no epsilon."),
+    ],
+)
+def test_the_bound_of_a_client_beside_the_claim(claimed: dict[str, Any] | None, bound: float, words: str) -> None:
+    lines = verdict_on_clients(clients(30, bound, 1e-6, claim=claimed))
+    assert lines[0].startswith("whole clients show: the shared states of all rounds tell in 93.8 % of 32 cases")
+    assert lines[1].startswith("epsilon of one client is at least")
+    assert lines[2].startswith(words)
+
+
+def test_clients_that_do_not_show_are_no_proof_and_the_control_says_nothing_of_epsilon() -> None:
+    assert "not a proof" in verdict_on_clients(clients(17, 0.0, 0.4))[0]
+    assert len(verdict_on_clients(clients(17, 0.0, 0.4, shuffled=True))) == 1
+
+
+def test_an_audit_that_is_repeated_is_no_new_look(tmp_path: Path) -> None:
+    look = {"unit": "client", "shadows": 4}
+    assert [add_look(tmp_path, one) for one in (look, look, {**look, "shadows": 8}, look)] == [1, 1, 2, 2]
+
+
+def test_the_most_is_what_all_right_guesses_would_have_proved() -> None:
+    coins = Coins(100, 4, 0.0)
+    found = proved(coins, [(50, 40), (100, 70)])
+    assert found.most == proved(coins, [(50, 50), (100, 100)]).epsilon
+    assert 0 < found.epsilon < found.most
 
 
 def test_membership_that_does_not_show_is_no_proof_and_below_half_is_no_merit() -> None:
@@ -89,7 +156,7 @@ def test_what_to_be_careful_about() -> None:
     assert "left out: 2 images, which have no image of their class at their client on the other side." in lines
     assert "left out: 1 images, which are held twice." in lines
     assert "with 60 non-members a false positive rate of 1 % means none at all." in lines
-    assert lines[-1].startswith("training and test images differ by themselves")
+    assert lines[-2].startswith("training and test images differ by themselves")
 
 
 @pytest.mark.parametrize(("size", "auc", "said"), [(20, 0.6, False), (500, 0.6, True), (50_000, 0.53, False)])

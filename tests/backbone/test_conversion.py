@@ -8,7 +8,8 @@ import pytest
 import torch
 from torch import nn
 
-from fedsilo.backbone.conversion import refusal, text_tower_of
+from fedsilo.backbone.catalogue import refusal
+from fedsilo.backbone.conversion import text_tower_of
 from fedsilo.errors import BackboneError
 
 SHAPE = {"vocab_size": 64, "width": 16, "heads": 2, "layers": 1, "context_length": 12}

@@ -53,7 +53,7 @@ def test_an_audit_prints_a_table_words_and_where_it_is(done: tuple[str, str], ru
         "attack models",
         "TPR at 1 % FPR",
         "epsilon >=",
-        "claimed epsilon",
+        "claimed",  # the column of the claimed epsilon, its title on two lines
         "none",
         "50 is guessing",
         "membership",

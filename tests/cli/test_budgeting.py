@@ -1,8 +1,11 @@
 """`fedsilo privacy` as a user types it."""
 
 import json
+import math
 import sys
+import warnings
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
@@ -54,7 +57,7 @@ def test_no_noise_has_no_bound(monkeypatch: pytest.MonkeyPatch, capsys: pytest.C
     assert typed(monkeypatch, "--noise-multiplier", "0") == 0
     assert "epsilon no bound at delta" in capsys.readouterr().out
     assert typed(monkeypatch, "--noise-multiplier", "0", "--json") == 0
-    assert json.loads(capsys.readouterr().out)["epsilon"] is None
+    assert json.loads(capsys.readouterr().out)["epsilon"] == "inf"
 
 
 def test_the_picture_is_drawn(
@@ -72,9 +75,13 @@ def test_the_picture_is_drawn(
     (("--epsilon", "1", "--noise-multiplier", "1"), "privacy: needs one of"),
     (("--epsilon", "0"), "epsilon: must be a number > 0, got 0.0."),
     (("--epsilon", "1e-9", "--releases", "1000000000"), "epsilon 1e-09: cannot be reached"),
+    (("--epsilon", "1e12"), "epsilon 1e+12: protects nothing: noise of 0.001 times the sensitivity"),
+    (("--epsilon", "1e300", "--rate", "0.5"), "epsilon 1e+300: protects nothing"),
     (("--noise-multiplier", "-1"), "expense: multiplier must be a number >= 0, got -1.0."),
     (("--noise-multiplier", "1", "--rate", "1.5"), "expense: rate must be in (0, 1], got 1.5."),
-    (("--noise-multiplier", "1", "--releases", "0"), "privacy: --releases must be >= 1, got 0."),
+    (("--noise-multiplier", "1", "--releases", "0"), "privacy: --releases must be from 1 to 1e15, got 0."),
+    (("--noise-multiplier", "1", "--releases", "1" * 401), "privacy: --releases must be from 1 to 1e15, got 11111111"),
+    (("--epsilon", "1", "--releases", "-" + "1" * 401), "privacy: --releases must be from 1 to 1e15, got -1111111"),
     (("--noise-multiplier", "1", "--delta", "1"), "delta: must be in (0, 1), got 1.0."),
     (("--noise-multiplier", "1", "--adjacency", "add"), "privacy: --adjacency must be zero_out or replace, got 'add'."),
     (("--noise-multiplier", "1", "--plot", "/nowhere/a.png"), "/nowhere/a.png: cannot be written"),
@@ -87,3 +94,97 @@ def test_what_is_wrong_is_one_line_and_exit_code_2(
     assert printed.out == ""
     assert printed.err.startswith(line)
     assert printed.err.count("\n") == 1
+
+
+ABSURD = (
+    "nan",
+    "inf",
+    "-inf",
+    "0",
+    "-0.0",
+    "-1",
+    "1e-400",
+    "5e-324",
+    "1e-300",
+    "1e-12",
+    "1e12",
+    "1e300",
+    "1e400",
+    "1" * 401,
+)
+OPTIONS = {
+    "--epsilon": (),
+    "--noise-multiplier": (),
+    "--delta": (("--epsilon", "1"), ("--noise-multiplier", "1")),
+    "--rate": (("--epsilon", "1"), ("--noise-multiplier", "1"), ("--noise-multiplier", "5e-324")),
+    "--releases": (("--epsilon", "1"), ("--noise-multiplier", "1"), ("--noise-multiplier", "1e-300", "--rate", "0.1")),
+}
+COUNTS = ("0", "-1", "1000000000000000", "1" * 16, "1" * 309, "1" * 401)
+
+
+@pytest.mark.parametrize(("option", "others"), [(o, rest) for o, each in OPTIONS.items() for rest in each or ((),)])
+def test_an_absurd_value_is_answered_rightly_or_refused_in_one_line(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], option: str, others: tuple[str, ...]
+) -> None:
+    for value in COUNTS if option == "--releases" else ABSURD:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error")
+            code = typed(monkeypatch, option, value, *others, "--json")
+        printed = capsys.readouterr()
+        if code == 2:
+            assert printed.out == ""
+            assert printed.err.count("\n") == 1
+            assert len(printed.err) < 200
+            continue
+        assert code == 0
+        assert printed.err == ""
+        _hold(json.loads(printed.out), dict(zip((words := (option, value, *others))[::2], words[1::2], strict=True)))
+
+
+def _hold(found: dict[str, Any], asked: dict[str, str]) -> None:
+    """What is answered is what was asked, and never less than the exact epsilon of the releases without sampling."""
+    spent, noise = float(found["epsilon"]), float(found["noise_multiplier"])
+    assert (found["releases"], found["rate"]) == (int(asked.get("--releases", 1)), float(asked.get("--rate", 1)))
+    assert found["delta"] == float(asked.get("--delta", 1e-5))
+    if "--epsilon" in asked:
+        assert spent <= float(asked["--epsilon"])
+    else:
+        assert noise == float(asked["--noise-multiplier"])
+    if found["rate"] == 1:
+        mu = math.inf if noise == 0 else math.sqrt(found["releases"]) / noise
+        assert spent == pytest.approx(gaussian_epsilon(mu, found["delta"]))
+    elif found["rate"] < found["delta"]:
+        assert spent == 0
+    assert spent == min(map(float, found["by_accountant"].values()))
+
+
+def test_a_unit_that_is_hardly_ever_sampled_needs_no_noise(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert typed(monkeypatch, "--epsilon", "1", "--rate", "1e-9", "--releases", "1000", "--json") == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["noise_multiplier"], found["epsilon"], found["by_accountant"]["never sampled"]) == (0, 0, 0)
+    # A thousand times as many releases: the chance to be in one of them is a tenth, far above delta.
+    assert typed(monkeypatch, "--noise-multiplier", "0", "--rate", "1e-7", "--releases", "1000000", "--json") == 0
+    assert json.loads(capsys.readouterr().out)["epsilon"] == "inf"
+
+
+def test_a_scenario_and_options_that_it_would_pass_over_are_refused(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert typed(monkeypatch, "scenario.yaml", "--epsilon", "3", "--noise-multiplier", "1", "--rate", "0.5") == 2
+    printed = capsys.readouterr().err
+    assert printed.count("\n") == 1
+    assert "--epsilon, --noise-multiplier, --rate" in printed
+
+
+def test_a_long_search_says_how_far_it_is_on_standard_error(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("fedsilo.cli.budgeting.EVERY_S", 0.0)
+    assert typed(monkeypatch, "--epsilon", "1", *SAMPLED, "--json") == 0
+    printed = capsys.readouterr()
+    assert json.loads(printed.out)["epsilon"] <= 1
+    lines = printed.err.splitlines()
+    assert lines
+    assert all(text.startswith("looking for the noise multiplier: ") for text in lines)

@@ -159,9 +159,7 @@ def test_ten_thousand_clients_take_less_than_30_seconds_and_2_gigabytes(
     (tmp_path / "large.yaml").write_text(LARGE)
     words = ["partition", str(tmp_path / "large.yaml"), "--out", str(tmp_path / "out"), "-q", *options]
     environment = {**os.environ, "FEDSILO_CACHE": str(tmp_path / "cache")}
-    done = subprocess.run(
-        [sys.executable, "-c", MEASURED, *words], env=environment, capture_output=True, text=True, timeout=240
-    )
+    done = subprocess.run([sys.executable, "-c", MEASURED, *words], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     seconds, peak = map(float, done.stdout.splitlines()[-1].split())
     assert seconds < 30  # of one processor: other work on the machine does not count

@@ -220,11 +220,14 @@ def test_runs_side_by_side_give_the_same_and_survive_one_that_is_killed(
 
 
 def test_a_worker_does_not_outlive_whoever_started_it() -> None:
-    worker = "import os; from fedsilo.comparison.worker import _leave_with; _leave_with(os.getppid())"
-    start = f"subprocess.Popen([sys.executable, '-c', {worker!r}])"
-    starter = f"import os, subprocess, sys, time; {start}; time.sleep(1); os._exit(7)"
-    # Both hold the pipe, so this returns when both have ended.
-    done = subprocess.run([sys.executable, "-c", starter], capture_output=True, timeout=30)
+    worker = (
+        "import os; from fedsilo.comparison.worker import _leave_with; parent = os.getppid(); "
+        "print(flush=True); _leave_with(parent)"
+    )
+    start = f"subprocess.Popen([sys.executable, '-c', {worker!r}], stdout=subprocess.PIPE)"
+    starter = f"import os, subprocess, sys; {start}.stdout.readline(); os._exit(7)"
+    # Both hold the pipe for errors, so this returns when both have ended.
+    done = subprocess.run([sys.executable, "-c", starter], capture_output=True)
     assert (done.returncode, done.stderr) == (7, b"")
 
 

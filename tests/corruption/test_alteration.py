@@ -47,7 +47,6 @@ def test_the_same_pixels_in_every_process():
             capture_output=True,
             text=True,
             check=True,
-            timeout=60,
         ).stdout
         for seed in ("0", "1234")
     ]

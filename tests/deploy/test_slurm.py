@@ -28,7 +28,7 @@ data: {name: emblems, classes: 4, domains: [sketch, neon], train_per_class_and_d
 partition: {clients: 2, label: {name: dirichlet, beta: 1.0}}
 method: {name: promptfl, context_length: 2}
 training: {rounds: 60, local_epochs: 2, batch_size: 4, optimizer: {learning_rate: 0.1}}
-actors: {start_timeout_s: 100, cpus_per_client: 1, encoders: 1, object_store_mb: 100}
+actors: {start_timeout_s: 600, cpus_per_client: 1, encoders: 1, object_store_mb: 100}
 """
 SRUN = """\
 #!/bin/bash
@@ -73,7 +73,7 @@ def sbatch(folder: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     here = {"PATH": path, "FEDSILO_CACHE": str(folder / "cache"), "FEDSILO_RAY_TEMP": str(folder / "ray")}
 
     def start() -> subprocess.Popen[str]:
-        command = [str(SCRIPT), "s.yaml", "actors.timeout_s=100"]
+        command = [str(SCRIPT), "s.yaml", "actors.timeout_s=600"]
         pipe = subprocess.PIPE
         started.append(
             subprocess.Popen(command, cwd=folder, env={**kept, **here, **job}, stdout=pipe, stderr=pipe, text=True)
@@ -84,12 +84,12 @@ def sbatch(folder: Path) -> Iterator[Callable[..., subprocess.Popen[str]]]:
     yield start
     for process in started:
         process.terminate()  # nothing is left of it where a test goes wrong
-        process.communicate(timeout=60)
+        process.communicate()
 
 
 def run_of(folder: Path, rounds: int, process: Any) -> Path:
     """The run's folder, once it has so many rounds."""
-    deadline = time.monotonic() + 250
+    deadline = time.monotonic() + 1200
     while time.monotonic() < deadline:
         for path in (folder / "runs").glob("*/rounds.jsonl"):
             if len(read_lines(path)) >= rounds:
@@ -99,19 +99,18 @@ def run_of(folder: Path, rounds: int, process: Any) -> Path:
     raise AssertionError("the run did not get so far")
 
 
-@pytest.mark.timeout(700)
 def test_a_job_that_is_requeued_goes_on_to_the_hashes_of_the_whole_run(
     sbatch: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first = sbatch()
     run = run_of(folder, 3, first)
     first.send_signal(signal.SIGTERM)  # its time is over, or somebody more important came
-    _, told = first.communicate(timeout=150)
+    _, told = first.communicate()
     assert first.returncode == 143, told
     assert f"fedsilo resume runs/{run.name}" in told
     assert not (run / "result.json").exists()
     again = sbatch()
-    out, told = again.communicate(timeout=300)
+    out, told = again.communicate()
     assert again.returncode == 0, told
     assert f"run: {run}" in out
     monkeypatch.setenv("FEDSILO_CACHE", str(folder / "cache"))
@@ -122,11 +121,10 @@ def test_a_job_that_is_requeued_goes_on_to_the_hashes_of_the_whole_run(
     assert logs == [f"{run.name}.ray.127.0.0.1.log", f"{run.name}.ray.localhost.log"]
 
 
-@pytest.mark.timeout(100)
 def test_machines_on_which_ray_does_not_start_are_one_line(sbatch: Any, folder: Path) -> None:
     (folder / "bin" / "srun").write_text("#!/bin/sh\necho no GPU today\nexit 1\n")
     process = sbatch()
-    _, told = process.communicate(timeout=90)
+    _, told = process.communicate()
     assert process.returncode == 1
     assert told.startswith("slurm.sh: Ray ended on a machine as soon as it was started, see runs/s-")
     assert len(told.splitlines()) == 1, told

@@ -7,8 +7,12 @@ import zipfile
 
 import pytest
 
+from fedsilo.aggregation.secure import Secure
+from fedsilo.datasets.image_folder import ImageFolder
 from fedsilo.errors import DataError
-from fedsilo.imagefiles.sources import FolderSource, ZipSource, open_source
+from fedsilo.imagefiles.sources import FolderSource, ZipSource, is_missing, open_source
+from fedsilo.partitions.manifest import FromManifest
+from fedsilo.traces.file import File
 
 
 def pack(path, files):
@@ -20,6 +24,16 @@ def pack(path, files):
 
 def shown(source):
     return ["/".join(file.parts) for file in source.listing().files]
+
+
+@pytest.mark.parametrize("path", ["~no-such-user/x", "n" * 5000, "nul\0", "/dev/null/x"])
+def test_a_path_that_cannot_be_is_one_at_which_there_is_nothing(path):
+    assert is_missing(path)
+    for made in (Secure(identities=path), ImageFolder(root=path), FromManifest(file=path), File(file=path)):
+        key = next(name for name in ("identities", "root", "file") if hasattr(made, name))
+        assert [line for line in made.problems() if line.startswith(f"{key}: ")], type(made).__name__
+    with pytest.raises(DataError, match="no folder or zip"):
+        open_source(path)
 
 
 def test_names_that_point_outside_lead_nowhere(tmp_path):
@@ -128,7 +142,7 @@ print(mine, statuses)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this system has no fork")
 def test_forked_processes_read_at_once(tmp_path):
     path = pack(tmp_path / "a.zip", {f"cat/{i}": f"cat/{i}".encode() * 20_000 for i in range(30)})
-    done = subprocess.run([sys.executable, "-c", FORKS, path], capture_output=True, text=True, timeout=60)
+    done = subprocess.run([sys.executable, "-c", FORKS, path], capture_output=True, text=True)
     assert done.stdout.strip() == "True [0, 0, 0]", done.stderr
 
 

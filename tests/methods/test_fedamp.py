@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fedsilo.core import ServerWork
+from fedsilo.core.work import ServerWork
 from fedsilo.methods.fedamp import FedAMP
 from fedsilo.methods.local import Local
 from fedsilo.records import read_lines

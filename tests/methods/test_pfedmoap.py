@@ -11,7 +11,8 @@ from torch.nn.functional import normalize
 
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.checkpoints import Checkpoints
-from fedsilo.core import ClientTask, ServerWork
+from fedsilo.core import ClientTask
+from fedsilo.core.work import ServerWork
 from fedsilo.errors import BackboneError
 from fedsilo.learners.moap import EXPERTS
 from fedsilo.methods.local import Local

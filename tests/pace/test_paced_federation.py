@@ -14,17 +14,8 @@ import torch
 from fedsilo.aggregation.secure import Secure
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.checkpoints import Checkpoints
-from fedsilo.core import (
-    ClientTask,
-    ClientUpdate,
-    LocalResult,
-    LocalWork,
-    Mechanism,
-    Method,
-    Predictor,
-    RoundRecord,
-    State,
-)
+from fedsilo.core import ClientTask, ClientUpdate, LocalResult, Mechanism, Method, Predictor, RoundRecord, State
+from fedsilo.core.work import LocalWork
 from fedsilo.errors import ClientLost, RunError, ScenarioError
 from fedsilo.methods.fedotp import FedOTP
 from fedsilo.methods.fedper import FedPer

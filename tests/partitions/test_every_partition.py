@@ -255,7 +255,6 @@ def test_hash_seeds_do_not_change_a_manifest():
         env={**os.environ, "PYTHONHASHSEED": seed},
         capture_output=True,
         text=True,
-        timeout=120,
         check=True,
     )
     here = io.StringIO()

@@ -10,7 +10,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from fedsilo.core import FeatureSource, Indices, LocalWork, Mechanism, Method
+from fedsilo.core import FeatureSource, Indices, Mechanism, Method
+from fedsilo.core.work import LocalWork
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.privacy.central import Central

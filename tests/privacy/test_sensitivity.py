@@ -9,7 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fedsilo.core import Batch, ClientTask, LocalWork, Method
+from fedsilo.core import Batch, ClientTask, Method
+from fedsilo.core.work import LocalWork
 from fedsilo.methods.composed import Composed
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.fedclip import FedCLIP

@@ -13,8 +13,9 @@ from torch.nn.functional import cross_entropy
 
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.checkpoints import Checkpoints
-from fedsilo.core import ClientTask, ClientUpdate, LocalWork, Method, Release, State
+from fedsilo.core import ClientTask, ClientUpdate, Method, Release, State
 from fedsilo.core.settings import Optimizer
+from fedsilo.core.work import LocalWork
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.dplora import DPLoRA
 from fedsilo.methods.fedotp_additive import FedOTPAdditive
@@ -45,9 +46,10 @@ def called(method: Method) -> str:
 def work(here: Any, method: Method, exchange: int = 0, client: int = 0) -> LocalWork:
     data = here.portion(client)
     return LocalWork(
-        here.model, here.rules.task, data.train, torch.from_numpy(data.train_labels), method.initial_shared(here.model, here.rules.seed),
-        method.initial_private(here.model, here.rules.seed, client), here.rules.training, here.fitted(method),
-        here.rules.seed, client, 0, exchange,
+        here.model, here.rules.task, data.train, torch.from_numpy(data.train_labels),
+        method.initial_shared(here.model, here.rules.seed),
+        method.initial_private(here.model, here.rules.seed, client),
+        here.rules.training, here.fitted(method), here.rules.seed, client, 0, exchange,
     )  # fmt: skip
 
 

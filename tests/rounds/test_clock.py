@@ -6,10 +6,19 @@ from typing import Any
 
 import pytest
 
+from fedsilo.aggregation.plain import Plain
+from fedsilo.aggregation.secure import Secure
+from fedsilo.backends.serial import SerialBackend
+from fedsilo.checkpoints import Checkpoints
+from fedsilo.core import ClientScore, ClientUpdate
 from fedsilo.methods.promptfl import PromptFL
-from fedsilo.records import CLIENTS, TIMELINE, Journals, read_lines
+from fedsilo.privacy.distributed import Distributed
+from fedsilo.privacy.local import Local
+from fedsilo.privacy.none import NoMechanism
+from fedsilo.records import CLIENTS, ROUNDS, TIMELINE, WIRE, Journals, read_lines
 from fedsilo.rounds import clock as module
 from fedsilo.rounds.clock import Clock
+from fedsilo.rounds.federation import Federation
 
 
 @pytest.fixture
@@ -64,3 +73,39 @@ def test_a_run_tells_when_each_client_worked_and_forgets_rounds_that_are_made_ag
     assert not any("seconds" in score or "began" in score for score in read_lines(folder / CLIENTS))
     Journals(folder).rewind(1)
     assert {line["round"] for line in read_lines(folder / TIMELINE)} == {0}
+
+
+@pytest.mark.parametrize("case", ["local", "distributed", "masked"])
+def test_a_coordinator_that_is_not_trusted_is_told_no_seconds_of_a_client(
+    world: Any, tmp_path: Path, case: str
+) -> None:
+    """How long a client works depends on its data and on which examples were sampled."""
+    mechanisms = {
+        "local": Local(unit="client", noise_multiplier=1.0),
+        "distributed": Distributed(unit="client", noise_multiplier=1.0),
+        "masked": NoMechanism(),
+    }
+    aggregation = Plain() if case == "local" else Secure()
+    made, method = world(mechanism=mechanisms[case]), PromptFL(context_length=3)
+    heard: list[ClientUpdate | ClientScore] = []
+
+    class Listening(SerialBackend):
+        def train(self, tasks: Any) -> list[ClientUpdate]:
+            heard.extend(updates := super().train(tasks))
+            return updates
+
+        def evaluate(self, tasks: Any) -> list[ClientScore]:
+            heard.extend(scores := super().evaluate(tasks))
+            return scores
+
+    folder = tmp_path / "run"
+    folder.mkdir()
+    plan = made.plan(method, aggregation=aggregation)
+    Federation(plan, Listening(made.clients(method)), Journals(folder), Checkpoints(folder / "c", 1)).run(
+        lambda record: None
+    )
+    assert heard
+    assert all(math.isnan(one.seconds) and math.isnan(one.began) for one in heard)
+    assert all(line["clients"] == [] for line in read_lines(folder / TIMELINE))
+    assert all(not record["slowest"] for record in read_lines(folder / ROUNDS))
+    assert not any("seconds" in line.get("scalars", ()) for line in read_lines(folder / WIRE))

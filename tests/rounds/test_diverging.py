@@ -22,16 +22,15 @@ from fedsilo.core import (
     EvaluationTask,
     Frozen,
     LocalResult,
-    LocalWork,
     Method,
     Predictor,
-    ServerWork,
     State,
     Strategy,
     Task,
 )
 from fedsilo.core.batch import Columns
 from fedsilo.core.settings import Optimizer
+from fedsilo.core.work import LocalWork, ServerWork
 from fedsilo.errors import ClientError, FedsiloError, NotFinite, RunError
 from fedsilo.learners.coop import CONTEXT, CoOpLearner
 from fedsilo.methods.composed import Composed

@@ -19,13 +19,13 @@ from fedsilo.core import (
     ClientUpdate,
     EvaluationTask,
     LocalResult,
-    LocalWork,
     Mechanism,
     Method,
     RoundRecord,
     State,
 )
 from fedsilo.core.settings import Optimizer, Training
+from fedsilo.core.work import LocalWork
 from fedsilo.errors import ClientError, ClientLost
 from fedsilo.learners.coop import CoOpLearner
 from fedsilo.methods.dpfpl import DPFPL

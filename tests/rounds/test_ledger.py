@@ -101,6 +101,57 @@ def test_a_charge_that_cannot_be_written_stops_the_release(world: Any, tmp_path:
         ledger.charge(Entry(0, 0, 0, (0,)))
 
 
+DAMAGED = {
+    "a client that is none": '{"round":0,"exchange":0,"attempt":0,"clients":[99]}',
+    "a client below 0": '{"round":0,"exchange":0,"attempt":0,"clients":[-1]}',
+    "a client twice": '{"round":0,"exchange":0,"attempt":0,"clients":[0,0]}',
+    "clients as text": '{"round":0,"exchange":0,"attempt":0,"clients":"01"}',
+    "infinite": '{"round":1e999,"exchange":0,"attempt":0,"clients":[0]}',
+    "not whole": '{"round":0.5,"exchange":0,"attempt":0,"clients":[0]}',
+    "below 0": '{"round":0,"exchange":0,"attempt":-1,"clients":[0]}',
+    "start is no text": '{"round":0,"exchange":0,"attempt":0,"clients":[0],"start":{}}',
+    "deep": '{"a":' * 100_000 + "1" + "}" * 100_000,
+    "blank": "  ",
+}
+
+
+@pytest.mark.parametrize("what", DAMAGED)
+def test_a_ledger_with_a_damaged_line_is_refused_and_left_as_it_is(world: Any, tmp_path: Path, what: str) -> None:
+    mechanism = world(mechanism=Central(noise_multiplier=NOISE, unit="example")).fitted(BATCHES)
+    Ledger(tmp_path, mechanism).charge(Entry(0, 0, 0, (0, 1)))
+    path = tmp_path / "ledger.jsonl"
+    written = path.read_text() + DAMAGED[what] + "\n" + "torn"
+    path.write_text(written)
+    with pytest.raises(RunError, match=r"ledger\.jsonl: is damaged: .*(line 2|client 99).*Put the file back"):
+        Ledger(tmp_path, mechanism, clients=range(3))
+    assert path.read_text() == written
+
+
+@pytest.mark.parametrize("lost", [0, 1, 2])
+def test_a_finished_round_that_lacks_any_of_its_lines_is_refused(world: Any, tmp_path: Path, lost: int) -> None:
+    """Client 2 missed the first exchange of its pass, so only the second line charges it."""
+    here = world(mechanism=Central(noise_multiplier=NOISE, unit="example", sampling="shuffled"))
+    mechanism = here.fitted(BATCHES)
+    turns = [(exchange, (0, 1, 2)) for exchange in range(3)]
+    assert not mechanism.expenses(2, 1), "a line that costs nothing as planned"
+    ledger, path = Ledger(tmp_path, mechanism), tmp_path / "ledger.jsonl"
+    ledger.charge(Entry(0, 1, 0, (0, 1, 2), "s"))
+    for exchange, clients in enumerate([(0, 1), (0, 1, 2), (0, 1, 2)]):
+        ledger.charge(Entry(0, exchange, 1, clients, "s"))
+    Ledger(tmp_path, mechanism).require(0, turns)
+    kept = path.read_text().splitlines(keepends=True)
+    del kept[1 + lost]
+    path.write_text("".join(kept))
+    with pytest.raises(RunError, match="round 0 is finished and not charged"):
+        Ledger(tmp_path, mechanism).require(0, turns)
+
+
+def test_a_ledger_that_is_no_file_is_refused(world: Any, tmp_path: Path) -> None:
+    (tmp_path / "ledger.jsonl").mkdir()
+    with pytest.raises(RunError, match=r"ledger\.jsonl: cannot be read: .*Put the file back"):
+        Ledger(tmp_path, world(mechanism=Local(noise_multiplier=NOISE)).fitted(ROUNDS))
+
+
 MECHANISMS = [
     (Central(noise_multiplier=NOISE), ROUNDS),
     (Local(noise_multiplier=NOISE, unit="example", sampling="shuffled", adjacency="replace"), BATCHES),

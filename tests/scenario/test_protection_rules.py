@@ -53,3 +53,12 @@ def test_noise_for_gradients_is_refused_for_a_round_s_training() -> None:
     assert "Set method.synchronise to 'batch'." in line
     assert problems(method={"name": "promptfl", "synchronise": "batch"}, privacy="paper") == []
     assert problems(method="dpfpl", privacy="paper") == []
+
+
+def test_a_component_whose_own_code_fails_is_one_line(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = f"{SUMS_ONLY}\n    def problems(self):\n        raise RuntimeError('no such user')\n"
+    (tmp_path / "failing_lab.py").write_text(code)
+    monkeypatch.syspath_prepend(str(tmp_path))
+    privacy = {"mode": "distributed", "noise_multiplier": 1}
+    (line,) = problems(method="promptfl", privacy=privacy, aggregation="failing_lab:SumsOnly")
+    assert line.endswith("aggregation: RuntimeError: no such user")

@@ -50,11 +50,11 @@ def test_a_large_beta_gives_nearly_equal_parts(toy):
     assert np.ptp(counts, axis=0).max() <= 4
 
 
-def test_a_thousand_clients_at_beta_one_hundredth_take_seconds(toy):
+def test_a_thousand_clients_at_beta_one_hundredth_take_seconds_of_the_processor(toy):
     images = toy(train=20_000, test=5_000, classes=100)
-    start = time.perf_counter()
+    start = time.process_time()
     shares = split(Dirichlet(beta=0.01), images, 1_000, min_train=2)
-    assert time.perf_counter() - start < 10
+    assert time.process_time() - start < 10
     assert min(len(share.train) for share in shares) >= 2
     assert min(len(share.test) for share in shares) >= 1
 

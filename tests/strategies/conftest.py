@@ -15,9 +15,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from fedsilo.core import Learner, LocalWork, Mechanism, ServerWork, Strategy
+from fedsilo.core import Learner, Mechanism, Strategy
 from fedsilo.core.batch import IMAGE
 from fedsilo.core.settings import Optimizer, Training
+from fedsilo.core.work import LocalWork, ServerWork
 from fedsilo.methods.composed import Composed
 
 Numbers = Mapping[str, float]

@@ -10,10 +10,11 @@ import pytest
 import torch
 from torch import Tensor
 
-from fedsilo.core import Batch, Frozen, Learner, LocalWork, Mechanism, Release, State, Task
+from fedsilo.core import Batch, Frozen, Learner, Mechanism, Release, State, Task
 from fedsilo.core.batch import Columns
 from fedsilo.core.privacy import ExampleClipping
 from fedsilo.core.settings import Optimizer
+from fedsilo.core.work import LocalWork
 from fedsilo.fields import key
 
 

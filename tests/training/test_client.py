@@ -7,17 +7,8 @@ import numpy as np
 import pytest
 import torch
 
-from fedsilo.core import (
-    ClientTask,
-    EvaluationTask,
-    LocalResult,
-    LocalWork,
-    Mechanism,
-    Method,
-    Predictor,
-    Release,
-    State,
-)
+from fedsilo.core import ClientTask, EvaluationTask, LocalResult, Mechanism, Method, Predictor, Release, State
+from fedsilo.core.work import LocalWork
 from fedsilo.errors import ClientError
 from fedsilo.state import to_arrays
 

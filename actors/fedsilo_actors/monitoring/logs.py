@@ -32,7 +32,7 @@ def trained(tasks: Mapping[int, ClientTask], updates: Sequence[ClientUpdate], do
     for update in updates:
         task = tasks[update.client]
         loss = f", loss {update.loss:.3g}" if math.isfinite(update.loss) else ""
-        LOG.log(_level(task), "%s: trained in %.2f s%s", _where(update.client, task, domains), update.seconds, loss)
+        LOG.log(_level(task), "%s: trained%s%s", _where(update.client, task, domains), _took(update.seconds), loss)
 
 
 def learnt(tasks: Mapping[int, ClientTask], domains: Mapping[int, str]) -> None:
@@ -47,7 +47,7 @@ def scored(round: int, scores: Sequence[ClientScore], task: Task, domains: Mappi
     for score in scores:
         found = f", {metric.words} {metric.shown(task.measures(score.own)[metric.name])}" if score.examples else ""
         who = title(score.client, domains)
-        LOG.info("%s, round %d: evaluated in %.2f s%s", who, round, score.seconds, found)
+        LOG.info("%s, round %d: evaluated%s%s", who, round, _took(score.seconds), found)
 
 
 def finished(part: str, record: RoundRecord, measures: Measures, planned: int) -> None:
@@ -71,6 +71,11 @@ def finished(part: str, record: RoundRecord, measures: Measures, planned: int) -
 def title(client: int, domains: Mapping[int, str]) -> str:
     """Returns "client 03 photo", or without the domain where images are mixed."""
     return f"client {client:02d} {domains.get(client, '')}".rstrip()
+
+
+def _took(seconds: float) -> str:
+    """Such as " in 0.52 s"; empty where it is not told."""
+    return f" in {seconds:.2f} s" if math.isfinite(seconds) else ""
 
 
 def _where(client: int, task: ClientTask, domains: Mapping[int, str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -70,9 +71,9 @@ def of_round(record: RoundRecord, around: Circumstances) -> Iterator[Reading]:
 
 
 def of_updates(updates: Sequence[ClientUpdate], run: str, method: str, domains: dict[int, str]) -> Iterator[Reading]:
-    """Yields what updates tell of their clients: how long they trained. Not the loss, that is the coordinator's."""
+    """Yields what updates tell of their clients: how long they trained, if they do. The loss is the coordinator's."""
     for update in updates:
-        if update.client < MOST_CLIENTS:
+        if update.client < MOST_CLIENTS and math.isfinite(update.seconds):
             yield Reading(m.CLIENT_SECONDS, update.seconds, _who(run, method, update.client, domains))
 
 

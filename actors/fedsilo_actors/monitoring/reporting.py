@@ -5,16 +5,19 @@ from __future__ import annotations
 import logging
 import warnings
 from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
 
 import ray
 
 from fedsilo.core import ClientScore, ClientTask, ClientUpdate, EvaluationTask, Method, RoundRecord, Task
 from fedsilo.records import ROUNDS, read_lines
 from fedsilo.registry import title_of
-from fedsilo.rounds.job import Job, Part
 from fedsilo_actors.monitoring import logs
 from fedsilo_actors.monitoring.metrics import LOG, RESTARTS, Meters, Reading
 from fedsilo_actors.monitoring.readings import Circumstances, of_process, of_round, of_scores, of_updates
+
+if TYPE_CHECKING:  # clients do not need what runs rounds
+    from fedsilo.rounds.job import Job, Part
 
 ZERO_SHOT = "zero_shot"
 

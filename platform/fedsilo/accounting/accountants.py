@@ -2,6 +2,7 @@
 
 - closed form: exact, for Gaussian releases that everybody is in.
 - without sampling: the closed form with no credit for sampling; given only where there is sampling.
+- never sampled: 0, where the unit is in any release at all with a chance of at most delta, whatever the noise.
 - pld: privacy loss distributions, nearly exact.
 - rdp: Renyi differential privacy.
 
@@ -23,6 +24,7 @@ from fedsilo.accounting.renyi import gaussian_curve, renyi_epsilon, total
 from fedsilo.errors import PrivacyBudgetError
 
 CLOSED_FORM, UNSAMPLED, LOSSES, RENYI = "closed form", "without sampling", "pld", "rdp"
+NEVER_SAMPLED = "never sampled"
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +58,7 @@ def epsilon(expenses: Sequence[AnyExpense], delta: float, adjacency: Adjacency =
     merged = merge(expenses)
     bounds = _quick_bounds(merged, delta, adjacency)
     comparison = gaussian_comparison(merged)
-    if comparison and CLOSED_FORM not in bounds:
+    if comparison and CLOSED_FORM not in bounds and NEVER_SAMPLED not in bounds:
         bounds[LOSSES] = _carried_over(comparison, delta, lambda d: loss_epsilon(comparison.expenses, d, adjacency))
     return Spent(min(bounds.values()), delta, bounds)
 
@@ -77,16 +79,28 @@ def merge(expenses: Sequence[AnyExpense]) -> list[AnyExpense]:
 
 def _quick_bounds(expenses: Sequence[AnyExpense], delta: float, adjacency: Adjacency) -> dict[str, float]:
     rdp = renyi_epsilon(direct_curve(expenses, adjacency), delta)
+    never = {NEVER_SAMPLED: 0.0} if expenses and chance_to_be_in(expenses) <= delta else {}
     comparison = gaussian_comparison(expenses)
     if comparison is None:
-        return {RENYI: rdp}
+        return {RENYI: rdp, **never}
     gaussians = comparison.expenses
     sampled = any(expense.rate < 1 for expense in gaussians)
     unsampled = _carried_over(comparison, delta, lambda d: gaussian_epsilon(_mu(gaussians, adjacency), d))
     if any(isinstance(expense, DiscreteExpense) for expense in expenses):
         curve = total([gaussian_curve(expense, adjacency) for expense in gaussians])
         rdp = min(rdp, _carried_over(comparison, delta, lambda d: renyi_epsilon(curve, d)))
-    return {UNSAMPLED if sampled else CLOSED_FORM: unsampled, RENYI: rdp}
+    return {UNSAMPLED if sampled else CLOSED_FORM: unsampled, RENYI: rdp, **never}
+
+
+def chance_to_be_in(expenses: Sequence[AnyExpense]) -> float:
+    """Returns the probability that a unit is in at least one release, in [0, 1].
+
+    Where it is in none, the releases are distributed as those of the neighbour: both can be drawn so that they are
+    equal but for this chance, which is therefore a delta at epsilon 0.
+    """
+    if any(expense.rate == 1 and expense.count for expense in expenses):
+        return 1.0
+    return -math.expm1(sum(expense.count * math.log1p(-expense.rate) for expense in expenses if expense.count))
 
 
 def _carried_over(comparison: Comparison, delta: float, epsilon_at: Callable[[float], float]) -> float:

@@ -35,6 +35,16 @@ def spending_curve(
         adjacency: What neighbours are.
         points: How many numbers of releases are looked at, >= 2.
     """
-    # Epsilon grows about as a root: so its steps are even.
-    at = sorted({1, *(max(1, round(releases * (part / (points - 1)) ** 2)) for part in range(1, points))})
+    at = points_of(releases, points)
     return [Point(number, epsilon(expenses_after(number), delta, adjacency)) for number in at]
+
+
+def points_of(total: int, points: int = POINTS) -> list[int]:
+    """Returns so many of the numbers 1, ..., `total`, or fewer, ascending, with both ends; the denser the earlier.
+
+    Args:
+        total: The last number, >= 1.
+        points: How many numbers at most, >= 2.
+    """
+    # Epsilon grows about as a root: so its steps are even.
+    return sorted({1, *(max(1, round(total * (part / (points - 1)) ** 2)) for part in range(1, points))})

@@ -19,6 +19,10 @@ from fedsilo.errors import PrivacyBudgetError
 
 Adjacency = Literal["zero_out", "replace"]
 ADJACENCIES: tuple[Adjacency, ...] = ("zero_out", "replace")
+RAREST = 1e-290
+"""Smallest rate that the accountants' series can take; what is sampled more rarely is counted at this rate."""
+MOST_RELEASES = 10**15
+"""Releases that an expense can count: more than any run makes, and a float holds the number exactly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +33,7 @@ class Expense:
         multiplier: Noise deviation over the L2 bound of one unit's contribution, >= 0, may be infinite.
         rate: Probability that a unit is in a release, each independently of all (Poisson sampling), in (0, 1].
             Shuffled batches of fixed size are not that: their rate is 1, and one unit enters one batch of an epoch.
-        count: How many such releases, >= 0.
+        count: How many such releases, 0 to 1e15.
     """
 
     multiplier: float
@@ -80,9 +84,15 @@ AnyExpense = Expense | DiscreteExpense
 
 def _check_sampling(rate: float, count: int) -> None:
     _check("rate", rate, 0 < rate <= 1, "in (0, 1]")
-    _check("count", count, count >= 0 and count % 1 == 0, "a whole number >= 0")
+    _check("count", count, 0 <= count <= MOST_RELEASES and count % 1 == 0, "a whole number from 0 to 1e15")
 
 
 def _check(name: str, value: float, right: bool, wanted: str) -> None:
     if not right:
-        raise PrivacyBudgetError(f"expense: {name} must be {wanted}, got {value}.")
+        raise PrivacyBudgetError(f"expense: {name} must be {wanted}, got {abridged(value)}.")
+
+
+def abridged(value: float) -> str:
+    """Returns a number as text that fits into a line: of one with very many digits the first ones and their count."""
+    text = str(value)
+    return text if len(text) <= 24 else f"{text[:8]}... ({len(text)} characters)"

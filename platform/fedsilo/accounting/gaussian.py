@@ -18,6 +18,8 @@ from collections.abc import Callable
 
 from scipy.special import erfcx, log_ndtr
 
+SMALLEST_INVERSE = 1e-300
+"""Deltas up to which 1 / delta may be infinite in floating point."""
 LARGEST_MU = 1e6
 """From here on epsilon is mu^2 / 2 to more digits than matter, and a bound is given instead of the root."""
 
@@ -52,7 +54,7 @@ def gaussian_epsilon(mu: float, delta: float) -> float:
     if gaussian_delta(0.0, mu) <= delta:
         return 0.0
     # Here Phi(mu / 2 - epsilon / mu) <= delta alone, by the Chernoff bound.
-    enough = mu * mu / 2 + mu * math.sqrt(2 * math.log(1 / delta))
+    enough = mu * mu / 2 + mu * math.sqrt(2 * (math.log(1 / delta) if delta > SMALLEST_INVERSE else -math.log(delta)))
     if mu > LARGEST_MU:
         return enough
     return _first(lambda epsilon: gaussian_delta(epsilon, mu) <= delta, 0.0, enough)

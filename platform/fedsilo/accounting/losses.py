@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from fedsilo.accounting.expenses import Adjacency, Expense
+from fedsilo.accounting.expenses import RAREST, Adjacency, Expense
 
 FINENESS = 64
 """Grid steps per deviation of a single release's loss, at least, where the bounds below allow it."""
@@ -72,7 +72,9 @@ def loss_epsilon(expenses: Sequence[Expense], delta: float, adjacency: Adjacency
 def _steps(expenses: Sequence[Expense], adjacency: Adjacency) -> list[Expense]:
     """The releases with all unsampled ones made one: their mu^2 add up exactly. Less noise than there is, is safe."""
     squares = sum(e.count / e.multiplier / e.multiplier if e.multiplier else math.inf for e in expenses if e.rate == 1)
-    sampled = [replace(e, multiplier=min(e.multiplier, LARGEST)) for e in expenses if e.rate < 1]
+    sampled = [
+        replace(e, multiplier=min(e.multiplier, LARGEST), rate=max(e.rate, RAREST)) for e in expenses if e.rate < 1
+    ]
     return sampled + ([Expense(min(1 / math.sqrt(squares), LARGEST))] if squares > 0 else [])
 
 

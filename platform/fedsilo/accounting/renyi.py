@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln, logsumexp
 
-from fedsilo.accounting.expenses import Adjacency, Expense
+from fedsilo.accounting.expenses import RAREST, Adjacency, Expense
 
 Curve = NDArray[np.float64]
 """RDP at each of ORDERS; inf where there is no bound."""
@@ -52,7 +52,8 @@ def gaussian_curve(expense: Expense, adjacency: Adjacency) -> Curve:
     """Returns the RDP of all releases of an expense at ORDERS."""
     if expense.count == 0:
         return np.zeros_like(ORDERS)
-    return expense.count * _single(expense.multiplier, expense.rate, adjacency)
+    with np.errstate(over="ignore"):  # to infinity, rightly
+        return expense.count * _single(expense.multiplier, max(expense.rate, RAREST), adjacency)
 
 
 def unsampled_curve(multiplier: float, adjacency: Adjacency) -> Curve:

@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fedsilo.core import Aggregation, ClientUpdate, Exchange, Gathered
+from fedsilo.core import Aggregation, ClientUpdate, Exchange, Gathered, times_of
 from fedsilo.fields import key
 from fedsilo.state import size
 from fedsilo.wire import exchange_lines
@@ -35,6 +35,7 @@ class Plain(Aggregation):
         tasks = exchange.tasks
         exchange.charge(list(tasks))  # before clients send anything: some mechanisms release right there
         updates = exchange.backend.train(tasks)
+        seconds, began = times_of(updates)
         return Gathered(
             mean=self.combine([*map(exchange.settle, updates)] if exchange.settle else updates, exchange.uniform),
             clients=tuple(tasks),
@@ -43,8 +44,8 @@ class Plain(Aggregation):
             crossings=exchange_lines(tasks, updates),
             upload_bytes=sum(size(update.tensors) for update in updates),
             download_bytes=sum(size(task.shared) for task in tasks.values()),
-            seconds={update.client: update.seconds for update in updates},
-            began={update.client: update.began for update in updates},
+            seconds=seconds,
+            began=began,
         )
 
     def combine(self, updates: Sequence[ClientUpdate], uniform: bool) -> dict[str, Tensor]:

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo.core import Exchange, Gathered
+from fedsilo.core import Exchange, Gathered, times_of
 from fedsilo.ring_sums import RingAggregation
 from fedsilo.state import size
 from fedsilo.wire import exchange_lines
@@ -26,6 +26,7 @@ class Ring(RingAggregation):
         updates = exchange.backend.train(tasks)
         total = np.stack([update.tensors["ring"] for update in updates]).sum(axis=0, dtype=np.uint32)
         mean, loss = self.mean(exchange, encoding, total)
+        seconds, began = times_of(updates)
         return Gathered(
             mean=mean,
             clients=tuple(tasks),
@@ -34,6 +35,6 @@ class Ring(RingAggregation):
             crossings=exchange_lines(tasks, updates),
             upload_bytes=sum(size(update.tensors) for update in updates),
             download_bytes=sum(size(task.shared) for task in tasks.values()),
-            seconds={update.client: update.seconds for update in updates},
-            began={update.client: update.began for update in updates},
+            seconds=seconds,
+            began=began,
         )

@@ -23,7 +23,7 @@ from pathlib import Path
 from fedsilo.core import ClientTask, Exchange, Gathered
 from fedsilo.errors import ProtocolViolation, RoundAborted, ScenarioError
 from fedsilo.fields import key
-from fedsilo.imagefiles.sources import is_missing
+from fedsilo.imagefiles.sources import from_home, is_missing
 from fedsilo.ring_sums import RingAggregation
 from fedsilo.secagg.coordinator import SecureCoordinator, SecureSum
 from fedsilo.secagg.encoding import Message, garbage, kind_of
@@ -105,7 +105,7 @@ class Secure(RingAggregation):
 
     @property
     def _folder(self) -> Path:
-        return Path(self.identities).expanduser()
+        return from_home(self.identities)
 
     def gather(self, exchange: Exchange) -> Gathered:
         """Returns the mean over the clients that stayed.

@@ -12,9 +12,11 @@ from typing import Any
 
 import numpy as np
 
-from fedsilo.audit.judging import CONFIDENCE, Attack, Evidence, judge
+from fedsilo.audit.judging import Attack, Evidence, judge
 from fedsilo.audit.likelihood import LikelihoodRatio, confidence
+from fedsilo.audit.looks import add_look
 from fedsilo.audit.observation import CLIENT, SHARED, VIEWS, Observation, Observer, last_checkpoint, observer_of
+from fedsilo.audit.proof import CONFIDENCE
 from fedsilo.audit.rates import auc, curve
 from fedsilo.audit.shadows import AUDIT, Told, carry_out, shadows_of
 from fedsilo.audit.shokri import AttackModels
@@ -82,7 +84,10 @@ def audit(
         shadows = shadows_of(run, asked.shadows)
         carry_out(shadows, asked.jobs, told)
         seen = [observer.shadow(Run(shadow.folder), shadow.number) for shadow in shadows]
-        document = _document(run, asked, observer, target, seen)
+        look = {"unit": "example", "view": asked.view, "shadows": asked.shadows}
+        looks = 0 if asked.shuffle else add_look(place, look)
+        document = _document(run, asked, observer, target, seen) | {"looks": looks}
+        document["verdict"] = verdict(document)
     write_json(run.folder / file_name(asked), document)
     return document
 
@@ -134,7 +139,7 @@ def _document(
     findings = [judge(attack, evidence, len(attacks)) for attack in attacks]
     judged = rows.comparable & target.sound
     untrained = Observation(observer.untrained(), target.members, target.exposed, target.canaries)
-    document = {
+    return {
         "run": run.folder.name,
         "method": title_of(run.scenario.method),
         "view": asked.view,
@@ -152,4 +157,3 @@ def _document(
         "claim": claim,
         "attacks": [asdict(finding) for finding in findings],
     }
-    return {**document, "verdict": verdict(document)}

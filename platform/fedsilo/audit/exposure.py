@@ -15,7 +15,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fedsilo.core import Frozen, Indices, LocalWork, Mechanism, Method
+from fedsilo.core import Frozen, Indices, Mechanism, Method
+from fedsilo.core.work import LocalWork
 from fedsilo.errors import RunError
 from fedsilo.records import ROUNDS, read_lines
 from fedsilo.results.reading import Run

@@ -14,13 +14,13 @@ from typing import Protocol
 
 import numpy as np
 
-from fedsilo.audit.bounds import one_run_bound, rates_bound
+from fedsilo.audit.bounds import rates_bound
 from fedsilo.audit.observation import Observation, Scores
 from fedsilo.audit.population import Flags, Population
+from fedsilo.audit.proof import CONFIDENCE, Coins, OneRun, proved
 from fedsilo.audit.rates import Judged, Rates, best_threshold, by_chance, curve, rates, thinned
 from fedsilo.seeds import numpy_generator
 
-CONFIDENCE = 0.95
 PERMUTATIONS = 1000
 GUESSED = (0.02, 0.1, 0.5)
 """Shares of the canaries that the one-run bound guesses: half of them, the highest scores, in, and the lowest out."""
@@ -50,29 +50,6 @@ class Attack(Protocol):
     def fit(self, references: Sequence[Observation], population: Population) -> Fitted:
         """Returns the attack that has learned from runs whose membership it knows."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class OneRun:
-    """The bound on epsilon from the trials, and what it was made of.
-
-    Attributes:
-        epsilon: What the training cannot be better than, with `confidence`; 0 if nothing was found.
-        delta: The delta it is stated at.
-        confidence: 0.95.
-        runs: Trials.
-        canaries: Examples whose membership a fair coin decided, over all trials.
-        guesses: How many of them were guessed.
-        right: Right guesses.
-    """
-
-    epsilon: float
-    delta: float
-    confidence: float
-    runs: int
-    canaries: int
-    guesses: int
-    right: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,15 +198,13 @@ def _chance(target: Judged, threshold: float, found: Rates, seed: int) -> tuple[
 
 def _one_run(canaries: Judged, runs: int, delta: float, among: int) -> OneRun:
     """The best bound over the shares that are guessed; all of them, by all attacks, share the chance of error."""
-    confidence = 1 - (1 - CONFIDENCE) / (len(GUESSED) * among)
     total, order = len(canaries.scores), np.argsort(canaries.scores, kind="stable")
     tried = []
     for share in GUESSED:
         each = int(share * total / 2)
         right = int(canaries.members[order[total - each :]].sum() + (~canaries.members[order[:each]]).sum())
-        epsilon = one_run_bound(total, 2 * each, right, delta, confidence)
-        tried.append(OneRun(epsilon, delta, CONFIDENCE, runs, total, 2 * each, right))
-    return max(tried, key=lambda bound: bound.epsilon)
+        tried.append((2 * each, right))
+    return proved(Coins(total, runs, delta), tried, among)
 
 
 def _from_rates(target: Judged, trials: Judged, delta: float) -> FromRates:

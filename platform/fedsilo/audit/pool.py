@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fedsilo.audit.population import pooled, population_of, redraw
+from fedsilo.audit.population import Draw, pooled, population_of, redraw
 from fedsilo.core import Dataset, LabelledImages, Look, Partition, Share
 from fedsilo.fields import key
 from fedsilo.results.reading import load
@@ -43,3 +43,15 @@ class Redrawn(Partition):
         run = load(Path(self.run))
         population = population_of(run.manifest, images)
         return redraw(population, run.scenario.seed, self.number).shares(population)
+
+
+@dataclass(frozen=True)
+class Unchanged(Partition):
+    """The pool dealt to the clients of the run as the run had it."""
+
+    run: str = key("", "The audited run's folder.")
+
+    def split(self, images: LabelledImages, generator: np.random.Generator, look: Look) -> list[Share]:
+        """Returns the clients' shares of the pool."""
+        population = population_of(load(Path(self.run)).manifest, images)
+        return Draw(population.members, np.zeros(len(population), dtype=bool)).shares(population)

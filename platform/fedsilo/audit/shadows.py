@@ -13,7 +13,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from fedsilo.audit.pool import Pool, Redrawn
+import numpy as np
+from numpy.typing import NDArray
+
+from fedsilo.audit.absence import Absence
+from fedsilo.audit.pool import Pool, Redrawn, Unchanged
 from fedsilo.comparison.execution import side_by_side
 from fedsilo.core import Method
 from fedsilo.errors import FedsiloError, RunError
@@ -22,11 +26,14 @@ from fedsilo.results.entries import settings
 from fedsilo.results.reading import Run
 from fedsilo.scenario.dumping import to_yaml
 from fedsilo.scenario.sections import Actors, Scenario, Tracking
-from fedsilo.seeds import derive
+from fedsilo.seeds import derive, numpy_generator
 from fedsilo.state import write_bytes
 
 AUDIT = "audit"
 """The folder below the audited run's."""
+
+RUN_KEYS = ("data.run", "partition.run", "method.run")
+"""Keys of a shadow's scenario that name the folder of the audited run."""
 
 Told = Callable[[int, int, str, bool], None]
 """told(done, total, name, before): a shadow run has ended, or had finished before."""
@@ -98,6 +105,37 @@ def carry_out(shadows: Sequence[Shadow], jobs: int, told: Told) -> None:
         told(done, len(shadows), shadow.folder.name, False)
 
 
+def coins(run: Run, number: int) -> NDArray[np.bool_]:
+    """Returns (clients,) whether each client contributes in a shadow run of the attack on clients: fair coins."""
+    generator = numpy_generator(run.scenario.seed, "audit clients", step=number)
+    return generator.random(len(run.manifest.clients)) < 0.5
+
+
+def client_shadows_of(run: Run, count: int) -> list[Shadow]:
+    """Returns the first so many shadow runs of the attack on clients; nothing is carried out yet."""
+    return [
+        Shadow(number, run.folder / AUDIT / f"clients-{number:03d}", _with_absent(run, number))
+        for number in range(count)
+    ]
+
+
+def _with_absent(run: Run, number: int) -> Scenario:
+    """The audited scenario with another seed, with clients whose coin says so absent; every round's state is kept."""
+    scenario, where = run.scenario, str(run.folder.resolve())
+    absent = [client for client, there in enumerate(coins(run, number).tolist()) if not there]
+    return replace(
+        scenario,
+        name=f"clients-{number:03d}",
+        seed=derive(scenario.seed, "audit clients shadow", step=number),
+        data=Pool(where),
+        partition=Unchanged(where),
+        method=Absence(where, absent),
+        evaluation=replace(scenario.evaluation, every=scenario.training.rounds, neighbours="never", references=[]),
+        actors=Actors(backend="serial", threads=scenario.actors.threads),
+        tracking=Tracking(str(run.folder / AUDIT), checkpoints=scenario.training.rounds),
+    )
+
+
 def _scenario(run: Run, number: int) -> Scenario:
     """The audited scenario with another seed and membership; nothing that training depends on is changed."""
     scenario, where = run.scenario, str(run.folder.resolve())
@@ -118,4 +156,4 @@ def _scenario(run: Run, number: int) -> Scenario:
 
 def _settings(scenario: Scenario) -> dict[str, Any]:
     """What its numbers depend on; not the folder of the audited run, in which it lies."""
-    return {key: value for key, value in settings(scenario).items() if key not in ("data.run", "partition.run")}
+    return {key: value for key, value in settings(scenario).items() if key not in RUN_KEYS}

@@ -20,7 +20,99 @@ def verdict(document: Mapping[str, Any]) -> list[str]:
         document: As `auditing.audit` makes it, without the verdict.
     """
     found = document["attacks"]
-    return [*_membership(document, found), *_epsilon(document, found), *_cautions(document, found)]
+    return [
+        *_membership(document, found),
+        *_epsilon(document, found),
+        *_cautions(document, found),
+        *_looks(document),
+    ]
+
+
+def verdict_on_clients(document: Mapping[str, Any]) -> list[str]:
+    """Returns lines that say what the document of an audit of whole clients means, the conclusion first.
+
+    Args:
+        document: As `auditing_clients.audit_clients` makes it, without the verdict.
+    """
+    claim, best = document["claim"], document["epsilon"]
+    lines = [_coins_told(document)]
+    if not document["shuffled"]:
+        lines += [
+            _at_least("client", best, document["confidence"]),
+            _against(claim, best, "client"),
+            _most(claim, best),
+        ]
+    return [*lines, *_looks(document)]
+
+
+def _coins_told(document: Mapping[str, Any]) -> str:
+    right, count = document["right"], document["coins"]
+    low, high = (percent(document[end] / count) for end in ("chance_low", "chance_high"))
+    if document["shuffled"]:
+        return (
+            f"a control: coins were tossed again, so {percent(right / count)} is what guessing gives ({low} to {high})."
+        )
+    if document["p_value"] < SIGNIFICANT:
+        return (
+            f"whole clients show: the shared states of all rounds tell in {percent(right / count)} of {count} cases "
+            f"whether a client contributed, where guessing gives {low} to {high}."
+        )
+    return (
+        f"whole clients do not show: {percent(right / count)} of {count} cases, where guessing gives {low} to {high}. "
+        "That is what this attack found, not a proof that there is nothing to find."
+    )
+
+
+def _at_least(unit: str, best: Mapping[str, Any], confidence: float) -> str:
+    sure = f"{100 * confidence:.0f} % confidence"
+    if best["epsilon"] <= 0:
+        return f"no epsilon above 0 is shown with {sure}."
+    return (
+        f"epsilon of one {unit} is at least {best['epsilon']:.2f} at delta {best['delta']:g} with {sure}: "
+        f"{best['right']} of {best['guesses']} guesses on {best['runs']} shadow runs were right."
+    )
+
+
+def _against(claim: Mapping[str, Any] | None, best: Mapping[str, Any], unit: str) -> str:
+    """A bound beside what the run claims."""
+    if claim is None:
+        return "the run claims no epsilon."
+    if claim["epsilon"] is None:
+        return "the run claims no finite epsilon."
+    if best["epsilon"] <= claim["epsilon"]:
+        return f"{_said(claim)} is not contradicted."
+    if claim["unit"] == unit and claim["guaranteed"]:
+        return f"{_said(claim)} is contradicted: the mechanism does not do what it says, or not for this view."
+    return f"{_said(claim)} is exceeded{_why_it_may_be(claim, unit)}."
+
+
+def _most(claim: Mapping[str, Any] | None, best: Mapping[str, Any]) -> str:
+    """What could have been shown at most, and what follows for the claim."""
+    text = (
+        f"had every guess on its {best['runs']} shadow runs been right, this audit could have shown epsilon "
+        f"{best['most']:.2f} and no more"
+    )
+    if claim and claim["epsilon"] is not None and claim["epsilon"] >= best["most"]:
+        return f"{text}: it could not have contradicted {_said(claim)}. More shadow runs can show more."
+    return f"{text}."
+
+
+def _looks(document: Mapping[str, Any]) -> Iterator[str]:
+    """Looks add up."""
+    looks, alone = document["looks"], 1 - document["confidence"]
+    if document["shuffled"]:
+        return
+    if looks > 1:
+        together = max(0.0, 100 * (1 - looks * alone))
+        yield (
+            f"looks add up: this is one of {looks} different audits of this run, each wrong with up to "
+            f"{100 * alone:.0f} %, so all of them hold together with {together:.0f} % confidence."
+        )
+    else:
+        yield (
+            f"looks add up: another audit of this run, by other shadow runs, view or unit, is wrong with up to "
+            f"{100 * alone:.0f} % too."
+        )
 
 
 def _membership(document: Mapping[str, Any], found: list[Mapping[str, Any]]) -> Iterator[str]:
@@ -50,30 +142,18 @@ def _epsilon(document: Mapping[str, Any], found: list[Mapping[str, Any]]) -> Ite
     if document["shuffled"]:
         return
     best = max((attack["epsilon"] for attack in found), key=lambda bound: bound["epsilon"])
-    claim, confidence = document["claim"], f"{100 * document['confidence']:.0f} % confidence"
-    if best["epsilon"] > 0:
-        yield (
-            f"epsilon of one example is at least {best['epsilon']:.2f} at delta {best['delta']:g} with {confidence}: "
-            f"{best['right']} of {best['guesses']} guesses on {best['runs']} shadow runs were right."
-        )
-    else:
-        yield f"no epsilon above 0 is shown with {confidence}."
+    yield _at_least("example", best, document["confidence"])
     rough = max(attack["if_independent"]["epsilon"] for attack in found)
     if rough > 0:
         yield (
             f"the audited run's own rates would give {rough:.2f} if each image were a trial of its own; they were "
             "trained on together, so this is no bound."
         )
-    if claim is None:
-        yield "the run claims no epsilon."
-    elif claim["epsilon"] is None:
-        yield "the run claims no finite epsilon."
-    elif best["epsilon"] <= claim["epsilon"]:
-        yield f"{_said(claim)} is not contradicted."
-    elif claim["unit"] == "example" and claim["guaranteed"]:
-        yield f"{_said(claim)} is contradicted: the mechanism does not do what it says, or not for this view."
-    else:
-        yield f"{_said(claim)} is exceeded{_why_it_may_be(claim)}."
+    claim = document["claim"]
+    yield _against(claim, best, "example")
+    yield _most(claim, best)
+    if claim and claim["unit"] == "client":
+        yield "this attack is on single images; `fedsilo audit RUN --unit client` is on whole clients, as the claim is."
 
 
 def _said(claim: Mapping[str, Any]) -> str:
@@ -81,9 +161,11 @@ def _said(claim: Mapping[str, Any]) -> str:
     return f"the {kind} epsilon {claim['epsilon']:.3g} per {claim['unit']}"
 
 
-def _why_it_may_be(claim: Mapping[str, Any]) -> str:
+def _why_it_may_be(claim: Mapping[str, Any], unit: str) -> str:
     if not claim["guaranteed"]:
         return ", which is no contradiction: it is nominal"
+    if unit == "client":
+        return ", which need not contradict it: it is about a single example, and a client holds many"
     return f", which need not contradict it: it is about a {claim['unit']} left out, and about what is shared"
 
 

@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import open_clip
-
-from fedsilo.backbone.conversion import refusal
+from fedsilo.backbone.open_clip_tables import configurations, has_weights, weight_tags
 from fedsilo.backbone.section import RANDOM, SHIPPED
 
 LOCAL, HUB = "local-dir:", "hf-hub:"
@@ -19,16 +17,34 @@ CONFIG_FILE = "open_clip_config.json"
 
 _CHECKPOINT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
 _LISTED = 6
+_READ_OUT = ("argmax", "eos")
+_CUSTOM_BLOCK = ("qk_norm", "scaled_cosine_attn", "scale_heads", "scale_attn_inner", "scale_attn", "scale_fc")
 
 
 def model_names() -> tuple[str, ...]:
     """Returns every name that can be given without a folder or a repository, usable text towers only."""
-    return (SHIPPED, *(name for name in open_clip.list_models() if not refusal(open_clip.get_model_config(name))))
+    return (SHIPPED, *(name for name, config in configurations().items() if not refusal(config)))
+
+
+def refusal(config: Mapping[str, Any]) -> str:
+    """Returns why a model of this open_clip configuration cannot be used, in words; "" when it can."""
+    text = config["text_cfg"]
+    if text.get("hf_model_name"):
+        return "its text tower is a Hugging Face model"
+    if text.get("embed_cls") or "multimodal_cfg" in config:
+        return "its text tower is read out at a class embedding"
+    if text.get("no_causal_mask"):
+        return "its text tower is not causal"
+    if text.get("pool_type", "argmax") not in _READ_OUT:
+        return f"its text tower is pooled by {text['pool_type']!r}"
+    if text.get("block_type", "default") != "default" or any(text.get(key) for key in _CUSTOM_BLOCK):
+        return "its text tower has blocks of a special kind"
+    return ""
 
 
 def tags(name: str) -> tuple[str, ...]:
     """Returns open_clip's weight tags for a model name, none for names it does not ship."""
-    return tuple(open_clip.list_pretrained_tags_by_model(builtin(name)))
+    return weight_tags(builtin(name))
 
 
 def builtin(name: str) -> str:
@@ -49,8 +65,7 @@ def config_of(name: str) -> dict[str, Any] | None:
     if known.startswith(HUB):
         return None
     if not known.startswith(LOCAL):
-        config: dict[str, Any] | None = open_clip.get_model_config(known)
-        return config
+        return configurations().get(known)
     try:
         content = json.loads(Path(known.removeprefix(LOCAL), CONFIG_FILE).read_text(encoding="utf-8"))
         return dict(content["model_cfg"])
@@ -87,7 +102,7 @@ def _weights_problems(name: str, pretrained: str) -> list[str]:
     carried = name == SHIPPED or name.startswith((LOCAL, HUB))
     if not pretrained:
         return [] if carried else [f"pretrained: {name!r} needs weights. {_choices(name)}"]
-    if open_clip.is_pretrained_cfg(builtin(name), pretrained) or Path(pretrained).is_file():
+    if has_weights(builtin(name), pretrained) or Path(pretrained).is_file():
         return []
     if Path(pretrained).suffix in _CHECKPOINT_SUFFIXES or "/" in pretrained:
         return [f"pretrained: there is no file {pretrained!r}. Give the path of a checkpoint of {name!r}."]

@@ -1,12 +1,12 @@
 """From an open_clip model to the plain tensors of the fast text tower and of the image tower's end, or a plain refusal.
 
 Only towers whose numbers the fast path reproduces are taken: causal, made of open_clip's own residual blocks, read
-out at the end-of-text token. `refusal` says the same of a configuration, before any weight is fetched.
+out at the end-of-text token. `catalogue.refusal` says the same of a configuration, before any weight is fetched.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from typing import Any
 
 import torch
@@ -19,24 +19,7 @@ from fedsilo.backbone.text_tower import TextTower, TowerMeta
 from fedsilo.errors import BackboneError
 
 _READ_OUT = ("argmax", "eos")
-_CUSTOM_BLOCK = ("qk_norm", "scaled_cosine_attn", "scale_heads", "scale_attn_inner", "scale_attn", "scale_fc")
 _REMEDY = "Choose a model with CLIP's own causal text tower, for example ViT-B-16"
-
-
-def refusal(config: Mapping[str, Any]) -> str:
-    """Returns why a model of this open_clip configuration cannot be used, in words; "" when it can."""
-    text = config["text_cfg"]
-    if text.get("hf_model_name"):
-        return "its text tower is a Hugging Face model"
-    if text.get("embed_cls") or "multimodal_cfg" in config:
-        return "its text tower is read out at a class embedding"
-    if text.get("no_causal_mask"):
-        return "its text tower is not causal"
-    if text.get("pool_type", "argmax") not in _READ_OUT:
-        return f"its text tower is pooled by {text['pool_type']!r}"
-    if text.get("block_type", "default") != "default" or any(text.get(key) for key in _CUSTOM_BLOCK):
-        return "its text tower has blocks of a special kind"
-    return ""
 
 
 def text_tower_of(model: nn.Module) -> TextTower:

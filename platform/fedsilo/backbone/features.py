@@ -13,6 +13,7 @@ import json
 from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import closing
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import islice
 
 import numpy as np
@@ -167,8 +168,12 @@ def _through_tower(
     parts = []
     for start in range(chunk.start, chunk.stop, _FORWARD):
         batch = torch.stack(list(islice(images, min(_FORWARD, chunk.stop - start))))
-        parts.append(encoder.columns(batch, chunk.columns, lambda i, start=start: name(start + i)))
+        parts.append(encoder.columns(batch, chunk.columns, partial(_name_after, name, start)))
     return EncodedChunk(chunk, {name: np.concatenate([part[name].numpy() for part in parts]) for name in parts[0]})
+
+
+def _name_after(name: Callable[[int], str], start: int, i: int) -> str:
+    return name(start + i)
 
 
 def _view(encoder: ImageEncoder, examples: Examples, i: int, view: int, seed: int) -> Tensor:

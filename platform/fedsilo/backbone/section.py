@@ -5,8 +5,6 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-import torch
-
 from fedsilo.fields import key
 
 SHIPPED = "fedsilo-tiny"
@@ -76,7 +74,11 @@ class Backbone:
 
 
 def _is_device(text: str) -> bool:
+    if text in ("auto", "cpu"):
+        return True
+    import torch
+
     try:
-        return text == "auto" or torch.device(text).type in ("cpu", "cuda", "mps", "xpu")
+        return torch.device(text).type in ("cpu", "cuda", "mps", "xpu")
     except RuntimeError:
         return False

@@ -18,13 +18,13 @@ from fedsilo.core import (
     Method,
 )
 from fedsilo.errors import ClientError, FedsiloError
-from fedsilo.rounds.job import Job, Watch
-from fedsilo.rounds.plan import Outcome
 
-if TYPE_CHECKING:  # actors need the backend, and nothing of what encodes images: 200 MB and seconds less for each
+if TYPE_CHECKING:  # actors need the backend, not what encodes images and runs rounds: 200 MB and seconds less for each
     from fedsilo.backbone.features import Chunk, EncodedChunk
     from fedsilo.backbone.images import ImageEncoder
     from fedsilo.preparation import Prepared
+    from fedsilo.rounds.job import Job, Watch
+    from fedsilo.rounds.plan import Outcome
 
 Given = TypeVar("Given")
 Result = TypeVar("Result")

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from fedsilo.cli.output import line, show, show_json
+from fedsilo.cli.output import line, seldom, show, show_json, spelled
 from fedsilo.cli.planning import foresee
 from fedsilo.cli.running import Json, Overrides
 from fedsilo.errors import PrivacyBudgetError
@@ -23,9 +23,16 @@ if TYPE_CHECKING:
 MEANINGS = {
     "closed form": "exact, everybody is in every release",
     "without sampling": "no credit for sampling",
+    "never sampled": "in no release but for a chance of at most delta",
     "pld": "privacy loss distributions",
     "rdp": "Renyi differential privacy",
 }
+
+
+OF_RELEASES = ("target", "noise_multiplier", "delta", "releases", "rate", "adjacency")
+"""Parameters of the command that say what a scenario says by itself."""
+EVERY_S = 5.0
+"""From one line of progress to the next, seconds."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +57,7 @@ class Plan:
 
 
 def privacy(  # noqa: PLR0913, the arguments of a command are its options
+    context: typer.Context,
     scenario: Annotated[
         Path | None, typer.Argument(metavar="[SCENARIO]", help="Scenario file: what will it spend?")
     ] = None,
@@ -69,11 +77,12 @@ def privacy(  # noqa: PLR0913, the arguments of a command are its options
 ) -> None:
     """Say what noise is worth in epsilon, what epsilon takes in noise, or what a scenario will spend."""
     if scenario is not None:
+        _refuse_options_of_releases(context)
         foresee(scenario, changes or (), plot, json)
         return
     from fedsilo.accounting.expenses import Expense
 
-    words = f"{releases:,} release{'s'[: releases != 1]}, " + ("all in each" if rate == 1 else f"sampled at {rate:.4g}")
+    words = f"{releases:,} release{'s'[: releases != 1]}, " + ("all in each" if rate == 1 else f"sampled at {rate}")
     plan = Plan(
         expenses=lambda multiplier, made: [Expense(multiplier, rate, made)],
         releases=releases,
@@ -91,14 +100,15 @@ def answer(plan: Plan, target: float | None, multiplier: float | None, plot: Pat
     Raises:
         PrivacyBudgetError: Not exactly one of target and multiplier is given, or no noise is enough.
     """
-    from fedsilo.accounting.accountants import epsilon
+    from fedsilo.accounting.expenses import MOST_RELEASES, abridged
 
     if (target is None) == (multiplier is None):
         raise PrivacyBudgetError("privacy: needs one of --epsilon and --noise-multiplier: say one, the other is found.")
-    if plan.releases < 1:
-        raise PrivacyBudgetError(f"privacy: --releases must be >= 1, got {plan.releases}.")
-    if multiplier is None:
-        multiplier = _multiplier(plan, target or 0.0)
+    if not 1 <= plan.releases <= MOST_RELEASES:
+        raise PrivacyBudgetError(f"privacy: --releases must be from 1 to 1e15, got {abridged(plan.releases)}.")
+    from fedsilo.accounting.accountants import epsilon
+
+    multiplier = _multiplier(plan, target or 0.0) if multiplier is None else multiplier + 0.0  # no -0
     spent = epsilon(plan.expenses(multiplier, plan.releases), plan.delta, plan.adjacency)
     if plot:
         _draw(plan, multiplier, target, plot)
@@ -106,15 +116,43 @@ def answer(plan: Plan, target: float | None, multiplier: float | None, plot: Pat
         show_json(_document(plan, multiplier, spent))
         return
     show(_table(plan, spent))
-    line(f"noise multiplier {multiplier:.6g}   epsilon {_number(spent.epsilon)} at delta {plan.delta:g}")
+    line(f"noise multiplier {multiplier:.6g}   epsilon {_number(spent.epsilon)} at delta {plan.delta}")
     if plot:
         line(f"picture: {plot}")
 
 
+def _refuse_options_of_releases(context: typer.Context) -> None:
+    """Refuses options that would be passed over without a word.
+
+    Raises:
+        PrivacyBudgetError: There is one.
+    """
+    sources = {name: context.get_parameter_source(name) for name in OF_RELEASES}
+    typed = [name for name, source in sources.items() if source and source.name == "COMMANDLINE"]
+    if typed:
+        options = ", ".join(f"--{'epsilon' if name == 'target' else name.replace('_', '-')}" for name in typed)
+        raise PrivacyBudgetError(
+            f"privacy: {options}: for releases without a scenario; the scenario has its own. Leave out the one or the "
+            "other, or change a key, say privacy.epsilon=3."
+        )
+
+
 def _multiplier(plan: Plan, target: float) -> float:
+    """The least noise for a target; 0 where the releases spend no more than that under none."""
+    from fedsilo.accounting.accountants import quick_epsilon
     from fedsilo.accounting.calibration import multiplier_for
 
-    return multiplier_for(target, plan.delta, lambda noise: plan.expenses(noise, plan.releases), plan.adjacency)
+    def expenses(noise: float) -> Sequence[AnyExpense]:
+        return plan.expenses(noise, plan.releases)
+
+    if target > 0 and quick_epsilon(expenses(0.0), plan.delta, plan.adjacency) <= target < math.inf:
+        return 0.0
+    write = seldom(EVERY_S)
+
+    def tried(noise: float, spent: float) -> None:
+        write(f"looking for the noise multiplier: {noise:.6g} spends epsilon {_number(spent)}")
+
+    return multiplier_for(target, plan.delta, expenses, plan.adjacency, tried)
 
 
 def _adjacency(word: str) -> Adjacency:
@@ -143,13 +181,13 @@ def _number(value: float) -> str:
 
 def _document(plan: Plan, multiplier: float, spent: Spent) -> dict[str, Any]:
     return {
-        "noise_multiplier": multiplier,
-        "epsilon": spent.epsilon,
+        "noise_multiplier": spelled(multiplier),
+        "epsilon": spelled(spent.epsilon),
         "delta": plan.delta,
         "releases": plan.releases,
         **plan.extra,
         "adjacency": plan.adjacency,
-        "by_accountant": dict(spent.by_accountant),
+        "by_accountant": {name: spelled(bound) for name, bound in spent.by_accountant.items()},
     }
 
 
@@ -157,6 +195,12 @@ def _draw(plan: Plan, multiplier: float, target: float | None, path: Path) -> No
     from fedsilo.accounting.curve import spending_curve
     from fedsilo.report.spending_picture import draw_spending
 
-    curve = spending_curve(lambda made: plan.expenses(multiplier, made), plan.releases, plan.delta, plan.adjacency)
+    write = seldom(EVERY_S)
+
+    def expenses(made: int) -> Sequence[AnyExpense]:
+        write(f"counting for the picture: epsilon of {made:,} of {plan.releases:,} releases")
+        return plan.expenses(multiplier, made)
+
+    curve = spending_curve(expenses, plan.releases, plan.delta, plan.adjacency)
     title = f"epsilon {_number(curve[-1].spent.epsilon)} with noise of {multiplier:.4g} times the bound"
     draw_spending(curve, path, title, f"{plan.words}, {plan.adjacency}", target)

@@ -17,7 +17,6 @@ from fedsilo.cli.output import line, remark, show, show_json
 from fedsilo.cli.running import Json, Overrides, Quiet, ScenarioFile, terminable
 from fedsilo.printing import encoded
 from fedsilo.report.cells import cell
-from fedsilo.state import write_bytes
 
 if TYPE_CHECKING:
     from fedsilo_actors.chaos.verdict import Verdict
@@ -69,12 +68,14 @@ def chaos(  # noqa: PLR0913, the arguments of a command are its options
     """
     from fedsilo.scenario.reading import read
     from fedsilo_actors.chaos.plan import odds
-    from fedsilo_actors.chaos.series import Series
-    from fedsilo_actors.chaos.trial import Limits
 
     deeds = {"kill": kill, "hang": hang, "raise": raise_, "exhaust": exhaust, "damage": damage, "fill": fill}
     asked = odds({deed: words or () for deed, words in deeds.items()})
-    series = Series(read(scenario, changes or ()), asked, seed, runs, reference, Limits(limit))
+    checked = read(scenario, changes or ())
+    from fedsilo_actors.chaos.series import Series
+    from fedsilo_actors.chaos.trial import Limits
+
+    series = Series(checked, asked, seed, runs, reference, Limits(limit))
     series.check()
     folder = root or Path(tempfile.mkdtemp(prefix="fedsilo-chaos-"))
 
@@ -132,6 +133,7 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) ->
 
 def _write(path: Path, found: Verdict, kinds: Sequence[str]) -> None:
     """Writes the tables between the marks of a file, the rest of which stays; a file without marks is all tables."""
+    from fedsilo.state import write_bytes
     from fedsilo_actors.chaos.verdict import markdown
 
     tables = f"{MARK}\n\n{markdown(found, kinds, shlex.join(['fedsilo', *sys.argv[1:]]))}\n\n{MARK}"

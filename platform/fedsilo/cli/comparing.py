@@ -5,20 +5,19 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from fedsilo.cli.output import line, remark, show, show_json
 from fedsilo.cli.running import Json, Quiet
-from fedsilo.comparison.comparing import compare_folders, compare_grid
-from fedsilo.comparison.grid import Grid
 from fedsilo.errors import RunError, ScenarioError
 from fedsilo.printing import encoded
-from fedsilo.report.comparison_table import comparison_legend, comparison_table, csv, document
-from fedsilo.results.entries import Entry
-from fedsilo.results.standings import Standings, flat
-from fedsilo.state import write_bytes
+
+if TYPE_CHECKING:
+    from fedsilo.comparison.grid import Grid
+    from fedsilo.results.entries import Entry
+    from fedsilo.results.standings import Standings
 
 What = Annotated[
     list[str],
@@ -60,22 +59,28 @@ def compare(  # noqa: PLR0913, the arguments of a command are its options
     Run it again and only what is missing or unfinished is run. Folders of runs are compared as they are. Exit code 1:
     a run failed; its row says so.
     """
+    from fedsilo.comparison.grid import Grid
+
     for file in (markdown, csv_file):
         _refuse_no_folder(file)
     options = {"--methods": methods, "--seeds": seeds, "--vary": vary, "--for": only, "--root": root}
     folder = None
     if Path(what[0]).is_dir():
+        from fedsilo.comparison.comparing import compare_folders
+
         found = compare_folders(_run_folders(what, [name for name, value in options.items() if value]))
     else:
         grid = Grid(what[0], what[1:], _words(methods), _seeds(seeds), _axes(vary or ()), _only(only or ()))
         found, folder = _run(grid, root, jobs, quiet or json)
-    _write(found, {markdown: document, csv_file: csv})
+    _write(found, markdown, csv_file)
     _print(found, folder, json)
     if found.failures:
         raise typer.Exit(1)
 
 
 def _run(grid: Grid, root: Path | None, jobs: int, quiet: bool) -> tuple[Standings, Path]:
+    from fedsilo.comparison.comparing import compare_grid
+
     try:
         comparison = compare_grid(grid, root, jobs, _telling(quiet))
     except KeyboardInterrupt:
@@ -85,6 +90,9 @@ def _run(grid: Grid, root: Path | None, jobs: int, quiet: bool) -> tuple[Standin
 
 
 def _print(found: Standings, folder: Path | None, json: bool) -> None:
+    from fedsilo.report.comparison_table import comparison_legend, comparison_table
+    from fedsilo.results.standings import flat
+
     if json:
         show_json(
             {
@@ -106,8 +114,11 @@ def _print(found: Standings, folder: Path | None, json: bool) -> None:
         line(f"comparison: {folder}")
 
 
-def _write(found: Standings, files: dict[Path | None, Callable[[Standings], str]]) -> None:
-    for file, form in files.items():
+def _write(found: Standings, markdown: Path | None, csv_file: Path | None) -> None:
+    from fedsilo.report.comparison_table import csv, document
+    from fedsilo.state import write_bytes
+
+    for file, form in ((markdown, document), (csv_file, csv)):
         if file:
             write_bytes(file, encoded(form(found)))
 
@@ -122,6 +133,7 @@ def _telling(quiet: bool) -> Callable[[int, int, Entry, bool], None]:
     def told(done: int, total: int, entry: Entry, before: bool) -> None:
         if quiet:
             return
+
         how = f"failed: {entry.error}"
         if not entry.error:
             metric = entry.scenario.task.measured.headline

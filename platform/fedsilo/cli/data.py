@@ -5,18 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-import numpy as np
 import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
 from fedsilo.cli.output import line, progress_console, show, show_json
 from fedsilo.cli.running import Json
-from fedsilo.core import Dataset, Examples, LabelledImages
 from fedsilo.errors import DataError
 from fedsilo.report.cells import cell
+
+if TYPE_CHECKING:
+    from fedsilo.core import Dataset, Examples, LabelledImages
 
 SAMPLE = 16
 """Images that are decoded of each split where not all are asked for."""
@@ -64,6 +65,8 @@ def get(
     replace: Annotated[bool, typer.Option("--replace", help="Also what is there, because it is damaged.")] = False,
 ) -> None:
     """Fetch a data set where its files can be had: resumed where it was interrupted, verified, unpacked."""
+    from fedsilo.core import Dataset
+    from fedsilo.imagefiles.sources import expand
     from fedsilo.imagesets.unpacking import obtain
     from fedsilo.registry import find
 
@@ -78,7 +81,7 @@ def get(
         def told(done: int, total: int) -> None:
             bars.update(task, completed=done, total=total or None)
 
-        fetched = obtain(card.archives, root.expanduser().absolute(), told, replace)
+        fetched = obtain(card.archives, expand(str(root)), told, replace)
     line(f"{name}: {'fetched ' + ', '.join(fetched) if fetched else 'everything is there'} ({root})")
     line(f"see what is in it: fedsilo data check {name} --root {root}")
 
@@ -121,6 +124,7 @@ def markdown_rows(cards: Sequence[Any]) -> list[str]:
 
 
 def _cards() -> list[Any]:
+    from fedsilo.core import Dataset
     from fedsilo.registry import find, names
 
     found = (getattr(find(Dataset, name), "card", None) for name in names(Dataset))
@@ -137,6 +141,8 @@ def _data_set(name: str, root: Path | None, changes: Sequence[str]) -> Dataset:
 
 def _decode(part: Examples, everything: bool) -> int:
     """Fetches images, all or some that lie evenly; returns how many. Raises DataError, naming those that are broken."""
+    import numpy as np
+
     count = len(part) if everything else min(SAMPLE, len(part))
     positions = np.unique(np.linspace(0, len(part) - 1, count).astype(int)).tolist()
     with ThreadPoolExecutor(8) as pool:
@@ -180,6 +186,8 @@ def _document(name: str, images: LabelledImages, decoded: int) -> dict[str, Any]
 
 
 def _extremes(part: Examples, classes: int) -> list[int]:
+    import numpy as np
+
     counts = np.bincount(part.labels, minlength=classes)
     return [int(counts.min()), int(counts.max())]
 

@@ -11,20 +11,6 @@ import typer
 from fedsilo.cli.output import line, show_json
 from fedsilo.cli.output import show as show_tables
 from fedsilo.cli.running import Json, Overrides, ScenarioFile, conclude
-from fedsilo.core import (
-    ConceptShift,
-    Dataset,
-    FeatureShift,
-    LabelShift,
-    Learner,
-    Method,
-    Partition,
-    QuantityShift,
-    Strategy,
-    Task,
-    Trace,
-)
-from fedsilo.registry import find, names
 
 
 def validate(scenario: ScenarioFile, changes: Overrides = None, json: Json = False) -> None:
@@ -71,6 +57,20 @@ def show(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run's fol
 
 def list_components(json: Json = False) -> None:
     """List methods, learners, strategies, tasks, partitions, shifts, data sets, traces and backbones."""
+    from fedsilo.core import (
+        ConceptShift,
+        Dataset,
+        FeatureShift,
+        LabelShift,
+        Learner,
+        Method,
+        Partition,
+        QuantityShift,
+        Strategy,
+        Task,
+        Trace,
+    )
+    from fedsilo.registry import find, names
     from fedsilo.report.tables import listing
 
     kinds: dict[str, Any] = {

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
+import math
 import sys
+from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 from rich.console import Console, RenderableType
 
 from fedsilo.printing import printable
-from fedsilo.records import plain
 
 WIDTH_WITHOUT_TERMINAL = 110
 
@@ -42,8 +44,28 @@ def remark(text: str) -> None:
     progress_console().print(printable(text, keep="\n"), markup=False, soft_wrap=True)
 
 
+def spelled(number: float) -> float | str:
+    """Returns a number for JSON where it may be infinite: infinity, which JSON has no number for, is "inf"."""
+    return "inf" if math.isinf(number) else number
+
+
+def seldom(every_s: float, clock: Callable[[], float] = monotonic) -> Callable[[str], None]:
+    """Returns what writes a line of progress on standard error, at most one every so many seconds; the first waits."""
+    last = clock()
+
+    def write(text: str) -> None:
+        nonlocal last
+        if clock() - last >= every_s:
+            last = clock()
+            progress_console().print(text, markup=False, soft_wrap=True)
+
+    return write
+
+
 def show_json(document: Any) -> None:
     """Prints one JSON document; what is not a number is null, since JSON has no other word for it."""
+    from fedsilo.records import plain
+
     # A letter that the locale lacks would be written as \\xe9 otherwise, which JSON does not know.
     escaped = not (sys.stdout.encoding or "utf").lower().startswith("utf")
     print(json.dumps(plain(document), indent=2, ensure_ascii=escaped, allow_nan=False, default=str))

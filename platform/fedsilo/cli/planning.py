@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from fedsilo.cli.output import line, show, show_json
+from fedsilo.cli.output import line, seldom, show, show_json, spelled
 from fedsilo.errors import PrivacyBudgetError
 
 if TYPE_CHECKING:
     from fedsilo.rounds.budgeting import Outlook
+
+EVERY_S = 5.0
+"""From one line of progress to the next, seconds."""
+MOST_ROUNDS = 100_000
+"""Rounds that are counted one by one, in about a minute."""
 
 
 def foresee(scenario: Path, changes: Sequence[str], plot: Path | None, json: bool) -> None:
@@ -21,16 +26,27 @@ def foresee(scenario: Path, changes: Sequence[str], plot: Path | None, json: boo
     Raises:
         PrivacyBudgetError: The scenario's mechanism promises nothing.
     """
-    from fedsilo.preparation import partition_of
-    from fedsilo.rounds.budgeting import announcements, outlook
-    from fedsilo.rounds.schedule import Schedule
     from fedsilo.scenario.reading import read
 
     checked = read(scenario, changes)
+    if checked.training.rounds > MOST_ROUNDS:
+        raise PrivacyBudgetError(
+            f"{scenario}: training.rounds: what {checked.training.rounds:g} rounds spend is not counted before a run. "
+            f"Ask for {MOST_ROUNDS:,} at most."
+        )
+    from fedsilo.preparation import partition_of
+    from fedsilo.rounds.budgeting import announcements, outlook
+    from fedsilo.rounds.schedule import Schedule
+
     _, manifest = partition_of(checked)
     sizes = manifest.training_sizes
     rules = (checked.method, checked.training, sizes, checked.seed, checked.pace, checked.trace)
-    ahead = outlook(checked.privacy, Schedule(*rules))
+    write = seldom(EVERY_S)
+    ahead = outlook(
+        checked.privacy,
+        Schedule(*rules),
+        lambda done, total: write(f"counting epsilon: round {done:,} of {total:,}"),
+    )
     if not ahead.curve:
         raise PrivacyBudgetError(
             f"{scenario}: its privacy mechanism promises nothing. Set privacy.mode, say to central."
@@ -77,13 +93,13 @@ def _bounds(ahead: Outlook) -> dict[str, float]:
 def _document(ahead: Outlook) -> dict[str, Any]:
     worst, mechanism = ahead.curve[-1].spent, ahead.mechanism
     return {
-        "epsilon": worst.epsilon,
+        "epsilon": spelled(worst.epsilon),
         "delta": worst.delta,
         "noise_multiplier": getattr(mechanism, "multiplier", None),
         "adjacency": mechanism.adjacency,
-        "by_accountant": _bounds(ahead),
-        "clients": {str(client): group.epsilon for group in ahead.groups for client in group.clients},
-        "rounds": [{"rounds": point.releases, "epsilon": point.spent.epsilon} for point in ahead.curve],
+        "by_accountant": {name: spelled(bound) for name, bound in _bounds(ahead).items()},
+        "clients": {str(client): spelled(group.epsilon) for group in ahead.groups for client in group.clients},
+        "rounds": [{"rounds": point.releases, "epsilon": spelled(point.spent.epsilon)} for point in ahead.curve],
     }
 
 

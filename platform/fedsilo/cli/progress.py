@@ -9,15 +9,18 @@ from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TaskID, TextColumn, TimeElapsedColumn
 from rich.text import Text
 
 from fedsilo.cli.output import progress_console
-from fedsilo.core import Measures, RoundRecord
-from fedsilo.preparation import Prepared
 from fedsilo.printing import printable
-from fedsilo.running import Listener
+
+if TYPE_CHECKING:
+    from fedsilo.core import Measures, RoundRecord
+    from fedsilo.preparation import Prepared
+    from fedsilo.running import Listener
 
 EVERY_S = 30.0
 """From one line of a stage to the next, where there is no terminal, seconds."""
@@ -29,6 +32,8 @@ PACE_S = 60.0
 @contextmanager
 def live(rounds: int, quiet: bool, measures: Measures) -> Iterator[Listener]:
     """Yields a listener that draws bars while a run goes on, or lines without a terminal; silent when `quiet`."""
+    from fedsilo.running import Listener
+
     console = progress_console()
 
     def announce(line: str) -> None:

@@ -16,10 +16,11 @@ def report(
     open: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
 ) -> None:
     """Draw a run's page: one HTML file with tables and pictures that needs no network."""
-    from fedsilo.report.page.document import PAGE, write_page
     from fedsilo.results.reading import load
 
     run = load(folder)
+    from fedsilo.report.page.document import PAGE, write_page
+
     path = out or run.folder / PAGE
     write_page(run, path)
     line(f"report: {path}" + ("" if run.finished else " (the run has not finished)"))

@@ -8,15 +8,16 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, redirect_stdout
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from fedsilo import __version__
 from fedsilo.cli.output import line, remark, show, show_json
 from fedsilo.cli.progress import live
-from fedsilo.report.page.document import PAGE
-from fedsilo.report.tables import legend, results_table
-from fedsilo.results.reading import Run
+
+if TYPE_CHECKING:
+    from fedsilo.results.reading import Run
 
 ScenarioFile = Annotated[Path, typer.Argument(metavar="SCENARIO", help="Scenario file (YAML).")]
 Overrides = Annotated[
@@ -43,10 +44,13 @@ def run(
     quiet: Quiet = False,
 ) -> None:
     """Run a scenario in a new folder and print the accuracy table."""
-    from fedsilo.running import begin
+    _say_first(scenario, quiet or json)
     from fedsilo.scenario.reading import read
 
-    _go(begin(read(scenario, changes or ()), folder), json, quiet)
+    checked = read(scenario, changes or ())
+    from fedsilo.running import begin
+
+    _go(begin(checked, folder), json, quiet)
 
 
 def resume(
@@ -56,14 +60,22 @@ def resume(
     quiet: Quiet = False,
 ) -> None:
     """Go on with an interrupted run; the result is the one it would have had."""
+    _say_first(folder, quiet or json)
     _go(folder, json, quiet, changes or ())
+
+
+def _say_first(path: Path, quiet: bool) -> None:
+    """Names the scenario or the run at once, where the import of torch then takes seconds in silence."""
+    if "torch" not in sys.modules and path.exists() and not quiet:
+        remark(f"fedsilo {__version__}: {path}")
 
 
 def _go(folder: Path, json: bool, quiet: bool, changes: Sequence[str] = ()) -> None:
     from fedsilo.results.reading import load
-    from fedsilo.running import go
 
     scenario = load(folder).scenario
+    from fedsilo.running import go
+
     bars = live(scenario.training.rounds, quiet or json, scenario.task.measured)
     try:
         # Ray tells of dead workers on standard output, which belongs to the result.
@@ -101,6 +113,9 @@ def conclude(run: Run, json: bool) -> None:
     if json:
         show_json({**run.result, "run": str(run.folder)})
         return
+    from fedsilo.report.page.document import PAGE
+    from fedsilo.report.tables import legend, results_table
+
     result = run.result
     show(results_table(result))
     line(legend(result))

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.live import Live
@@ -15,10 +15,11 @@ from rich.live import Live
 from fedsilo.cli.output import console, line, show, show_json
 from fedsilo.cli.running import Json
 from fedsilo.errors import RunError
-from fedsilo.report.overview_table import overview_table, progress_line
-from fedsilo.results.overview import RUNNING, Overview, overview_of_run
 
-Look = Callable[[], Overview | None]
+if TYPE_CHECKING:
+    from fedsilo.results.overview import Overview
+
+Look = Callable[[], "Overview | None"]
 """How far the run is now; None when whoever could tell is gone, since the run has ended."""
 
 ENDED = "its coordinator is gone: the run has ended"
@@ -34,6 +35,8 @@ def top(
     json: Json = False,
 ) -> None:
     """Show how far a run is, live, until it ends; from any machine that reaches its folder or its cluster."""
+    from fedsilo.report.overview_table import overview_table
+
     with _source(run, address) as look:
         if once or json:
             found = look()
@@ -51,6 +54,7 @@ def _source(run: str, address: str) -> Iterator[Look]:
     """The folder where it can be reached, else the coordinator on the cluster."""
     folder = Path(run)
     if folder.is_dir():
+        from fedsilo.results.overview import overview_of_run
         from fedsilo.results.reading import load
 
         found = load(folder)
@@ -66,6 +70,9 @@ def _source(run: str, address: str) -> Iterator[Look]:
 
 def _live(look: Look, interval: float) -> None:
     """Draws the table again and again; the last one stays."""
+    from fedsilo.report.overview_table import overview_table
+    from fedsilo.results.overview import RUNNING
+
     ended = ""
     with Live(console=console(), auto_refresh=False) as screen:
         while True:
@@ -83,6 +90,9 @@ def _live(look: Look, interval: float) -> None:
 
 def _lines(look: Look, interval: float) -> None:
     """Without a terminal: a line for each round that is seen, and the table in the end."""
+    from fedsilo.report.overview_table import overview_table, progress_line
+    from fedsilo.results.overview import RUNNING
+
     told = ""
     found = last = look()
     while found is not None and found.state == RUNNING:

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
-from PIL import Image
 from rich.table import Table
 
 from fedsilo.cli.output import line, remark, show, show_json
 from fedsilo.cli.running import Json
 from fedsilo.errors import DataError, RunError
-from fedsilo.imagefiles.reading import decoded
-from fedsilo.imagefiles.survey import listed_kinds
 from fedsilo.report.cells import cell
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 def predict(
@@ -24,6 +24,7 @@ def predict(
     json: Json = False,
 ) -> None:
     """Classify new images with a client's learned prompt."""
+    from fedsilo.imagefiles.survey import listed_kinds
     from fedsilo.results.reading import load
 
     opened = [_open(path) for path in images]
@@ -46,6 +47,8 @@ def predict(
 
 def _open(path: Path) -> tuple[Image.Image, tuple[str, ...]]:
     """The image, and what kinds of remarkable images it is of."""
+    from fedsilo.imagefiles.reading import decoded
+
     try:
         return decoded(path.read_bytes())
     except FileNotFoundError:

@@ -5,12 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from fedsilo.comparison.collection import collect
-from fedsilo.comparison.execution import Told, carry_out
 from fedsilo.comparison.grid import Grid
 from fedsilo.errors import RunError
 from fedsilo.results.standings import Standings, standings
+
+if TYPE_CHECKING:
+    from fedsilo.comparison.execution import Told
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +48,8 @@ def compare_grid(
     if jobs < 1:
         raise RunError(f"jobs: must be at least 1, got {jobs}.")
     scenarios, left_out = grid.scenarios()
+    from fedsilo.comparison.execution import carry_out  # it takes seconds, and a wrong scenario is refused before
+
     first = scenarios[0]
     folder = root or Path(first.tracking.root) / f"{first.name}-comparison"
     return Comparison(folder, standings(first.name, carry_out(scenarios, folder, jobs, told), left_out))

@@ -5,7 +5,8 @@ in a file of its own; its fields are its scenario keys, their `help` metadata is
 registry finds it by the file's name, so adding one touches no other file.
 
 Imports inside this package point in one direction: types, data, batch, task, frozen, settings, privacy, work, learner,
-strategy, method, messages, backend, aggregation.
+strategy, method, messages, backend, aggregation. Every command reads it, and the import of torch takes seconds: only
+`work`, which is imported by its own name, does.
 """
 
 from fedsilo.core.aggregation import Aggregation, Exchange, Gathered, SumTerms
@@ -16,7 +17,7 @@ from fedsilo.core.data import Component, Dataset, Examples, FeatureSource, Label
 from fedsilo.core.frozen import Frozen
 from fedsilo.core.learner import Learner
 from fedsilo.core.measures import Measures, Metric
-from fedsilo.core.messages import ClientScore, ClientTask, ClientUpdate, EvaluationTask, RoundRecord
+from fedsilo.core.messages import ClientScore, ClientTask, ClientUpdate, EvaluationTask, RoundRecord, times_of
 from fedsilo.core.method import Method, Predictor
 from fedsilo.core.partition import (
     ConceptShift,
@@ -36,7 +37,6 @@ from fedsilo.core.privacy import FINEST_SHARE, Budget, ExampleClipping, Facts, M
 from fedsilo.core.strategy import LocalResult, Strategy
 from fedsilo.core.task import Tally, Task
 from fedsilo.core.types import Arrays, Indices, State
-from fedsilo.core.work import LocalWork, ServerWork
 
 __all__ = [
     "FINEST_SHARE",
@@ -74,7 +74,6 @@ __all__ = [
     "LabelledImages",
     "Learner",
     "LocalResult",
-    "LocalWork",
     "Look",
     "Measures",
     "Mechanism",
@@ -88,7 +87,6 @@ __all__ = [
     "QuantityShift",
     "Release",
     "RoundRecord",
-    "ServerWork",
     "Share",
     "State",
     "Strategy",
@@ -98,4 +96,5 @@ __all__ = [
     "Trace",
     "Turn",
     "Unseen",
+    "times_of",
 ]

@@ -5,15 +5,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, ClassVar
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from fedsilo.core.backend import Backend
 from fedsilo.core.data import Component
 from fedsilo.core.messages import ClientTask, ClientUpdate, Encoding
 from fedsilo.core.privacy import Mechanism
 from fedsilo.core.types import Arrays, State
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 @dataclass(frozen=True, slots=True)

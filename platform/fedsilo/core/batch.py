@@ -10,12 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
-Columns = Mapping[str, Tensor]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+Columns = Mapping[str, "Tensor"]
 """Tensors by name, with the same number of rows."""
 
 IMAGE, PATCHES, PIXELS, HIDDEN = "image", "patches", "pixels", "hidden."

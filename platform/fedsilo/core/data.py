@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
-
-from PIL import Image
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from fedsilo.core.types import Indices
 from fedsilo.printing import printable
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from torch import Tensor
 
 
 class Component:

@@ -6,11 +6,12 @@ Dimensions: K candidates, L context tokens, W text width, D joint width, N promp
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
-
-from torch import Tensor
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fedsilo.core.batch import Candidates
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 
 class Frozen(Protocol):

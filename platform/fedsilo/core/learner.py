@@ -10,17 +10,19 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
-from typing import ClassVar, Protocol, runtime_checkable
-
-import torch
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar, Protocol, runtime_checkable
 
 from fedsilo.core.batch import IMAGE, Batch, Columns
 from fedsilo.core.data import Component
 from fedsilo.core.frozen import Frozen
 from fedsilo.core.task import Task
 from fedsilo.core.types import State
-from fedsilo.core.work import LocalWork
+
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from fedsilo.core.work import LocalWork
 
 
 class Learner(Component, ABC):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Protocol
 
@@ -19,6 +20,16 @@ class Encoding(Protocol):
     @property
     def attempt(self) -> int:
         """Returns how often the exchange was begun before."""
+        ...
+
+    @property
+    def clients(self) -> int:
+        """Returns the most updates that are added up."""
+        ...
+
+    @property
+    def largest(self) -> int:
+        """Returns the training examples of the largest client, by which weights are scaled to at most 1."""
         ...
 
     @property
@@ -65,11 +76,13 @@ class EvaluationTask:
         round: Round number, from 0.
         shared: What the client receives of the shared state, as read-only arrays.
         neighbours: Whether to measure on all other clients' test images as well.
+        timed: Whether the coordinator may be told how long it took.
     """
 
     round: int
     shared: Arrays
     neighbours: bool = False
+    timed: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +94,7 @@ class ClientUpdate:
         tensors: The upload, as arrays.
         weight: Number of training examples, the weight in FedAvg.
         loss: Mean training loss of the exchange; nan where it is not told.
-        seconds: Time spent in training.
+        seconds: Time spent in training; nan where it is not told.
         began: When training began by the client's own clock, seconds since 1970; nan where it is not told.
     """
 
@@ -91,6 +104,12 @@ class ClientUpdate:
     loss: float
     seconds: float
     began: float = field(default=float("nan"), compare=False)
+
+
+def times_of(updates: Sequence[ClientUpdate]) -> tuple[dict[int, float], dict[int, float]]:
+    """Returns how long the clients that tell it trained, seconds, and when they began; see `Gathered`."""
+    told = [update for update in updates if math.isfinite(update.seconds)]
+    return {update.client: update.seconds for update in told}, {update.client: update.began for update in told}
 
 
 @dataclass(frozen=True, slots=True)

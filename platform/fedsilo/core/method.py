@@ -8,18 +8,20 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar
-
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar
 
 from fedsilo.core.batch import IMAGE, Columns
 from fedsilo.core.data import Component
 from fedsilo.core.frozen import Frozen
 from fedsilo.core.strategy import LocalResult
 from fedsilo.core.types import State
-from fedsilo.core.work import LocalWork, ServerWork
 
-Predictor = Callable[[Columns], Tensor]
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from fedsilo.core.work import LocalWork, ServerWork
+
+Predictor = Callable[[Columns], "Tensor"]
 """Columns of inputs (b, ...) -> (b, K) scores over the candidates."""
 
 

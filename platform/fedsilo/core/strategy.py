@@ -9,23 +9,25 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import ClassVar, Protocol
-
-from torch import Tensor
+from typing import TYPE_CHECKING, ClassVar, Protocol
 
 from fedsilo.core.batch import Batch
 from fedsilo.core.data import Component
 from fedsilo.core.learner import Learner
 from fedsilo.core.types import State
-from fedsilo.core.work import LocalWork, ServerWork
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from fedsilo.core.work import LocalWork, ServerWork
 
 MEMORY, SERVER = "optimizer/", "server/"
 """Prefixes of an optimizer's tensors in private state, and of what the server keeps for itself in shared state."""
 
-Penalty = Callable[[State], Tensor]
+Penalty = Callable[[State], "Tensor"]
 """A term of the loss, shape (), as a function of the parameters. It reads no data."""
 
-Contrast = Callable[[State, Batch], Tensor]
+Contrast = Callable[[State, Batch], "Tensor"]
 """A term of the loss, shape (), as a function of the parameters and a batch."""
 
 Correction = Callable[[State], State]

@@ -6,15 +6,17 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from functools import reduce
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from fedsilo.core.batch import Candidates, Columns, named
 from fedsilo.core.data import Component, LabelledImages
 from fedsilo.core.measures import TAKEN, Measures, Metric
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 EXAMPLES = "examples"
 

@@ -26,6 +26,7 @@ from fedsilo.fields import key
 from fedsilo.imagefiles.depth import SCALED, is_deep
 from fedsilo.imagefiles.layouts import spoken
 from fedsilo.imagefiles.reading import decode, digest
+from fedsilo.imagefiles.sources import from_home
 from fedsilo.imagefiles.survey import listed
 from fedsilo.imagesets.card import template_problems
 from fedsilo.imagesets.rows import leaks
@@ -158,7 +159,7 @@ class Huggingface(Dataset):
 
     def _loaded(self, library: Any) -> Any:
         """All splits by name."""
-        folder = Path(self.path).expanduser()
+        folder = from_home(self.path)
         try:
             if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
                 found = library.load_from_disk(str(folder))

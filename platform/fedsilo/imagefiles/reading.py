@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
+from typing import cast
 
 from PIL import Image, UnidentifiedImageError
 
@@ -104,7 +105,7 @@ def decoded(data: bytes) -> tuple[Image.Image, tuple[str, ...]]:
             return scaled(image, data)
         image.load()
         plain = as_rgb(image)
-    return plain, (EQUAL,) if all(low == high for low, high in plain.getextrema()) else ()
+    return plain, (EQUAL,) if _is_flat(plain) else ()
 
 
 def as_rgb(image: Image.Image) -> Image.Image:
@@ -184,7 +185,13 @@ def _looked_at(data: bytes) -> tuple[str, tuple[str, ...]]:
         # A JPEG is decoded at an eighth of its size: all of its bytes are read, in half the time.
         image.draft(None, (1, 1))
         image.load()
-        return mode, (EQUAL,) if all(low == high for low, high in as_rgb(image).getextrema()) else ()
+        return mode, (EQUAL,) if _is_flat(as_rgb(image)) else ()
+
+
+def _is_flat(image: Image.Image) -> bool:
+    """Says if every channel of an RGB image holds one value only."""
+    extrema = cast("tuple[tuple[int, int], ...]", image.getextrema())  # one pair per channel: RGB has several
+    return all(low == high for low, high in extrema)
 
 
 def _reason(error: Exception) -> str:

@@ -64,9 +64,17 @@ class Source(Protocol):
         ...
 
 
+def from_home(root: str) -> Path:
+    """Returns a path with the home folder in place of ~; as it is where it names a user who is not there."""
+    try:
+        return Path(root).expanduser()
+    except RuntimeError:
+        return Path(root)
+
+
 def expand(root: str) -> Path:
     """The absolute path of a folder or archive; ~ is the home folder, other paths start at the current folder."""
-    return Path(root).expanduser().absolute()
+    return from_home(root).absolute()
 
 
 _ELSEWHERE: ContextVar[bool] = ContextVar("elsewhere", default=False)
@@ -84,15 +92,18 @@ def elsewhere() -> Iterator[None]:
 
 def is_missing(root: str) -> bool:
     """Returns whether there is nothing at a path, as far as this machine can say."""
-    return not (_ELSEWHERE.get() or expand(root).exists())
+    try:
+        return not (_ELSEWHERE.get() or expand(root).exists())
+    except OSError:  # too long for a name, or in a folder that may not be read
+        return True
 
 
 def open_source(root: str) -> Source:
     """Returns the source at a path. Raises DataError when there is no folder and no readable zip."""
     path = expand(root)
-    if path.is_dir():
+    if not is_missing(root) and path.is_dir():
         return FolderSource(str(path))
-    if not path.is_file():
+    if is_missing(root) or not path.is_file():
         raise DataError(f"data.root: there is no folder or zip '{root}' (looked for {path}). Correct the path.")
     if not zipfile.is_zipfile(path):
         raise DataError(f"data.root: '{root}' is neither a folder nor a readable zip. Is the file whole?")

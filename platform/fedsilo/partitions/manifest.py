@@ -9,7 +9,7 @@ import numpy as np
 
 from fedsilo.core import LabelledImages, Look, Partition, Share, Unseen
 from fedsilo.fields import key
-from fedsilo.imagefiles.sources import is_missing
+from fedsilo.imagefiles.sources import from_home, is_missing
 from fedsilo.manifest import Manifest
 from fedsilo.shifts.concept.none import NoConceptShift
 from fedsilo.splitting import allotment
@@ -40,7 +40,7 @@ class FromManifest(Partition):
     @property
     def path(self) -> Path:
         """The file, from the current folder."""
-        return Path(self.file).expanduser()
+        return from_home(self.file)
 
     def split(self, images: LabelledImages, generator: np.random.Generator, look: Look) -> list[Share]:
         """Returns the frozen shares. Raises DataError when the file is damaged or belongs to other data."""

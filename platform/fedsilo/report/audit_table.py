@@ -12,7 +12,7 @@ from fedsilo.report.cells import cell
 AUDIT_LEGEND = (
     "in %; success: balanced, mean over classes, 50 is guessing; in brackets what guessing gives, 95 times of 100\n"
     "TPR at 1 % FPR: members found where 1 % of the others are taken for members; epsilon >=: one example's, at 95 % "
-    "confidence"
+    "confidence; of at most: had every guess been right"
 )
 
 
@@ -24,7 +24,7 @@ def audit_table(document: Mapping[str, Any]) -> Table:
         f"({document['members']} members, {document['non_members']} others, {document['shadows']} shadow runs)"
     )
     table = Table(title=title, title_justify="left")
-    columns = ("attack", "success", "AUC", "TPR at 1 % FPR", "epsilon >=", "claimed epsilon")
+    columns = ("attack", "success", "AUC", "TPR at 1 % FPR", "epsilon >=", "of at most", "claimed epsilon")
     for column in columns:
         table.add_column(column, justify="left" if column == "attack" else "right")
     for attack in document["attacks"]:
@@ -34,8 +34,36 @@ def audit_table(document: Mapping[str, Any]) -> Table:
             _with_chance(attack, "auc"),
             _with_chance(attack, "tpr_at_low_fpr"),
             f"{attack['epsilon']['epsilon']:.2f}",
+            f"{attack['epsilon']['most']:.2f}",
             _claimed(document["claim"]),
         )
+    return table
+
+
+CLIENTS_LEGEND = (
+    "right: coins that were guessed, in %, 50 is guessing; in brackets what guessing gives, 95 times of 100\n"
+    "epsilon >=: one client's, at 95 % confidence; of at most: had every guess been right"
+)
+
+
+def clients_audit_table(document: Mapping[str, Any]) -> Table:
+    """Returns one row: right guesses, the bound on epsilon of a client, what it could have been, what is claimed."""
+    shuffled = ", coins tossed again" if document["shuffled"] else ""
+    title = (
+        f"{cell(document['run'])}: which clients contributed, by the shared states of all rounds{shuffled} "
+        f"({document['clients']} clients, {document['shadows']} shadow runs)"
+    )
+    table = Table(title=title, title_justify="left")
+    for column in ("attack", "right", "epsilon >=", "of at most", "claimed epsilon"):
+        table.add_column(column, justify="left" if column == "attack" else "right")
+    right, low, high = (100 * document[part] / document["coins"] for part in ("right", "chance_low", "chance_high"))
+    table.add_row(
+        "likelihood ratio",
+        f"{right:.1f} ({low:.0f} to {high:.0f})",
+        f"{document['epsilon']['epsilon']:.2f}",
+        f"{document['epsilon']['most']:.2f}",
+        _claimed(document["claim"]),
+    )
     return table
 
 

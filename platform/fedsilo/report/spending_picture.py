@@ -16,7 +16,13 @@ from fedsilo.printing import printable
 from fedsilo.report.canvas import save
 
 INK, FAINT, GRID = "#23303b", "#7c8a95", "#e6eaed"
-COLOURS = {"pld": "#0072b2", "closed form": "#0072b2", "rdp": "#d55e00", "without sampling": "#009e73"}
+COLOURS = {
+    "pld": "#0072b2",
+    "closed form": "#0072b2",
+    "rdp": "#d55e00",
+    "without sampling": "#009e73",
+    "never sampled": "#cc79a7",
+}
 FAR = 3.0
 """A bound that ends this many times above the best one would only flatten the picture."""
 SIZE_INCHES, DPI, SIZE_TEXT = (7.0, 4.0), 150, 8.5

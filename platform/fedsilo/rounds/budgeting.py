@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from fedsilo.accounting.accountants import epsilon
-from fedsilo.accounting.curve import Point
+from fedsilo.accounting.curve import Point, points_of
 from fedsilo.accounting.expenses import AnyExpense
 from fedsilo.accounting.spending import Spending
 from fedsilo.aggregation.plain import Plain
@@ -16,6 +16,9 @@ from fedsilo.errors import ScenarioError
 from fedsilo.privacy.none import NoMechanism
 from fedsilo.registry import title_of
 from fedsilo.rounds.schedule import Schedule
+
+EVERY_ROUND = 64
+"""Rounds up to which each has its epsilon in an outlook; of more, so many have."""
 
 
 def facts_of(schedule: Schedule) -> Facts:
@@ -87,7 +90,8 @@ class Outlook:
     Attributes:
         mechanism: The fitted mechanism.
         groups: Its clients by what they will have spent.
-        curve: The largest epsilon of any client, after so many rounds; empty where nothing is promised.
+        curve: The largest epsilon of any client, after so many rounds, of `EVERY_ROUND` rounds at most; empty where
+            nothing is promised.
         statement: What the result will say.
     """
 
@@ -97,13 +101,23 @@ class Outlook:
     statement: Budget
 
 
-def outlook(mechanism: Mechanism, schedule: Schedule) -> Outlook:
-    """Returns what a federation will spend. Raises PrivacyBudgetError where no noise is enough."""
-    made = fitted(mechanism, schedule)
+def outlook(
+    mechanism: Mechanism, schedule: Schedule, counted: Callable[[int, int], None] = lambda done, total: None
+) -> Outlook:
+    """Returns what a federation will spend. Raises PrivacyBudgetError where no noise is enough.
+
+    Args:
+        mechanism: The mechanism, not fitted yet.
+        schedule: Who trains when.
+        counted: Called as counted(done, total) with the rounds whose epsilon is known.
+    """
+    made, total = fitted(mechanism, schedule), schedule.rounds
     spending, curve = Spending(), []
-    for round in range(schedule.rounds):
+    looked_at = set(range(1, total + 1) if total <= EVERY_ROUND else points_of(total, EVERY_ROUND))
+    for round in range(total):
         spending.take(schedule.turns_of(round), made.expenses)
-        worst = spending.worst(made.delta, made.adjacency)
+        counted(round, total)
+        worst = spending.worst(made.delta, made.adjacency) if round + 1 in looked_at else None
         if worst:
             curve.append(Point(round + 1, worst))
     groups = tuple(

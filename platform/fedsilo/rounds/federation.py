@@ -1,6 +1,9 @@
 """The federation: rounds of training, aggregation and evaluation, readable from top to bottom.
 
-It runs in the coordinator. It sees shared state, updates and scores; never an image, a feature or a private state.
+It runs in the coordinator. It sees shared states, what `aggregation` shows of updates (each one, or their noisy or
+exact sum), and scores of evaluations; also, where it is trusted, losses and seconds of each client. No image, feature
+or private state passes through it, but it is their simulator: checkpoints of private states and all scores are in the
+same run folder. docs/privacy.md lists what of that folder may be published.
 """
 
 from __future__ import annotations
@@ -47,7 +50,8 @@ class Federation:
         """Makes a federation that has not started; clients are in the backend, records go to the journals."""
         self._plan, self._backend, self._schedule = plan, backend, plan.schedule
         self._journals, self._checkpoints = journals, checkpoints
-        self._ledger = Ledger(journals.folder, plan.mechanism, plan.repeats)
+        learning = {client for client, size in enumerate(plan.sizes) if size}
+        self._ledger = Ledger(journals.folder, plan.mechanism, plan.repeats, learning)
         self._notices: list[str] = []
         self._barred: frozenset[int] = frozenset()
         self._versions = Versions(plan.method, plan.pace, to_tensors(plan.initial))
@@ -271,7 +275,8 @@ class Federation:
     def _evaluate(self, record: RoundRecord, shared: State, clock: Clock) -> RoundRecord:
         neighbours = self._due_from_here(record.round) <= self._plan.neighbour_rounds
         received = self._downloads(dict.fromkeys(self._plan.clients, shared))
-        tasks = {client: EvaluationTask(record.round, arrays, neighbours) for client, arrays in received.items()}
+        timed = not self._plan.aggregation.masks  # whoever hides updates hides how long they took as well
+        tasks = {client: EvaluationTask(record.round, arrays, neighbours, timed) for client, arrays in received.items()}
         with clock.stage("evaluate"):
             scores = self._backend.evaluate(tasks)
         clock.work("evaluate", {s.client: s.began for s in scores}, {s.client: s.seconds for s in scores})

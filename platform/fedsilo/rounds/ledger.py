@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
@@ -38,13 +38,19 @@ EACH = 64
 class Ledger:
     """What a federation's clients have spent, and which attempts at its rounds opened anything."""
 
-    def __init__(self, folder: Path, mechanism: Mechanism, repeats: bool = True) -> None:
+    def __init__(
+        self, folder: Path, mechanism: Mechanism, repeats: bool = True, clients: Collection[int] | None = None
+    ) -> None:
         """Opens the ledger in a federation's folder, with all that was charged in it before.
 
         Args:
             folder: The federation's folder.
             mechanism: The fitted mechanism.
             repeats: Whether a round that is done again with the same clients gives the same bits.
+            clients: Clients with training images; None: not known, and lines are not held to them.
+
+        Raises:
+            RunError: The ledger is damaged.
         """
         self._folder, self._mechanism, self._repeats = folder, mechanism, repeats
         self._arithmetic = arithmetic()
@@ -52,7 +58,7 @@ class Ledger:
         self._entries: dict[int, list[Entry]] = {}
         self._begun: Counter[int] = Counter()  # by round: the next number
         self._passes, self._round = PassCounter(mechanism), -1
-        for entry in read_entries(folder / LEDGER):
+        for entry in read_entries(folder / LEDGER, clients):
             self._count(entry)
 
     def attempt(self, round: int, clients: Sequence[int], start: str = "") -> int:
@@ -93,12 +99,20 @@ class Ledger:
     def require(self, round: int, turns: Iterable[Turn]) -> None:
         """Refuses a ledger in which a finished round was not charged: an epsilon without it would be too small.
 
+        The attempt that finished it has a line for every exchange: a client that missed the first one of its pass is
+        charged by a later one. Older ledgers have lines for exchanges that cost something only.
+
         Raises:
             RunError: Charges are missing.
         """
+        entries = self._entries.get(round, [])
+        newest = max((entry.attempt for entry in entries), default=0)
+        last = [entry for entry in entries if entry.attempt == newest]
+        every = any(entry.start for entry in last)
+        on_record = {entry.exchange for entry in (last if every else entries)}
         for exchange, clients in turns:
-            due = any(self._mechanism.expenses(client, exchange) for client in clients)
-            if due and all(entry.exchange != exchange for entry in self._entries.get(round, [])):
+            due = every or any(self._mechanism.expenses(client, exchange) for client in clients)
+            if due and exchange not in on_record:
                 raise RunError(
                     f"{self._folder / LEDGER}: round {round} is finished and not charged: lines are missing. Put the "
                     "file back; what was spent cannot be known without it."

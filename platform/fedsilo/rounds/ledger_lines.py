@@ -5,10 +5,9 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from fedsilo.errors import RunError
 
@@ -36,30 +35,61 @@ class Entry:
     arithmetic: str = ""
 
 
-def read_entries(path: Path) -> list[Entry]:
+def read_entries(path: Path, clients: Collection[int] | None = None) -> list[Entry]:
     """Returns the lines of a ledger, none if there is no file.
 
     A last line that was cut off by a crash was never followed by its release, and is taken away.
 
+    Args:
+        path: The ledger.
+        clients: Clients with training images, who alone can have been charged; None: not known.
+
     Raises:
-        RunError: Any other line is damaged.
+        RunError: Any other line is damaged, or the file cannot be read.
     """
-    content = path.read_bytes() if path.exists() else b""
-    whole, _, torn = content.rpartition(b"\n")
-    if torn:
-        os.truncate(path, len(content) - len(torn))
-    known: dict[tuple[int, ...], tuple[int, ...]] = {}  # most lines name the same clients
     try:
-        return [_entry(json.loads(line), known) for line in whole.splitlines()]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise RunError(f"{path}: is damaged: {error!r}. Put the file back; it says what was spent.") from error
+        content = path.read_bytes() if path.exists() else b""
+        whole, _, torn = content.rpartition(b"\n")
+        entries = _entries(whole.splitlines(), clients)
+        if torn:
+            os.truncate(path, len(content) - len(torn))
+    except OSError as error:
+        raise RunError(
+            f"{path}: cannot be read: {error.strerror}. Put the file back; it says what was spent."
+        ) from None
+    except ValueError as error:
+        raise RunError(f"{path}: is damaged: {error}. Put the file back; it says what was spent.") from None
+    return entries
 
 
-def _entry(line: Mapping[str, Any], known: dict[tuple[int, ...], tuple[int, ...]]) -> Entry:
-    clients = tuple(int(n) for n in line["clients"])
-    start, arithmetic = (sys.intern(str(line.get(key, ""))) for key in ("start", "arithmetic"))
-    round, exchange, attempt = (int(line[key]) for key in ("round", "exchange", "attempt"))
+def _entries(lines: Sequence[bytes], clients: Collection[int] | None) -> list[Entry]:
+    known: dict[tuple[int, ...], tuple[int, ...]] = {}  # most lines name the same clients
+    entries = [_entry(number, line, known) for number, line in enumerate(lines, 1)]
+    strange = [client for named in known for client in named if clients is not None and client not in clients]
+    if strange:
+        raise ValueError(f"it charges client {strange[0]}, which trains on nothing in this run")
+    return entries
+
+
+def _entry(number: int, line: bytes, known: dict[tuple[int, ...], tuple[int, ...]]) -> Entry:
+    """One line. Raises ValueError, with its number, where it is none that `append_entry` wrote."""
+    try:
+        read = json.loads(line)
+        clients = tuple(map(_whole, read["clients"]))
+        texts = [read.get(key, "") for key in ("start", "arithmetic")]
+        round, exchange, attempt = (_whole(read[key]) for key in ("round", "exchange", "attempt"))
+        if len(set(clients)) < len(clients) or not all(isinstance(text, str) for text in texts):
+            raise ValueError
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise ValueError(f"line {number}, {line[:60]!r}, is no charge") from None
+    start, arithmetic = map(sys.intern, texts)
     return Entry(round, exchange, attempt, known.setdefault(clients, clients), start, arithmetic)
+
+
+def _whole(value: object) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError
+    return value
 
 
 def append_entry(path: Path, entry: Entry) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from fedsilo.core import Gathered, Release, ServerWork, State
+from fedsilo.core import Gathered, Release, State
+from fedsilo.core.work import ServerWork
 from fedsilo.finiteness import located, require_finite
 from fedsilo.rounds.ledger_lines import Entry
 from fedsilo.rounds.plan import Plan

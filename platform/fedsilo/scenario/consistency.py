@@ -26,7 +26,12 @@ def contradictions(scenario: Scenario, doubtful: Callable[[tuple[str, ...]], boo
         scenario: The scenario; what is doubtful in it is at its default, or not there at all.
         doubtful: Whether something is known to be wrong at a key path; what is wrong anyway contradicts nothing.
     """
-    sound = [rule for rule, reads in RULES.items() if not any(doubtful(tuple(key.split("."))) for key in reads)]
+
+    def readable(key: str) -> bool:
+        path = tuple(key.split("."))
+        return getattr(scenario, path[0]) is not None and not doubtful(path)
+
+    sound = [rule for rule, reads in RULES.items() if all(map(readable, reads))]
     return [line for rule in sound for line in rule(scenario)]
 
 

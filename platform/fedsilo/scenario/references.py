@@ -27,7 +27,9 @@ def reference(name: str, method: Method) -> Method:
     learner, joined, strategy = name.partition(JOIN)
     if joined:
         parts = {"learner": (Learner, learner), "strategy": (Strategy, strategy)}
-        return _filled(find(Method, COMPOSED), {k: _filled(find(*part), values) for k, part in parts.items()})
+        combined = _filled(find(Method, COMPOSED), {k: _filled(find(*part), values) for k, part in parts.items()})
+        assert isinstance(combined, Method)
+        return combined
     cls: Any = find(Method, name)
     made = _filled(cls, values)
     if isinstance(made, Recipe):  # a value that its strategy refuses with its learner is left at its default
@@ -41,7 +43,7 @@ def _values(method: Method) -> dict[str, Any]:
     """The keys of a method with their values; those of a combination's learner and strategy among them."""
     found: dict[str, Any] = {}
     if isinstance(method, Recipe):
-        found |= {f.name: getattr(part, f.name) for part in (method.learner, method.strategy) for f in fields(part)}
+        found |= {f.name: getattr(part, f.name) for part in (method.learner, method.strategy) for f in fields(part)}  # type: ignore[arg-type]
     for field in fields(method):  # type: ignore[arg-type]
         value = getattr(method, field.name)
         if field.metadata.get("usual"):

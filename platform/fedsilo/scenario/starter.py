@@ -1,9 +1,14 @@
-"""A first scenario to change: every key with its default and its meaning, made from the descriptions."""
+"""A first scenario to change: every key with its default and its meaning, made from the descriptions.
+
+Its text is kept beside this file, since the descriptions of components import torch. After a key has changed,
+`python -m fedsilo.scenario.starter` writes it again; a test compares the two.
+"""
 
 from __future__ import annotations
 
 import textwrap
 from collections.abc import Iterator
+from pathlib import Path
 
 from fedsilo.errors import ScenarioError
 from fedsilo.scenario.describing import Description, describe
@@ -13,6 +18,11 @@ from fedsilo.scenario.schema import CONTRACTS, SECTIONS, USUAL
 
 LINE = 110  # characters
 
+STUDY = "my-study"
+"""Name of the scenario in the file."""
+
+FILE = Path(__file__).with_suffix(".yaml")
+
 SUITED = {"training.optimizer.learning_rate": "0.02", "partition.label": "{name: dirichlet, beta: 0.5}"}
 """Values that suit fedsilo-tiny where the default is meant for other models, and clients that differ: what federated
 learning is about."""
@@ -21,7 +31,7 @@ FIRST = ("data", "backbone", "partition", "method", "training")
 """Sections that a newcomer changes; the others are there as comments."""
 
 
-def starter(name: str = "my-study") -> str:
+def starter(name: str = STUDY) -> str:
     """Returns the text of a commented starter scenario.
 
     Args:
@@ -33,21 +43,27 @@ def starter(name: str = "my-study") -> str:
     problems = name_problems(name)
     if problems:
         raise ScenarioError(problems[0])
+    text = FILE.read_text(encoding="utf-8")
+    return text.replace(f"name: {STUDY}", f"name: {written(name)}").replace(f"{STUDY}.yaml", f"{name}.yaml")
+
+
+def compose() -> str:
+    """Returns the text of the starter scenario as the descriptions of all keys make it."""
     rest = "\n".join(f"# {line}" for section in SECTIONS if section not in FIRST for line in _section(section))
     parts = [
         f"# A fedsilo scenario.\n"
-        f"#   fedsilo validate {name}.yaml    says what is wrong with it\n"
-        f"#   fedsilo run {name}.yaml         runs it; add key=value to change something for one run\n"
+        f"#   fedsilo validate {STUDY}.yaml    says what is wrong with it\n"
+        f"#   fedsilo run {STUDY}.yaml         runs it; add key=value to change something for one run\n"
         f"# A key that is left out has its default; `fedsilo describe` explains every key.",
-        "\n".join(_lines("", [_heading(row, name) for row in describe("scenario")[:2]])),
+        "\n".join(_lines("", [_heading(row) for row in describe("scenario")[:2]])),
         *("\n".join(_section(section)) for section in FIRST),
         f"# What follows is usual as it is. Take the first '# ' away to change it.\n#\n{rest}",
     ]
     return "\n\n".join(parts) + "\n"
 
 
-def _heading(row: Description, name: str) -> Description:
-    default = written(name) if row.key == "name" else row.default
+def _heading(row: Description) -> Description:
+    default = STUDY if row.key == "name" else row.default
     return Description(row.key, row.type, default, row.allowed, row.meaning)
 
 
@@ -105,3 +121,7 @@ def _limits(row: Description) -> str:
     if not row.allowed or row.allowed == row.default:
         return ""
     return f"One of {row.allowed}." if row.type in ("word", "name", "name, or section") else f"Must be {row.allowed}."
+
+
+if __name__ == "__main__":
+    FILE.write_text(compose(), encoding="utf-8")

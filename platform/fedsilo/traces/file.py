@@ -26,6 +26,7 @@ from typing import Any
 from fedsilo.core import Call
 from fedsilo.errors import ScenarioError
 from fedsilo.fields import key
+from fedsilo.imagefiles.sources import from_home
 from fedsilo.tracing import TimedCourse, TimedTrace
 
 COLUMNS = ("client", "online_from_s", "online_until_s", "seconds_per_step")
@@ -69,7 +70,7 @@ class File(TimedTrace):
     @property
     def path(self) -> Path:
         """The file, from the current folder."""
-        return Path(self.file).expanduser()
+        return from_home(self.file)
 
     @cached_property
     def stays(self) -> tuple[Stay, ...]:
