@@ -18,6 +18,7 @@ from fedsilo.checkpoints import Checkpoints
 from fedsilo.client import Novelty
 from fedsilo.core import EvaluationTask, Method
 from fedsilo.errors import RunError, ScenarioError
+from fedsilo.learners.coop import CoOpLearner
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.records import Journals
 from fedsilo.registry import find, names
@@ -75,7 +76,8 @@ def with_novelty(here: Any) -> Any:
 def test_prompts_are_put_before_other_names(name: str, world: Any) -> None:
     # Of the same names in reverse the same images must be right, whatever the method makes of a client's own names.
     cls = find(Method, name)
-    method = cls(context_length=3) if "context_length" in cls.__dataclass_fields__ else cls()
+    keys = {"context_length": 3, "learner": CoOpLearner(context_length=3)}
+    method = cls(**{key: value for key, value in keys.items() if key in cls.__dataclass_fields__})
     here = with_novelty(world(clients=2))
     client = here.clients(method)[0]
     shared = to_arrays(method.download(method.initial_shared(here.model, 0), 0))

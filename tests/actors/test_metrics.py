@@ -172,7 +172,7 @@ def log(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> It
 def test_what_a_client_does_not_tell_is_in_no_line_and_no_metric(log: pytest.LogCaptureFixture) -> None:
     update = ClientUpdate(3, {}, 1, math.nan, math.nan)
     logs.trained({3: ClientTask(7, 0, {})}, [update], {})
-    logs.scored(7, [ClientScore(3, 3, 4)], {})
+    logs.scored(7, [score(3, 3, 4)], TASK, {})
     assert log.messages == ["client 03, round 7: trained", "client 03, round 7: evaluated, accuracy 75.0 %"]
     assert list(of_updates([update], "night", "promptfl", {})) == []
 

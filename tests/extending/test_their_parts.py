@@ -79,7 +79,7 @@ class Stopped(Exception):
 
 
 def stop(part: str, record: RoundRecord) -> None:
-    if part == "composed" and record.round == 0:
+    if part != "zero_shot" and record.round == 0:
         raise Stopped
 
 

@@ -20,7 +20,7 @@ def drawn(world: Any, randomness: str) -> tuple[Any, torch.Tensor]:
     mechanism = Distributed(unit="example", noise_multiplier=2.0, randomness=randomness)
     work = world(mechanism=mechanism, batch_size=8).work(METHOD)
     noise = work.secret("private noise", 0).normal((50,))
-    return [work.batch(number).labels.tolist() for number in range(8)], noise
+    return [work.batch(number).targets["class"].tolist() for number in range(8)], noise
 
 
 def test_the_seed_repeats_samples_and_noise_and_the_operating_system_does_not(world: Any) -> None:

@@ -47,7 +47,7 @@ def test_a_context_of_words_gives_the_features_of_the_same_words_as_text(positio
     here = model(WORDS)
     context = method.initial_shared(here, 0)["context"]
     assert context.shape[:-1] == ((3, 4) if class_specific else (4,))
-    torch.testing.assert_close(method.text(here, context), as_text(AROUND[position]), rtol=1e-5, atol=1e-5)
+    torch.testing.assert_close(method.learner.text(here, context), as_text(AROUND[position]), rtol=1e-5, atol=1e-5)
 
 
 def test_every_class_has_its_own_context_when_it_is_class_specific() -> None:
@@ -55,7 +55,7 @@ def test_every_class_has_its_own_context_when_it_is_class_specific() -> None:
     sketch, photo = (here.phrases[text] for text in ("sketch of", "photo of"))
     contexts = torch.stack([sketch, photo, sketch])
     method = PromptFL(context_length=2, class_specific=True)
-    mixed = method.text(here, contexts)
+    mixed = method.learner.text(here, contexts)
     expected = torch.stack([as_text("sketch of {}.")[0], as_text("photo of {}.")[1], as_text("sketch of {}.")[2]])
     torch.testing.assert_close(mixed, expected, rtol=1e-5, atol=1e-5)
 
@@ -71,7 +71,7 @@ def test_bare_names_have_the_features_of_their_text() -> None:
 
 def test_placeholders_have_the_features_of_their_text() -> None:
     method = FedPGP(context_length=3, origin="placeholders")
-    features = method.origin_features(model(*method.phrases))
+    features = method.learner.origin_features(model(*method.phrases))
     torch.testing.assert_close(features, as_text("X X X {}."), rtol=1e-5, atol=1e-5)
 
 
@@ -105,7 +105,7 @@ def test_words_that_do_not_fit_and_sequences_that_are_too_long_are_refused() -> 
 def test_the_gradient_reaches_each_class_s_own_context_only() -> None:
     here = model()
     contexts = (0.1 * torch.randn(3, 2, here.width, generator=torch.Generator().manual_seed(0))).requires_grad_()
-    features = PromptFL(context_length=2, class_specific=True).text(here, contexts)
+    features = PromptFL(context_length=2, class_specific=True).learner.text(here, contexts)
     (gradient,) = torch.autograd.grad(features[1].sum(), contexts)
     assert gradient[1].abs().sum() > 0
     assert not gradient[[0, 2]].any()

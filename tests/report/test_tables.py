@@ -19,6 +19,7 @@ from fedsilo.report.partition_table import partition_table
 from fedsilo.report.tables import listing, results_table, rounds_table
 from fedsilo.results.reading import Run
 from fedsilo.results.standings import Standing, Standings
+from fedsilo.tasks.classification import Classification
 
 
 def text(table: Table) -> str:
@@ -47,7 +48,7 @@ def test_classes_and_domains_may_be_what_rich_takes_for_its_marks(manifest: Mani
 def test_so_may_names_of_methods_and_scenarios() -> None:
     assert "pkg:[x] in [/y]" in text(listing("methods", [("pkg:[x] in [/y]", "[/z]")]))
     row = Standing("[/m]", {"a.b": "[/v]"}, "A", (0,), {}, {"local_accuracy": 0.5}, {})
-    shown = text(comparison_table(Standings("[/t]", ("a.b",), (row,))))
+    shown = text(comparison_table(Standings("[/t]", ("a.b",), (row,), Classification().measured)))
     assert all(name in shown for name in ("[/m]", "[/v]", "[/t]"))
 
 
@@ -56,7 +57,7 @@ def result(*averaged: int | None) -> dict[str, Any]:
         {"method": f"m{n}", "role": "method", "local_accuracy": 0.5, "averaged_rounds": a}
         for n, a in enumerate(averaged)
     ]
-    return {"scenario": "[/s]", "rows": rows, "headline": {"last_rounds": 5}}
+    return {"scenario": "[/s]", "rows": rows, "headline": {"measure": "local_accuracy", "last_rounds": 5}}
 
 
 def test_simulated_seconds_have_a_column_where_there_are_any() -> None:
@@ -72,6 +73,7 @@ def test_rounds_in_simulated_time_say_who_was_late_or_away(tmp_path: Path) -> No
         "round": 0, "participants": [0], "loss": 0.5, "local_accuracy": None, "worst_accuracy": None,
         "upload_bytes": 10, "seconds": {"train": 1.0}, "late": [1, 2], "offline": [3], "clock_s": None,
     }  # fmt: skip
+    (tmp_path / "scenario.yaml").write_text("method: promptfl\n")
     shown = []
     for clock in (None, 18.5):
         (tmp_path / "rounds.jsonl").write_text(json.dumps(record | {"clock_s": clock}) + "\n")

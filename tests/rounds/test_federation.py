@@ -122,7 +122,7 @@ def test_only_declared_tensors_leave_a_client(run: Any, world: Any, tmp_path: Pa
     up = [line for line in read_lines(tmp_path / "0" / "wire.jsonl") if line["direction"] == "up"]
     assert {name for line in up for name in line["tensors"]} == set(METHOD.uploads)
     assert {scalar for line in up for scalar in line["scalars"]} == {
-        "weight", "loss", "seconds", "correct", "examples", "elsewhere_correct", "elsewhere_examples",
+        "weight", "loss", "seconds", "correct", "examples",
     }  # fmt: skip
     assert up[0]["tensors"]["context"] == [[3, 16], "float32"]
 
@@ -209,12 +209,10 @@ class Cut(Exception):
 
 
 @pytest.mark.parametrize("method", [METHOD, Local(context_length=3)], ids=["promptfl", "local"])
-@pytest.mark.parametrize("persistent", [False, True])
+@pytest.mark.parametrize("state", ["fresh", "kept"])
 @pytest.mark.parametrize("at", [0, 1, 2])
-def test_a_resumed_run_ends_like_the_whole_one(
-    world: Any, tmp_path: Path, method: Method, persistent: bool, at: int
-) -> None:
-    here = world(rounds=4, optimizer=Optimizer(learning_rate=0.1, persistent=persistent), participation=0.5)
+def test_a_resumed_run_ends_like_the_whole_one(world: Any, tmp_path: Path, method: Method, state: str, at: int) -> None:
+    here = world(rounds=4, optimizer=Optimizer(learning_rate=0.1, state=state), participation=0.5)
     plan = here.plan(method)
     whole = federate(plan, SerialBackend(here.clients(method)), tmp_path / "whole")
 

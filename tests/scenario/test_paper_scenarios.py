@@ -44,7 +44,7 @@ def test_a_header_says_what_is_known_and_what_is_assumed(method):
         header = file.read_text().partition("\nextends")[0]
         assert all(word in header for word in ("Published", "Known, from", "ssumed", "Needs"))
     schedules = {"pfedmoap", "fedpha", "promptfolio", "fedtpg"}
-    assert any("schedules" in file.read_text() for file in files) == (method in schedules)
+    assert any("schedule" in file.read_text() for file in files) == (method in schedules)
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

@@ -42,7 +42,7 @@ def test_references_that_fit_are_accepted(method: dict[str, object], references:
     [
         (BATCHES, "fedprox", "none", "the proximal term has none. Use 'round'"),
         (BATCHES, "fedprox", "paper", "the proximal term has none. Use 'round'"),
-        (BATCHES, "pfedmoap", "none", "experts are contexts after a round's training"),
+        (BATCHES, "pfedmoap", "none", "experts are parameters after a round's training"),
         (ROUNDS, "fedamp", "central", "privacy 'central' protects their mean only"),
         (ROUNDS, "pfedmoap", "central", "privacy 'central' protects their mean only"),
         (ROUNDS, "dpfpl", "none", "8 is above method.context_length, 4"),

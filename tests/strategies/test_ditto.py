@@ -22,7 +22,7 @@ def test_two_rounds_beside_fedavg(federation: Any, close: Any) -> None:
 
 
 def test_before_it_trained_a_client_is_served_the_shared_numbers(federation: Any) -> None:
-    run = federation(DittoStrategy())
+    run = federation(DittoStrategy(personal_epochs=2))
     found = run.step([0])
     assert run.adapted(1) == found
     assert run.adapted(0) != found

@@ -31,6 +31,7 @@ from fedsilo_actors.monitoring import logs
 from fedsilo_actors.monitoring.readings import Circumstances, of_round, of_scores
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "extending.md"
+COMBINED = "my_lab.shift:Shift+my_lab.damped:Damped"
 FILES = dict(re.findall(r"`my_lab/(\w+\.py)`\n\n```python\n(.*?)```", PAGE.read_text(), re.DOTALL))
 SCENARIO = re.findall(r"```yaml\n(name: .*?)```", PAGE.read_text(), re.DOTALL)[0]
 
@@ -116,11 +117,11 @@ def test_the_page_is_of_the_metric(run: Run) -> None:
     for words in (
         "Rank over rounds",
         "Rank of each client",
-        "local rank, composed",
+        f"local rank, {COMBINED}",
         "Local top two, mean over clients",
     ):
         assert words in html
-    assert f"composed {newest(run)['local_rank']:.3g}." in html  # where the curve ends, without per cent
+    assert f"{COMBINED} {newest(run)['local_rank']:.3g}." in html  # where the curve ends, without per cent
     assert "accuracy" not in html
     assert "damaged" not in html
 
@@ -141,8 +142,11 @@ def test_prometheus_and_log_lines_name_the_metric(
     record = RoundRecord(2, (0, 1), 0.5, {"local_rank": 1.25, "worst_rank": 1.5, "local_top_two": 0.75})
     floor = Floor(task.measured, {"rank": 3.0, "top_two": 0.4})
     score = ClientScore(1, {"positions": 5, "found": 3, "examples": 4})
-    around = Circumstances("r", "composed", 3, task.measured, floor.headline, 1.5)
-    told = [*of_round(record, around), *of_scores([score], task, "r", "composed", {})]
+    around = Circumstances("r", COMBINED, 3, task.measured, floor.headline, 1.5)
+    told = [
+        *of_round(record, around),
+        *of_scores([score], task, "r", COMBINED, {}),
+    ]
     values = {reading.metric.name: reading.value for reading in told}
     assert values["fedsilo_local_rank"] == 1.25
     assert values["fedsilo_local_top_two_ratio"] == 0.75
@@ -151,7 +155,7 @@ def test_prometheus_and_log_lines_name_the_metric(
     assert not [name for name in values if "accuracy" in name]
     monkeypatch.setattr(logs.LOG, "propagate", True)
     with caplog.at_level("INFO", "fedsilo"):
-        logs.finished("composed", record, task.measured, 3)
+        logs.finished(COMBINED, record, task.measured, 3)
         logs.scored(2, [score], task, {})
     assert "local rank 1.25," in caplog.messages[0]
     assert caplog.messages[1].endswith(", rank 1.25")
@@ -162,7 +166,7 @@ def test_the_files_of_the_page_are_all_used(run: Run) -> None:
     assert sorted(FILES) == ["damped.py", "damped_shift.py", "ranking.py", "shift.py"]
     assert (type(method.learner).__name__, method.learner.start) == ("Shift", 0.01)  # type: ignore[attr-defined]
     assert (type(method.strategy).__name__, method.strategy.part) == ("Damped", 0.75)  # type: ignore[attr-defined]
-    assert run.result["hashes"]["composed"]["shared"] != run.result["hashes"]["zero_shot"]["shared"]
+    assert run.result["hashes"][COMBINED]["shared"] != run.result["hashes"]["zero_shot"]["shared"]
     recipe = from_mapping({"method": {"name": "my_lab.damped_shift:DampedShift", "start": 0.1}}).method
     assert (recipe.learner.start, recipe.strategy.part) == (0.1, 0.25)  # type: ignore[attr-defined]
 

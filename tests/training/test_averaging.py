@@ -59,18 +59,16 @@ def test_the_client_s_own_values_win_over_those_received(plain: Any, numbers: An
     assert floats(result.upload)["a"] == floats(result.private)["a"] == pytest.approx(3.0)
 
 
-@pytest.mark.parametrize("persistent", [False, True])
+@pytest.mark.parametrize("kept", [False, True])
 def test_an_optimizer_s_memory_is_kept_or_dropped_with_the_rest(
-    plain: Any, numbers: Any, stepped: Any, persistent: bool
+    plain: Any, numbers: Any, stepped: Any, kept: bool
 ) -> None:
-    here = plain(optimizer=stepped(momentum=0.9, persistent=persistent))
+    here = plain(optimizer=stepped(momentum=0.9, state="kept" if kept else "fresh"))
     method = Composed(learner=numbers())
     old = {"optimizer/a/momentum": torch.full((1,), 50.0), "optimizer/gone/momentum": torch.ones(1)}
     result = method.train(here.work(method, private={**method.initial_private(here.model, 0, 0), **old}))
     memory = {name for name in result.private if name.startswith("optimizer/")}
-    assert memory == (
-        {"optimizer/a/momentum", "optimizer/b/momentum", "optimizer/gone/momentum"} if persistent else set()
-    )
+    assert memory == ({"optimizer/a/momentum", "optimizer/b/momentum", "optimizer/gone/momentum"} if kept else set())
     assert not any("/" in name for name in result.upload)
 
 

@@ -1,18 +1,20 @@
 """What a client keeps, passes on and checks around a method's training."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
+from fedsilo.agreement import Agreement
 from fedsilo.core import ClientTask, EvaluationTask, LocalResult, Mechanism, Method, Predictor, Release, State
 from fedsilo.core.work import LocalWork
 from fedsilo.errors import ClientError
 from fedsilo.state import to_arrays
 
 
+@dataclass(init=False, eq=False)
 class Watched(Method):
     """Notes the work that it is given; sends one number, keeps another."""
 
@@ -102,18 +104,20 @@ def test_an_upload_is_protected_against_what_is_known_of_it_and_an_untrusted_coo
 
 
 @pytest.mark.parametrize("gradients", [False, True])
-def test_what_is_encoded_is_the_change_or_the_gradient(world: Any, gradients: bool) -> None:
+def test_what_is_encoded_is_the_change_or_the_gradient(
+    world: Any, gradients: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     seen: list[Any] = []
 
     class Encoding:
-        attempt, honest, seeded = 0, 1, True
+        attempt, honest, seeded, clients, largest = 0, 1, True, 3, 20
 
         def encode(self, change: Any, examples: int, loss: float, key: bytes) -> Any:
             seen.append((change["x"].tolist(), examples, loss))
             return np.zeros(3, dtype=np.uint32)
 
     client = world().clients(Watched(gradients))[0]
-    client._agreement.check = lambda task, masked: None  # type: ignore[method-assign]
+    monkeypatch.setattr(Agreement, "check", lambda agreement, task, masked: None)
     update = client.train(task(encoding=Encoding()))
     assert seen == [([4.0, 4.0] if gradients else [1.0, 1.0], 20, 0.5)]
     assert (set(update.tensors), update.weight) == ({"ring"}, 0)

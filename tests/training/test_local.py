@@ -164,17 +164,15 @@ def test_of_one_batch_own_gradients_are_protected_and_stepped_along_and_the_othe
     assert float(on["b"]) == pytest.approx(-0.5 * (97 + 0.9 * 97)), "the optimizer goes on where it was"
 
 
-@pytest.mark.parametrize("persistent", [False, True])
-def test_an_optimizer_is_fresh_or_goes_on_under_its_prefix(
-    plain: Any, numbers: Any, stepped: Any, persistent: bool
-) -> None:
-    here = plain(batch_size=20, optimizer=stepped(momentum=0.5, persistent=persistent))
+@pytest.mark.parametrize("kept", [False, True])
+def test_an_optimizer_is_fresh_or_goes_on_under_its_prefix(plain: Any, numbers: Any, stepped: Any, kept: bool) -> None:
+    here = plain(batch_size=20, optimizer=stepped(momentum=0.5, state="kept" if kept else "fresh"))
     local = local_of(here, numbers())
     end = local.descend(start(local), memory="other/")
-    assert sorted(end.memory) == (["other/a/momentum", "other/b/momentum"] if persistent else [])
+    assert sorted(end.memory) == (["other/a/momentum", "other/b/momentum"] if kept else [])
     later = replace(local, work=replace(local.work, private={**local.work.private, **end.memory}))
     on = later.descend(start(local), memory="other/")
-    assert float(on.params["a"]) == pytest.approx(0.5 * (1 + 0.5 * persistent))
+    assert float(on.params["a"]) == pytest.approx(0.5 * (1 + 0.5 * kept))
     assert float(later.descend(start(local)).params["a"]) == pytest.approx(0.5), "another prefix, another memory"
 
 

@@ -37,7 +37,10 @@ class Absence(Method):
     absent: list[int] = key(list, "Clients that contribute nothing.")
 
     uploads = _theirs("uploads")
-    needs_tokens = _theirs("needs_tokens")
+    parts = _theirs("parts")
+    reads = _theirs("reads")
+    needs_image_blocks = _theirs("needs_image_blocks")
+    entangled = _theirs("entangled")
     trains = _theirs("trains")
     reads_updates = _theirs("reads_updates")
     separable = _theirs("separable")

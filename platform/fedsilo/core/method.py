@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, ClassVar
 from fedsilo.core.batch import IMAGE, Columns
 from fedsilo.core.data import Component
 from fedsilo.core.frozen import Frozen
-from fedsilo.core.strategy import LocalResult
+from fedsilo.core.learner import Learner
+from fedsilo.core.strategy import LocalResult, Strategy
 from fedsilo.core.types import State
 
 if TYPE_CHECKING:
@@ -34,6 +35,11 @@ class Method(Component, ABC):
 
     kind = "method"
     headline_rounds: ClassVar[int] = 5
+
+    @property
+    def parts(self) -> tuple[Learner, Strategy] | None:
+        """Returns the learner and the strategy that it is made of; None where it is not made of the two."""
+        return None
 
     @property
     def uploads(self) -> tuple[str, ...]:

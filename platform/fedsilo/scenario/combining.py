@@ -16,7 +16,6 @@ from fedsilo.errors import UnknownComponent
 from fedsilo.registry import JOIN, find, name_of
 from fedsilo.scenario.problems import KeyPath, Place
 from fedsilo.scenario.schema import SLOTS, keys
-from fedsilo.training.recipes import Recipe
 
 COMPOSED, METHOD = "composed", "method"
 USUAL = {"learner": "coop", "strategy": "fedavg"}
@@ -71,9 +70,7 @@ def parts_of(name: str) -> dict[str, str]:
         made = find(Method, name)()
     except (UnknownComponent, TypeError):
         return {}
-    if not isinstance(made, Recipe):
-        return {}
-    return {"learner": name_of(made.learner), "strategy": name_of(made.strategy)}
+    return {part: name_of(own) for part, own in zip(USUAL, made.parts or (), strict=False)}
 
 
 def find_method(name: object) -> Callable[[], type[Any]]:

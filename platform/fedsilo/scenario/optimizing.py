@@ -7,13 +7,12 @@ from collections.abc import Iterator
 from fedsilo.core.settings import KEPT, SGD
 from fedsilo.registry import title_of
 from fedsilo.scenario.sections import Scenario
-from fedsilo.training.recipes import Recipe
 
 
 def steps_that_a_strategy_cannot_compute_with(scenario: Scenario) -> Iterator[str]:
     """Some strategies divide a client's change by what SGD makes of one gradient, from a round without momentum on."""
     method, optimizer = scenario.method, scenario.training.optimizer
-    if not isinstance(method, Recipe) or not method.strategy.needs_sgd:
+    if method.parts is None or not method.parts[1].needs_sgd:
         return
     needs = f"method '{title_of(method)}' computes with the steps of SGD"
     if optimizer.name != SGD:

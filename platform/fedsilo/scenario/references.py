@@ -9,7 +9,6 @@ from typing import Any
 from fedsilo.core import Aggregation, Learner, Mechanism, Method, Strategy
 from fedsilo.registry import JOIN, find, name_of
 from fedsilo.scenario.combining import COMPOSED
-from fedsilo.training.recipes import Recipe
 
 
 def reference(name: str, method: Method) -> Method:
@@ -32,18 +31,18 @@ def reference(name: str, method: Method) -> Method:
         return combined
     cls: Any = find(Method, name)
     made = _filled(cls, values)
-    if isinstance(made, Recipe):  # a value that its strategy refuses with its learner is left at its default
-        refused = {line.partition(":")[0] for line in made.strategy.refusals(made.learner)}
-        made = _filled(cls, {key: value for key, value in values.items() if key not in refused})
     assert isinstance(made, Method)
+    if made.parts:  # a value that its strategy refuses with its learner is left at its default
+        refused = {line.partition(":")[0] for line in made.parts[1].refusals(made.parts[0])}
+        made = _filled(cls, {key: value for key, value in values.items() if key not in refused})
     return made
 
 
 def _values(method: Method) -> dict[str, Any]:
     """The keys of a method with their values; those of a combination's learner and strategy among them."""
     found: dict[str, Any] = {}
-    if isinstance(method, Recipe):
-        found |= {f.name: getattr(part, f.name) for part in (method.learner, method.strategy) for f in fields(part)}  # type: ignore[arg-type]
+    for part in method.parts or ():
+        found |= {field.name: getattr(part, field.name) for field in fields(part)}  # type: ignore[arg-type]
     for field in fields(method):  # type: ignore[arg-type]
         value = getattr(method, field.name)
         if field.metadata.get("usual"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 import sys
 import typing
 from dataclasses import dataclass
@@ -32,6 +33,11 @@ class Recipe(Method):
     def strategy(self) -> Strategy:
         """Returns the strategy, with this method's keys."""
         raise NotImplementedError
+
+    @property
+    def parts(self) -> tuple[Learner, Strategy]:
+        """Returns the learner and the strategy."""
+        return self.learner, self.strategy
 
     def problems(self) -> list[str]:
         """Returns what is impossible in the fields, alone and together."""
@@ -132,7 +138,9 @@ class Recipe(Method):
         return self.strategy.download(shared, client)
 
     def train(self, work: LocalWork) -> LocalResult:
-        """Returns what one client learns in one exchange."""
+        """Returns what one client learns in one exchange; nothing where there is nothing to learn."""
+        if not self.trains:
+            return LocalResult(upload={}, private={}, loss=math.nan, steps=0)
         return self.strategy.train(self.local(work))
 
     def local(self, work: LocalWork) -> LocalTraining:
