@@ -67,7 +67,7 @@ def places_inside(method: Mapping[str | int, Any], places: Mapping[KeyPath, Plac
 def parts_of(name: str) -> dict[str, str]:
     """Returns the names of a recipe's learner and strategy; nothing for another method."""
     try:
-        made = find(Method, name)()
+        made: Any = find(Method, name)()
     except (UnknownComponent, TypeError):
         return {}
     return {part: name_of(own) for part, own in zip(USUAL, made.parts or (), strict=False)}

@@ -35,6 +35,7 @@ def reference(name: str, method: Method) -> Method:
     if made.parts:  # a value that its strategy refuses with its learner is left at its default
         refused = {line.partition(":")[0] for line in made.parts[1].refusals(made.parts[0])}
         made = _filled(cls, {key: value for key, value in values.items() if key not in refused})
+        assert isinstance(made, Method)
     return made
 
 
