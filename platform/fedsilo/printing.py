@@ -58,7 +58,7 @@ def is_guessed(name: str) -> bool:
 
 
 def visible(text: str) -> str:
-    """Returns the text in one line with single blanks, without the characters that nobody sees."""
+    """Returns the text in one line with single blanks, without the characters that are not shown."""
     words = " ".join(legible(text).split())
     seen = "".join(c for c in words if c in JOINERS or unicodedata.category(c) not in _INVISIBLE)
     return " ".join(seen.split())

@@ -103,7 +103,7 @@ class Killing(Recording, RayBackend):
 class Hanging(Recording, RayBackend):
     """In round 1 client 1 is busy for ever when the roster comes: not dead, only silent.
 
-    At that stage alone the limit is short. At the others it is never met, so that a loaded machine loses nobody else.
+    At that stage alone the limit is short. At the others it is never met, so a loaded machine loses no other client.
     """
 
     hung = False

@@ -39,7 +39,7 @@ def batches(size: int) -> int:
 def test_no_example_is_in_more_sums_of_a_pass_than_the_pass_was_charged(
     mechanism: Mechanism, sizes: list[int], attempts: list[list[Survivors]]
 ) -> None:
-    """Each attempt opens the sums 0, 1, ... of one round, as far as it comes, over whoever is left in each."""
+    """Each attempt opens the sums 0, 1, ... of one round, as far as it comes, over the clients that are left."""
     made = fitted(mechanism, sizes)
     counter, charged, entered = PassCounter(made), Counter[tuple[int, int]](), Counter[tuple[int, int]]()
     for attempt in attempts:

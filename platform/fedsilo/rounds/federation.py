@@ -260,7 +260,7 @@ class Federation:
         if before:
             again = sorted({*missing, *silent, *back})
             self._backend.restore(before.folder, {client: before.private[client] for client in again})
-        else:  # whoever was left out has learnt what counts nowhere
+        else:  # a client that was left out has learnt what counts nowhere
             self._backend.reset(sorted(set(missing) - back))
 
     def _server_step(self, shared: State, gathered: Gathered, entry: Entry) -> State:
@@ -274,7 +274,7 @@ class Federation:
     def _evaluate(self, record: RoundRecord, shared: State, clock: Clock) -> RoundRecord:
         neighbours = self._due_from_here(record.round) <= self._plan.neighbour_rounds
         received = self._downloads(dict.fromkeys(self._plan.clients, shared))
-        timed = not self._plan.aggregation.masks  # whoever hides updates hides how long they took as well
+        timed = not self._plan.aggregation.masks  # a client that hides its update hides its seconds as well
         tasks = {client: EvaluationTask(record.round, arrays, neighbours, timed) for client, arrays in received.items()}
         with clock.stage("evaluate"):
             scores = self._backend.evaluate(tasks)

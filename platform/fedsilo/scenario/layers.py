@@ -155,14 +155,12 @@ class Stack:
         own = _keys_of(path, name) or {}
         self.names[path] = name
         values = self.merged.values.get(section, {})
-        self._forget(
-            path,
-            [
-                key
-                for key, value in values.items()
-                if not _takes(own, key, value) and any(_takes(other, key, value) for other in others)
-            ],
-        )
+        gone = [
+            key
+            for key, value in values.items()
+            if not _takes(own, key, value) and any(_takes(other, key, value) for other in others)
+        ]
+        self._forget(path, gone)
 
     def components(self) -> dict[str, type[Any]]:
         """Returns the component class of each section; a section whose name is unknown is a problem and left out."""
