@@ -88,12 +88,7 @@ def test_a_run_is_seen_from_outside(ground: Path) -> None:
             lambda: next((f for f in ground.glob("runs/*") if len(read_lines(f / "rounds.jsonl")) > 3), None), "rounds"
         )
 
-        def told() -> dict[str, list[tuple[dict[str, str], float]]] | None:
-            found = scraped(ground)
-            both = {"ray_fedsilo_client_accuracy_ratio", "ray_fedsilo_zero_shot_accuracy_ratio"} <= found.keys()
-            return found if both else None
-
-        found = wait_for(told, "metrics")
+        found = wait_for(lambda: everything_scraped(ground), "metrics")
         check_metrics(found, folder)
         check_log(ground)
         check_top(fedsilo, folder, f"127.0.0.1:{ported(ground, 'gcs_server_port')}")
@@ -101,6 +96,17 @@ def test_a_run_is_seen_from_outside(ground: Path) -> None:
         run.send_signal(signal.SIGINT)
         out, err = run.communicate()
     assert run.returncode == 130, out + err
+
+
+def everything_scraped(ground: Path) -> dict[str, list[tuple[dict[str, str], float]]] | None:
+    """All series that are checked, or None: each process reports its own ones, and not at the same time."""
+    found = scraped(ground)
+    methods = {name: {tags.get("method") for tags, _ in series} for name, series in found.items()}
+    of_the_course = ("rounds_planned", "rounds_finished", "upload_bytes_total")
+    of_clients = {tags["client"] for tags, _ in found.get("ray_fedsilo_client_accuracy_ratio", [])}
+    complete = all("promptfl" in methods.get(f"ray_fedsilo_{name}", ()) for name in of_the_course)
+    complete &= {"ray_fedsilo_zero_shot_accuracy_ratio", "ray_fedsilo_process_resident_bytes"} <= found.keys()
+    return found if complete and len(of_clients) == 2 else None
 
 
 def check_metrics(found: dict[str, list[tuple[dict[str, str], float]]], folder: Path) -> None:
