@@ -106,7 +106,7 @@ def test_a_replaced_coordinator_uses_no_noise_key_on_other_content(
     masked = case == "masked"
     mechanism = NotingShares(**SHUFFLED, notes=notes) if masked else NotingCentral(**SHUFFLED, notes=notes)
     here = world(clients=CLIENTS, rounds=2, mechanism=mechanism, aggregation=Secure() if masked else Plain())
-    runtime.backend = mortal(tmp_path / "struck")  # type: ignore[misc]
+    runtime.backend = mortal(tmp_path / "struck")
     outcome = runtime.run(here.job(folder, METHOD, retries=1), here.prepared(), here.rules, silent)["method"]
     assert "the coordinator died" in outcome.notices[0]
     used = [line.split() for line in Path(notes).read_text().splitlines()]
