@@ -19,11 +19,14 @@ derivative along the direction tells. Each problem has its own steps; which othe
 
 At the solution all scales, relative to a kept one with exact rows, are within exp(+-span) up to factors of M and N (for
 the span see `scaling.py`). Hence fp32 serves to span 40 and fp64 to 600; beyond that the sweeps run on logarithms.
+
+Two prompts with capped rows go through `pairs.py` first, faster and without safeguards; what it leaves comes here.
+What is not solved in fp32 after STEPS steps is searched in fp64, and what is not solved there gets patient sweeps.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import log
 
 import torch
@@ -31,6 +34,7 @@ from torch import Tensor
 
 from fedsilo.prompts.commonfactor import below_cap, carried_below, common_factor, misses
 from fedsilo.prompts.elimination import solve_without_subtraction
+from fedsilo.prompts.pairs import Pairs
 from fedsilo.prompts.scaling import BLOCK as SWEEPS_BLOCK
 from fedsilo.prompts.scaling import FP32_SPAN, Scaling
 
@@ -38,6 +42,8 @@ FP64_SPAN = 600.0
 BLOCK = 2 * SWEEPS_BLOCK
 STEPS = 200
 """Most steps; usual problems take 2 to 6, constructed ones some dozens."""
+_PATIENT_TOLERANCE, _PATIENT_SWEEPS = 1e-7, 2000
+"""The sweeps, in fp64, that a problem gets which is not solved after STEPS steps, in fp64 too."""
 _EXACT = 2e-6
 """Error of a column's mass, in patches, at which a problem is solved."""
 _NEAR, _NEARER = 0.3, 0.8
@@ -64,38 +70,47 @@ class Newton:
         A problem with nan or infinity in it gets a plan of nan; the others are not touched by it.
         """
         similarity = similarity.contiguous()
+        narrow, wide, widest = self._by_span(similarity)
         plans = torch.full_like(similarity, float("nan"))
-        top = similarity.amax(-1)
-        span = ((top - similarity.amin(-1)) / self.sweeps.epsilon).amax(0)
-        shifts = torch.cat([top, span[None]])
-        largest = torch.finfo(span.dtype).max
-        self._fill(plans, similarity, shifts, span <= FP32_SPAN, torch.float32)
-        self._fill(plans, similarity, shifts, (span > FP32_SPAN) & (span <= FP64_SPAN), torch.float64)
-        self.sweeps.fill(plans, similarity, (span > FP64_SPAN) & (span <= largest), None)
+        prompts, _, patches = similarity.shape
+        mass = self.sweeps.column * prompts
+        if prompts == 2 and self.sweeps.capped and mass < patches:
+            narrow = Pairs(self.sweeps.epsilon, mass).fill(plans, similarity, narrow)
+        hard = self._fill(plans, similarity, narrow, torch.float32)
+        hard = self._fill(plans, similarity, torch.cat([hard, wide]), torch.float64)
+        patient = replace(self.sweeps, tolerance=_PATIENT_TOLERANCE, iterations=_PATIENT_SWEEPS)
+        for sweeps, places in ((patient, hard), (self.sweeps, widest)):
+            if len(places):
+                chosen = torch.zeros(similarity.shape[1], dtype=torch.bool, device=similarity.device)
+                chosen[places] = True
+                sweeps.fill(plans, similarity, chosen, None)
         return plans
 
-    def _fill(self, plans: Tensor, similarity: Tensor, shifts: Tensor, chosen: Tensor, dtype: torch.dtype) -> None:
-        """Writes the plans of the chosen problems; shifts (N + 1, P) are the columns' maxima and the span."""
+    def _by_span(self, similarity: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Returns the numbers of problems with a span for fp32, for fp64 and for logarithms; others are not finite."""
+        every = torch.arange(similarity.shape[1], device=similarity.device)
+        lowest, highest = torch.aminmax(similarity) if similarity.numel() else (similarity.new_zeros(()),) * 2
+        if (highest - lowest) / self.sweeps.epsilon <= FP32_SPAN:  # then so is the span of each, in this arithmetic too
+            return every, every[:0], every[:0]
+        span = ((similarity.amax(-1) - similarity.amin(-1)) / self.sweeps.epsilon).amax(0)
+        narrow, known, finite = span <= FP32_SPAN, span <= FP64_SPAN, span <= torch.finfo(span.dtype).max
+        return every[narrow], every[known & ~narrow], every[finite & ~known]
+
+    def _fill(self, plans: Tensor, similarity: Tensor, places: Tensor, dtype: torch.dtype) -> Tensor:
+        """Writes the plans of the problems at these places by the search; returns the places of those not solved."""
         prompts, count, patches = similarity.shape
-        places = chosen.nonzero()[:, 0]
-        if not len(places):
-            return
-        if len(places) < count:
-            similarity, shifts = similarity.index_select(1, places), shifts.index_select(1, places)
-        size = max(1, BLOCK // (prompts * patches))
-        work = similarity.new_empty((4, prompts, min(size, len(places)), patches), dtype=dtype)
-        rows = torch.empty_like(work[0, 0].expand(3, -1, -1))
-        for start in range(0, len(places), size):
-            block = slice(start, min(start + size, len(places)))
-            shift = shifts[:, block].to(dtype)
-            if len(shift[0]) < work.shape[2]:
-                work, rows = work[:, :, : len(shift[0])].contiguous(), rows[:, : len(shift[0])]
-            work[0].copy_(similarity[:, block]).sub_(shift[:-1, :, None]).div_(self.sweeps.epsilon)
-            found = _Search(self.sweeps, work, rows, shift[-1]).run().div_(patches)
-            if len(places) < count:
-                plans[:, places[block]] = found.float()
-            else:
-                plans[:, block] = found
+        left, whole = [places[:0]], len(places) == count
+        for numbers in torch.split(places, max(1, BLOCK // (prompts * patches))) if len(places) else ():
+            where = slice(int(numbers[0]), int(numbers[-1]) + 1) if whole else numbers
+            block = similarity[:, where].to(dtype)
+            top = block.amax(-1)
+            span = (top - block.amin(-1)).div_(self.sweeps.epsilon).amax(0)
+            work = block.new_empty((4, *block.shape))
+            torch.sub(block, top[:, :, None], out=work[0]).div_(self.sweeps.epsilon)
+            found, moving = _Search(self.sweeps, work, span).run()
+            plans[:, where] = found.div_(patches).to(plans.dtype)
+            left.append(numbers[moving])
+        return torch.cat(left)
 
 
 class _Search:
@@ -104,10 +119,9 @@ class _Search:
     Problems that are solved keep their scales; they are dropped once they are half of those at work.
     """
 
-    def __init__(self, sweeps: Scaling, work: Tensor, rows: Tensor, span: Tensor) -> None:
-        self._found: Tensor
+    def __init__(self, sweeps: Scaling, work: Tensor, span: Tensor) -> None:
         logs, self._plan, self._spare, self._found = work
-        self._rows = rows
+        self._rows = torch.empty_like(logs[0].expand(3, -1, -1))
         prompts, _, self._patches = logs.shape
         self._column, self._mass = sweeps.column, sweeps.column * prompts
         self._capped = sweeps.capped and self._mass < self._patches
@@ -129,8 +143,8 @@ class _Search:
         self._slope, self._length = torch.zeros_like(span), torch.ones_like(span)
         self._allowed = torch.full_like(self._scales, _EXACT)
 
-    def run(self) -> Tensor:
-        """Returns the plans (N, P, M); of a problem that needs more than STEPS steps, the last one."""
+    def run(self) -> tuple[Tensor, Tensor]:
+        """Returns the plans (N, P, M), and the numbers of the problems that need more than STEPS steps."""
         for number in range(STEPS):
             below = self._transport(check_all=number % 4 == 0)
             excess = torch.sub(self._plan, self._column / self._patches, out=self._spare).sum(-1)
@@ -138,12 +152,13 @@ class _Search:
             if 2 * int(self._moving.sum()) <= len(self._moving):
                 excess, below = self._drop(excess, below)
                 if not len(self._active):
-                    return self._found
+                    return self._found, self._active
             self._advance(excess, self._newton(excess, below))
             self._near *= _NEARER
+        moving = self._active[self._moving]
         self._moving.zero_()
         self._drop(excess, below)
-        return self._found
+        return self._found, moving
 
     def _transport(self, *, check_all: bool) -> Tensor | None:
         """Puts the plan into its buffer; returns 1 for rows below their cap.
