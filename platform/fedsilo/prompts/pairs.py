@@ -163,7 +163,7 @@ class Pairs:
 def _surplus(values: Tensor, mean: float, out: Tensor) -> Tensor:
     """Returns by how much rows (P, M) of values in [0, 1] sum to more than M times the mean.
 
-    The mean is rounded to the grid: fp32 then adds up what is 0 or 1, most of the values at small epsilon, without error.
+    The mean is rounded to the grid: fp32 then adds up values of 0 and 1, most of them at small epsilon, exactly.
     """
     rounded = round(mean / _GRID) * _GRID
     return torch.sub(values, rounded, out=out).sum(-1).add_(values.shape[-1] * (rounded - mean))

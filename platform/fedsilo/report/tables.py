@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from fedsilo.manifest import Holding
 from fedsilo.report.cells import cell
-from fedsilo.results.reading import Run
-from fedsilo.scenario.describing import Description
+
+if TYPE_CHECKING:
+    from fedsilo.manifest import Holding
+    from fedsilo.results.reading import Run
+    from fedsilo.scenario.describing import Description
 
 LEGEND = (
     "local: mean over clients of the accuracy on their own test images, with spread and worst over clients\n"
@@ -140,7 +142,7 @@ def clients_table(run: Run) -> Table:
     for title in ("client", "domain", "train", "test", "classes", "zero-shot", "accuracy"):
         table.add_column(title, justify="left" if title == "domain" else "right")
     scores = _last_scores(run.clients)
-    floor = _last_scores(Run(run.folder / "references" / "zero_shot").clients)
+    floor = _last_scores(type(run)(run.folder / "references" / "zero_shot").clients)
     for client in run.manifest.clients:
         table.add_row(
             f"{client.number:02d}",
