@@ -48,13 +48,29 @@ def cluster(section: Actors, code: Sequence[ModuleType] = ()) -> Iterator[str]:
     try:
         with warnings.catch_warnings(), _own_sigterm():
             warnings.simplefilter("ignore")
-            context = ray.init(**_arguments(section, code))
+            context = _begun(_arguments(section, code))
     except Exception as error:
         raise ResourceError(_refusal(section, first_line(error))) from error
     try:
         yield str(getattr(context, "dashboard_url", "") or "")
     finally:
         ray.shutdown()
+
+
+def _begun(arguments: dict[str, Any]) -> Any:
+    """What `ray.init` returns; called again, once, where a start took longer than Ray waits for one."""
+    try:
+        return ray.init(**arguments)
+    except Exception as error:
+        if not _took_too_long(error):
+            raise
+    ray.shutdown()  # of the node that was late; the next one has a session of its own
+    return ray.init(**arguments)
+
+
+def _took_too_long(error: Exception) -> bool:
+    """Whether Ray gave a node up: after 30 s, for which it has no setting and which a loaded machine can exceed."""
+    return isinstance(error, TimeoutError) or "timed out" in str(error).lower()
 
 
 def _refusal(section: Actors, line: str) -> str:

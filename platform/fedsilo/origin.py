@@ -21,6 +21,7 @@ HELD_TO = {
     "split_sha256": "data or partition",
     "backbone_sha256": "backbone's weights",
     "settings_sha256": "scenario's settings",
+    "identities_sha256": "clients' public keys (aggregation.identities)",
 }
 """What a resumed run must have in common with its beginning, by its name in data.json."""
 
@@ -42,15 +43,16 @@ def keep_origin(scenario: Scenario, prepared: Prepared, folder: Path) -> None:
         return
     before, now = read_json(path), _origin(scenario, prepared)
     for name, what in HELD_TO.items():
-        if before.get(name) != now[name]:
+        if before.get(name) != now.get(name):
             raise RunError(
-                f"{folder}: the {what} are not those the run began with (sha256 {now[name][:12]}, "
-                f"was {str(before.get(name))[:12]}). Put them back, or start a new run."
+                f"{folder}: the {what} are not those the run began with (sha256 {_shown(now.get(name))}, "
+                f"was {_shown(before.get(name))}). Put them back, or start a new run."
             )
 
 
 def _origin(scenario: Scenario, prepared: Prepared) -> dict[str, Any]:
     images = prepared.images
+    signed = scenario.aggregation.identities_sha256(len(prepared.manifest.clients))
     return {
         "classes": images.classes,
         "domains": images.domains,
@@ -61,14 +63,20 @@ def _origin(scenario: Scenario, prepared: Prepared) -> dict[str, Any]:
         "split_sha256": prepared.manifest.split_sha256,
         "backbone_sha256": prepared.backbone,
         "settings_sha256": settings_sha256(scenario, images.template),
+        **({"identities_sha256": signed} if signed else {}),
         "notices": images.notices,
     }
+
+
+def _shown(digest: object) -> str:
+    return digest[:12] if isinstance(digest, str) else "none"
 
 
 def settings_sha256(scenario: Scenario, template: str) -> str:
     """Returns the hash of what the numbers depend on beside data, partition and weights, which have their own.
 
-    Names, folders and places to run are not in it: a run may be moved and resumed on other machines.
+    Names, folders and places to run are not in it: a run may be moved and resumed on other machines. Of the clients'
+    identities the folder is none of the settings, and the public keys in it have a hash of their own.
     """
     written = to_mapping(scenario)
     settings = {section: written[section] for section in SETTINGS}

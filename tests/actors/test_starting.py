@@ -1,6 +1,8 @@
-"""What is said when Ray cannot be started; Ray itself is not."""
+"""What is done and said when Ray cannot be started; Ray itself is not."""
 
 from __future__ import annotations
+
+from types import SimpleNamespace
 
 import pytest
 import ray
@@ -37,3 +39,49 @@ def test_other_reasons_name_the_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ray, "init", refuse)
     with pytest.raises(ResourceError, match=r"no port is left.*fedsilo doctor"), cluster(Actors()):
         raise AssertionError("never reached")
+
+
+LATE = [
+    # The words of Ray 2.60.
+    Exception(
+        "The current node timed out during startup. This could happen because some of the raylet failed to start"
+    ),
+    TimeoutError("Timed out after 30 seconds while waiting for node to startup."),
+    RuntimeError("Timed out waiting for node info for node_id=5f."),
+]
+
+
+class Starts:
+    """Ray's `init`, which fails as it is listed and then starts."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *failures: Exception) -> None:
+        self.failures, self.calls = list(failures), list[str]()
+        monkeypatch.setattr(ray, "is_initialized", lambda: False)
+        monkeypatch.setattr(ray, "init", self.init)
+        monkeypatch.setattr(ray, "shutdown", lambda: self.calls.append("shutdown"))
+
+    def init(self, **arguments: object) -> SimpleNamespace:
+        self.calls.append(f"init {arguments['address']}")
+        if self.failures:
+            raise self.failures.pop(0)
+        return SimpleNamespace(dashboard_url="here")
+
+
+@pytest.mark.parametrize("late", LATE, ids=lambda error: type(error).__name__)
+def test_a_start_that_took_too_long_is_tried_once_more(monkeypatch: pytest.MonkeyPatch, late: Exception) -> None:
+    starts = Starts(monkeypatch, late)
+    with cluster(Actors()) as dashboard:
+        assert dashboard == "here"
+        assert starts.calls == ["init local", "shutdown", "init local"]
+    assert starts.calls[3:] == ["shutdown"]
+
+
+def test_a_start_is_tried_twice_at_most_and_for_no_other_reason_twice(monkeypatch: pytest.MonkeyPatch) -> None:
+    twice = Starts(monkeypatch, *LATE[:2])
+    with pytest.raises(ResourceError, match=r"Timed out after 30 seconds.*fedsilo doctor"), cluster(Actors()):
+        raise AssertionError("never reached")
+    assert twice.calls.count("init local") == 2
+    once = Starts(monkeypatch, RuntimeError("no port is left"))
+    with pytest.raises(ResourceError, match="no port is left"), cluster(Actors()):
+        raise AssertionError("never reached")
+    assert once.calls == ["init local"]

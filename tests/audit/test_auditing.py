@@ -210,7 +210,7 @@ def test_a_shadow_that_fails_is_said_in_one_line(own_run: Run, monkeypatch: pyte
 
 
 def test_two_audits_of_a_run_do_not_meet(own_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("fedsilo.audit.auditing.WAIT_S", 0.0)
+    monkeypatch.setattr("fedsilo.audit.frame.WAIT_S", 0.0)
     (own_run.folder / "audit").mkdir()
     with lock(own_run.folder / "audit", 0.0, DRIVER_LOCK), pytest.raises(RunError, match="is running in it"):
         auditing(own_run)

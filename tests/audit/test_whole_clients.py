@@ -2,11 +2,13 @@
 
 import inspect
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+import fedsilo
 from fedsilo.audit.absence import Absence
 from fedsilo.audit.auditing_clients import ClientAudit, audit_clients
 from fedsilo.audit.shadows import client_shadows_of, coins
@@ -15,6 +17,7 @@ from fedsilo.contracts import Method
 from fedsilo.errors import RunError
 from fedsilo.results.reading import Run
 
+SCENARIO = Path(__file__).parents[2] / "scenarios" / "privacy" / "clients.yaml"
 CLIENTS = {
     "data": {"classes": 4, "train_per_class_and_domain": 6, "test_per_class_and_domain": 1},
     "partition": {"clients": 6},
@@ -22,12 +25,17 @@ CLIENTS = {
 }
 
 
-def sums(noise: float, seed: int = 0, clients: int = 40, size: int = 400) -> tuple[Sums, np.ndarray]:
-    """One round of clients that have much in common, the coins of a half of them heads."""
+def sums(
+    noise: float, seed: int = 0, clients: int = 40, size: int = 400, times: float = 1.0
+) -> tuple[Sums, np.ndarray]:
+    """One round of clients that have much in common, the coins of a half of them heads.
+
+    Their contributions are so many times as long as was promised.
+    """
     generator = np.random.default_rng(seed)
     changes = generator.normal(size=(clients, size)) / 20 + generator.normal(size=size) / 20
     there = generator.random(clients) < 0.5
-    published = there @ changes + noise * generator.normal(size=size)
+    published = times * (there @ changes) + noise * generator.normal(size=size)
     return Sums(changes @ changes.T, changes @ published, float(published @ published), size), there
 
 
@@ -53,6 +61,19 @@ def test_much_noise_leaves_guessing() -> None:
     )
     assert every == 800
     assert 0.43 < right / every < 0.57
+
+
+@pytest.mark.parametrize(("times", "least"), [(10.0, 0.95), (3.0, 0.8), (1.0, 0.55)])
+def test_contributions_that_are_too_long_are_told_by_their_length(times: float, least: float) -> None:
+    """As behind a clip norm ten times too large, under noise that would hide those that were promised.
+
+    Were their length taken to be the promised one, all that the clients have in common would speak for each of them.
+    """
+    tried = [sums(5.0, seed, clients=8, size=4000, times=times) for seed in range(10)]
+    every, right = guesses(
+        np.concatenate([log_ratios(found) for found, _ in tried]), np.concatenate([there for _, there in tried]), 1.0
+    )
+    assert right / every >= least
 
 
 def test_the_clearest_are_guessed_first() -> None:
@@ -86,6 +107,13 @@ def test_a_flawed_mechanism_is_contradicted(audited: Callable[..., dict[str, Any
     absent = client_shadows_of(Run(found["folder"]), 4)[1].scenario.method
     assert isinstance(absent, Absence)
     assert absent.absent == np.flatnonzero(~coins(Run(found["folder"]), 1)).tolist()
+
+
+@pytest.mark.slow
+def test_a_clip_norm_that_is_ten_times_too_large_is_contradicted(tmp_path: Path) -> None:
+    loose = fedsilo.run(SCENARIO, privacy={"mode": "fedsilo.audit.flawed:LooseClip"}, tracking={"root": str(tmp_path)})
+    found = audit_clients(loose.folder, ClientAudit(shadows=8))
+    assert found["epsilon"]["epsilon"] > found["claim"]["epsilon"]
 
 
 @pytest.mark.slow

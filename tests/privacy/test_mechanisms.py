@@ -66,6 +66,8 @@ def test_noise_has_the_stated_deviation_at_each_of_its_places_and_is_nowhere_els
     for place, (noisy, deviation) in places.items():
         assert float(noisy["a"].std()) == pytest.approx(deviation, rel=0.01), place
         assert abs(float(noisy["a"].mean())) <= 0.01 * deviation, place
+        drawn = deviation * release().generator.normal((NUMBERS,))
+        assert torch.allclose(noisy["a"].double(), drawn, rtol=1e-6, atol=0), "all of it under the key, in float64"
 
 
 @pytest.mark.parametrize(("unit", "sensitivity"), [("client", CLIP), ("example", CLIP / BATCH)])

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from fedsilo.accounting.accountants import Spent, epsilon
+from fedsilo.accounting.accountants import Spent, epsilon, quick_epsilon
 from fedsilo.accounting.expenses import Adjacency, AnyExpense
 
 Turn = tuple[int, Sequence[int]]
 """One exchange: its number within its round, and the clients that take part."""
+EACH = 64
+"""Kinds of clients up to which each one's epsilon is counted by all accountants; beyond, by the quick ones."""
 
 
 class Spending:
@@ -27,10 +29,16 @@ class Spending:
             self._counts.setdefault(client, Counter())[single] += times * expense.count
 
     def take(self, turns: Iterable[Turn], expenses: Callable[[int, int], Iterable[AnyExpense]]) -> None:
-        """Counts what exchanges cost all that take part in them; `expenses(client, exchange)` says what."""
-        for exchange, clients in turns:
+        """Counts what exchanges cost all that take part in them; `expenses(client, exchange)` says what.
+
+        It is asked once for each client and exchange, however many rounds have the same turn.
+        """
+        parts: Counter[tuple[int, int]] = Counter()
+        for (exchange, clients), times in Counter((exchange, tuple(clients)) for exchange, clients in turns).items():
             for client in clients:
-                self.add(client, expenses(client, exchange))
+                parts[client, exchange] += times
+        for (client, exchange), times in parts.items():
+            self.add(client, expenses(client, exchange), times)
 
     def copy(self) -> Spending:
         """Returns a spending that can go on by itself, to see what would be."""
@@ -67,9 +75,35 @@ class Spending:
         return left
 
     def worst(self, delta: float, adjacency: Adjacency) -> Spent | None:
-        """Returns the largest epsilon of any client at a delta; None where nothing was spent."""
-        spent = [epsilon(expenses, delta, adjacency) for expenses in self.candidates()]
-        return max(spent, key=lambda one: one.epsilon, default=None)
+        """Returns the largest epsilon of any client at a delta; None where nothing was spent.
+
+        The tight accountant is asked of those only whose quick bound is above what was found by then.
+        """
+        candidates = self.candidates()
+        if len(candidates) < 2:
+            return epsilon(candidates[0], delta, adjacency) if candidates else None
+        quick = {expenses: quick_epsilon(expenses, delta, adjacency) for expenses in candidates}
+        found: Spent | None = None
+        for expenses in sorted(candidates, key=lambda one: -quick[one]):
+            if found and quick[expenses] <= found.epsilon:
+                break
+            spent = epsilon(expenses, delta, adjacency)
+            found = spent if found is None or spent.epsilon > found.epsilon else found
+        return found
+
+    def bounds(
+        self, delta: float, adjacency: Adjacency
+    ) -> Iterator[tuple[tuple[AnyExpense, ...], Sequence[int], float]]:
+        """Yields what clients have spent, which of them have spent it, and the epsilon that it comes to.
+
+        Of more than `EACH` kinds of clients it is the bound that is quick to compute.
+        """
+        groups = self.distinct()
+        for expenses, clients in groups.items():
+            if len(groups) > EACH:
+                yield expenses, clients, quick_epsilon(expenses, delta, adjacency)
+            else:
+                yield expenses, clients, epsilon(expenses, delta, adjacency).epsilon
 
 
 def _most(expenses: Sequence[AnyExpense]) -> AnyExpense:

@@ -95,6 +95,10 @@ class Secure(RingAggregation):
             return [f"identities: {error}"]
         return []
 
+    def identities_sha256(self, clients: int) -> str:
+        """Returns the hash of the public keys of so many clients, "" where they do not sign. Raises ScenarioError."""
+        return read_members(self._folder, range(clients)).sha256() if self.identities else ""
+
     def signer(self, client: int, clients: int) -> Signer | None:
         """Returns what a client signs with; None where the scenario names no keys. Raises ScenarioError."""
         return read_signer(self._folder, client, range(clients)) if self.identities else None

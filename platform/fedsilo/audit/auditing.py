@@ -8,51 +8,37 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
+from fedsilo.audit.frame import Asked, at_work, delta_of, framed
 from fedsilo.audit.judging import Attack, Evidence, judge
 from fedsilo.audit.likelihood import LikelihoodRatio, confidence
-from fedsilo.audit.looks import add_look
 from fedsilo.audit.observation import CLIENT, SHARED, VIEWS, Observation, Observer, last_checkpoint, observer_of
-from fedsilo.audit.proof import CONFIDENCE
 from fedsilo.audit.rates import auc, curve
-from fedsilo.audit.shadows import AUDIT, Told, carry_out, shadows_of
+from fedsilo.audit.shadows import Told, carry_out, shadows_of
 from fedsilo.audit.shokri import AttackModels
 from fedsilo.audit.verdict import verdict
 from fedsilo.contracts import Progress
 from fedsilo.errors import RunError
-from fedsilo.records import DRIVER_LOCK, lock, write_json
+from fedsilo.records import write_json
 from fedsilo.registry import name_of
 from fedsilo.results.reading import Run, load
-from fedsilo.running import threads
-
-DELTA = 1e-5
-"""At which epsilon is asked for where the run claims none."""
-
-LEAST = 4
-"""Shadow runs: two that teach, two that are tried."""
-
-WAIT_S = 1.0
-"""How long an audit waits for another one of the same run, seconds."""
 
 
 @dataclass(frozen=True, slots=True)
-class Audit:
-    """What is asked for.
+class Audit(Asked):
+    """What is asked for; of the shadow runs two teach and two are tried, at the least.
 
     Attributes:
-        shadows: Shadow runs.
         view: `client` or `shared`, see `observation`.
-        jobs: Shadow runs side by side, each in a process of its own.
-        shuffle: The control: membership dealt anew by chance before anything is judged; every rate is then guessing.
     """
 
-    shadows: int = 16
+    least: ClassVar[int] = 4
+    why_least: ClassVar[str] = ", half to learn from and half to try"
+
     view: str = CLIENT
-    jobs: int = 1
-    shuffle: bool = False
 
 
 def audit(
@@ -75,18 +61,15 @@ def audit(
     """
     run, asked = load(folder), asked or Audit()
     _refuse(run, asked)
-    place = run.folder / AUDIT
-    place.mkdir(exist_ok=True)
-    with lock(place, WAIT_S, DRIVER_LOCK), threads(run.scenario.actors.threads):
+    with at_work(run) as place:
         observer = observer_of(run, asked.view, progress)
         target = observer.target()
         _refuse_nothing_to_compare(run, observer, target)
         shadows = shadows_of(run, asked.shadows)
         carry_out(shadows, asked.jobs, told)
         seen = [observer.shadow(Run(shadow.folder), shadow.number) for shadow in shadows]
-        look = {"unit": "example", "view": asked.view, "shadows": asked.shadows}
-        looks = 0 if asked.shuffle else add_look(place, look)
-        document = _document(run, asked, observer, target, seen) | {"looks": looks}
+        frame = framed(run, asked, place, {"unit": "example", "view": asked.view})
+        document = frame | _findings(run, asked, observer, target, seen)
         document["verdict"] = verdict(document)
     write_json(run.folder / file_name(asked), document)
     return document
@@ -100,13 +83,9 @@ def file_name(asked: Audit) -> str:
 
 def _refuse(run: Run, asked: Audit) -> None:
     """What can be known before anything is computed."""
-    if asked.shadows < LEAST:
-        raise RunError(f"shadows: must be at least {LEAST}, half to learn from and half to try, got {asked.shadows}.")
-    if asked.jobs < 1:
-        raise RunError(f"jobs: must be at least 1, got {asked.jobs}.")
     if asked.view not in VIEWS:
         raise RunError(f"view: must be one of {', '.join(VIEWS)}, got '{asked.view}'.")
-    run.result  # noqa: B018, says what to do about a run that has not finished
+    asked.refuse(run)
     method, name = run.scenario.method, name_of(run.scenario.method)
     if not method.trains:
         raise RunError(f"{run.folder}: method '{name}' trains nothing, so it has no members. Audit a run that learns.")
@@ -129,23 +108,16 @@ def _refuse_nothing_to_compare(run: Run, observer: Observer, target: Observation
         )
 
 
-def _document(
+def _findings(
     run: Run, asked: Audit, observer: Observer, target: Observation, seen: list[Observation]
 ) -> dict[str, Any]:
     rows, seed = observer.population, run.scenario.seed
-    claim = run.result["privacy"]
-    evidence = Evidence(rows, target, seen, claim["delta"] if claim else DELTA, seed, asked.shuffle)
+    evidence = Evidence(rows, target, seen, delta_of(run), seed, asked.shuffle)
     attacks: list[Attack] = [LikelihoodRatio(), AttackModels(seed)]
     findings = [judge(attack, evidence, len(attacks)) for attack in attacks]
     judged = rows.comparable & target.sound
     untrained = Observation(observer.untrained(), target.members, target.exposed, target.canaries)
     return {
-        "run": run.folder.name,
-        "method": name_of(run.scenario.method),
-        "view": asked.view,
-        "shadows": len(seen),
-        "shuffled": asked.shuffle,
-        "confidence": CONFIDENCE,
         "members": int((judged & target.members).sum()),
         "non_members": int((judged & ~target.members).sum()),
         "left_out": {
@@ -154,6 +126,5 @@ def _document(
             "held_twice": int((~rows.alone).sum()),
         },
         "untrained_auc": auc(*curve(confidence(untrained, rows)[judged], target.members[judged])),
-        "claim": claim,
         "attacks": [asdict(finding) for finding in findings],
     }

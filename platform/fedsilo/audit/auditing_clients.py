@@ -7,48 +7,30 @@ RUN/audit-clients.json      the document; audit-clients-shuffled.json for the co
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from scipy.stats import binom
 
-from fedsilo.audit.looks import add_look
+from fedsilo.audit.frame import Asked, at_work, delta_of, framed
 from fedsilo.audit.population import Flags
-from fedsilo.audit.proof import CONFIDENCE, Coins, proved
-from fedsilo.audit.shadows import AUDIT, Told, carry_out, client_shadows_of, coins
+from fedsilo.audit.proof import Coins, proved
+from fedsilo.audit.shadows import Told, carry_out, client_shadows_of, coins
 from fedsilo.audit.verdict import verdict_on_clients
 from fedsilo.audit.whole_clients import guesses, refuse, scores_of
 from fedsilo.contracts import Progress
-from fedsilo.errors import RunError
-from fedsilo.records import DRIVER_LOCK, lock, write_json
-from fedsilo.registry import name_of
+from fedsilo.records import write_json
 from fedsilo.results.reading import Run, load
-from fedsilo.running import threads
 from fedsilo.seeds import numpy_generator
 
-DELTA = 1e-5
-"""At which epsilon is asked for where the run claims none."""
 SHARES = (0.1, 0.5, 1.0)
 """Shares of the coins that are guessed, those with the clearest scores."""
-WAIT_S = 1.0
-"""How long an audit waits for another one of the same run, seconds."""
 
 
-@dataclass(frozen=True, slots=True)
-class ClientAudit:
-    """What is asked for.
-
-    Attributes:
-        shadows: Shadow runs, >= 1.
-        jobs: Shadow runs side by side, each in a process of its own, >= 1.
-        shuffle: The control: the guesses are judged by other coins, which no attack can tell.
-    """
-
-    shadows: int = 16
-    jobs: int = 1
-    shuffle: bool = False
+class ClientAudit(Asked):
+    """What is asked for."""
 
 
 def audit_clients(
@@ -70,21 +52,17 @@ def audit_clients(
         DataError: The run's images are no longer there.
     """
     run, asked = load(folder), asked or ClientAudit()
-    for name, value in (("shadows", asked.shadows), ("jobs", asked.jobs)):
-        if value < 1:
-            raise RunError(f"{name}: must be at least 1, got {value}.")
-    run.result  # noqa: B018, says what to do about a run that has not finished
+    asked.refuse(run)
     refuse(run)
-    place = run.folder / AUDIT
-    place.mkdir(exist_ok=True)
-    with lock(place, WAIT_S, DRIVER_LOCK), threads(run.scenario.actors.threads):
+    with at_work(run) as place:
         shadows = client_shadows_of(run, asked.shadows)
         carry_out(shadows, asked.jobs, told)
         method = run.scenario.method
         found = [scores_of(Run(shadow.folder), method, progress) for shadow in shadows]
         tossed = [_coins(run, asked.shuffle)(shadow.number) for shadow in shadows]
-        looks = 0 if asked.shuffle else add_look(place, {"unit": "client", "shadows": asked.shadows})
-        document = _document(run, asked, np.concatenate(found), np.concatenate(tossed), looks)
+        frame = framed(run, asked, place, {"unit": "client"})
+        document = frame | _findings(run, asked, np.concatenate(found), np.concatenate(tossed))
+        document["verdict"] = verdict_on_clients(document)
     write_json(run.folder / clients_file_name(asked), document)
     return document
 
@@ -102,17 +80,10 @@ def _coins(run: Run, shuffle: bool) -> Callable[[int], Flags]:
     return lambda number: numpy_generator(seed, "audit clients shuffle", step=number).random(n) < 0.5
 
 
-def _document(run: Run, asked: ClientAudit, found: np.ndarray[Any, Any], there: Flags, looks: int) -> dict[str, Any]:
-    claim, count = run.result["privacy"], len(there)
-    total = Coins(count, asked.shadows, claim["delta"] if claim else DELTA)
+def _findings(run: Run, asked: ClientAudit, found: np.ndarray[Any, Any], there: Flags) -> dict[str, Any]:
+    total, count = Coins(len(there), asked.shadows, delta_of(run)), len(there)
     right = guesses(found, there, 1.0)[1]
-    document = {
-        "run": run.folder.name,
-        "method": name_of(run.scenario.method),
-        "unit": "client",
-        "shadows": asked.shadows,
-        "shuffled": asked.shuffle,
-        "confidence": CONFIDENCE,
+    return {
         "clients": len(run.manifest.clients),
         "coins": count,
         "right": right,
@@ -120,7 +91,4 @@ def _document(run: Run, asked: ClientAudit, found: np.ndarray[Any, Any], there: 
         "chance_high": int(binom.ppf(0.975, count, 0.5)),
         "p_value": float(binom.sf(right - 1, count, 0.5)),
         "epsilon": asdict(proved(total, [guesses(found, there, share) for share in SHARES])),
-        "claim": claim,
-        "looks": looks,
     }
-    return {**document, "verdict": verdict_on_clients(document)}

@@ -22,7 +22,7 @@ Dimensions: n clients, D coordinates of all uploads of a run together.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -45,6 +45,8 @@ from fedsilo.scenario.sections import Scenario
 from fedsilo.state import to_arrays, to_tensors
 
 PRIOR_MEAN, PRIOR_VARIANCE = 0.5, 0.25
+SCALES = tuple(2.0 ** (step / 2) for step in range(11))
+"""How many times what was promised clients may have contributed, 1 to 32: a clip norm may be too large."""
 LEAST_NOISE = 1e-12
 """Smallest variance of the noise, as a share of the mean square of what was published: rounding to fp32."""
 
@@ -93,16 +95,42 @@ def scores_of(shadow: Run, method: Method, progress: Progress) -> Scores:
 
 
 def log_ratios(sums: Sums) -> Scores:
-    """Returns (n,) log likelihood ratios of b = 1 over b = 0, all other coins being unknown."""
+    """Returns (n,) log likelihood ratios of b = 1 over b = 0, all other coins being unknown.
+
+    All changes are taken to be as many times as long as what was published makes likeliest, of `SCALES`.
+    """
+    noise = _noise(sums)
+    sums = max((_scaled(sums, scale) for scale in SCALES), key=lambda one: _evidence(one, noise))
+    count = len(sums.explained)
+    precision = sums.products / noise + np.eye(count) / PRIOR_VARIANCE
+    surprise = (sums.explained - sums.products @ np.full(count, PRIOR_MEAN)) / noise
+    found: Scores = np.linalg.solve(precision, surprise) / np.diag(np.linalg.inv(precision))
+    return found
+
+
+def _scaled(sums: Sums, scale: float) -> Sums:
+    """The sums if clients had contributed so many times what was promised."""
+    return replace(sums, products=scale**2 * sums.products, explained=scale * sums.explained)
+
+
+def _evidence(sums: Sums, noise: float) -> float:
+    """The log probability density of what was published, up to a constant: normal, by the prior of the coins."""
+    count = len(sums.explained)
+    mean = np.full(count, PRIOR_MEAN)
+    square = sums.square - 2 * mean @ sums.explained + mean @ sums.products @ mean
+    explained = sums.explained - sums.products @ mean
+    share = np.eye(count) * noise / PRIOR_VARIANCE + sums.products
+    weighed = (square - explained @ np.linalg.solve(share, explained)) / noise
+    return float(-0.5 * (weighed + np.linalg.slogdet(share * PRIOR_VARIANCE / noise)[1]))
+
+
+def _noise(sums: Sums) -> float:
+    """The variance of the noise: what the changes, each of any length, leave unexplained."""
     best = np.linalg.lstsq(sums.products, sums.explained, rcond=None)[0]
     left = sums.square - 2 * best @ sums.explained + best @ sums.products @ best
     freedom = max(sums.coordinates - len(best), 1)
     least = max(LEAST_NOISE * sums.square / sums.coordinates, float(np.finfo(np.float64).tiny))
-    noise = max(float(left) / freedom, least)
-    precision = sums.products / noise + np.eye(len(best)) / PRIOR_VARIANCE
-    surprise = (sums.explained - sums.products @ np.full(len(best), PRIOR_MEAN)) / noise
-    found: Scores = np.linalg.solve(precision, surprise) / np.diag(np.linalg.inv(precision))
-    return found
+    return max(float(left) / freedom, least)
 
 
 def guesses(scores: Scores, there: Flags, share: float) -> tuple[int, int]:

@@ -79,7 +79,7 @@ def _of_examples(
 ) -> tuple[dict[str, Any], str]:
     from fedsilo.audit.auditing import Audit, audit, file_name
 
-    asked = Audit(shadows, "client" if view is None else view, jobs, shuffle)
+    asked = Audit(shadows, jobs, shuffle, "client" if view is None else view)
     return audit(folder, asked, told), file_name(asked)
 
 

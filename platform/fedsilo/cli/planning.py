@@ -8,16 +8,19 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from fedsilo.cli.output import line, seldom, show, show_json, spelled
+from fedsilo.cli.output import line, remark, seldom, show, show_json, spelled
 from fedsilo.errors import PrivacyBudgetError
 
 if TYPE_CHECKING:
     from fedsilo.rounds.budgeting import Outlook
+    from fedsilo.scenario.sections import Scenario
 
 EVERY_S = 5.0
 """From one line of progress to the next, seconds."""
 MOST_ROUNDS = 100_000
-"""Rounds that are counted one by one, in about a minute."""
+"""Rounds whose turns are counted before a run, in less than a minute."""
+MANY_ROUNDS = 5_000
+"""Rounds from which on the command says at once that it has begun."""
 
 
 def foresee(scenario: Path, changes: Sequence[str], plot: Path | None, json: bool) -> None:
@@ -34,23 +37,13 @@ def foresee(scenario: Path, changes: Sequence[str], plot: Path | None, json: boo
             f"{scenario}: training.rounds: what {checked.training.rounds:g} rounds spend is not counted before a run. "
             f"Ask for {MOST_ROUNDS:,} at most."
         )
-    from fedsilo.preparation import partition_of
-    from fedsilo.rounds.budgeting import announcements, outlook
-    from fedsilo.rounds.schedule import Schedule
-
-    _, manifest = partition_of(checked)
-    sizes = manifest.training_sizes
-    rules = (checked.method, checked.training, sizes, checked.seed, checked.pace, checked.trace)
-    write = seldom(EVERY_S)
-    ahead = outlook(
-        checked.privacy,
-        Schedule(*rules),
-        lambda done, total: write(f"counting epsilon: round {done:,} of {total:,}"),
-    )
+    ahead = _ahead(checked)
     if not ahead.curve:
         raise PrivacyBudgetError(
             f"{scenario}: its privacy mechanism promises nothing. Set privacy.mode, say to central."
         )
+    from fedsilo.rounds.budgeting import announcements
+
     if plot:
         _draw(ahead, checked.name, plot)
     if json:
@@ -67,6 +60,25 @@ def foresee(scenario: Path, changes: Sequence[str], plot: Path | None, json: boo
         line(f"nominal epsilon {ahead.statement.epsilon:g}. {ahead.statement.note}")
     if plot:
         line(f"picture: {plot}")
+
+
+def _ahead(checked: Scenario) -> Outlook:
+    """The outlook of a scenario; it says on standard error how far the counting is."""
+    from fedsilo.preparation import partition_of
+    from fedsilo.rounds.budgeting import outlook
+    from fedsilo.rounds.schedule import Schedule
+
+    _, manifest = partition_of(checked)
+    sizes = manifest.training_sizes
+    rules = (checked.method, checked.training, sizes, checked.seed, checked.pace, checked.trace)
+    if checked.training.rounds > MANY_ROUNDS:
+        remark(f"counting what {checked.training.rounds:,} rounds spend, the noise for it first; it can take a minute.")
+    write = seldom(EVERY_S)
+    return outlook(
+        checked.privacy,
+        Schedule(*rules),
+        lambda what, done, total: write(f"counting epsilon: {what} {done:,} of {total:,}"),
+    )
 
 
 def _table(ahead: Outlook, name: str) -> Table:

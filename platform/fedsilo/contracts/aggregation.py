@@ -144,6 +144,10 @@ class Aggregation(Component, ABC):
         """Returns what is wrong with the public keys of so many clients, as 'key: why. What to do.' lines."""
         return []
 
+    def identities_sha256(self, clients: int) -> str:
+        """Returns the hash of the public keys of so many clients, "" where they do not sign. Raises ScenarioError."""
+        return ""
+
     @abstractmethod
     def gather(self, exchange: Exchange) -> Gathered:
         """Returns the mean upload of one exchange.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rich.table import Table
@@ -23,21 +23,12 @@ def audit_table(document: Mapping[str, Any]) -> Table:
         f"{cell(document['run'])}: membership inference, {document['view']} view{shuffled} "
         f"({document['members']} members, {document['non_members']} others, {document['shadows']} shadow runs)"
     )
-    table = Table(title=title, title_justify="left")
-    columns = ("attack", "success", "AUC", "TPR at 1 % FPR", "epsilon >=", "of at most", "claimed epsilon")
-    for column in columns:
-        table.add_column(column, justify="left" if column == "attack" else "right")
-    for attack in document["attacks"]:
-        table.add_row(
-            attack["attack"],
-            _with_chance(attack, "success"),
-            _with_chance(attack, "auc"),
-            _with_chance(attack, "tpr_at_low_fpr"),
-            f"{attack['epsilon']['epsilon']:.2f}",
-            f"{attack['epsilon']['most']:.2f}",
-            _claimed(document["claim"]),
-        )
-    return table
+    rates = {"success": "success", "AUC": "auc", "TPR at 1 % FPR": "tpr_at_low_fpr"}
+    rows = [
+        (attack["attack"], [_with_chance(attack, rate) for rate in rates.values()], attack["epsilon"])
+        for attack in document["attacks"]
+    ]
+    return _table(title, rates, rows, document["claim"])
 
 
 CLIENTS_LEGEND = (
@@ -53,23 +44,31 @@ def clients_audit_table(document: Mapping[str, Any]) -> Table:
         f"{cell(document['run'])}: which clients contributed, by the shared states of all rounds{shuffled} "
         f"({document['clients']} clients, {document['shadows']} shadow runs)"
     )
+    right = _in_percent(*(document[part] / document["coins"] for part in ("right", "chance_low", "chance_high")))
+    return _table(title, ["right"], [("likelihood ratio", [right], document["epsilon"])], document["claim"])
+
+
+def _table(
+    title: str,
+    rates: Iterable[str],
+    rows: Iterable[tuple[str, Sequence[str], Mapping[str, Any]]],
+    claim: Mapping[str, Any] | None,
+) -> Table:
+    """A row per attack: its name, its rates, the bound on epsilon, what it could have been, and what is claimed."""
     table = Table(title=title, title_justify="left")
-    for column in ("attack", "right", "epsilon >=", "of at most", "claimed epsilon"):
+    for column in ("attack", *rates, "epsilon >=", "of at most", "claimed epsilon"):
         table.add_column(column, justify="left" if column == "attack" else "right")
-    right, low, high = (100 * document[part] / document["coins"] for part in ("right", "chance_low", "chance_high"))
-    table.add_row(
-        "likelihood ratio",
-        f"{right:.1f} ({low:.0f} to {high:.0f})",
-        f"{document['epsilon']['epsilon']:.2f}",
-        f"{document['epsilon']['most']:.2f}",
-        _claimed(document["claim"]),
-    )
+    for attack, found, bound in rows:
+        table.add_row(attack, *found, f"{bound['epsilon']:.2f}", f"{bound['most']:.2f}", _claimed(claim))
     return table
 
 
 def _with_chance(attack: Mapping[str, Any], rate: str) -> str:
-    value, low, high = (100 * attack[part][rate] for part in ("rates", "chance_low", "chance_high"))
-    return f"{value:.1f} ({low:.0f} to {high:.0f})"
+    return _in_percent(*(attack[part][rate] for part in ("rates", "chance_low", "chance_high")))
+
+
+def _in_percent(value: float, low: float, high: float) -> str:
+    return f"{100 * value:.1f} ({100 * low:.0f} to {100 * high:.0f})"
 
 
 def _claimed(claim: Mapping[str, Any] | None) -> str:

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
-from fedsilo.accounting.accountants import epsilon
 from fedsilo.accounting.curve import Point, points_of
 from fedsilo.accounting.expenses import AnyExpense
 from fedsilo.accounting.spending import Spending
@@ -102,30 +101,34 @@ class Outlook:
 
 
 def outlook(
-    mechanism: Mechanism, schedule: Schedule, counted: Callable[[int, int], None] = lambda done, total: None
+    mechanism: Mechanism,
+    schedule: Schedule,
+    counted: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Outlook:
     """Returns what a federation will spend. Raises PrivacyBudgetError where no noise is enough.
+
+    The tight accountant, of which an answer takes up to a second, is asked for `EVERY_ROUND` rounds at most, and for
+    each kind of client while these are few; the rest of the work is counting turns.
 
     Args:
         mechanism: The mechanism, not fitted yet.
         schedule: Who trains when.
-        counted: Called as counted(done, total) with the rounds whose epsilon is known.
+        counted: Called as counted("round" or "kind of client", done, total) with how many of them have their epsilon.
     """
     made, total = fitted(mechanism, schedule), schedule.rounds
-    spending, curve = Spending(), []
-    looked_at = set(range(1, total + 1) if total <= EVERY_ROUND else points_of(total, EVERY_ROUND))
-    for round in range(total):
-        spending.take(schedule.turns_of(round), made.expenses)
-        counted(round, total)
-        worst = spending.worst(made.delta, made.adjacency) if round + 1 in looked_at else None
+    spending, curve, done = Spending(), [], 0
+    for end in range(1, total + 1) if total <= EVERY_ROUND else points_of(total, EVERY_ROUND):
+        counted("round", done, total)
+        spending.take((turn for round in range(done, end) for turn in schedule.turns_of(round)), made.expenses)
+        worst, done = spending.worst(made.delta, made.adjacency), end
         if worst:
-            curve.append(Point(round + 1, worst))
-    groups = tuple(
-        Group(tuple(clients), expenses, epsilon(expenses, made.delta, made.adjacency).epsilon)
-        for expenses, clients in spending.distinct().items()
-    )
+            curve.append(Point(end, worst))
+    groups, kinds = list[Group](), len(spending.distinct())
+    for expenses, clients, spent in spending.bounds(made.delta, made.adjacency):
+        groups.append(Group(tuple(clients), expenses, spent))
+        counted("kind of client", len(groups), kinds)
     stated = made.statement(curve[-1].spent.epsilon) if curve else None
-    return Outlook(made, groups, tuple(curve), stated or Budget(0.0, made.delta, guaranteed=False, unit=""))
+    return Outlook(made, tuple(groups), tuple(curve), stated or Budget(0.0, made.delta, guaranteed=False, unit=""))
 
 
 def announcements(mechanisms: Iterable[Mechanism]) -> Iterator[str]:

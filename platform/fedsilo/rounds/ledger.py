@@ -19,7 +19,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from fedsilo.accounting.accountants import epsilon, quick_epsilon
+from fedsilo.accounting.accountants import epsilon
 from fedsilo.accounting.expenses import AnyExpense
 from fedsilo.accounting.second_opinion import disagreement, opacus_epsilon
 from fedsilo.accounting.spending import Spending
@@ -31,8 +31,6 @@ from fedsilo.rounds.ledger_lines import LEDGER, Entry, append_entry, read_entrie
 from fedsilo.rounds.passes import PassCounter
 
 STATEMENT = "privacy.json"
-EACH = 64
-"""Kinds of clients up to which each one's epsilon is counted by all accountants; beyond, by the quick ones."""
 
 
 class Ledger:
@@ -168,23 +166,11 @@ class Ledger:
         """
         delta, adjacency, candidates = self._mechanism.delta, self._mechanism.adjacency, self._spending.candidates()
         others = [opacus_epsilon(expenses, delta, adjacency) for expenses in candidates]
-        each = {
-            client: spent
-            for expenses, clients in self._spending.distinct().items()
-            for spent in [self._one(expenses)]
-            for client in clients
-        }
+        each = {client: spent for _, clients, spent in self._spending.bounds(delta, adjacency) for client in clients}
         self.state({"opacus": max(others, default=math.inf)}, each)
         pairs = zip(candidates, others, strict=True)
         lines = (disagreement(epsilon(one, delta, adjacency).epsilon, other) for one, other in pairs)
         return next(filter(None, lines), "")
-
-    def _one(self, expenses: Sequence[AnyExpense]) -> float:
-        """One client's epsilon; of very many kinds of clients the bound that is quick to compute."""
-        delta, adjacency = self._mechanism.delta, self._mechanism.adjacency
-        if len(self._spending.distinct()) > EACH:
-            return quick_epsilon(expenses, delta, adjacency)
-        return epsilon(expenses, delta, adjacency).epsilon
 
     def state(self, others: Mapping[str, float] | None = None, each: Mapping[int, float] | None = None) -> None:
         """Writes the statement: what the run has spent, by which accountant, and what was charged to each client.

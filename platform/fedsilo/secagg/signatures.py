@@ -5,6 +5,7 @@ Who signs with which key is agreed outside the protocol, once, by whatever the c
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -25,6 +26,10 @@ class Members:
     """
 
     public: Mapping[int, bytes]
+
+    def sha256(self) -> str:
+        """Returns the hash of all public keys in the order of the clients' numbers."""
+        return hashlib.sha256(b"".join(self.public[client] for client in sorted(self.public))).hexdigest()
 
     def check(self, client: int, content: bytes, signature: bytes) -> None:
         """Refuses what the client did not sign.
