@@ -166,7 +166,7 @@ def compare_solvers(repetitions: int) -> None:
     """Prints how many times as fast Newton's method is as the sweeps on drawn similarities of two prompts."""
     generator = torch.Generator().manual_seed(0)
     print(f"transport of two prompts, 2,400 problems, median of {repetitions} ratios: sweeps / newton")
-    for patches, gamma, epsilon, spread in product((49, 196), (0.8, 1.0), (0.1, 0.01), (0.02, 0.05)):
+    for patches, gamma, epsilon, spread in product((49, 196, 576), (0.8, 1.0), (0.1, 0.01), (0.02, 0.05)):
         common = 0.2 + spread * torch.randn(1, 2400, patches, generator=generator)
         similarity = common + spread / 2 * torch.randn(2, 2400, patches, generator=generator)
         sweeps, newton = (Transport(gamma, epsilon, solver=solver) for solver in ("sweeps", "newton"))

@@ -11,10 +11,12 @@ from pathlib import Path
 import pytest
 from PIL import Image
 
+from fedsilo.cli.output import line, remark
 from fedsilo.core import Examples, LabelledImages
 from fedsilo.datasets.image_folder import ImageFolder
 from fedsilo.imagefiles.layouts import spoken
 from fedsilo.printing import encoded, is_guessed, legible, printable, visible
+from fedsilo.report.partition_sheet import cut
 
 LATIN, UTF8_IN_C = os.fsdecode(b"caf\xe9"), "caf\udcc3\udca9"
 
@@ -38,6 +40,18 @@ LATIN, UTF8_IN_C = os.fsdecode(b"caf\xe9"), "caf\udcc3\udca9"
 def test_a_text_is_shown_and_never_obeyed(text: str, shown: str) -> None:
     assert printable(text) == shown
     printable(text).encode("utf-8")
+
+
+@pytest.mark.parametrize(("text", "shown"), [(LATIN, "café"), ("\x1b[31mred", "\\x1b[31mred"), ("a\ud83d", "a\\ud83d")])
+def test_what_commands_print_and_pictures_say_goes_through_it(
+    text: str, shown: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    line(f"{text}\nnext")
+    remark(text)
+    printed = capsys.readouterr()
+    assert printed.out == f"{shown}\nnext\n"
+    assert printed.err.strip() == shown
+    assert cut(text) == shown
 
 
 def test_line_breaks_stay_where_they_are_wanted() -> None:

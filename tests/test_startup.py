@@ -87,6 +87,20 @@ def test_what_is_missing_is_refused_and_a_first_scenario_written_without_torch(t
     assert codes == [2] * len(MISSING) + [0, 0]
 
 
+def test_a_first_scenario_imports_no_component_and_a_missing_one_nothing_that_puts_it_together(tmp_path: Path) -> None:
+    light = TOOLS | {"torch", "PIL", "omegaconf"}
+    codes, heavy = imported(tmp_path, light | {"numpy", "fedsilo.registry"}, "calls = [['new', 'study.yaml']]")
+    assert (codes, heavy) == ([0], [])
+    codes, heavy = imported(tmp_path, light, "calls = [['run', 'no.yaml'], ['validate', 'no.yaml', 'a.b=1']]")
+    assert (codes, heavy) == ([2, 2], [])
+
+
+def test_a_list_imports_nothing_that_reads_runs_or_puts_scenarios_together(tmp_path: Path) -> None:
+    reading = {"fedsilo.results.reading", "fedsilo.scenario.assembly", "omegaconf"}
+    codes, heavy = imported(tmp_path, TOOLS | reading, "calls = [['list']]")
+    assert (codes, heavy) == ([0], [])
+
+
 LOOKING = [
     *(["list"], ["describe"], ["describe", "method", "fedotp"], ["data", "list"], ["validate", "sound.yaml"]),
     ["validate", "sound.yaml", "backbone.name=ViT-B-16", "backbone.pretrained=openai"],

@@ -16,7 +16,8 @@ from fedsilo.partitions.manifest import FromManifest
 from fedsilo.printing import encoded
 from fedsilo.scenario.dumping import to_yaml
 from fedsilo.scenario.foreign import foreign_code
-from fedsilo.scenario.reading import name_problems, read
+from fedsilo.scenario.problems import name_problems
+from fedsilo.scenario.reading import read
 from fedsilo.scenario.sections import Scenario
 
 SCENARIO, MANIFEST = "scenario.yaml", "partition.json"

@@ -9,6 +9,7 @@ from torch import Tensor
 from fedsilo.prompts import newton, pairs
 from fedsilo.prompts.elimination import solve_without_subtraction
 from fedsilo.prompts.newton import Newton
+from fedsilo.prompts.pairs import Pairs
 from fedsilo.prompts.scaling import Scaling
 from fedsilo.prompts.transport import VARIANTS, Transport
 
@@ -158,6 +159,28 @@ def test_usual_problems_take_few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     exact = Newton(Scaling(0.1, 0.8 * 49 / 2, True, 1e-3, 100)).solve(similarity)
     monkeypatch.setattr(newton, "STEPS", 5)
     assert torch.equal(Newton(Scaling(0.1, 0.8 * 49 / 2, True, 1e-3, 100)).solve(similarity), exact)
+
+
+@pytest.mark.parametrize("epsilon", [0.01, 0.1])
+@pytest.mark.parametrize("patches", [49, 196, 576])
+def test_drawn_pairs_are_all_solved_without_the_search(patches: int, epsilon: float) -> None:
+    generator = torch.Generator().manual_seed(0)
+    common = 0.2 + 0.02 * torch.randn(1, 60, patches, generator=generator)
+    similarity = common + 0.01 * torch.randn(2, 60, patches, generator=generator)
+    plans = torch.empty_like(similarity)
+    left = Pairs(epsilon, 0.8 * patches).fill(plans, similarity, torch.arange(60))
+    assert not len(left)
+
+
+@pytest.mark.parametrize(("gamma", "mean"), [(0.1, 0.0), (0.7, 0.2)])
+def test_one_patch_gets_what_many_full_and_many_empty_ones_leave(gamma: float, mean: float) -> None:
+    patches, generator = 575, torch.Generator().manual_seed(0)
+    full = int(gamma * patches)
+    similarity = mean + 0.005 * torch.randn(12, patches, 2, generator=generator)
+    similarity[:, :full] += 0.15
+    similarity[:, full] += 0.08
+    error = solved(similarity, gamma, 0.005) - two_prompts(similarity, gamma, 0.005)
+    assert error.abs().max() < EXACT
 
 
 def test_pairs_that_need_more_steps_are_left_to_the_search(monkeypatch: pytest.MonkeyPatch) -> None:

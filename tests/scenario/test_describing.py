@@ -13,7 +13,8 @@ from fedsilo.scenario.describing import Description, describe, kinds
 from fedsilo.scenario.dumping import to_mapping
 from fedsilo.scenario.reading import from_mapping, read
 from fedsilo.scenario.schema import CONTRACTS, SECTIONS, SLOTS, USUAL
-from fedsilo.scenario.starter import FILE, SUITED, compose, starter
+from fedsilo.scenario.starter import FILE, starter
+from fedsilo.scenario.starter_text import SUITED, compose
 
 
 @pytest.mark.usefixtures("components")
@@ -128,14 +129,14 @@ def test_the_starter_fits_on_a_screen_with_any_number_of_components(kind: str, m
         more = [Description(f"another_component_{n}", "", "", "", "One more.") for n in range(40)]
         return [*rows, *more] if section == kind and name is None else rows
 
-    monkeypatch.setattr("fedsilo.scenario.starter.describe", many)
+    monkeypatch.setattr("fedsilo.scenario.starter_text.describe", many)
     text = compose()
     assert max(map(len, text.splitlines())) <= 120
     assert all(f"another_component_{n}" in text for n in range(40))
 
 
 def test_the_starter_s_file_is_what_the_descriptions_make() -> None:
-    assert FILE.read_text() == compose(), "write it again: python -m fedsilo.scenario.starter"
+    assert FILE.read_text() == compose(), "write it again: python -m fedsilo.scenario.starter_text"
     assert starter("other-study") == compose().replace("my-study", "other-study")
 
 

@@ -57,7 +57,7 @@ def seldom(every_s: float, clock: Callable[[], float] = monotonic) -> Callable[[
         nonlocal last
         if clock() - last >= every_s:
             last = clock()
-            progress_console().print(text, markup=False, soft_wrap=True)
+            remark(text)
 
     return write
 

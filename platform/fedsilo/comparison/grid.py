@@ -18,8 +18,9 @@ from fedsilo.registry import find, names
 from fedsilo.results.entries import settings
 from fedsilo.scenario.combining import COMPOSED, named_parts
 from fedsilo.scenario.finding import component
-from fedsilo.scenario.reading import Changes, Variant, from_mapping, read
+from fedsilo.scenario.reading import from_mapping, read
 from fedsilo.scenario.sections import Scenario
+from fedsilo.scenario.sources import Changes, Variant
 
 ALL = "all"
 """In the place of a method's name: every method that trains."""

@@ -120,7 +120,6 @@ class _Search:
     """
 
     def __init__(self, sweeps: Scaling, work: Tensor, span: Tensor) -> None:
-        self._found: Tensor
         logs, self._plan, self._spare, self._found = work
         self._rows = torch.empty_like(logs[0].expand(3, -1, -1))
         prompts, _, self._patches = logs.shape

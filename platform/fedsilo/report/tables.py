@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
 from fedsilo.core.measures import LOCAL, NEW, UNSEEN, WORST, Measures, measures_of
-from fedsilo.manifest import Holding
 from fedsilo.report.cells import cell
-from fedsilo.results.reading import Run
-from fedsilo.scenario.describing import Description
+
+if TYPE_CHECKING:
+    from fedsilo.manifest import Holding
+    from fedsilo.results.reading import Run
+    from fedsilo.scenario.describing import Description
 
 PACED = ("simulated s", "late", "offline")
 """Columns of rounds whose time is simulated."""
@@ -133,7 +135,7 @@ def clients_table(run: Run) -> Table:
     for title in ("client", "domain", "train", "test", "classes", "zero-shot", metric.words):
         table.add_column(title, justify="left" if title == "domain" else "right")
     scores = _last_scores(run.clients, metric.name)
-    floor = _last_scores(Run(run.folder / "references" / "zero_shot").clients, metric.name)
+    floor = _last_scores(type(run)(run.folder / "references" / "zero_shot").clients, metric.name)
     for client in run.manifest.clients:
         table.add_row(
             f"{client.number:02d}",

@@ -5,20 +5,16 @@ from __future__ import annotations
 import dataclasses
 import re
 from collections.abc import Mapping
-from decimal import Decimal
 from typing import Any
-
-import yaml
 
 from fedsilo.core import Component
 from fedsilo.registry import find, name_of
-from fedsilo.scenario.documents import PLAIN_WORDS
 from fedsilo.scenario.schema import CONTRACTS, HEADING, SECTIONS, keys, selector, slots
 from fedsilo.scenario.sections import Scenario
+from fedsilo.scenario.yaml_writing import one_line, yaml_text
 
 _INTERPOLATION = re.compile(r"(\\*)\$\{")
 _SELECTORS = {contract.kind: selector(section) for section, contract in CONTRACTS.items()}
-_ONE_LINE = 10**6  # characters; a width that YAML never breaks
 
 
 def to_mapping(scenario: Scenario) -> dict[str, Any]:
@@ -37,19 +33,12 @@ def described(component: Component) -> dict[str, Any]:
 
 def to_yaml(scenario: Scenario) -> str:
     """Returns the scenario as YAML: fractions as plain decimals, words that YAML would misread in quotes."""
-    return _dump(_escaped(to_mapping(scenario)), flow=False, width=120)
+    return yaml_text(_escaped(to_mapping(scenario)), flow=False, width=120)
 
 
 def written(value: Any) -> str:
     """Returns one value as it stands in a scenario file, on one line."""
-    return _dump(_escaped(_plain(value)), flow=True, width=_ONE_LINE).removesuffix("...\n").strip()
-
-
-def _dump(value: Any, flow: bool, width: int) -> str:
-    text: str = yaml.dump(
-        value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=flow, width=width
-    )
-    return text
+    return one_line(_escaped(_plain(value)))
 
 
 def _plain(value: Any) -> Any:
@@ -77,24 +66,3 @@ def _escaped(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _escaped(item) for key, item in value.items()}
     return [_escaped(item) for item in value] if isinstance(value, list) else value
-
-
-class _Dumper(yaml.SafeDumper):
-    """A safe dumper whose texts are texts for our reader and for any other YAML 1.1 reader."""
-
-    def ignore_aliases(self, data: Any) -> bool:
-        return True
-
-
-def _number(dumper: _Dumper, value: float) -> yaml.ScalarNode:
-    text = format(Decimal(repr(value)), "f") if 1e-9 <= abs(value) < 1e15 or value == 0 else repr(value)
-    if "." not in text:  # YAML 1.1 takes 1e-30 for text
-        text = text.replace("e", ".0e") if "e" in text else f"{text}.0"
-    return dumper.represent_scalar("tag:yaml.org,2002:float", text)
-
-
-_Dumper.add_representer(float, _number)
-for _kind, _form, _first in PLAIN_WORDS:  # beside YAML's own, so that "1e-3" is quoted like "1.0" is
-    _Dumper.add_implicit_resolver(
-        f"tag:yaml.org,2002:{_kind}", re.compile(f"(?:{_form.pattern})$"), [c.strip("\0") for c in _first]
-    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import reprlib
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ KeyPath = tuple[str | int, ...]
 
 LONGEST_LINE = 1000
 
+_NAME = re.compile(r"\w[\w.\-]{0,99}")
 _SHORT = reprlib.Repr()
 _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 60
 
@@ -101,3 +103,10 @@ def nearest(word: object, known: Iterable[str]) -> str:
     """Returns " Did you mean 'x'?" for the most similar of the known words, or "" when none is."""
     found = difflib.get_close_matches(str(word)[:80], list(known), n=1, cutoff=0.6)
     return f" Did you mean '{found[0]}'?" if found else ""
+
+
+def name_problems(name: str) -> list[str]:
+    """Returns what is wrong with a scenario's name, which becomes that of run folders and actors."""
+    if _NAME.fullmatch(name):
+        return []
+    return [f"name: must be 1 to 100 letters, digits, '-', '_' or '.', no spaces, got {shown(name)}."]

@@ -7,10 +7,8 @@ import types
 import typing
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import TYPE_CHECKING, Any, TypeGuard
 from weakref import WeakKeyDictionary
-
-from omegaconf import DictConfig, OmegaConf
 
 from fedsilo.backbone.section import Backbone
 from fedsilo.core import (
@@ -33,6 +31,9 @@ from fedsilo.core.settings import Training
 from fedsilo.pace import Pace
 from fedsilo.scenario.ranges import Range, parse_range
 from fedsilo.scenario.sections import Actors, Evaluation, Scenario, Tracking
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 CONTRACTS: dict[str, type[Component]] = {
     "data": Dataset,
@@ -147,6 +148,8 @@ def defaults(section: type[Any]) -> DictConfig:
     Raises:
         OmegaConfBaseException: A field has a type that no scenario can hold.
     """
+    from omegaconf import OmegaConf  # a tenth of a second, which a scenario that is not there does not need
+
     if section not in _structured:
         _structured[section] = OmegaConf.structured(section)
     return _structured[section]

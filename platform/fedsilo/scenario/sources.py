@@ -5,6 +5,7 @@ from __future__ import annotations
 import numbers
 import os
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -14,6 +15,26 @@ from fedsilo.scenario.layers import Layer
 from fedsilo.scenario.problems import KeyPath, Place, Problems, nearest, shown
 
 COMMAND_LINE = 1  # position of the overrides among the layers; the file is 0, what it extends -1, -2 and so on
+
+Changes = Sequence[str] | Mapping[str, Any]
+"""What wins over a scenario: `key.path=value` texts, or a mapping, nested or with dotted keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One of several scenarios that are made from the same source and compared.
+
+    Attributes:
+        method: Name of its method; "" is the scenario's own.
+        among: All methods that are compared: a key that one of them has is no mistake in the others.
+        shared: Changes for all of them; keys of `method` that this one lacks fall away.
+        own: Changes for this one.
+    """
+
+    method: str = ""
+    among: tuple[str, ...] = ()
+    shared: tuple[Changes, ...] = ()
+    own: tuple[Changes, ...] = ()
 
 
 def file_layers(path: Path, problems: Problems) -> list[Layer]:
@@ -73,6 +94,13 @@ def override_layer(overrides: Sequence[str], problems: Problems) -> Layer:
         if not found.lines():
             layer.lay(_nested(path, value, origin, places))
     return layer
+
+
+def changes_layer(changes: Changes, problems: Problems) -> Layer:
+    """Returns the layer of what wins over a scenario."""
+    if isinstance(changes, Mapping):
+        return mapping_layer(changes, Place("overrides", 0, COMMAND_LINE), problems)
+    return override_layer(changes, problems)
 
 
 def mapping_layer(mapping: Mapping[Any, Any], origin: Place, problems: Problems) -> Layer:

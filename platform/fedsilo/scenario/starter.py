@@ -1,34 +1,20 @@
-"""A first scenario to change: every key with its default and its meaning, made from the descriptions.
+"""A first scenario to change: every key with its default and its meaning.
 
-Its text is kept beside this file, since the descriptions of components import torch. After a key has changed,
-`python -m fedsilo.scenario.starter` writes it again; a test compares the two.
+Its text is kept beside this file, since the descriptions of components import torch; `starter_text.py` composes it.
 """
 
 from __future__ import annotations
 
-import textwrap
-from collections.abc import Iterator
 from pathlib import Path
 
 from fedsilo.errors import ScenarioError
-from fedsilo.scenario.describing import Description, describe
-from fedsilo.scenario.dumping import written
-from fedsilo.scenario.reading import name_problems
-from fedsilo.scenario.schema import CONTRACTS, SECTIONS, USUAL
-
-LINE = 110  # characters
+from fedsilo.scenario.problems import name_problems
+from fedsilo.scenario.yaml_writing import one_line
 
 STUDY = "my-study"
 """Name of the scenario in the file."""
 
 FILE = Path(__file__).with_suffix(".yaml")
-
-SUITED = {"training.optimizer.learning_rate": "0.02", "partition.label": "{name: dirichlet, beta: 0.5}"}
-"""Values that suit fedsilo-tiny where the default is meant for other models, and clients that differ: what federated
-learning is about."""
-
-FIRST = ("data", "backbone", "partition", "method", "training")
-"""Sections that a newcomer changes; the others are there as comments."""
 
 
 def starter(name: str = STUDY) -> str:
@@ -44,84 +30,4 @@ def starter(name: str = STUDY) -> str:
     if problems:
         raise ScenarioError(problems[0])
     text = FILE.read_text(encoding="utf-8")
-    return text.replace(f"name: {STUDY}", f"name: {written(name)}").replace(f"{STUDY}.yaml", f"{name}.yaml")
-
-
-def compose() -> str:
-    """Returns the text of the starter scenario as the descriptions of all keys make it."""
-    rest = "\n".join(f"# {line}" for section in SECTIONS if section not in FIRST for line in _section(section))
-    parts = [
-        f"# A fedsilo scenario.\n"
-        f"#   fedsilo validate {STUDY}.yaml    says what is wrong with it\n"
-        f"#   fedsilo run {STUDY}.yaml         runs it; add key=value to change something for one run\n"
-        f"# A key that is left out has its default; `fedsilo describe` explains every key.",
-        "\n".join(_lines("", [_heading(row) for row in describe("scenario")[:2]])),
-        *("\n".join(_section(section)) for section in FIRST),
-        f"# What follows is usual as it is. Take the first '# ' away to change it.\n#\n{rest}",
-    ]
-    return "\n\n".join(parts) + "\n"
-
-
-def _heading(row: Description) -> Description:
-    default = STUDY if row.key == "name" else row.default
-    return Description(row.key, row.type, default, row.allowed, row.meaning)
-
-
-def _section(section: str) -> list[str]:
-    """The lines of one section; of a component that says which others there are."""
-    if section not in CONTRACTS:
-        about = next(row.meaning for row in describe("scenario") if row.key == section)
-        return [f"{section}:  # {about}", *_lines(f"{section}.", describe(section))]
-    others = ", ".join(row.key for row in describe(section) if row.key != USUAL[section])
-    head = (
-        list(_heading_lines(section, f"Others: {others}; see `fedsilo describe {section}`."))
-        if others
-        else [f"{section}:"]
-    )
-    return [*head, *_lines(f"{section}.", describe(section, USUAL[section]))]
-
-
-def _heading_lines(section: str, note: str) -> Iterator[str]:
-    """The section's name with the note behind it, or below it where the line would be long."""
-    if len(section) + len(note) < LINE:
-        yield f"{section}:  # {note}"
-        return
-    yield f"{section}:"
-    yield from textwrap.wrap(note, LINE, initial_indent="  # ", subsequent_indent="  # ")
-
-
-def _lines(prefix: str, rows: list[Description]) -> Iterator[str]:
-    """One line per key, indented below the section, and one for each section inside it."""
-    indent = "  " if prefix else ""
-    opened = ""
-    for row in rows:
-        inner, _, key = row.key.removeprefix(prefix).rpartition(".")
-        if "<" in inner:
-            continue
-        if inner != opened and inner:
-            yield f"{indent}{inner}:"
-        opened = inner
-        yield from _line(row, f"{indent}{'  ' if inner else ''}", key)
-
-
-def _line(row: Description, indent: str, key: str) -> Iterator[str]:
-    """The key with its meaning behind it, or above it where the line would be long."""
-    setting = f"{indent}{key}: {SUITED.get(row.key, row.default)}"
-    note = f"{row.meaning} {_limits(row)}".strip()
-    if not note:
-        yield setting
-    elif len(setting) + len(note) < LINE:
-        yield f"{setting}  # {note}"
-    else:
-        yield from textwrap.wrap(note, LINE, initial_indent=f"{indent}# ", subsequent_indent=f"{indent}# ")
-        yield setting
-
-
-def _limits(row: Description) -> str:
-    if not row.allowed or row.allowed == row.default:
-        return ""
-    return f"One of {row.allowed}." if row.type in ("word", "name", "name, or section") else f"Must be {row.allowed}."
-
-
-if __name__ == "__main__":
-    FILE.write_text(compose(), encoding="utf-8")
+    return text.replace(f"name: {STUDY}", f"name: {one_line(name)}").replace(f"{STUDY}.yaml", f"{name}.yaml")
