@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import field
 from typing import Any
 
+DEFINES = "defines"
+"""Metadata of a key whose default is part of what a recipe is: another method's value does not replace it."""
+
 
 def key(default: Any, meaning: str, *allowed: str, within: str = "") -> Any:
     """Returns a dataclass field with its meaning and what it may be; the scenario reader checks the latter.

@@ -78,3 +78,11 @@ def test_a_method_that_uploads_a_round_s_result_is_refused_beside_noise_for_batc
     assert reference("rounds_only:RoundsOnly", scenario(BATCHES, []).method).uploads == ("nothing",)
     with pytest.raises(ScenarioError, match="privacy 'paper' is for every batch's gradient"):
         scenario(BATCHES, ["rounds_only:RoundsOnly"], "paper")
+
+
+def test_a_reference_keeps_what_its_recipe_is_defined_by() -> None:
+    """FedTPG's clients count alike, and DP-FPL sends gradients, whatever the scenario's method does."""
+    method = from_mapping({"method": {"name": "fedotp", "context_length": 8}}).method
+    tpg, dpfpl = reference("fedtpg", method), reference("dpfpl", method)
+    assert (tpg.uniform, dpfpl.uploads_gradients) == (True, True)
+    assert (tpg.learner.context_length, dpfpl.learner.context_length) == (8, 8)  # type: ignore[attr-defined]

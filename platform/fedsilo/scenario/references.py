@@ -7,6 +7,7 @@ from dataclasses import fields
 from typing import Any
 
 from fedsilo.core import Aggregation, Learner, Mechanism, Method, Strategy
+from fedsilo.fields import DEFINES
 from fedsilo.registry import JOIN, find, name_of
 from fedsilo.scenario.combining import COMPOSED
 
@@ -32,10 +33,6 @@ def reference(name: str, method: Method) -> Method:
     cls: Any = find(Method, name)
     made = _filled(cls, values)
     assert isinstance(made, Method)
-    if made.parts:  # a value that its strategy refuses with its learner is left at its default
-        refused = {line.partition(":")[0] for line in made.parts[1].refusals(made.parts[0])}
-        made = _filled(cls, {key: value for key, value in values.items() if key not in refused})
-        assert isinstance(made, Method)
     return made
 
 
@@ -54,8 +51,9 @@ def _values(method: Method) -> dict[str, Any]:
 
 
 def _filled(cls: type[Any], values: Mapping[str, Any]) -> Any:
-    """A component with as many of the values as it may have."""
-    allowed = {field.name: field.metadata.get("allowed", ()) for field in fields(cls) if field.init}
+    """A component with as many of the values as it may have; a recipe's own values define it and stay."""
+    taken = [field for field in fields(cls) if field.init and not field.metadata.get(DEFINES)]
+    allowed = {field.name: field.metadata.get("allowed", ()) for field in taken}
     return cls(**{k: v for k, v in values.items() if k in allowed and (not allowed[k] or v in allowed[k])})
 
 

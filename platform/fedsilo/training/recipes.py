@@ -16,6 +16,7 @@ from fedsilo.core.method import Method, Predictor
 from fedsilo.core.strategy import MEMORY, SERVER, LocalResult, Strategy
 from fedsilo.core.types import State
 from fedsilo.core.work import LocalWork, ServerWork
+from fedsilo.fields import DEFINES
 from fedsilo.training.local import LocalTraining
 from fedsilo.training.loss import Loss
 
@@ -200,7 +201,8 @@ def recipe(
         learner: The learner's class.
         strategy: The strategy's class.
         headline: Evaluated rounds that the headline averages.
-        usual: The paper's values of keys, where they are not the learner's or the strategy's own.
+        usual: The paper's values of keys, where they are not the learner's or the strategy's own; as a reference the
+            method keeps them, whatever the scenario's own method has.
     """
     parts: tuple[Any, ...] = (learner, strategy)
     fields = [_field(cls, field, usual) for cls in parts for field in dataclasses.fields(cls) if field.init]
@@ -227,9 +229,10 @@ def _field(cls: type[Any], field: dataclasses.Field[Any], usual: dict[str, Any])
     default: Any = usual.get(field.name, field.default)
     factory = dataclasses.MISSING if field.name in usual else field.default_factory
     kind = typing.get_type_hints(cls)[field.name]
+    metadata = {**field.metadata, DEFINES: True} if field.name in usual else field.metadata
     if factory is not dataclasses.MISSING:
-        return field.name, kind, dataclasses.field(default_factory=factory, metadata=field.metadata)
-    return field.name, kind, dataclasses.field(default=default, metadata=field.metadata)
+        return field.name, kind, dataclasses.field(default_factory=factory, metadata=metadata)
+    return field.name, kind, dataclasses.field(default=default, metadata=metadata)
 
 
 def _part(cls: type[Any], whole: Any) -> Any:
