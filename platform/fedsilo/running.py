@@ -19,10 +19,9 @@ import torch
 from fedsilo.backbone.arithmetic import tf32
 from fedsilo.backends.serial import SerialRuntime
 from fedsilo.client import ClientRules
-from fedsilo.core import Method, Progress, RoundRecord
+from fedsilo.core import Progress, RoundRecord
 from fedsilo.environment import keep_environment
 from fedsilo.errors import ClientError, ClusterError, FedsiloError, ScenarioError
-from fedsilo.methods.zero_shot import ZeroShot
 from fedsilo.origin import keep_origin
 from fedsilo.preparation import Encoders, Prepared, prepare
 from fedsilo.printing import encoded
@@ -39,18 +38,16 @@ from fedsilo.registry import title_of
 from fedsilo.report.page.document import PAGE, write_page
 from fedsilo.results.reading import Run
 from fedsilo.results.summary import summarise
-from fedsilo.rounds.budgeting import announcements, checked, fitted
+from fedsilo.rounds.budgeting import announcements
 from fedsilo.rounds.floor import Floor
 from fedsilo.rounds.job import Job, Part, Watch
-from fedsilo.rounds.plan import Outcome, Plan
-from fedsilo.rounds.schedule import Schedule, traffic_of
-from fedsilo.scenario.consistency import gpu_keys
+from fedsilo.rounds.parts import headline_rounds, methods_of, part_of
+from fedsilo.rounds.plan import Outcome
 from fedsilo.scenario.dumping import to_yaml
 from fedsilo.scenario.foreign import foreign_code
 from fedsilo.scenario.reading import read
-from fedsilo.scenario.references import reference
 from fedsilo.scenario.sections import Scenario
-from fedsilo.state import to_arrays, write_bytes
+from fedsilo.state import write_bytes
 from fedsilo.trackers import chosen, tracked
 
 DRIVER_WAIT_S = 1.0
@@ -151,12 +148,12 @@ def _execute(scenario: Scenario, folder: Path, listener: Listener, runtimes: Run
     if scenario.actors.address:  # actors on a cluster start in other folders than this process
         folder = folder.absolute()
     with threads(scenario.actors.threads), tf32(scenario.backbone.tf32), runtimes(scenario) as runtime:
-        methods = dict(_methods(scenario))
+        methods = methods_of(scenario)
         prepared = prepare(scenario, list(methods.values()), runtime, listener.progress)
         keep_origin(scenario, prepared, folder)
         keep_environment(folder / "environment.json")
         listener.prepared(prepared, folder)
-        parts = tuple(_part(name, method, scenario, prepared, folder) for name, method in methods.items())
+        parts = tuple(part_of(name, method, scenario, prepared, folder) for name, method in methods.items())
         for line in announcements(part.plan.mechanism for part in parts if part.folder == folder):
             listener.announce(line)
         rules = ClientRules(
@@ -184,67 +181,6 @@ def _both(first: Watch, second: Watch) -> Watch:
         second(part, record)
 
     return watch
-
-
-def _methods(scenario: Scenario) -> Iterator[tuple[str, Method]]:
-    """Zero-shot first, since every round is read against it; then the method; then the other references."""
-    main = title_of(scenario.method)
-    if main != "zero_shot":
-        yield "zero_shot", ZeroShot()
-    yield main, scenario.method
-    for name in scenario.evaluation.references:
-        if name not in (main, "zero_shot"):
-            yield name, reference(name, scenario.method)
-
-
-def _part(name: str, method: Method, scenario: Scenario, prepared: Prepared, folder: Path) -> Part:
-    sizes = prepared.manifest.training_sizes
-    initial = to_arrays(method.initial_shared(prepared.model, scenario.seed))
-    schedule = Schedule(
-        method=method,
-        training=scenario.training,
-        sizes=sizes,
-        seed=scenario.seed,
-        pace=scenario.pace,
-        trace=scenario.trace,
-        traffic=traffic_of(method, initial),
-    )
-    plan = Plan(
-        method=method,
-        task=scenario.task,
-        training=scenario.training,
-        evaluate_every=scenario.evaluation.every,
-        mechanism=fitted(scenario.privacy, schedule),
-        aggregation=checked(scenario.aggregation.located(), schedule),
-        seed=scenario.seed,
-        sizes=sizes,
-        pace=scenario.pace,
-        trace=scenario.trace,
-        initial=initial,
-        neighbour_rounds=_neighbour_rounds(scenario),
-        retries=scenario.actors.retries,
-        unseen=frozenset(client.number for client in prepared.manifest.clients if not client.seen),
-        on_cpus=_on_cpus(scenario, prepared),
-    )
-    own = folder if name == title_of(scenario.method) else folder / "references" / name.replace(":", ".")
-    return Part(name, own, plan)
-
-
-def _on_cpus(scenario: Scenario, prepared: Prepared) -> bool:
-    """Whether no client computes on a GPU: in this process where the model is, on Ray by what actors are given."""
-    actors = scenario.actors
-    given = actors.backend == "ray" and not actors.pretend_gpus and bool(gpu_keys(actors))
-    return prepared.model.device == "cpu" and not given
-
-
-def _neighbour_rounds(scenario: Scenario) -> int:
-    when = scenario.evaluation.neighbours
-    return {"never": 0, "last": headline_rounds(scenario), "always": scenario.training.rounds}[when]
-
-
-def headline_rounds(scenario: Scenario) -> int:
-    """Returns the evaluated rounds that the headline averages: the scenario's number, or the method's own."""
-    return scenario.evaluation.last or scenario.method.headline_rounds
 
 
 def _conclude(
