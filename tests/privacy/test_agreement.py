@@ -140,7 +140,7 @@ def test_clients_that_are_asked_for_different_weights_are_in_no_sum_together(wor
     plan, backend = here.plan(METHOD), Favouring(here.clients(METHOD))
     tasks = {client: ClientTask(0, 0, plan.initial) for client in range(CLIENTS)}
     known = to_tensors({name: plan.initial[name] for name in METHOD.uploads})
-    with pytest.raises(ProtocolViolation, match="a sum called .*largest") as caught:
+    with pytest.raises(ProtocolViolation, match=r"a sum called .*largest") as caught:
         SECURE.gather(Exchange(tasks, backend, known, False, max(plan.sizes), NoMechanism(), lambda charged: None))
     assert caught.value.reason == "parameters"
 
