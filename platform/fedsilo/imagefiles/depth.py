@@ -87,7 +87,6 @@ def scaled(image: Image.Image, data: bytes = b"") -> tuple[Image.Image, tuple[st
     Raises:
         ValueError: It has no value at all.
     """
-    require_readable(image)
     values = _without_missing(image, _values(image, data))
     seen = np.isfinite(values.colours) & (_like(values.opacity, values.colours) > 0)
     if not seen.any():

@@ -100,9 +100,9 @@ def decode(data: bytes) -> Image.Image:
 def decoded(data: bytes) -> tuple[Image.Image, tuple[str, ...]]:
     """Returns the first frame of a file as RGB, and what kinds of remarkable images it is of."""
     with Image.open(io.BytesIO(data)) as image:
+        require_readable(image)
         if has_depth(image):
             return scaled(image, data)
-        require_readable(image)
         image.load()
         plain = as_rgb(image)
     return plain, extent_of(plain)
