@@ -16,7 +16,7 @@ from fedsilo.core import Aggregation, ClientTask, Mechanism, Method, SumTerms
 from fedsilo.core.messages import Encoding
 from fedsilo.errors import ProtocolViolation
 from fedsilo.secagg import updates
-from fedsilo.secagg.parameters import Parameters
+from fedsilo.secagg.messages import Opening
 from fedsilo.secagg.signatures import Signer
 
 
@@ -75,16 +75,20 @@ class Agreement:
         )
         raise self._refusal(f"an update encoded with {asked}", f"its own mechanism and aggregation give {agreed}")
 
-    def check_sum(self, encoding: Encoding, parameters: Parameters) -> None:
-        """Refuses to be masked in a sum that opens with fewer clients, or of others, than was agreed.
+    def check_sum(self, encoding: Encoding, opening: Opening) -> None:
+        """Refuses to be masked in a sum that opens with fewer clients, or of others or other updates, than was agreed.
 
         Args:
             encoding: How the update is encoded.
-            parameters: Those of the round.
+            opening: That of the round.
 
         Raises:
             ProtocolViolation: 'parameters', with what they are and what was agreed.
         """
+        parameters = opening.parameters
+        if not opening.context.endswith(encoding.ending):
+            named = opening.context[-200:].decode("utf-8", "replace")
+            raise self._refusal(f"a sum called {named!r}", f"its update has {encoding}", "parameters")
         if parameters.unknown < encoding.honest:
             raise self._refusal(
                 f"a sum in which {parameters.unknown} updates are unknown to others",

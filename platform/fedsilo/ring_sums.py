@@ -6,7 +6,6 @@ import math
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -81,8 +80,8 @@ class RingAggregation(Aggregation):
         return replace(room, share=share, honest=honest)
 
     def mean(self, exchange: Exchange, encoding: Encoding, total: Ring) -> tuple[dict[str, Tensor], float]:
-        """Returns the mean upload and the mean loss that a sum stands for."""
+        """Returns the mean upload, in fp64, and the mean loss that a sum stands for."""
         shapes = {name: tuple(tensor.shape) for name, tensor in exchange.reference.items()}
         change, loss = encoding.decode(total, shapes)
         known = {name: tensor.double().numpy() for name, tensor in exchange.reference.items()}
-        return {name: torch.from_numpy((known[name] + change[name]).astype(np.float32)) for name in change}, loss
+        return {name: torch.from_numpy(known[name] + change[name]) for name in change}, loss

@@ -20,4 +20,4 @@ def test_the_mean_is_by_examples_or_alike(aggregation: Plain, uniform: bool, exp
 
 def test_a_thousand_clients_are_summed_in_fp64() -> None:
     updates = [update(n, 0.1, 1) for n in range(1000)]
-    assert float(Plain().combine(updates, False)["context"][0, 0]) == np.float32(0.1)
+    assert float(Plain().combine(updates, False)["context"][0, 0].float()) == np.float32(0.1)

@@ -16,7 +16,7 @@ from fedsilo.backbone.features import Viewing, chunks, encode_chunks
 from fedsilo.backbone.images import ImageEncoder
 from fedsilo.backbone.views import Preprocessing
 from fedsilo.core import Examples
-from fedsilo.imagefiles.depth import EQUAL, MISSING, OUTLIERS, SCALED, is_deep
+from fedsilo.imagefiles.depth import EQUAL, FAINT, MISSING, OUTLIERS, SCALED, is_deep
 from fedsilo.imagefiles.reading import FileImages, as_rgb, decode, decoded, digest, inspect
 from fedsilo.imagefiles.sources import FolderSource
 
@@ -48,8 +48,16 @@ def png(values: np.ndarray, kind: int, extra: bytes = b"") -> bytes:
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts) + chunk(b"IEND", b"")
 
 
-def tiff(values: np.ndarray, order: str, samples: int, form: int, *, packed: bool = False) -> bytes:
-    """A TIFF of one strip; `form` is 1 for whole numbers, 2 with sign, 3 for floats."""
+def tiff(
+    values: np.ndarray,
+    order: str,
+    samples: int,
+    form: int,
+    *,
+    packed: bool = False,
+    other: dict[int, tuple[int, list[int]]] | None = None,
+) -> bytes:
+    """A TIFF of one strip; `form` is 1 for whole numbers, 2 with sign, 3 for floats; `other` are more tags."""
     content = zlib.compress(values.tobytes()) if packed else values.tobytes()
     bits = 8 * values.dtype.itemsize
     tags = {
@@ -64,12 +72,13 @@ def tiff(values: np.ndarray, order: str, samples: int, form: int, *, packed: boo
         279: (4, [len(content)]),
         **({338: (3, [2])} if samples == 4 else {}),
         339: (3, [form] * samples),
+        **(other or {}),
     }
     start = 8 + len(content) + len(content) % 2
     after = start + 2 + 12 * len(tags) + 4
     table, tail = struct.pack(f"{order}H", len(tags)), b""
     for tag, (kind, entries) in sorted(tags.items()):
-        raw = struct.pack(f"{order}{len(entries)}{'H' if kind == 3 else 'I'}", *entries)
+        raw = struct.pack(f"{order}{len(entries)}{'.BHI'[kind - 1]}", *entries)
         where = raw.ljust(4, b"\0") if len(raw) <= 4 else struct.pack(f"{order}I", after + len(tail))
         tail += raw if len(raw) > 4 else b""
         table += struct.pack(f"{order}HHI", tag, kind, len(entries)) + where
@@ -153,6 +162,50 @@ def test_what_is_missing_is_black_and_does_not_set_the_range() -> None:
     assert np.asarray(image)[5, 7, 0] == 255
 
 
+def test_no_data_is_found_among_whole_numbers_that_single_precision_rounds() -> None:
+    values = RAMP.astype("<u4")
+    values[0, 0] = 4_294_967_295
+    _, kinds = decoded(tiff(values, "<", 1, 1, other={42113: (2, list(b"4294967295\0"))}))
+    assert kinds == (SCALED, MISSING)
+
+
+def test_what_cannot_be_no_data_is_passed_over_in_silence(recwarn: pytest.WarningsRecorder) -> None:
+    values = Image.fromarray(RAMP.astype(np.float32))
+    assert decoded(saved(values, "TIFF", tiffinfo={42113: "1e60"}))[1] == (SCALED,)
+    assert not recwarn.list
+
+
+def test_grey_whose_lowest_value_is_white_is_turned_round() -> None:
+    data = tiff((RAMP * 1394).astype("<u2"), "<", 1, 1, other={262: (3, [0])})
+    assert np.array_equal(np.asarray(decode(data))[..., 0], stretched(-RAMP))
+
+
+@pytest.mark.parametrize("order", "<>")
+def test_colours_that_are_multiplied_by_their_opacity_keep_both_halves(order: str) -> None:
+    values = np.dstack([RAMP * 40, RAMP * 20, RAMP * 30, np.full_like(RAMP, 65_535)])
+    values[2] //= 2
+    values[0, :, :3] = RAMP[0][:, None]
+    data = tiff(values.astype(f"{order}u2"), order, 4, 1, other={338: (3, [1])})
+    image, kinds = decoded(data)
+    colours = stretched(np.divide(values[..., :3], values[..., 3:] / 65_535))
+    assert kinds == (SCALED,)
+    assert is_deep(data)
+    assert np.array_equal(np.delete(np.asarray(image), 2, axis=0), np.delete(colours, 2, axis=0))
+    assert np.abs(np.asarray(image)[2].astype(int) - (colours[2] + 255.0) / 2).max() <= 1
+
+
+def test_planes_of_sixteen_bits_are_refused_and_those_of_eight_read(tmp_path: Path) -> None:
+    for bits in (8, 16):
+        planes = np.stack([RAMP, 2 * RAMP, 3 * RAMP]).astype(f"<u{bits // 8}")
+        size = planes.nbytes // 3
+        places = {273: (4, [8, 8 + size, 8 + 2 * size]), 279: (4, [size] * 3), 278: (4, [6]), 284: (3, [2])}
+        shape = {256: (3, [8]), 257: (3, [6])}
+        (tmp_path / f"{bits}.tif").write_bytes(tiff(planes, "<", 3, 1, other=places | shape))
+    eight, sixteen = inspect(FolderSource(str(tmp_path)), ["8.tif", "16.tif"])
+    assert eight.fault == ""
+    assert "separate planes" in sixteen.fault
+
+
 def test_an_image_without_any_value_is_a_broken_one(tmp_path: Path) -> None:
     Image.fromarray(np.full((4, 4), np.nan, dtype=np.float32)).save(tmp_path / "none.tif")
     (finding,) = inspect(FolderSource(str(tmp_path)), ["none.tif"])
@@ -168,12 +221,29 @@ def test_a_constant_is_never_silent(tmp_path: Path) -> None:
         "plain.png": saved(Image.new("RGB", (4, 4), "red"), "PNG"),
         "plain.jpg": saved(Image.new("L", (64, 64), 90), "JPEG"),
         "outlier.tif": saved(Image.fromarray(outlier), "TIFF"),
-        "sound.png": saved(Image.fromarray(RAMP.astype(np.uint8)), "PNG"),
+        "lost.ppm": b"P6 8 2 65535\n" + (RAMP * 20).astype(">u2").tobytes(),
+        "opacity.png": png(np.dstack([RAMP] * 3 + [np.full_like(RAMP, 255)]), 6),
+        "sound.png": saved(Image.fromarray((RAMP * 5).astype(np.uint8)), "PNG"),
     }
     for name, data in files.items():
         (tmp_path / name).write_bytes(data)
     found = inspect(FolderSource(str(tmp_path)), list(files))
-    assert [finding.kinds for finding in found] == [(SCALED, EQUAL), (EQUAL,), (EQUAL,), (SCALED, OUTLIERS), ()]
+    assert [finding.kinds for finding in found] == [
+        (SCALED, EQUAL),
+        (EQUAL,),
+        (EQUAL,),
+        (SCALED, OUTLIERS),
+        (FAINT,),
+        (SCALED, FAINT),
+        (),
+    ]
+
+
+@pytest.mark.parametrize("size", [8, 64])
+def test_a_jpeg_that_is_flat_only_at_an_eighth_of_its_size_is_not_called_so(size: int, tmp_path: Path) -> None:
+    board = (np.indices((size, size)).sum(0) % 2 * 255).astype(np.uint8)
+    (tmp_path / "board.jpg").write_bytes(saved(Image.fromarray(board), "JPEG", quality=95))
+    assert inspect(FolderSource(str(tmp_path)), ["board.jpg"])[0].kinds == ()
 
 
 MODES = ("1", "L", "LA", "La", "P", "PA", "RGB", "RGBA", "RGBa", "RGBX", "CMYK", "YCbCr", "LAB", "HSV")

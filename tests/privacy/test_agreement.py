@@ -1,5 +1,6 @@
 """A client that is asked for less protection than it agreed to sends nothing."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
@@ -117,11 +118,31 @@ def test_a_sum_of_other_parameters_than_its_own_gets_no_vector(
     client, task = here.clients(METHOD)[0], asked(here)
     client.learn(task)
     dim = task.encoding.dim({name: task.shared[name].shape for name in METHOD.uploads})  # type: ignore[union-attr]
-    client.answer(Opening(b"run", replace(parameters, dim=dim)).to_bytes())
+    client.answer(Opening(b"run" + task.encoding.ending, replace(parameters, dim=dim)).to_bytes())  # type: ignore[union-attr]
     with pytest.raises(ProtocolViolation) as caught:
         client.masked()
     assert caught.value.reason == "parameters"
     assert kind_of(client.masked()) == Refusal.kind, "the vector is gone"
+
+
+class Favouring(SerialBackend):
+    """A coordinator that has client 0 weigh one and all others next to nothing, so that the sum is client 0's."""
+
+    def learn(self, tasks: Mapping[int, ClientTask]) -> None:
+        for client, task in tasks.items():
+            assert task.encoding is not None
+            largest = 10**12 if client else self._clients[0]._agreement.examples
+            self._clients[client].learn(replace(task, encoding=replace(task.encoding, largest=largest)))
+
+
+def test_clients_that_are_asked_for_different_weights_are_in_no_sum_together(world: Any) -> None:
+    here = world(clients=CLIENTS, aggregation=SECURE)
+    plan, backend = here.plan(METHOD), Favouring(here.clients(METHOD))
+    tasks = {client: ClientTask(0, 0, plan.initial) for client in range(CLIENTS)}
+    known = to_tensors({name: plan.initial[name] for name in METHOD.uploads})
+    with pytest.raises(ProtocolViolation, match=r"a sum called .*largest") as caught:
+        SECURE.gather(Exchange(tasks, backend, known, False, max(plan.sizes), NoMechanism(), lambda charged: None))
+    assert caught.value.reason == "parameters"
 
 
 def test_a_coordinator_with_another_scenario_ends_the_run_in_one_line(world: Any, tmp_path: Any) -> None:

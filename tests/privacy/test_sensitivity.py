@@ -9,8 +9,11 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from fedsilo.core import Batch, ClientTask, Method
+from fedsilo.aggregation.plain import Plain
+from fedsilo.aggregation.ring import Ring
+from fedsilo.core import Batch, ClientTask, ClientUpdate, Exchange, Method
 from fedsilo.core.work import LocalWork
+from fedsilo.differential_privacy import clipped
 from fedsilo.methods.composed import Composed
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.fedclip import FedCLIP
@@ -20,6 +23,7 @@ from fedsilo.methods.finetune import FineTune
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.privacy.central import Central
 from fedsilo.privacy.local import Local
+from fedsilo.state import to_arrays
 from fedsilo.strategies.fedavg import FedAvgStrategy
 from fedsilo.training.drawing import drawing_from
 from fedsilo.training.gradients import clipped_gradients
@@ -156,3 +160,36 @@ def test_what_the_loss_is_leaves_a_client_only_where_the_coordinator_is_trusted(
     here = world(mechanism=mechanism)
     losses = [client.train(ClientTask(0, 0, here.plan(method).initial)).loss for client in here.clients(method)]
     assert [math.isfinite(loss) for loss in losses] == [mechanism.trusts_coordinator] * 3
+
+
+class Sending:
+    """A backend whose clients send uploads that are made already."""
+
+    def __init__(self, uploads: list[dict[str, Tensor]]) -> None:
+        self.uploads = uploads
+
+    def train(self, tasks: Mapping[int, ClientTask]) -> list[ClientUpdate]:
+        return [ClientUpdate(c, self.sent(task, self.uploads[c]), 1, 0.0, 0.0) for c, task in tasks.items()]
+
+    def sent(self, task: ClientTask, upload: dict[str, Tensor]) -> dict[str, Any]:
+        change = {name: tensor.double().numpy() - task.shared[name] for name, tensor in upload.items()}
+        return {"ring": task.encoding.encode(change, 1, 0.0, bytes(32))} if task.encoding else to_arrays(upload)
+
+
+@pytest.mark.parametrize("aggregation", [Plain(), Ring()], ids=["plain", "ring"])
+@pytest.mark.parametrize("norm", [1e-2, 1e-6, 1e-7])
+def test_a_client_moves_the_mean_that_noise_is_added_to_by_at_most_its_share(aggregation: Any, norm: float) -> None:
+    """Rounded to fp32 beside numbers of 0.02, a mean moves by up to 1.6 times that at the smallest norm."""
+    generator, clients = torch.Generator().manual_seed(0), 10
+    known = {"context": 0.02 * torch.randn(8192, generator=generator)}
+    changed = [{"context": known["context"] + torch.randn(8192, generator=generator)} for _ in range(clients)]
+    uploads = [clipped(upload, known, norm) for upload in changed]
+
+    def mean(sent: list[dict[str, Tensor]]) -> dict[str, Tensor]:
+        tasks = {client: ClientTask(0, 0, to_arrays(known)) for client in range(clients)}
+        mechanism = Central(noise_multiplier=1.0, clip_norm=norm)
+        exchange = Exchange(tasks, Sending(sent), known, True, 1, mechanism, lambda charged: None)  # type: ignore[arg-type]
+        return dict(aggregation.gather(exchange).mean)
+
+    moved = distance(mean(uploads), mean([known, *uploads[1:]]))
+    assert 0.5 * norm / clients < moved <= norm / clients * (1 + 1e-6)

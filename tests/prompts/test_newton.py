@@ -190,6 +190,35 @@ def test_pairs_that_need_more_steps_are_left_to_the_search(monkeypatch: pytest.M
     assert error.abs().max() < EXACT
 
 
+def test_unsolved_narrow_problems_and_wide_ones_are_searched_together(monkeypatch: pytest.MonkeyPatch) -> None:
+    """All problems of a batch are searched in fp64, the wide ones being in front of and among the narrow ones."""
+    similarity = 0.2 + 0.01 * torch.randn(6, 49, 2, generator=torch.Generator().manual_seed(1))
+    similarity[[0, 3], 0, 0] = 1.0
+    search = Newton._fill
+
+    def fill(self: Newton, plans: Tensor, given: Tensor, places: Tensor, dtype: torch.dtype) -> Tensor:
+        return places if dtype == torch.float32 else search(self, plans, given, places, dtype)
+
+    monkeypatch.setattr(Newton, "_fill", fill)
+    error = solved(similarity, 1.0, 0.01) - two_prompts(similarity, 1.0, 0.01)
+    assert error.abs().max() < EXACT
+
+
+@pytest.mark.parametrize("prompts", [3, 6])
+def test_single_precision_solves_shares_that_it_must_round(prompts: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    similarity = 0.2 + 0.02 * torch.randn(4, 576, prompts, generator=torch.Generator().manual_seed(0))
+    searched = {}
+    search = Newton._fill
+
+    def fill(self: Newton, plans: Tensor, given: Tensor, places: Tensor, dtype: torch.dtype) -> Tensor:
+        searched[dtype] = len(places)
+        return search(self, plans, given, places, dtype)
+
+    monkeypatch.setattr(Newton, "_fill", fill)
+    solved(similarity, 1.0, 0.005)
+    assert searched == {torch.float32: 4, torch.float64: 0}
+
+
 def test_what_no_search_solves_gets_patient_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
     similarity = 0.2 + 0.05 * torch.randn(6, 49, 2, generator=torch.Generator().manual_seed(1))
     monkeypatch.setattr(pairs, "STEPS", 0)

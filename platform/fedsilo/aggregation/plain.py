@@ -49,16 +49,15 @@ class Plain(Aggregation):
         )
 
     def combine(self, updates: Sequence[ClientUpdate], uniform: bool) -> dict[str, Tensor]:
-        """Returns the weighted mean, summed in fp64 in the order given, rounded to fp32 once."""
+        """Returns the weighted mean in fp64, summed in the order given."""
         weights = self._weights(updates, uniform)
         weights /= weights.sum()
         return {
             name: torch.from_numpy(
                 sum(w * update.tensors[name].astype(np.float64) for w, update in zip(weights, updates, strict=True))
-                .astype(np.float32)
             )
             for name in updates[0].tensors
-        }  # fmt: skip
+        }
 
     def _weights(self, updates: Sequence[ClientUpdate], uniform: bool) -> NDArray[np.float64]:
         alike = uniform or self.weights == "uniform"

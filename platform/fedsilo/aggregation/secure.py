@@ -151,9 +151,9 @@ class Secure(RingAggregation):
     def _coordinator(self, exchange: Exchange, encoding: Encoding) -> SecureCoordinator:
         clients, first = tuple(sorted(exchange.tasks)), next(iter(exchange.tasks.values()))
         dim = encoding.dim({name: tuple(tensor.shape) for name, tensor in exchange.reference.items()})
-        context = f"{exchange.run}|{first.round}|{first.exchange}|{exchange.attempt}|{encoding}"
+        context = f"{exchange.run}|{first.round}|{first.exchange}|{exchange.attempt}"
         members = _members(self._folder, clients) if self.identities else None
-        return SecureCoordinator(self.parameters(clients, dim), context.encode(), members)
+        return SecureCoordinator(self.parameters(clients, dim), context.encode() + encoding.ending, members)
 
 
 _members = lru_cache(maxsize=8)(read_members)  # read once in a run, not for every exchange

@@ -73,7 +73,7 @@ class Gathered:
     """What came of an exchange.
 
     Attributes:
-        mean: The mean upload over `clients`.
+        mean: The mean upload over `clients`, in fp64: it is rounded once noise is in it.
         clients: Whose uploads are in it, ascending.
         loss: Mean training loss, weighted as the mean is; nan where it is not told.
         updates: Each client's upload; empty where the coordinator does not see it.

@@ -33,6 +33,11 @@ class Encoding(Protocol):
         ...
 
     @property
+    def ending(self) -> bytes:
+        """Returns what the context of a sum ends with: clients that encode otherwise are in none of it."""
+        ...
+
+    @property
     def honest(self) -> int:
         """Returns the fewest honest clients in a sum that is opened."""
         ...

@@ -7,7 +7,8 @@ not count for the range.
 
 Pillow opens 16-bit colour with the upper 8 bits of each value; the lower ones come from a second look at the same file
 with its bytes taken in the other order. What it reduces to 8 bits in the decoder (JPEG 2000, AVIF and 16-bit PPM in
-colour, 16-bit CMYK) stays reduced.
+colour, 16-bit CMYK) stays reduced; where little is left of it, the image is of the kind FAINT. 16-bit TIFFs whose
+colours lie in separate planes are refused: Pillow takes the halves of their values for pixels.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from __future__ import annotations
 import io
 import sys
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from PIL import Image
 
 SCALED = "Images of more than 8 bits or of floats, scaled by their own range from black to white"
 EQUAL = "Images of one colour all over"
+FAINT = "Images whose levels hardly differ, as where 12 bits were written as 16"
 MISSING = "Images with values that are missing (nan, infinite, no data), drawn black"
 OUTLIERS = "Images of more than 8 bits or of floats that a few outliers leave nearly one grey level"
 
@@ -32,6 +34,12 @@ _PNG_DEPTH = 24
 
 _NO_DATA = 42113
 """The tag of a GeoTIFF that says which value means that there is none."""
+
+_BITS, _PHOTOMETRIC, _PLANES = 258, 262, 284
+"""Tags of a TIFF: bits of each channel; 0 where the lowest value is white; 2 where channels lie one after another."""
+
+_FAINT = 32
+"""Levels, of 256, between the darkest and the lightest pixel of an image that is named for having no more."""
 
 _NEARLY_ALL = 0.99
 _NATIVE = "L" if sys.byteorder == "little" else "B"
@@ -89,13 +97,26 @@ def scaled(image: Image.Image, data: bytes = b"") -> tuple[Image.Image, tuple[st
     kinds = [SCALED]
     if not np.isfinite(values.colours).all():
         kinds.append(MISSING)
-    if low == high:
-        kinds.append(EQUAL)
-    elif _is_lost(values.colours[seen], np.floor(255 * grey[seen] + 0.5)):
+    if low < high and _is_lost(values.colours[seen], np.floor(255 * grey[seen] + 0.5)):
         kinds.append(OUTLIERS)
     visible = _like(values.opacity, grey)
     pixels = np.floor(255 * (grey * visible + 1 - visible) + 0.5).astype(np.uint8)
-    return Image.fromarray(pixels).convert("RGB"), tuple(kinds)
+    picture = Image.fromarray(pixels).convert("RGB")
+    return picture, (*kinds, *extent_of(picture))
+
+
+def require_readable(image: Image.Image) -> None:
+    """Refuses a TIFF whose pixels Pillow gets wrong. Raises ValueError."""
+    tags: Any = getattr(image, "tag_v2", {})
+    if tags.get(_PLANES) == 2 and len(tags.get(_BITS, ())) > 1 and max(tags[_BITS]) > 8:
+        raise ValueError("colours of more than 8 bits in separate planes; save it with interleaved ones")
+
+
+def extent_of(image: Image.Image) -> tuple[str, ...]:
+    """Returns EQUAL or FAINT for an RGB image whose levels do not differ, or hardly; else nothing."""
+    extrema = cast("tuple[tuple[int, int], ...]", image.getextrema())  # one pair per channel: RGB has several
+    most = max(high - low for low, high in extrema)
+    return (EQUAL,) if not most else (FAINT,) if most < _FAINT else ()
 
 
 def _is_lost(values: NDArray[np.float64], levels: NDArray[np.float64]) -> bool:
@@ -109,11 +130,15 @@ def _values(image: Image.Image, data: bytes) -> _Values:
         unsigned = _raw_mode(image) == _UNSIGNED
         found = np.asarray(image)
         colours = (found.view(np.uint32) if unsigned else found).astype(np.float64)
+        if image.mode == "I;16" and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == 0:
+            colours = 65535 - colours  # Pillow turns such images of 8 bits round, and those of 16 not
     else:
         colours = _sixteen_bits(image, data)
     opacity = np.ones(colours.shape[:2])
     if colours.ndim == 3 and colours.shape[2] in (2, 4):
         opacity, colours = colours[..., -1] / 65535, colours[..., :-1]
+        if _wide(image).startswith("RGBa"):
+            colours = colours / np.maximum(opacity, 1 / 65535)[..., None]
     clear = image.info.get("transparency")
     if clear is not None:
         same = colours == np.asarray(clear, dtype=np.float64)
@@ -128,7 +153,9 @@ def _without_missing(image: Image.Image, values: _Values) -> _Values:
         nothing = float(str(tags[_NO_DATA]).strip(" \0"))
     except (KeyError, ValueError):
         return values
-    return replace(values, colours=np.where(values.colours == np.float32(nothing), np.nan, values.colours))
+    with np.errstate(over="ignore"):
+        stored = float(np.float32(nothing)) if image.mode == "F" else nothing
+    return replace(values, colours=np.where(values.colours == stored, np.nan, values.colours))
 
 
 def _like(opacity: NDArray[np.float64], colours: NDArray[Any]) -> NDArray[np.float64]:
@@ -148,12 +175,12 @@ def _raw_mode(image: Image.Image) -> str:
 def _wide(image: Image.Image) -> str:
     """The way of packing of 16-bit colour, as "RGB;16B"; "" for everything else."""
     packed = _raw_mode(image)
-    return packed if packed[:-1] in ("RGB;16", "RGBA;16", "RGBX;16", "LA;16") and packed[-1] in "BLN" else ""
+    return packed if packed[:-1] in ("RGB;16", "RGBA;16", "RGBa;16", "RGBX;16", "LA;16") and packed[-1] in "BLN" else ""
 
 
 def _sixteen_bits(image: Image.Image, data: bytes) -> NDArray[np.float64]:
     """(height, width, channels) whole numbers below 65536 of 16-bit colour, or of 16-bit grey with opacity."""
-    packed = _wide(image)
+    packed = _wide(image).replace("RGBa", "RGBA")  # Pillow would divide the lower halves too
     if packed.startswith("LA"):
         # Two 16-bit numbers are as long as four 8-bit ones; Pillow gives only the upper halves otherwise.
         grey = _packed(data, "RGBA", "RGBA")

@@ -8,12 +8,11 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
-from typing import cast
 
 from PIL import Image, UnidentifiedImageError
 
 from fedsilo.errors import DataError
-from fedsilo.imagefiles.depth import EQUAL, has_depth, is_deep, scaled
+from fedsilo.imagefiles.depth import extent_of, has_depth, is_deep, require_readable, scaled
 from fedsilo.imagefiles.sources import Source
 from fedsilo.lookahead import ahead, cores
 
@@ -23,7 +22,7 @@ Told = Callable[[int, int], None]
 _WINDOW = 256
 """Files under way at once, at most."""
 
-_SCALING = b"fedsilo scales by an image's own range, 1: "
+_SCALING = b"fedsilo scales by an image's own range, 2: "
 """Goes into the digest of images that are scaled to 8 bits; to be changed with what `fedsilo.imagefiles.depth` does."""
 
 _STEP = 100
@@ -101,11 +100,12 @@ def decode(data: bytes) -> Image.Image:
 def decoded(data: bytes) -> tuple[Image.Image, tuple[str, ...]]:
     """Returns the first frame of a file as RGB, and what kinds of remarkable images it is of."""
     with Image.open(io.BytesIO(data)) as image:
+        require_readable(image)
         if has_depth(image):
             return scaled(image, data)
         image.load()
         plain = as_rgb(image)
-    return plain, (EQUAL,) if _is_flat(plain) else ()
+    return plain, extent_of(plain)
 
 
 def as_rgb(image: Image.Image) -> Image.Image:
@@ -185,13 +185,8 @@ def _looked_at(data: bytes) -> tuple[str, tuple[str, ...]]:
         # A JPEG is decoded at an eighth of its size: all of its bytes are read, in half the time.
         image.draft(None, (1, 1))
         image.load()
-        return mode, (EQUAL,) if _is_flat(as_rgb(image)) else ()
-
-
-def _is_flat(image: Image.Image) -> bool:
-    """Says if every channel of an RGB image holds one value only."""
-    extrema = cast("tuple[tuple[int, int], ...]", image.getextrema())  # one pair per channel: RGB has several
-    return all(low == high for low, high in extrema)
+        # Small images and fine patterns may have one colour at that size only.
+        return mode, extent_of(as_rgb(image)) and decoded(data)[1]
 
 
 def _reason(error: Exception) -> str:

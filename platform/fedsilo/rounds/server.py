@@ -35,7 +35,9 @@ def _step(plan: Plan, versions: Versions, shared: State, gathered: Gathered, at:
     method, (entry, exchanges) = plan.method, at
     purpose = anew("central noise", entry.attempt, plan.mechanism.federation)
     noise = keyed_generator(plan.seed, purpose, round=entry.round, step=entry.exchange)
-    mean = dict(plan.mechanism.protect_mean(gathered.mean, Release(shared, len(gathered.clients), noise)))
+    protected = plan.mechanism.protect_mean(gathered.mean, Release(shared, len(gathered.clients), noise))
+    # Noise first: rounded beside large numbers, a mean could move by more than what one client may move it by.
+    mean = {name: tensor.to(shared[name].dtype) for name, tensor in protected.items()}
     require_finite(mean, "the mean upload")
     mean = versions.stepped(shared, mean)
     clear = {c: to_tensors(arrays) for c, arrays in gathered.updates.items()} if method.reads_updates else {}

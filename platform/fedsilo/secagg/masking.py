@@ -12,12 +12,11 @@ from fedsilo.errors import ProtocolViolation
 from fedsilo.secagg.client import SecureClient
 from fedsilo.secagg.encoding import kind_of
 from fedsilo.secagg.messages import Mailbox, Opening, Refusal, Roster, Survivors
-from fedsilo.secagg.parameters import Parameters
 from fedsilo.secagg.signatures import Signer
 from fedsilo.secagg.updates import Ring
 
-Check = Callable[[Parameters], None]
-"""Refuses a round whose parameters an update must not be masked under; raises ProtocolViolation."""
+Check = Callable[[Opening], None]
+"""Refuses a round whose opening says what an update must not be masked under; raises ProtocolViolation."""
 
 
 class MaskingClient:
@@ -28,7 +27,7 @@ class MaskingClient:
         self._number = number
         self._signer: Signer | None = None
         self._round: SecureClient | None = None
-        self._parameters: Parameters | None = None
+        self._opening: Opening | None = None
         self._kept: tuple[Ring, Check] | None = None
 
     def sign_with(self, signer: Signer | None) -> None:
@@ -40,7 +39,7 @@ class MaskingClient:
 
         Args:
             vector: The update.
-            check: Called with the round's parameters before the update is masked.
+            check: Called with the round's opening before the update is masked.
         """
         self._kept = vector, check
 
@@ -58,7 +57,7 @@ class MaskingClient:
         """Returns the kept update, masked, and forgets it; or a refusal, as `answer` does.
 
         Raises:
-            ProtocolViolation: 'parameters', the update must not be masked under the round's parameters.
+            ProtocolViolation: 'parameters', the update must not be masked in this round.
         """
         return self._or_refusal(self._masked)
 
@@ -76,7 +75,7 @@ class MaskingClient:
             opening = Opening.from_bytes(message)
             self._end()
             self._round = SecureClient(self._number, opening.parameters, opening.context, self._signer)
-            self._parameters = opening.parameters
+            self._opening = opening
             return self._round.advertise().to_bytes()
         if kind == Roster.kind:
             return self._begun().share(Roster.from_bytes(message)).to_bytes()
@@ -91,8 +90,8 @@ class MaskingClient:
             raise ProtocolViolation(f"client {self._number}: has learnt nothing to mask.", client=self._number)
         vector, check = kept
         begun = self._begun()
-        assert self._parameters is not None
-        check(self._parameters)
+        assert self._opening is not None
+        check(self._opening)
         return begun.mask(vector).to_bytes()
 
     def _begun(self) -> SecureClient:

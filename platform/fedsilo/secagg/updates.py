@@ -62,6 +62,14 @@ class Encoding:
         """Returns how coordinates of a change become whole numbers."""
         return RingCodec(self.clients, self.bound, self.deviation)
 
+    @property
+    def ending(self) -> bytes:
+        """Returns what the context of a secure sum ends with: so clients that encode otherwise are in no sum together.
+
+        A coordinator that asked one of them for finer steps, or the others for smaller weights, could read it.
+        """
+        return f"|{self}".encode()
+
     def dim(self, shapes: Shapes) -> int:
         """Returns the length of the vector for an upload of these shapes."""
         return _coordinates(shapes) + len(self._tail(1.0, 0.0))
