@@ -23,6 +23,9 @@ from fedsilo.errors import NotFinite
 LARGEST_NORM = math.sqrt(torch.finfo(torch.float32).max)
 """Largest L2 norm whose square is a number in single precision, about 1.8e19."""
 
+SMALLEST = torch.finfo(torch.float32).tiny
+"""Smallest divisor, about 1.2e-38: below it numbers lose digits in single precision, and soon are 0."""
+
 ORDINARY = 1e-12, 1e4
 """Range of the values that keys of a scenario usually have; the reason of an overflow is looked for outside of it."""
 

@@ -150,3 +150,20 @@ def test_new_classes_are_all_read_whatever_the_client_has(world: Any) -> None:
     client = here.clients(METHOD)[0]
     client.train(ClientTask(0, 0, here.plan(METHOD).initial))
     assert METHOD.unfamiliar(here.model, client._private)[OWN_CLASSES].tolist() == [1.0] * 5
+
+
+def test_one_image_bears_on_the_gradients_of_others_so_that_images_cannot_be_protected(world: Any) -> None:
+    """The only image of a class adds its name to what the network reads for all images."""
+    here = world()
+    few = only(here, [1]).train[0][:6]
+    one = next(n for n in here.train[0] if here.train_labels[n] == 3)
+    gradients = []
+    for train in (few, np.append(few, one)):
+        work = replace(here, train=[train, *here.train[1:]]).work(METHOD)
+        loss = METHOD.loss(work)
+        leaves = {name: tensor.detach().requires_grad_() for name, tensor in loss.leaves.items()}
+        batch = work.everything().take(slice(0, 1))  # the same image both times
+        gradients.append(torch.autograd.grad(loss(leaves, batch), leaves["queries"])[0])
+    assert float((gradients[0] - gradients[1]).norm()) > 0.1 * float(gradients[0].norm())
+    assert not METHOD.separable
+    assert "unit 'client'" in METHOD.entangled

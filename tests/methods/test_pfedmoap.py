@@ -51,6 +51,15 @@ def test_a_client_receives_the_nearest_contexts_of_others() -> None:
     assert len(PFedMoAP(context_length=3, experts=1).download(pool(0.0, 5.0), 0)[EXPERTS]) == 0
 
 
+def test_clients_of_five_digits_are_experts_of_all() -> None:
+    shared = {"context": torch.zeros(3, 16)}
+    for client in (7, 1234, 9999, 10000, 12345, 20000):
+        shared[f"last_context/{client:04d}"] = torch.full((3, 16), float(client))
+    for client in (7, 10000, 12345, 20000):
+        found = METHOD.download(shared, client)[EXPERTS][:, 0, 0].tolist()
+        assert sorted([*found, client]) == [7, 1234, 9999, 10000, 12345, 20000]
+
+
 def drawn(shared: dict[str, torch.Tensor], client: int) -> list[float]:
     method = PFedMoAP(context_length=3, experts=5, selection="random")
     values = method.download(shared, client)[EXPERTS][:, 0, 0].tolist()

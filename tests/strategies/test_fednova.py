@@ -45,8 +45,9 @@ def test_steps_are_weighed_by_a_schedule_s_rates(federation: Any, close: Any) ->
         close(run.step(), {"w": w})
 
 
-def test_a_round_at_a_rate_of_0_changes_nothing(federation: Any, close: Any) -> None:
-    run = federation(FedNovaStrategy(), schedule=Schedule(warmup=1))
+@pytest.mark.parametrize("rate", [0.0, 1e-39, 1e-60])
+def test_a_round_at_a_rate_of_0_or_hardly_more_changes_nothing(federation: Any, close: Any, rate: float) -> None:
+    run = federation(FedNovaStrategy(), schedule=Schedule(warmup=1, warmup_from=rate))
     close(run.step(), {"w": 1.0, "v": -1.0})
     close(run.step(), federation(FedAvgStrategy()).step())
 

@@ -55,8 +55,10 @@ def test_a_schedule_s_rates_are_those_that_a_control_variate_is_made_of(federati
         close(run.step(), {"w": oracle.x, "control/w": oracle.c})
 
 
-def test_a_round_at_a_rate_of_0_changes_nothing(federation: Any, close: Any) -> None:
-    run, oracle = federation(ScaffoldStrategy(), local_epochs=2, schedule=Schedule(warmup=1)), Oracle()
+@pytest.mark.parametrize("rate", [0.0, 1e-39, 1e-60])
+def test_a_round_at_a_rate_of_0_or_hardly_more_changes_nothing(federation: Any, close: Any, rate: float) -> None:
+    schedule = Schedule(warmup=1, warmup_from=rate)
+    run, oracle = federation(ScaffoldStrategy(), local_epochs=2, schedule=schedule), Oracle()
     close(run.step(), {"w": 1.0, "control/w": 0.0})
     for _ in range(2):
         oracle.step()

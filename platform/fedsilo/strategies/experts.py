@@ -74,9 +74,9 @@ class ExpertsStrategy(Averaging):
         There are none for a client that never sent anything, nor for the only one that did.
         """
         (name,) = (name for name in shared if "/" not in name and name != DRAW)
-        mean, own = shared[name], shared.get(_kept(name, client))
-        prefix = _kept(name, client)[:-4]
-        others = [t for n, t in sorted(shared.items()) if n.startswith(prefix) and n != _kept(name, client)]
+        mean, own_name = shared[name], _kept(name, client)
+        own, every = shared.get(own_name), f"{KEPT}{name}/"
+        others = [t for n, t in sorted(shared.items()) if n.startswith(every) and n != own_name]
         if own is None or not others:
             return {name: mean, EXPERTS: mean.new_zeros(0, *mean.shape)}
         stacked = torch.stack(others)

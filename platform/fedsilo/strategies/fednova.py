@@ -7,8 +7,8 @@ for plain SGD; section 4.2 for momentum) and p_i its share of the training examp
     w = w + tau_eff sum_i p_i (w_i - w) / a_i,    tau_eff = sum_i p_i a_i.
 
 A client sends w + (w_i - w) / a_i, and a_i beside it, so that the server needs sums only. Where all a_i are equal it is
-FedAvg. With a schedule, weights are learning rates over the scenario's; a client that moved nothing sends w and 0.
-Running statistics are averaged as they are.
+FedAvg. With a schedule, weights are learning rates over the scenario's; a client whose rates are 0, or too small for
+single precision, sends w and 0. Running statistics are averaged as they are.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from fedsilo.core.learner import Learner
 from fedsilo.core.strategy import Descent, Local
 from fedsilo.core.types import State
 from fedsilo.core.work import ServerWork
+from fedsilo.finiteness import SMALLEST
 from fedsilo.training.averaging import BATCH, Averaging
 
 STEPS = "normalised_steps"
@@ -49,6 +50,7 @@ class FedNovaStrategy(Averaging):
     def upload(self, local: Local, end: Descent) -> State:
         """Returns the parameters moved by the change per step, and a_i."""
         steps = end.travel / local.work.training.optimizer.learning_rate
+        steps = steps if steps >= SMALLEST else 0.0  # below it, after many rounds of a schedule, nothing moves
         received = local.work.shared
         moved = {n: received[n] + (end.params[n] - received[n]) / (steps or 1.0) for n in self.shared(local.learner)}
         return {**super().upload(local, end), **moved, STEPS: torch.full_like(received[STEPS], steps)}

@@ -10,7 +10,8 @@ like every upload's, is against what the client received.
 
 Where the paper and this differ: with momentum or a schedule, K eta is the sum of what each gradient moved the
 parameters by, so that a constant gradient is its own control variate. Weight decay counts as part of the gradient.
-Where a round's learning rate is 0, control variates stay as they are. Running statistics are averaged as they are.
+Where a round's learning rate is 0, or too small for
+single precision, control variates stay as they are. Running statistics are averaged as they are.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from fedsilo.core.learner import Learner
 from fedsilo.core.strategy import Descent, Local, Terms
 from fedsilo.core.types import State
 from fedsilo.core.work import ServerWork
+from fedsilo.finiteness import SMALLEST
 from fedsilo.fields import key
 from fedsilo.training.averaging import BATCH, Averaging
 
@@ -102,12 +104,13 @@ class ScaffoldStrategy(Averaging):
         return {**work.shared, **work.mean, **stepped}
 
     def _own(self, local: Local, end: Descent) -> State:
+        """The client's own control variates; as they were where its steps were too short to tell a gradient by."""
         received, private, factors = local.work.shared, local.work.private, local.learner.rate_factors
-        if not end.travel:
-            return {OWN + n: private[OWN + n] for n in self.shared(local.learner)}
-        return {
-            OWN + n: private[OWN + n]
-            - received[CONTROL + n]
-            + (received[n] - end.params[n]) / (end.travel * factors.get(n, 1.0))
-            for n in self.shared(local.learner)
+        own = {OWN + n: private[OWN + n] for n in self.shared(local.learner)}
+        lengths = {n: end.travel * factors.get(n, 1.0) for n in self.shared(local.learner)}
+        told = {
+            OWN + n: private[OWN + n] - received[CONTROL + n] + (received[n] - end.params[n]) / length
+            for n, length in lengths.items()
+            if length >= SMALLEST
         }
+        return {**own, **told}

@@ -79,12 +79,20 @@ class ModuleLearner(Learner):
 
     @property
     def separable(self) -> bool:
-        """Returns whether examples of a batch do not meet: not with BatchNorm."""
-        return not any(isinstance(part, _BatchNorm) for part in skeleton(self, _ANY).modules())
+        """Returns whether examples do not meet: not with BatchNorm, and not where it notes something of all of them.
+
+        A learner whose loss reads nothing of what `observed` notes says so by overriding this.
+        """
+        return not (self._notes or any(isinstance(part, _BatchNorm) for part in skeleton(self, _ANY).modules()))
 
     @property
     def entangled(self) -> str:
-        """Returns which layers make the examples of a batch meet."""
+        """Returns which layers, or what else, make examples meet."""
+        if self._notes:
+            return (
+                "trains with what it notes of all images of a client, so that one of them bears on the gradients of "
+                "the others. Use the unit 'client', or another method"
+            )
         layers = [name for name, part in skeleton(self, _ANY).named_modules() if isinstance(part, _BatchNorm)]
         if not layers:
             return super().entangled
@@ -92,6 +100,10 @@ class ModuleLearner(Learner):
             f"has batch norms ({', '.join(layers)}), which mix the examples of a batch. Use GroupNorm or frozen "
             "statistics (torchvision's FrozenBatchNorm2d) in its module, or the unit 'client'"
         )
+
+    @property
+    def _notes(self) -> bool:
+        return type(self).observed is not Learner.observed
 
     @property
     def reads_names(self) -> bool:
