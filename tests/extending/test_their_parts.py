@@ -17,7 +17,7 @@ import ray
 import torch
 from PIL import Image
 
-from fedsilo.audit.auditing import LEAST, Audit, audit
+from fedsilo.audit.auditing import Audit, audit
 from fedsilo.backbone.images import ImageEncoder
 from fedsilo.core import RoundRecord
 from fedsilo.errors import ScenarioError
@@ -145,7 +145,7 @@ def test_group_norms_are_private_by_example_and_a_run_on_pixels_is_audited(lab: 
     private = scenario(method=method, privacy={"mode": "local", "unit": "example", "noise_multiplier": 1.0})
     run = carried_out(lab, "private", private)
     assert run.result["privacy"]
-    document = audit(carried_out(lab, "run", scenario(method=method)).folder, Audit(shadows=LEAST))
+    document = audit(carried_out(lab, "run", scenario(method=method)).folder, Audit(shadows=Audit.least))
     assert document["attacks"]
 
 
