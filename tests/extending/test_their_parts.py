@@ -55,6 +55,7 @@ SHIFTED = {"method": {"learner": {"name": "their_lab.shifted:Shifted", "block": 
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache_folder: Path) -> Iterator[Path]:
     """A folder with the package in it, from where it can be imported."""
     shutil.copytree(Path(__file__).parent / "their_lab", tmp_path / "lab" / "their_lab")
+    (tmp_path / "lab" / "their_lab" / "__init__.py").touch()  # or it would be one package with the files copied
     monkeypatch.syspath_prepend(str(tmp_path / "lab"))
     monkeypatch.chdir(tmp_path)
     yield tmp_path
