@@ -10,6 +10,7 @@ import tempfile
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -36,7 +37,7 @@ def cluster(section: Actors, code: Sequence[ModuleType] = ()) -> Iterator[str]:
 
     Args:
         section: The scenario's `actors`.
-        code: Modules that other machines need beside fedsilo.
+        code: Modules that actors need beside fedsilo.
 
     Raises:
         ResourceError: Ray cannot be started or reached.
@@ -133,6 +134,8 @@ def _arguments(section: Actors, code: Sequence[ModuleType]) -> dict[str, Any]:
         common["num_gpus"] = section.pretend_gpus
     if section.object_store_mb:
         common["object_store_memory"] = section.object_store_mb << 20
+    if code:
+        common["runtime_env"] = {"env_vars": {"PYTHONPATH": _search_path(code)}}
     # Without "local" Ray joins whatever was last started on this machine with `ray start`, somebody else's too.
     return {**common, "address": "local", "include_dashboard": section.dashboard}
 
@@ -151,6 +154,12 @@ def shipped_code(more: Sequence[ModuleType] = ()) -> dict[str, Any]:
     if "py_modules" in os.environ.get(RAY_JOB, ""):
         return {}
     return {"py_modules": [_place(module) for module in (fedsilo, fedsilo_actors, *more)]}
+
+
+def _search_path(code: Sequence[ModuleType]) -> str:
+    """Where processes on this machine find the code: this one may have it on a path that it has changed itself."""
+    folders = dict.fromkeys(str(Path(_place(module)).absolute().parent) for module in code)
+    return os.pathsep.join(filter(None, [*folders, os.environ.get("PYTHONPATH", "")]))
 
 
 def _place(module: ModuleType) -> str:

@@ -174,4 +174,4 @@ def test_on_ray_both_learners_give_the_serial_bits_and_survive_a_killed_client(l
             found.append(hashes(go(folder, runtimes=lambda made: contextlib.nullcontext(runtime))))
             assert [line["kind"] for line in faults(folder)] == ["kill client"]
     assert found == serial
-    assert len({str(one) for one in found}) == 3
+    assert found[0] != found[1] == found[2], "views drawn online are, in the first rounds, those that are cached"
