@@ -101,6 +101,8 @@ class Federation:
             records = read_lines(self._journals.folder / ROUNDS)
             self._ledger.hold(records[done - 1].get("epsilon"))
             self._require_turnouts(records)
+        if checkpoint:
+            checkpoint.require_shared(to_tensors(self._plan.initial))
         self._take_up(checkpoint)
         return checkpoint
 
