@@ -12,6 +12,7 @@ from fedsilo import preparation
 from fedsilo.backbone.cached import CachedFeatures
 from fedsilo.backbone.stored import StoredFeatures
 from fedsilo.backends.serial import SerialRuntime
+from fedsilo.errors import BackboneError
 from fedsilo.preparation import prepare
 from fedsilo.scenario.reading import from_mapping
 
@@ -38,6 +39,13 @@ def test_a_run_on_stored_features_has_the_hash_of_one_in_memory(
     monkeypatch.delattr(CachedFeatures, "batch")  # nothing is to be had from memory
     stored = fedsilo.run(SMALL, **{"tracking.root": str(tmp_path)})
     assert stored.result["sha256"] == gathered.result["sha256"]
+
+
+@pytest.mark.usefixtures("cache_folder")
+def test_pixels_that_are_scaled_to_nothing_end_a_run_before_its_first_round() -> None:
+    scenario = from_mapping({**SMALL, "backbone": {"pixel_std": [1e39] * 3}})
+    with pytest.raises(BackboneError, match=r"the same column .* Set backbone\.pixel_std=\[1e\+39, "):
+        prepare(scenario, [scenario.method], SerialRuntime("cpu"), lambda stage, done, total: None)
 
 
 class Elsewhere(SerialRuntime):
