@@ -9,6 +9,7 @@ import pytest
 
 import fedsilo
 from fedsilo import preparation
+from fedsilo.aggregation.plain import Plain
 from fedsilo.backbone.cached import CachedFeatures
 from fedsilo.backbone.stored import StoredFeatures
 from fedsilo.backends.serial import SerialRuntime
@@ -58,8 +59,10 @@ class Elsewhere(SerialRuntime):
 @pytest.mark.usefixtures("cache_folder")
 def test_clients_on_several_machines_get_features_and_not_the_names_of_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preparation, "IN_MEMORY", 0)
+    monkeypatch.setattr(Plain, "identity_notices", lambda self, clients: [f"keys of {clients} clients"])
     scenario = from_mapping(SMALL)
     for runtime, kind in ((SerialRuntime("cpu"), StoredFeatures), (Elsewhere("cpu"), CachedFeatures)):
         prepared = prepare(scenario, [scenario.method], runtime, lambda stage, done, total: None)
         assert type(prepared.warehouse.test) is kind
+        assert "keys of 3 clients" in prepared.notices
         assert type(prepared.warehouse.train.source) is kind  # type: ignore[attr-defined]

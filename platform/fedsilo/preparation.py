@@ -125,6 +125,7 @@ def prepare(scenario: Scenario, methods: Sequence[Method], runtime: Encoders, pr
     claims = claims_of(manifest, trained, measured)
     warehouse = Warehouse(train, test, labels_as_held(measured, claims), encoding.novelty(images, wanted))
     notices = (*images.notices, *encoding.cache.notices, *_unseen(manifest))
+    notices += tuple(scenario.aggregation.identity_notices(len(claims)))
     return Prepared(scenario.name, images, manifest, model, loaded.fingerprint, warehouse, claims, notices, learnt)
 
 
