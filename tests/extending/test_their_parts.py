@@ -17,7 +17,7 @@ import ray
 import torch
 from PIL import Image
 
-from fedsilo.audit.auditing import LEAST, Audit, audit
+from fedsilo.audit.auditing import Audit, audit
 from fedsilo.backbone.images import ImageEncoder
 from fedsilo.core import RoundRecord
 from fedsilo.errors import ScenarioError
@@ -55,6 +55,7 @@ SHIFTED = {"method": {"learner": {"name": "their_lab.shifted:Shifted", "block": 
 def lab(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, cache_folder: Path) -> Iterator[Path]:
     """A folder with the package in it, from where it can be imported."""
     shutil.copytree(Path(__file__).parent / "their_lab", tmp_path / "lab" / "their_lab")
+    (tmp_path / "lab" / "their_lab" / "__init__.py").touch()  # or it would be one package with the files copied
     monkeypatch.syspath_prepend(str(tmp_path / "lab"))
     monkeypatch.chdir(tmp_path)
     yield tmp_path
@@ -145,7 +146,7 @@ def test_group_norms_are_private_by_example_and_a_run_on_pixels_is_audited(lab: 
     private = scenario(method=method, privacy={"mode": "local", "unit": "example", "noise_multiplier": 1.0})
     run = carried_out(lab, "private", private)
     assert run.result["privacy"]
-    document = audit(carried_out(lab, "run", scenario(method=method)).folder, Audit(shadows=LEAST))
+    document = audit(carried_out(lab, "run", scenario(method=method)).folder, Audit(shadows=Audit.least))
     assert document["attacks"]
 
 
