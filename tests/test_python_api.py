@@ -113,7 +113,10 @@ def test_an_older_checkpoint_is_not_used_in_silence(copied: Run) -> None:
     ("change", "fault"),
     [
         (lambda state: {"contxt": state["context"]}, "has no tensor 'context'"),
-        (lambda state: {"context": state["context"][:, :64].contiguous()}, r"'context' is \(2, 64\) .*takes \(2, 128\)"),
+        (
+            lambda state: {"context": state["context"][:, :64].contiguous()},
+            r"'context' is \(2, 64\) .*takes \(2, 128\)",
+        ),
         (lambda state: {"context": state["context"].double()}, r"'context' is .*float64, .*float32"),
     ],
     ids=["another name", "another shape", "another type"],

@@ -360,7 +360,9 @@ def test_numbers_that_the_scaling_of_pixels_spoils_are_blamed_on_its_keys(
     spoilt = replace(encoder, preprocessing=scaled, pixel_keys=section.pixel_keys)
     tower = copy.deepcopy(encoder.tower)
     tower.ln_pre = torch.nn.Identity()  # which would divide what is only large by itself
-    with pytest.raises(BackboneError, match=rf"image 0: .*: set backbone\.{key}=\[{re.escape(str(value))}, .*to null or to the data"):
+    with pytest.raises(
+        BackboneError, match=rf"image 0: .*: set backbone\.{key}=\[{re.escape(str(value))}, .*to null or to the data"
+    ):
         extract(replace(spoilt, tower=tower), first(examples, 2), Viewing())
 
 

@@ -83,7 +83,11 @@ def test_checkpoint_file_takes_the_place_of_the_folders_weights(folder: Path, tm
             100.0,
             r"logit_scale of .* is 100, which multiplies cosines by 2.69e\+43; at most 10000 is taken",
         ),
-        ("text_projection", 0.0, r"different texts the same feature \(text_projection is all zero\).* Use other weights"),
+        (
+            "text_projection",
+            0.0,
+            r"different texts the same feature \(text_projection is all zero\).* Use other weights",
+        ),
         ("logit_scale", -800.0, r"logit_scale of .* is -800, which multiplies cosines by 0"),
     ],
 )

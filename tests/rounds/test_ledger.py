@@ -175,7 +175,9 @@ def test_a_client_that_was_taken_out_of_all_lines_is_missed(
     go(here, ROUNDS, tmp_path, aggregation=aggregation)
     edited = "".join(json.dumps({**line, "clients": clients}) + "\n" for line in lines(tmp_path))
     (tmp_path / "ledger.jsonl").write_text(edited)
-    with pytest.raises(RunError, match=rf"ledger\.jsonl: the line of round 0, exchange 0, .*{fault}.*Put the file back"):
+    with pytest.raises(
+        RunError, match=rf"ledger\.jsonl: the line of round 0, exchange 0, .*{fault}.*Put the file back"
+    ):
         go(here, ROUNDS, tmp_path, aggregation=aggregation)
 
 

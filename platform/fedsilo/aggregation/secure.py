@@ -104,7 +104,7 @@ class Secure(RingAggregation):
         if not exposed:
             return []
         more = f" and {len(exposed) - 1} more" if len(exposed) > 1 else ""
-        return [f"aggregation.identities: {exposed[0]}{more} can be read by other users, who can sign with it. Use chmod 600."]
+        return [f"aggregation.identities: {exposed[0]}{more} can be read by other users. Use chmod 600."]
 
     def identities_sha256(self, clients: int) -> str:
         """Returns the hash of the public keys of so many clients, "" where they do not sign. Raises ScenarioError."""
