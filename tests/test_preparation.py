@@ -9,9 +9,11 @@ import pytest
 
 import fedsilo
 from fedsilo import preparation
+from fedsilo.aggregation.plain import Plain
 from fedsilo.backbone.cached import CachedFeatures
 from fedsilo.backbone.stored import StoredFeatures
 from fedsilo.backends.serial import SerialRuntime
+from fedsilo.errors import BackboneError
 from fedsilo.preparation import prepare
 from fedsilo.scenario.reading import from_mapping
 
@@ -40,6 +42,13 @@ def test_a_run_on_stored_features_has_the_hash_of_one_in_memory(
     assert stored.result["sha256"] == gathered.result["sha256"]
 
 
+@pytest.mark.usefixtures("cache_folder")
+def test_pixels_that_are_scaled_to_nothing_end_a_run_before_its_first_round() -> None:
+    scenario = from_mapping({**SMALL, "backbone": {"pixel_std": [1e39] * 3}})
+    with pytest.raises(BackboneError, match=r"the same column .* Set backbone\.pixel_std=\[1e\+39, "):
+        prepare(scenario, [scenario.method], SerialRuntime("cpu"), lambda stage, done, total: None)
+
+
 class Elsewhere(SerialRuntime):
     """A runtime that says its clients live on several machines."""
 
@@ -50,8 +59,10 @@ class Elsewhere(SerialRuntime):
 @pytest.mark.usefixtures("cache_folder")
 def test_clients_on_several_machines_get_features_and_not_the_names_of_files(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(preparation, "IN_MEMORY", 0)
+    monkeypatch.setattr(Plain, "identity_notices", lambda self, clients: [f"keys of {clients} clients"])
     scenario = from_mapping(SMALL)
     for runtime, kind in ((SerialRuntime("cpu"), StoredFeatures), (Elsewhere("cpu"), CachedFeatures)):
         prepared = prepare(scenario, [scenario.method], runtime, lambda stage, done, total: None)
         assert type(prepared.warehouse.test) is kind
+        assert "keys of 3 clients" in prepared.notices
         assert type(prepared.warehouse.train.source) is kind  # type: ignore[attr-defined]

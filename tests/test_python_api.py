@@ -1,5 +1,10 @@
 """fedsilo.run and fedsilo.load on a small serial run with the shipped backbone, and predictions with what it learnt."""
 
+import json
+import re
+import shutil
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,9 +13,12 @@ import torch
 from PIL import Image
 
 import fedsilo
+from fedsilo.checkpoints import Checkpoints
 from fedsilo.errors import NotFinite, RunError, ScenarioError
 from fedsilo.results.prediction import predict
 from fedsilo.results.reading import Run
+from fedsilo.running import go
+from fedsilo.state import read_state, write_state
 
 SMALL: dict[str, Any] = {
     "name": "small",
@@ -66,11 +74,62 @@ def test_a_loaded_run_is_the_run(small: Run) -> None:
 def test_scores_that_are_not_finite_classify_nothing(small: Run, value: float) -> None:
     """Of nan softmax makes a probability of nan, of which argmax makes the first class."""
     images = [Image.new("RGB", (64, 64))]
-    spoilt = {"context": torch.full_like(small.shared["context"], value)}
+    newest, _ = Checkpoints(small.folder / "checkpoints", keep=2).newest()
+    assert newest is not None
+    spoilt = replace(newest, shared={"context": torch.full_like(newest.shared["context"], value)})
     with pytest.raises(
         NotFinite, match=r"predict: the scores of 1 of 1 images are nan, first of image 0\. Lower train"
     ):
-        predict(small.scenario, small.manifest.classes, "a {}.", spoilt, {}, images)
+        predict(small.scenario, small.manifest.classes, "a {}.", spoilt, 0, images)
+
+
+def edit(folder: Path, change: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]) -> None:
+    """Changes the newest shared state, its hash with it."""
+    newest = sorted(folder.glob("checkpoints/round-*"))[-1]
+    document = json.loads((newest / "checkpoint.json").read_text())
+    state = read_state(newest / "shared.safetensors", document["shared"])
+    document["shared"] = write_state(newest / "shared.safetensors", change(state))
+    (newest / "checkpoint.json").write_text(json.dumps(document))
+
+
+@pytest.fixture
+def copied(small: Run, tmp_path: Path) -> Run:
+    return Run(Path(shutil.copytree(small.folder, tmp_path / "copied")))
+
+
+def test_an_older_checkpoint_is_not_used_in_silence(copied: Run) -> None:
+    images = [Image.new("RGB", (64, 64))]
+    edit(copied.folder, lambda state: {"context": torch.full_like(state["context"], torch.nan)})
+    said = r"passed over .*round-0001.shared\.safetensors: 'context' is nan .* What follows is of round 0\.$"
+    with pytest.warns(UserWarning, match=said):
+        assert copied.shared["context"].isfinite().all()
+    told: list[str] = []
+    copied.predict(0, images, told.append)
+    (line,) = told
+    assert re.search(said, line)
+
+
+@pytest.mark.parametrize(
+    ("change", "fault"),
+    [
+        (lambda state: {"contxt": state["context"]}, "has no tensor 'context'"),
+        (
+            lambda state: {"context": state["context"][:, :64].contiguous()},
+            r"'context' is \(2, 64\) .*takes \(2, 128\)",
+        ),
+        (lambda state: {"context": state["context"].double()}, r"'context' is .*float64, .*float32"),
+    ],
+    ids=["another name", "another shape", "another type"],
+)
+def test_a_checkpoint_of_another_method_is_refused_by_file_and_tensor(copied: Run, change: Any, fault: str) -> None:
+    edit(copied.folder, change)
+    line = r"round-0001.shared\.safetensors: (has no )?tensor .*\. Put the checkpoint back, or remove its folder"
+    with pytest.raises(RunError, match=line) as refused:
+        copied.predict(0, [Image.new("RGB", (64, 64))])
+    assert re.search(fault, str(refused.value))
+    (copied.folder / "result.json").unlink()
+    with pytest.raises(RunError, match=line):
+        go(copied.folder)
 
 
 def test_a_learnt_prompt_classifies_images_as_the_run_did(small: Run) -> None:

@@ -18,12 +18,13 @@ from typing import TYPE_CHECKING
 from fedsilo.core import State
 from fedsilo.errors import RunError
 from fedsilo.records import read_json, write_json
-from fedsilo.state import read_state, sha256, write_state
+from fedsilo.state import read_state, require_like, sha256, write_state
 
 if TYPE_CHECKING:
     from torch import Tensor
 
 EMPTY = sha256({})
+_SHARED = "shared.safetensors"
 _NAME = re.compile(r"round-([0-9]{4,})")
 
 
@@ -44,6 +45,30 @@ class Checkpoint:
     shared: dict[str, Tensor]
     private: dict[int, str]
     versions: dict[int, State] = field(default_factory=dict)
+
+    def private_of(self, client: int) -> dict[str, Tensor]:
+        """Returns a client's private state, empty where it has none. Raises RunError when it is damaged."""
+        if client not in self.private:
+            raise RunError(f"{self.folder}: checkpoint.json is damaged: it has no client {client}.")
+        expected = self.private[client]
+        return {} if expected == EMPTY else read_state(self.private_path(client), expected)
+
+    def private_path(self, client: int) -> Path:
+        """Returns the file of a client's private state."""
+        return self.folder / f"client-{client:04d}.safetensors"
+
+    def require_shared(self, pattern: State) -> None:
+        """Refuses shared states that the run's method cannot take up.
+
+        Args:
+            pattern: The method's shared state before round 0.
+
+        Raises:
+            RunError: A tensor is missing, or is of another shape or type.
+        """
+        require_like(self.shared, pattern, self.folder / _SHARED)
+        for round, state in self.versions.items():
+            require_like(state, pattern, self.folder / _version(round))
 
 
 def starting_point(shared: State, before: Checkpoint | None) -> str:
@@ -88,7 +113,7 @@ class Checkpoints:
             shutil.rmtree(stale, ignore_errors=True)
         try:
             temporary.mkdir(parents=True)
-            shared_hash = write_state(temporary / "shared.safetensors", shared)
+            shared_hash = write_state(temporary / _SHARED, shared)
             private = dict(save(temporary))
             hashes = {str(client): value for client, value in private.items()}
             older = {
@@ -126,7 +151,7 @@ class Checkpoints:
             older = {int(number): str(value) for number, value in document.get("versions", {}).items()}
         except (KeyError, ValueError, TypeError, AttributeError) as error:
             raise RunError(f"{folder}: checkpoint.json is damaged: {error!r}.") from error
-        shared = read_state(folder / "shared.safetensors", expected)
+        shared = read_state(folder / _SHARED, expected)
         for client, value in private.items():
             if value != EMPTY:
                 read_state(folder / f"client-{client:04d}.safetensors", value)

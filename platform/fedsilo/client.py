@@ -41,7 +41,7 @@ from fedsilo.prompts.frozen import FrozenModel
 from fedsilo.secagg.masking import MaskingClient
 from fedsilo.secagg.updates import Ring
 from fedsilo.seeds import anew, key_of
-from fedsilo.state import read_state, sha256, to_arrays, to_tensors, write_state
+from fedsilo.state import read_state, require_like, sha256, to_arrays, to_tensors, write_state
 
 __all__ = ["Client", "ClientData", "ClientRules", "Novelty"]
 
@@ -149,8 +149,11 @@ class Client:
         return write_state(self._file(folder), self._private)
 
     def restore(self, folder: Path, expected: str) -> None:
-        """Reads the private state from a folder that `save` wrote. Raises RunError when it is damaged."""
-        self._private = {} if expected == sha256({}) else read_state(self._file(folder), expected)
+        """Reads the private state from a folder that `save` wrote. Raises RunError when it is damaged or another's."""
+        private = {} if expected == sha256({}) else read_state(self._file(folder), expected)
+        pattern = self._method.initial_private(self._model, self._rules.seed, self._data.number)
+        require_like(private, pattern, self._file(folder))
+        self._private = private
 
     def _learnt(self, task: ClientTask) -> tuple[Arrays, float]:
         """The upload as the mechanism lets it leave, and the loss."""

@@ -23,6 +23,7 @@ from fedsilo.backbone.features import Chunk, EncodedChunk, OnlineFeatures, Viewi
 from fedsilo.backbone.images import ImageEncoder
 from fedsilo.backbone.loading import LoadedBackbone, load
 from fedsilo.backbone.pixels import Pixels
+from fedsilo.backbone.telling_apart import require_apart
 from fedsilo.client import Novelty
 from fedsilo.core import Candidates, Devices, Examples, FeatureSource, LabelledImages, Look, Method, Progress, Share
 from fedsilo.core.batch import IMAGE, PIXELS, encoded_together, named
@@ -111,6 +112,7 @@ def prepare(scenario: Scenario, methods: Sequence[Method], runtime: Encoders, pr
     wanted = reads_of(methods)
     learnt = reads_of([method for method in methods if method.trains]) or wanted
     test = encoding.columns("test images", measured.examples, wanted, 0)
+    require_apart(encoding.encoder, test, measured.examples)
     train: FeatureSource
     if scenario.training.online:
         train = encoding.online(trained.examples, learnt)
@@ -123,6 +125,7 @@ def prepare(scenario: Scenario, methods: Sequence[Method], runtime: Encoders, pr
     claims = claims_of(manifest, trained, measured)
     warehouse = Warehouse(train, test, labels_as_held(measured, claims), encoding.novelty(images, wanted))
     notices = (*images.notices, *encoding.cache.notices, *_unseen(manifest))
+    notices += tuple(scenario.aggregation.identity_notices(len(claims)))
     return Prepared(scenario.name, images, manifest, model, loaded.fingerprint, warehouse, claims, notices, learnt)
 
 

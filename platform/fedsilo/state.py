@@ -25,6 +25,9 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
+_REMEDY = "Put the checkpoint back, or remove its folder: the one before it is taken then."
+
+
 def to_arrays(state: State) -> Arrays:
     """Returns the state as arrays that share memory with it."""
     return {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in state.items()}
@@ -96,6 +99,29 @@ def read_state(path: Path, expected: str) -> dict[str, Tensor]:
     if fault:  # written by a version that did not look
         raise RunError(f"{path}: {fault}. Start a new run with a lower training.optimizer.learning_rate.")
     return state
+
+
+def require_like(state: State, pattern: State, path: Path) -> None:
+    """Refuses a state from disk that a method cannot take up: a file with a sound hash may be another method's.
+
+    Args:
+        state: What was read.
+        pattern: The method's initial state. A tensor of it without rows may have got some, and others may have come.
+        path: Where the state is from, for the message.
+
+    Raises:
+        RunError: A tensor is missing, or is of another shape or type.
+    """
+    for name, expected in sorted(pattern.items()):
+        if name not in state:
+            raise RunError(f"{path}: has no tensor {name!r}, which the run's method needs. {_REMEDY}")
+        found, shape = state[name], tuple(expected.shape)
+        own = (0, *found.shape[1:]) if shape[:1] == (0,) and found.dim() else tuple(found.shape)
+        if (own, found.dtype) != (shape, expected.dtype):
+            raise RunError(
+                f"{path}: tensor {name!r} is {tuple(found.shape)} of {found.dtype}, the run's method takes {shape} of "
+                f"{expected.dtype}. {_REMEDY}"
+            )
 
 
 def write_bytes(path: Path, content: bytes) -> None:

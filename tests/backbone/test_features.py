@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import copy
 import pickle
+import re
 import threading
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -27,6 +28,8 @@ from fedsilo.backbone.features import (
 )
 from fedsilo.backbone.images import ImageEncoder
 from fedsilo.backbone.pixels import Pixels
+from fedsilo.backbone.section import Backbone
+from fedsilo.backbone.telling_apart import require_apart
 from fedsilo.backbone.views import Preprocessing
 from fedsilo.core import Examples
 from fedsilo.errors import BackboneError, DataError
@@ -325,6 +328,42 @@ def test_tokens_that_are_not_finite_and_inputs_that_are_not_are_told_apart(encod
     images[1, 0, 0, 0] = float("nan")
     with pytest.raises(BackboneError, match=r"image 1: .* look at the image and at the model's preprocessing"):
         encoder.encode(images)
+
+
+@pytest.mark.parametrize(
+    ("keys", "words"),
+    [
+        ("", r"the same column 'image' \(visual\.proj is all zero\).* Use other weights: backbone\.pretrained"),
+        ("backbone.pixel_std=[1e+39]", r"\. Set backbone\.pixel_std=\[1e\+39\] to null .* or use other weights"),
+    ],
+)
+def test_features_that_tell_no_image_apart_are_refused(
+    encoder: ImageEncoder, examples: Examples, keys: str, words: str
+) -> None:
+    few = first(examples, 5)
+    require_apart(encoder, extract(encoder, few, Viewing()), few)
+    tower = copy.deepcopy(encoder.tower)
+    tower.proj.data.zero_()
+    flat = replace(encoder, tower=tower, pixel_keys=keys)
+    with pytest.raises(BackboneError, match=words):
+        require_apart(flat, extract(flat, few, Viewing()), few)
+    one = replace(few, digests=("same",) * 5)
+    require_apart(flat, extract(flat, one, Viewing()), one)
+
+
+@pytest.mark.parametrize(("key", "value"), [("pixel_std", 1e-38), ("pixel_mean", 1e30), ("pixel_std", 1e-42)])
+def test_numbers_that_the_scaling_of_pixels_spoils_are_blamed_on_its_keys(
+    encoder: ImageEncoder, examples: Examples, key: str, value: float
+) -> None:
+    section = Backbone(**{key: (value,) * 3})
+    scaled = replace(encoder.preprocessing, **{key.removeprefix("pixel_"): (value,) * 3})
+    spoilt = replace(encoder, preprocessing=scaled, pixel_keys=section.pixel_keys)
+    tower = copy.deepcopy(encoder.tower)
+    tower.ln_pre = torch.nn.Identity()  # which would divide what is only large by itself
+    with pytest.raises(
+        BackboneError, match=rf"image 0: .*: set backbone\.{key}=\[{re.escape(str(value))}, .*to null or to the data"
+    ):
+        extract(replace(spoilt, tower=tower), first(examples, 2), Viewing())
 
 
 def test_a_cache_that_was_poisoned_is_filled_again(

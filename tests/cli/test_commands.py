@@ -180,6 +180,18 @@ def test_predict_classifies_image_files(shell: Shell, finished: dict[str, Any]) 
     assert "next best" in shell("predict", finished["run"], "--client", "1", "one.png").stdout
 
 
+def test_predict_says_that_a_damaged_checkpoint_was_passed_over(shell: Shell, finished: dict[str, Any]) -> None:
+    folder = Path(shutil.copytree(shell.folder / finished["run"], shell.folder / "cut off"))
+    try:
+        (folder / "checkpoints" / "round-0001" / "shared.safetensors").write_bytes(b"cut off")
+        Image.linear_gradient("L").save(shell.folder / "grey.png")
+        done = shell("predict", "cut off", "--client", "1", "grey.png", "--json")
+        assert re.fullmatch(r"passed over [^\n]*round-0001[^\n]* round 0\.\n", done.stderr)
+        assert len(json.loads(done.stdout)) == 1
+    finally:
+        shutil.rmtree(folder)
+
+
 def test_predict_sees_what_training_sees_of_a_deep_image_and_says_so(shell: Shell, finished: dict[str, Any]) -> None:
     values = np.arange(64 * 64).reshape(64, 64)
     Image.fromarray(values.astype(np.uint16)).save(shell.folder / "deep.tif")

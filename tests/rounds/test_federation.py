@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from fedsilo.aggregation.plain import Plain
 from fedsilo.backends.serial import SerialBackend
@@ -26,7 +27,7 @@ from fedsilo.core import (
 )
 from fedsilo.core.settings import Optimizer, Training
 from fedsilo.core.work import LocalWork
-from fedsilo.errors import ClientError, ClientLost
+from fedsilo.errors import ClientError, ClientLost, RunError
 from fedsilo.learners.coop import CoOpLearner
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.local import Local
@@ -39,7 +40,7 @@ from fedsilo.registry import find, names
 from fedsilo.rounds.clock import slowest
 from fedsilo.rounds.federation import Federation
 from fedsilo.rounds.plan import Outcome, Plan
-from fedsilo.state import sha256
+from fedsilo.state import sha256, write_state
 from fedsilo.strategies.fedavg import FedAvgStrategy
 
 METHOD = PromptFL(context_length=3)
@@ -245,6 +246,19 @@ def test_a_damaged_newest_checkpoint_is_passed_over(world: Any, tmp_path: Path) 
     again = federate(plan, SerialBackend(here.clients(METHOD)), folder)
     assert hashes(again) == hashes(whole)
     assert "damaged checkpoint" in again.notices[0]
+
+
+@pytest.mark.parametrize("change", [lambda tensor: {}, lambda tensor: {"context": tensor[:1].contiguous()}])
+def test_a_private_state_of_another_method_is_refused_by_file_and_tensor(
+    world: Any, tmp_path: Path, change: Any
+) -> None:
+    client = world().clients(Local(context_length=3))[1]
+    client.save(tmp_path)
+    path = tmp_path / "client-0001.safetensors"
+    (tensor,) = load_file(path).values()
+    hashed = write_state(path, {"other": tensor, **change(tensor)})
+    with pytest.raises(RunError, match=r"client-0001\.safetensors: (has no )?tensor 'context'"):
+        client.restore(tmp_path, hashed)
 
 
 def test_all_clients_train_in_round_0_and_the_asked_share_afterwards(world: Any, tmp_path: Path) -> None:

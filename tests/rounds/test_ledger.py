@@ -10,6 +10,8 @@ import pytest
 
 from fedsilo.accounting.accountants import epsilon
 from fedsilo.accounting.expenses import DiscreteExpense, Expense
+from fedsilo.aggregation.plain import Plain
+from fedsilo.aggregation.ring import Ring
 from fedsilo.aggregation.secure import Secure
 from fedsilo.backends.serial import SerialBackend
 from fedsilo.checkpoints import Checkpoints
@@ -144,6 +146,48 @@ def test_a_finished_round_that_lacks_any_of_its_lines_is_refused(world: Any, tmp
     path.write_text("".join(kept))
     with pytest.raises(RunError, match="round 0 is finished and not charged"):
         Ledger(tmp_path, mechanism).require(0, turns)
+
+
+def test_a_last_line_that_lacks_its_newline_only_is_a_charge(world: Any, tmp_path: Path) -> None:
+    mechanism, path = world(mechanism=Local(noise_multiplier=NOISE)).fitted(ROUNDS), tmp_path / "ledger.jsonl"
+    ledger = Ledger(tmp_path, mechanism)
+    for round in range(2):
+        ledger.charge(Entry(round, 0, 0, (0, 1), "s"))
+    written = path.read_bytes()
+    path.write_bytes(written.rstrip(b"\n"))
+    again = Ledger(tmp_path, mechanism, repeats=False)
+    assert (again.epsilon(), again.attempt(1, (0, 1), "s")) == (ledger.epsilon(), 1)
+    assert path.read_bytes() == written, "the next line begins as a line"
+    path.write_bytes(written[:-2])
+    assert Ledger(tmp_path, mechanism).is_begun(1) is False, "what is cut off in its middle was never released"
+    assert path.read_bytes() == written.splitlines(keepends=True)[0]
+
+
+@pytest.mark.parametrize("aggregation", [Plain(), Ring()])
+@pytest.mark.parametrize(
+    ("clients", "fault"), [([0, 1], "does not charge client 2"), ([1, 2], "does not charge client 0")]
+)
+def test_a_client_that_was_taken_out_of_all_lines_is_missed(
+    world: Any, tmp_path: Path, aggregation: Any, clients: list[int], fault: str
+) -> None:
+    here = world(rounds=2, mechanism=Central(noise_multiplier=NOISE))
+    go(here, ROUNDS, tmp_path, aggregation=aggregation)
+    go(here, ROUNDS, tmp_path, aggregation=aggregation)
+    edited = "".join(json.dumps({**line, "clients": clients}) + "\n" for line in lines(tmp_path))
+    (tmp_path / "ledger.jsonl").write_text(edited)
+    with pytest.raises(
+        RunError, match=rf"ledger\.jsonl: the line of round 0, exchange 0, .*{fault}.*Put the file back"
+    ):
+        go(here, ROUNDS, tmp_path, aggregation=aggregation)
+
+
+def test_a_client_that_dropped_out_of_a_sum_is_not_missed_and_a_stranger_is(world: Any, tmp_path: Path) -> None:
+    here = world(clients=3, participation=0.7, mechanism=Local(noise_multiplier=NOISE)).fitted(ROUNDS)
+    ledger = Ledger(tmp_path, here)
+    ledger.charge(Entry(0, 0, 0, (0, 1), "s"))
+    ledger.require(0, [(0, (0, 1, 2))], dropped=[2])
+    with pytest.raises(RunError, match="charges client 1, which did not take part"):
+        ledger.require(0, [(0, (0, 2))], dropped=[])
 
 
 def test_a_ledger_that_is_no_file_is_refused(world: Any, tmp_path: Path) -> None:

@@ -121,6 +121,7 @@ def test_aliases_that_expand_without_end_are_refused(folder: Path) -> None:
         ("  ", "scenario: no file is named. Give the path of a scenario file."),
         (".", ".: is a folder, not a scenario file."),
         ("qick.yaml", "qick.yaml: there is no such file. Did you mean 'quick.yaml'?"),
+        ("privacy.epsilon=3", "privacy.epsilon=3: is a change of a key. Name the scenario file before it."),
         ("deep/quick.yaml", "deep/quick.yaml: there is no such file."),
         ("/dev/null", "/dev/null: is not a plain file."),
         ("a\0b", r"a\x00b: there is no such file."),

@@ -108,10 +108,21 @@ def test_every_wrong_file_is_refused_by_name(folder: Path, name: str, change: An
     assert line.startswith(f"{folder / name}: ")
     assert why in line
     assert "\n" not in line
-    problems = secure.identity_problems(CLIENTS)
-    assert problems == (
-        [f"identities: {line}"] if name.endswith(".pub") else []
-    )  # who coordinates needs no private key
+    absent = name.endswith(".key") and not (folder / name).exists()
+    # Who coordinates needs no private key; where it is at hand all the same, it is looked at.
+    assert secure.identity_problems(CLIENTS) == ([] if absent else [f"identities: {line}"])
+
+
+def test_private_keys_that_others_can_read_get_one_notice(folder: Path) -> None:
+    secure = Secure(identities=str(folder))
+    for path in folder.glob("*.key"):
+        path.chmod(0o600)
+    assert secure.identity_notices(CLIENTS) == []
+    for client in (1, 2):
+        (folder / f"client-{client}.key").chmod(0o640)
+    (line,) = secure.identity_notices(CLIENTS)
+    assert re.search(r"client-1\.key and 1 more can be read by other users.*chmod 600", line)
+    assert Secure().identity_notices(CLIENTS) == []
 
 
 def test_a_missing_folder_is_refused_and_a_relative_one_is_found_from_anywhere(
@@ -157,7 +168,7 @@ def test_who_relays_messages_reads_a_vector_unless_clients_sign(folder: Path) ->
     invented = {number: MaskingClient(number) for number in range(1, CLIENTS)}
     victim = MaskingClient(0)
     read = gathered(Secure(threshold=CLIENTS), Relay(victim, invented)).mean["a"] * CLIENTS
-    assert torch.allclose(read, torch.full((DIM,), 3.25), atol=1e-6)
+    assert torch.allclose(read, torch.full((DIM,), 3.25, dtype=read.dtype), atol=1e-6)
     victim.sign_with(Secure(identities=str(folder)).signer(0, CLIENTS))
     with pytest.raises(RoundAborted, match=r"client 0 was not heard any more: it refused: .*not signed by it"):
         gathered(Secure(threshold=CLIENTS), Relay(victim, invented))

@@ -28,7 +28,7 @@ from fedsilo.ring_sums import RingAggregation
 from fedsilo.secagg.coordinator import SecureCoordinator, SecureSum
 from fedsilo.secagg.encoding import Message, garbage, kind_of
 from fedsilo.secagg.graph import neighbours_needed
-from fedsilo.secagg.identities import HOW, read_members, read_signer
+from fedsilo.secagg.identities import HOW, check_private_keys, find_exposed_keys, read_members, read_signer
 from fedsilo.secagg.messages import Advertise, Masked, Refusal, Shares, Unmask
 from fedsilo.secagg.parameters import GRAPHS, Parameters, default_threshold
 from fedsilo.secagg.signatures import Signer
@@ -86,14 +86,25 @@ class Secure(RingAggregation):
             return [f"name: {error}"]
 
     def identity_problems(self, clients: int) -> list[str]:
-        """Returns what is wrong with the public keys of all clients, one line; nothing where none are used."""
+        """Returns what is wrong with the keys of clients, one line; nothing where none are used.
+
+        Of private keys those are looked at that are on this machine.
+        """
         if not self.identities or is_missing(self.identities) or not self._folder.is_dir():
             return []  # a missing folder is a problem by itself, unless it is on another machine
         try:
-            read_members(self._folder, range(clients))
+            check_private_keys(self._folder, range(clients))
         except ScenarioError as error:
             return [f"identities: {error}"]
         return []
+
+    def identity_notices(self, clients: int) -> list[str]:
+        """Returns a line where private keys on this machine can be read by others than their owner."""
+        exposed = find_exposed_keys(self._folder, range(clients)) if self.identities else []
+        if not exposed:
+            return []
+        more = f" and {len(exposed) - 1} more" if len(exposed) > 1 else ""
+        return [f"aggregation.identities: {exposed[0]}{more} can be read by other users. Use chmod 600."]
 
     def identities_sha256(self, clients: int) -> str:
         """Returns the hash of the public keys of so many clients, "" where they do not sign. Raises ScenarioError."""

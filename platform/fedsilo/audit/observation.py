@@ -20,14 +20,14 @@ from fedsilo.audit.exposure import exposed
 from fedsilo.audit.pool import Pool, Redrawn
 from fedsilo.audit.population import Draw, Flags, Population, population_of, redraw
 from fedsilo.backends.serial import SerialRuntime
-from fedsilo.checkpoints import EMPTY, Checkpoint, Checkpoints
-from fedsilo.core import Indices, Predictor, Progress, State
+from fedsilo.checkpoints import Checkpoint, Checkpoints
+from fedsilo.core import Indices, Predictor, Progress
 from fedsilo.errors import RunError
 from fedsilo.methods.zero_shot import ZeroShot
 from fedsilo.preparation import Prepared, prepare
 from fedsilo.records import read_json
 from fedsilo.results.reading import Run
-from fedsilo.state import read_state
+from fedsilo.state import require_like
 
 CLIENT, SHARED = "client", "shared"
 VIEWS = (CLIENT, SHARED)
@@ -112,12 +112,15 @@ class Observer:
     def _released(self, run: Run) -> Callable[[int], Predictor]:
         """Returns a function from a client to the model of the view."""
         checkpoint, scenario, model = last_checkpoint(run), run.scenario, self.prepared.model
+        checkpoint.require_shared(scenario.method.initial_shared(model, scenario.seed))
 
         def predictor(client: int) -> Predictor:
+            initial = scenario.method.initial_private(model, scenario.seed, client)
             if self.view == SHARED:
-                private = scenario.method.initial_private(model, scenario.seed, client)
+                private = initial
             else:
-                private = _private(checkpoint, client)
+                private = checkpoint.private_of(client)
+                require_like(private, initial, checkpoint.private_path(client))
             shared = scenario.method.download(checkpoint.shared, client)
             own = [{name: tensor.to(model.device) for name, tensor in state.items()} for state in (shared, private)]
             return scenario.method.predictor(model, *own)
@@ -165,13 +168,6 @@ def last_checkpoint(run: Run) -> Checkpoint:
         why = f" ({notices[0]})" if notices else ""
         raise RunError(f"{run.folder}: the checkpoint of its last round, {rounds - 1}, is missing{why}. Run it again.")
     return checkpoint
-
-
-def _private(checkpoint: Checkpoint, client: int) -> State:
-    expected = checkpoint.private[client]
-    if expected == EMPTY:
-        return {}
-    return read_state(checkpoint.folder / f"client-{client:04d}.safetensors", expected)
 
 
 def _batches(rows: Indices, size: int) -> list[Indices]:

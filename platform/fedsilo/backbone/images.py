@@ -28,6 +28,9 @@ from fedsilo.core.batch import IMAGE, PATCHES, block_of, encoded_together
 from fedsilo.errors import BackboneError
 from fedsilo.finiteness import find_bad_rows
 
+_ORDINARY_PIXELS = 1e3
+"""Far more than any deviation of real images makes of a pixel in [0, 1]."""
+
 _LOW_PRECISION = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -44,6 +47,7 @@ class ImageEncoder:
         device: Where it computes. A tower that is elsewhere is taken there with the first images, so that an encoder
             can be sent from the CPU to a process that has a GPU.
         name: The backbone's name, for messages.
+        pixel_keys: Keys of the scenario that its preprocessing is from, with their values, for messages.
     """
 
     tower: nn.Module
@@ -53,6 +57,7 @@ class ImageEncoder:
     device: str = "cpu"
     tf32: bool = False
     name: str = ""
+    pixel_keys: str = ""
 
     @property
     def gives_tokens(self) -> bool:
@@ -174,7 +179,10 @@ class ImageEncoder:
         if not bad:
             return
         tower = f"the image tower of {self.name or self.fingerprint[:12]} in {self.precision}"
-        if not images[bad[0]].isfinite().all():
+        given = images[bad[0]]
+        if self.pixel_keys and not given.abs().max() <= _ORDINARY_PIXELS:
+            remedy = f"Its input is out of all proportion: set {self.pixel_keys} to null or to the data set's own"
+        elif not given.isfinite().all():
             remedy = "Its input is not finite either: look at the image and at the model's preprocessing"
         elif self.precision == "fp32":
             remedy = "Use other weights: backbone.pretrained"

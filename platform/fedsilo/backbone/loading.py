@@ -18,6 +18,7 @@ from fedsilo.backbone.catalogue import config_of, model_names
 from fedsilo.backbone.conversion import text_tower_of
 from fedsilo.backbone.images import ImageEncoder
 from fedsilo.backbone.section import Backbone
+from fedsilo.backbone.telling_apart import are_alike, describe_zeros
 from fedsilo.backbone.text_tower import TextTower, encode_sequences
 from fedsilo.backbone.tokens import ROOM, ClassTokens, Tokenizer, called, class_tokens, ends
 from fedsilo.backbone.views import Preprocessing
@@ -137,6 +138,7 @@ def load(backbone: Backbone, seed: int = 0) -> LoadedBackbone:
             device,
             backbone.tf32,
             backbone.name,
+            backbone.pixel_keys,
         ),
         text=text.to(device),
         tokenizer=tokenizer,
@@ -202,6 +204,11 @@ def _fingerprint(model: nn.Module, name: str) -> str:
 def _verify(model: Any, loaded: LoadedBackbone) -> None:
     ids = loaded.tokenizer(list(_PROBES), context_length=loaded.text.meta.context_length)
     expected = model.encode_text(ids.to(loaded.device))
+    if are_alike(expected):
+        raise BackboneError(
+            f"backbone.pretrained: the text tower of {loaded.section.name} gives different texts the same "
+            f"feature{describe_zeros(model)}: nothing tells classes apart. Use other weights."
+        )
     error = float((loaded.encode_texts(_PROBES) - expected).norm() / expected.norm())
     if not error < _TOLERANCE:
         raise BackboneError(

@@ -55,6 +55,12 @@ class Backbone:
         "given one: see actors.gpus_per_client.",
     )
 
+    @property
+    def pixel_keys(self) -> str:
+        """Returns the keys that scale pixels and are given, with their values, for messages; "" where none is."""
+        given = {"pixel_mean": self.pixel_mean, "pixel_std": self.pixel_std}
+        return " and ".join(f"backbone.{name}={list(values)}" for name, values in given.items() if values)
+
     def problems(self) -> list[str]:
         """Returns what is impossible in the fields; looks at no network and reads no weights."""
         found = []

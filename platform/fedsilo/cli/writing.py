@@ -30,7 +30,7 @@ def predict(
     opened = [_open(path) for path in images]
     for text in listed_kinds((str(path), kinds) for path, (_, kinds) in zip(images, opened, strict=True)):
         remark(text)
-    frame = load(folder).predict(client, [image for image, _ in opened])
+    frame = load(folder).predict(client, [image for image, _ in opened], remark)
     frame.insert(0, "image", [str(path) for path in images])
     if json:
         show_json(frame.to_dict("records"))

@@ -137,7 +137,11 @@ class Aggregation(Component, ABC):
         return self
 
     def identity_problems(self, clients: int) -> list[str]:
-        """Returns what is wrong with the public keys of so many clients, as 'key: why. What to do.' lines."""
+        """Returns what is wrong with the keys of so many clients, as 'key: why. What to do.' lines."""
+        return []
+
+    def identity_notices(self, clients: int) -> list[str]:
+        """Returns what the user should know of files with keys, one line each: nothing by default."""
         return []
 
     def identities_sha256(self, clients: int) -> str:

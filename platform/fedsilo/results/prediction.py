@@ -9,12 +9,14 @@ import torch
 from PIL import Image
 
 from fedsilo.backbone.loading import load
-from fedsilo.core import State
+from fedsilo.checkpoints import Checkpoint
+from fedsilo.core import Frozen, State
 from fedsilo.core.batch import PIXELS
 from fedsilo.finiteness import located, require_scores
 from fedsilo.imagefiles.reading import as_rgb
 from fedsilo.preparation import frozen_model
 from fedsilo.scenario.sections import Scenario
+from fedsilo.state import require_like
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -24,8 +26,8 @@ def predict(
     scenario: Scenario,
     classes: Sequence[str],
     template: str,
-    shared: State,
-    private: State,
+    checkpoint: Checkpoint,
+    client: int,
     images: Sequence[Image.Image],
 ) -> pd.DataFrame:
     """Returns one row per image: "class", "probability", "next_best", and one column "p(NAME)" per class.
@@ -34,24 +36,26 @@ def predict(
         scenario: The run's scenario; its backbone and method are used.
         classes: Class names in label order.
         template: The data set's hand-written prompt.
-        shared: What the client receives of the run's shared state.
-        private: The client's private state.
+        checkpoint: What was learned.
+        client: The client whose model classifies.
         images: Images of any size and mode.
 
     Raises:
         NotFinite: A score is nan or infinite.
         BackboneError: An image's feature is.
+        RunError: The checkpoint is not one of this method, or damaged.
     """
     import pandas as pd
 
     loaded = load(scenario.backbone, scenario.seed)
     method = scenario.method
     model = frozen_model(loaded, classes, template, method.phrases, image_blocks=method.needs_image_blocks)
+    received, private = _learned(scenario, checkpoint, client, model)
     inputs = torch.stack([loaded.images.preprocessing.plain(as_rgb(image)) for image in images])
     with torch.no_grad():
         columns = {PIXELS: inputs, **loaded.images.columns(inputs, method.reads)}
         device = model.device
-        own = [{name: tensor.to(device) for name, tensor in state.items()} for state in (shared, private)]
+        own = [{name: tensor.to(device) for name, tensor in state.items()} for state in (received, private)]
         predictor = method.predictor(model, *own)
         scores = predictor({name: column.to(device) for name, column in columns.items()})
     sections = {"training.optimizer": scenario.training.optimizer, "method": method}
@@ -68,3 +72,11 @@ def predict(
             **{f"p({name})": table[:, k] for k, name in enumerate(classes)},
         }
     )
+
+
+def _learned(scenario: Scenario, checkpoint: Checkpoint, client: int, model: Frozen) -> tuple[State, State]:
+    """What the client receives of the shared state, and its private state; of tensors that the method can take up."""
+    method, private = scenario.method, checkpoint.private_of(client)
+    checkpoint.require_shared(method.initial_shared(model, scenario.seed))
+    require_like(private, method.initial_private(model, scenario.seed, client), checkpoint.private_path(client))
+    return method.download(checkpoint.shared, client), private

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -17,12 +18,18 @@ from fedsilo.results.summary import schema
 from fedsilo.scenario.reading import read
 from fedsilo.scenario.sections import Scenario
 from fedsilo.shape import faults
-from fedsilo.state import read_state, sha256
 
 if TYPE_CHECKING:
     import pandas as pd
     from PIL import Image
     from torch import Tensor
+
+
+Told = Callable[[str], None]
+
+
+def _warn(line: str) -> None:
+    warnings.warn(line, stacklevel=2)
 
 
 @dataclass(frozen=True)
@@ -89,37 +96,45 @@ class Run:
 
     @property
     def shared(self) -> dict[str, Tensor]:
-        """Returns the newest shared state, for PromptFL {"context": (L, W)}."""
+        """Returns the newest shared state, for PromptFL {"context": (L, W)}.
+
+        Warns, as `private` and `predict` do, where a newer checkpoint is damaged and passed over.
+        """
         return self._checkpoint().shared
 
     def private(self, client: int) -> dict[str, Tensor]:
         """Returns one client's newest private state; empty for methods without one."""
-        checkpoint = self._checkpoint()
         self._known(client)
-        expected = checkpoint.private[client]
-        if expected == sha256({}):
-            return {}
-        return read_state(checkpoint.folder / f"client-{client:04d}.safetensors", expected)
+        return self._checkpoint().private_of(client)
 
-    def predict(self, client: int, images: Sequence[Image.Image]) -> pd.DataFrame:
-        """Returns one row per image with the client's most probable class, its probability, and all probabilities."""
+    def predict(self, client: int, images: Sequence[Image.Image], told: Told = _warn) -> pd.DataFrame:
+        """Returns one row per image with the client's most probable class, its probability, and all probabilities.
+
+        Args:
+            client: Whose model classifies.
+            images: Images of any size and mode.
+            told: Told, in one line, where a damaged checkpoint was passed over for an older one; warns by default.
+        """
         from fedsilo.results.prediction import predict
 
         self._known(client)
         template = str(read_json(self.folder / "data.json")["template"])
-        received = self.scenario.method.download(self.shared, client)
-        return predict(self.scenario, self.manifest.classes, template, received, self.private(client), images)
+        return predict(self.scenario, self.manifest.classes, template, self._checkpoint(told), client, images)
 
     def _known(self, client: int) -> None:
         count = len(self.manifest.clients)
         if not 0 <= client < count:
             raise RunError(f"{self.folder}: there is no client {client}. It has clients 0 to {count - 1}.")
 
-    def _checkpoint(self) -> Checkpoint:
+    def _checkpoint(self, told: Told = _warn) -> Checkpoint:
         checkpoint, notices = Checkpoints(self.folder / "checkpoints", keep=1).newest()
         if checkpoint is None:
             why = notices[-1] if notices else "no round has finished"
             raise RunError(f"{self.folder}: has no prompts yet: {why}.")
+        if notices:
+            first, *others = notices
+            more = f" {len(others)} more {'is' if len(others) == 1 else 'are'} damaged." if others else ""
+            told(f"{first}{more} What follows is of round {checkpoint.round}.")
         return checkpoint
 
 

@@ -95,12 +95,14 @@ class Federation:
         self._notices += notices
         done = checkpoint.round + 1 if checkpoint else 0
         self._journals.rewind(done)
-        for round in range(done):
-            self._ledger.require(round, self._schedule.turns_of(round))
+        records = read_lines(self._journals.folder / ROUNDS) if done else []
+        for round, record in enumerate(records):
+            self._ledger.require(round, self._schedule.turns_of(round), record.get("dropped"))
         if done:
-            records = read_lines(self._journals.folder / ROUNDS)
             self._ledger.hold(records[done - 1].get("epsilon"))
             self._require_turnouts(records)
+        if checkpoint:
+            checkpoint.require_shared(to_tensors(self._plan.initial))
         self._take_up(checkpoint)
         return checkpoint
 

@@ -94,14 +94,19 @@ class Ledger:
         """Returns whether an exchange that is still to do opens bits that are on record; arguments as of `attempt`."""
         return self._has(round, exchange, self.attempt(round, clients, start))
 
-    def require(self, round: int, turns: Iterable[Turn]) -> None:
+    def require(self, round: int, turns: Iterable[Turn], dropped: Collection[int] | None = None) -> None:
         """Refuses a ledger in which a finished round was not charged: an epsilon without it would be too small.
 
         The attempt that finished it has a line for every exchange: a client that missed the first one of its pass is
         charged by a later one. Older ledgers have lines for exchanges that cost something only.
 
+        Args:
+            round: The round.
+            turns: Its exchanges as planned, each with who takes part.
+            dropped: Participants that were left out of some of its sums, by the record of the round; None: not known.
+
         Raises:
-            RunError: Charges are missing.
+            RunError: Charges are missing, or a line charges others than those whose updates were in the sum.
         """
         entries = self._entries.get(round, [])
         newest = max((entry.attempt for entry in entries), default=0)
@@ -114,6 +119,22 @@ class Ledger:
                 raise RunError(
                     f"{self._folder / LEDGER}: round {round} is finished and not charged: lines are missing. Put the "
                     "file back; what was spent cannot be known without it."
+                )
+            if every and dropped is not None:
+                self._require_clients([entry for entry in last if entry.exchange == exchange], clients, dropped)
+
+    def _require_clients(self, entries: Sequence[Entry], planned: Sequence[int], dropped: Collection[int]) -> None:
+        """Refuses lines that leave out a client that stayed, or name one that was not asked. Raises RunError."""
+        for entry in entries:
+            stayed, named = set(planned) - set(dropped), set(entry.clients)
+            if not stayed <= named <= set(planned):
+                client = min((stayed - named) | (named - set(planned)))
+                fault = "does not charge" if client in stayed else "charges"
+                took = "took part" if client in stayed else "did not take part"
+                raise RunError(
+                    f"{self._folder / LEDGER}: the line of round {entry.round}, exchange {entry.exchange}, attempt "
+                    f"{entry.attempt} {fault} client {client}, which {took}. Put the file back; what was spent cannot "
+                    "be known without it."
                 )
 
     def hold(self, recorded: float | None) -> None:

@@ -38,7 +38,8 @@ class Entry:
 def read_entries(path: Path, clients: Collection[int] | None = None) -> list[Entry]:
     """Returns the lines of a ledger, none if there is no file.
 
-    A last line that was cut off by a crash was never followed by its release, and is taken away.
+    A last line that was cut off by a crash was never followed by its release, and is taken away. One that lacks nothing
+    but its newline may have been: it counts, and gets its newline back.
 
     Args:
         path: The ledger.
@@ -49,10 +50,13 @@ def read_entries(path: Path, clients: Collection[int] | None = None) -> list[Ent
     """
     try:
         content = path.read_bytes() if path.exists() else b""
-        whole, _, torn = content.rpartition(b"\n")
-        entries = _entries(whole.splitlines(), clients)
-        if torn:
-            os.truncate(path, len(content) - len(torn))
+        whole, newline, last = content.rpartition(b"\n")
+        complete = bool(last) and _is_charge(last)
+        entries = _entries((content if complete else whole).splitlines(), clients)
+        if complete:
+            _append(path, b"\n")
+        elif last:
+            os.truncate(path, len(whole + newline))
     except OSError as error:
         raise RunError(
             f"{path}: cannot be read: {error.strerror}. Put the file back; it says what was spent."
@@ -86,6 +90,14 @@ def _entry(number: int, line: bytes, known: dict[tuple[int, ...], tuple[int, ...
     return Entry(round, exchange, attempt, known.setdefault(clients, clients), start, arithmetic)
 
 
+def _is_charge(line: bytes) -> bool:
+    try:
+        _entry(0, line, {})
+    except ValueError:
+        return False
+    return True
+
+
 def _whole(value: object) -> int:
     if type(value) is not int or value < 0:
         raise ValueError
@@ -99,9 +111,13 @@ def append_entry(path: Path, entry: Entry) -> None:
         RunError: The disk refuses.
     """
     try:
-        with path.open("a", encoding="utf-8") as file:
-            file.write(json.dumps(asdict(entry), separators=(",", ":")) + "\n")
-            file.flush()
-            os.fsync(file.fileno())
+        _append(path, json.dumps(asdict(entry), separators=(",", ":")).encode() + b"\n")
     except OSError as error:
         raise RunError(f"{path}: cannot be written: {error.strerror}. Free space, then resume.") from error
+
+
+def _append(path: Path, content: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

@@ -138,7 +138,9 @@ def _text(path: Path, key: KeyPath, asked: Place, problems: Problems) -> str | N
             problems.give_up(asked, key, f"{subject}is a folder, not a scenario file.")
         elif not path.exists():
             near = nearest(path.name, _neighbours(path.parent))
-            problems.give_up(asked, key, f"{subject}does not exist.{near}" if key else f"there is no such file.{near}")
+            missing = "is a change of a key. Name the scenario file before it." if "=" in path.name else ""
+            missing = missing or f"there is no such file.{near}"
+            problems.give_up(asked, key, f"{subject}does not exist.{near}" if key else missing)
         elif not path.is_file():
             problems.give_up(asked, key, f"{subject}is not a plain file.")
         elif path.stat().st_size > 4 * MAX_CHARACTERS:

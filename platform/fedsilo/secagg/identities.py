@@ -6,6 +6,7 @@ trust that all signatures rest on: each client needs all public keys from a sour
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -57,7 +58,37 @@ def read_signer(folder: Path, client: int, clients: Iterable[int]) -> Signer:
         ScenarioError: As `read_members`, or the private key is missing, is none, or is not that of the public one.
     """
     members = read_members(folder, clients)
-    path = folder / f"client-{client}.key"
+    return _signer(folder, client, members)
+
+
+def check_private_keys(folder: Path, clients: Iterable[int]) -> None:
+    """Refuses bad files among the private keys that are on this machine and can be read here; none has to be.
+
+    Args:
+        folder: Where the files are.
+        clients: Whose are looked at.
+
+    Raises:
+        ScenarioError: As `read_signer`, but for missing private keys.
+    """
+    members = read_members(folder, clients)
+    for client in members.public:
+        if os.access(_key_file(folder, client), os.R_OK):
+            _signer(folder, client, members)
+
+
+def find_exposed_keys(folder: Path, clients: Iterable[int]) -> list[Path]:
+    """Returns the files with private keys, on this machine, that other users than their owner can read or change."""
+    paths = [_key_file(folder, client) for client in clients]
+    return [path for path in paths if path.is_file() and path.stat().st_mode & 0o077]
+
+
+def _key_file(folder: Path, client: int) -> Path:
+    return folder / f"client-{client}.key"
+
+
+def _signer(folder: Path, client: int, members: Members) -> Signer:
+    path = _key_file(folder, client)
     private = _load(path, _private, Ed25519PrivateKey, "private")
     if private.public_key().public_bytes_raw() != members.public[client]:
         raise ScenarioError(
