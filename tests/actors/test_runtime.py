@@ -17,6 +17,7 @@ from fedsilo.backends.serial import SerialRuntime
 from fedsilo.core import Method, RoundRecord
 from fedsilo.core.settings import Optimizer
 from fedsilo.errors import ClientError, ClientLost, NotFinite, ResourceError
+from fedsilo.learners.coop import CoOpLearner
 from fedsilo.methods.local import Local
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.registry import find, names
@@ -96,8 +97,8 @@ def test_every_method_gives_on_ray_what_it_gives_serially(runtime: RayRuntime, w
 
 def small(name: str) -> Any:
     cls: Any = find(Method, name)
-    return cls(**({"context_length": 3} if "context_length" in cls.__dataclass_fields__ else {}),
-               **({"rank": 2} if "rank" in cls.__dataclass_fields__ else {}))  # fmt: skip
+    keys = {"context_length": 3, "rank": 2, "learner": CoOpLearner(context_length=3)}
+    return cls(**{key: value for key, value in keys.items() if key in cls.__dataclass_fields__})
 
 
 @pytest.mark.parametrize(
