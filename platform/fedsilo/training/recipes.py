@@ -6,6 +6,7 @@ import dataclasses
 import math
 import sys
 import typing
+from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -26,14 +27,14 @@ class Recipe(Method):
     """A learner under a strategy."""
 
     @property
+    @abstractmethod
     def learner(self) -> Learner:
         """Returns the learner, with this method's keys."""
-        raise NotImplementedError
 
     @property
+    @abstractmethod
     def strategy(self) -> Strategy:
         """Returns the strategy, with this method's keys."""
-        raise NotImplementedError
 
     @property
     def parts(self) -> tuple[Learner, Strategy]:
