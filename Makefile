@@ -52,7 +52,7 @@ format: $(READY) ## Format the code
 	$(BIN)/ruff check --fix .
 
 backbone: $(READY) ## Pretrain fedsilo-tiny from nothing and print its table (about half an hour on 2 cores)
-	$(BIN)/python -m fedsilo.pretraining
+	$(BIN)/python -m fedsilo.models.pretraining
 
 benchmarks: $(READY) ## Print the ratios of all benchmarks
 	$(BIN)/python benchmarks/text_tower.py

@@ -18,8 +18,8 @@ from typing import Any
 
 import fedsilo
 from fedsilo.core import Learner, Strategy
+from fedsilo.core.registry import find, names
 from fedsilo.methods.composed import Composed
-from fedsilo.registry import find, names
 
 SCENARIO: dict[str, Any] = {
     "name": "combinations",

@@ -20,13 +20,13 @@ import numpy as np
 import torch
 from PIL import Image, ImageFilter
 
-from fedsilo.backbone.features import Viewing, chunks, encode_chunks
-from fedsilo.backbone.images import ImageEncoder
-from fedsilo.backbone.loading import load
-from fedsilo.backbone.section import Backbone
 from fedsilo.core import Examples
-from fedsilo.imagefiles.reading import FileImages, digest
-from fedsilo.imagefiles.sources import FolderSource
+from fedsilo.data.files.file_sources import FolderSource
+from fedsilo.data.files.image_reading import FileImages, digest
+from fedsilo.models.clip.backbone_section import Backbone
+from fedsilo.models.clip.features import Viewing, chunks, encode_chunks
+from fedsilo.models.clip.image_encoder import ImageEncoder
+from fedsilo.models.clip.loading import load
 
 FORWARD = 64
 KINDS = 32

@@ -24,26 +24,26 @@ import torch
 from numpy.typing import NDArray
 
 from fedsilo.aggregation.plain import Plain
-from fedsilo.backbone.cached import CachedFeatures
-from fedsilo.backbone.text_tower import TextTower, TowerMeta
-from fedsilo.backbone.tokens import ClassTokens
-from fedsilo.client import ClientRules
 from fedsilo.core import LocalResult, Method, Predictor, State
 from fedsilo.core.batch import IMAGE, named
-from fedsilo.core.settings import Training
+from fedsilo.core.state import to_arrays
+from fedsilo.core.training_settings import Training
 from fedsilo.core.work import LocalWork
-from fedsilo.privacy.none import NoMechanism
-from fedsilo.prompts.frozen import FrozenModel
-from fedsilo.rounds.job import Job, Part
-from fedsilo.rounds.plan import Plan
-from fedsilo.state import to_arrays
+from fedsilo.models.clip.cached_encoding import CachedFeatures
+from fedsilo.models.clip.class_tokens import ClassTokens
+from fedsilo.models.clip.text_tower import TextTower, TowerMeta
+from fedsilo.models.prompts.frozen_model import FrozenModel
+from fedsilo.privacy.mechanisms.none import NoMechanism
+from fedsilo.simulation.client import ClientRules
+from fedsilo.simulation.feature_store import Claim, Warehouse
+from fedsilo.simulation.federation_plan import Plan
+from fedsilo.simulation.job import Job, Part
 from fedsilo.tasks.classification import Classification
-from fedsilo.warehouse import Claim, Warehouse
-from fedsilo_actors.backend import RayBackend
+from fedsilo_actors.client_actor import PROTOCOL, HostActor, Place, Supplies
 from fedsilo_actors.coordinator import Coordinator
-from fedsilo_actors.host import PROTOCOL, HostActor, Place, Supplies
-from fedsilo_actors.placement.demand import Demand
 from fedsilo_actors.placement.packing import pack
+from fedsilo_actors.placement.resources import Demand
+from fedsilo_actors.ray_backend import RayBackend
 
 CLIENTS, EXCHANGES, REPETITIONS = 10, 300, 5
 CONTEXT = (16, 512)

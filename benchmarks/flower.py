@@ -49,19 +49,19 @@ from scale import EVERY_S, MB, family, size_of
 from timed_client import FOLDER, PACKAGES, TimedClient
 
 import fedsilo
-import fedsilo_actors.host
-from fedsilo.backends.serial import SerialRuntime
-from fedsilo.client import ClientRules
-from fedsilo.preparation import prepare
-from fedsilo.records import read_json
-from fedsilo.rounds.budgeting import fitted
-from fedsilo.rounds.schedule import Schedule
-from fedsilo.running import begin, go
-from fedsilo.scenario.reading import from_mapping
-from fedsilo.scenario.sections import Scenario
-from fedsilo.state import read_state, to_arrays
-from fedsilo_actors.backend import RayBackend
-from fedsilo_actors.host import HostActor, Supplies
+import fedsilo_actors.client_actor
+from fedsilo.config.scenario_reading import from_mapping
+from fedsilo.config.sections import Scenario
+from fedsilo.core.state import read_state, to_arrays
+from fedsilo.runs.run import begin, go
+from fedsilo.simulation.client import ClientRules
+from fedsilo.simulation.noise_calibration import fitted
+from fedsilo.simulation.preparation import prepare
+from fedsilo.simulation.schedule import Schedule
+from fedsilo.simulation.serial import SerialRuntime
+from fedsilo.storage.run_folder import read_json
+from fedsilo_actors.client_actor import HostActor, Supplies
+from fedsilo_actors.ray_backend import RayBackend
 from fedsilo_actors.runtime import RayRuntime, ray_runtime
 
 PROCESSES = min(2, os.cpu_count() or 1)
@@ -265,7 +265,7 @@ class TimedHost(HostActor):
     """The host as it is, with clients that note how long they are at work."""
 
     def supply(self, supplies: Supplies) -> None:
-        fedsilo_actors.host.Client = TimedClient  # type: ignore[misc]
+        fedsilo_actors.client_actor.Client = TimedClient  # type: ignore[misc]
         super().supply(supplies)
 
 

@@ -14,9 +14,9 @@ import sys
 import tempfile
 from pathlib import Path
 
-from fedsilo.errors import FedsiloError
-from fedsilo.running import begin, go
-from fedsilo.scenario.reading import read
+from fedsilo.config.scenario_reading import read
+from fedsilo.core.errors import FedsiloError
+from fedsilo.runs.run import begin, go
 
 FOLDER = Path(__file__).resolve().parent.parent / "scenarios"
 GROUPS = ("methods", "shifts", "privacy", "pace")

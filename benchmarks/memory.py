@@ -27,11 +27,11 @@ import numpy as np
 import torch
 from PIL import Image
 
-from fedsilo import preparation
-from fedsilo.backbone.cached import CachedFeatures
-from fedsilo.backbone.loading import load
-from fedsilo.backends.serial import SerialRuntime
-from fedsilo.scenario.reading import from_mapping
+from fedsilo.config.scenario_reading import from_mapping
+from fedsilo.models.clip.cached_encoding import CachedFeatures
+from fedsilo.models.clip.loading import load
+from fedsilo.simulation import preparation
+from fedsilo.simulation.serial import SerialRuntime
 
 CLASSES, TESTS, BATCH, MB = 10, 200, 256, 1e6
 METHODS = {"pooled": "promptfl", "tokens": "fedotp"}

@@ -28,26 +28,26 @@ from text_tower import BATCH, CLASSES, CONTEXT, MODEL
 from torch import Tensor
 
 from fedsilo.aggregation.plain import Plain
-from fedsilo.backbone.cached import CachedFeatures
-from fedsilo.backbone.conversion import text_tower_of
-from fedsilo.backbone.section import Backbone
-from fedsilo.backbone.tokens import class_tokens, readable
-from fedsilo.backbone.weights import create
-from fedsilo.backends.serial import SerialBackend
-from fedsilo.client import Client, ClientRules
 from fedsilo.core import ClientTask, Indices
 from fedsilo.core.batch import named
-from fedsilo.core.settings import Training
+from fedsilo.core.state import to_arrays, to_tensors
+from fedsilo.core.training_settings import Training
 from fedsilo.core.work import LocalWork, ServerWork
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.fedotp import FedOTP
-from fedsilo.privacy.none import NoMechanism
-from fedsilo.prompts.frozen import FrozenModel
-from fedsilo.prompts.transport import Transport
-from fedsilo.state import to_arrays, to_tensors
+from fedsilo.models.clip.backbone_section import Backbone
+from fedsilo.models.clip.cached_encoding import CachedFeatures
+from fedsilo.models.clip.class_tokens import class_tokens, readable
+from fedsilo.models.clip.conversion import text_tower_of
+from fedsilo.models.clip.weights import create
+from fedsilo.models.prompts.frozen_model import FrozenModel
+from fedsilo.models.prompts.optimal_transport import Transport
+from fedsilo.privacy.mechanisms.none import NoMechanism
+from fedsilo.simulation.client import Client, ClientRules
+from fedsilo.simulation.feature_store import Claim, Warehouse
+from fedsilo.simulation.serial import SerialBackend
 from fedsilo.tasks.classification import Classification
 from fedsilo.training.recipes import Recipe
-from fedsilo.warehouse import Claim, Warehouse
 
 GOALS = {"FedOTP": 20.0, "DP-FPL": 25.0}
 ALLOWED_ERROR = 1e-4

@@ -23,11 +23,11 @@ from fedsilo.core.batch import CLASS, PIXELS, named
 from fedsilo.tasks.classification import Classification
 from fedsilo.training.loss import Loss
 from fedsilo.training.module_learner import ModuleLearner, Sizes
-from fedsilo.training.per_example.batched import batched_gradients
 from fedsilo.training.per_example.clipping import clipped_sum
+from fedsilo.training.per_example.example_gradients import choose_way
 from fedsilo.training.per_example.grad_sample import sampled_gradients
-from fedsilo.training.per_example.gradients import choose_way
-from fedsilo.training.per_example.loop import loop_gradients
+from fedsilo.training.per_example.reference_loop import loop_gradients
+from fedsilo.training.per_example.vmap_gradients import batched_gradients
 
 GOAL, SIDE = 6.0, 32
 

@@ -35,22 +35,22 @@ from text_tower import BATCH, CLASSES, CONTEXT, MODEL
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize, one_hot
 
-from fedsilo.backbone.conversion import text_tower_of
-from fedsilo.backbone.loading import load
-from fedsilo.backbone.recording import record
-from fedsilo.backbone.section import Backbone
-from fedsilo.backbone.text_tower import TextTower
-from fedsilo.backbone.tokens import class_tokens
-from fedsilo.backbone.weights import create
 from fedsilo.core import Batch
 from fedsilo.core.batch import CLASS, IMAGE, named
-from fedsilo.datasets.emblems import Emblems
-from fedsilo.preparation import frozen_model
-from fedsilo.prompts.frozen import FrozenModel, random_context
+from fedsilo.data.datasets.emblems import Emblems
+from fedsilo.models.clip.backbone_section import Backbone
+from fedsilo.models.clip.class_tokens import class_tokens
+from fedsilo.models.clip.conversion import text_tower_of
+from fedsilo.models.clip.loading import load
+from fedsilo.models.clip.recorded_forward import record
+from fedsilo.models.clip.text_tower import TextTower
+from fedsilo.models.clip.weights import create
+from fedsilo.models.prompts.frozen_model import FrozenModel, random_context
+from fedsilo.simulation.preparation import frozen_model
 from fedsilo.training.per_example.clipping import clipped_sum
-from fedsilo.training.per_example.contexts import context_gradients, dense_gradients, encode_texts
-from fedsilo.training.per_example.heads import cotangents
-from fedsilo.training.per_example.loop import loop_gradients
+from fedsilo.training.per_example.context_gradients import context_gradients, dense_gradients, encode_texts
+from fedsilo.training.per_example.logit_gradients import cotangents
+from fedsilo.training.per_example.reference_loop import loop_gradients
 from fedsilo.training.per_example.selection import select
 
 GOAL, TOLERANCES = 4.0, (0.2, 0.1, 0.05, 0.02)

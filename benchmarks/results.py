@@ -17,13 +17,13 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
-from fedsilo.comparison.comparing import compare_grid
-from fedsilo.comparison.grid import ALL, Grid
-from fedsilo.core.measures import NEIGHBOUR, WORST, Measures, measures_of
-from fedsilo.report.comparison_table import comparison_legend, markdown
-from fedsilo.results.entries import Entry
-from fedsilo.results.standings import Standing, Standings
-from fedsilo.state import write_bytes
+from fedsilo.core.metrics import NEIGHBOUR, WORST, Measures, measures_of
+from fedsilo.core.state import write_bytes
+from fedsilo.report.results.comparison_rows import Standing, Standings
+from fedsilo.report.results.run_entry import Entry
+from fedsilo.report.terminal.comparison_table import comparison_legend, markdown
+from fedsilo.runs.comparison.compare import compare_grid
+from fedsilo.runs.comparison.sweep import ALL, Grid
 
 ROOT = Path(__file__).resolve().parent.parent
 SEEDS = (0, 1, 2)

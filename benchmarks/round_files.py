@@ -18,9 +18,9 @@ from types import FrameType
 from typing import Any
 
 import fedsilo
-from fedsilo.backends.serial import SerialBackend
-from fedsilo.running import begin, go
-from fedsilo.scenario.reading import from_mapping
+from fedsilo.config.scenario_reading import from_mapping
+from fedsilo.runs.run import begin, go
+from fedsilo.simulation.serial import SerialBackend
 
 ROOT = Path(fedsilo.__file__).parent
 AIM = 20

@@ -32,12 +32,12 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from fedsilo.records import read_lines
-from fedsilo.results.reading import Run
-from fedsilo.running import Listener, begin, go
-from fedsilo.scenario.reading import from_mapping
-from fedsilo_actors.backend import RayBackend
+from fedsilo.config.scenario_reading import from_mapping
+from fedsilo.report.results.finished_run import Run
+from fedsilo.runs.run import Listener, begin, go
+from fedsilo.storage.run_folder import read_lines
 from fedsilo_actors.placement.packing import works
+from fedsilo_actors.ray_backend import RayBackend
 from fedsilo_actors.runtime import RayRuntime
 
 KINDS = {"ray::HostActor": "hosts", "ray::Coordinator": "coordinator"}

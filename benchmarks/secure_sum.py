@@ -28,11 +28,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fedsilo.secagg.client import SecureClient
-from fedsilo.secagg.coordinator import SecureCoordinator
-from fedsilo.secagg.graph import neighbours_needed
-from fedsilo.secagg.parameters import Parameters, default_threshold
-from fedsilo.secagg.ring import RingCodec
+from fedsilo.aggregation.secagg.graph import neighbours_needed
+from fedsilo.aggregation.secagg.modular_vectors import RingCodec
+from fedsilo.aggregation.secagg.parameters import Parameters, default_threshold
+from fedsilo.aggregation.secagg.protocol_client import SecureClient
+from fedsilo.aggregation.secagg.protocol_coordinator import SecureCoordinator
 
 CLIENTS, DIMS, REPETITIONS = (10, 50, 100), (8_192, 1_000_000), 3
 CORRUPT, DROPOUT = 0.05, 0.1  # what sparse graphs are sized for

@@ -18,7 +18,7 @@ from pathlib import Path
 
 CODE = "import sys; from fedsilo.cli import main; sys.argv[0] = 'fedsilo'; main()"
 REFERENCE = "python -c 'import torch'"
-MODULES = "python -c 'import fedsilo_actors.host'"
+MODULES = "python -c 'import fedsilo_actors.client_actor'"
 COMMANDS: dict[str, tuple[str, ...]] = {
     "--version": ("--version",),
     "--help": ("--help",),
@@ -53,7 +53,7 @@ def measured(folder: Path, repetitions: int) -> dict[str, float]:
     found: dict[str, list[float]] = {}
     for _ in range(repetitions + 1):
         found.setdefault(REFERENCE, []).append(ended(["-c", "import torch"], folder))
-        found.setdefault(MODULES, []).append(ended(["-c", "import fedsilo_actors.host"], folder))
+        found.setdefault(MODULES, []).append(ended(["-c", "import fedsilo_actors.client_actor"], folder))
         for command, words in COMMANDS.items():
             found.setdefault(command, []).append(ended(["-c", CODE, *words], folder))
         found.setdefault(FIRST_LINE, []).append(first_line(folder))

@@ -26,11 +26,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
-from fedsilo.backbone.conversion import text_tower_of
-from fedsilo.backbone.section import Backbone
-from fedsilo.backbone.text_tower import TextTower, encode_prompts
-from fedsilo.backbone.tokens import ClassTokens, class_tokens, readable
-from fedsilo.backbone.weights import create
+from fedsilo.models.clip.backbone_section import Backbone
+from fedsilo.models.clip.class_tokens import ClassTokens, class_tokens, readable
+from fedsilo.models.clip.conversion import text_tower_of
+from fedsilo.models.clip.text_tower import TextTower, encode_prompts
+from fedsilo.models.clip.weights import create
 
 MODEL, CONTEXT, BATCH = "ViT-B-16", 16, 32
 GOALS = {"text tower alone": 12.0, "whole training step": 25.0, "soft class tokens": 12.0}

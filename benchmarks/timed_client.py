@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from fedsilo.client import Client
 from fedsilo.core import ClientScore, ClientTask, ClientUpdate, EvaluationTask
+from fedsilo.simulation.client import Client
 
 FOLDER, PACKAGES = "BENCHMARK_FOLDER", "BENCHMARK_PACKAGES"
 """Environment variables: a folder for what is to be learnt and for notes; where packages are that Flower lacks."""

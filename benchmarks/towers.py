@@ -27,25 +27,25 @@ import numpy as np
 import ray
 import torch
 
-from fedsilo.backbone.cached import CachedFeatures
-from fedsilo.backbone.text_tower import TextTower, TowerMeta
-from fedsilo.backbone.tokens import ClassTokens
-from fedsilo.client import ClientRules
+from fedsilo.config.sections import Actors
 from fedsilo.core import ClientTask
 from fedsilo.core.batch import named
-from fedsilo.core.settings import Training
+from fedsilo.core.state import to_arrays
+from fedsilo.core.training_settings import Training
 from fedsilo.methods.promptfl import PromptFL
-from fedsilo.privacy.none import NoMechanism
-from fedsilo.prompts.frozen import FrozenModel
-from fedsilo.scenario.sections import Actors
-from fedsilo.state import to_arrays
+from fedsilo.models.clip.cached_encoding import CachedFeatures
+from fedsilo.models.clip.class_tokens import ClassTokens
+from fedsilo.models.clip.text_tower import TextTower, TowerMeta
+from fedsilo.models.prompts.frozen_model import FrozenModel
+from fedsilo.privacy.mechanisms.none import NoMechanism
+from fedsilo.simulation.client import ClientRules
+from fedsilo.simulation.feature_store import Claim, Warehouse
 from fedsilo.tasks.classification import Classification
-from fedsilo.warehouse import Claim, Warehouse
+from fedsilo_actors.client_actor import Supplies
 from fedsilo_actors.cluster import cluster
-from fedsilo_actors.host import Supplies
-from fedsilo_actors.hosting import Hosting
-from fedsilo_actors.placement.demand import Demand
 from fedsilo_actors.placement.packing import Host
+from fedsilo_actors.placement.resources import Demand
+from fedsilo_actors.recovery.client_start import Hosting
 
 MB = 1e6
 CLASSES, EXAMPLES, LAYERS, JOINT = 10, 8, 12, 64

@@ -18,29 +18,29 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from fedsilo.aggregation.plain import Plain
-from fedsilo.backbone.cached import CachedFeatures
-from fedsilo.backbone.text_tower import TextTower, TowerMeta
-from fedsilo.backbone.tokens import ClassTokens
-from fedsilo.backends.serial import SerialBackend
-from fedsilo.checkpoints import Checkpoints
-from fedsilo.client import Client, ClientData, ClientRules
 from fedsilo.core import Aggregation, Examples, Indices, LabelledImages, Mechanism, Method, Share, State
 from fedsilo.core.batch import named
-from fedsilo.core.settings import Optimizer, Training
+from fedsilo.core.state import to_arrays
+from fedsilo.core.training_settings import Optimizer, Training
 from fedsilo.core.work import LocalWork
-from fedsilo.manifest import freeze
-from fedsilo.preparation import Prepared
-from fedsilo.privacy.none import NoMechanism
-from fedsilo.prompts.frozen import FrozenModel
-from fedsilo.records import Journals
-from fedsilo.rounds.budgeting import fitted
-from fedsilo.rounds.federation import Federation
-from fedsilo.rounds.job import Job, Part
-from fedsilo.rounds.plan import Outcome, Plan
-from fedsilo.rounds.schedule import Schedule
-from fedsilo.state import to_arrays
+from fedsilo.models.clip.cached_encoding import CachedFeatures
+from fedsilo.models.clip.class_tokens import ClassTokens
+from fedsilo.models.clip.text_tower import TextTower, TowerMeta
+from fedsilo.models.prompts.frozen_model import FrozenModel
+from fedsilo.partitioning.manifest import freeze
+from fedsilo.privacy.mechanisms.none import NoMechanism
+from fedsilo.simulation.client import Client, ClientData, ClientRules
+from fedsilo.simulation.feature_store import Claim, Warehouse
+from fedsilo.simulation.federation_plan import Outcome, Plan
+from fedsilo.simulation.job import Job, Part
+from fedsilo.simulation.noise_calibration import fitted
+from fedsilo.simulation.preparation import Prepared
+from fedsilo.simulation.round import Federation
+from fedsilo.simulation.schedule import Schedule
+from fedsilo.simulation.serial import SerialBackend
+from fedsilo.storage.checkpoints import Checkpoints
+from fedsilo.storage.run_folder import Journals
 from fedsilo.tasks.classification import Classification
-from fedsilo.warehouse import Claim, Warehouse
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 WIDTH, JOINT, LAYERS, CLASSES, PATCHES = 16, 8, 2, 5, 4

@@ -9,9 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from fedsilo.config.scenario_reading import from_mapping
 from fedsilo.core import Component, ConceptShift, FeatureShift, LabelShift, Partition, QuantityShift
-from fedsilo.registry import find, names
-from fedsilo.scenario.reading import from_mapping
+from fedsilo.core.registry import find, names
 
 PAGE = (Path(__file__).parents[1] / "docs" / "heterogeneity.md").read_text()
 SHIFTS: dict[str, type[Component]] = {

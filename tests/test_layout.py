@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from fedsilo.core import Aggregation, Mechanism, Method
-from fedsilo.registry import PACKAGES, names
+from fedsilo.core.registry import PACKAGES, names
 
 ROOT = Path(__file__).resolve().parent.parent
 EVERY_COMPONENT = ", ".join(
@@ -36,10 +36,14 @@ def test_platform_from_the_repository_root_is_the_standard_library_s() -> None:
 @pytest.mark.parametrize(
     ("modules", "more"),
     [
-        ("fedsilo.client, fedsilo.methods.promptfl, fedsilo.warehouse, fedsilo.backbone.cached", {"ray", "scipy"}),
-        ("fedsilo_actors.host", {"scipy", "PIL", "omegaconf", "torch._dynamo", "torch._inductor"}),
-        (f"fedsilo_actors.host, {EVERY_COMPONENT}", {"scipy.optimize", "PIL", "omegaconf", "torch._dynamo"}),
-        ("fedsilo_actors.host, fedsilo_actors.coordinator", {"timm"}),
+        (
+            "fedsilo.simulation.client, fedsilo.methods.promptfl, fedsilo.simulation.feature_store, "
+            "fedsilo.models.clip.cached_encoding",
+            {"ray", "scipy"},
+        ),
+        ("fedsilo_actors.client_actor", {"scipy", "PIL", "omegaconf", "torch._dynamo", "torch._inductor"}),
+        (f"fedsilo_actors.client_actor, {EVERY_COMPONENT}", {"scipy.optimize", "PIL", "omegaconf", "torch._dynamo"}),
+        ("fedsilo_actors.client_actor, fedsilo_actors.coordinator", {"timm"}),
     ],
     ids=["client", "host", "components of a client", "actors"],
 )

@@ -15,7 +15,7 @@ import pytest
 import yaml
 
 from fedsilo.tasks.classification import Classification
-from fedsilo_actors.monitoring.metrics import metrics_of
+from fedsilo_actors.monitoring.ray_metrics import metrics_of
 
 METRICS = metrics_of(Classification().measured)
 FOLDER = Path(__file__).resolve().parent.parent / "deploy" / "monitoring"

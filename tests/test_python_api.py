@@ -13,12 +13,12 @@ import torch
 from PIL import Image
 
 import fedsilo
-from fedsilo.checkpoints import Checkpoints
-from fedsilo.errors import NotFinite, RunError, ScenarioError
-from fedsilo.results.prediction import predict
-from fedsilo.results.reading import Run
-from fedsilo.running import go
-from fedsilo.state import read_state, write_state
+from fedsilo.core.errors import NotFinite, RunError, ScenarioError
+from fedsilo.core.state import read_state, write_state
+from fedsilo.report.results.finished_run import Run
+from fedsilo.report.results.prediction import predict
+from fedsilo.runs.run import go
+from fedsilo.storage.checkpoints import Checkpoints
 
 SMALL: dict[str, Any] = {
     "name": "small",

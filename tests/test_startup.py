@@ -89,14 +89,14 @@ def test_what_is_missing_is_refused_and_a_first_scenario_written_without_torch(t
 
 def test_a_first_scenario_imports_no_component_and_a_missing_one_nothing_that_puts_it_together(tmp_path: Path) -> None:
     light = TOOLS | {"torch", "PIL", "omegaconf"}
-    codes, heavy = imported(tmp_path, light | {"numpy", "fedsilo.registry"}, "calls = [['new', 'study.yaml']]")
+    codes, heavy = imported(tmp_path, light | {"numpy", "fedsilo.core.registry"}, "calls = [['new', 'study.yaml']]")
     assert (codes, heavy) == ([0], [])
     codes, heavy = imported(tmp_path, light, "calls = [['run', 'no.yaml'], ['validate', 'no.yaml', 'a.b=1']]")
     assert (codes, heavy) == ([2, 2], [])
 
 
 def test_a_list_imports_nothing_that_reads_runs_or_puts_scenarios_together(tmp_path: Path) -> None:
-    reading = {"fedsilo.results.reading", "fedsilo.scenario.assembly", "omegaconf"}
+    reading = {"fedsilo.report.results.finished_run", "fedsilo.config.assembly", "omegaconf"}
     codes, heavy = imported(tmp_path, TOOLS | reading, "calls = [['list']]")
     assert (codes, heavy) == ([0], [])
 

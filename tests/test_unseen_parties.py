@@ -11,20 +11,20 @@ import pytest
 import torch
 
 import fedsilo
-from fedsilo.audit.auditing import Audit, audit
-from fedsilo.backbone.tokens import ClassTokens
-from fedsilo.backends.serial import SerialBackend
-from fedsilo.checkpoints import Checkpoints
-from fedsilo.client import Novelty
 from fedsilo.core import EvaluationTask, Method
-from fedsilo.errors import RunError, ScenarioError
+from fedsilo.core.errors import RunError, ScenarioError
+from fedsilo.core.registry import find, names
+from fedsilo.core.state import to_arrays
 from fedsilo.learners.coop import CoOpLearner
 from fedsilo.methods.promptfl import PromptFL
-from fedsilo.records import Journals
-from fedsilo.registry import find, names
-from fedsilo.results.reading import Run
-from fedsilo.rounds.federation import Federation
-from fedsilo.state import to_arrays
+from fedsilo.models.clip.class_tokens import ClassTokens
+from fedsilo.report.results.finished_run import Run
+from fedsilo.runs.audit.image_audit import Audit, audit
+from fedsilo.simulation.client import Novelty
+from fedsilo.simulation.round import Federation
+from fedsilo.simulation.serial import SerialBackend
+from fedsilo.storage.checkpoints import Checkpoints
+from fedsilo.storage.run_folder import Journals
 
 METHOD = PromptFL(context_length=3)
 SMALL: dict[str, Any] = {

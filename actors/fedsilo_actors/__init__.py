@@ -2,7 +2,7 @@
 
 import sys
 
-from fedsilo_actors.tokens import show_token
+from fedsilo_actors.ray_token import show_token
 
 # Ray reads that when it is imported. Said later it would only reach the servers that this process starts, which would
 # then want a token that the process itself does not show.

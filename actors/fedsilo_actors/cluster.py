@@ -16,9 +16,9 @@ from typing import Any
 
 import ray
 
-from fedsilo.errors import ResourceError
-from fedsilo.scenario.sections import Actors
-from fedsilo_actors.failures import first_line
+from fedsilo.config.sections import Actors
+from fedsilo.core.errors import ResourceError
+from fedsilo_actors.recovery.failures import first_line
 
 NAMESPACE = "fedsilo"
 CLIENT = "ray://"

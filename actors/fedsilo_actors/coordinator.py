@@ -8,11 +8,11 @@ import ray
 import torch
 
 from fedsilo.core import RoundRecord
-from fedsilo.results.overview import RUNNING, Home, Overview, courses
-from fedsilo.rounds.job import Job
-from fedsilo.rounds.plan import Outcome
-from fedsilo_actors.backend import RayBackend
-from fedsilo_actors.monitoring.reporting import CoordinatorReporter
+from fedsilo.report.results.progress_overview import RUNNING, Home, Overview, courses
+from fedsilo.simulation.federation_plan import Outcome
+from fedsilo.simulation.job import Job
+from fedsilo_actors.monitoring.actor_reports import CoordinatorReporter
+from fedsilo_actors.ray_backend import RayBackend
 
 
 class Coordinator:

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import torch
 
+from fedsilo.config.sections import Actors
 from fedsilo.core import Devices
-from fedsilo.errors import ResourceError
-from fedsilo.scenario.sections import Actors
+from fedsilo.core.errors import ResourceError
 from fedsilo_actors.cluster import total
 
 

@@ -14,17 +14,17 @@ from ray.actor import ActorHandle
 from ray.exceptions import RayActorError, RayError, RayTaskError
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-from fedsilo.backbone.features import Chunk, EncodedChunk, encode_chunk
-from fedsilo.backbone.images import ImageEncoder
+from fedsilo.config.sections import Actors
 from fedsilo.core import Examples
-from fedsilo.errors import ClientError, ClusterError, FedsiloError
-from fedsilo.scenario.sections import Actors
+from fedsilo.core.errors import ClientError, ClusterError, FedsiloError
+from fedsilo.models.clip.features import Chunk, EncodedChunk, encode_chunk
+from fedsilo.models.clip.image_encoder import ImageEncoder
 from fedsilo_actors.cluster import total
 from fedsilo_actors.devices import granted
-from fedsilo_actors.failures import explained, first_line
 from fedsilo_actors.monitoring.logs import LOG, begin
-from fedsilo_actors.placement.demand import Demand
 from fedsilo_actors.placement.reservation import Waiting, placement
+from fedsilo_actors.placement.resources import Demand
+from fedsilo_actors.recovery.failures import explained, first_line
 
 STEPS = 10_000
 """Ray counts a GPU in so many parts."""

@@ -9,10 +9,10 @@ import ray
 from ray.actor import ActorHandle
 from ray.exceptions import GetTimeoutError, OutOfMemoryError, RayActorError, RayError, RayTaskError
 
-from fedsilo.errors import ClientError, ClientLost, ClientOutOfMemory, FedsiloError, ResourceError
-from fedsilo_actors.failures import first_line
-from fedsilo_actors.placement.demand import Demand
+from fedsilo.core.errors import ClientError, ClientLost, ClientOutOfMemory, FedsiloError, ResourceError
 from fedsilo_actors.placement.packing import Host
+from fedsilo_actors.placement.resources import Demand
+from fedsilo_actors.recovery.failures import first_line
 
 
 class Replies:

@@ -10,29 +10,29 @@ from types import ModuleType
 
 import ray
 
-from fedsilo.backbone.features import Chunk, EncodedChunk
-from fedsilo.backbone.images import ImageEncoder
-from fedsilo.client import ClientRules
+from fedsilo.config.sections import Actors
 from fedsilo.core import Devices, Examples
-from fedsilo.preparation import Prepared
-from fedsilo.rounds.job import Job, Watch
-from fedsilo.rounds.plan import Outcome
-from fedsilo.scenario.sections import Actors
-from fedsilo_actors.backend import RayBackend
+from fedsilo.models.clip.features import Chunk, EncodedChunk
+from fedsilo.models.clip.image_encoder import ImageEncoder
+from fedsilo.simulation.client import ClientRules
+from fedsilo.simulation.federation_plan import Outcome
+from fedsilo.simulation.job import Job, Watch
+from fedsilo.simulation.preparation import Prepared
+from fedsilo_actors.client_actor import HostActor, Supplies
 from fedsilo_actors.cluster import CLIENT, cluster, nodes, total
-from fedsilo_actors.coordination import Coordination, with_notices
 from fedsilo_actors.coordinator import Coordinator
 from fedsilo_actors.devices import devices, wanted
 from fedsilo_actors.encoder import EncoderActor, encode_with_actors
-from fedsilo_actors.failures import own_words
-from fedsilo_actors.host import HostActor, Supplies
-from fedsilo_actors.hosting import Hosting, notices
-from fedsilo_actors.moving import Moving, sweep
 from fedsilo_actors.placement.automatic import Measure, shares
-from fedsilo_actors.placement.demand import automatic, demands
 from fedsilo_actors.placement.packing import Host, clients_per_actor, pack, works
 from fedsilo_actors.placement.probing import ProbeActor, measure
 from fedsilo_actors.placement.reservation import Waiting, placement
+from fedsilo_actors.placement.resources import automatic, demands
+from fedsilo_actors.ray_backend import RayBackend
+from fedsilo_actors.recovery.client_start import Hosting, notices
+from fedsilo_actors.recovery.coordinator_restart import Coordination, with_notices
+from fedsilo_actors.recovery.failures import own_words
+from fedsilo_actors.recovery.relocation import Moving, sweep
 
 
 class RayRuntime:

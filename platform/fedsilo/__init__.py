@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import pandas as pd
 
-    from fedsilo.results.reading import Run
+    from fedsilo.report.results.finished_run import Run
 
 __version__ = "0.1.0"
 __all__ = ["__version__", "compare", "load", "run"]
@@ -31,10 +31,10 @@ def run(scenario: str | Path | Mapping[str, Any], **overrides: Any) -> Run:
             with a dot are given as `**{"training.rounds": 3}`.
 
     Raises:
-        FedsiloError: Anything the user can act on; see `fedsilo.errors`.
+        FedsiloError: Anything the user can act on; see `fedsilo.core.errors`.
     """
-    from fedsilo.running import begin, go
-    from fedsilo.scenario.reading import from_mapping, read
+    from fedsilo.config.scenario_reading import from_mapping, read
+    from fedsilo.runs.run import begin, go
 
     if isinstance(scenario, Mapping):
         return go(begin(from_mapping(scenario, overrides)))
@@ -43,7 +43,7 @@ def run(scenario: str | Path | Mapping[str, Any], **overrides: Any) -> Run:
 
 def load(folder: str | Path) -> Run:
     """Returns the run in a folder, finished or not. Raises RunError when there is none."""
-    from fedsilo.results.reading import load as load_run
+    from fedsilo.report.results.finished_run import load as load_run
 
     return load_run(folder)
 
@@ -78,8 +78,8 @@ def compare(
     Raises:
         FedsiloError: Anything the user can act on, other than a single run that fails.
     """
-    from fedsilo.comparison.comparing import compare_folders, compare_grid
-    from fedsilo.comparison.grid import grid_of
+    from fedsilo.runs.comparison.compare import compare_folders, compare_grid
+    from fedsilo.runs.comparison.sweep import grid_of
 
     folders = _folders(scenario)
     if folders:

@@ -11,19 +11,19 @@ from typing import Any
 
 import pytest
 
-from fedsilo.checkpoints import Checkpoints
 from fedsilo.cli import main
-from fedsilo.cli.chaos import MARK, _write
-from fedsilo.errors import RunError, ScenarioError
+from fedsilo.cli.chaos_command import MARK, _write
+from fedsilo.config.scenario_reading import read
+from fedsilo.core.errors import RunError, ScenarioError
+from fedsilo.core.state import write_bytes
 from fedsilo.methods.promptfl import PromptFL
-from fedsilo.scenario.reading import read
-from fedsilo.state import write_bytes
-from fedsilo_actors.chaos.blows import damage, exhaust_memory, fill_disk
-from fedsilo_actors.chaos.ledger import FaultLedger, faults
-from fedsilo_actors.chaos.plan import Plan, Point, check, odds, read_plan
-from fedsilo_actors.chaos.sessions import Ending, command
-from fedsilo_actors.chaos.trial import Limits, Trial, _judged_faults, judged
-from fedsilo_actors.chaos.verdict import Verdict
+from fedsilo.storage.checkpoints import Checkpoints
+from fedsilo_actors.fault_injection.command_session import Ending, command
+from fedsilo_actors.fault_injection.fault_log import FaultLedger, faults
+from fedsilo_actors.fault_injection.fault_plan import Plan, Point, check, odds, read_plan
+from fedsilo_actors.fault_injection.fault_verdict import Verdict
+from fedsilo_actors.fault_injection.faulty_run import Limits, Trial, _judged_faults, judged
+from fedsilo_actors.fault_injection.injectors import damage, exhaust_memory, fill_disk
 
 ALL = [Point("kill client", "train", round, 0, client) for round in range(100) for client in range(20)]
 CERTAIN = {"kill client": 1.0}

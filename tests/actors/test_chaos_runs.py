@@ -18,16 +18,16 @@ import numpy as np
 import pytest
 import ray
 
-from fedsilo.backends.serial import SerialRuntime
+from fedsilo.config.sections import Actors
 from fedsilo.core import RoundRecord
-from fedsilo.errors import ClientError, ClientLost, ClusterError, FedsiloError, RunError
+from fedsilo.core.errors import ClientError, ClientLost, ClusterError, FedsiloError, RunError
 from fedsilo.methods.fedotp import FedOTP
-from fedsilo.records import read_lines
-from fedsilo.rounds.plan import Outcome
-from fedsilo.scenario.sections import Actors
-from fedsilo_actors.chaos.actors import StrickenBackend, StrickenHost, stricken
-from fedsilo_actors.chaos.ledger import FaultLedger, faults
-from fedsilo_actors.chaos.plan import Plan, Point
+from fedsilo.simulation.federation_plan import Outcome
+from fedsilo.simulation.serial import SerialRuntime
+from fedsilo.storage.run_folder import read_lines
+from fedsilo_actors.fault_injection.fault_log import FaultLedger, faults
+from fedsilo_actors.fault_injection.fault_plan import Plan, Point
+from fedsilo_actors.fault_injection.faulty_actors import StrickenBackend, StrickenHost, stricken
 from fedsilo_actors.runtime import RayRuntime, ray_runtime
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]

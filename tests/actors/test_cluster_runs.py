@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from fedsilo.records import read_lines
+from fedsilo.storage.run_folder import read_lines
 
 RAYLET = re.compile(r"(\x1b\[\d+m)?\(raylet\)|\s*$")
 """Lines of Ray's own about a worker that died; they go to standard error."""

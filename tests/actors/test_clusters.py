@@ -16,9 +16,9 @@ from typing import Any
 
 import pytest
 
-from fedsilo.preparation import partition_of
-from fedsilo.records import read_lines
-from fedsilo.scenario.reading import read
+from fedsilo.config.scenario_reading import read
+from fedsilo.simulation.preparation import partition_of
+from fedsilo.storage.run_folder import read_lines
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 

@@ -7,9 +7,9 @@ import torch
 
 import fedsilo_actors.devices
 import fedsilo_actors.encoder
+from fedsilo.config.sections import Actors
 from fedsilo.core import Devices
-from fedsilo.errors import ResourceError
-from fedsilo.scenario.sections import Actors
+from fedsilo.core.errors import ResourceError
 from fedsilo_actors.devices import devices, granted, wanted
 from fedsilo_actors.encoder import shares
 

@@ -16,7 +16,7 @@ from typing import Any, TypeVar
 
 import pytest
 
-from fedsilo.records import read_lines
+from fedsilo.storage.run_folder import read_lines
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 Found = TypeVar("Found")

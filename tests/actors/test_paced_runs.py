@@ -5,15 +5,15 @@ from typing import Any
 
 import pytest
 
-from fedsilo.backends.serial import SerialRuntime
+from fedsilo.config.sections import Actors
+from fedsilo.config.stragglers import Pace
 from fedsilo.methods.fedotp import FedOTP
 from fedsilo.methods.promptfl import PromptFL
-from fedsilo.pace import Pace
-from fedsilo.rounds.job import Job, Part
-from fedsilo.rounds.plan import Outcome
-from fedsilo.scenario.sections import Actors
-from fedsilo.traces.renewal import Renewal
-from fedsilo.traces.speeds import Speeds
+from fedsilo.simulation.availability.renewal import Renewal
+from fedsilo.simulation.availability.speeds import Speeds
+from fedsilo.simulation.federation_plan import Outcome
+from fedsilo.simulation.job import Job, Part
+from fedsilo.simulation.serial import SerialRuntime
 from fedsilo_actors.runtime import ray_runtime
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]

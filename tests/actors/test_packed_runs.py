@@ -10,16 +10,16 @@ import pytest
 import ray
 
 from fedsilo.aggregation.secure import Secure
-from fedsilo.backends.serial import SerialRuntime
+from fedsilo.config.sections import Actors, ClientResources
 from fedsilo.core import RoundRecord
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.fedotp import FedOTP
 from fedsilo.methods.local import Local
 from fedsilo.methods.promptfl import PromptFL
-from fedsilo.privacy.distributed import Distributed
-from fedsilo.rounds.job import Job, Part
-from fedsilo.rounds.plan import Outcome
-from fedsilo.scenario.sections import Actors, ClientResources
+from fedsilo.privacy.mechanisms.distributed import Distributed
+from fedsilo.simulation.federation_plan import Outcome
+from fedsilo.simulation.job import Job, Part
+from fedsilo.simulation.serial import SerialRuntime
 from fedsilo_actors.runtime import RayRuntime, ray_runtime
 
 pytestmark = pytest.mark.ray

@@ -13,15 +13,15 @@ import ray
 
 from fedsilo.aggregation.plain import Plain
 from fedsilo.aggregation.secure import Secure
-from fedsilo.backends.serial import SerialRuntime
+from fedsilo.config.sections import Actors
 from fedsilo.core import ClientTask, ClientUpdate, Release, RoundRecord, State
+from fedsilo.core.state import sha256
 from fedsilo.methods.dpfpl import DPFPL
-from fedsilo.privacy.central import Central
-from fedsilo.privacy.distributed import Distributed
-from fedsilo.records import read_lines
-from fedsilo.scenario.sections import Actors
-from fedsilo.state import sha256
-from fedsilo_actors.backend import RayBackend
+from fedsilo.privacy.mechanisms.central import Central
+from fedsilo.privacy.mechanisms.distributed import Distributed
+from fedsilo.simulation.serial import SerialRuntime
+from fedsilo.storage.run_folder import read_lines
+from fedsilo_actors.ray_backend import RayBackend
 from fedsilo_actors.runtime import RayRuntime, ray_runtime
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]

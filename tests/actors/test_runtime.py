@@ -13,21 +13,21 @@ import pytest
 import ray
 from ray.util.placement_group import remove_placement_group
 
-from fedsilo.backends.serial import SerialRuntime
+from fedsilo.config.sections import Actors, ClientResources
 from fedsilo.core import Method, RoundRecord
-from fedsilo.core.settings import Optimizer
-from fedsilo.errors import ClientError, ClientLost, NotFinite, ResourceError
+from fedsilo.core.errors import ClientError, ClientLost, NotFinite, ResourceError
+from fedsilo.core.registry import find, names
+from fedsilo.core.training_settings import Optimizer
 from fedsilo.learners.coop import CoOpLearner
 from fedsilo.methods.local import Local
 from fedsilo.methods.promptfl import PromptFL
-from fedsilo.registry import find, names
-from fedsilo.rounds.job import Job, Part
-from fedsilo.rounds.plan import Outcome
-from fedsilo.scenario.sections import Actors, ClientResources
+from fedsilo.simulation.federation_plan import Outcome
+from fedsilo.simulation.job import Job, Part
+from fedsilo.simulation.serial import SerialRuntime
+from fedsilo_actors.client_actor import HostActor
 from fedsilo_actors.encoder import encoders
-from fedsilo_actors.host import HostActor
-from fedsilo_actors.placement.demand import Demand, demands
 from fedsilo_actors.placement.reservation import Waiting, check, reserve
+from fedsilo_actors.placement.resources import Demand, demands
 from fedsilo_actors.runtime import RayRuntime, ray_runtime
 
 pytestmark = pytest.mark.ray
@@ -161,7 +161,9 @@ def test_a_server_step_that_is_not_finite_says_the_same_as_serially(
 def test_a_silent_client_is_given_up_within_the_time_limit(
     runtime: RayRuntime, world: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("fedsilo_actors.coordination.PATIENCE_S", 600.0)  # only the client has to be quick
+    monkeypatch.setattr(
+        "fedsilo_actors.recovery.coordinator_restart.PATIENCE_S", 600.0
+    )  # only the client has to be quick
     here = world(local_epochs=10**9)
     impatient = RayRuntime(Actors(start_timeout_s=600, timeout_s=2))
     with pytest.raises(ClientLost, match=r"no answer within 2 s .* actors.timeout_s"):

@@ -15,24 +15,24 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from fedsilo.aggregation.ring import Ring
+from fedsilo.aggregation.secagg.encoding import kind_of
+from fedsilo.aggregation.secagg.protocol_messages import Mailbox, Masked, Opening, Roster, Survivors
 from fedsilo.aggregation.secure import Secure
-from fedsilo.backends.serial import SerialBackend, SerialRuntime
+from fedsilo.config.sections import Actors
 from fedsilo.core import ClientTask, Mechanism, Method, RoundRecord
-from fedsilo.errors import ProtocolViolation, RoundAborted
+from fedsilo.core.errors import ProtocolViolation, RoundAborted
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.fedper import FedPer
-from fedsilo.privacy.distributed import Distributed
-from fedsilo.records import read_lines
-from fedsilo.rounds.job import Job, Part
-from fedsilo.rounds.plan import Outcome
-from fedsilo.scenario.sections import Actors
-from fedsilo.secagg.encoding import kind_of
-from fedsilo.secagg.messages import Mailbox, Masked, Opening, Roster, Survivors
-from fedsilo_actors.backend import RayBackend
-from fedsilo_actors.host import Supplies
-from fedsilo_actors.hosting import Hosting
-from fedsilo_actors.placement.demand import Demand
+from fedsilo.privacy.mechanisms.distributed import Distributed
+from fedsilo.simulation.federation_plan import Outcome
+from fedsilo.simulation.job import Job, Part
+from fedsilo.simulation.serial import SerialBackend, SerialRuntime
+from fedsilo.storage.run_folder import read_lines
+from fedsilo_actors.client_actor import Supplies
 from fedsilo_actors.placement.packing import pack
+from fedsilo_actors.placement.resources import Demand
+from fedsilo_actors.ray_backend import RayBackend
+from fedsilo_actors.recovery.client_start import Hosting
 from fedsilo_actors.runtime import RayRuntime, ray_runtime
 
 pytestmark = pytest.mark.ray

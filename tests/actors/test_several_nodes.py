@@ -11,15 +11,15 @@ import ray
 from ray.cluster_utils import Cluster
 from ray.util.placement_group import remove_placement_group
 
-from fedsilo.backends.serial import SerialRuntime
+from fedsilo.config.sections import Actors, ClientResources
 from fedsilo.core import RoundRecord
-from fedsilo.errors import ResourceError
+from fedsilo.core.errors import ResourceError
 from fedsilo.methods.local import Local
 from fedsilo.methods.promptfl import PromptFL
-from fedsilo.rounds.plan import Outcome
-from fedsilo.scenario.sections import Actors, ClientResources
-from fedsilo_actors.placement.demand import Demand, demands
+from fedsilo.simulation.federation_plan import Outcome
+from fedsilo.simulation.serial import SerialRuntime
 from fedsilo_actors.placement.reservation import Waiting, check, reserve
+from fedsilo_actors.placement.resources import Demand, demands
 from fedsilo_actors.runtime import RayRuntime, ray_runtime
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]

@@ -7,8 +7,8 @@ from types import SimpleNamespace
 import pytest
 import ray
 
-from fedsilo.errors import ResourceError
-from fedsilo.scenario.sections import Actors
+from fedsilo.config.sections import Actors
+from fedsilo.core.errors import ResourceError
 from fedsilo_actors.cluster import cluster
 
 

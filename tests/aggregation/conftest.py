@@ -9,16 +9,16 @@ from typing import Any
 
 import pytest
 
-from fedsilo.backends.serial import SerialBackend
-from fedsilo.checkpoints import Checkpoints
-from fedsilo.client import Client
+from fedsilo.aggregation.secagg.encoding import kind_of
+from fedsilo.aggregation.secagg.protocol_messages import Mailbox, Opening, Roster, Survivors
 from fedsilo.core import ClientTask, Mechanism, Method
-from fedsilo.records import Journals
-from fedsilo.rounds.federation import Federation
-from fedsilo.rounds.plan import Outcome
-from fedsilo.secagg.encoding import kind_of
-from fedsilo.secagg.messages import Mailbox, Opening, Roster, Survivors
-from fedsilo.state import sha256
+from fedsilo.core.state import sha256
+from fedsilo.simulation.client import Client
+from fedsilo.simulation.federation_plan import Outcome
+from fedsilo.simulation.round import Federation
+from fedsilo.simulation.serial import SerialBackend
+from fedsilo.storage.checkpoints import Checkpoints
+from fedsilo.storage.run_folder import Journals
 
 STAGES = {Opening.kind: "advertise", Roster.kind: "share", Mailbox.kind: "prepare", Survivors.kind: "unmask"}
 

@@ -10,31 +10,31 @@ from typing import Any
 import pytest
 from tests.aggregation.conftest import Leaking
 
-from fedsilo import differential_privacy
 from fedsilo.aggregation.plain import Plain
 from fedsilo.aggregation.ring import Ring
+from fedsilo.aggregation.secagg.update_vectors import Encoding
 from fedsilo.aggregation.secure import Secure
-from fedsilo.checkpoints import Checkpoints
 from fedsilo.core import Aggregation, ClientTask, ClientUpdate, Mechanism, Method
+from fedsilo.core.errors import ClientLost
+from fedsilo.core.keyed_draws import KeyedGenerator
+from fedsilo.core.state import sha256
 from fedsilo.core.work import LocalWork
-from fedsilo.environment import arithmetic
-from fedsilo.errors import ClientLost
-from fedsilo.keyed_draws import KeyedGenerator
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.promptfl import PromptFL
-from fedsilo.privacy import central, distributed, local, paper, rigorous
-from fedsilo.privacy.central import Central
-from fedsilo.privacy.distributed import Distributed
-from fedsilo.privacy.local import Local
-from fedsilo.privacy.paper import Paper
-from fedsilo.privacy.rigorous import Rigorous
-from fedsilo.records import Journals, read_lines
-from fedsilo.rounds.federation import Federation
-from fedsilo.rounds.ledger import Ledger
-from fedsilo.rounds.ledger_lines import Entry
-from fedsilo.rounds.plan import Outcome
-from fedsilo.secagg.updates import Encoding
-from fedsilo.state import sha256
+from fedsilo.privacy import mechanism_base as differential_privacy
+from fedsilo.privacy.ledger import Ledger
+from fedsilo.privacy.ledger_lines import Entry
+from fedsilo.privacy.mechanisms import central, distributed, local, paper, rigorous
+from fedsilo.privacy.mechanisms.central import Central
+from fedsilo.privacy.mechanisms.distributed import Distributed
+from fedsilo.privacy.mechanisms.local import Local
+from fedsilo.privacy.mechanisms.paper import Paper
+from fedsilo.privacy.mechanisms.rigorous import Rigorous
+from fedsilo.simulation.federation_plan import Outcome
+from fedsilo.simulation.round import Federation
+from fedsilo.storage.checkpoints import Checkpoints
+from fedsilo.storage.environment import arithmetic
+from fedsilo.storage.run_folder import Journals, read_lines
 
 ROUNDS, BATCHES = PromptFL(context_length=3), DPFPL(context_length=3, rank=2)
 EXAMPLE: dict[str, Any] = {"unit": "example", "noise_multiplier": 2.0}
@@ -199,7 +199,7 @@ def test_a_number_is_used_again_only_where_everything_that_bits_follow_from_is_t
     assert ledger.attempt(2, (0, 1, 2), "s") == 1, "a trace that was changed"
     assert ledger.attempt(2, (0, 1), "other") == 1, "an earlier round that ended otherwise"
     assert Ledger(tmp_path, mechanism, repeats=False).attempt(2, (0, 1), "s") == 1, "a GPU, or masks"
-    monkeypatch.setattr("fedsilo.rounds.ledger.arithmetic", lambda: "another machine")
+    monkeypatch.setattr("fedsilo.privacy.ledger.arithmetic", lambda: "another machine")
     moved = Ledger(tmp_path, mechanism)
     assert moved.attempt(2, (0, 1), "s") == 1
     moved.charge(entries(attempt=1))
@@ -210,7 +210,7 @@ def test_a_number_is_used_again_only_where_everything_that_bits_follow_from_is_t
 def test_a_number_is_not_used_again_by_other_code(monkeypatch: pytest.MonkeyPatch) -> None:
     before = arithmetic()
     assert arithmetic() == before
-    monkeypatch.setattr("fedsilo.environment.code", lambda: "0" * 64)
+    monkeypatch.setattr("fedsilo.storage.environment.code", lambda: "0" * 64)
     assert arithmetic() != before, "another source of fedsilo, whose bits may be others"
 
 

@@ -13,22 +13,22 @@ import torch
 from fedsilo.aggregation.plain import Plain
 from fedsilo.aggregation.ring import Ring
 from fedsilo.aggregation.secure import Secure
-from fedsilo.backends.serial import SerialBackend
-from fedsilo.checkpoints import Checkpoints
 from fedsilo.core import Aggregation, ClientTask, Exchange, Gathered, Method
-from fedsilo.errors import ClientError, RoundAborted
-from fedsilo.keyed_draws import KeyedGenerator
+from fedsilo.core.errors import ClientError, RoundAborted
+from fedsilo.core.keyed_draws import KeyedGenerator
+from fedsilo.core.seeds import keyed_generator
+from fedsilo.core.state import to_tensors
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.fedotp import FedOTP
 from fedsilo.methods.fedper import FedPer
 from fedsilo.methods.promptfl import PromptFL
-from fedsilo.privacy.central import Central
-from fedsilo.privacy.distributed import Distributed
-from fedsilo.privacy.local import Local
-from fedsilo.records import read_lines
-from fedsilo.rounds.ledger import Ledger
-from fedsilo.seeds import keyed_generator
-from fedsilo.state import to_tensors
+from fedsilo.privacy.ledger import Ledger
+from fedsilo.privacy.mechanisms.central import Central
+from fedsilo.privacy.mechanisms.distributed import Distributed
+from fedsilo.privacy.mechanisms.local import Local
+from fedsilo.simulation.serial import SerialBackend
+from fedsilo.storage.checkpoints import Checkpoints
+from fedsilo.storage.run_folder import read_lines
 
 ROUNDS, BATCHES, BOTH = PromptFL(context_length=3), DPFPL(context_length=3, rank=2), FedOTP(context_length=3)
 NAMED = {"ids": lambda method: type(method).__name__}

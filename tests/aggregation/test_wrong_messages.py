@@ -13,19 +13,9 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedsilo.aggregation.secure import Secure
-from fedsilo.backends.serial import SerialBackend
-from fedsilo.checkpoints import Checkpoints
-from fedsilo.core import ClientTask, Exchange, Gathered, Mechanism, Method
-from fedsilo.errors import ProtocolViolation, RoundAborted
-from fedsilo.methods.fedper import FedPer
-from fedsilo.privacy.distributed import Distributed
-from fedsilo.privacy.none import NoMechanism
-from fedsilo.records import Journals
-from fedsilo.rounds.federation import Federation
-from fedsilo.secagg.encoding import VERSION, Message, kind_of
-from fedsilo.secagg.masking import MaskingClient
-from fedsilo.secagg.messages import (
+from fedsilo.aggregation.secagg.encoding import VERSION, Message, kind_of
+from fedsilo.aggregation.secagg.masking import MaskingClient
+from fedsilo.aggregation.secagg.protocol_messages import (
     Advertise,
     Mailbox,
     Masked,
@@ -38,6 +28,16 @@ from fedsilo.secagg.messages import (
     Survivors,
     Unmask,
 )
+from fedsilo.aggregation.secure import Secure
+from fedsilo.core import ClientTask, Exchange, Gathered, Mechanism, Method
+from fedsilo.core.errors import ProtocolViolation, RoundAborted
+from fedsilo.methods.fedper import FedPer
+from fedsilo.privacy.mechanisms.distributed import Distributed
+from fedsilo.privacy.mechanisms.none import NoMechanism
+from fedsilo.simulation.round import Federation
+from fedsilo.simulation.serial import SerialBackend
+from fedsilo.storage.checkpoints import Checkpoints
+from fedsilo.storage.run_folder import Journals
 
 CLIENTS, DIM, ATTEMPTS = 7, 5, 4
 METHOD = FedPer(context_length=3)

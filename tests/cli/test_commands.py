@@ -23,11 +23,11 @@ from PIL import Image
 
 from fedsilo import __version__
 from fedsilo.cli import main
+from fedsilo.config.scenario_reading import from_mapping
 from fedsilo.core import Budget
-from fedsilo.manifest import Manifest, freeze
-from fedsilo.privacy.central import Central
-from fedsilo.records import read_lines
-from fedsilo.scenario.reading import from_mapping
+from fedsilo.partitioning.manifest import Manifest, freeze
+from fedsilo.privacy.mechanisms.central import Central
+from fedsilo.storage.run_folder import read_lines
 
 SMALL = """\
 data: {name: emblems, classes: 4, domains: [sketch, neon], train_per_class_and_domain: 4, test_per_class_and_domain: 3}
@@ -169,7 +169,7 @@ def test_resuming_a_finished_run_shows_it_again(shell: Shell, finished: dict[str
 
 
 def test_predict_classifies_image_files(shell: Shell, finished: dict[str, Any]) -> None:
-    from fedsilo.datasets.emblems import Emblems
+    from fedsilo.data.datasets.emblems import Emblems
 
     image = Emblems(classes=4, domains=("sketch", "neon")).load(0).test.fetch(0)
     image.save(shell.folder / "one.png")

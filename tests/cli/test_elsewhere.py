@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from fedsilo.running import begin
-from fedsilo.scenario.reading import read
+from fedsilo.config.scenario_reading import read
+from fedsilo.runs.run import begin
 
 SMALL = """\
 data: {name: emblems, classes: 4, domains: [sketch, neon], train_per_class_and_domain: 4, test_per_class_and_domain: 3}

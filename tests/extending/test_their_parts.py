@@ -17,20 +17,20 @@ import ray
 import torch
 from PIL import Image
 
-from fedsilo.audit.auditing import Audit, audit
-from fedsilo.backbone.images import ImageEncoder
+from fedsilo.config.external_components import foreign_code
+from fedsilo.config.scenario_reading import from_mapping
+from fedsilo.config.sections import Actors, Scenario
 from fedsilo.core import RoundRecord
-from fedsilo.errors import ScenarioError
-from fedsilo.records import read_json, read_lines
-from fedsilo.results.reading import Run
-from fedsilo.running import Listener, begin, go
-from fedsilo.scenario.foreign import foreign_code
-from fedsilo.scenario.reading import from_mapping
-from fedsilo.scenario.sections import Actors, Scenario
-from fedsilo.training import local
-from fedsilo_actors.chaos.actors import StrickenHost, stricken
-from fedsilo_actors.chaos.ledger import FaultLedger, faults
-from fedsilo_actors.chaos.plan import Plan, Point
+from fedsilo.core.errors import ScenarioError
+from fedsilo.models.clip.image_encoder import ImageEncoder
+from fedsilo.report.results.finished_run import Run
+from fedsilo.runs.audit.image_audit import Audit, audit
+from fedsilo.runs.run import Listener, begin, go
+from fedsilo.storage.run_folder import read_json, read_lines
+from fedsilo.training import local_training as local
+from fedsilo_actors.fault_injection.fault_log import FaultLedger, faults
+from fedsilo_actors.fault_injection.fault_plan import Plan, Point
+from fedsilo_actors.fault_injection.faulty_actors import StrickenHost, stricken
 from fedsilo_actors.runtime import ray_runtime
 
 SCENARIO: dict[str, Any] = {

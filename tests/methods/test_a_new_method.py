@@ -9,10 +9,10 @@ from pathlib import Path
 import pytest
 
 import fedsilo
-from fedsilo.records import read_lines
-from fedsilo.registry import name_of
-from fedsilo.results.reading import Run
-from fedsilo.scenario.reading import read
+from fedsilo.config.scenario_reading import read
+from fedsilo.core.registry import name_of
+from fedsilo.report.results.finished_run import Run
+from fedsilo.storage.run_folder import read_lines
 
 LEARNER = '''\
 """One vector that is added to every class feature."""
@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import torch
 
 from fedsilo.core import Learner
-from fedsilo.fields import key
+from fedsilo.core.config_fields import key
 
 
 @dataclass(frozen=True)
@@ -50,7 +50,7 @@ import torch
 from torch.nn.functional import normalize, one_hot
 
 from fedsilo.core import LocalResult, Method
-from fedsilo.fields import key
+from fedsilo.core.config_fields import key
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def test_a_method_of_one_s_own_is_run_from_a_scenario_file(lab: Path, monkeypatc
     assert read(run.folder / "scenario.yaml").method.weight == 0.25
     assert [line["loss"] for line in read_lines(run.folder / "rounds.jsonl")] == [0.25, 0.25]
     assert float(run.shared["means"].norm(dim=1).max()) > 0.1
-    with pytest.raises(fedsilo.errors.ScenarioError, match=r"method\.weight: .*in \[0, 1\].*got 3"):
+    with pytest.raises(fedsilo.core.errors.ScenarioError, match=r"method\.weight: .*in \[0, 1\].*got 3"):
         fedsilo.run(lab / "means.yaml", method={"weight": 3.0})
 
 
@@ -148,7 +148,7 @@ def test_its_keys_are_checked_like_any_other_s(
     lab: Path, monkeypatch: pytest.MonkeyPatch, method: dict[str, object], message: str
 ) -> None:
     monkeypatch.syspath_prepend(str(lab))
-    with pytest.raises(fedsilo.errors.ScenarioError, match=message):
+    with pytest.raises(fedsilo.core.errors.ScenarioError, match=message):
         fedsilo.run(lab / "shifted.yaml", method=method)
 
 

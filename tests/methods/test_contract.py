@@ -9,18 +9,18 @@ import numpy as np
 import pytest
 import torch
 
-from fedsilo.backends.serial import SerialBackend
-from fedsilo.checkpoints import Checkpoints
 from fedsilo.core import ClientTask, ClientUpdate, EvaluationTask, Mechanism, Method, RoundRecord
-from fedsilo.errors import ClientLost
+from fedsilo.core.errors import ClientLost
+from fedsilo.core.registry import find, name_of, names
 from fedsilo.learners.coop import CoOpLearner
 from fedsilo.methods.composed import Composed
-from fedsilo.privacy.central import Central
-from fedsilo.prompts.context_learner import PromptLearner
-from fedsilo.records import Journals, read_lines
-from fedsilo.registry import find, name_of, names
-from fedsilo.rounds.federation import Federation
-from fedsilo.rounds.plan import Outcome
+from fedsilo.models.prompts.context_learner import PromptLearner
+from fedsilo.privacy.mechanisms.central import Central
+from fedsilo.simulation.federation_plan import Outcome
+from fedsilo.simulation.round import Federation
+from fedsilo.simulation.serial import SerialBackend
+from fedsilo.storage.checkpoints import Checkpoints
+from fedsilo.storage.run_folder import Journals, read_lines
 from fedsilo.strategies.fedavg import FedAvgStrategy
 
 METHODS = names(Method)
@@ -252,7 +252,7 @@ def test_a_method_in_a_file_of_its_own_is_found_and_run(
     (tmp_path / "my_lab" / "frozen.py").write_text(
         "from dataclasses import dataclass\n"
         "from fedsilo.core import LocalResult, Method\n"
-        "from fedsilo.fields import key\n"
+        "from fedsilo.core.config_fields import key\n"
         "@dataclass(frozen=True)\n"
         "class Frozen(Method):\n"
         "    uploads = ('nothing',)\n"

@@ -5,7 +5,9 @@ from typing import Any
 
 import pytest
 
-from fedsilo.errors import ScenarioError
+from fedsilo.config.reference_methods import reference
+from fedsilo.config.scenario_reading import read
+from fedsilo.core.errors import ScenarioError
 from fedsilo.learners.coop import CoOpLearner
 from fedsilo.methods.composed import Composed
 from fedsilo.methods.dpfpl import DPFPL
@@ -14,8 +16,6 @@ from fedsilo.methods.fedotp_additive import FedOTPAdditive
 from fedsilo.methods.fedprox import FedProx
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.methods.zero_shot import ZeroShot
-from fedsilo.scenario.reading import read
-from fedsilo.scenario.references import reference
 from fedsilo.strategies.fedprox import FedProxStrategy
 
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from fedsilo.core.work import ServerWork
 from fedsilo.methods.fedamp import FedAMP
 from fedsilo.methods.local import Local
-from fedsilo.records import read_lines
+from fedsilo.storage.run_folder import read_lines
 from fedsilo.training.gradients import Point, differentiate
 
 METHOD = FedAMP(context_length=3)

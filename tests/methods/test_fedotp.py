@@ -8,16 +8,16 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy, normalize
 
-from fedsilo.backends.serial import SerialBackend
-from fedsilo.checkpoints import Checkpoints
+from fedsilo.config.scenario_reading import from_mapping
 from fedsilo.core import ClientTask, EvaluationTask
-from fedsilo.core.settings import Optimizer
+from fedsilo.core.training_settings import Optimizer
 from fedsilo.methods.fedotp import FedOTP
 from fedsilo.methods.promptfl import PromptFL
-from fedsilo.records import Journals, read_lines
-from fedsilo.rounds.federation import Federation
-from fedsilo.rounds.plan import Outcome
-from fedsilo.scenario.reading import from_mapping
+from fedsilo.simulation.federation_plan import Outcome
+from fedsilo.simulation.round import Federation
+from fedsilo.simulation.serial import SerialBackend
+from fedsilo.storage.checkpoints import Checkpoints
+from fedsilo.storage.run_folder import Journals, read_lines
 
 METHOD = FedOTP(context_length=3)
 

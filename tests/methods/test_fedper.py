@@ -6,7 +6,7 @@ import torch
 
 from fedsilo.methods.fedper import FedPer
 from fedsilo.methods.promptfl import PromptFL
-from fedsilo.records import read_lines
+from fedsilo.storage.run_folder import read_lines
 
 
 @pytest.mark.parametrize(("length", "fraction", "shared"), [(4, 0.5, 2), (5, 0.5, 2), (100, 0.29, 29), (16, 1.0, 16)])

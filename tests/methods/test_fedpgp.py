@@ -8,9 +8,9 @@ import torch
 from torch.nn.functional import cross_entropy, normalize
 
 from fedsilo.core import ClientTask
-from fedsilo.core.settings import Optimizer
+from fedsilo.core.training_settings import Optimizer
 from fedsilo.methods.fedpgp import FedPGP
-from fedsilo.privacy.paper import Paper
+from fedsilo.privacy.mechanisms.paper import Paper
 
 METHOD = FedPGP(context_length=4, rank=2)
 

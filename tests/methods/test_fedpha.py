@@ -7,9 +7,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
+from fedsilo.config.scenario_reading import from_mapping
 from fedsilo.methods.fedpha import FedPHA
-from fedsilo.records import read_lines
-from fedsilo.scenario.reading import from_mapping
+from fedsilo.storage.run_folder import read_lines
 
 
 def draw(seed: int, *shape: int) -> Tensor:

@@ -6,7 +6,7 @@ from torch import Tensor
 
 from fedsilo.methods.fedprox import FedProx
 from fedsilo.methods.promptfl import PromptFL
-from fedsilo.records import read_lines
+from fedsilo.storage.run_folder import read_lines
 from fedsilo.training.gradients import Point, differentiate
 
 

@@ -9,11 +9,11 @@ import torch
 from torch.nn.functional import cross_entropy, normalize
 
 from fedsilo.aggregation.plain import Plain
-from fedsilo.backbone.text_tower import encode_sequences
 from fedsilo.core import ClientTask
-from fedsilo.errors import BackboneError
+from fedsilo.core.errors import BackboneError
 from fedsilo.learners.fedtpg import OWN_CLASSES
 from fedsilo.methods.fedtpg import FedTPG
+from fedsilo.models.clip.text_tower import encode_sequences
 
 METHOD = FedTPG(context_length=3)
 

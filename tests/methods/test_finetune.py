@@ -9,11 +9,11 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from fedsilo.core import EvaluationTask, FeatureSource, Indices
-from fedsilo.core.settings import Optimizer
 from fedsilo.core.strategy import APART
+from fedsilo.core.training_settings import Optimizer
 from fedsilo.methods.finetune import FineTune
 from fedsilo.methods.promptfl import PromptFL
-from fedsilo.records import read_lines
+from fedsilo.storage.run_folder import read_lines
 
 
 class Watched:

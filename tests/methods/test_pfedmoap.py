@@ -9,19 +9,19 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from fedsilo.backends.serial import SerialBackend
-from fedsilo.checkpoints import Checkpoints
 from fedsilo.core import ClientTask
+from fedsilo.core.errors import BackboneError
+from fedsilo.core.state import to_arrays
 from fedsilo.core.work import ServerWork
-from fedsilo.errors import BackboneError
 from fedsilo.learners.moap import EXPERTS
 from fedsilo.methods.local import Local
 from fedsilo.methods.pfedmoap import PFedMoAP
 from fedsilo.methods.promptfl import PromptFL
-from fedsilo.records import Journals, read_lines
-from fedsilo.rounds.federation import Federation
-from fedsilo.rounds.plan import Outcome
-from fedsilo.state import to_arrays
+from fedsilo.simulation.federation_plan import Outcome
+from fedsilo.simulation.round import Federation
+from fedsilo.simulation.serial import SerialBackend
+from fedsilo.storage.checkpoints import Checkpoints
+from fedsilo.storage.run_folder import Journals, read_lines
 
 METHOD = PFedMoAP(context_length=3)
 OWN, GATE = "own_context", METHOD.learner.personal

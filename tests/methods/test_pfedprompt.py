@@ -9,15 +9,15 @@ import pytest
 import torch
 from torch.nn.functional import normalize
 
-from fedsilo.backends.serial import SerialBackend
-from fedsilo.checkpoints import Checkpoints
 from fedsilo.core import ClientTask
 from fedsilo.learners.pfedprompt import KEYS, LABELS
 from fedsilo.methods.pfedprompt import PFedPrompt
 from fedsilo.methods.promptfl import PromptFL
-from fedsilo.records import Journals, read_lines
-from fedsilo.rounds.federation import Federation
-from fedsilo.rounds.plan import Outcome
+from fedsilo.simulation.federation_plan import Outcome
+from fedsilo.simulation.round import Federation
+from fedsilo.simulation.serial import SerialBackend
+from fedsilo.storage.checkpoints import Checkpoints
+from fedsilo.storage.run_folder import Journals, read_lines
 
 METHOD = PFedPrompt(context_length=3)
 

@@ -8,7 +8,7 @@ import torch
 from fedsilo.methods.local import Local
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.methods.promptfolio import PromptFolio
-from fedsilo.records import read_lines
+from fedsilo.storage.run_folder import read_lines
 
 
 def states(here: Any) -> tuple[dict[str, Any], dict[str, Any]]:

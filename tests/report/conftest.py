@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 
 from fedsilo.core import Examples, LabelledImages, Share
-from fedsilo.manifest import freeze
-from fedsilo.results.reading import Run
+from fedsilo.partitioning.manifest import freeze
+from fedsilo.report.results.finished_run import Run
 from fedsilo.tasks.classification import Classification
 
 CLASSES = ('x<script>alert("x")</script>', "y & z", "c\x07", "d")

@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
-from fedsilo.report.comparison_table import comparison_table
-from fedsilo.report.overview_table import overview_table
 from fedsilo.report.page.document import page
-from fedsilo.report.page.material import gather
-from fedsilo.report.tables import clients_table, legend, results_table, rounds_table
-from fedsilo.results.entries import Entry
-from fedsilo.results.overview import overview_of_run
-from fedsilo.results.reading import Run
-from fedsilo.results.standings import standings
-from fedsilo.trackers import numbers
+from fedsilo.report.page.page_data import gather
+from fedsilo.report.results.comparison_rows import standings
+from fedsilo.report.results.finished_run import Run
+from fedsilo.report.results.progress_overview import overview_of_run
+from fedsilo.report.results.run_entry import Entry
+from fedsilo.report.terminal.comparison_table import comparison_table
+from fedsilo.report.terminal.overview_table import overview_table
+from fedsilo.report.terminal.run_tables import clients_table, legend, results_table, rounds_table
+from fedsilo.runs.trackers import numbers
 
 ABSENT = {"unseen_accuracy": None, "new_accuracy": None, "harmonic_accuracy": None}
 MEASURED = {"local_spread": 0.035, "worst_accuracy": 0.8, "neighbour_accuracy": 0.5, "global_accuracy": 0.6, **ABSENT}

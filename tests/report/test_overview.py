@@ -12,11 +12,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from fedsilo.cli import main, watching
-from fedsilo.records import DRIVER_LOCK, ROUNDS_LOCK, last_lines
-from fedsilo.report.overview_table import overview_table, progress_line
-from fedsilo.results.overview import FINISHED, RUNNING, STOPPED, overview_of_run
-from fedsilo.results.reading import Run
+from fedsilo.cli import main
+from fedsilo.cli import top_command as watching
+from fedsilo.report.results.finished_run import Run
+from fedsilo.report.results.progress_overview import FINISHED, RUNNING, STOPPED, overview_of_run
+from fedsilo.report.terminal.overview_table import overview_table, progress_line
+from fedsilo.storage.run_folder import DRIVER_LOCK, ROUNDS_LOCK, last_lines
 
 Made = Callable[..., Run]
 

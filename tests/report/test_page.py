@@ -16,17 +16,17 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from fedsilo.errors import ScenarioError
-from fedsilo.report.page.bars import gantt
+from fedsilo.core.errors import ScenarioError
+from fedsilo.report.page.bar_chart import gantt
 from fedsilo.report.page.document import page, write_page
-from fedsilo.report.page.heat import heat_map
-from fedsilo.report.page.holdings import LARGEST
-from fedsilo.report.page.learning import MOST_SMALL
+from fedsilo.report.page.heatmap import heat_map
+from fedsilo.report.page.learning_section import MOST_SMALL
+from fedsilo.report.page.line_chart import Frame, Line, curves, ticks, whole_ticks
 from fedsilo.report.page.markup import Markup, element, joined
-from fedsilo.report.page.material import gather
-from fedsilo.report.page.plot import Frame, Line, curves, ticks, whole_ticks
-from fedsilo.report.page.words import listed, seconds, size
-from fedsilo.results.reading import Run
+from fedsilo.report.page.page_data import gather
+from fedsilo.report.page.partition_section import LARGEST
+from fedsilo.report.phrases import listed, seconds, size
+from fedsilo.report.results.finished_run import Run
 
 Made = Callable[..., Run]
 LINKS = ("src", "href", "action", "data", "poster", "srcset", "formaction")

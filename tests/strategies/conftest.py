@@ -17,7 +17,7 @@ from torch import Tensor
 
 from fedsilo.core import Learner, Mechanism, Strategy
 from fedsilo.core.batch import IMAGE
-from fedsilo.core.settings import Optimizer, Training
+from fedsilo.core.training_settings import Optimizer, Training
 from fedsilo.core.work import LocalWork, ServerWork
 from fedsilo.methods.composed import Composed
 

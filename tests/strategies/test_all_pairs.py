@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from fedsilo.core import Learner, Strategy
+from fedsilo.core.registry import find, names
 from fedsilo.methods.composed import Composed
-from fedsilo.registry import find, names
 
 
 def ways(learner: Any, strategy: Any) -> list[Composed]:

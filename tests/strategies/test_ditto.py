@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from fedsilo.core.settings import Optimizer
+from fedsilo.core.training_settings import Optimizer
 from fedsilo.strategies.ditto import DittoStrategy
 from fedsilo.strategies.fedavg import FedAvgStrategy
 

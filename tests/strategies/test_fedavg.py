@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fedsilo.core.settings import Optimizer
+from fedsilo.core.training_settings import Optimizer
 from fedsilo.strategies.fedavg import FedAvgStrategy
 
 

@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from fedsilo.core.settings import Optimizer, Schedule
+from fedsilo.core.training_settings import Optimizer, Schedule
 from fedsilo.strategies.fedavg import FedAvgStrategy
 
 

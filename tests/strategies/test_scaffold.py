@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fedsilo.core.settings import Optimizer, Schedule
+from fedsilo.core.training_settings import Optimizer, Schedule
 from fedsilo.strategies.fedavg import FedAvgStrategy
 from fedsilo.strategies.scaffold import ScaffoldStrategy
 

@@ -11,22 +11,22 @@ import pytest
 from rich.console import Console, RenderableType
 
 import fedsilo
+from fedsilo.config.scenario_reading import from_mapping
 from fedsilo.core import ClientScore, RoundRecord
-from fedsilo.core.measures import Metric
-from fedsilo.errors import RunError, ScenarioError
-from fedsilo.records import read_lines
-from fedsilo.report.comparison_table import comparison_table, document
-from fedsilo.report.overview_table import overview_table, progress_line
+from fedsilo.core.errors import RunError, ScenarioError
+from fedsilo.core.metrics import Metric
 from fedsilo.report.page.document import page
-from fedsilo.report.page.material import gather
-from fedsilo.report.tables import clients_table, legend, results_table, rounds_table
-from fedsilo.results.entries import Entry
-from fedsilo.results.overview import overview_of_run
-from fedsilo.results.reading import Run
-from fedsilo.results.standings import standings
-from fedsilo.rounds.floor import Floor
-from fedsilo.rounds.measuring import score_line
-from fedsilo.scenario.reading import from_mapping
+from fedsilo.report.page.page_data import gather
+from fedsilo.report.results.comparison_rows import standings
+from fedsilo.report.results.finished_run import Run
+from fedsilo.report.results.progress_overview import overview_of_run
+from fedsilo.report.results.run_entry import Entry
+from fedsilo.report.terminal.comparison_table import comparison_table, document
+from fedsilo.report.terminal.overview_table import overview_table, progress_line
+from fedsilo.report.terminal.run_tables import clients_table, legend, results_table, rounds_table
+from fedsilo.simulation.chance_floor import Floor
+from fedsilo.simulation.evaluation import score_line
+from fedsilo.storage.run_folder import read_lines
 from fedsilo_actors.monitoring import logs
 from fedsilo_actors.monitoring.readings import Circumstances, of_round, of_scores
 
@@ -195,7 +195,7 @@ def test_metrics_whose_names_collide_are_one_line(
 def test_taken_names_are_those_of_records() -> None:
     from dataclasses import fields
 
-    from fedsilo.core.measures import TAKEN
+    from fedsilo.core.metrics import TAKEN
 
     assert {field.name for field in fields(RoundRecord)} - {"metrics"} <= TAKEN
 

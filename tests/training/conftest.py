@@ -12,10 +12,10 @@ from torch import Tensor
 
 from fedsilo.core import Batch, Frozen, Learner, Mechanism, Release, State, Task
 from fedsilo.core.batch import Columns
+from fedsilo.core.config_fields import key
 from fedsilo.core.privacy import ExampleClipping
-from fedsilo.core.settings import Optimizer
+from fedsilo.core.training_settings import Optimizer
 from fedsilo.core.work import LocalWork
-from fedsilo.fields import key
 
 
 @dataclass(frozen=True)

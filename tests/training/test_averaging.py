@@ -8,9 +8,9 @@ import pytest
 import torch
 
 from fedsilo.core import ClientTask, EvaluationTask
+from fedsilo.core.state import to_arrays
 from fedsilo.core.work import ServerWork
 from fedsilo.methods.composed import Composed
-from fedsilo.state import to_arrays
 from fedsilo.strategies.fedavg import FedAvgStrategy
 from fedsilo.strategies.local import LocalStrategy
 

@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 import torch
 
-from fedsilo.agreement import Agreement
 from fedsilo.core import ClientTask, EvaluationTask, LocalResult, Mechanism, Method, Predictor, Release, State
+from fedsilo.core.errors import ClientError
+from fedsilo.core.state import to_arrays
 from fedsilo.core.work import LocalWork
-from fedsilo.errors import ClientError
-from fedsilo.state import to_arrays
+from fedsilo.simulation.agreement import Agreement
 
 
 @dataclass(init=False, eq=False)
@@ -128,7 +128,7 @@ def test_test_images_are_seen_plainly_and_judged_by_the_client_s_own_labels(worl
     here, method = world(), Watched()
     own = 4 - here.warehouse.test_labels[here.test[0]]
     portion = replace(here.portion(0), own_labels=own)
-    from fedsilo.client import Client
+    from fedsilo.simulation.client import Client
 
     client = Client(portion, here.model, here.rules)
     client.enter(method, here.fitted(method))

@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from fedsilo.core.settings import Optimizer
+from fedsilo.core.training_settings import Optimizer
 from fedsilo.training.optimizer import Stepper
 
 

@@ -8,16 +8,16 @@ import pytest
 import torch
 from torch.optim import lr_scheduler as torch_schedules
 
-from fedsilo.backends.serial import SerialBackend
-from fedsilo.checkpoints import Checkpoints
 from fedsilo.core import RoundRecord
-from fedsilo.core.settings import Optimizer, Schedule, Training
+from fedsilo.core.training_settings import Optimizer, Schedule, Training
 from fedsilo.learners.coop import CoOpLearner
 from fedsilo.methods.composed import Composed
 from fedsilo.methods.fedper import FedPer
-from fedsilo.records import Journals
-from fedsilo.rounds.federation import Federation
-from fedsilo.rounds.plan import Outcome
+from fedsilo.simulation.federation_plan import Outcome
+from fedsilo.simulation.round import Federation
+from fedsilo.simulation.serial import SerialBackend
+from fedsilo.storage.checkpoints import Checkpoints
+from fedsilo.storage.run_folder import Journals
 from fedsilo.strategies.fedavg import FedAvgStrategy
 
 ROUNDS, STEPS, RATE = 6, 4, 0.3
@@ -108,7 +108,7 @@ def test_a_resumed_run_with_a_schedule_and_a_kept_state_has_the_same_bits(
 
 
 def test_noise_keys_differ_between_combinations(world: Any) -> None:
-    from fedsilo.privacy.central import Central
+    from fedsilo.privacy.mechanisms.central import Central
     from fedsilo.strategies.fedprox import FedProxStrategy
 
     here = world(rounds=1, mechanism=Central(noise_multiplier=1.0))

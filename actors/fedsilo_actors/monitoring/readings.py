@@ -11,9 +11,9 @@ from pathlib import Path
 import torch
 
 from fedsilo.core import ClientScore, ClientUpdate, Measures, RoundRecord, Task
-from fedsilo.core.measures import LOCAL, NEIGHBOUR, WORST
-from fedsilo_actors.monitoring import metrics as m
-from fedsilo_actors.monitoring.metrics import MOST_CLIENTS, Metric, Reading
+from fedsilo.core.metrics import LOCAL, NEIGHBOUR, WORST
+from fedsilo_actors.monitoring import ray_metrics as m
+from fedsilo_actors.monitoring.ray_metrics import MOST_CLIENTS, Metric, Reading
 
 STATM = Path("/proc/self/statm")
 """Where Linux tells the memory of a process, in pages; the second number is what is resident."""

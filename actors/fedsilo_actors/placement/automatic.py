@@ -10,13 +10,13 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from fedsilo.scenario.sections import Actors
+from fedsilo.config.sections import Actors
 from fedsilo_actors.encoder import STEPS
 from fedsilo_actors.placement import labels
-from fedsilo_actors.placement.demand import Demand
 from fedsilo_actors.placement.packing import Host
 from fedsilo_actors.placement.probing import Measured
 from fedsilo_actors.placement.reservation import gpus_needed
+from fedsilo_actors.placement.resources import Demand
 
 MARGIN = 1.25
 """Memory that is given for what was measured: batches differ, and torch's memory breaks into pieces."""

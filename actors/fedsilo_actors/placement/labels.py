@@ -8,7 +8,7 @@ from typing import Any
 
 import ray
 
-from fedsilo.errors import ResourceError
+from fedsilo.core.errors import ResourceError
 
 Labels = tuple[tuple[str, str], ...]
 """Names and values, by name."""

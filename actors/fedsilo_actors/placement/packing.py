@@ -10,9 +10,9 @@ import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from fedsilo.core.settings import Training
-from fedsilo.scenario.sections import Actors
-from fedsilo_actors.placement.demand import Demand
+from fedsilo.config.sections import Actors
+from fedsilo.core.training_settings import Training
+from fedsilo_actors.placement.resources import Demand
 
 PROCESS_BYTES = 340 << 20
 """What a process that has imported torch holds to itself, measured."""

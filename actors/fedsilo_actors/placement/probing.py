@@ -19,15 +19,15 @@ import torch
 from ray.exceptions import GetTimeoutError, RayError, RayTaskError
 
 from fedsilo.core import Arrays, ClientTask, EvaluationTask, Mechanism, Method
-from fedsilo.environment import memory_bytes
-from fedsilo.errors import ClientError, ClientOutOfMemory, FedsiloError, ResourceError
-from fedsilo.rounds.job import Job
-from fedsilo.state import to_arrays, to_tensors
+from fedsilo.core.errors import ClientError, ClientOutOfMemory, FedsiloError, ResourceError
+from fedsilo.core.state import to_arrays, to_tensors
+from fedsilo.simulation.job import Job
+from fedsilo.storage.environment import memory_bytes
+from fedsilo_actors.client_actor import HostActor, Supplies
 from fedsilo_actors.devices import granted
-from fedsilo_actors.host import HostActor, Supplies
-from fedsilo_actors.hosting import Hosting
 from fedsilo_actors.placement.packing import Host
 from fedsilo_actors.placement.reservation import Waiting, placement
+from fedsilo_actors.recovery.client_start import Hosting
 
 
 class Gauge(Protocol):

@@ -10,12 +10,12 @@ from dataclasses import dataclass
 
 from ray.util.placement_group import PlacementGroup, placement_group, remove_placement_group
 
-from fedsilo.errors import ResourceError
-from fedsilo.scenario.sections import PACK, Actors
+from fedsilo.config.sections import PACK, Actors
+from fedsilo.core.errors import ResourceError
 from fedsilo_actors.cluster import available, total
 from fedsilo_actors.placement import labels
-from fedsilo_actors.placement.demand import Demand
 from fedsilo_actors.placement.packing import PROCESS_BYTES
+from fedsilo_actors.placement.resources import Demand
 
 TRACE = {"CPU": 0.001}
 """What is reserved for an actor that asks for nothing but has a place among others: Ray takes no empty bundle."""

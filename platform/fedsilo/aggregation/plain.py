@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from fedsilo.core import Aggregation, ClientUpdate, Exchange, Gathered, times_of
-from fedsilo.fields import key
-from fedsilo.state import size
-from fedsilo.wire import exchange_lines
+from fedsilo.core.config_fields import key
+from fedsilo.core.state import size
+from fedsilo.storage.wire_log import exchange_lines
 
 
 @dataclass(frozen=True)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from fedsilo.aggregation.secagg.modular_sums import RingAggregation
 from fedsilo.core import Exchange, Gathered, times_of
-from fedsilo.ring_sums import RingAggregation
-from fedsilo.state import size
-from fedsilo.wire import exchange_lines
+from fedsilo.core.state import size
+from fedsilo.storage.wire_log import exchange_lines
 
 
 @dataclass(frozen=True)

@@ -1,8 +1,8 @@
 """Secure aggregation: the coordinator learns the sum of the updates, noisy where the mechanism says so, and no update.
 
-Each exchange is one round of the protocol in `fedsilo.secagg`. Keys and masks are made while clients train. A client
-that dies, is late or sends what no honest client sends before its masked update has come is left out; one that does so
-afterwards counts. With fewer than `threshold` clients left the exchange is given up before anything of it is opened.
+Each exchange is one round of the protocol in `fedsilo.aggregation.secagg`. Keys and masks are made while clients train.
+A client that dies, is late or sends what no honest client sends before its masked update has come is left out; one that
+does so afterwards counts. With fewer than `threshold` clients left the exchange is given up before any sum is opened.
 
 Protected from: a coordinator that follows the protocol and looks at all it gets, together with up to `colluding`
 clients, and anybody who listens on the network. With `identities` also from who stands between clients and answers for
@@ -20,20 +20,20 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
+from fedsilo.aggregation.secagg.encoding import Message, garbage, kind_of
+from fedsilo.aggregation.secagg.graph import neighbours_needed
+from fedsilo.aggregation.secagg.identities import HOW, check_private_keys, find_exposed_keys, read_members, read_signer
+from fedsilo.aggregation.secagg.modular_sums import RingAggregation
+from fedsilo.aggregation.secagg.parameters import GRAPHS, Parameters, default_threshold
+from fedsilo.aggregation.secagg.protocol_coordinator import SecureCoordinator, SecureSum
+from fedsilo.aggregation.secagg.protocol_messages import Advertise, Masked, Refusal, Shares, Unmask
+from fedsilo.aggregation.secagg.signatures import Signer
+from fedsilo.aggregation.secagg.update_vectors import Encoding
 from fedsilo.core import ClientTask, Exchange, Gathered
-from fedsilo.errors import ProtocolViolation, RoundAborted, ScenarioError
-from fedsilo.fields import key
-from fedsilo.imagefiles.sources import from_home, is_missing
-from fedsilo.ring_sums import RingAggregation
-from fedsilo.secagg.coordinator import SecureCoordinator, SecureSum
-from fedsilo.secagg.encoding import Message, garbage, kind_of
-from fedsilo.secagg.graph import neighbours_needed
-from fedsilo.secagg.identities import HOW, check_private_keys, find_exposed_keys, read_members, read_signer
-from fedsilo.secagg.messages import Advertise, Masked, Refusal, Shares, Unmask
-from fedsilo.secagg.parameters import GRAPHS, Parameters, default_threshold
-from fedsilo.secagg.signatures import Signer
-from fedsilo.secagg.updates import Encoding
-from fedsilo.wire import crossed, message_lines, task_lines
+from fedsilo.core.config_fields import key
+from fedsilo.core.errors import ProtocolViolation, RoundAborted, ScenarioError
+from fedsilo.data.files.file_sources import from_home, is_missing
+from fedsilo.storage.wire_log import crossed, message_lines, task_lines
 
 DROPOUT = 0.05
 """Share of clients that may drop out without a round on the neighbours' graph failing more often than 2^-30."""

@@ -5,8 +5,8 @@ from __future__ import annotations
 import io
 import sys
 
-from fedsilo.errors import FedsiloError
-from fedsilo.printing import printable
+from fedsilo.core.errors import FedsiloError
+from fedsilo.core.printing import printable
 
 
 def main() -> None:

@@ -7,22 +7,20 @@ from typing import Annotated
 import typer
 
 from fedsilo import __version__
-from fedsilo.cli import (
-    auditing,
-    budgeting,
-    cache,
-    chaos,
-    comparing,
-    data,
-    doctor,
-    looking,
-    partitioning,
-    reporting,
-    running,
-    submitting,
-    watching,
-    writing,
-)
+from fedsilo.cli import audit_command as auditing
+from fedsilo.cli import cache_command as cache
+from fedsilo.cli import chaos_command as chaos
+from fedsilo.cli import compare_command as comparing
+from fedsilo.cli import data_command as data
+from fedsilo.cli import doctor_command as doctor
+from fedsilo.cli import inspect_commands as looking
+from fedsilo.cli import partition_command as partitioning
+from fedsilo.cli import predict_and_new as writing
+from fedsilo.cli import privacy_command as budgeting
+from fedsilo.cli import report_command as reporting
+from fedsilo.cli import run_commands as running
+from fedsilo.cli import submit_command as submitting
+from fedsilo.cli import top_command as watching
 
 app = typer.Typer(
     name="fedsilo",

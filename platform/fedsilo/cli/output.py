@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 
-from fedsilo.printing import printable
+from fedsilo.core.printing import printable
 
 WIDTH_WITHOUT_TERMINAL = 110
 
@@ -64,7 +64,7 @@ def seldom(every_s: float, clock: Callable[[], float] = monotonic) -> Callable[[
 
 def show_json(document: Any) -> None:
     """Prints one JSON document; what is not a number is null, since JSON has no other word for it."""
-    from fedsilo.records import plain
+    from fedsilo.storage.run_folder import plain
 
     # A letter that the locale lacks would be written as \\xe9 otherwise, which JSON does not know.
     escaped = not (sys.stdout.encoding or "utf").lower().startswith("utf")

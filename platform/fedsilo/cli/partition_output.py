@@ -9,11 +9,12 @@ from typing import Any
 
 from fedsilo.cli.output import line, show_json
 from fedsilo.cli.output import show as show_tables
-from fedsilo.cli.progress import live
-from fedsilo.errors import RunError
-from fedsilo.heterogeneity import FILE, measure
-from fedsilo.imagefiles.reading import inspection_told
-from fedsilo.report.partition_table import (
+from fedsilo.cli.progress_bars import live
+from fedsilo.config.sections import Scenario
+from fedsilo.core.errors import RunError
+from fedsilo.data.files.image_reading import inspection_told
+from fedsilo.partitioning.heterogeneity import FILE, measure
+from fedsilo.report.terminal.partition_table import (
     SCORES_LEGEND,
     Measured,
     comparison_of_partitions,
@@ -21,7 +22,6 @@ from fedsilo.report.partition_table import (
     scores_table,
     sizes_line,
 )
-from fedsilo.scenario.sections import Scenario
 
 
 class Split:
@@ -33,8 +33,8 @@ class Split:
     @classmethod
     def of(cls, scenario: Scenario, limit: int, quiet: bool) -> Split:
         """Splits what a scenario says, and measures it by at most `limit` images; by labels only if that is 0."""
-        from fedsilo.picturing import picture
-        from fedsilo.preparation import looking, partition_of
+        from fedsilo.simulation.feature_sample import picture
+        from fedsilo.simulation.preparation import looking, partition_of
 
         pictured = None
         with live(0, quiet, scenario.task.measured) as listener:
@@ -47,8 +47,8 @@ class Split:
 
     def write(self, folder: Path) -> None:
         """Writes manifest, scores and pictures into a folder, which is made. Raises RunError if the disk refuses."""
-        from fedsilo.report.clients_picture import draw_clients
-        from fedsilo.report.partition_picture import draw_partition
+        from fedsilo.report.figures.clients_figure import draw_clients
+        from fedsilo.report.figures.partition_figure import draw_partition
 
         _make(folder)
         name, manifest, scores = self.measured.name, self.measured.manifest, self.measured.scores
@@ -89,7 +89,7 @@ def show_one(found: Split, folder: Path, json: bool) -> None:
 
 def show_several(found: Sequence[Split], folder: Path, json: bool) -> None:
     """Writes splits, each into a folder of its own below this one, and prints how they compare."""
-    from fedsilo.report.compared_picture import draw_compared
+    from fedsilo.report.figures.compared_partitions_figure import draw_compared
 
     folders = [folder / name for name in _distinct([split.measured.name for split in found])]
     for split, own in zip(found, folders, strict=True):

@@ -16,9 +16,9 @@ from fedsilo.core.batch import Batch, Candidates, Columns
 from fedsilo.core.data import Component, Dataset, Examples, FeatureSource, LabelledImages, Newcomers
 from fedsilo.core.frozen import Frozen
 from fedsilo.core.learner import Learner
-from fedsilo.core.measures import Measures, Metric
 from fedsilo.core.messages import ClientScore, ClientTask, ClientUpdate, EvaluationTask, RoundRecord, times_of
 from fedsilo.core.method import Method, Predictor
+from fedsilo.core.metrics import Measures, Metric
 from fedsilo.core.partition import (
     ConceptShift,
     Corruption,

@@ -7,8 +7,8 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+from fedsilo.core.printing import printable
 from fedsilo.core.types import Indices
-from fedsilo.printing import printable
 
 if TYPE_CHECKING:
     from PIL import Image

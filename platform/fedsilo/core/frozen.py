@@ -49,12 +49,12 @@ class Frozen(Protocol):
 
     @property
     def tower(self) -> Any:
-        """Returns the text tower, `fedsilo.backbone.text_tower.TextTower`."""
+        """Returns the text tower, `fedsilo.models.clip.text_tower.TextTower`."""
         ...
 
     @property
     def image(self) -> Any:
-        """Returns the last blocks of the image tower, `fedsilo.backbone.image_tail.ImageTail`.
+        """Returns the last blocks of the image tower, `fedsilo.models.clip.image_tail.ImageTail`.
 
         None unless a learner of the run says `needs_image_blocks`.
         """
@@ -62,7 +62,7 @@ class Frozen(Protocol):
 
     @property
     def classes(self) -> Any:
-        """Returns the candidates' tokens, `fedsilo.backbone.tokens.ClassTokens`."""
+        """Returns the candidates' tokens, `fedsilo.models.clip.class_tokens.ClassTokens`."""
         ...
 
     def text_features(self, context: Tensor, classes: Any = None) -> Tensor:

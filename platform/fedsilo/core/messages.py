@@ -15,7 +15,10 @@ from fedsilo.core.types import Arrays
 
 
 class Encoding(Protocol):
-    """How clients write their updates as whole numbers; `fedsilo.secagg.updates.Encoding` is the one that there is."""
+    """How clients write their updates as whole numbers.
+
+    The only one is `fedsilo.aggregation.secagg.update_vectors.Encoding`.
+    """
 
     @property
     def attempt(self) -> int:

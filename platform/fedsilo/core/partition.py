@@ -10,9 +10,9 @@ from typing import ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
+from fedsilo.core.config_fields import key, slot
 from fedsilo.core.data import Component, Examples, LabelledImages
 from fedsilo.core.types import Indices
-from fedsilo.fields import key, slot
 
 Floats = NDArray[np.float64]
 
@@ -183,8 +183,8 @@ class Partition(Component, ABC):
     """A rule that hands the examples out to clients.
 
     `split` hands out all that clients hold. What every rule can have is done to its shares afterwards, in this order:
-    shots, global test data, concept, corruption, unseen clients; see `fedsilo.splitting.afterwards`. No rule has to
-    know of it.
+    shots, global test data, concept, corruption, unseen clients; see `fedsilo.partitioning.dealing.post_split`. No
+    rule has to know of it.
     """
 
     kind = "partition"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import ClassVar
 
-from fedsilo.accounting.expenses import Adjacency, AnyExpense
 from fedsilo.core.data import Component
+from fedsilo.core.keyed_draws import KeyedGenerator
+from fedsilo.core.privacy_events import Adjacency, AnyExpense
 from fedsilo.core.types import State
-from fedsilo.keyed_draws import KeyedGenerator
 
 FINEST_SHARE = 256.0
 """Least deviation of a share of noise, in steps of the ring: sums of such shares are all but Gaussian."""

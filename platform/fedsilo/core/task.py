@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from fedsilo.core.batch import Candidates, Columns, named
 from fedsilo.core.data import Component, LabelledImages
-from fedsilo.core.measures import TAKEN, Measures, Metric
+from fedsilo.core.metrics import TAKEN, Measures, Metric
 
 if TYPE_CHECKING:
     from torch import Tensor

@@ -11,12 +11,12 @@ from torch import Tensor
 from fedsilo.core.batch import Batch
 from fedsilo.core.data import FeatureSource
 from fedsilo.core.frozen import Frozen
+from fedsilo.core.keyed_draws import KeyedGenerator
 from fedsilo.core.privacy import Mechanism
-from fedsilo.core.settings import Training
+from fedsilo.core.seeds import anew, keyed_generator, system_generator, torch_generator
 from fedsilo.core.task import Task
+from fedsilo.core.training_settings import Training
 from fedsilo.core.types import State
-from fedsilo.keyed_draws import KeyedGenerator
-from fedsilo.seeds import anew, keyed_generator, system_generator, torch_generator
 
 
 @dataclass(frozen=True, slots=True)

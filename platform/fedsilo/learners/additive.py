@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fedsilo.prompts.additive_learner import AdditiveLearner
+from fedsilo.models.prompts.additive_learner import AdditiveLearner
 
 
 @dataclass(frozen=True)

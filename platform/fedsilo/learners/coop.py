@@ -11,7 +11,7 @@ from torch import Tensor
 
 from fedsilo.core.frozen import Frozen
 from fedsilo.core.types import State
-from fedsilo.prompts.context_learner import ContextLearner
+from fedsilo.models.prompts.context_learner import ContextLearner
 
 CONTEXT = "context"
 

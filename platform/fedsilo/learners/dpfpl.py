@@ -14,8 +14,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from fedsilo.fields import key
-from fedsilo.prompts.additive_learner import FactoredLearner
+from fedsilo.core.config_fields import key
+from fedsilo.models.prompts.additive_learner import FactoredLearner
 
 
 @dataclass(frozen=True)

@@ -18,12 +18,12 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from fedsilo.core.batch import CLASS, IMAGE, Batch, Columns
+from fedsilo.core.config_fields import key
 from fedsilo.core.frozen import Frozen
+from fedsilo.core.seeds import torch_generator
 from fedsilo.core.task import Task
 from fedsilo.core.types import State
-from fedsilo.fields import key
-from fedsilo.prompts.attention import draw
-from fedsilo.seeds import torch_generator
+from fedsilo.models.prompts.cross_attention import draw
 from fedsilo.training.module_learner import ModuleLearner, Sizes
 
 CROSS_ENTROPY, CONTRASTIVE = "cross_entropy", "contrastive"

@@ -20,11 +20,11 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from fedsilo.core.batch import IMAGE, PATCHES, Columns
+from fedsilo.core.config_fields import key
 from fedsilo.core.frozen import Frozen
 from fedsilo.core.types import State
-from fedsilo.fields import key
-from fedsilo.prompts.context_learner import ContextLearner
-from fedsilo.prompts.transport import SOLVERS, VARIANTS, Transport
+from fedsilo.models.prompts.context_learner import ContextLearner
+from fedsilo.models.prompts.optimal_transport import SOLVERS, VARIANTS, Transport
 
 SHARED, PRIVATE = "context", "private_context"
 AS_TRAINED = "as_trained"

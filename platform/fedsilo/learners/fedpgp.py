@@ -20,13 +20,13 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from fedsilo.core.batch import IMAGE, Batch, Columns
+from fedsilo.core.config_fields import key
 from fedsilo.core.frozen import Frozen
+from fedsilo.core.seeds import torch_generator
 from fedsilo.core.task import Task
 from fedsilo.core.types import State
-from fedsilo.fields import key
-from fedsilo.prompts.context_learner import PromptLearner
-from fedsilo.prompts.frozen import random_context
-from fedsilo.seeds import torch_generator
+from fedsilo.models.prompts.context_learner import PromptLearner
+from fedsilo.models.prompts.frozen_model import random_context
 
 CONTEXT, U, V = "context", "u", "v"
 TEMPLATE, PLACEHOLDERS = "template", "placeholders"

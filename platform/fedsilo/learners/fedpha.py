@@ -27,11 +27,11 @@ from torch import Tensor
 from torch.nn.functional import mse_loss, relu
 
 from fedsilo.core.batch import IMAGE, Batch, Columns
+from fedsilo.core.config_fields import key
 from fedsilo.core.frozen import Frozen
 from fedsilo.core.task import Task
 from fedsilo.core.types import State
-from fedsilo.fields import key
-from fedsilo.prompts.context_learner import PromptLearner
+from fedsilo.models.prompts.context_learner import PromptLearner
 
 SHARED, PRIVATE = "context", "private_context"
 

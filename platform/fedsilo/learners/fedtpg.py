@@ -24,15 +24,15 @@ import torch
 from torch import Tensor, nn
 
 from fedsilo.core.batch import CLASS, IMAGE, Batch, Columns
+from fedsilo.core.config_fields import key
+from fedsilo.core.errors import BackboneError
 from fedsilo.core.frozen import Frozen
+from fedsilo.core.seeds import torch_generator
 from fedsilo.core.task import Task
 from fedsilo.core.types import State
 from fedsilo.core.work import LocalWork
-from fedsilo.errors import BackboneError
-from fedsilo.fields import key
-from fedsilo.prompts.attention import Attention, GatedFeedForward, draw
-from fedsilo.prompts.frozen import random_context
-from fedsilo.seeds import torch_generator
+from fedsilo.models.prompts.cross_attention import Attention, GatedFeedForward, draw
+from fedsilo.models.prompts.frozen_model import random_context
 from fedsilo.training.module_learner import ModuleLearner, Sizes
 
 OWN_CLASSES = "own_classes"

@@ -22,13 +22,13 @@ from torch import Tensor, nn
 from torch.nn.functional import normalize
 
 from fedsilo.core.batch import IMAGE, Columns
+from fedsilo.core.config_fields import key
+from fedsilo.core.errors import BackboneError
 from fedsilo.core.frozen import Frozen
+from fedsilo.core.seeds import torch_generator
 from fedsilo.core.types import State
-from fedsilo.errors import BackboneError
-from fedsilo.fields import key
-from fedsilo.prompts.attention import Attention, draw
-from fedsilo.prompts.context_learner import PromptLearner
-from fedsilo.seeds import torch_generator
+from fedsilo.models.prompts.context_learner import PromptLearner
+from fedsilo.models.prompts.cross_attention import Attention, draw
 
 CONTEXT, EXPERTS, GATE = "context", "experts", "gate."
 

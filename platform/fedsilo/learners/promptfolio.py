@@ -13,10 +13,10 @@ import torch
 from torch import Tensor
 
 from fedsilo.core.batch import IMAGE, Columns
+from fedsilo.core.config_fields import key
 from fedsilo.core.frozen import Frozen
 from fedsilo.core.types import State
-from fedsilo.fields import key
-from fedsilo.prompts.context_learner import ContextLearner
+from fedsilo.models.prompts.context_learner import ContextLearner
 
 SHARED, PRIVATE = "context", "private_context"
 

@@ -11,10 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fedsilo.core.config_fields import key
 from fedsilo.core.frozen import Frozen
 from fedsilo.core.types import State
-from fedsilo.fields import key
-from fedsilo.prompts.context_learner import ContextLearner
+from fedsilo.models.prompts.context_learner import ContextLearner
 
 FIRST, LAST = "context", "private_context"
 

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fedsilo.core.config_fields import slot
 from fedsilo.core.learner import Learner
 from fedsilo.core.strategy import Strategy
-from fedsilo.fields import slot
 from fedsilo.learners.coop import CoOpLearner
 from fedsilo.strategies.fedavg import FedAvgStrategy
 from fedsilo.training.recipes import Recipe

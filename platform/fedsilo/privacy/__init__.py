@@ -1,1 +1,1 @@
-"""Privacy mechanisms: one file each, found by its name."""
+"""Differential privacy: mechanisms, accounting, and the ledger of a federation."""

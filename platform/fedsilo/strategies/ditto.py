@@ -14,10 +14,10 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from fedsilo.core.config_fields import key
 from fedsilo.core.learner import Learner
 from fedsilo.core.strategy import Local, LocalResult, Terms
 from fedsilo.core.types import State
-from fedsilo.fields import key
 from fedsilo.training.averaging import BATCH, Averaging
 
 PERSONAL, PERSONAL_MEMORY = "personal_", "personal_training/"

@@ -19,12 +19,12 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fedsilo.core.config_fields import key
 from fedsilo.core.learner import Learner, Mixing
+from fedsilo.core.seeds import derive, torch_generator
 from fedsilo.core.strategy import Descent, Local
 from fedsilo.core.types import State
 from fedsilo.core.work import ServerWork
-from fedsilo.fields import key
-from fedsilo.seeds import derive, torch_generator
 from fedsilo.training.averaging import BATCH, Averaging
 
 EXPERTS, OWN = "experts", "own_"

@@ -27,11 +27,11 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fedsilo.core.config_fields import key
 from fedsilo.core.learner import Learner
 from fedsilo.core.strategy import Local, Terms
 from fedsilo.core.types import State
 from fedsilo.core.work import ServerWork
-from fedsilo.fields import key
 from fedsilo.training.averaging import BATCH, Averaging
 
 

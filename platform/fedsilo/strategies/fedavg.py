@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fedsilo.fields import key
+from fedsilo.core.config_fields import key
 from fedsilo.training.averaging import Averaging
 
 

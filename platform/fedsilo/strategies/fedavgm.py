@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from fedsilo.core.config_fields import key
 from fedsilo.core.types import State
-from fedsilo.fields import key
 from fedsilo.training.server_optimizers import FIRST, ServerOptimizer
 
 

@@ -17,11 +17,11 @@ from dataclasses import dataclass
 
 import torch
 
+from fedsilo.core.finiteness import SMALLEST
 from fedsilo.core.learner import Learner
 from fedsilo.core.strategy import Descent, Local
 from fedsilo.core.types import State
 from fedsilo.core.work import ServerWork
-from fedsilo.finiteness import SMALLEST
 from fedsilo.training.averaging import BATCH, Averaging
 
 STEPS = "normalised_steps"

@@ -10,8 +10,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
+from fedsilo.core.config_fields import key
 from fedsilo.core.learner import Learner
-from fedsilo.fields import key
 from fedsilo.training.averaging import Averaging
 
 

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from fedsilo.core.config_fields import key
 from fedsilo.core.strategy import Local, Terms
 from fedsilo.core.types import State
-from fedsilo.fields import key
 from fedsilo.training.averaging import BATCH, Averaging
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from fedsilo.fields import key
+from fedsilo.core.config_fields import key
 from fedsilo.training.server_optimizers import Adaptive
 
 

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fedsilo.core.config_fields import key
 from fedsilo.core.learner import Learner
 from fedsilo.core.strategy import APART, Local, Terms
 from fedsilo.core.types import State
-from fedsilo.fields import key
 from fedsilo.training.averaging import Averaging
 
 TUNED = "tuned_"

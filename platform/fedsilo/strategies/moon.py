@@ -18,10 +18,10 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity, cross_entropy
 
 from fedsilo.core.batch import Batch
+from fedsilo.core.config_fields import key
 from fedsilo.core.learner import Learner, Representing
 from fedsilo.core.strategy import Descent, Local, Terms
 from fedsilo.core.types import State
-from fedsilo.fields import key
 from fedsilo.training.averaging import BATCH, Averaging
 
 LAST = "last_"

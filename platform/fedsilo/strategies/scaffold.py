@@ -20,12 +20,12 @@ from dataclasses import dataclass
 
 import torch
 
+from fedsilo.core.config_fields import key
+from fedsilo.core.finiteness import SMALLEST
 from fedsilo.core.learner import Learner
 from fedsilo.core.strategy import Descent, Local, Terms
 from fedsilo.core.types import State
 from fedsilo.core.work import ServerWork
-from fedsilo.fields import key
-from fedsilo.finiteness import SMALLEST
 from fedsilo.training.averaging import BATCH, Averaging
 
 CONTROL, OWN = "control/", "own_control/"

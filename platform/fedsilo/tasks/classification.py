@@ -13,7 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from fedsilo.core.batch import CLASS, Candidates, Columns, named
 from fedsilo.core.data import LabelledImages
-from fedsilo.core.measures import Metric
+from fedsilo.core.metrics import Metric
 from fedsilo.core.task import EXAMPLES, Tally, Task
 
 

@@ -12,11 +12,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from fedsilo.core.config_fields import key
 from fedsilo.core.learner import Factored, Learner, Mixing
 from fedsilo.core.strategy import MEMORY, Descent, Local, LocalResult, Strategy, Terms
 from fedsilo.core.types import State
 from fedsilo.core.work import ServerWork
-from fedsilo.fields import key
 from fedsilo.training.gradients import server_descent
 
 ROUND, BATCH = "round", "batch"

@@ -10,18 +10,18 @@ import torch
 from torch import Tensor
 
 from fedsilo.core.batch import Batch
+from fedsilo.core.errors import NotFinite
+from fedsilo.core.finiteness import find_fault
 from fedsilo.core.learner import Learner
 from fedsilo.core.privacy import ExampleClipping, Release
 from fedsilo.core.strategy import Penalty, Terms
 from fedsilo.core.types import State
 from fedsilo.core.work import LocalWork, ServerWork
-from fedsilo.errors import NotFinite
-from fedsilo.finiteness import find_fault
-from fedsilo.training.drawing import drawing_from
 from fedsilo.training.loss import Loss
+from fedsilo.training.module_random import drawing_from
 from fedsilo.training.optimizer import Stepper
 from fedsilo.training.per_example.clipping import clipped_sum
-from fedsilo.training.per_example.gradients import example_gradients
+from fedsilo.training.per_example.example_gradients import example_gradients
 
 
 @dataclass(frozen=True, slots=True)

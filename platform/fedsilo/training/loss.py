@@ -8,10 +8,10 @@ from torch import Tensor
 
 from fedsilo.core.batch import Batch
 from fedsilo.core.learner import Factored, Learner
+from fedsilo.core.seeds import torch_generator
 from fedsilo.core.strategy import Contrast
 from fedsilo.core.types import State
 from fedsilo.core.work import LocalWork
-from fedsilo.seeds import torch_generator
 
 
 @dataclass(frozen=True, slots=True)

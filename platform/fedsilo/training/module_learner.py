@@ -19,9 +19,9 @@ from torch.nn.modules.instancenorm import _InstanceNorm
 from fedsilo.core.batch import Columns
 from fedsilo.core.frozen import Frozen
 from fedsilo.core.learner import Learner
+from fedsilo.core.seeds import derive
 from fedsilo.core.types import State
-from fedsilo.seeds import derive
-from fedsilo.training.drawing import drawing_from
+from fedsilo.training.module_random import drawing_from
 
 NORMS = (_BatchNorm, _InstanceNorm, nn.LayerNorm, nn.GroupNorm)
 

@@ -11,14 +11,14 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+from fedsilo.core.config_fields import DEFINES
 from fedsilo.core.frozen import Frozen
 from fedsilo.core.learner import Learner
 from fedsilo.core.method import Method, Predictor
 from fedsilo.core.strategy import MEMORY, SERVER, LocalResult, Strategy
 from fedsilo.core.types import State
 from fedsilo.core.work import LocalWork, ServerWork
-from fedsilo.fields import DEFINES
-from fedsilo.training.local import LocalTraining
+from fedsilo.training.local_training import LocalTraining
 from fedsilo.training.loss import Loss
 
 

@@ -16,11 +16,11 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
+from fedsilo.core.config_fields import key
 from fedsilo.core.learner import Learner
 from fedsilo.core.strategy import SERVER
 from fedsilo.core.types import State
 from fedsilo.core.work import ServerWork
-from fedsilo.fields import key
 from fedsilo.training.averaging import BATCH, Averaging
 
 FIRST, SECOND = f"{SERVER}first/", f"{SERVER}second/"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fedsilo.core.config_fields import key
 from fedsilo.core.learner import Learner
 from fedsilo.core.types import State
 from fedsilo.core.work import ServerWork
-from fedsilo.fields import key
 from fedsilo.training.averaging import Averaging
 
 

@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from torch import Tensor, nn
 
 from fedsilo.core.batch import PIXELS, Columns
+from fedsilo.core.config_fields import key
 from fedsilo.core.frozen import Frozen
 from fedsilo.core.types import State
-from fedsilo.fields import key
 from fedsilo.training.module_learner import ModuleLearner, Sizes
 
 

@@ -9,10 +9,10 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from fedsilo.core.batch import Candidates, Columns, named
+from fedsilo.core.config_fields import key
 from fedsilo.core.data import LabelledImages
-from fedsilo.core.measures import Metric
+from fedsilo.core.metrics import Metric
 from fedsilo.core.task import EXAMPLES, Tally, Task
-from fedsilo.fields import key
 
 
 @dataclass(frozen=True)

@@ -8,10 +8,10 @@ import torch
 from torch import Tensor
 
 from fedsilo.core.batch import Columns, hidden
+from fedsilo.core.config_fields import key
 from fedsilo.core.frozen import Frozen
 from fedsilo.core.learner import Learner
 from fedsilo.core.types import State
-from fedsilo.fields import key
 
 
 @dataclass(frozen=True)

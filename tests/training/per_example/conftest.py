@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import Tensor
 
-from fedsilo.backbone.text_tower import TextTower
-from fedsilo.backbone.tokens import ClassTokens
 from fedsilo.core import Batch
-from fedsilo.prompts.frozen import FrozenModel
+from fedsilo.models.clip.class_tokens import ClassTokens
+from fedsilo.models.clip.text_tower import TextTower
+from fedsilo.models.prompts.frozen_model import FrozenModel
 
 
 @pytest.fixture(scope="session")

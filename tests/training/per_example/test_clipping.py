@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from fedsilo.errors import NotFinite
+from fedsilo.core.errors import NotFinite
 from fedsilo.training.per_example.clipping import clipped_sum
 
 CLIP = 0.7

@@ -20,17 +20,17 @@ from fedsilo.core.batch import Columns
 from fedsilo.core.types import State
 from fedsilo.methods.composed import Composed
 from fedsilo.methods.promptfl import PromptFL
-from fedsilo.privacy.central import Central
-from fedsilo.privacy.distributed import Distributed
-from fedsilo.privacy.local import Local
+from fedsilo.privacy.mechanisms.central import Central
+from fedsilo.privacy.mechanisms.distributed import Distributed
+from fedsilo.privacy.mechanisms.local import Local
 from fedsilo.strategies.fedavg import FedAvgStrategy
-from fedsilo.training.drawing import drawing_from
 from fedsilo.training.loss import Loss
 from fedsilo.training.module_learner import ModuleLearner, Sizes
-from fedsilo.training.per_example.batched import batched_gradients
+from fedsilo.training.module_random import drawing_from
+from fedsilo.training.per_example.example_gradients import choose_way, example_gradients
 from fedsilo.training.per_example.grad_sample import sampled_gradients
-from fedsilo.training.per_example.gradients import choose_way, example_gradients
-from fedsilo.training.per_example.loop import loop_gradients
+from fedsilo.training.per_example.reference_loop import loop_gradients
+from fedsilo.training.per_example.vmap_gradients import batched_gradients
 
 FROZEN: Any = SimpleNamespace(candidates=range(5), zero_shot=torch.zeros(5, 8), width=16)
 """As much of a frozen model as a network is made for."""

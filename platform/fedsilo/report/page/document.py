@@ -5,21 +5,21 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from fedsilo.printing import encoded
-from fedsilo.report.page.faults import faults
-from fedsilo.report.page.holdings import partition
-from fedsilo.report.page.learning import clients, overall
+from fedsilo.core.printing import encoded
+from fedsilo.core.state import write_bytes
+from fedsilo.report.page.budget_section import ledger
+from fedsilo.report.page.environment_section import surroundings
+from fedsilo.report.page.faults_section import faults
+from fedsilo.report.page.learning_section import clients, overall
 from fedsilo.report.page.markup import Markup, element, section
-from fedsilo.report.page.material import Material, gather
-from fedsilo.report.page.opening import asked, comparison, headline
-from fedsilo.report.page.pacing import pacing
-from fedsilo.report.page.spending import ledger
-from fedsilo.report.page.style import STYLE
-from fedsilo.report.page.surroundings import surroundings
-from fedsilo.report.page.timing import timeline
-from fedsilo.report.page.traffic import traffic
-from fedsilo.results.reading import Run
-from fedsilo.state import write_bytes
+from fedsilo.report.page.opening_section import asked, comparison, headline
+from fedsilo.report.page.page_data import Material, gather
+from fedsilo.report.page.partition_section import partition
+from fedsilo.report.page.stragglers_section import pacing
+from fedsilo.report.page.stylesheet import STYLE
+from fedsilo.report.page.timing_section import timeline
+from fedsilo.report.page.traffic_section import traffic
+from fedsilo.report.results.finished_run import Run
 
 PAGE = "report.html"
 """The page's name in a run's folder."""

@@ -8,7 +8,7 @@ from math import prod
 import torch
 from torch import Tensor
 
-from fedsilo.errors import NotFinite
+from fedsilo.core.errors import NotFinite
 
 _SLACK = 2.0**-32
 """By what a clipped gradient is made shorter than the clip norm: far more than fp64 rounding adds to it."""

@@ -23,9 +23,9 @@ from torch.nn.modules.conv import _ConvNd
 from fedsilo.core.batch import Batch, Columns
 from fedsilo.core.learner import Learner
 from fedsilo.core.types import State
-from fedsilo.training.drawing import OneDraw, drawing_from
 from fedsilo.training.loss import Loss
 from fedsilo.training.module_learner import ModuleLearner, Sizes, skeleton
+from fedsilo.training.module_random import OneDraw, drawing_from
 
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.GroupNorm, nn.LayerNorm, nn.Embedding)
 """Layers that opacus has a rule for and that are used here."""

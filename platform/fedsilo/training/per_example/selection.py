@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fedsilo.backbone.pullback import Pairs
+from fedsilo.models.clip.pullback import Pairs
 
 
 @dataclass(frozen=True, eq=False, slots=True)

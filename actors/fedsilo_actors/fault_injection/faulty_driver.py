@@ -1,0 +1,91 @@
+"""The driver of a run that is struck, a process of its own that can be killed: `python -m ... RUN ATTEMPT`.
+
+It does what `fedsilo run` and `fedsilo resume` do, and ends as they do: exit code 0, or 2 and a line that says why not.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from fedsilo.config.sections import Scenario
+from fedsilo.core import RoundRecord
+from fedsilo.core.errors import FedsiloError
+from fedsilo.runs.run import Listener, Runtime, go
+from fedsilo.simulation.serial import SerialRuntime
+from fedsilo_actors.fault_injection.fault_log import FaultLedger
+from fedsilo_actors.fault_injection.fault_plan import Point, read_plan
+from fedsilo_actors.fault_injection.faulty_actors import StrickenBackend, StrickenEncoder, StrickenHost, stricken
+from fedsilo_actors.fault_injection.injectors import fill_store, kill
+from fedsilo_actors.fault_injection.local_nodes import Machines, machines
+from fedsilo_actors.runtime import ray_runtime
+
+
+class Driver:
+    """A run's driver, and what befalls it and the cluster as rounds finish."""
+
+    def __init__(self, folder: Path, attempt: int) -> None:
+        """Takes the run's folder, with the plan of its faults in it, and how often it was resumed."""
+        self._folder = folder
+        self._ledger = FaultLedger(folder, read_plan(folder), attempt)
+        self._machines: Machines | None = None
+        self._hoard: list[Any] = []
+
+    def drive(self) -> None:
+        """Runs what is still to do. Raises FedsiloError as every run does."""
+        go(self._folder, Listener(prepared=self._prepared, watch=self._watch), self._runtime)
+
+    @contextlib.contextmanager
+    def _runtime(self, scenario: Scenario) -> Iterator[Runtime]:
+        if scenario.actors.backend == "serial":  # the undisturbed run
+            yield SerialRuntime(scenario.backbone.device)
+            return
+        wanted = self._ledger.plan.odds.get("kill node", 0.0) > 0
+        with machines(scenario.actors, wanted) as self._machines:
+            with ray_runtime(scenario.actors, scenario.backbone.device, scenario.backbone.tf32) as runtime:
+                runtime.host = stricken(StrickenHost, self._ledger)
+                runtime.encoder = stricken(StrickenEncoder, self._ledger)
+                runtime.backend = stricken(StrickenBackend, self._ledger)
+                yield runtime
+            self._hoard.clear()
+
+    def _prepared(self, prepared: object, folder: Path) -> None:
+        if self._ledger.claims(Point("kill driver", "prepare")):
+            kill()
+
+    def _watch(self, part: str, record: RoundRecord) -> None:
+        def due(kind: str) -> bool:
+            return self._ledger.claims(Point(kind, f"after {part}", record.round))
+
+        if self._machines and due("kill node"):
+            self._machines.remove_one()
+        if due("fill store"):
+            self._hoard += fill_store()
+        # The damage itself is done when nobody is at work in the folder any more, by whoever resumes the run.
+        if due("kill driver") or due("damage checkpoint"):
+            kill()
+
+
+def main(folder: str, attempt: str) -> int:
+    """Returns the exit code of one attempt at a run.
+
+    Args:
+        folder: The run's folder.
+        attempt: 0, or the number of the resumption.
+    """
+    try:
+        Driver(Path(folder), int(attempt)).drive()
+    except FedsiloError as error:
+        print(error, file=sys.stderr)
+        return 2
+    except OSError as error:  # as the command line does
+        print(f"{error.filename or 'fedsilo'}: {error.strerror or error}.", file=sys.stderr)
+        return 2
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(*sys.argv[1:]))

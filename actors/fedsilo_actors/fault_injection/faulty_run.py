@@ -1,0 +1,159 @@
+"""One run under faults: driven, resumed as a user would whenever it stops, and what came of it."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from fedsilo.config.sections import Scenario
+from fedsilo.core.seeds import derive
+from fedsilo.report.results.finished_run import Run
+from fedsilo.runs.run import begin
+from fedsilo.storage.run_folder import read_json
+from fedsilo_actors.fault_injection import faulty_driver as driver
+from fedsilo_actors.fault_injection.command_session import Ending, command
+from fedsilo_actors.fault_injection.fault_log import faults
+from fedsilo_actors.fault_injection.fault_plan import Plan
+from fedsilo_actors.fault_injection.injectors import damage
+
+RAY_LINE = re.compile(r"(\x1b\[\d+m)?\((raylet|autoscaler|gcs_server|pid=)|\[?\d{4}-\d\d-\d\d |\s|$")
+"""Lines of Ray's own about what died; they go to standard error."""
+
+DRIVER, DAMAGE, KILLED = "kill driver", "damage checkpoint", "the driver was killed"
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """What came of one run under faults.
+
+    Attributes:
+        seed: What its faults were drawn from.
+        folder: The run's folder.
+        faults: What struck it, in order; "survived" says whether the run went on by itself.
+        stops: Why it stopped each time, one line each.
+        notices: What it told its user in the end.
+        sha256: Hash of the result, "" when there is none.
+        hashes: Hashes of all final states.
+        trouble: What should never be: a hang, a traceback, processes left behind, too many stops; "" when sound.
+        seconds: How long it took.
+    """
+
+    seed: int
+    folder: Path
+    faults: tuple[dict[str, Any], ...]
+    stops: tuple[str, ...]
+    notices: tuple[str, ...]
+    sha256: str
+    hashes: Any
+    trouble: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What a trial may take.
+
+    Attributes:
+        attempt_s: Longest time of a run from its start or resumption to its end or stop, seconds.
+        resumptions: How often it is resumed at most.
+    """
+
+    attempt_s: float = 600.0
+    resumptions: int = 25
+
+
+def trial(scenario: Scenario, root: Path, plan: Plan, limits: Limits) -> Trial:
+    """Returns what came of one run under a plan's faults; without any it is an undisturbed one.
+
+    Args:
+        scenario: What is run.
+        root: Folder for its run folder.
+        plan: The faults.
+        limits: What it may take.
+    """
+    started, stops = time.monotonic(), list[str]()
+    folder = begin(replace(scenario, tracking=replace(scenario.tracking, root=str(root))))
+    plan.write(folder)
+    temporary = Path(tempfile.mkdtemp(prefix="fs"))  # a path of a socket in it must stay short
+    try:
+        trouble = _drive(folder, plan, limits, stops, temporary)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+    result = read_json(folder / "result.json") if Run(folder).finished else {}
+    told = _judged_faults(faults(folder), stops)
+    seconds, sha256, notices = time.monotonic() - started, result.get("sha256", ""), tuple(result.get("notices", ()))
+    return Trial(plan.seed, folder, told, tuple(stops), notices, sha256, result.get("hashes"), trouble, seconds)
+
+
+def _drive(folder: Path, plan: Plan, limits: Limits, stops: list[str], temporary: Path) -> str:
+    """Drives a run to its end, or returns what should never be."""
+    environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
+    environment |= {"RAY_TMPDIR": str(temporary), "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0", "RAY_USAGE_STATS_ENABLED": "0"}
+    if any(kind.endswith("encoder") for kind in plan.odds):  # with features at hand no encoder is started
+        environment["FEDSILO_CACHE"] = str(temporary / "cache")
+    for attempt in range(limits.resumptions + 1):
+        words = [sys.executable, "-m", driver.__name__, str(folder), str(attempt)]
+        log = folder / f"chaos-{attempt}.log"
+        ending = command(words, environment, log, limits.attempt_s)
+        why, trouble = judged(ending, limits)
+        if trouble:
+            return f"attempt {attempt}: {trouble} See {log}."
+        if not why:
+            return ""
+        if any(fault["kind"] == DAMAGE and fault["attempt"] == attempt for fault in faults(folder)):
+            why += f", {_damaged(folder, plan.seed, attempt)}"
+        stops.append(why)
+    return f"was resumed {limits.resumptions} times and is still not finished."
+
+
+def _judged_faults(struck: Sequence[dict[str, Any]], stops: Sequence[str]) -> tuple[dict[str, Any], ...]:
+    """The faults with whether the run went on by itself: the last one before a stop is what stopped it.
+
+    A coordinator outlives its driver for a moment, in which more can happen to it: nobody goes on after that either.
+    """
+    fatal: dict[int, int] = {}
+    for number, fault in enumerate(struck):
+        attempt = fault["attempt"]
+        if attempt < len(stops) and (fault["kind"] in (DRIVER, DAMAGE)) == stops[attempt].startswith(KILLED):
+            fatal[attempt] = number
+    never = len(struck)
+    return tuple(
+        {**fault, "survived": number < fatal.get(fault["attempt"], never)} for number, fault in enumerate(struck)
+    )
+
+
+def judged(ending: Ending, limits: Limits) -> tuple[str, str]:
+    """Returns why an attempt stopped, "" when it is finished, and what about it should never be, "" when it is sound.
+
+    Args:
+        ending: How its process ended.
+        limits: What it was allowed.
+    """
+    if ending.code is None:
+        return "", f"hung: it was ended after {limits.attempt_s:g} s."
+    own = [line for line in ending.errors.splitlines() if not RAY_LINE.match(line)]
+    if "Traceback" in ending.errors:
+        return "", "ended in a traceback."
+    if ending.code == 0:
+        return "", ""
+    if ending.code == -9:
+        return KILLED, ""
+    if ending.code != 2 or len(own) != 1:
+        return "", f"ended with code {ending.code} and {len(own)} lines instead of one."
+    return own[0], ""
+
+
+def _damaged(folder: Path, seed: int, attempt: int) -> str:
+    """Damages the newest checkpoint that a killed run left, and returns what was done."""
+    found = sorted(folder.glob("checkpoints/round-*"))
+    if not found:
+        return "no checkpoint was there to be damaged"
+    return f"{found[-1].name}: {damage(found[-1], derive(seed, 'chaos: damage', step=attempt))}"

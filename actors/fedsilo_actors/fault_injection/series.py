@@ -1,0 +1,61 @@
+"""A series: one undisturbed run, then runs of the same scenario under faults, each with a chaos seed of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from fedsilo.config.sections import Actors, Scenario
+from fedsilo.core.errors import ScenarioError
+from fedsilo_actors.fault_injection.fault_plan import Plan, check
+from fedsilo_actors.fault_injection.fault_verdict import Verdict
+from fedsilo_actors.fault_injection.faulty_run import Limits, trial
+
+BACKENDS = ("serial", "ray")
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """What is to be done.
+
+    Attributes:
+        scenario: What every run runs.
+        odds: The chance of each kind of fault at each point where it can strike.
+        seed: Chaos seed of the first run; the next has the next.
+        runs: Runs under faults.
+        reference: Backend of the undisturbed run; serial and Ray give the same bits.
+        limits: What each run may take.
+    """
+
+    scenario: Scenario
+    odds: Mapping[str, float]
+    seed: int = 0
+    runs: int = 1
+    reference: str = "serial"
+    limits: Limits = Limits()  # noqa: RUF009, it is frozen
+
+    def check(self) -> None:
+        """Refuses what cannot be done, before anything is. Raises ScenarioError."""
+        check(self.odds, self.scenario, self.limits.attempt_s)
+        if self.reference not in BACKENDS:
+            raise ScenarioError(f"--reference: must be {' or '.join(BACKENDS)}, got '{self.reference}'.")
+
+    def carry_out(self, root: Path, tell: Callable[[Verdict], None]) -> Verdict:
+        """Returns what came of it; without an undisturbed run that ends well nothing else is run.
+
+        Args:
+            root: Folder for all run folders.
+            tell: Told after each run what came of all so far; the first is the undisturbed one.
+        """
+        actors = self.scenario.actors
+        if self.reference == "serial":  # which takes no keys that are for Ray
+            actors = Actors(backend="serial", threads=actors.threads)
+        calm = replace(self.scenario, actors=actors)
+        found = Verdict(trial(calm, root, Plan(self.seed, {}), replace(self.limits, resumptions=0)), ())
+        tell(found)
+        for number in range(self.runs if found.reference.sha256 else 0):
+            plan = Plan(self.seed + number, self.odds)
+            found = replace(found, trials=(*found.trials, trial(self.scenario, root, plan, self.limits)))
+            tell(found)
+        return found

@@ -1,0 +1,109 @@
+"""What actors tell of themselves, in the log and as metrics, beside what they answer."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import ray
+
+from fedsilo.core import ClientScore, ClientTask, ClientUpdate, EvaluationTask, Method, RoundRecord, Task
+from fedsilo.core.registry import title_of
+from fedsilo.storage.run_folder import ROUNDS, read_lines
+from fedsilo_actors.monitoring import logs
+from fedsilo_actors.monitoring.ray_metrics import LOG, RESTARTS, Meters, Reading
+from fedsilo_actors.monitoring.readings import Circumstances, of_process, of_round, of_scores, of_updates
+
+if TYPE_CHECKING:  # clients do not need what runs rounds
+    from fedsilo.simulation.job import Job, Part
+
+ZERO_SHOT = "zero_shot"
+
+
+class HostReporter:
+    """Tells what the clients in one actor do."""
+
+    def __init__(self, run: str, host: str, domains: Mapping[int, str], level: str) -> None:
+        """Takes who they are.
+
+        Args:
+            run: The run's name.
+            host: The actor's, as people read it.
+            domains: Each of its clients' domain, "" when mixed.
+            level: Least level of log lines.
+        """
+        logs.begin(level)
+        self._run, self._host, self._domains = run, host, dict(domains)
+        self._meters, self._method, self._device = Meters(), "", "cpu"
+
+    def supplied(self, device: str, task: Task) -> None:
+        """Is told that the clients are there, where they compute, and what they predict."""
+        self._device, self._task = device, task
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Ray asks itself in a way that it has deprecated
+            again = bool(ray.get_runtime_context().was_current_actor_reconstructed)
+        LOG.log(
+            logging.WARNING if again else logging.INFO,
+            "%s: %d clients on %s%s",
+            *(self._host, len(self._domains), device, ", started again after it died" if again else ""),
+        )
+        self._meters.tell([Reading(RESTARTS, float(again), (self._run, self._host))])
+
+    def entered(self, method: Method) -> None:
+        """Is told of the method that is taken up."""
+        self._method = title_of(method)
+
+    def trained(self, tasks: Mapping[int, ClientTask], updates: Sequence[ClientUpdate]) -> None:
+        """Is told of updates before they leave; of a round's later exchanges, which may be many, only the log is."""
+        first = next(iter(tasks.values())).exchange == 0
+        if first or LOG.isEnabledFor(logging.DEBUG):
+            logs.trained(tasks, updates, self._domains)
+        if not first:
+            return
+        self._meters.tell(of_updates(updates, self._run, self._method, self._domains))
+
+    def learnt(self, tasks: Mapping[int, ClientTask]) -> None:
+        """Is told of updates that stay until they are masked."""
+        logs.learnt(tasks, self._domains)
+
+    def scored(self, tasks: Mapping[int, EvaluationTask], scores: Sequence[ClientScore]) -> None:
+        """Is told of scores before they leave; looks at the memory too, since all of a round's work is done."""
+        logs.scored(next(iter(tasks.values())).round, scores, self._task, self._domains)
+        self._meters.tell(of_scores(scores, self._task, self._run, self._method, self._domains))
+        self._meters.tell(of_process(self._run, self._host, self._device))
+
+
+class CoordinatorReporter:
+    """Tells how a job goes."""
+
+    def __init__(self, job: Job, level: str) -> None:
+        """Takes the job, and the least level of log lines."""
+        logs.begin(level)
+        self._job, self._meters = job, Meters()
+        self._parts = {part.name: part for part in job.parts}
+
+    def finished(self, name: str, record: RoundRecord) -> None:
+        """Is told of a part's finished round."""
+        part = self._parts[name]
+        logs.finished(name, record, part.plan.task.measured, part.plan.schedule.rounds)
+        self._meters.tell(of_round(record, self._around(part)))
+
+    def _around(self, part: Part) -> Circumstances:
+        return Circumstances(
+            run=self._job.folder.name,
+            method=part.name,
+            planned=part.plan.schedule.rounds,
+            measures=part.plan.task.measured,
+            chance=self._job.floor.headline if self._job.floor else None,
+            zero_shot=self._floor(part.plan.task.measured.local),
+            budget=part.plan.mechanism.limit,
+        )
+
+    def _floor(self, local: str) -> float | None:
+        """Zero-shot's headline metric, which is on record before the others begin, in this process or before it."""
+        if ZERO_SHOT not in self._parts:
+            return None
+        told = read_lines(self._parts[ZERO_SHOT].folder / ROUNDS)
+        return told[-1][local] if told else None

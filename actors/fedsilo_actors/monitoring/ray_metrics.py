@@ -1,0 +1,174 @@
+"""The metrics of a run, as Ray gathers them for Prometheus: what there is, and how values get there.
+
+Ray puts `ray_` before every name and `_total` behind a counter's: Prometheus has `ray_fedsilo_train_loss` and
+`ray_fedsilo_upload_bytes_total`. Whatever goes wrong with metrics is one line in the log and never more: a run is worth
+more than its picture.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import threading
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from fedsilo.core import metrics as measures
+
+LOG = logging.getLogger("fedsilo")
+
+RUN = ("run",)
+METHOD = ("run", "method")
+CLIENT = ("run", "method", "client", "domain")
+HOST = ("run", "host")
+
+REPEAT_S = 2.0
+"""Ray forgets a gauge that it was not told for two of its reporting intervals, which a long round lasts longer than."""
+
+MOST_CLIENTS = 200
+"""Clients with metrics of their own, the first ones: each is a series of its own in Prometheus."""
+
+
+@dataclass(frozen=True, slots=True)
+class Metric:
+    """One thing that is measured.
+
+    Attributes:
+        name: Its name with its unit; a ratio is in [0, 1].
+        meaning: One line.
+        tags: What tells its series apart.
+        counter: Whether values add up; otherwise the last one counts.
+    """
+
+    name: str
+    meaning: str
+    tags: tuple[str, ...] = METHOD
+    counter: bool = False
+
+    @property
+    def exported(self) -> str:
+        """Returns its name in Prometheus."""
+        return f"ray_{self.name}" + "_total" * self.counter
+
+
+@dataclass(frozen=True, slots=True)
+class Reading:
+    """A value of a metric.
+
+    Attributes:
+        metric: The metric.
+        value: What it is set to, or grows by.
+        tags: A word for each of its tags, in their order.
+    """
+
+    metric: Metric
+    value: float
+    tags: tuple[str, ...]
+
+
+ROUNDS_FINISHED = Metric("fedsilo_rounds_finished", "Rounds finished.")
+ROUNDS_PLANNED = Metric("fedsilo_rounds_planned", "Rounds that the scenario asks for.")
+RETRIED_ROUNDS = Metric("fedsilo_retried_rounds", "Attempts at rounds that had to be made again.", counter=True)
+LOSS = Metric("fedsilo_train_loss", "Mean training loss of the last round, where clients tell it.")
+EPSILON = Metric("fedsilo_epsilon", "Epsilon that the ledger counts.")
+EPSILON_BUDGET = Metric("fedsilo_epsilon_budget", "Epsilon that the run may not exceed.")
+UPLOAD = Metric("fedsilo_upload_bytes", "Bytes that left clients.", counter=True)
+DOWNLOAD = Metric("fedsilo_download_bytes", "Bytes that went to clients.", counter=True)
+STAGE_SECONDS = Metric("fedsilo_stage_seconds", "Seconds of a stage of the last round.", (*METHOD, "stage"))
+PARTICIPANTS = Metric("fedsilo_participating_clients", "Clients that trained in the last round.")
+DROPPED = Metric("fedsilo_dropped_clients", "Clients that dropped out, all rounds together.", counter=True)
+SLOWEST = Metric("fedsilo_slowest_client_seconds", "Training time of the slowest client of the last round.")
+MEDIAN = Metric("fedsilo_median_client_seconds", "Median training time of the clients of the last round.")
+CLIENT_SECONDS = Metric(
+    "fedsilo_client_train_seconds", "Training time of a client in the last round's first exchange.", CLIENT
+)
+RESTARTS = Metric("fedsilo_actor_restarts", "Actors that Ray started again after they died.", HOST, counter=True)
+MEMORY = Metric("fedsilo_process_resident_bytes", "Memory of a client actor's process.", HOST)
+GPU_ALLOCATED = Metric("fedsilo_gpu_allocated_bytes", "GPU memory that an actor's tensors hold.", HOST)
+GPU_PEAK = Metric("fedsilo_gpu_peak_bytes", "The most that they have held.", HOST)
+
+METRICS: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
+"""All that do not depend on the task."""
+
+VIEWS = {
+    "local_": "Mean {} of clients on their own test images.",
+    "worst_": "The worst of these.",
+    "neighbour_": "Mean {} of clients on all others' test images.",
+    "zero_shot_": "Local {} of the hand-written prompt.",
+    "chance_": "{} of guessing.",
+    "client_": "{} of a client on its own test images.",
+}
+"""Views of a task's headline metric that are metrics here; other metrics have the first one."""
+
+
+def of_task(view: str, measured: measures.Metric) -> Metric:
+    """Returns the metric of a task's metric in a view, for example `fedsilo_local_accuracy_ratio`."""
+    about = VIEWS[view].format(measured.words)
+    tags = CLIENT if view == "client_" else METHOD
+    return Metric(f"fedsilo_{view}{measured.name}" + "_ratio" * measured.ratio, about[0].upper() + about[1:], tags)
+
+
+def metrics_of(measured: measures.Measures) -> tuple[Metric, ...]:
+    """Returns all metrics of a run: those of the task's headline metric in all views, of others the local one."""
+    headline = (of_task(view, measured.headline) for view in VIEWS)
+    return (*METRICS, *headline, *(of_task(measures.LOCAL, metric) for metric in measured.metrics[1:]))
+
+
+class Meters:
+    """Hands readings to Ray, gauges again and again; the first fault ends it quietly."""
+
+    def __init__(self, repeat_s: float = REPEAT_S) -> None:
+        """Makes no metric before the first reading of it.
+
+        Args:
+            repeat_s: How often gauges are told again, seconds; 0: never.
+        """
+        self._repeat_s = repeat_s
+        self._made: dict[str, Any] = {}
+        self._latest: dict[tuple[str, tuple[str, ...]], Reading] = {}
+        self._guard = threading.Lock()
+        self._ended = threading.Event()
+        self._repeating: threading.Thread | None = None
+
+    def tell(self, readings: Iterable[Reading]) -> None:
+        """Records readings; what is not a finite number is left out, and so is a counter that does not grow."""
+        with self._guard:
+            if self._ended.is_set():
+                return
+            try:
+                for reading in readings:
+                    self._record(reading)
+            except Exception as error:  # of whatever kind: Ray's metrics are no part of the run
+                self._ended.set()
+                LOG.warning("metrics: no more from here: %s: %s", type(error).__name__, error)
+        if self._repeat_s and self._repeating is None:
+            self._repeating = threading.Thread(target=self._repeat, daemon=True)
+            self._repeating.start()
+
+    def close(self) -> None:
+        """Tells nothing from now on."""
+        self._ended.set()
+
+    def _repeat(self) -> None:
+        while not self._ended.wait(self._repeat_s):
+            self.tell(list(self._latest.values()))
+
+    def _record(self, reading: Reading) -> None:
+        metric, value = reading.metric, float(reading.value)
+        if not math.isfinite(value) or (metric.counter and value <= 0):
+            return
+        meter = self._made.get(metric.name) or self._made.setdefault(metric.name, _made(metric))
+        tags = dict(zip(metric.tags, reading.tags, strict=True))
+        if metric.counter:
+            meter.inc(value, tags)
+        else:
+            meter.set(value, tags)
+            self._latest[metric.name, reading.tags] = reading
+
+
+def _made(metric: Metric) -> Any:
+    from ray.util.metrics import Counter, Gauge
+
+    kind = Counter if metric.counter else Gauge
+    return kind(metric.name, metric.meaning, metric.tags)

@@ -1,0 +1,1 @@
+"""Actors started, restarted after a failure, and moved to other resources."""

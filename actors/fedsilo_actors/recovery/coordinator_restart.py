@@ -1,0 +1,151 @@
+"""The driver's side of the coordinator: started, followed round by round, started again when it dies."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
+
+import ray
+from ray.actor import ActorHandle
+from ray.exceptions import GetTimeoutError, RayError, RayTaskError
+from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
+
+from fedsilo.config.sections import Actors
+from fedsilo.core.errors import ClientError, ClusterError, FedsiloError
+from fedsilo.simulation.federation_plan import Outcome
+from fedsilo.simulation.job import Job, Watch
+from fedsilo_actors.coordinator import Coordinator
+from fedsilo_actors.ray_backend import RayBackend
+from fedsilo_actors.recovery.failures import explained, first_line
+
+POLL_S = 0.1
+PATIENCE_S = 10.0
+"""Progress that comes later than this is asked for again: news, not a reason to stop."""
+
+
+def coordinator_name(run: str, attempt: int = 0) -> str:
+    """Returns the name of a run's coordinator on its cluster, another one each time that it is started again.
+
+    A name is free again only some time after its actor died.
+    """
+    return f"{run} coordinator" + (f" {attempt + 1}" if attempt else "")
+
+
+class CoordinatorLost(Exception):
+    """The coordinator's process died, or was ended because it did not answer any more."""
+
+
+class Coordination:
+    """A job in a coordinator actor, which is replaced when it dies: the next goes on from the newest checkpoint.
+
+    The client actors stay. What the dead one asked of them they finish first, and the next one's first call gives each
+    of them the private state of the checkpoint, so that it makes no difference how far they were. An actor that was
+    lost together with the coordinator says so at that call.
+    """
+
+    def __init__(self, job: Job, backend: RayBackend, watch: Watch, section: Actors) -> None:
+        """Takes what it needs; nothing is started.
+
+        Args:
+            job: What is run.
+            backend: Where the clients are.
+            watch: Told of each finished round, once.
+            section: The scenario's `actors`: `retries` is how often a coordinator is replaced, `timeout_s` how long one
+                may be silent.
+        """
+        self._job, self._backend, self._watch, self._section = job, backend, watch, section
+        self._told: set[tuple[str, int]] = set()
+        self._where = "before the first round was finished"
+
+    def run(self, coordinator: type[Coordinator] = Coordinator) -> dict[str, Outcome]:
+        """Runs the job's rounds; no coordinator is left when this returns.
+
+        Args:
+            coordinator: What the actor is made of.
+
+        Raises:
+            FedsiloError: What went wrong in it.
+            ClusterError: It died or was silent more often than is allowed.
+        """
+        notices: list[str] = []
+        lost: CoordinatorLost | None = None
+        for attempt in range(self._section.retries + 1):
+            try:
+                return with_notices(self._attempt(coordinator, attempt), notices)
+            except CoordinatorLost as error:
+                lost = error
+                notices.append(f"the coordinator died {self._where} and was started again: {error}")
+        raise ClusterError(f"the coordinator died: {lost} `fedsilo resume {self._job.folder}` goes on.")
+
+    def _attempt(self, coordinator: type[Coordinator], attempt: int) -> dict[str, Outcome]:
+        actor: Any = ray.remote(num_cpus=0)(coordinator)
+        # On the driver's machine: there the run's folder is. (Ray heeds no soft affinity of what asks for nothing.)
+        here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
+        name = coordinator_name(self._job.folder.name, attempt)
+        options = actor.options(name=name, max_concurrency=3, scheduling_strategy=here)
+        handle = options.remote(_from_anywhere(self._job), self._backend, self._section.log_level)
+        try:
+            return self._follow(handle)
+        except RayTaskError as error:
+            raise _unwrapped(error) from None
+        except RayError as error:
+            raise CoordinatorLost(f"{first_line(error)}.") from None
+        finally:
+            ray.kill(handle)
+
+    def _follow(self, coordinator: ActorHandle[Any]) -> dict[str, Outcome]:
+        """Tells of rounds as they finish, until the run does.
+
+        `run` waits for clients within their limits; `progress` is answered beside it, so a coordinator that does not
+        answer that either hangs as a whole.
+        """
+        pending: Any = coordinator.run.remote()
+        seen, heard, limit = 0, time.monotonic(), self._section.start_timeout_s
+        while True:
+            done, _ = ray.wait([pending], timeout=POLL_S)
+            told, _ = ray.wait([coordinator.progress.remote(seen)], timeout=PATIENCE_S)
+            if told:
+                news = ray.get(told[0])
+                self._tell(news)
+                seen, heard, limit = seen + len(news), time.monotonic(), self._section.timeout_s
+            elif time.monotonic() - heard > limit:
+                raise CoordinatorLost(f"it was silent for more than {limit:g} s.")
+            if done:
+                return self._outcomes(pending)
+
+    def _outcomes(self, pending: Any) -> dict[str, Outcome]:
+        try:
+            outcomes: dict[str, Outcome] = ray.get(pending, timeout=self._section.timeout_s)
+        except GetTimeoutError:
+            raise CoordinatorLost(f"its result did not come within {self._section.timeout_s:g} s.") from None
+        return outcomes
+
+    def _tell(self, news: Sequence[tuple[str, Any]]) -> None:
+        """Rounds that a coordinator made again, because their checkpoint was damaged, are no news."""
+        for part, record in news:
+            self._where = f"after round {record.round} of {part}"
+            if (part, record.round) not in self._told:
+                self._told.add((part, record.round))
+                self._watch(part, record)
+
+
+def _from_anywhere(job: Job) -> Job:
+    """The job with folders that are found from whatever folder a process works in."""
+    parts = tuple(replace(part, folder=part.folder.absolute()) for part in job.parts)
+    return replace(job, folder=job.folder.absolute(), parts=parts)
+
+
+def with_notices(outcomes: dict[str, Outcome], notices: Sequence[str]) -> dict[str, Outcome]:
+    """Returns the outcomes of a job's parts, the first with notices about the job as a whole before its own."""
+    first = next(iter(outcomes))
+    return {**outcomes, first: replace(outcomes[first], notices=(*notices, *outcomes[first].notices))}
+
+
+def _unwrapped(error: RayTaskError) -> FedsiloError:
+    """Our own error as it was raised in the coordinator, what Ray did to it, or an unforeseen one, in our words."""
+    cause = error.cause
+    if isinstance(cause, (FedsiloError, RayError, MemoryError)):
+        return explained(error, "coordinator")
+    return ClientError(f"stage 'coordinator': {type(cause).__name__}: {first_line(cause)}.", stage="coordinator")

@@ -1,0 +1,79 @@
+"""What Ray reports when a part of it fails, in the words of this program: one line, what it was, what to do."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Iterator
+
+from ray.exceptions import (
+    ActorPlacementGroupRemoved,
+    ActorUnschedulableError,
+    LocalRayletDiedError,
+    NodeDiedError,
+    ObjectLostError,
+    ObjectStoreFullError,
+    OutOfDiskError,
+    OutOfMemoryError,
+    RayActorError,
+    RayError,
+    RayTaskError,
+    TaskPlacementGroupRemoved,
+    TaskUnschedulableError,
+    WorkerCrashedError,
+)
+
+from fedsilo.core.errors import ClusterError, FedsiloError
+
+REMEDIES: tuple[tuple[type[RayError] | tuple[type[RayError], ...], str, str], ...] = (
+    (ObjectStoreFullError, "the object store is full", "Raise actors.object_store_mb or free memory"),
+    (OutOfDiskError, "the disk that Ray moves objects to is full", "Free space there"),
+    (OutOfMemoryError, "a process was ended because its machine ran low on memory",
+     "Raise actors.clients_per_actor, ask for less, or use a larger machine"),
+    (ObjectLostError, "an object was lost with the process or the machine that held it", "Look at that machine"),
+    ((NodeDiedError, LocalRayletDiedError), "a machine of the cluster is gone", "Bring it back or do without it"),
+    ((ActorUnschedulableError, TaskUnschedulableError, ActorPlacementGroupRemoved, TaskPlacementGroupRemoved),
+     "nothing that is left of the cluster can hold an actor", "Bring the lost machine back, or ask for less"),
+    ((RayActorError, WorkerCrashedError), "a process died", "Look at the machine's memory and its log"),
+)  # fmt: skip
+"""Errors of Ray with what they mean and what to do; the first that fits counts."""
+
+
+def first_line(error: BaseException) -> str:
+    """Returns the first line of an error's text, without a full stop; its type where it has none."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
+
+
+def explained(error: RayError, where: str) -> FedsiloError:
+    """Returns an error of Ray as one of ours; one of ours that Ray has carried here is returned as it was.
+
+    Args:
+        error: What Ray raised.
+        where: What was being done, such as "coordinator".
+    """
+    cause: BaseException = error.cause if isinstance(error, RayTaskError) else error
+    if isinstance(cause, FedsiloError):
+        return cause
+    if isinstance(cause, MemoryError):
+        return ClusterError(f"{where}: ran out of memory. Use a larger machine or less data, then resume the run.")
+    if not isinstance(cause, RayError):
+        return ClusterError(f"{where}: {type(cause).__name__}: {first_line(cause)}. Then resume the run.")
+    for kinds, what, remedy in REMEDIES:
+        if isinstance(cause, kinds):
+            return ClusterError(f"{where}: {what} ({first_line(cause)}). {remedy}, then resume the run.")
+    return ClusterError(f"{where}: Ray failed: {type(cause).__name__}: {first_line(cause)}. Then resume the run.")
+
+
+@contextlib.contextmanager
+def own_words(where: str) -> Iterator[None]:
+    """Holds a stretch of code out of which no error of Ray comes but as one of ours.
+
+    Args:
+        where: What it does.
+
+    Raises:
+        FedsiloError: Instead of any error of Ray.
+    """
+    try:
+        yield
+    except RayError as error:
+        raise explained(error, where) from error

@@ -1,0 +1,131 @@
+"""Places of their own for actors that are started anew: larger ones, or any where Ray has given an actor up.
+
+Ray gives the parts of a reservation back only all together. So whoever moves gets a reservation of its own, and what it
+had stays empty; where there is no room beside that, all actors are ended and placed again, as if the run began.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Collection, Iterable, Sequence
+from typing import Any
+
+import ray
+from ray.actor import ActorHandle
+from ray.util.placement_group import (
+    PlacementGroup,
+    get_placement_group,
+    placement_group_table,
+    remove_placement_group,
+)
+
+from fedsilo.core.errors import ResourceError
+from fedsilo_actors.placement.packing import Host
+from fedsilo_actors.placement.reservation import Waiting, reserve
+from fedsilo_actors.recovery.client_start import Hosting
+
+BESIDE_S = 5.0
+"""How long room for one beside all others is waited for before all are placed again."""
+
+NAME_S = 30.0
+"""How long a dead actor's name may stay taken."""
+
+POLL_S = 0.2
+
+
+ALL = -1
+"""Stands for everybody where reservations are numbered."""
+
+
+class Moving:
+    """The reservations of a run's actors, of which some have moved."""
+
+    def __init__(self, hosting: Hosting, group: PlacementGroup | None) -> None:
+        """Takes what starts actors, and where all of them are now."""
+        self._hosting, self._group = hosting, group
+        self._waiting = Waiting.of(hosting.section)
+        self._own: dict[int, PlacementGroup] = {}
+        self._names: dict[int, str] = {}
+
+    def move(self, numbers: Iterable[int], actors: list[ActorHandle[Any]], hosts: Sequence[Host]) -> set[int]:
+        """Starts actors anew with what their hosts ask for now; the handles in the list are replaced.
+
+        Args:
+            numbers: Which.
+            actors: All actors, in the order of the hosts.
+            hosts: All hosts.
+
+        Returns:
+            The numbers of all actors that were started anew: these, or all.
+
+        Raises:
+            ResourceError: The cluster cannot give them that; it says what is asked for and what there is.
+        """
+        moved = sorted(numbers)
+        sweep(self._hosting.run, self._names.values())
+        for number in moved:
+            ray.kill(actors[number], no_restart=True)
+            self._release(number)
+        try:
+            for number in moved:
+                self._beside(number, actors, hosts)
+            return set(moved)
+        except ResourceError:
+            return self._all(actors, hosts)
+
+    def _beside(self, number: int, actors: list[ActorHandle[Any]], hosts: Sequence[Host]) -> None:
+        limit = self._waiting.timeout_s if self._waiting.for_nodes else min(self._waiting.timeout_s, BESIDE_S)
+        name = _name(self._hosting.run)
+        group = reserve([hosts[number].demand], Waiting(limit, self._waiting.for_nodes), name=name)
+        if group is not None:
+            self._own[number], self._names[number] = group, name
+        actors[number] = self._started(hosts[number], group)
+
+    def _all(self, actors: list[ActorHandle[Any]], hosts: Sequence[Host]) -> set[int]:
+        for actor in actors:
+            ray.kill(actor, no_restart=True)
+        for number in list(self._own):
+            self._release(number)
+        if self._group is not None:
+            remove_placement_group(self._group)
+        run, manner = self._hosting.run, self._hosting.section.placement
+        self._names = {ALL: _name(run)}
+        self._group = reserve([host.demand for host in hosts], self._waiting, manner=manner, name=self._names[ALL])
+        actors[:] = [self._started(host, self._group, bundle) for bundle, host in enumerate(hosts)]
+        return set(range(len(hosts)))
+
+    def _release(self, number: int) -> None:
+        if number in self._own:
+            remove_placement_group(self._own.pop(number))
+            del self._names[number]
+
+    def _started(self, host: Host, group: PlacementGroup | None, bundle: int = 0) -> ActorHandle[Any]:
+        """The actor; Ray frees the name of the one before only some time after it died."""
+        deadline = time.monotonic() + NAME_S
+        while True:
+            try:
+                return self._hosting.start(host, group, bundle)
+            except ValueError:
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(POLL_S)
+
+
+def sweep(run: str, but: Collection[str] = ()) -> None:
+    """Gives back the reservations that actors of a run moved into.
+
+    Ray keeps what an actor reserved until its whole job ends, also when that actor, a coordinator, is dead.
+
+    Args:
+        run: The run's name.
+        but: Names of those that are still needed.
+    """
+    for entry in placement_group_table().values():
+        name = entry["name"]
+        if name.startswith(_name(run, "")) and name not in but and entry["state"] != "REMOVED":
+            remove_placement_group(get_placement_group(name))
+
+
+def _name(run: str, own: str | None = None) -> str:
+    return f"{run} moved {uuid.uuid4().hex if own is None else own}"

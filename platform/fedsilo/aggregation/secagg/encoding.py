@@ -1,0 +1,192 @@
+"""Bytes of messages: little-endian numbers and byte strings in a fixed order, read back strictly.
+
+A `Record` is a frozen dataclass with a `Form` for each of its fields: how the value is checked, written and read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, fields
+from typing import Any, ClassVar, Self
+
+import numpy as np
+
+from fedsilo.core.errors import ProtocolViolation
+
+MOST_NUMBER = 2**32 - 2
+"""Largest number of a client: its point in the secret sharing is one more and must fit four bytes too."""
+VERSION = b"FSA\x01"
+
+
+def garbage(what: str) -> ProtocolViolation:
+    """Returns the refusal of bytes or values that are no message."""
+    return ProtocolViolation(f"secure sum: {what}. The message is damaged or of another version.", reason="garbage")
+
+
+def kind_of(message: bytes) -> int:
+    """Returns the kind that a message says it is, which its class then checks; -1 where it is too short."""
+    return Reader(message[4:8]).number() if len(message) >= 8 else -1
+
+
+def number(value: int) -> bytes:
+    """Returns a number in [0, 2**32) as four bytes."""
+    return value.to_bytes(4, "little")
+
+
+def numbers(values: Iterable[int]) -> bytes:
+    """Returns how many there are, and each."""
+    encoded = [number(value) for value in values]
+    return number(len(encoded)) + b"".join(encoded)
+
+
+def text(value: bytes) -> bytes:
+    """Returns a byte string of any length with its length before it."""
+    return number(len(value)) + value
+
+
+class Reader:
+    """Reads an encoding from its beginning; whatever is missing or left over is refused."""
+
+    def __init__(self, data: bytes) -> None:
+        self._data, self._at = data, 0
+
+    def take(self, size: int) -> bytes:
+        """Returns the next so many bytes."""
+        if size > len(self._data) - self._at:
+            raise garbage(f"{size} bytes expected, {len(self._data) - self._at} left")
+        self._at += size
+        return self._data[self._at - size : self._at]
+
+    def number(self) -> int:
+        """Returns the next number."""
+        return int.from_bytes(self.take(4), "little")
+
+    def numbers(self) -> tuple[int, ...]:
+        """Returns the next list of numbers."""
+        return self.many(Reader.number)
+
+    def many(self, read: Callable[[Reader], Any]) -> tuple[Any, ...]:
+        """Returns the items of a list; one that announces more than there is ends at the first that is missing."""
+        return tuple(read(self) for _ in range(self.number()))
+
+    def text(self) -> bytes:
+        """Returns the next byte string of any length."""
+        return self.take(self.number())
+
+    def end(self) -> None:
+        """Refuses anything that is left."""
+        if self._at != len(self._data):
+            raise garbage(f"{len(self._data) - self._at} bytes too many")
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """How the values of a field are checked, written and read."""
+
+    fits: Callable[[Any], bool]
+    write: Callable[[Any], bytes]
+    read: Callable[[Reader], Any]
+
+
+def _is_client(value: Any) -> bool:
+    return isinstance(value, int) and 0 <= value <= MOST_NUMBER
+
+
+def _ascends(values: Iterable[int]) -> bool:
+    last = -1
+    for value in values:
+        if not _is_client(value) or value <= last:
+            return False
+        last = value
+    return True
+
+
+def _is_row(value: Any) -> bool:
+    return isinstance(value, np.ndarray) and value.dtype == np.uint32 and value.ndim == 1
+
+
+def _read_row(reader: Reader) -> Any:
+    data = reader.text()
+    if len(data) % 4:
+        raise garbage("a vector is cut off")
+    return np.frombuffer(data, dtype="<u4").astype(np.uint32, copy=False)
+
+
+CLIENT = Form(_is_client, number, Reader.number)
+CLIENTS = Form(lambda value: isinstance(value, tuple) and _ascends(value), numbers, Reader.numbers)
+TEXT = Form(lambda value: isinstance(value, bytes), text, Reader.text)
+ROW = Form(_is_row, lambda value: text(value.astype("<u4", copy=False).tobytes()), _read_row)
+
+
+def fixed(size: int) -> Form:
+    """Returns the form of byte strings of one size."""
+    return Form(
+        lambda value: isinstance(value, bytes) and len(value) == size,
+        lambda value: bytes(value),
+        lambda reader: reader.take(size),
+    )
+
+
+def optional(size: int) -> Form:
+    """Returns the form of byte strings of one size, or empty."""
+    return Form(lambda value: isinstance(value, bytes) and len(value) in (0, size), text, Reader.text)
+
+
+def listed(record: type[Record], owner: str) -> Form:
+    """Returns the form of tuples of records that ascend by the client in their field `owner`."""
+    return Form(
+        lambda value: (
+            isinstance(value, tuple)
+            and all(isinstance(item, record) for item in value)
+            and _ascends(getattr(item, owner) for item in value)
+        ),
+        lambda value: number(len(value)) + b"".join(item.body() for item in value),
+        lambda reader: reader.many(record.read),
+    )
+
+
+class Record:
+    """A value whose fields have forms; one that does not fit them cannot be made, whether it came as bytes or not."""
+
+    __slots__ = ()
+    forms: ClassVar[tuple[Form, ...]]
+
+    def __post_init__(self) -> None:
+        for field, form in zip(fields(self), self.forms, strict=True):  # type: ignore[arg-type]
+            if not form.fits(getattr(self, field.name)):
+                raise garbage(f"{type(self).__name__}.{field.name} is not as it must be")
+
+    def body(self) -> bytes:
+        """Returns the fields, in order."""
+        names = (field.name for field in fields(self))  # type: ignore[arg-type]
+        return b"".join(form.write(getattr(self, name)) for name, form in zip(names, self.forms, strict=True))
+
+    @classmethod
+    def read(cls, reader: Reader) -> Self:
+        """Returns the record whose fields come next."""
+        return cls(*(form.read(reader) for form in cls.forms))
+
+
+class Message(Record):
+    """A record that travels by itself: version and kind before it, nothing after it."""
+
+    __slots__ = ()
+    kind: ClassVar[int]
+
+    def to_bytes(self) -> bytes:
+        """Returns the encoding."""
+        return VERSION + number(self.kind) + self.body()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Self:
+        """Returns the message.
+
+        Raises:
+            ProtocolViolation: The bytes are none of this kind.
+        """
+        reader = Reader(data)
+        if reader.take(4) != VERSION or reader.number() != cls.kind:
+            raise garbage(f"not a {cls.__name__}")
+        message = cls.read(reader)
+        reader.end()
+        return message

@@ -1,0 +1,131 @@
+"""Who masks with whom, and who holds shares of whose secrets.
+
+On a sparse graph the clients are put in a random order on a ring, and each is joined to its k nearest on it (a Harary
+graph, the most robust one of its size). The order comes from a hash of public values, so all sides derive the same.
+
+Letters: n clients, k neighbours each, q shares that open a secret.
+Source: Bell et al., "Secure Single-Server Aggregation with (Poly)Logarithmic Overhead", CCS 2020; the tails below are
+necessary conditions by the hypergeometric distribution, for each client and all together, not their whole theorem.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedsilo.aggregation.secagg.encoding import number
+from fedsilo.core.errors import ScenarioError
+
+EXPOSURE = 2.0**-40
+"""Largest chance that colluding clients hold enough shares of an honest client's secrets."""
+FAILURE = 2.0**-30
+"""Largest chance that drop-outs leave too few shares of some client's secrets."""
+
+Graph = Mapping[int, frozenset[int]]
+"""Each client's neighbours; a client is never its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Neighbourhood:
+    """The size of a sparse graph's neighbourhoods: k neighbours, of whose shares q open a secret."""
+
+    neighbours: int
+    quorum: int
+
+
+def complete(clients: Sequence[int]) -> dict[int, frozenset[int]]:
+    """Returns the graph that joins everybody with everybody."""
+    everybody = frozenset(clients)
+    return {client: everybody - {client} for client in clients}
+
+
+def sparse(clients: Sequence[int], neighbours: int, seed: bytes) -> dict[int, frozenset[int]]:
+    """Returns a random Harary graph.
+
+    Args:
+        clients: All that may take part, so that drop-outs do not change how many of somebody's neighbours collude.
+        neighbours: k; the complete graph when there are no more others than that.
+        seed: Public bytes that all sides know and nobody could choose.
+
+    Returns:
+        Symmetric; everybody has k neighbours, but one has k + 1 where k and n are both odd.
+    """
+    if neighbours >= len(clients) - 1:
+        return complete(clients)
+    ring = sorted(clients, key=lambda client: hashlib.sha256(seed + number(client)).digest())
+    n = len(ring)
+    joined: dict[int, set[int]] = {client: set() for client in ring}
+    edges = [(at, at + step) for at in range(n) for step in range(1, neighbours // 2 + 1)]
+    if neighbours % 2:
+        edges += [(at, at + n // 2) for at in range((n + 1) // 2)]
+    for first, second in edges:
+        joined[ring[first]].add(ring[second % n])
+        joined[ring[second % n]].add(ring[first])
+    return {client: frozenset(others) for client, others in joined.items()}
+
+
+def connected(graph: Graph, among: Collection[int]) -> bool:
+    """Returns whether these clients hang together by edges among themselves.
+
+    If they do not, opening the sum opens the sum of each part.
+    """
+    left = set(among)
+    reached = [left.pop()] if left else []
+    while reached:
+        found = graph[reached.pop()] & left
+        left -= found
+        reached += found
+    return not left
+
+
+def tail(n: int, marked: int, drawn: int) -> NDArray[np.float64]:
+    """Returns (drawn + 2,) the chances that at least 0, 1, ... of `drawn` out of n are among the `marked` ones."""
+    logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, n + 1)))])  # of the factorials
+    hits = np.arange(drawn + 1)
+    possible = (hits <= marked) & (drawn - hits <= n - marked)
+    hits = hits[possible]
+    chances = np.zeros(drawn + 2)
+    chances[:-1][possible] = np.exp(
+        logs[marked] - logs[hits] - logs[marked - hits]
+        + logs[n - marked] - logs[drawn - hits] - logs[n - marked - drawn + hits]
+        - logs[n] + logs[drawn] + logs[n - drawn]
+    )  # fmt: skip
+    return np.asarray(np.cumsum(chances[::-1])[::-1])
+
+
+def exposure(clients: int, colluding: int, neighbours: int, quorum: int) -> float:
+    """Returns a bound on the chance that the colluding are a quorum among the neighbours of any client."""
+    return float(min(1.0, clients * tail(clients - 1, colluding, neighbours)[quorum]))
+
+
+def failure(clients: int, dropped: int, neighbours: int, quorum: int) -> float:
+    """Returns a bound on the chance that so many drop-outs leave fewer than a quorum of any client's neighbours."""
+    return float(min(1.0, clients * tail(clients - 1, dropped, neighbours)[neighbours - quorum + 1]))
+
+
+def neighbours_needed(clients: int, corrupt_share: float, dropout_share: float) -> Neighbourhood:
+    """Returns the smallest neighbourhood that is safe (2**-40) and works (2**-30).
+
+    Args:
+        clients: n, all of them.
+        corrupt_share: Share of them that may collude, in [0, 1).
+        dropout_share: Share of them that may drop out after they have given shares, in [0, 1).
+
+    Raises:
+        ScenarioError: Not even the complete graph would do.
+    """
+    corrupt, dropped = math.ceil(corrupt_share * clients), math.ceil(dropout_share * clients)
+    for neighbours in range(2, clients):
+        risks = clients * tail(clients - 1, corrupt, neighbours)
+        quorum = max(2, int(np.argmax(risks <= EXPOSURE)))  # the last is 0: there is always one
+        if quorum <= neighbours and failure(clients, dropped, neighbours, quorum) <= FAILURE:
+            return Neighbourhood(neighbours, quorum)
+    raise ScenarioError(
+        f"secure sum: {clients} clients of which {corrupt} collude and {dropped} drop out have no safe neighbourhoods. "
+        "Allow for fewer of either, or use the complete graph."
+    )

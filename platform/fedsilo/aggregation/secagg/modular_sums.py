@@ -1,0 +1,87 @@
+"""What aggregations that add whole numbers modulo 2^32 have in common: the encoding of an exchange and its way back."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import ClassVar
+
+import torch
+from torch import Tensor
+
+from fedsilo.aggregation.secagg.update_vectors import Encoding, Ring
+from fedsilo.core import FINEST_SHARE, Aggregation, ClientTask, Exchange, Mechanism, SumTerms
+from fedsilo.core.config_fields import key
+from fedsilo.core.errors import RunError
+
+
+@dataclass(frozen=True)
+class RingAggregation(Aggregation):
+    """Updates are written as whole numbers, and only their sum is used."""
+
+    shows_updates: ClassVar[bool] = False
+
+    weights: str = key(
+        "examples", "What a client counts by: its training examples, or all alike.", "examples", "uniform"
+    )
+    bound: float = key(
+        8.0,
+        "Largest change of a coordinate that can be sent, where no mechanism clips; a larger one stops the run.",
+        within="> 0",
+    )
+
+    def unknown(self, clients: int) -> int:
+        """Returns how many updates in an opened sum of so many are unknown to everybody: their noise must suffice."""
+        return clients
+
+    def encoded(self, exchange: Exchange) -> tuple[Encoding, dict[int, ClientTask]]:
+        """Returns the encoding of this exchange, and the participants' tasks with it.
+
+        Raises:
+            RunError: So many clients do not fit the ring, or the noise is too fine for it.
+        """
+        terms = SumTerms(
+            clients=len(exchange.tasks),
+            uniform=exchange.uniform,
+            largest=exchange.largest,
+            attempt=exchange.attempt,
+            coordinates=sum(math.prod(tensor.shape) for tensor in exchange.reference.values()),
+        )
+        encoding = self.encoding(exchange.mechanism, terms)
+        return encoding, {client: replace(task, encoding=encoding) for client, task in exchange.tasks.items()}
+
+    def encoding(self, mechanism: Mechanism, terms: SumTerms) -> Encoding:
+        """Returns how clients write their updates. Raises RunError as `encoded`."""
+        reach = mechanism.reach
+        plain = Encoding(
+            clients=terms.clients,
+            bound=self.bound if reach is None else reach,
+            clamp=reach is not None,
+            uniform=terms.uniform or self.weights == "uniform",
+            largest=terms.largest,
+            tells_loss=mechanism.trusts_coordinator,
+            attempt=terms.attempt,
+        )
+        return self._with_noise(plain, mechanism, terms.coordinates)
+
+    def _with_noise(self, plain: Encoding, mechanism: Mechanism, coordinates: int) -> Encoding:
+        noise = mechanism.shares
+        if noise is None:
+            return plain
+        needed, honest = noise.multiplier * noise.sensitivity, self.unknown(plain.clients)
+        # Two per cent more than needed leave room for what rounding adds to the sensitivity; the codec refuses more.
+        room = replace(plain, deviation=1.02 * needed * math.sqrt(plain.clients / honest), seeded=noise.seeded)
+        share = noise.multiplier * room.values.sensitivity(noise.sensitivity, coordinates) / math.sqrt(honest)
+        if share < FINEST_SHARE:
+            raise RunError(
+                f"privacy.noise_multiplier: {noise.multiplier:g} gives shares of {share:.3g} ring units, at least "
+                f"{FINEST_SHARE:g} are needed. Take more noise or fewer clients."
+            )
+        return replace(room, share=share, honest=honest)
+
+    def mean(self, exchange: Exchange, encoding: Encoding, total: Ring) -> tuple[dict[str, Tensor], float]:
+        """Returns the mean upload, in fp64, and the mean loss that a sum stands for."""
+        shapes = {name: tuple(tensor.shape) for name, tensor in exchange.reference.items()}
+        change, loss = encoding.decode(total, shapes)
+        known = {name: tensor.double().numpy() for name, tensor in exchange.reference.items()}
+        return {name: torch.from_numpy(known[name] + change[name]) for name in change}, loss

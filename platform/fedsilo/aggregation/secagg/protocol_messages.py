@@ -1,0 +1,257 @@
+"""The messages of a secure sum, as values and as bytes.
+
+`context` is the round's 32 bytes everywhere (`Parameters.digest`), but in `Opening`, where it still is what the digest
+is taken of. A message that is none (wrong sizes, clients repeated or not in order) cannot be made: ProtocolViolation.
+
+Letters: n clients, k neighbours (n - 1 on the complete graph), d coordinates.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedsilo.aggregation.secagg.encoding import (
+    CLIENT,
+    CLIENTS,
+    ROW,
+    TEXT,
+    Form,
+    Message,
+    Reader,
+    Record,
+    fixed,
+    listed,
+    optional,
+    text,
+)
+from fedsilo.aggregation.secagg.key_agreement import KEY_SIZE, TAG_SIZE
+from fedsilo.aggregation.secagg.parameters import Parameters
+from fedsilo.aggregation.secagg.shamir import SHARE_SIZE
+from fedsilo.aggregation.secagg.signatures import SIGNATURE_SIZE
+
+CONTEXT = fixed(32)
+KEY = fixed(KEY_SIZE)
+SEALED_SIZE = 2 * SHARE_SIZE + TAG_SIZE
+LONGEST_REASON = 400
+"""Characters of a refusal that are shown."""
+
+
+def _read_parameters(reader: Reader) -> Parameters:
+    return Parameters.from_bytes(reader.text())
+
+
+PARAMETERS = Form(lambda value: isinstance(value, Parameters), lambda value: text(value.to_bytes()), _read_parameters)
+
+
+@dataclass(frozen=True, slots=True)
+class Opening(Message):
+    """Coordinator to all: a round begins. About 4 n + 60 bytes.
+
+    Attributes:
+        context: What names this round and no other, for example the run, the round, the exchange and the attempt.
+        parameters: What all sides agree on.
+    """
+
+    kind: ClassVar[int] = 0
+    forms: ClassVar[tuple[Form, ...]] = (TEXT, PARAMETERS)
+
+    context: bytes
+    parameters: Parameters
+
+
+@dataclass(frozen=True, slots=True)
+class Advertise(Message):
+    """Client to coordinator: its keys for this round. 144 bytes, 208 when signed.
+
+    Attributes:
+        context: The round.
+        sender: The client's number.
+        encryption_key: Public key (X25519) under which shares are sealed to it.
+        masking_key: Public key (X25519) from which its pairwise masks are agreed.
+        commitment: Hash of the seed of its own mask.
+        signature: Of `content` (Ed25519), or nothing.
+    """
+
+    kind: ClassVar[int] = 1
+    forms: ClassVar[tuple[Form, ...]] = (CONTEXT, CLIENT, KEY, KEY, KEY, optional(SIGNATURE_SIZE))
+
+    context: bytes
+    sender: int
+    encryption_key: bytes
+    masking_key: bytes
+    commitment: bytes
+    signature: bytes = b""
+
+    @property
+    def keys(self) -> tuple[bytes, bytes]:
+        """Returns both public keys."""
+        return self.encryption_key, self.masking_key
+
+    def content(self) -> bytes:
+        """Returns what is signed: the message without a signature."""
+        unsigned = Advertise(self.context, self.sender, self.encryption_key, self.masking_key, self.commitment)
+        return unsigned.to_bytes()
+
+
+@dataclass(frozen=True, slots=True)
+class Roster(Message):
+    """Coordinator to client: who takes part, with their keys. 44 + 136 n bytes, 64 n more when signed.
+
+    Attributes:
+        context: The round.
+        advertised: The advertisements, ascending by sender.
+    """
+
+    kind: ClassVar[int] = 2
+    forms: ClassVar[tuple[Form, ...]] = (CONTEXT, listed(Advertise, "sender"))
+
+    context: bytes
+    advertised: tuple[Advertise, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sealed(Record):
+    """One client's shares for another, as only the other can read them.
+
+    Attributes:
+        peer: In `Shares` whom they are for, in `Mailbox` whom they are from.
+        ciphertext: 82 bytes: a share of the seed, a share of the masking key, a tag.
+    """
+
+    forms: ClassVar[tuple[Form, ...]] = (CLIENT, fixed(SEALED_SIZE))
+
+    peer: int
+    ciphertext: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Shares(Message):
+    """Client to coordinator: shares of its two secrets for each neighbour. 48 + 86 k bytes.
+
+    Attributes:
+        context: The round.
+        sender: The client's number.
+        sealed: One for each neighbour, ascending.
+    """
+
+    kind: ClassVar[int] = 3
+    forms: ClassVar[tuple[Form, ...]] = (CONTEXT, CLIENT, listed(Sealed, "peer"))
+
+    context: bytes
+    sender: int
+    sealed: tuple[Sealed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Mailbox(Message):
+    """Coordinator to client: who has given shares, and those for it. 48 + 4 n + 86 k bytes.
+
+    Attributes:
+        context: The round.
+        clients: Everybody who has given shares, ascending.
+        sealed: One from each neighbour among them, ascending.
+    """
+
+    kind: ClassVar[int] = 4
+    forms: ClassVar[tuple[Form, ...]] = (CONTEXT, CLIENTS, listed(Sealed, "peer"))
+
+    context: bytes
+    clients: tuple[int, ...]
+    sealed: tuple[Sealed, ...]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Masked(Message):
+    """Client to coordinator: its vector under its masks. 48 + 4 d bytes.
+
+    Attributes:
+        context: The round.
+        sender: The client's number.
+        vector: (d,) residues modulo 2**32, uniform to whoever lacks a mask.
+    """
+
+    kind: ClassVar[int] = 5
+    forms: ClassVar[tuple[Form, ...]] = (CONTEXT, CLIENT, ROW)
+
+    context: bytes
+    sender: int
+    vector: NDArray[np.uint32]
+
+
+@dataclass(frozen=True, slots=True)
+class Survivors(Message):
+    """Coordinator to client: whose masked vectors are in the sum. 48 + 4 n bytes.
+
+    Attributes:
+        context: The round.
+        clients: Who is in, ascending.
+        dropped: Who gave shares but no vector, ascending.
+    """
+
+    kind: ClassVar[int] = 6
+    forms: ClassVar[tuple[Form, ...]] = (CONTEXT, CLIENTS, CLIENTS)
+
+    context: bytes
+    clients: tuple[int, ...]
+    dropped: tuple[int, ...]
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Share(Record):
+    """One share of a client's secret, in the clear.
+
+    Attributes:
+        owner: Whose secret it is of.
+        value: 33 bytes.
+    """
+
+    forms: ClassVar[tuple[Form, ...]] = (CLIENT, fixed(SHARE_SIZE))
+
+    owner: int
+    value: bytes
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class Unmask(Message):
+    """Client to coordinator: a share of one secret of each neighbour, never of both. 52 + 37 (k + 1) bytes.
+
+    Attributes:
+        context: The round.
+        sender: The client's number.
+        seeds: Of the seeds of survivors, its own too, ascending by owner.
+        keys: Of the masking keys of dropped clients, ascending by owner.
+    """
+
+    kind: ClassVar[int] = 7
+    forms: ClassVar[tuple[Form, ...]] = (CONTEXT, CLIENT, listed(Share, "owner"), listed(Share, "owner"))
+
+    context: bytes
+    sender: int
+    seeds: tuple[Share, ...]
+    keys: tuple[Share, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal(Message):
+    """Client to coordinator, in place of any other answer: it takes no further part in the round, and why.
+
+    Attributes:
+        sender: The client's number.
+        why: The reason as text, in UTF-8 if its sender is honest.
+    """
+
+    kind: ClassVar[int] = 8
+    forms: ClassVar[tuple[Form, ...]] = (CLIENT, TEXT)
+
+    sender: int
+    why: bytes
+
+    @property
+    def reason(self) -> str:
+        """Returns the reason as it can be shown: one line of printable characters, cut where it is too long."""
+        text = self.why[: 4 * LONGEST_REASON].decode("utf-8", "replace")[:LONGEST_REASON]
+        return "".join(letter if letter.isprintable() else "?" for letter in text)

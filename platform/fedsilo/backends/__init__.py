@@ -1,1 +1,0 @@
-"""Where clients live; the serial one is here, Ray's is fedsilo_actors."""

@@ -1,0 +1,227 @@
+"""`fedsilo data check|get|list`: whether a data set is there and sound, fetching it, and which there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
+from rich.table import Table
+
+from fedsilo.cli.output import line, progress_console, show, show_json
+from fedsilo.cli.run_commands import Json
+from fedsilo.core.errors import DataError
+from fedsilo.report.terminal.cells import cell
+
+if TYPE_CHECKING:
+    from fedsilo.core import Dataset, Examples, LabelledImages
+
+SAMPLE = 16
+"""Images that are decoded of each split where not all are asked for."""
+
+SHOWN = 12
+"""Class names that are printed."""
+
+app = typer.Typer(help="Data sets: check what is on disk, fetch what can be, list all.", no_args_is_help=True)
+
+Name = Annotated[str, typer.Argument(metavar="NAME", help="A data set, for example oxford_pets; see `fedsilo list`.")]
+Root = Annotated[Path | None, typer.Option("--root", metavar="DIR", help="Where its files lie: data.root.")]
+
+
+@app.command("check")
+def check(
+    name: Name,
+    changes: Annotated[
+        list[str] | None, typer.Argument(metavar="[KEY=VALUE]...", help="Its other keys, for example split=coop.")
+    ] = None,
+    root: Root = None,
+    everything: Annotated[bool, typer.Option("--all", help="Decode every image, not a sample.")] = False,
+    seed: Annotated[int, typer.Option(help="Decides what is drawn.")] = 0,
+    json: Json = False,
+) -> None:
+    """Load a data set as a scenario would and say what is in it; exit code 2 when something is missing or broken."""
+    images = _data_set(name, root, changes or ()).load(seed)
+    decoded = sum(_decode(part, everything) for part in (images.train, images.test))
+    document = _document(name, images, decoded)
+    if json:
+        show_json(document)
+        return
+    show(_table(document))
+    line(_classes(document))
+    line(f"template: {document['template']}")
+    for notice in images.notices:
+        line(f"note: {notice}")
+    size = f"{document['bytes'] / 1e6:,.1f} MB in {document['files']:,} files, " if document["files"] else ""
+    line(f"{size}{decoded:,} of {len(images.train) + len(images.test):,} images decoded, all sound")
+
+
+@app.command("get")
+def get(
+    name: Name,
+    root: Annotated[Path, typer.Option("--root", metavar="DIR", help="Where its files shall lie: data.root.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Also what is there, because it is damaged.")] = False,
+) -> None:
+    """Fetch a data set where its files can be had: resumed where it was interrupted, verified, unpacked."""
+    from fedsilo.core import Dataset
+    from fedsilo.core.registry import find
+    from fedsilo.data.files.file_sources import expand
+    from fedsilo.data.published.unpacking import obtain
+
+    card = getattr(find(Dataset, name), "card", None)
+    if card is None:
+        raise DataError(f"{name}: it has no files to fetch.")
+    if not card.archives:
+        raise DataError(f"{name}: it cannot be fetched from here. {card.get}")
+    with _bars() as bars:
+        task = bars.add_task(name, total=None)
+
+        def told(done: int, total: int) -> None:
+            bars.update(task, completed=done, total=total or None)
+
+        fetched = obtain(card.archives, expand(str(root)), told, replace)
+    line(f"{name}: {'fetched ' + ', '.join(fetched) if fetched else 'everything is there'} ({root})")
+    line(f"see what is in it: fedsilo data check {name} --root {root}")
+
+
+@app.command("list")
+def list_data(
+    markdown: Annotated[bool, typer.Option("--markdown", help="As the table of docs/data.md.")] = False,
+    json: Json = False,
+) -> None:
+    """List the published data sets: domains, classes, images, prompt, where the files lie, how to get them."""
+    from dataclasses import asdict
+
+    cards = _cards()
+    if json:
+        show_json([asdict(card) for card in cards])
+    elif markdown:
+        print("\n".join(markdown_rows(cards)))
+    else:
+        table = Table(title="published data sets", title_justify="left")
+        for column in ("name", "domains", "classes", "images", "fetched", "lies in"):
+            table.add_column(column, overflow="fold")
+        for card in cards:
+            count = str(len(card.domains) or 1)
+            fetched = card.size if card.archives else "by hand"
+            table.add_row(card.name, count, str(card.classes), f"{card.images:,}", fetched, cell(card.lies))
+        show(table)
+
+
+def markdown_rows(cards: Sequence[Any]) -> list[str]:
+    """Returns the lines of a Markdown table of data sets."""
+    rows = ["| name | domains | classes | images | prompt | files below the root | how to get them |", "|" + "---|" * 7]
+    for card in cards:
+        domains = ", ".join(card.domains) or "1"
+        got = f"`fedsilo data get {card.name}` ({card.size}), or " if card.archives else ""
+        rows.append(
+            f"| `{card.name}` | {domains} | {card.classes} | {card.images:,} | {card.template} | `{card.lies}` "
+            f"| {got}{card.get} |"
+        )
+    return rows
+
+
+def _cards() -> list[Any]:
+    from fedsilo.core import Dataset
+    from fedsilo.core.registry import find, names
+
+    found = (getattr(find(Dataset, name), "card", None) for name in names(Dataset))
+    return [card for card in found if card is not None]
+
+
+def _data_set(name: str, root: Path | None, changes: Sequence[str]) -> Dataset:
+    """The data set as a scenario of it alone has it. Raises ScenarioError with every problem of its keys."""
+    from fedsilo.config.scenario_reading import from_mapping
+
+    section = {"name": name, **({"root": str(root)} if root else {})}
+    return from_mapping({"data": section}, [f"data.{change}" for change in changes]).data
+
+
+def _decode(part: Examples, everything: bool) -> int:
+    """Fetches images, all or some that lie evenly; returns how many. Raises DataError, naming those that are broken."""
+    import numpy as np
+
+    count = len(part) if everything else min(SAMPLE, len(part))
+    positions = np.unique(np.linspace(0, len(part) - 1, count).astype(int)).tolist()
+    with ThreadPoolExecutor(8) as pool:
+        faults = [fault for fault in pool.map(lambda i: _fault(part, i), positions) if fault]
+    if faults:
+        rest = f" And {len(faults) - 3:,} more." if len(faults) > 3 else ""
+        raise DataError(f"{len(faults):,} of {len(positions):,} images are broken: {' '.join(faults[:3])}{rest}")
+    return len(positions)
+
+
+def _fault(part: Examples, position: int) -> str:
+    try:
+        part.fetch(position)
+    except DataError as error:
+        return str(error)
+    return ""
+
+
+def _document(name: str, images: LabelledImages, decoded: int) -> dict[str, Any]:
+    sizes = [size for part in (images.train, images.test) for size in _sizes(part)]
+    return {
+        "name": name,
+        "classes": list(images.classes),
+        "domains": [
+            {
+                "name": domain,
+                "train": int((images.train.domains == number).sum()),
+                "test": int((images.test.domains == number).sum()),
+            }
+            for number, domain in enumerate(images.domains)
+        ],
+        "train_per_class": _extremes(images.train, len(images.classes)),
+        "test_per_class": _extremes(images.test, len(images.classes)),
+        "template": images.template,
+        "groups": len(set(images.groups)),
+        "notices": list(images.notices),
+        "files": len(sizes),
+        "bytes": sum(sizes),
+        "decoded": decoded,
+    }
+
+
+def _extremes(part: Examples, classes: int) -> list[int]:
+    import numpy as np
+
+    counts = np.bincount(part.labels, minlength=classes)
+    return [int(counts.min()), int(counts.max())]
+
+
+def _sizes(part: Examples) -> list[int]:
+    """What each image file takes; none where the images are no files of their own."""
+    from fedsilo.data.files.image_reading import FileImages
+
+    if not isinstance(part.fetch, FileImages):
+        return []
+    return [part.fetch.source.size(name) for name in part.fetch.names]
+
+
+def _table(document: dict[str, Any]) -> Table:
+    table = Table(title=document["name"], title_justify="left")
+    for column in ("domain", "training images", "test images"):
+        table.add_column(column, justify="left" if column == "domain" else "right")
+    for row in document["domains"]:
+        table.add_row(cell(row["name"]), f"{row['train']:,}", f"{row['test']:,}")
+    return table
+
+
+def _classes(document: dict[str, Any]) -> str:
+    names = document["classes"]
+    rest = f", ... and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    (least, most), (fewest, top) = document["train_per_class"], document["test_per_class"]
+    groups = f", in {document['groups']} superclasses" if document["groups"] else ""
+    return (
+        f"{len(names)} classes{groups}: {', '.join(names[:SHOWN])}{rest}\n"
+        f"images of a class: {least:,} to {most:,} for training, {fewest:,} to {top:,} for testing"
+    )
+
+
+def _bars() -> Progress:
+    columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TransferSpeedColumn()
+    console = progress_console()
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)

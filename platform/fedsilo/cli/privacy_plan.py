@@ -1,0 +1,126 @@
+"""`fedsilo privacy SCENARIO`: what a scenario will spend, by client and by round, before anything is run."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from rich.table import Table
+
+from fedsilo.cli.output import line, remark, seldom, show, show_json, spelled
+from fedsilo.core.errors import PrivacyBudgetError
+
+if TYPE_CHECKING:
+    from fedsilo.config.sections import Scenario
+    from fedsilo.simulation.noise_calibration import Outlook
+
+EVERY_S = 5.0
+"""From one line of progress to the next, seconds."""
+MOST_ROUNDS = 100_000
+"""Rounds whose turns are counted before a run, in less than a minute."""
+MANY_ROUNDS = 5_000
+"""Rounds from which on the command says at once that it has begun."""
+
+
+def foresee(scenario: Path, changes: Sequence[str], plot: Path | None, json: bool) -> None:
+    """Prints, and draws where asked for, what a scenario's method will spend.
+
+    Raises:
+        PrivacyBudgetError: The scenario's mechanism promises nothing.
+    """
+    from fedsilo.config.scenario_reading import read
+
+    checked = read(scenario, changes)
+    if checked.training.rounds > MOST_ROUNDS:
+        raise PrivacyBudgetError(
+            f"{scenario}: training.rounds: what {checked.training.rounds:g} rounds spend is not counted before a run. "
+            f"Ask for {MOST_ROUNDS:,} at most."
+        )
+    ahead = _ahead(checked)
+    if not ahead.curve:
+        raise PrivacyBudgetError(
+            f"{scenario}: its privacy mechanism promises nothing. Set privacy.mode, say to central."
+        )
+    from fedsilo.simulation.noise_calibration import announcements
+
+    if plot:
+        _draw(ahead, checked.name, plot)
+    if json:
+        show_json(_document(ahead))
+        return
+    show(_table(ahead, checked.name))
+    for text in announcements([ahead.mechanism]):
+        line(text)
+    line(
+        "bounds: "
+        + ", ".join(f"{name} {bound:.4g}" for name, bound in sorted(_bounds(ahead).items(), key=lambda x: x[1]))
+    )
+    if ahead.statement.note:
+        line(f"nominal epsilon {ahead.statement.epsilon:g}. {ahead.statement.note}")
+    if plot:
+        line(f"picture: {plot}")
+
+
+def _ahead(checked: Scenario) -> Outlook:
+    """The outlook of a scenario; it says on standard error how far the counting is."""
+    from fedsilo.simulation.noise_calibration import outlook
+    from fedsilo.simulation.preparation import partition_of
+    from fedsilo.simulation.schedule import Schedule
+
+    _, manifest = partition_of(checked)
+    sizes = manifest.training_sizes
+    rules = (checked.method, checked.training, sizes, checked.seed, checked.pace, checked.trace)
+    if checked.training.rounds > MANY_ROUNDS:
+        remark(f"counting what {checked.training.rounds:,} rounds spend, the noise for it first; it can take a minute.")
+    write = seldom(EVERY_S)
+    return outlook(
+        checked.privacy,
+        Schedule(*rules),
+        lambda what, done, total: write(f"counting epsilon: {what} {done:,} of {total:,}"),
+    )
+
+
+def _table(ahead: Outlook, name: str) -> Table:
+    table = Table(title=f"{name}: what each client will have spent", title_justify="left")
+    for column in ("clients", "releases", "rate", "epsilon"):
+        table.add_column(column, justify="left" if column == "clients" else "right")
+    for group in ahead.groups:
+        numbers = ", ".join(map(str, group.clients[:8])) + (", ..." if len(group.clients) > 8 else "")
+        count = sum(expense.count for expense in group.expenses)
+        rates = ", ".join(sorted({f"{expense.rate:.3g}" for expense in group.expenses}))
+        table.add_row(numbers, str(count), rates, f"{group.epsilon:.4g}")
+    return table
+
+
+def _bounds(ahead: Outlook) -> dict[str, float]:
+    """Every accountant's bound for the client that spends most, opacus' as well."""
+    from fedsilo.privacy.accounting.opacus_check import opacus_epsilon
+
+    worst = max(ahead.groups, key=lambda group: group.epsilon)
+    other = opacus_epsilon(worst.expenses, ahead.mechanism.delta, ahead.mechanism.adjacency)
+    return {**ahead.curve[-1].spent.by_accountant, "opacus": other}
+
+
+def _document(ahead: Outlook) -> dict[str, Any]:
+    worst, mechanism = ahead.curve[-1].spent, ahead.mechanism
+    return {
+        "epsilon": spelled(worst.epsilon),
+        "delta": worst.delta,
+        "noise_multiplier": getattr(mechanism, "multiplier", None),
+        "adjacency": mechanism.adjacency,
+        "by_accountant": {name: spelled(bound) for name, bound in _bounds(ahead).items()},
+        "clients": {str(client): spelled(group.epsilon) for group in ahead.groups for client in group.clients},
+        "rounds": [{"rounds": point.releases, "epsilon": spelled(point.spent.epsilon)} for point in ahead.curve],
+    }
+
+
+def _draw(ahead: Outlook, name: str, path: Path) -> None:
+    from fedsilo.report.figures.budget_figure import draw_spending
+    from fedsilo.simulation.noise_calibration import announcements
+
+    title = f"{name}: epsilon {ahead.curve[-1].spent.epsilon:.4g} after {ahead.curve[-1].releases} rounds"
+    subtitle = " ".join(
+        text.partition(": epsilon")[0].removeprefix("privacy: ") for text in announcements([ahead.mechanism])
+    )
+    draw_spending(ahead.curve, path, title, subtitle, ahead.mechanism.limit, "rounds")

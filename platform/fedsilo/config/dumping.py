@@ -1,0 +1,68 @@
+"""A scenario written out in full, so that reading it gives the same scenario whatever becomes of the defaults."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from fedsilo.config.schema import CONTRACTS, HEADING, SECTIONS, keys, selector, slots
+from fedsilo.config.sections import Scenario
+from fedsilo.config.yaml_writing import one_line, yaml_text
+from fedsilo.core import Component
+from fedsilo.core.registry import find, name_of
+
+_INTERPOLATION = re.compile(r"(\\*)\$\{")
+_SELECTORS = {contract.kind: selector(section) for section, contract in CONTRACTS.items()}
+
+
+def to_mapping(scenario: Scenario) -> dict[str, Any]:
+    """Returns every key of the scenario as nested dicts of plain values, in the order of the sections."""
+    result: dict[str, Any] = {key: getattr(scenario, key) for key in HEADING}
+    for section in SECTIONS:
+        result[section] = _plain(getattr(scenario, section))
+    return result
+
+
+def described(component: Component) -> dict[str, Any]:
+    """Returns a component's name and keys as plain values."""
+    values: dict[str, Any] = _plain(component)
+    return values
+
+
+def to_yaml(scenario: Scenario) -> str:
+    """Returns the scenario as YAML: fractions as plain decimals, words that YAML would misread in quotes."""
+    return yaml_text(_escaped(to_mapping(scenario)), flow=False, width=120)
+
+
+def written(value: Any) -> str:
+    """Returns one value as it stands in a scenario file, on one line."""
+    return one_line(_escaped(_plain(value)))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Component):
+        return {_SELECTORS.get(value.kind, "name"): name_of(value)} | _fields(value, slots(type(value)))
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return _fields(value, {})
+    if isinstance(value, dict):
+        return {key: _plain(item) for key, item in value.items()}
+    return [_plain(item) for item in value] if isinstance(value, (list, tuple)) else value
+
+
+def _fields(value: Any, inner: Mapping[str, type[Component]]) -> dict[str, Any]:
+    """The fields as plain values; a slot that was left open in Python holds the usual component."""
+    found = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init}
+    for name, contract in inner.items():
+        found[name] = find(contract, keys(type(value))[name].usual)() if found[name] is None else found[name]
+    return {name: _plain(item) for name, item in found.items()}
+
+
+def _escaped(value: Any) -> Any:
+    """The value with `${` in its texts marked as no interpolation."""
+    if isinstance(value, str):
+        return _INTERPOLATION.sub(lambda found: found[1] * 2 + r"\${", value)
+    if isinstance(value, dict):
+        return {key: _escaped(item) for key, item in value.items()}
+    return [_escaped(item) for item in value] if isinstance(value, list) else value

@@ -1,0 +1,144 @@
+"""The scenario as an OmegaConf tree: defaults typed by the dataclasses, given values over them, `${...}` resolved.
+
+Every value that was given is read back through the tree, so that interpolations are filled in and each value has the
+type that its dataclass declares.
+"""
+
+from __future__ import annotations
+
+import copy
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from omegaconf import DictConfig, OmegaConf
+
+from fedsilo.config.layers import Layer
+from fedsilo.config.problems import KeyPath, dotted, nearest, shown
+from fedsilo.config.schema import PLAIN, SECTIONS, defaults, is_section, keys, selector
+from fedsilo.config.sections import Heading
+from fedsilo.core.errors import UnknownComponent
+
+LONGEST = 300  # the grammar of interpolations is slow to read; no honest one is longer
+
+_PREAMBLE = re.compile(r"While dereferencing interpolation '.*': |\w+ raised while resolving interpolation: ")
+
+Complaint = Callable[[KeyPath, str], None]
+
+
+def syntax_problem(text: str) -> str | None:
+    """Returns what is wrong with the form of the `${...}` in a text, None when it can be read."""
+    if len(text) > LONGEST:
+        return f"an interpolation of more than {LONGEST} characters is not read."
+    try:
+        OmegaConf.create({"text": text})
+    except Exception:  # antlr raises errors of its own, and the depth of nesting is not bounded
+        return (
+            f"is no interpolation, got {shown(text)}. Write ${{section.key}}, or \\${{ for the characters themselves."
+        )
+    return None
+
+
+def filled_in(text: str, layers: list[Layer]) -> str:
+    """Returns a component's name with its `${...}` filled in from what the layers give and plain defaults.
+
+    The types of keys are not known before the components are, so this looks at the layers as they are.
+
+    Raises:
+        UnknownComponent: The name cannot be filled in.
+    """
+    given = Layer({"seed": 0, **{section: OmegaConf.to_container(defaults(cls)) for section, cls in PLAIN.items()}})
+    for layer in layers:
+        given.lay(layer)
+    try:
+        return str(OmegaConf.create({**given.values, " ": text})[" "])
+    except Exception as error:  # see syntax_problem
+        raise UnknownComponent(_unresolved(text, error, [])) from error
+
+
+class Tree:
+    """The whole scenario as one OmegaConf configuration."""
+
+    def __init__(self, whole: type[Any]) -> None:
+        sections = {section: keys(whole)[section].type for section in SECTIONS}
+        parts = {name: defaults(cls) if is_section(cls) else {} for name, cls in sections.items()}
+        self._root: Any = _open(copy.deepcopy(defaults(Heading)))
+        self._root.update(parts)
+
+    def name_components(self, names: Mapping[KeyPath, str]) -> None:
+        """Puts the components' names into their sections and slots, so that `${method.name}` can be read."""
+        for path, name in names.items():
+            node = self._root
+            for key in path:
+                node = _open(node[key]) if key in node else None
+                if node is None:
+                    break
+            else:
+                node[selector(path[-1])] = name
+
+    def give(self, values: Mapping[Any, Any], complain: Complaint) -> None:
+        """Lays checked values over the defaults."""
+        try:
+            self._root = OmegaConf.unsafe_merge(self._root, dict(values))
+        except Exception:  # once more one by one, to learn which it is
+            self._give_singly(values, complain)
+
+    def _give_singly(self, values: Mapping[Any, Any], complain: Complaint) -> None:
+        for key, value in values.items():
+            try:
+                self._root = OmegaConf.merge(self._root, {key: value})
+            except Exception as error:  # a type that the checks let pass and OmegaConf cannot hold
+                complain((key,), f"cannot be taken over: {_first_line(error)}.")
+
+    def read(self, values: Mapping[str | int, Any], complain: Complaint, path: KeyPath = ()) -> dict[str | int, Any]:
+        """Returns the given values as the tree has them: resolved and converted; what cannot be is a complaint."""
+        result = {}
+        for key, value in values.items():
+            here = (*path, key)
+            if isinstance(value, dict):
+                result[key] = self.read(value, complain, here)
+                continue
+            try:
+                result[key] = self._at(here)
+            except Exception as error:  # resolvers run any code
+                complain(here, _unresolved(value, error, self._known()))
+        return result
+
+    def _at(self, path: KeyPath) -> Any:
+        node = self._root
+        for part in path:
+            node = node[part]
+        return OmegaConf.to_container(node, resolve=True) if OmegaConf.is_config(node) else node
+
+    def _known(self) -> list[str]:
+        sections = OmegaConf.to_container(self._root, resolve=False)
+        assert isinstance(sections, dict)
+        return [dotted(path) for path in _paths(sections, ())]
+
+
+def _open(node: DictConfig) -> DictConfig:
+    """The node of a frozen dataclass, made changeable and open for further keys."""
+    OmegaConf.set_readonly(node, False)
+    OmegaConf.set_struct(node, False)
+    return node
+
+
+def _paths(values: Mapping[Any, Any], path: KeyPath) -> list[KeyPath]:
+    found: list[KeyPath] = []
+    for key, value in values.items():
+        found += _paths(value, (*path, key)) if isinstance(value, dict) else [(*path, key)]
+    return found
+
+
+def _unresolved(value: object, error: Exception, known: list[str]) -> str:
+    what = _first_line(error)
+    words = what.split("'")
+    near = nearest(words[1], known) if "not found" in what and len(words) > 2 else ""
+    return f"{shown(value)} cannot be filled in: {what}.{near}"
+
+
+def _first_line(error: Exception) -> str:
+    if isinstance(error, RecursionError):
+        return "it refers to itself"
+    lines = str(error).strip().splitlines() or [type(error).__name__]
+    return _PREAMBLE.sub("", lines[0])[:200].strip('".')

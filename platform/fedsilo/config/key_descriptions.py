@@ -1,0 +1,166 @@
+"""What the sections and components of a scenario may hold, in rows for people; all of it from the code itself."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, get_args
+
+from fedsilo.config.dumping import written
+from fedsilo.config.problems import KeyPath, dotted, nearest
+from fedsilo.config.scenario_paths import component
+from fedsilo.config.schema import (
+    CONTRACTS,
+    HEADING,
+    NAMED,
+    PLAIN,
+    SECTIONS,
+    SLOTS,
+    USUAL,
+    Key,
+    is_mapping,
+    is_section,
+    item_type,
+    keys,
+    selector,
+    slots,
+)
+from fedsilo.config.sections import Heading
+from fedsilo.core import registry
+from fedsilo.core.errors import UnknownComponent
+from fedsilo.core.training_settings import Optimizer, Schedule
+
+INNER = {"optimizer": ("training.optimizer.", Optimizer), "schedule": ("training.schedule.", Schedule)}
+"""Parts of a section that can be asked for by themselves."""
+
+_ALSO = {"dataset": "data", "mechanism": "privacy", "strategie": "strategy"}
+
+_PATHS: dict[str, KeyPath] = {str(path[-1]): path for path in NAMED}
+"""Where a component of a kind is named."""
+
+_SLOTS = tuple(str(path[-1]) for path in SLOTS)
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """One row.
+
+    Attributes:
+        key: The key as it is written on the command line, or the name of a component.
+        type: Its type in words.
+        default: What holds where the scenario is silent, as it is written in a file; "" where it must be given.
+        allowed: The range or the words it may be; "" where the type says it all.
+        meaning: What it is.
+    """
+
+    key: str
+    type: str
+    default: str
+    allowed: str
+    meaning: str
+
+
+def kinds() -> list[str]:
+    """Returns what `describe` can be asked for."""
+    return ["scenario", *SECTIONS, *_SLOTS, *INNER]
+
+
+def describe(kind: str | None = None, name: str | None = None) -> list[Description]:
+    """Returns the rows of one kind.
+
+    Args:
+        kind: "scenario" or nothing for the sections; a section for its keys; a section or slot that names a component
+            (data, partition, label, feature, quantity, concept, method, privacy, aggregation) for its components, or
+            with `name` for the keys of one. The plural and the words of `fedsilo list` (datasets, mechanisms) will do.
+        name: A component's name, where the section has one.
+
+    Raises:
+        UnknownComponent: No such kind or name.
+    """
+    section = _section(kind or "scenario")
+    if section in _PATHS:
+        path = _PATHS[section]
+        return list(_components(path) if name is None else _component_rows(path, name))
+    if name is not None:
+        raise UnknownComponent(f"'{section}' has no names to choose from, so no '{name}'. Ask for '{section}' alone.")
+    if section == "scenario":
+        return list(_overview())
+    prefix, cls = INNER.get(section) or (f"{section}.", PLAIN[section])
+    return list(_rows(cls, prefix))
+
+
+def everything() -> Iterator[tuple[str, list[Description]]]:
+    """Yields a title and the rows of all there is: the sections, then every key of each and of every component."""
+    yield "scenario", describe()
+    for section in (*SECTIONS, *_SLOTS):
+        if section not in _PATHS:
+            yield section, describe(section)
+            continue
+        for name in registry.names(NAMED[_PATHS[section]]):
+            yield f"{section} {name}", describe(section, name)
+
+
+def _section(kind: str) -> str:
+    singular = kind if kind in kinds() else kind.removesuffix("s")
+    section = _ALSO.get(singular, singular)
+    if section not in kinds():
+        hint = nearest(kind, [*kinds(), *_ALSO])
+        raise UnknownComponent(f"no kind '{kind}' to describe.{hint} Available: {', '.join(kinds())}.")
+    return section
+
+
+def _overview() -> Iterator[Description]:
+    for key in HEADING:
+        yield _row(keys(Heading)[key], "")
+    for section in SECTIONS:
+        if section in CONTRACTS:
+            known = ", ".join(registry.names(CONTRACTS[section]))
+            yield Description(section, "name, or section", USUAL[section], known, _first_line(CONTRACTS[section]))
+        else:
+            yield Description(section, "section", "", "", _first_line(PLAIN[section]))
+
+
+def _components(path: KeyPath) -> Iterator[Description]:
+    kind = NAMED[path].kind
+    for name in registry.names(NAMED[path]):
+        try:
+            cls = component(path, name)
+            yield Description(name, kind, "", ", ".join(keys(cls)), _first_line(cls))
+        except UnknownComponent as error:
+            yield Description(name, kind, "", "", str(error))
+
+
+def _component_rows(path: KeyPath, name: str) -> Iterator[Description]:
+    cls = component(path, name)
+    prefix = f"{dotted(path)}."
+    yield Description(prefix + selector(path[-1]), "name", name, name, _first_line(cls))
+    yield from _rows(cls, prefix)
+
+
+def _rows(cls: type[Any], prefix: str) -> Iterator[Description]:
+    for key in keys(cls).values():
+        if key.usual:
+            known = ", ".join(registry.names(slots(cls)[key.name]))
+            yield Description(prefix + key.name, "name, or section", key.usual, known, key.meaning)
+            continue
+        if is_section(key.type):
+            yield from _rows(key.type, f"{prefix}{key.name}.")
+            continue
+        yield _row(key, prefix)
+        inner = item_type(key.type)
+        if is_mapping(key.type) and is_section(inner):
+            stands_for = "number" if get_args(key.type)[0] is int else "name"
+            yield from _rows(inner, f"{prefix}{key.name}.<{stands_for}>.")
+
+
+def _row(key: Key, prefix: str) -> Description:
+    allowed = ", ".join([*([key.within.text] if key.within else []), *key.allowed])
+    kind = "word" if key.allowed and key.within is None else dataclasses.replace(key, within=None).expected
+    default = "" if key.default is dataclasses.MISSING else written(key.default)
+    return Description(prefix + key.name, kind.removeprefix("a "), default, allowed, key.meaning)
+
+
+def _first_line(cls: type[Any]) -> str:
+    return (inspect.getdoc(cls) or "").partition("\n")[0]

@@ -1,0 +1,228 @@
+"""The sources of a scenario, each read into a layer: files with what they extend, overrides, Python mappings."""
+
+from __future__ import annotations
+
+import numbers
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from fedsilo.config.layers import Layer
+from fedsilo.config.problems import KeyPath, Place, Problems, nearest, shown
+from fedsilo.config.yaml_documents import MAX_CHARACTERS, MAX_DEPTH, MAX_VALUES, parse
+
+COMMAND_LINE = 1  # position of the overrides among the layers; the file is 0, what it extends -1, -2 and so on
+
+Changes = Sequence[str] | Mapping[str, Any]
+"""What wins over a scenario: `key.path=value` texts, or a mapping, nested or with dotted keys."""
+
+
+@dataclass(frozen=True, slots=True)
+class Variant:
+    """One of several scenarios that are made from the same source and compared.
+
+    Attributes:
+        method: Name of its method; "" is the scenario's own.
+        among: All methods that are compared: a key that one of them has is no mistake in the others.
+        shared: Changes for all of them; keys of `method` that this one lacks fall away.
+        own: Changes for this one.
+    """
+
+    method: str = ""
+    among: tuple[str, ...] = ()
+    shared: tuple[Changes, ...] = ()
+    own: tuple[Changes, ...] = ()
+
+
+def file_layers(path: Path, problems: Problems) -> list[Layer]:
+    """Returns the layers of a scenario file, the most basic one first, the file itself last.
+
+    Args:
+        path: The file. A file that it extends is looked for beside it.
+        problems: Gets what cannot be read, and chains of `extends` that end in a circle.
+    """
+    layers: list[Layer] = []
+    chain: list[Path] = []
+    asked = Place(str(path))
+    key: KeyPath = ()
+    while True:
+        origin = Place(str(path), 1, -len(chain))
+        text = _text(path, key, asked, problems)
+        if text is None:
+            return layers
+        parsed = parse(text, origin, problems)
+        if parsed[0] is None and not problems.hopeless:
+            what = "has no key in it, only comments" if text.strip() else "is empty"
+            problems.give_up(
+                origin, (), f"{what}. Write what differs from the defaults, or begin with: fedsilo new FILE."
+            )
+            return layers
+        layer = _layer(parsed, origin, problems)
+        layers.insert(0, layer)
+        chain.append(path)
+        asked, key = layer.place(("extends",)) or asked, ("extends",)
+        base = _base(layer, path, asked, problems)
+        if base is None:
+            return layers
+        if any(_same(base, earlier) for earlier in chain):
+            names = " -> ".join(str(p) for p in [*chain, base])
+            problems.give_up(asked, key, f"goes in a circle: {names}.")
+            return layers
+        path = base
+
+
+def override_layer(overrides: Sequence[str], problems: Problems) -> Layer:
+    """Returns the layer of `key.path=value` overrides; values are written as in a file, a later one wins."""
+    layer = Layer()
+    origin = Place("command line", 0, COMMAND_LINE)
+    for text in overrides:
+        key, equals, written = text.partition("=")
+        path = _key_path(key.strip())
+        if not equals or path is None:
+            problems.add(origin, (), f"{shown(text)} is no override. Write key=value, as in training.rounds=3.")
+            continue
+        if path == ("extends",):
+            problems.add(origin, path, "is for files only. Give that file as the scenario.")
+            continue
+        found = Problems()
+        value, places = parse(written, origin, found) if written.strip() else ("", {})
+        for line in found.lines():
+            problems.add(origin, path, line.removeprefix("command line: "))
+        if not found.lines():
+            layer.lay(_nested(path, value, origin, places))
+    return layer
+
+
+def changes_layer(changes: Changes, problems: Problems) -> Layer:
+    """Returns the layer of what wins over a scenario."""
+    if isinstance(changes, Mapping):
+        return mapping_layer(changes, Place("overrides", 0, COMMAND_LINE), problems)
+    return override_layer(changes, problems)
+
+
+def mapping_layer(mapping: Mapping[Any, Any], origin: Place, problems: Problems) -> Layer:
+    """Returns the layer of a Python mapping: nested, or with dotted keys, or both; a later key wins."""
+    layer, values = Layer(), _PythonValues(origin, problems)
+    for key, value in mapping.items():
+        path = _key_path(key) if isinstance(key, str) else None
+        if path is None:
+            problems.add(origin, (), f"a key must be a word, got {shown(key)}.")
+            continue
+        layer.lay(_nested(path, values.plain(value, path), origin))
+    return layer
+
+
+def base_file(layer: Layer, origin: Place, problems: Problems) -> list[Layer]:
+    """Returns the layers of the file that a Python mapping extends, looked for from the current folder."""
+    base = _base(layer, Path("scenario"), origin, problems)
+    return file_layers(base, problems) if base else []
+
+
+def _layer(parsed: tuple[Any, dict[KeyPath, Place]], origin: Place, problems: Problems) -> Layer:
+    value, places = parsed
+    if isinstance(value, dict):
+        return Layer(value, places)
+    if value is not None:
+        problems.give_up(origin, (), f"must hold keys such as 'seed: 0', got {shown(value)}.")
+    return Layer()
+
+
+def _text(path: Path, key: KeyPath, asked: Place, problems: Problems) -> str | None:
+    """The file's text; None, and a problem at the place that asked for it, if it cannot be had."""
+    subject = f"'{path}' " if key else ""
+    try:
+        if not str(path).strip() or path.is_dir():
+            problems.give_up(asked, key, f"{subject}is a folder, not a scenario file.")
+        elif not path.exists():
+            near = nearest(path.name, _neighbours(path.parent))
+            missing = "is a change of a key. Name the scenario file before it." if "=" in path.name else ""
+            missing = missing or f"there is no such file.{near}"
+            problems.give_up(asked, key, f"{subject}does not exist.{near}" if key else missing)
+        elif not path.is_file():
+            problems.give_up(asked, key, f"{subject}is not a plain file.")
+        elif path.stat().st_size > 4 * MAX_CHARACTERS:
+            problems.give_up(asked, key, f"{subject}has {path.stat().st_size} bytes. That is no scenario.")
+        else:
+            return path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        problems.give_up(
+            asked, key, f"{subject}is not UTF-8 text: byte {error.object[error.start]:#x} at {error.start}."
+        )
+    except (OSError, ValueError) as error:
+        problems.give_up(asked, key, f"{subject}cannot be read: {getattr(error, 'strerror', None) or error}.")
+    return None
+
+
+def _neighbours(folder: Path) -> list[str]:
+    try:
+        return sorted(p.name for p in folder.iterdir() if p.suffix in (".yaml", ".yml"))
+    except OSError:
+        return []
+
+
+def _base(layer: Layer, path: Path, asked: Place, problems: Problems) -> Path | None:
+    if "extends" not in layer.values:
+        return None
+    name = layer.values.pop("extends")
+    if isinstance(name, str) and name.strip():
+        return path.parent / name
+    problems.give_up(asked, ("extends",), f"must be the name of a scenario file, got {shown(name)}.")
+    return None
+
+
+def _same(one: Path, other: Path) -> bool:
+    return os.path.realpath(one) == os.path.realpath(other)
+
+
+def _key_path(dotted: str) -> KeyPath | None:
+    """The parts of a dotted key; None if a part is empty. Digits are a client's number, as in a file."""
+    parts = dotted.split(".")
+    if not all(parts):
+        return None
+    return tuple(int(part) if part.isascii() and part.isdecimal() and len(part) < 10 else part for part in parts)
+
+
+def _nested(path: KeyPath, value: Any, origin: Place, places: Mapping[KeyPath, Place] = MappingProxyType({})) -> Layer:
+    """The layer with one value at a key path; `places` are those inside the value."""
+    for part in reversed(path):
+        value = {part: value}
+    around = {path[:length]: origin for length in range(1, len(path) + 1)}
+    return Layer(value, around | {(*path, *inside): place for inside, place in places.items()})
+
+
+class _PythonValues:
+    """Turns Python values into what YAML would give; notes a problem where there is no such form."""
+
+    def __init__(self, origin: Place, problems: Problems) -> None:
+        self._origin, self._problems, self._count = origin, problems, 0
+
+    def plain(self, value: Any, path: KeyPath) -> Any:
+        self._count += 1
+        if len(path) > MAX_DEPTH or self._count > MAX_VALUES:
+            limit = (
+                f"more than {MAX_DEPTH} levels deep" if len(path) > MAX_DEPTH else f"of more than {MAX_VALUES} values"
+            )
+            return self._refused(path[:1], f"is {limit}. That is no scenario.")
+        if value is None or isinstance(value, (bool, str)):
+            return value
+        if isinstance(value, numbers.Real):
+            return int(value) if isinstance(value, numbers.Integral) else float(value)
+        if isinstance(value, os.PathLike):
+            return os.fspath(value)
+        if isinstance(value, Mapping):
+            return {key: self.plain(item, (*path, key)) for key, item in value.items() if self._is_key(key, path)}
+        if isinstance(value, (list, tuple)):
+            return [self.plain(item, (*path, i)) for i, item in enumerate(value)]
+        return self._refused(path, f"cannot be of type {type(value).__name__}. Give a number, text, list or mapping.")
+
+    def _is_key(self, key: Any, path: KeyPath) -> bool:
+        if isinstance(key, (str, int)) and not isinstance(key, bool):
+            return True
+        self._refused(path, f"a key must be a word, got {shown(key)}.")
+        return False
+
+    def _refused(self, path: KeyPath, what: str) -> None:
+        self._problems.add(self._origin, path, what)

@@ -1,0 +1,81 @@
+"""Methods that a scenario's own is compared with: made from its keys, refused if they cannot be trained beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import fields
+from typing import Any
+
+from fedsilo.config.layer_merging import COMPOSED
+from fedsilo.core import Aggregation, Learner, Mechanism, Method, Strategy
+from fedsilo.core.config_fields import DEFINES
+from fedsilo.core.registry import JOIN, find, name_of
+
+
+def reference(name: str, method: Method) -> Method:
+    """Returns another method with the scenario's method's values of common fields, where both may have them.
+
+    Args:
+        name: A method's name, or LEARNER+STRATEGY.
+        method: The scenario's method.
+
+    Raises:
+        UnknownComponent: There is no method, learner or strategy of that name.
+        TypeError: It needs keys that the scenario's method has not.
+    """
+    values = _values(method)
+    learner, joined, strategy = name.partition(JOIN)
+    if joined:
+        parts = {"learner": (Learner, learner), "strategy": (Strategy, strategy)}
+        combined = _filled(find(Method, COMPOSED), {k: _filled(find(*part), values) for k, part in parts.items()})
+        assert isinstance(combined, Method)
+        return combined
+    cls: Any = find(Method, name)
+    made = _filled(cls, values)
+    assert isinstance(made, Method)
+    return made
+
+
+def _values(method: Method) -> dict[str, Any]:
+    """The keys of a method with their values; those of a combination's learner and strategy among them."""
+    found: dict[str, Any] = {}
+    for part in method.parts or ():
+        found |= {field.name: getattr(part, field.name) for field in fields(part)}  # type: ignore[arg-type]
+    for field in fields(method):  # type: ignore[arg-type]
+        value = getattr(method, field.name)
+        if field.metadata.get("usual"):
+            found |= {inner.name: getattr(value, inner.name) for inner in fields(value) if inner.init}
+        else:
+            found[field.name] = value
+    return found
+
+
+def _filled(cls: type[Any], values: Mapping[str, Any]) -> Any:
+    """A component with as many of the values as it may have; a recipe's own values define it and stay."""
+    taken = [field for field in fields(cls) if field.init and not field.metadata.get(DEFINES)]
+    allowed = {field.name: field.metadata.get("allowed", ()) for field in taken}
+    return cls(**{k: v for k, v in values.items() if k in allowed and (not allowed[k] or v in allowed[k])})
+
+
+def refusals(made: Method, mechanism: Mechanism, aggregation: Aggregation, buffered: bool = False) -> list[str]:
+    """Returns why a reference cannot be trained under a scenario's mechanism and aggregation, one clause each.
+
+    Args:
+        made: The reference.
+        mechanism: The scenario's mechanism.
+        aggregation: The scenario's aggregation.
+        buffered: Whether its rounds are buffered.
+    """
+    reasons = [problem.rstrip(".") for problem in made.problems()]
+    privacy = name_of(mechanism)
+    if made.reads_updates and not aggregation.shows_updates:
+        reasons.append(f"it needs each client's update in the clear, '{name_of(aggregation)}' shows their sum only")
+    if made.reads_updates and privacy != "none":
+        reasons.append(f"it needs each client's update in the clear, privacy '{privacy}' protects their mean only")
+    if buffered and made.trains and not made.allows_stale:
+        reasons.append("its server cannot add updates that come late, pace.mode is 'buffered'")
+    if mechanism.per_batch and made.uploads and not made.uploads_gradients:
+        reasons.append(f"it sends what a round's training gives, privacy '{privacy}' is for every batch's gradient")
+    if mechanism.by_example and made.uploads and not made.separable:
+        reasons.append(f"it learns from several examples at once, privacy '{privacy}' protects single ones")
+    return reasons

@@ -1,0 +1,77 @@
+"""Scenario files and Python mappings to a checked `Scenario`.
+
+    sources (files, overrides) -> layers -> one mapping -> check -> fill in `${...}` -> check -> sections -> Scenario
+
+Every step notes what is wrong and goes on with the rest, so that one reading reports all problems of a scenario.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from fedsilo.config.layer_sources import Changes, Variant, base_file, changes_layer, file_layers, mapping_layer
+from fedsilo.config.layers import Layer
+from fedsilo.config.problems import Place, Problems
+from fedsilo.config.sections import Scenario
+from fedsilo.core.errors import ScenarioError
+
+_BELOW_ALL_FILES = -1000
+
+
+def read(
+    path: str | os.PathLike[str],
+    overrides: Changes = (),
+    base: Mapping[str, Any] | None = None,
+    variant: Variant | None = None,
+) -> Scenario:
+    """Returns the scenario of a file.
+
+    Args:
+        path: The YAML file. It may extend another one (`extends: other.yaml`, relative to the file).
+        overrides: Changes that win over the file: `key.path=value` as on the command line, or a mapping.
+        base: Values for what the file and its bases do not say, nested or with dotted keys.
+        variant: What this scenario is, where several are made from the file; its changes win over the overrides.
+
+    Raises:
+        ScenarioError: With every problem found. Nothing has been written.
+    """
+    if not os.fspath(path).strip():
+        raise ScenarioError("scenario: no file is named. Give the path of a scenario file.")
+    problems, file = Problems(), Path(path)
+    origin = Place(str(file))
+    layers = file_layers(file, problems)
+    if base:
+        layers.insert(0, mapping_layer(base, Place("defaults", 0, _BELOW_ALL_FILES), problems))
+    layers.append(changes_layer(overrides, problems))
+    stem = re.sub(r"[^\w.\-]+", "-", file.stem).strip("-.")[:100]
+    return _assembled(problems, origin, variant, layers, stem or "scenario")
+
+
+def from_mapping(mapping: Mapping[str, Any], overrides: Changes = (), variant: Variant | None = None) -> Scenario:
+    """Returns the scenario of a Python mapping, nested or with dotted keys (`{"training.rounds": 3}`), or both.
+
+    Args:
+        mapping: What a file would hold; `extends` is looked for from the current folder.
+        overrides: Changes that win over the mapping: `key.path=value` texts, or a mapping.
+        variant: What this scenario is, where several are made from the mapping.
+
+    Raises:
+        ScenarioError: With every problem found.
+    """
+    problems, origin = Problems(), Place("scenario")
+    layer = mapping_layer(mapping, origin, problems)
+    layers = [*base_file(layer, origin, problems), layer, changes_layer(overrides, problems)]
+    return _assembled(problems, origin, variant, layers, "scenario")
+
+
+def _assembled(problems: Problems, origin: Place, variant: Variant | None, layers: list[Layer], name: str) -> Scenario:
+    """The scenario that the layers make; where a source could not be read, nothing is imported to put it together."""
+    if problems.hopeless:
+        problems.refuse()
+    from fedsilo.config.assembly import Assembly
+
+    return Assembly(problems, origin, variant).scenario(layers, name)

@@ -1,0 +1,60 @@
+"""What pace and trace contradict in the rest of a scenario; as far as it can be known without loading any data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from fedsilo.config.sections import Scenario
+from fedsilo.config.stragglers import Pace, impossible
+from fedsilo.core.registry import name_of, title_of
+
+
+def updates_that_come_late(scenario: Scenario) -> Iterator[str]:
+    """A buffered round adds changes of older shared states to a newer one; not everything can do that."""
+    if not scenario.pace.buffered or not scenario.method.trains:
+        return
+    method, mode = scenario.method, "pace.mode: 'buffered' adds updates that began from older shared states"
+    if not method.allows_stale:
+        yield (
+            f"{mode}; method '{title_of(method)}' does not send new values in one exchange for a plain mean. Use a "
+            "method that does, such as promptfl, or mode 'synchronous'."
+        )
+    if not scenario.aggregation.allows_stale:
+        yield f"{mode}; aggregation '{name_of(scenario.aggregation)}' cannot weigh single ones. Use 'plain'."
+    if not scenario.privacy.allows_stale:
+        yield (
+            f"{mode}; the accounting of privacy '{name_of(scenario.privacy)}' does not cover that. Use 'central' or "
+            "'local' with unit 'client', or mode 'synchronous'."
+        )
+
+
+def nobody_more_to_ask(scenario: Scenario) -> Iterator[str]:
+    """Where all clients are asked anyway, there is nobody to ask beside them."""
+    pace, share = scenario.pace, scenario.training.participation
+    if pace.over_select > 1 and share >= 1:
+        yield (
+            f"pace.over_select: {pace.over_select:g} times all clients cannot be asked. Set training.participation "
+            "below 1, or leave it out."
+        )
+    if pace.buffer and share < 1:
+        yield (
+            f"training.participation: {share:g} says nothing where pace.buffer says how many updates a round takes. "
+            "Leave out one of them."
+        )
+
+
+def clients_that_it_knows(scenario: Scenario) -> Iterator[str]:
+    """Numbers of clients in them are held to the partition's, where its fields say them."""
+    clients = clients_of(scenario)
+    if clients is None or not (scenario.trace.timed or scenario.pace != Pace()):
+        return
+    why = impossible(scenario.pace, scenario.trace, clients, clients)
+    if why:
+        yield why
+
+
+def clients_of(scenario: Scenario) -> int | None:
+    """Returns how many clients the partition makes, where its fields say so."""
+    clients = getattr(scenario.partition, "clients", None)
+    extra = len(scenario.partition.unseen.domains)
+    return clients + extra if isinstance(clients, int) and clients > 0 else None

@@ -1,0 +1,101 @@
+"""How long rounds wait for whom: the scenario's section. All of its time is simulated.
+
+Source: Bonawitz et al., "Towards Federated Learning at Scale: System Design", MLSys 2019, arXiv:1902.01046, for
+over-selection, deadlines and rounds that are given up; Nguyen et al., "Federated Learning with Buffered Asynchronous
+Aggregation", AISTATS 2022, arXiv:2106.06639, for buffered rounds.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from fedsilo.core import Trace
+from fedsilo.core.config_fields import key
+
+SYNCHRONOUS, BUFFERED = "synchronous", "buffered"
+OF_SYNCHRONOUS, OF_BUFFERED = ("over_select", "minimum"), ("buffer", "concurrency", "staleness_exponent", "server_rate")
+"""Keys that only one mode has a use for."""
+
+
+@dataclass(frozen=True)
+class Pace:
+    """How long rounds wait for whom, in simulated time."""
+
+    mode: str = key(
+        SYNCHRONOUS,
+        "synchronous: a round asks clients and waits for them; buffered: clients work all the time, and a round is the "
+        "server's step after so many updates (FedBuff).",
+        SYNCHRONOUS,
+        BUFFERED,
+    )
+    deadline_s: float | None = key(
+        None,
+        "Simulated seconds after which a client that was asked is not waited for any more: its update does not count "
+        "and its private state is as before. null: no end.",
+        within="> 0",
+    )
+    over_select: float = key(
+        1.0,
+        "So many times the clients of a round are asked; the first to answer are taken, the others stopped.",
+        within=">= 1",
+    )
+    minimum: int = key(
+        1, "A synchronous round with fewer answers than this ends without an update; it is on record.", within=">= 1"
+    )
+    buffer: int | None = key(
+        None, "Updates of a buffered round. null: as many as training.participation says.", within=">= 1"
+    )
+    concurrency: int | None = key(
+        None, "Clients that are at work at once in buffered rounds. null: all that train.", within=">= 1"
+    )
+    staleness_exponent: float = key(
+        0.5,
+        "An update that began s rounds ago counts 1 / (1 + s) to this power, in buffered rounds; 0: in full.",
+        within=">= 0",
+    )
+    server_rate: float = key(1.0, "Step size of the server along the buffered updates.", within="> 0")
+
+    @property
+    def buffered(self) -> bool:
+        """Returns whether clients work all the time."""
+        return self.mode == BUFFERED
+
+    def problems(self) -> list[str]:
+        """Returns what is impossible in the fields beyond their ranges."""
+        found = list(self._of_the_other_mode())
+        if self.buffered and self.buffer and self.concurrency and self.concurrency < self.buffer:
+            found.append(
+                f"concurrency: {self.concurrency} clients at work cannot fill a buffer of {self.buffer} at once. Use "
+                f"at least {self.buffer}, or a smaller buffer."
+            )
+        return found
+
+    def _of_the_other_mode(self) -> Iterator[str]:
+        usual = Pace.__dataclass_fields__
+        for name in OF_SYNCHRONOUS if self.buffered else OF_BUFFERED:
+            if getattr(self, name) != usual[name].default:
+                needed = SYNCHRONOUS if self.buffered else BUFFERED
+                yield f"{name}: is for {needed} rounds, but mode is '{self.mode}'. Leave it out, or set mode."
+
+    def staleness_weight(self, staleness: int) -> float:
+        """Returns what an update counts that began so many rounds ago: in (0, 1], 1 for a fresh one (FedBuff)."""
+        return float((1 + staleness) ** -self.staleness_exponent)
+
+
+def impossible(pace: Pace, trace: Trace, training: int, clients: int) -> str:
+    """Returns why pace and trace cannot be those of so many clients, as a 'key: why. What to do.' line; "" if they can.
+
+    Args:
+        pace: The scenario's section.
+        trace: The scenario's trace.
+        training: Clients that train.
+        clients: All clients.
+    """
+    for line in trace.refusals(clients):
+        return f"trace.{line}"
+    for name in ("buffer", "concurrency", "minimum"):
+        asked = getattr(pace, name)
+        if asked is not None and asked > training:
+            return f"pace.{name}: is {asked}, but {training} clients train. Use at most {training}."
+    return ""

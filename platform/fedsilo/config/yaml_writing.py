@@ -1,0 +1,47 @@
+"""Plain values to YAML text that our reader and any other YAML 1.1 reader read alike."""
+
+from __future__ import annotations
+
+import re
+from decimal import Decimal
+from typing import Any
+
+import yaml
+
+from fedsilo.config.yaml_documents import PLAIN_WORDS
+
+_ONE_LINE = 10**6  # characters; a width that YAML never breaks
+
+
+def yaml_text(value: Any, flow: bool, width: int) -> str:
+    """Returns plain values as YAML, in flow style or in blocks, with lines of about `width` characters."""
+    text: str = yaml.dump(
+        value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=flow, width=width
+    )
+    return text
+
+
+def one_line(value: Any) -> str:
+    """Returns a plain value on one line."""
+    return yaml_text(value, flow=True, width=_ONE_LINE).removesuffix("...\n").strip()
+
+
+class _Dumper(yaml.SafeDumper):
+    """A safe dumper whose texts are texts for our reader and for any other YAML 1.1 reader."""
+
+    def ignore_aliases(self, data: Any) -> bool:
+        return True
+
+
+def _number(dumper: _Dumper, value: float) -> yaml.ScalarNode:
+    text = format(Decimal(repr(value)), "f") if 1e-9 <= abs(value) < 1e15 or value == 0 else repr(value)
+    if "." not in text:  # YAML 1.1 takes 1e-30 for text
+        text = text.replace("e", ".0e") if "e" in text else f"{text}.0"
+    return dumper.represent_scalar("tag:yaml.org,2002:float", text)
+
+
+_Dumper.add_representer(float, _number)
+for _kind, _form, _first in PLAIN_WORDS:  # beside YAML's own, so that "1e-3" is quoted like "1.0" is
+    _Dumper.add_implicit_resolver(
+        f"tag:yaml.org,2002:{_kind}", re.compile(f"(?:{_form.pattern})$"), [c.strip("\0") for c in _first]
+    )

@@ -1,0 +1,98 @@
+"""What is released, in the terms that its privacy depends on.
+
+Two adjacencies, of one unit (an example or a client), with all sizes public:
+
+- zero_out: the unit's contribution is replaced by nothing. It moves what is released by at most the sensitivity C.
+- replace: it is replaced by another unit's. Either is within C of nothing, so they are within 2 C of each other.
+
+A multiplier is always the noise deviation over C, the bound of ONE contribution. Who clips to C says so once, and the
+adjacency is an argument of the accountant.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+from fedsilo.core.errors import PrivacyBudgetError
+
+Adjacency = Literal["zero_out", "replace"]
+ADJACENCIES: tuple[Adjacency, ...] = ("zero_out", "replace")
+RAREST = 1e-290
+"""Smallest rate that the accountants' series can take; what is sampled more rarely is counted at this rate."""
+MOST_RELEASES = 10**15
+"""Releases that an expense can count: more than any run makes, and a float holds the number exactly."""
+
+
+@dataclass(frozen=True, slots=True)
+class Expense:
+    """Releases of a sum with Gaussian noise.
+
+    Attributes:
+        multiplier: Noise deviation over the L2 bound of one unit's contribution, >= 0, may be infinite.
+        rate: Probability that a unit is in a release, each independently of all (Poisson sampling), in (0, 1].
+            Shuffled batches of fixed size are not that: their rate is 1, and one unit enters one batch of an epoch.
+        count: How many such releases, 0 to 1e15.
+    """
+
+    multiplier: float
+    rate: float = 1.0
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        _check("multiplier", self.multiplier, self.multiplier >= 0, "a number >= 0")
+        _check_sampling(self.rate, self.count)
+
+
+@dataclass(frozen=True, slots=True)
+class DiscreteExpense:
+    """Releases of a sum of integer vectors, each with its own share of discrete Gaussian noise.
+
+    Attributes:
+        deviation: Parameter sigma of one share N_Z(0, sigma^2), per coordinate, in steps of the ring, > 0.
+        shares: Shares that whoever looks does not know, at least: threshold less colluders, >= 1. More noise than
+            that in a sum does no harm.
+        dimension: Coordinates of the vector, >= 1.
+        sensitivity: L2 bound of one unit's contribution in steps of the ring, rounding included, > 0.
+        rate: As in `Expense`.
+        count: As in `Expense`.
+    """
+
+    deviation: float
+    shares: int
+    dimension: int
+    sensitivity: float
+    rate: float = 1.0
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        for name, value in (("deviation", self.deviation), ("sensitivity", self.sensitivity)):
+            _check(name, value, 0 < value < math.inf, "a number > 0")
+        for name, whole in (("shares", self.shares), ("dimension", self.dimension)):
+            _check(name, whole, whole >= 1 and whole % 1 == 0, "a whole number >= 1")
+        _check_sampling(self.rate, self.count)
+
+    @property
+    def multiplier(self) -> float:
+        """Returns the deviation of the whole noise over the sensitivity."""
+        return math.sqrt(self.shares) * self.deviation / self.sensitivity
+
+
+AnyExpense = Expense | DiscreteExpense
+
+
+def _check_sampling(rate: float, count: int) -> None:
+    _check("rate", rate, 0 < rate <= 1, "in (0, 1]")
+    _check("count", count, 0 <= count <= MOST_RELEASES and count % 1 == 0, "a whole number from 0 to 1e15")
+
+
+def _check(name: str, value: float, right: bool, wanted: str) -> None:
+    if not right:
+        raise PrivacyBudgetError(f"expense: {name} must be {wanted}, got {abridged(value)}.")
+
+
+def abridged(value: float) -> str:
+    """Returns a number as text that fits into a line: of one with very many digits the first ones and their count."""
+    text = str(value)
+    return text if len(text) <= 24 else f"{text[:8]}... ({len(text)} characters)"

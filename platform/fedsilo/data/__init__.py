@@ -1,0 +1,1 @@
+"""Data sets: their images, labels, classes and domains."""

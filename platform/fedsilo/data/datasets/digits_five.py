@@ -1,0 +1,48 @@
+"""Digits-Five: digits by hand (MNIST, USPS), on photographs (MNIST-M), on houses (SVHN) and drawn by a program.
+
+    <root>/digits_five/<domain>/train|test/<class>/*                      or without train|test: the test is drawn
+    <root>/digit5/<domain>/train_images|test_images/<n>_<class>.*         as Dassl has it
+
+Domains in the order of FedBN. The number of images depends on the copy: the four large ones are often cut to 25,000
+for training and 9,000 for testing, as in M3SDA; USPS has 7,291 and 2,007. Copies in .mat or .pkl files must be
+written out as images once. Class names and prompt are CLIP's for MNIST.
+
+Source: Peng, Bai, Xia, Huang, Saenko, Wang, "Moment matching for multi-source domain adaptation", ICCV 2019; Li et al.,
+"FedBN", ICLR 2021.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from fedsilo.data.published.card import Card
+from fedsilo.data.published.domains import DomainLayout, DomainSet
+from fedsilo.data.published.naming import named
+
+DOMAINS = named("MNIST", "SVHN", "USPS", ("SynthDigits", "syn", "synth", "synthetic_digits"), ("MNIST-M", "mnistm"))
+
+
+@dataclass(frozen=True, slots=True)
+class DigitsFive(DomainSet):
+    """Digits-Five: the ten digits in five domains."""
+
+    card: ClassVar[Card] = Card(
+        name="digits_five",
+        classes=10,
+        images=145_298,
+        template='a photo of the number: "{}".',
+        lies="digits_five/<domain>/train and test/<class>",
+        get=(
+            "https://github.com/VisionLearningGroup/VisionLearningGroup.github.io (M3SDA) and "
+            "https://github.com/med-air/FedBN link copies: write their images to digits_five/<domain>/train and "
+            "test/<class>/."
+        ),
+        domains=tuple(domain.name for domain in DOMAINS),
+    )
+    layout: ClassVar[DomainLayout] = DomainLayout(
+        folders=("digits_five", "digit5", "Digit-Five", "Digits-Five"),
+        domains=DOMAINS,
+        classes=named(*"0123456789"),
+        in_name=True,
+    )

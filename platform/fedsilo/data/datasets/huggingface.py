@@ -1,0 +1,243 @@
+"""Any data set of the Hugging Face Hub, or of a folder, with a column of images and one of labels.
+
+    data: {name: huggingface, path: uoft-cs/cifar10, image: img, label: label}
+    data: {name: huggingface, path: folder/that/save_to_disk/wrote, test: ""}     a drawn test
+
+Read by the package `datasets`, which is not installed with fedsilo: pip install 'fedsilo[huggingface]'. Images stay in
+its Arrow files until they are fetched. What `load_dataset` has fetched once it finds again offline.
+
+Source: Lhoest et al., "Datasets: a community library for natural language processing", EMNLP 2021, arXiv:2109.02846.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from PIL import Image
+
+from fedsilo.core import Dataset, Examples, Indices, LabelledImages
+from fedsilo.core.config_fields import key
+from fedsilo.core.errors import DataError
+from fedsilo.core.seeds import numpy_generator
+from fedsilo.data import train_test_split as holdout
+from fedsilo.data.files.bit_depth import SCALED, is_deep
+from fedsilo.data.files.file_sources import from_home
+from fedsilo.data.files.folder_layouts import spoken
+from fedsilo.data.files.image_reading import decode, digest
+from fedsilo.data.files.tree_survey import listed
+from fedsilo.data.published.card import template_problems
+from fedsilo.data.published.labelled_images import leaks
+
+
+@dataclass(frozen=True, slots=True)
+class RowImages:
+    """Images in the rows of a table.
+
+    Attributes:
+        rows: The table: a `datasets.Dataset` whose images are not decoded.
+        column: Its column of images.
+    """
+
+    rows: Any
+    column: str
+
+    def survey(self) -> tuple[tuple[str, ...], list[int]]:
+        """Returns the digest of every image's bytes, and the rows of those that are scaled to 8 bits.
+
+        Raises:
+            DataError: A row has no image.
+        """
+        cells = (cell for batch in self.rows.iter(256) for cell in batch[self.column])
+        digests: list[str] = []
+        deep: list[int] = []
+        for i, cell in enumerate(cells):
+            data = self._bytes(cell, i)
+            digests.append(digest(data))
+            if is_deep(data):
+                deep.append(i)
+        return tuple(digests), deep
+
+    def _bytes(self, cell: Any, i: int) -> bytes:
+        try:
+            return cell["bytes"] or Path(cell["path"]).read_bytes()
+        except (OSError, TypeError) as error:
+            raise DataError(f"data.path: row {i}: no image in the column '{self.column}': {error}.") from error
+
+    def __call__(self, i: int) -> Image.Image:
+        """Returns image i. Raises DataError when it is broken."""
+        try:
+            return decode(self._bytes(self.rows[i][self.column], i))
+        except DataError:
+            raise
+        except Exception as error:  # decoders raise what they like
+            reason = " ".join(str(error).split())[:80]
+            raise DataError(f"data.path: row {i}: not a sound image: {reason}.") from error
+
+
+@dataclass(frozen=True, slots=True)
+class Huggingface(Dataset):
+    """A data set of the Hugging Face Hub or of a folder, by its columns of images and labels."""
+
+    path: str = key("", "Name on the Hub (org/name), or a folder that `save_to_disk` wrote or `load_dataset` reads.")
+    config: str | None = key(None, "Its configuration, where it has several.")
+    revision: str | None = key(
+        None, "Commit or tag on the Hub: with a commit, a run repeats whatever is uploaded later."
+    )
+    train: str = key("train", "Split to learn from.")
+    test: str = key("test", "Split to be measured on; empty: drawn from the training split.")
+    image: str = key("image", "Column with the images.")
+    label: str = key("label", "Column with the labels.")
+    domain: str | None = key(None, "Column with the domains, if there are any.")
+    test_fraction: float = key(0.25, "Part of each class and domain held out where the test is drawn, in (0, 1).")
+    template: str = key("a photo of a {}.", "Prompt of the zero-shot row, with {} for the class.")
+
+    def problems(self) -> list[str]:
+        """Returns what is impossible in the fields."""
+        problems = [] if self.path else ["path: missing. Give a name on the Hub, org/name, or a folder."]
+        if not self.train or self.train == self.test:
+            problems.append(f"train: must be a split other than test, got '{self.train}' and '{self.test}'.")
+        problems += holdout.fraction_problems("test_fraction", self.test_fraction)
+        return [*problems, *template_problems(self.template or "none")]
+
+    def load(self, seed: int) -> LabelledImages:
+        """Returns the data. Raises DataError when package, data, split or column is missing."""
+        tables = self._tables()
+        classes, labels = self._encoded(tables, self.label)
+        domains, places = (
+            self._encoded(tables, self.domain)
+            if self.domain
+            else ((self.path.rstrip("/").rpartition("/")[2],), _zeros(tables))
+        )
+        found = [
+            _examples(table, self.image, *numbers)
+            for table, numbers in zip(tables, zip(labels, places, strict=True), strict=True)
+        ]
+        parts = [part for part, _ in found]
+        scaled = [
+            f"{split} row {row}"
+            for split, (_, deep) in zip((self.train, self.test), found, strict=False)
+            for row in deep
+        ]
+        drawn = ""
+        if len(parts) == 1:
+            drawn = f", drawn by the seed: {self.test_fraction:g} of each class{' and domain' if self.domain else ''}"
+            parts = _halves(parts[0], len(classes), self.test_fraction, numpy_generator(seed, "holdout"))
+        train, test = parts
+        return LabelledImages(
+            classes=tuple(map(spoken, classes)),
+            domains=domains,
+            template=self.template,
+            train=train,
+            test=test,
+            notices=(
+                f"{self.path} read by datasets: {len(classes)} classes, {len(train):,} training and {len(test):,} test "
+                f"images{drawn}.",
+                *([listed(SCALED, scaled)] if scaled else []),
+                *leaks(train, test),
+            ),
+        )
+
+    def _tables(self) -> list[Any]:
+        """The training split, and the test split unless that is to be drawn; images are left undecoded."""
+        library = _library()
+        splits = self._loaded(library)
+        wanted = [name for name in (self.train, self.test) if name]
+        absent = [name for name in wanted if name not in splits]
+        if absent:
+            raise DataError(
+                f"data: '{self.path}' has no split {' and no split '.join(map(repr, absent))}. Available: "
+                f"{', '.join(map(str, splits))}. Set data.train and data.test, or data.test='' to have it drawn."
+            )
+        tables = [splits[name] for name in wanted]
+        for table in tables:
+            self._require_columns(table, library)
+        return [table.cast_column(self.image, library.Image(decode=False)) for table in tables]
+
+    def _loaded(self, library: Any) -> Any:
+        """All splits by name."""
+        folder = from_home(self.path)
+        try:
+            if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
+                found = library.load_from_disk(str(folder))
+            else:
+                name = str(folder) if folder.is_dir() else self.path
+                found = library.load_dataset(name, self.config, revision=self.revision)
+        except Exception as error:  # the Hub, the network and every file format fail in their own way
+            reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
+            raise DataError(
+                f"data.path: '{self.path}' could not be loaded: {reason} Correct the name, or go online once: what is "
+                "fetched is kept."
+            ) from error
+        return found if hasattr(found, "keys") else {self.train: found}
+
+    def _require_columns(self, table: Any, library: Any) -> None:
+        """Raises DataError, naming every column that is missing, or when the images are none."""
+        columns = [name for name in (self.image, self.label, self.domain) if name]
+        absent = [name for name in columns if name not in table.column_names]
+        there = ", ".join(f"{name} ({_kind(feature)})" for name, feature in table.features.items())
+        if absent:
+            raise DataError(
+                f"data: '{self.path}' has no column {' and no column '.join(map(repr, absent))}. Available: {there}. "
+                "Set data.image, data.label or data.domain."
+            )
+        if not isinstance(table.features[self.image], library.Image):
+            raise DataError(f"data.image: the column '{self.image}' has no images. Available: {there}.")
+
+    def _encoded(self, tables: Sequence[Any], column: str) -> tuple[tuple[str, ...], list[Indices]]:
+        """The names that a column has, in a fixed order, and their numbers in every table."""
+        features = [table.features[column] for table in tables]
+        values = [list(table.with_format(None)[column][:]) for table in tables]
+        empty = sum(value is None for part in values for value in part)
+        if empty:
+            raise DataError(f"data: '{self.path}': {empty:,} rows have nothing in the column '{column}'.")
+        if all(hasattr(feature, "names") for feature in features):
+            if len({tuple(feature.names) for feature in features}) > 1:
+                raise DataError(f"data: '{self.path}': its splits name the values of '{column}' differently.")
+            names = tuple(features[0].names)
+            numbers = [np.array(part, dtype=np.int64) for part in values]
+        else:
+            known = sorted({value for part in values for value in part})
+            names = tuple(map(str, known))
+            place = {value: number for number, value in enumerate(known)}
+            numbers = [np.array([place[value] for value in part], dtype=np.int64) for part in values]
+        if any((part < 0).any() for part in numbers) or len(names) < (2 if column == self.label else 1):
+            raise DataError(
+                f"data: '{self.path}': the column '{column}' has unlabelled rows or fewer than two classes."
+            )
+        return names, numbers
+
+
+def _library() -> Any:
+    """The package `datasets`. Raises DataError when it is not installed."""
+    try:
+        import datasets
+    except ImportError as error:
+        raise DataError(
+            "data: huggingface needs the package datasets, which is not installed: pip install 'fedsilo[huggingface]'."
+        ) from error
+    return datasets
+
+
+def _kind(feature: Any) -> str:
+    return str(getattr(feature, "dtype", None) or type(feature).__name__)
+
+
+def _zeros(tables: Sequence[Any]) -> list[Indices]:
+    return [np.zeros(len(table), dtype=np.int64) for table in tables]
+
+
+def _examples(table: Any, column: str, labels: Indices, domains: Indices) -> tuple[Examples, list[int]]:
+    """The examples of a table, and the rows whose images are scaled to 8 bits."""
+    images = RowImages(table.select_columns([column]), column)
+    digests, deep = images.survey()
+    return Examples(labels, domains, images, digests), deep
+
+
+def _halves(examples: Examples, classes: int, fraction: float, generator: np.random.Generator) -> list[Examples]:
+    """Training and test examples, drawn in each class of each domain."""
+    held = holdout.held_out(examples.domains * classes + examples.labels, examples.digests, fraction, generator)
+    return [examples.take(np.flatnonzero(~held)), examples.take(np.flatnonzero(held))]

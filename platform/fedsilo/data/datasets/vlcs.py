@@ -1,0 +1,44 @@
+"""VLCS: 10,729 photographs of 5 kinds of things, from four older data sets.
+
+    <root>/VLCS/<domain>/<class>/*                                        as DomainBed has it
+    <root>/VLCS/<domain>/train|crossval|test/<number>/*                   as Dassl and JigenDG have it, with their split
+
+Numbered class folders are 0 bird to 4 person; crossval counts as training. Without such folders the test is drawn.
+
+Source: Fang, Xu, Rockmore, "Unbiased metric learning", ICCV 2013; Torralba, Efros, "Unbiased look at dataset bias",
+CVPR 2011.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from fedsilo.data.published.card import Card
+from fedsilo.data.published.domains import DomainLayout, DomainSet
+from fedsilo.data.published.naming import named
+
+DOMAINS = named(("Caltech101", "caltech"), "LabelMe", ("SUN09", "sun"), ("VOC2007", "pascal"))
+
+
+@dataclass(frozen=True, slots=True)
+class Vlcs(DomainSet):
+    """VLCS: 5 kinds of things in photographs of four older data sets."""
+
+    card: ClassVar[Card] = Card(
+        name="vlcs",
+        classes=5,
+        images=10_729,
+        template="a photo of a {}.",
+        lies="VLCS/<domain>/<class>, or VLCS/<domain>/train, crossval and test/<class>",
+        get=(
+            "VLCS.tar.gz is fetched by the script of https://github.com/facebookresearch/DomainBed (Google Drive): "
+            "unpack it in VLCS/."
+        ),
+        domains=tuple(domain.name for domain in DOMAINS),
+    )
+    layout: ClassVar[DomainLayout] = DomainLayout(
+        folders=("VLCS", "vlcs"),
+        domains=DOMAINS,
+        classes=named(("bird", "0"), ("car", "1"), ("chair", "2"), ("dog", "3"), ("person", "4")),
+    )

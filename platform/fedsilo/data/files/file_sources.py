@@ -1,0 +1,227 @@
+"""Where image files lie: a folder or a zip of one, with the same two questions to either.
+
+A source is a path and nothing else, so it can be pickled to any process. An archive is only ever read, never unpacked:
+names that point outside of it lead nowhere.
+"""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Protocol
+
+from fedsilo.core.errors import DataError
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One file.
+
+    Attributes:
+        name: What the source knows it by, for `read`.
+        parts: Its folders and its own name, as people see them.
+    """
+
+    name: str
+    parts: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """What lies in a source, in sorted order, without hidden files.
+
+    Attributes:
+        files: All files.
+        folders: Folders, as their parts; also empty ones.
+        refused: Names that were passed over because they point outside or cannot be read.
+    """
+
+    files: tuple[Member, ...]
+    folders: tuple[tuple[str, ...], ...]
+    refused: tuple[str, ...]
+
+
+class Source(Protocol):
+    """A place with image files."""
+
+    def listing(self) -> Listing:
+        """Returns what is there."""
+        ...
+
+    def read(self, name: str) -> bytes:
+        """Returns the bytes of one file. Raises OSError, ValueError or another error of the archive."""
+        ...
+
+    def size(self, name: str) -> int:
+        """Returns the bytes that one file takes where it lies. Raises OSError or KeyError."""
+        ...
+
+
+def from_home(root: str) -> Path:
+    """Returns a path with the home folder in place of ~; as it is where it names a user who is not there."""
+    try:
+        return Path(root).expanduser()
+    except RuntimeError:
+        return Path(root)
+
+
+def expand(root: str) -> Path:
+    """The absolute path of a folder or archive; ~ is the home folder, other paths start at the current folder."""
+    return from_home(root).absolute()
+
+
+_ELSEWHERE: ContextVar[bool] = ContextVar("elsewhere", default=False)
+
+
+@contextmanager
+def elsewhere() -> Iterator[None]:
+    """Has nobody look for folders on this machine: what is read meanwhile is for others."""
+    token = _ELSEWHERE.set(True)
+    try:
+        yield
+    finally:
+        _ELSEWHERE.reset(token)
+
+
+def is_missing(root: str) -> bool:
+    """Returns whether there is nothing at a path, as far as this machine can say."""
+    try:
+        return not (_ELSEWHERE.get() or expand(root).exists())
+    except OSError:  # too long for a name, or in a folder that may not be read
+        return True
+
+
+def open_source(root: str) -> Source:
+    """Returns the source at a path. Raises DataError when there is no folder and no readable zip."""
+    path = expand(root)
+    if not is_missing(root) and path.is_dir():
+        return FolderSource(str(path))
+    if is_missing(root) or not path.is_file():
+        raise DataError(f"data.root: there is no folder or zip '{root}' (looked for {path}). Correct the path.")
+    if not zipfile.is_zipfile(path):
+        raise DataError(f"data.root: '{root}' is neither a folder nor a readable zip. Is the file whole?")
+    return ZipSource(str(path))
+
+
+@dataclass(frozen=True, slots=True)
+class FolderSource:
+    """A folder; links to folders are followed, except into one that they lie in.
+
+    Attributes:
+        root: Absolute path.
+    """
+
+    root: str
+
+    def listing(self) -> Listing:
+        """Returns what is there."""
+        files: list[Member] = []
+        folders: list[tuple[str, ...]] = []
+        refused: list[str] = []
+
+        def unreadable(error: OSError) -> None:
+            refused.append(os.path.relpath(error.filename, self.root))
+
+        for folder, below, names in os.walk(self.root, followlinks=True, onerror=unreadable):
+            below[:] = sorted(name for name in below if not _hidden(name) and not _loops(folder, name))
+            relative = Path(folder).relative_to(self.root)
+            folders += [(*relative.parts, name) for name in below]
+            files += [
+                Member((relative / name).as_posix(), (*relative.parts, name)) for name in names if not _hidden(name)
+            ]
+        return _sorted(files, folders, refused)
+
+    def read(self, name: str) -> bytes:
+        """Returns the bytes of one file. Raises OSError."""
+        return Path(self.root, name).read_bytes()
+
+    def size(self, name: str) -> int:
+        """Returns the bytes that one file takes. Raises OSError."""
+        return Path(self.root, name).stat().st_size
+
+
+@dataclass(frozen=True, slots=True)
+class ZipSource:
+    """A zip archive, opened once in each process that reads from it.
+
+    Attributes:
+        path: Absolute path of the archive.
+    """
+
+    path: str
+
+    def listing(self) -> Listing:
+        """Returns what is there. Raises DataError when the archive's directory is damaged."""
+        try:
+            names = sorted(set(self._archive().namelist()))
+        except (OSError, zipfile.BadZipFile, ValueError) as error:
+            raise DataError(f"data.root: {self.path} is not a readable zip: {error}. Is the file whole?") from error
+        files: list[Member] = []
+        folders: dict[tuple[str, ...], None] = {}
+        refused: list[str] = []
+        for name in names:
+            plain = name.replace("\\", "/")  # as some programs on Windows write them
+            parts = tuple(part for part in plain.split("/") if part not in ("", "."))
+            if plain.startswith("/") or ".." in parts or ":" in plain.split("/")[0]:
+                refused.append(name)
+                continue
+            if any(_hidden(part) for part in parts):
+                continue
+            inside = parts if plain.endswith("/") else parts[:-1]
+            folders.update({inside[: depth + 1]: None for depth in range(len(inside))})
+            if not plain.endswith("/"):
+                files.append(Member(name, parts))
+        return _sorted(files, list(folders), refused)
+
+    def read(self, name: str) -> bytes:
+        """Returns the bytes of one file. Raises OSError, zipfile.BadZipFile or RuntimeError (encrypted)."""
+        return self._archive().read(name)
+
+    def size(self, name: str) -> int:
+        """Returns the bytes that one file takes in the archive. Raises OSError or KeyError."""
+        return self._archive().getinfo(name).compress_size
+
+    def _archive(self) -> zipfile.ZipFile:
+        found = os.stat(self.path)
+        return _opened(self.path, (found.st_ino, found.st_size, found.st_mtime_ns), os.getpid())
+
+
+@lru_cache(maxsize=8)
+def _opened(path: str, version: tuple[int, int, int], process: int) -> zipfile.ZipFile:
+    """The archive, opened for one process: a forked child that read through its parent's file would move the
+    parent's position and both would read rubbish. A file that was replaced is opened again.
+    """
+    return zipfile.ZipFile(path)
+
+
+def _sorted(files: list[Member], folders: list[tuple[str, ...]], refused: list[str]) -> Listing:
+    return Listing(
+        tuple(sorted((Member(file.name, _composed(file.parts)) for file in files), key=lambda file: file.parts)),
+        tuple(sorted(map(_composed, folders))),
+        tuple(sorted(refused)),
+    )
+
+
+def _composed(parts: tuple[str, ...]) -> tuple[str, ...]:
+    """Parts with composed letters: the same accented name comes decomposed from some systems and not from others."""
+    return tuple(unicodedata.normalize("NFC", part) for part in parts)
+
+
+def _hidden(name: str) -> bool:
+    return name.startswith(".") or name == "__MACOSX" or name.lower() in ("thumbs.db", "desktop.ini")
+
+
+def _loops(folder: str, name: str) -> bool:
+    """Whether a folder is a link to one that it lies in."""
+    path = os.path.join(folder, name)
+    if not os.path.islink(path):
+        return False
+    target = os.path.realpath(path)
+    return os.path.commonpath([target, os.path.realpath(folder)]) == target

@@ -1,0 +1,124 @@
+"""Which models and weights there are, by name, and what is wrong with a name that is not among them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from difflib import get_close_matches
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from fedsilo.models.clip.backbone_section import RANDOM, SHIPPED
+from fedsilo.models.clip.open_clip_tables import configurations, has_weights, weight_tags
+
+LOCAL, HUB = "local-dir:", "hf-hub:"
+CONFIG_FILE = "open_clip_config.json"
+
+_CHECKPOINT_SUFFIXES = (".safetensors", ".pt", ".pth", ".bin")
+_LISTED = 6
+_READ_OUT = ("argmax", "eos")
+_CUSTOM_BLOCK = ("qk_norm", "scaled_cosine_attn", "scale_heads", "scale_attn_inner", "scale_attn", "scale_fc")
+
+
+def model_names() -> tuple[str, ...]:
+    """Returns every name that can be given without a folder or a repository, usable text towers only."""
+    return (SHIPPED, *(name for name, config in configurations().items() if not refusal(config)))
+
+
+def refusal(config: Mapping[str, Any]) -> str:
+    """Returns why a model of this open_clip configuration cannot be used, in words; "" when it can."""
+    text = config["text_cfg"]
+    if text.get("hf_model_name"):
+        return "its text tower is a Hugging Face model"
+    if text.get("embed_cls") or "multimodal_cfg" in config:
+        return "its text tower is read out at a class embedding"
+    if text.get("no_causal_mask"):
+        return "its text tower is not causal"
+    if text.get("pool_type", "argmax") not in _READ_OUT:
+        return f"its text tower is pooled by {text['pool_type']!r}"
+    if text.get("block_type", "default") != "default" or any(text.get(key) for key in _CUSTOM_BLOCK):
+        return "its text tower has blocks of a special kind"
+    return ""
+
+
+def tags(name: str) -> tuple[str, ...]:
+    """Returns open_clip's weight tags for a model name, none for names it does not ship."""
+    return weight_tags(builtin(name))
+
+
+def builtin(name: str) -> str:
+    """Returns the name as open_clip lists it: OpenAI's `ViT-B/16` is its `ViT-B-16`."""
+    return name.replace("/", "-")
+
+
+def identifier(name: str) -> str:
+    """Returns what open_clip's factory is to be asked for."""
+    if name == SHIPPED:
+        return f"{LOCAL}{Path(__file__).with_name(SHIPPED)}"
+    return name if name.startswith((LOCAL, HUB)) else builtin(name)
+
+
+def config_of(name: str) -> dict[str, Any] | None:
+    """Returns the model's open_clip configuration; None when it is unknown, unreadable or only on the hub."""
+    known = identifier(name)
+    if known.startswith(HUB):
+        return None
+    if not known.startswith(LOCAL):
+        return configurations().get(known)
+    try:
+        content = json.loads(Path(known.removeprefix(LOCAL), CONFIG_FILE).read_text(encoding="utf-8"))
+        return dict(content["model_cfg"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def problems(name: str, pretrained: str) -> list[str]:
+    """Returns what is wrong with a model and its weights, as 'key: what. What is allowed.' lines."""
+    found = _name_problems(name)
+    return found or _weights_problems(name, pretrained)
+
+
+def _name_problems(name: str) -> list[str]:
+    if name.startswith(HUB):
+        return []
+    config = config_of(name)
+    if config is None and (name == SHIPPED or name.startswith(LOCAL)):
+        folder = identifier(name).removeprefix(LOCAL)
+        if name == SHIPPED:
+            return [f"name: {name!r} is missing from the package. Install it again, or make it with `make backbone`."]
+        return [f"name: {folder} holds no readable {CONFIG_FILE}. Give a folder that open_clip's factory can load."]
+    if config is None:
+        return [f"name: no {name!r}. {_nearest(builtin(name), model_names())}"]
+    reason = refusal(config)
+    if not reason and config["text_cfg"].get("hf_tokenizer_name") and find_spec("transformers") is None:
+        reason = "its tokenizer needs the package transformers, which is not installed"
+    return [f"name: {name!r} cannot be prompted: {reason}. Choose ViT-B-16 or the like."] if reason else []
+
+
+def _weights_problems(name: str, pretrained: str) -> list[str]:
+    if pretrained == RANDOM:
+        return []
+    carried = name == SHIPPED or name.startswith((LOCAL, HUB))
+    if not pretrained:
+        return [] if carried else [f"pretrained: {name!r} needs weights. {_choices(name)}"]
+    if has_weights(builtin(name), pretrained) or Path(pretrained).is_file():
+        return []
+    if Path(pretrained).suffix in _CHECKPOINT_SUFFIXES or "/" in pretrained:
+        return [f"pretrained: there is no file {pretrained!r}. Give the path of a checkpoint of {name!r}."]
+    if carried:
+        return [f"pretrained: no {pretrained!r} for {name!r}. Leave it empty, or give a checkpoint file or {RANDOM}."]
+    return [f"pretrained: no {pretrained!r} for {name!r}. {_nearest(pretrained, tags(name))} {_choices(name)}"]
+
+
+def _choices(name: str) -> str:
+    known = tags(name)
+    more = f", {len(known) - _LISTED} more" if len(known) > _LISTED else ""
+    listed = f"one of {', '.join(known[:_LISTED])}{more}; " if known else ""
+    return f"Give {listed}a checkpoint file; or {RANDOM}."
+
+
+def _nearest(wrong: str, right: Iterable[str]) -> str:
+    near = get_close_matches(wrong.lower(), {word.lower(): word for word in right}, n=1, cutoff=0.5)
+    words = {word.lower(): word for word in right}
+    return f"Did you mean {words[near[0]]!r}?" if near else "Known are fedsilo-tiny, RN50, ViT-B-16 and the like."

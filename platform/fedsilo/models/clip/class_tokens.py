@@ -1,0 +1,169 @@
+"""Class names as token embeddings, made once where the tokenizer is, so that clients need none.
+
+A prompt for class k reads `[SOS] c_1 .. c_L name . [EOT]`. What belongs to the class are the tokens behind the
+context; they are found by tokenising `X X X X name.` and taking what the placeholders leave, as CoOp does
+(arXiv:2109.01134); an underscore in a name is a space.
+
+Dimensions: K classes, R tokens of all classes together, W text width, T longest sequence.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from fedsilo.core.errors import BackboneError
+
+Tokenizer = Callable[..., Tensor]
+"""open_clip's tokenizers: tokenizer(texts, context_length=T) -> (n, T) int64 ids, padded."""
+
+_PLACEHOLDERS = 4
+SHOWN = 60
+"""Characters of a class name in a message."""
+
+ROOM = 512
+"""Length for tokenising what may be too long: nothing is cut off silently."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ClassTokens:
+    """The tokens of every class behind the context, embedded, without positions.
+
+    Attributes:
+        embeddings: (R, W) tokens of class 0, then class 1, ...; name, full stop, end-of-text; nothing is padded.
+        lengths: K numbers, tokens of each class, >= 1; sums to R.
+        sos: (W,) the start token that comes before the context.
+        names: K numbers, how many of each class's tokens are the name; the full stop and the end-of-text follow.
+    """
+
+    embeddings: Tensor
+    lengths: tuple[int, ...]
+    sos: Tensor
+    names: tuple[int, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def tensors(self) -> dict[str, Tensor]:
+        """Returns everything by name, for another process."""
+        numbers = {"lengths": torch.tensor(self.lengths), "names": torch.tensor(self.names)}
+        return {"embeddings": self.embeddings, "sos": self.sos, **numbers}
+
+    @property
+    def longest(self) -> int:
+        """Number of the class with the most tokens."""
+        return max(range(len(self.lengths)), key=self.lengths.__getitem__)
+
+    @classmethod
+    def from_tensors(cls, tensors: Mapping[str, Tensor]) -> ClassTokens:
+        """Returns what `tensors` gave, without a copy of the embeddings."""
+        lengths, names = (tuple(tensors[key].tolist()) for key in ("lengths", "names"))
+        return cls(tensors["embeddings"], lengths, tensors["sos"], names)
+
+    def with_embeddings(self, embeddings: Tensor) -> ClassTokens:
+        """Returns the classes with other embeddings (R, W) of the same tokens; features have a gradient by them.
+
+        Raises:
+            BackboneError: The embeddings have another shape.
+        """
+        if embeddings.shape != self.embeddings.shape:
+            raise BackboneError(
+                f"class tokens: {tuple(self.embeddings.shape)} embeddings cannot be replaced by "
+                f"{tuple(embeddings.shape)}. Give one vector for each token."
+            )
+        return replace(self, embeddings=embeddings)
+
+    def with_words(self, words: Tensor) -> ClassTokens:
+        """Returns the classes with vectors in the place of their names; features have a gradient by them.
+
+        The full stop and the end-of-text that follow a name stay.
+
+        Args:
+            words: (K, P, W) P vectors for each class, as an attribute and an object (Nayak et al., "Learning to Compose
+                Soft Prompts for Compositional Zero-Shot Learning", ICLR 2023, arXiv:2204.03574).
+
+        Raises:
+            BackboneError: There are vectors for another number of classes, or of another width.
+        """
+        if words.dim() != 3 or (words.shape[0], words.shape[2]) != (len(self), self.embeddings.shape[1]):
+            raise BackboneError(
+                f"class tokens: {len(self)} classes of width {self.embeddings.shape[1]} cannot have words of shape "
+                f"{tuple(words.shape)}. Give (classes, words, width)."
+            )
+        own = torch.split(self.embeddings, list(self.lengths))
+        endings = [tokens[name:] for tokens, name in zip(own, self.names, strict=True)]
+        embeddings = torch.cat([rows for word, ending in zip(words, endings, strict=True) for rows in (word, ending)])
+        lengths = tuple(words.shape[1] + len(ending) for ending in endings)
+        return ClassTokens(embeddings, lengths, self.sos, (words.shape[1],) * len(self))
+
+    def to(self, device: str | torch.device) -> ClassTokens:
+        """Returns the tokens on a device."""
+        return ClassTokens(self.embeddings.to(device), self.lengths, self.sos.to(device), self.names)
+
+
+def readable(name: str) -> str:
+    """Returns a class name as it is written into a prompt."""
+    return name.replace("_", " ")
+
+
+def called(number: int, name: str) -> str:
+    """Returns how a message speaks of a class: its number, and the beginning of its name where that is long."""
+    return f"class {number} ('{name if len(name) <= SHOWN else name[:SHOWN] + '...'}')"
+
+
+def ends(ids: Tensor, end_token: int | None) -> Tensor:
+    """Returns the position (n,) that each row of token ids (n, T) is read out at.
+
+    Args:
+        ids: Token ids.
+        end_token: The token read out, its first occurrence; None: the highest id, as OpenAI's CLIP has it.
+    """
+    return ids.argmax(dim=1) if end_token is None else (ids == end_token).int().argmax(dim=1)
+
+
+def class_tokens(
+    names: Sequence[str], tokenizer: Tokenizer, embedding: Tensor, end_token: int | None, context_length: int
+) -> ClassTokens:
+    """Returns the tokens of class names.
+
+    Args:
+        names: K class names, in label order.
+        tokenizer: The model's.
+        embedding: (vocabulary, W) the model's token embedding.
+        end_token: As in `ends`.
+        context_length: Longest sequence of the text tower.
+
+    Raises:
+        BackboneError: There is no name, a name leaves no room for a context, or the tokenizer does not put one start
+            token in front and one token per placeholder.
+    """
+    if not names:
+        raise BackboneError("class names: there are none. Give at least one class.")
+    texts = [f"{'X ' * _PLACEHOLDERS}{readable(name)}." for name in names]
+    ids = tokenizer(texts, context_length=ROOM)
+    head, stops = ids[:, : 1 + _PLACEHOLDERS], ends(ids, end_token)
+    if not _plain(head):
+        raise BackboneError(
+            "backbone.name: its tokenizer does not begin with one start token and one token per word, which learned "
+            "contexts need. Choose a model with CLIP's own tokenizer."
+        )
+    own = [row[1 + _PLACEHOLDERS : int(stop) + 1] for row, stop in zip(ids, stops, strict=True)]
+    for number, (name, tokens) in enumerate(zip(names, own, strict=True)):
+        if len(tokens) + 2 > context_length:
+            raise BackboneError(
+                f"{called(number, name)}: its name has {len(tokens)} tokens, at most {context_length - 2} leave room "
+                "for a context. Shorten it."
+            )
+    bare = ends(tokenizer([readable(name) for name in names], context_length=ROOM), end_token)
+    own_names = tuple(min(int(stop) - 1, len(tokens) - 1) for stop, tokens in zip(bare, own, strict=True))
+    lengths = tuple(len(tokens) for tokens in own)
+    return ClassTokens(embedding[torch.cat(own)], lengths, embedding[ids[0, 0]].clone(), own_names)
+
+
+def _plain(head: Tensor) -> bool:
+    same_in_all_rows = bool((head == head[0]).all())
+    placeholders = head[0, 1:]
+    return same_in_all_rows and bool((placeholders == placeholders[0]).all()) and bool(head[0, 0] != placeholders[0])

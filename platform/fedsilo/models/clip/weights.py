@@ -1,0 +1,161 @@
+"""An open_clip model with the weights that were asked for, or one line on why not.
+
+open_clip warns where this refuses: it leaves a model random whose weights it did not find, and computes another
+activation than the weights were trained with.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import huggingface_hub.utils
+import open_clip
+import torch
+from torch import nn
+
+from fedsilo.core.errors import BackboneError
+from fedsilo.core.seeds import derive
+from fedsilo.models.clip.backbone_section import RANDOM, SHIPPED, Backbone
+from fedsilo.models.clip.catalogue import HUB, LOCAL, builtin, identifier
+from fedsilo.models.clip.class_tokens import Tokenizer
+
+MERGES_FILE = "merges.txt.gz"
+"""A folder of its own vocabulary holds the tokenizer's merges under this name."""
+
+_HUB_PATIENCE_S = 5.0
+_REASON_CHARACTERS = 200
+
+
+def create(backbone: Backbone, seed: int) -> tuple[Any, Tokenizer]:
+    """Returns the model, on the CPU in fp32, frozen and in evaluation mode, and its tokenizer.
+
+    Args:
+        backbone: The section; `problems` has found nothing in it.
+        seed: What random weights are drawn from.
+
+    Raises:
+        BackboneError: The weights or the tokenizer cannot be fetched, read or do not fit the name.
+    """
+    name, pretrained = identifier(backbone.name), backbone.pretrained
+    with _seeded(seed), _quiet(), _hub_at_hand(name, pretrained):
+        if pretrained == RANDOM:
+            model = _build(backbone, load_weights=False)
+        elif not pretrained:
+            model = _build(backbone, require_pretrained=True)
+        elif open_clip.is_pretrained_cfg(name, pretrained):
+            model = _tagged(backbone)
+        else:
+            model = _from_file(backbone)
+        return model.eval().requires_grad_(False), _tokenizer(backbone.name)
+
+
+def _build(backbone: Backbone, **options: Any) -> nn.Module:
+    try:
+        # A text tower of the hub's own is refused later; its weights need not come.
+        model: nn.Module = open_clip.create_model(identifier(backbone.name), pretrained_text=False, **options)
+    except Exception as error:  # open_clip raises whatever lies below it
+        raise BackboneError(f"backbone.name: {backbone.name!r} could not be {_remedy(backbone.name, error)}") from error
+    return model
+
+
+def _remedy(name: str, error: Exception) -> str:
+    if name == SHIPPED:
+        return f"loaded ({_reason(error)}). Its weights belong to the package: install it again, or `make backbone`."
+    if name.startswith(HUB):
+        return f"fetched ({_reason(error)}). Connect to the model hub once, or give a folder as local-dir:FOLDER."
+    return f"loaded ({_reason(error)}). Check the folder or the name."
+
+
+def _tagged(backbone: Backbone) -> nn.Module:
+    name, tag = builtin(backbone.name), backbone.pretrained
+    facts = open_clip.get_pretrained_cfg(name, tag)
+    try:
+        open_clip.download_pretrained(facts)
+    except Exception as error:  # open_clip raises whatever lies below it
+        raise BackboneError(
+            f"backbone.pretrained: the weights of {backbone.name}/{tag} could not be fetched ({_reason(error)}). "
+            "Connect to the model hub once, or give a local checkpoint file as backbone.pretrained."
+        ) from error
+    # The activation belongs to the weights: ViT-B-16 with OpenAI's computes QuickGELU, whatever its name says.
+    return _build(backbone, pretrained=tag, force_quick_gelu=bool(facts.get("quick_gelu")))
+
+
+def _from_file(backbone: Backbone) -> nn.Module:
+    model = _build(backbone, load_weights=False)
+    try:
+        open_clip.load_checkpoint(model, backbone.pretrained, strict=True, weights_only=True)
+    except Exception as error:  # of safetensors, of pickle, of zip, of shapes
+        raise BackboneError(
+            f"backbone.pretrained: {backbone.pretrained!r} is no checkpoint of {backbone.name!r} ({_reason(error)}). "
+            "Give safetensors or a torch file of weights only, of this very architecture."
+        ) from error
+    return model
+
+
+def _tokenizer(name: str) -> Tokenizer:
+    known = identifier(name)
+    merges = Path(known.removeprefix(LOCAL), MERGES_FILE) if known.startswith(LOCAL) else None
+    options = {"bpe_path": str(merges)} if merges is not None and merges.is_file() else {}
+    try:
+        tokenizer: Tokenizer = open_clip.get_tokenizer(known, **options)
+    except Exception as error:  # open_clip raises whatever lies below it
+        raise BackboneError(
+            f"backbone.name: the tokenizer of {name!r} could not be loaded ({_reason(error)}). "
+            "Choose a model with CLIP's own."
+        ) from error
+    return tokenizer
+
+
+def _reason(error: Exception) -> str:
+    if huggingface_hub.constants.HF_HUB_OFFLINE:
+        return "not in the local cache, and the model hub does not answer"
+    words = " ".join(str(error).split()) or type(error).__name__
+    return words if len(words) <= _REASON_CHARACTERS else f"{words[:_REASON_CHARACTERS]}..."
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    # Models draw their initial weights from torch's global generator and from nothing else: lend it and restore it.
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(derive(seed, "backbone"))
+        yield
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    # open_clip logs through the root logger, which would install a handler there; what matters is raised instead.
+    root, muffler, before = logging.getLogger(), logging.NullHandler(), logging.root.manager.disable
+    root.addHandler(muffler)
+    logging.disable(logging.ERROR)
+    try:
+        yield
+    finally:
+        logging.disable(before)
+        root.removeHandler(muffler)
+
+
+@contextmanager
+def _hub_at_hand(name: str, pretrained: str) -> Iterator[None]:
+    # Six attempts with pauses for each of several files take a minute where there is no network. One short question
+    # first: a hub that does not answer counts as offline, so that files fetched earlier are used at once.
+    constants: Any = huggingface_hub.constants
+    before = constants.HF_HUB_OFFLINE
+    asked = name.startswith(HUB) or open_clip.is_pretrained_cfg(name, pretrained)
+    constants.HF_HUB_OFFLINE = before or (asked and not name.startswith(LOCAL) and not _answers())
+    try:
+        yield
+    finally:
+        constants.HF_HUB_OFFLINE = before
+
+
+def _answers() -> bool:
+    hub: Any = huggingface_hub.utils
+    try:
+        hub.get_session().head(huggingface_hub.constants.ENDPOINT, timeout=_HUB_PATIENCE_S)
+    except Exception:  # whatever the HTTP library of the day raises
+        return False
+    return True

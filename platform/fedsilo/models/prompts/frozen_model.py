@@ -1,0 +1,164 @@
+"""The frozen side of a client: text tower, class names and temperature; no image tower, no tokenizer, no open_clip.
+
+Dimensions: K classes, L context tokens, W text width, D joint width, N prompts, B images.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn.functional import normalize
+
+from fedsilo.core.batch import Candidates, named
+from fedsilo.core.state import borrow
+from fedsilo.models.clip.class_tokens import ClassTokens
+from fedsilo.models.clip.image_tail import ImageTail, TailMeta
+from fedsilo.models.clip.text_tower import TextTower, TowerMeta, encode_prompts
+from fedsilo.models.prompts.latest import Latest
+from fedsilo.models.prompts.sequences import encode_apart, encode_names
+
+
+@dataclass(frozen=True, slots=True)
+class FrozenModel:
+    """What every client shares and nobody changes.
+
+    Attributes:
+        tower: The text tower.
+        classes: Token embeddings of the class names.
+        scale: exp(logit_scale), the inverse temperature.
+        zero_shot: (K, D) normalised features of the hand-written prompt of each class.
+        candidates: What scores are over: the classes.
+        device: Where training runs.
+        phrases: (n, W) token embeddings of texts that the run's methods ask for.
+        image: The last blocks of the image tower; None where no learner of the run needs them.
+
+    Without gradients it gives the features of the contexts of its last call again, where they are asked for again:
+    clients that share the model are often measured with the same prompt.
+    """
+
+    tower: TextTower
+    classes: ClassTokens
+    scale: float
+    zero_shot: Tensor
+    candidates: Candidates
+    device: str = "cpu"
+    phrases: Mapping[str, Tensor] = field(default_factory=dict)
+    image: ImageTail | None = None
+    _latest: Latest = field(default_factory=Latest, init=False, repr=False, compare=False)
+    _names: list[Tensor] = field(default_factory=list, init=False, repr=False, compare=False)
+
+    @property
+    def width(self) -> int:
+        """Returns W, the length of one context vector."""
+        return int(self.classes.sos.shape[-1])
+
+    def text_features(self, context: Tensor, classes: ClassTokens | None = None) -> Tensor:
+        """Returns normalised class features (K, D) for a context (L, W), or (N, K, D) for (N, L, W).
+
+        Args:
+            context: The context, or N of them.
+            classes: Tokens of the classes where they are learned, `classes.with_embeddings` or `with_words`.
+        """
+        own = self.classes if classes is None else classes
+        return self._latest.of(
+            *_read("end", context, classes), lambda: normalize(encode_prompts(self.tower, own, context), dim=-1)
+        )
+
+    def features_apart(self, contexts: Tensor, position: str, classes: ClassTokens | None = None) -> Tensor:
+        """Returns normalised class features (N, K, D) for contexts (N, K, L, W) of single classes, name anywhere.
+
+        Args:
+            contexts: A context for each class.
+            position: Where the class name stands, one of `sequences.POSITIONS`.
+            classes: Tokens of the classes where they are learned.
+        """
+        own = self.classes if classes is None else classes
+        return self._latest.of(
+            *_read(f"apart, {position}", contexts, classes),
+            lambda: normalize(encode_apart(self.tower, own, contexts, position), dim=-1),
+        )
+
+    def name_features(self) -> Tensor:
+        """Returns normalised features (K, D) of the bare class names, not to be written; they are computed once."""
+        if not self._names:
+            with torch.no_grad():
+                self._names.append(normalize(encode_names(self.tower, self.classes), dim=-1))
+        return self._names[0]
+
+    def score(self, pooled: Tensor, text: Tensor) -> Tensor:
+        """Returns (B, K) logits: scaled cosine of images (B, D) and normalised class features (K, D)."""
+        return self.scale * normalize(pooled, dim=-1) @ text.T
+
+    def renamed(self, tokens: Mapping[str, NDArray[Any]], zero_shot: NDArray[np.float32]) -> FrozenModel:
+        """Returns the model with other classes.
+
+        Args:
+            tokens: Token embeddings of their names, as `ClassTokens.tensors` in arrays.
+            zero_shot: (k, D) normalised features of their hand-written prompts.
+        """
+        classes = ClassTokens.from_tensors({name: borrow(array).to(self.device) for name, array in tokens.items()})
+        names = tuple(map(str, range(len(classes))))
+        return replace(self, classes=classes, zero_shot=borrow(zero_shot).to(self.device), candidates=named(names))
+
+    def pack(self) -> PackedModel:
+        """Returns the model as plain CPU arrays, which Ray shares between processes without a copy."""
+        tensors = {f"tower.{k}": v for k, v in self.tower.tensors().items()}
+        tensors |= {f"classes.{k}": v for k, v in self.classes.tensors().items()}
+        tensors |= {f"phrases.{k}": v for k, v in self.phrases.items()}
+        if self.image is not None:
+            tensors |= {f"image.{k}": v for k, v in self.image.tensors().items()}
+        tensors["zero_shot"] = self.zero_shot
+        arrays = {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in tensors.items()}
+        return PackedModel(
+            self.tower.meta, arrays, self.scale, self.candidates, None if self.image is None else self.image.meta
+        )
+
+
+def _read(how: str, contexts: Tensor, classes: ClassTokens | None) -> tuple[str, tuple[Tensor, ...]]:
+    """What is computed from what, for `Latest`."""
+    if classes is None:
+        return how, (contexts,)
+    return f"{how}, {classes.lengths}", (contexts, classes.embeddings)
+
+
+@dataclass(frozen=True, slots=True)
+class PackedModel:
+    """A `FrozenModel` on its way to another process; where it will compute is for that process to know.
+
+    Attributes:
+        meta: Shape of the tower.
+        arrays: All tensors by name.
+        scale: exp(logit_scale).
+        candidates: What scores are over.
+        image: Shape of the image tower's last blocks; None where they are not sent.
+    """
+
+    meta: TowerMeta
+    arrays: Mapping[str, NDArray[Any]]
+    scale: float
+    candidates: Candidates
+    image: TailMeta | None = None
+
+    def unpack(self, device: str = "cpu") -> FrozenModel:
+        """Returns the model on a device; on the CPU it uses the arrays' own memory."""
+        tensors = {name: borrow(array).to(device) for name, array in self.arrays.items()}
+        tower = TextTower.from_tensors(self.meta, _below("tower.", tensors))
+        classes = ClassTokens.from_tensors(_below("classes.", tensors))
+        phrases = _below("phrases.", tensors)
+        tail = None if self.image is None else ImageTail(self.image, _below("image.", tensors))
+        return FrozenModel(tower, classes, self.scale, tensors["zero_shot"], self.candidates, device, phrases, tail)
+
+
+def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def random_context(length: int, width: int, generator: torch.Generator) -> Tensor:
+    """Returns (L, W) context vectors from N(0, 0.02^2), the start of CoOp and all that follow it."""
+    return 0.02 * torch.randn(length, width, generator=generator)

@@ -1,0 +1,1 @@
+"""Which client holds which examples: rules, shifts, corruption, and measures of heterogeneity."""

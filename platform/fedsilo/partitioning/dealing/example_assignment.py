@@ -1,0 +1,140 @@
+"""Handing examples out to clients: counts first, then the examples.
+
+A label shift decides how many examples of each class a client gets, as a matrix of whole numbers; the examples are
+dealt by that matrix.
+
+Dimensions: K classes, N clients.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+import numpy as np
+
+from fedsilo.core import Demand, Floats, Indices, LabelledImages, Share
+from fedsilo.core.errors import DataError
+from fedsilo.partitioning.dealing.integer_rounding import apportion, at_least, raised
+
+
+def refuse(problems: Sequence[str]) -> None:
+    """Raises a DataError with all `problems` of a partition on one line, if there are any."""
+    if problems:
+        raise DataError("partition: " + " ".join(problems))
+
+
+def beta_problems(beta: float) -> list[str]:
+    """What is impossible in a Dirichlet concentration, as lines for `problems` of a component."""
+    if math.isfinite(beta) and beta > 0:
+        return []
+    return [f"beta: must be a finite number above 0, got {beta}. Small is uneven: 0.1 is strong, 100 is nearly even."]
+
+
+def named(images: LabelledImages, train: Sequence[Indices], test: Sequence[Indices]) -> list[Share]:
+    """Makes shares of positions, sorted, each with the name of its domain if it has just one."""
+    shares = []
+    for train_part, test_part in zip(train, test, strict=True):
+        found = np.union1d(images.train.domains[train_part], images.test.domains[test_part])
+        domain = images.domains[found[0]] if len(found) == 1 else ""
+        shares.append(Share(np.sort(train_part), np.sort(test_part), domain))
+    return shares
+
+
+def size_problems(pool: Share, demand: Demand) -> list[str]:
+    """Why `pool` cannot give every client the least that it is to have."""
+    here = f" in '{pool.domain}'" if pool.domain else ""
+    problems = []
+    wanted = (("train", len(pool.train), demand.min_train), ("test", len(pool.test), demand.min_test))
+    for split, available, minimum in wanted:
+        if available < demand.clients * minimum:
+            fit = available // minimum
+            problems.append(
+                f"{demand.clients} client{'s'[: demand.clients > 1]} with at least {minimum} {split} "
+                f"example{'s'[: minimum > 1]} each need {demand.clients * minimum}, there are {available}{here}. "
+                + (f"At most {fit} client{'s'[: fit > 1]} fit{'s'[: fit == 1]}." if fit else "No client fits.")
+            )
+    return problems
+
+
+def dealt(
+    images: LabelledImages, pool: Share, train: Indices, liking: Floats, demand: Demand, generator: np.random.Generator
+) -> list[Share]:
+    """Deals `pool` by the number of training examples of each class that each client gets.
+
+    Test examples follow the training examples, class by class, so that nobody is measured on a class of which it has
+    none; only when a client would have too few test examples are some moved to it, of its own classes where any can
+    be spared.
+
+    Args:
+        images: The data.
+        pool: Positions to deal; every one goes to exactly one client.
+        train: (K, N) training examples; its rows add up to those of the pool.
+        liking: (K, N) logarithms, below 0, of how much each client wants of each class: for classes without training
+            examples, and to choose what is moved.
+        demand: What the clients are to get.
+        generator: Where all draws come from.
+    """
+    classes = len(images.classes)
+    train_labels, test_labels = images.train.labels[pool.train], images.test.labels[pool.test]
+    followed = np.where(train.sum(axis=1, keepdims=True) > 0, train, np.exp(liking - liking.max(axis=1, keepdims=True)))
+    sizes = np.bincount(test_labels, minlength=classes)
+    test = np.stack([apportion(size, row, generator) for size, row in zip(sizes, followed, strict=True)])
+    # Own classes (log counts, at least 0) come before all others (log proportions, below 0).
+    wanted = np.where(train > 0, np.log(np.maximum(train, 1)), liking - 1.0)
+    test = raised(test, np.full(demand.clients, demand.min_test), wanted)
+    train_parts = _by_counts(pool.train, train_labels, train, generator)
+    return named(images, train_parts, _by_counts(pool.test, test_labels, test, generator))
+
+
+def cut(positions: Indices, sizes: Indices, generator: np.random.Generator) -> list[Indices]:
+    """The positions, shuffled and cut into parts of these sizes."""
+    return np.split(generator.permutation(positions), np.cumsum(sizes)[:-1])
+
+
+def test_sizes(pool: Share, demand: Demand, train: Indices, generator: np.random.Generator) -> Indices:
+    """(N,) test examples of each client: in proportion to its training examples, and at least the least."""
+    return at_least(demand.min_test, len(pool.test), np.maximum(train, 1e-9), generator)
+
+
+def thinned(
+    images: LabelledImages, shares: Sequence[Share], demand: Demand, exactly: bool, generator: np.random.Generator
+) -> list[Share]:
+    """The shares with training images left out, drawn, so that sizes are those that are demanded or proportional.
+
+    For label shifts that cannot move an example to another client.
+
+    Args:
+        images: The data.
+        shares: One per client.
+        demand: Its `sizes` are wanted.
+        exactly: Whether just these sizes are; otherwise sizes in their proportion, the largest with which some client
+            keeps all, and at least `demand.min_train`.
+        generator: Where draws come from.
+
+    Raises:
+        DataError: A client has fewer than exactly so many.
+    """
+    assert demand.sizes is not None
+    held = np.array([len(share.train) for share in shares])
+    wanted = demand.sizes
+    if not exactly:
+        scale = (held / np.maximum(wanted, 1)).min()
+        wanted = np.maximum(np.round(scale * wanted).astype(np.int64), demand.min_train)
+    elif (held < wanted).any():
+        client = int((wanted - held).argmax())
+        raise DataError(
+            f"partition.quantity.of: {wanted[client]} training images cannot be had for a client that the label shift "
+            f"gives {held[client]}. Ask for fewer, or for another label shift."
+        )
+    pairs = zip(shares, np.minimum(held, wanted), strict=True)
+    train = [generator.permutation(share.train)[:size] for share, size in pairs]
+    return named(images, train, [share.test for share in shares])
+
+
+def _by_counts(positions: Indices, labels: Indices, counts: Indices, generator: np.random.Generator) -> list[Indices]:
+    """Deals `positions` so that client n gets counts[k, n] examples of class k, drawn at random."""
+    clients = np.arange(counts.shape[1])
+    drawn = [generator.permutation(positions[labels == label]) for label in range(len(counts))]
+    holders = np.concatenate([np.repeat(clients, row) for row in counts])
+    return np.split(np.concatenate(drawn)[np.argsort(holders, kind="stable")], np.cumsum(counts.sum(axis=0))[:-1])

@@ -1,0 +1,158 @@
+"""What every partition can have done to its shares: global test data, concept shift, corruption, unseen clients.
+
+Applied after the shots, in this order. Every draw is derived from the seed and its purpose, so one of them changes
+nothing of the others or of the split.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from fedsilo.core import ConceptShift, Corruption, LabelledImages, Partition, Share
+from fedsilo.core.errors import DataError
+from fedsilo.core.seeds import derive, numpy_generator
+from fedsilo.partitioning.corruption.alteration import Alteration
+from fedsilo.partitioning.dealing import example_assignment as allotment
+
+
+def finished(images: LabelledImages, shares: Sequence[Share], rule: Partition, seed: int) -> list[Share]:
+    """Returns the shares with all that the rule says beside its split. Raises DataError where it cannot be done.
+
+    Args:
+        images: The data.
+        shares: One per client, in client order, with the shots drawn.
+        rule: The partition that made them.
+        seed: The scenario's seed.
+    """
+    done = list(shares)
+    if rule.test == "global":
+        done = _measured_alike(images, done, rule.unseen.domains)
+    if rule.concept is not None:
+        done = _relabelled(images, done, rule.concept, seed)
+    if rule.corruption.kinds:
+        done = _corrupted(done, rule.corruption, seed)
+    return _unseen(done, rule.unseen.clients, seed)
+
+
+def _measured_alike(images: LabelledImages, shares: list[Share], unseen: Sequence[str]) -> list[Share]:
+    """Shares with the test images of all domains that are trained on; those of an unseen domain with their own."""
+    known = np.array([name not in unseen for name in images.domains])
+    everything = np.flatnonzero(known[images.test.domains])
+    alike = allotment.named(images, [share.train for share in shares], [everything] * len(shares))
+    return [
+        replace(share, test=everything, domain=other.domain) if share.seen else share
+        for share, other in zip(shares, alike, strict=True)
+    ]
+
+
+def _relabelled(images: LabelledImages, shares: list[Share], concept: ConceptShift, seed: int) -> list[Share]:
+    for client in chosen(len(shares), concept.clients, seed, "concept clients"):
+        share = shares[client]
+        known = images.train.labels[share.train], images.test.labels[share.test]
+        generator = numpy_generator(seed, "concept", client=client)
+        train, test = concept.relabel(*known, len(images.classes), generator)
+        if not np.array_equal(train, known[0]):
+            share = replace(share, train_labels=train)
+        if not np.array_equal(test, known[1]):
+            share = replace(share, test_labels=test)
+        shares[client] = share
+    return shares
+
+
+def _corrupted(shares: list[Share], corruption: Corruption, seed: int) -> list[Share]:
+    """One kind at one severity for each client that is chosen, so that all pairs are as frequent as can be."""
+    severities = [corruption.severity] if isinstance(corruption.severity, int) else corruption.severity
+    pairs = [(kind, severity) for severity in severities for kind in corruption.kinds]
+    for place, client in enumerate(chosen(len(shares), corruption.clients, seed, "corrupted clients")):
+        kind, severity = pairs[place % len(pairs)]
+        own = derive(seed, "corruption", client=client)
+        shares[client] = replace(shares[client], alteration=Alteration(kind, severity, own).tag)
+    return shares
+
+
+def chosen(clients: int, part: float, seed: int, purpose: str) -> list[int]:
+    """Returns `part` of the clients, rounded, in drawn order."""
+    order = numpy_generator(seed, purpose).permutation(clients)
+    return [int(client) for client in order[: round(part * clients)]]
+
+
+def _unseen(shares: list[Share], wanted: int | list[int], seed: int) -> list[Share]:
+    trained = [number for number, share in enumerate(shares) if share.seen]
+    numbers = _drawn(trained, wanted, seed) if isinstance(wanted, int) else wanted
+    far = [str(number) for number in numbers if not 0 <= number < len(shares)]
+    if far:
+        raise DataError(f"partition.unseen.clients: no client {', '.join(far)}, there are 0 to {len(shares) - 1}.")
+    if not set(trained) - set(numbers):
+        raise DataError(
+            f"partition.unseen.clients: {len(set(numbers) & set(trained))} of {len(trained)} clients leave nobody to "
+            "train. Name fewer."
+        )
+    return [replace(share, seen=share.seen and number not in numbers) for number, share in enumerate(shares)]
+
+
+def _drawn(trained: list[int], wanted: int, seed: int) -> list[int]:
+    """So many of the clients that would train."""
+    if not 0 <= wanted < len(trained):
+        raise DataError(
+            f"partition.unseen.clients: {wanted} of {len(trained)} clients that train cannot be left out. Use 0 to "
+            f"{len(trained) - 1}."
+        )
+    return [trained[place] for place in chosen(len(trained), wanted / len(trained), seed, "unseen clients")]
+
+
+Split = Callable[[LabelledImages], list[Share]]
+
+
+def apart_from(images: LabelledImages, domains: Sequence[str], split: Split) -> list[Share]:
+    """Returns the shares of a split of all other domains, and one unseen client for each of `domains`, with all of it.
+
+    Args:
+        images: The data.
+        domains: Names of the domains that nobody trains on.
+        split: Splits what is left; positions are those in what it is given.
+
+    Raises:
+        DataError: There is no such domain, or none is left.
+    """
+    if not domains:
+        return split(images)
+    _refuse_domains(images, domains)
+    out = np.array([name in domains for name in images.domains])
+    kept = [np.flatnonzero(~out[part.domains]) for part in (images.train, images.test)]
+    shares = [
+        replace(share, train=kept[0][share.train], test=kept[1][share.test]) for share in split(_without(images, out))
+    ]
+    for number in np.flatnonzero(out):
+        train, test = (np.flatnonzero(part.domains == number) for part in (images.train, images.test))
+        shares.append(Share(train, test, images.domains[number], seen=False))
+    return shares
+
+
+def _refuse_domains(images: LabelledImages, domains: Sequence[str]) -> None:
+    unknown = [name for name in domains if name not in images.domains]
+    if unknown:
+        known = ", ".join(images.domains)
+        raise DataError(f"partition.unseen.domains: no domain {', '.join(map(repr, unknown))}. There are {known}.")
+    if len(set(domains)) == len(images.domains):
+        raise DataError("partition.unseen.domains: names all domains, so that nobody trains. Name fewer.")
+    measured = {images.domains[number] for number in images.test.domains}
+    empty = [name for name in domains if name not in measured]
+    if empty:
+        raise DataError(
+            f"partition.unseen.domains: no test image of {', '.join(map(repr, empty))}, so nothing could be measured. "
+            "Leave it away."
+        )
+
+
+def _without(images: LabelledImages, out: np.ndarray) -> LabelledImages:
+    """The images of the other domains, which are numbered anew."""
+    number = np.cumsum(~out) - 1
+    parts = []
+    for part in (images.train, images.test):
+        left = part.take(np.flatnonzero(~out[part.domains]))
+        parts.append(replace(left, domains=number[left.domains]))
+    names = tuple(name for name, gone in zip(images.domains, out, strict=True) if not gone)
+    return replace(images, domains=names, train=parts[0], test=parts[1])

@@ -1,0 +1,236 @@
+"""A partition composed of shifts: first which images a client draws from, then how many, then of which classes.
+
+    long tail          classes thinned out by rank
+    feature shift      images in groups, clients in groups
+    quantity shift     so many training images for each client
+    label shift        inside each group, examples to clients
+
+Each group is a pool that a label shift deals to the group's clients. Where clients draw from several groups, each
+group is dealt to all clients, in sizes such that groups and clients come out even, and every client keeps its taste
+in classes from one group to the next.
+
+Dimensions: G groups, N clients.
+"""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from fedsilo.core import (
+    Demand,
+    FeatureShift,
+    Floats,
+    Grouping,
+    Indices,
+    LabelledImages,
+    LabelShift,
+    Look,
+    QuantityShift,
+    Share,
+)
+from fedsilo.core.errors import DataError
+from fedsilo.partitioning.dealing import example_assignment as allotment
+from fedsilo.partitioning.dealing.integer_rounding import at_least, fitted, within
+from fedsilo.partitioning.dealing.long_tail import long_tailed
+
+Draws = tuple[np.random.Generator, np.random.Generator]
+"""Where label shifts draw from, and where sizes do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Composition:
+    """What a composed partition is made of.
+
+    Attributes:
+        label: The label shift.
+        feature: The feature shift.
+        quantity: The quantity shift.
+        clients: How many clients; None: as the feature shift has it.
+        min_train: Training examples that each client gets at the least.
+        min_test: Test examples that each client gets at the least.
+        long_tail: Training images of the most frequent class for one of the rarest; 1 leaves classes as they are.
+    """
+
+    label: LabelShift
+    feature: FeatureShift
+    quantity: QuantityShift
+    clients: int | None = None
+    min_train: int = 1
+    min_test: int = 1
+    long_tail: float = 1.0
+
+    def shares(self, images: LabelledImages, generator: np.random.Generator, look: Look) -> list[Share]:
+        """Returns one share per client, group by group. Raises DataError when the data cannot be split so.
+
+        Args:
+            images: The data.
+            generator: Where all draws come from. Label shifts draw from it alone, and who likes what before all that
+                depends on sizes: where all clients draw from one group, a quantity shift changes nobody's taste.
+            look: Gives image features.
+        """
+        for_feature, for_quantity, for_tail, for_sizes = generator.spawn(4)
+        if self.clients is not None and self.clients > len(images.train):  # before so many are looked at
+            self._refuse_few([Share(np.arange(len(images.train)), np.arange(len(images.test)))], [self.clients])
+        grouping = self.feature.grouping(images, self.clients, for_feature, look)
+        weights = self.quantity.weights(grouping.weights.shape[1], for_quantity)
+        if weights is not None and self.quantity.absolute and weights.min() < self.min_train:
+            raise DataError(
+                f"partition.quantity.of: a size of {int(weights.min())} is below partition.min_train={self.min_train}. "
+                "Raise the one or lower the other."
+            )
+        pools = _pools(grouping, long_tailed(images, self.long_tail, for_tail))
+        if grouping.apart:
+            dealt = self._apart(images, pools, grouping, weights, (generator, for_sizes))
+        else:
+            dealt = self._mixed(images, pools, grouping, weights, (generator, for_sizes))
+        self._refuse_small(dealt)
+        return dealt
+
+    def _apart(
+        self, images: LabelledImages, pools: list[Share], grouping: Grouping, weights: Floats | None, draws: Draws
+    ) -> list[Share]:
+        """Shares where every client draws from one group."""
+        members = [np.flatnonzero(row) for row in grouping.weights]
+        self._refuse_few(pools, [len(who) for who in members])
+        shares: dict[int, Share] = {}
+        for pool, who in zip(pools, members, strict=True):
+            demand = Demand(len(who), self.min_train, self.min_test)
+            dealt = self._dealt(images, pool, demand, None if weights is None else weights[who], draws)
+            for client, share in zip(who.tolist(), dealt, strict=True):
+                shares[client] = replace(share, domain=pool.domain or share.domain)
+        return [shares[client] for client in range(len(shares))]
+
+    def _dealt(
+        self, images: LabelledImages, pool: Share, demand: Demand, weights: Floats | None, draws: Draws
+    ) -> list[Share]:
+        """The shares of a pool's clients, in sizes by their weights where there are such."""
+        generator, for_sizes = draws
+        if weights is None:
+            return self.label.deal(images, pool, demand, generator)
+        total, exactly = len(pool.train), self.quantity.absolute
+        if exactly:
+            total = int(weights.sum())
+        if exactly and self.label.meets_sizes:
+            pool = _picked(pool, total, for_sizes)
+        demand = replace(demand, sizes=at_least(self.min_train, total, weights, for_sizes))
+        dealt = self.label.deal(images, pool, demand, generator)
+        if self.label.meets_sizes:
+            return dealt
+        return allotment.thinned(images, dealt, demand, exactly, for_sizes)
+
+    def _mixed(
+        self, images: LabelledImages, pools: list[Share], grouping: Grouping, weights: Floats | None, draws: Draws
+    ) -> list[Share]:
+        """Shares where clients draw from several groups."""
+        if not self.label.mixes:
+            raise DataError(
+                "partition.label: this label shift deals all images of a client from one pool, and under this feature "
+                "shift clients draw from several. Use iid, dirichlet, dirichlet_by_client or shards, or the feature "
+                "shift 'domains'."
+            )
+        generator, for_sizes = draws
+        clients, available = grouping.weights.shape[1], np.array([len(pool.train) for pool in pools])
+        self._refuse_few([Share(np.arange(available.sum()), np.arange(len(images.test)))], [clients])
+        wanted = np.ones(clients) if weights is None else weights
+        exactly = weights is not None and self.quantity.absolute
+        sizes = at_least(self.min_train, int(wanted.sum() if exactly else available.sum()), wanted, for_sizes)
+        mixtures = grouping.weights / grouping.weights.sum(axis=0)
+        if exactly:
+            _refuse_more(int(sizes.sum()), int(available.sum()), "")
+            rows = within(available, int(sizes.sum()), mixtures @ sizes, for_sizes)
+            pools = [_picked(pool, size, for_sizes) for pool, size in zip(pools, rows.tolist(), strict=True)]
+        table = _table(mixtures, np.array([len(pool.train) for pool in pools]), sizes, for_sizes)
+        parts: list[list[Share]] = [[] for _ in range(clients)]
+        for pool, row in zip(pools, table, strict=True):
+            again = copy.deepcopy(generator)  # the same draws for every group: a client likes the same classes in all
+            for part, share in zip(
+                parts, self.label.deal(images, pool, Demand(clients, 0, 0, row), again), strict=True
+            ):
+                part.append(share)
+        return _measurable(images, [_joined(images, part) for part in parts], self.min_test)
+
+    def _refuse_few(self, pools: Sequence[Share], clients: Sequence[int]) -> None:
+        """Raises a DataError with all pools that are too small for so many clients."""
+        pairs = [(pool, Demand(n, self.min_train, self.min_test)) for pool, n in zip(pools, clients, strict=True)]
+        allotment.refuse([line for pool, demand in pairs for line in allotment.size_problems(pool, demand)])
+
+    def _refuse_small(self, shares: Sequence[Share]) -> None:
+        """Rules that move nothing between clients may leave one with less than the least."""
+        for split, least in (("train", self.min_train), ("test", self.min_test)):
+            small = [str(n) for n, share in enumerate(shares) if len(getattr(share, split)) < least]
+            if small:
+                raise DataError(
+                    f"partition.min_{split}: {least} {split} example{'s'[: least > 1]} cannot be had for client "
+                    f"{', '.join(small[:5])}{' and others' * (len(small) > 5)} under this label shift. Use fewer "
+                    "clients, more data or another label shift."
+                )
+
+
+def _pools(grouping: Grouping, usable: Indices) -> list[Share]:
+    groups = grouping.train[usable]
+    return [
+        Share(usable[groups == number], np.flatnonzero(grouping.test == number), name)
+        for number, name in enumerate(grouping.names)
+    ]
+
+
+def _picked(pool: Share, size: int, generator: np.random.Generator) -> Share:
+    """The pool with so many of its training images, drawn."""
+    _refuse_more(size, len(pool.train), pool.domain)
+    return replace(pool, train=np.sort(generator.permutation(pool.train)[:size]))
+
+
+def _refuse_more(size: int, available: int, domain: str) -> None:
+    if size > available:
+        here = f" in '{domain}'" if domain else ""
+        raise DataError(
+            f"partition.quantity.of: the sizes add up to {size} training images, there are {available}{here}. "
+            "Ask for fewer."
+        )
+
+
+def _table(mixtures: Floats, rows: Indices, sizes: Indices, generator: np.random.Generator) -> Indices:
+    """(G, N) training images of each group for each client. Raises DataError where no mixture comes out even."""
+    with np.errstate(divide="ignore"):
+        table = fitted(np.log(mixtures), rows, sizes, generator)
+    foreign = np.where(mixtures > 0, 0, table).sum(axis=0)
+    if (foreign > len(rows)).any():  # so many may be due to rounding
+        client = int(foreign.argmax())
+        raise DataError(
+            f"partition.feature.weights: for all images to go to somebody, client {client} would have to get "
+            f"{foreign[client]} of its {sizes[client]} training images from domains that it does not draw from. Write "
+            "other weights, or leave images over with partition.quantity: {name: sizes, of: [...]}."
+        )
+    return table
+
+
+def _joined(images: LabelledImages, parts: Sequence[Share]) -> Share:
+    train, test = (np.concatenate([getattr(part, split) for part in parts]) for split in ("train", "test"))
+    return allotment.named(images, [train], [test])[0]
+
+
+def _measurable(images: LabelledImages, shares: list[Share], least: int) -> list[Share]:
+    """The shares with at least so many test images each, one moved at a time from whoever has most.
+
+    Of a class and a domain that the client trains on, where any can be spared.
+    """
+    labels, domains = images.test.labels, images.test.domains
+    owner = np.full(len(labels), -1)
+    for client, share in enumerate(shares):
+        owner[share.test] = client
+    held = np.bincount(owner[owner >= 0], minlength=len(shares))
+    for client in np.flatnonzero(held < least).tolist():
+        train = shares[client].train
+        own = 2 * np.isin(labels, images.train.labels[train]) + np.isin(domains, images.train.domains[train])
+        while held[client] < least:
+            spare = (owner >= 0) & (held[owner] > least)
+            moved = np.where(spare, own * len(labels) + held[owner], -1).argmax()
+            held[owner[moved]] -= 1
+            held[client] += 1
+            owner[moved] = client
+    order = np.argsort(owner, kind="stable")[np.count_nonzero(owner < 0) :]
+    return allotment.named(images, [share.train for share in shares], np.split(order, np.cumsum(held)[:-1]))

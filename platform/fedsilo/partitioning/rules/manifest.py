@@ -1,0 +1,50 @@
+"""A split that was frozen before: the same examples to the same clients, for another method or another machine."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from fedsilo.core import LabelledImages, Look, Partition, Share, Unseen
+from fedsilo.core.config_fields import key
+from fedsilo.data.files.file_sources import from_home, is_missing
+from fedsilo.partitioning.dealing import example_assignment as allotment
+from fedsilo.partitioning.manifest import Manifest
+from fedsilo.partitioning.shifts.concept.none import NoConceptShift
+
+
+@dataclass(frozen=True, slots=True)
+class FromManifest(Partition):
+    """The shares of a manifest file; refused when the data is not the data that it was made from."""
+
+    file: str = key("", "A partition.json that an earlier run or `fedsilo partition` wrote; ~ is the home folder.")
+
+    def problems(self) -> list[str]:
+        """Returns what is impossible in the fields."""
+        found = []
+        if not self.file:
+            found.append("file: missing. Give the path of a partition.json.")
+        elif is_missing(self.file) or self.path.is_dir():
+            found.append(f"file: there is no file '{self.file}'. Give the path of a partition.json.")
+        frozen = {
+            "concept": self.concept is not None and not isinstance(self.concept, NoConceptShift),
+            "corruption": bool(self.corruption.kinds),
+            "unseen.clients": self.unseen.clients != Unseen().clients,
+            "unseen.domains": bool(self.unseen.domains),
+            "test": self.test != "client",
+        }
+        return found + [f"{key}: is frozen in the manifest. Leave it away." for key, given in frozen.items() if given]
+
+    @property
+    def path(self) -> Path:
+        """The file, from the current folder."""
+        return from_home(self.file)
+
+    def split(self, images: LabelledImages, generator: np.random.Generator, look: Look) -> list[Share]:
+        """Returns the frozen shares. Raises DataError when the file is damaged or belongs to other data."""
+        allotment.refuse(self.problems())
+        manifest = Manifest.read(self.path)
+        manifest.check(images, where=self.file)
+        return manifest.shares()

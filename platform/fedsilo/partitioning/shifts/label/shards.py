@@ -1,0 +1,55 @@
+"""Label shift by shards: examples sorted by class, cut into shards, so many shards to each client.
+
+Source: McMahan et al., "Communication-efficient learning of deep networks from decentralized data", AISTATS 2017,
+arXiv:1602.05629, section 3 (200 shards of MNIST, two to each of 100 clients). The test split follows class by class.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from fedsilo.core import Demand, Indices, LabelledImages, LabelShift, Share
+from fedsilo.core.config_fields import key
+from fedsilo.partitioning.dealing import example_assignment as allotment
+from fedsilo.partitioning.dealing.integer_rounding import raised
+
+
+@dataclass(frozen=True, slots=True)
+class Shards(LabelShift):
+    """Each client gets so many pieces of the examples in order of their class: about as many classes."""
+
+    per_client: int = key(2, "Shards of each client.", within=">= 1")
+
+    def deal(self, images: LabelledImages, pool: Share, demand: Demand, generator: np.random.Generator) -> list[Share]:
+        """Returns one share per client. Raises DataError when there are fewer examples than shards."""
+        clients, each = demand.clients, self.per_client
+        if demand.sizes is not None:
+            each = min(each, max(1, int(demand.sizes.max())))  # all others would be empty
+        elif len(pool.train) < clients * each:
+            allotment.refuse(
+                [
+                    f"{clients} clients with {each} shards each need {clients * each} training examples, there are "
+                    f"{len(pool.train)}. Use fewer clients, or label.per_client={max(1, len(pool.train) // clients)}."
+                ]
+            )
+        owners = generator.permutation(np.arange(clients * each) % clients)
+        ordered = np.sort(images.train.labels[pool.train])
+        held = np.zeros((len(images.classes), clients), dtype=np.int64)
+        np.add.at(held, (ordered, np.repeat(owners, self._sizes(len(ordered), owners, demand))), 1)
+        with np.errstate(divide="ignore"):
+            held = raised(held, np.full(clients, demand.min_train), np.log(held))
+        # Which examples of a class a shard has does not matter: they are drawn.
+        return allotment.dealt(images, pool, held, np.full(held.shape, -np.log(clients + 1)), demand, generator)
+
+    def _sizes(self, total: int, owners: Indices, demand: Demand) -> Indices:
+        """(shards,) sizes: equal ones, or such that each client's add up to what it is to have."""
+        if demand.sizes is None:
+            return np.diff(np.arange(len(owners) + 1) * total // len(owners))
+        each = len(owners) // demand.clients
+        counts: Indices = demand.sizes[owners] // each
+        # One more for the first few shards of each client, where its size does not divide.
+        order = np.argsort(owners, kind="stable")
+        counts[order] += np.tile(np.arange(each), demand.clients) < (demand.sizes % each)[owners[order]]
+        return counts

@@ -1,0 +1,121 @@
+"""The epsilon of a list of expenses: the least of several upper bounds, each of them sound.
+
+- closed form: exact, for Gaussian releases that everybody is in.
+- without sampling: the closed form with no credit for sampling; given only where there is sampling.
+- never sampled: 0, where the unit is in any release at all with a chance of at most delta, whatever the noise.
+- pld: privacy loss distributions, nearly exact.
+- rdp: Renyi differential privacy.
+
+Discrete Gaussian noise is accounted directly and as the Gaussian noise that it compares to, see `distributed`.
+"""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from fedsilo.core.errors import PrivacyBudgetError
+from fedsilo.core.privacy_events import ADJACENCIES, Adjacency, AnyExpense, DiscreteExpense, Expense
+from fedsilo.privacy.accounting.discrete_sum import Comparison, direct_curve, gaussian_comparison
+from fedsilo.privacy.accounting.gaussian_releases import gaussian_epsilon
+from fedsilo.privacy.accounting.pld import loss_epsilon
+from fedsilo.privacy.accounting.rdp import gaussian_curve, renyi_epsilon, total
+
+CLOSED_FORM, UNSAMPLED, LOSSES, RENYI = "closed form", "without sampling", "pld", "rdp"
+NEVER_SAMPLED = "never sampled"
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """What releases have spent.
+
+    Attributes:
+        epsilon: The least of the bounds, in [0, inf].
+        delta: The delta that it holds at.
+        by_accountant: Upper bound by the name of the accountant; inf where it has none. Which are there depends on
+            the releases.
+    """
+
+    epsilon: float
+    delta: float
+    by_accountant: Mapping[str, float]
+
+
+def epsilon(expenses: Sequence[AnyExpense], delta: float, adjacency: Adjacency = "zero_out") -> Spent:
+    """Returns the epsilon of all releases together, whatever each depends on of those before.
+
+    Args:
+        expenses: What was released; an empty sequence spends nothing. Equal releases are counted together.
+        delta: In (0, 1).
+        adjacency: "zero_out" or "replace", see `expenses`.
+
+    Raises:
+        PrivacyBudgetError: delta or adjacency are out of range.
+    """
+    _check(delta, adjacency)
+    merged = merge(expenses)
+    bounds = _quick_bounds(merged, delta, adjacency)
+    comparison = gaussian_comparison(merged)
+    if comparison and CLOSED_FORM not in bounds and NEVER_SAMPLED not in bounds:
+        bounds[LOSSES] = _carried_over(comparison, delta, lambda d: loss_epsilon(comparison.expenses, d, adjacency))
+    return Spent(min(bounds.values()), delta, bounds)
+
+
+def quick_epsilon(expenses: Sequence[AnyExpense], delta: float, adjacency: Adjacency = "zero_out") -> float:
+    """Returns an upper bound of epsilon in a few milliseconds: without privacy loss distributions."""
+    _check(delta, adjacency)
+    return min(_quick_bounds(merge(expenses), delta, adjacency).values())
+
+
+def merge(expenses: Sequence[AnyExpense]) -> list[AnyExpense]:
+    """Returns the expenses that count, equal releases as one expense."""
+    counts: Counter[AnyExpense] = Counter()
+    for expense in expenses:
+        counts[replace(expense, count=1)] += expense.count
+    return [replace(expense, count=count) for expense, count in counts.items() if count]
+
+
+def _quick_bounds(expenses: Sequence[AnyExpense], delta: float, adjacency: Adjacency) -> dict[str, float]:
+    rdp = renyi_epsilon(direct_curve(expenses, adjacency), delta)
+    never = {NEVER_SAMPLED: 0.0} if expenses and chance_to_be_in(expenses) <= delta else {}
+    comparison = gaussian_comparison(expenses)
+    if comparison is None:
+        return {RENYI: rdp, **never}
+    gaussians = comparison.expenses
+    sampled = any(expense.rate < 1 for expense in gaussians)
+    unsampled = _carried_over(comparison, delta, lambda d: gaussian_epsilon(_mu(gaussians, adjacency), d))
+    if any(isinstance(expense, DiscreteExpense) for expense in expenses):
+        curve = total([gaussian_curve(expense, adjacency) for expense in gaussians])
+        rdp = min(rdp, _carried_over(comparison, delta, lambda d: renyi_epsilon(curve, d)))
+    return {UNSAMPLED if sampled else CLOSED_FORM: unsampled, RENYI: rdp, **never}
+
+
+def chance_to_be_in(expenses: Sequence[AnyExpense]) -> float:
+    """Returns the probability that a unit is in at least one release, in [0, 1].
+
+    Where it is in none, the releases are distributed as those of the neighbour: both can be drawn so that they are
+    equal but for this chance, which is therefore a delta at epsilon 0.
+    """
+    if any(expense.rate == 1 and expense.count for expense in expenses):
+        return 1.0
+    return -math.expm1(sum(expense.count * math.log1p(-expense.rate) for expense in expenses if expense.count))
+
+
+def _carried_over(comparison: Comparison, delta: float, epsilon_at: Callable[[float], float]) -> float:
+    """The epsilon of expenses, from that of the Gaussian releases they compare to."""
+    return epsilon_at(delta * math.exp(-comparison.slack)) + 2 * comparison.slack
+
+
+def _mu(expenses: Sequence[Expense], adjacency: Adjacency) -> float:
+    """The mu of releases that everybody is in."""
+    squares = sum((e.count / e.multiplier / e.multiplier if e.multiplier else math.inf) for e in expenses)
+    return math.sqrt(squares) * (1 if adjacency == "zero_out" else 2)
+
+
+def _check(delta: float, adjacency: Adjacency) -> None:
+    if not 0 < delta < 1:
+        raise PrivacyBudgetError(f"delta: must be in (0, 1), got {delta}.")
+    if adjacency not in ADJACENCIES:
+        raise PrivacyBudgetError(f"adjacency: must be one of {', '.join(ADJACENCIES)}, got {adjacency!r}.")

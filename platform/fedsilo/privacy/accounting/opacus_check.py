@@ -1,0 +1,54 @@
+"""A second opinion on epsilon, by opacus: another library, other orders, another program for the same bound.
+
+Opacus' own orders end at 63, which gives no epsilon below 0.1, so it is asked at more; its PRV and GDP accountants are
+left out: the first adds its error, 0.01, to every answer and can take a minute, the second is no bound at all.
+"""
+
+from __future__ import annotations
+
+import math
+import warnings
+from collections.abc import Sequence
+
+from fedsilo.core.privacy_events import Adjacency, AnyExpense
+from fedsilo.privacy.accounting.discrete_sum import gaussian_comparison
+
+ORDERS = (*(1 + tenth / 10 for tenth in range(1, 100)), *range(11, 129), 256, 512, 1024)
+MOST_MULTIPLIER = 1e4
+"""Beyond, opacus' series loses all digits."""
+TOLERANCE = 1.02
+"""By what an epsilon may exceed opacus' bound before the two are said to disagree: both round."""
+
+
+def opacus_epsilon(expenses: Sequence[AnyExpense], delta: float, adjacency: Adjacency) -> float:
+    """Returns opacus' RDP bound of expenses at a delta; inf where it has none.
+
+    It knows nothing of one example in another's place in a Poisson sample, and of discrete noise only as the Gaussian
+    that it compares to.
+    """
+    comparison = gaussian_comparison(expenses)
+    if comparison is None:
+        return math.inf
+    if adjacency == "replace" and any(expense.rate < 1 for expense in comparison.expenses):
+        return math.inf
+    from opacus.accountants import RDPAccountant  # imported here: it takes a second and clients never need it
+
+    half = 2.0 if adjacency == "replace" else 1.0
+    accountant = RDPAccountant()
+    accountant.history = [(one.multiplier / half, one.rate, one.count) for one in comparison.expenses if one.count]
+    if any(not 1e-2 < multiplier < MOST_MULTIPLIER for multiplier, _, _ in accountant.history):
+        return math.inf
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Optimal order is the")  # then the bound is loose, and still one
+        found = accountant.get_epsilon(delta * math.exp(-comparison.slack), alphas=list(ORDERS))
+    return float(found) + 2 * comparison.slack
+
+
+def disagreement(epsilon: float, other: float) -> str:
+    """Returns a line when an epsilon is above another bound of the same releases, "" when they agree.
+
+    Ours is the least of several bounds; only rounding may put it above a valid one.
+    """
+    if epsilon <= TOLERANCE * other + 1e-6:
+        return ""
+    return f"epsilon {epsilon:.4g} is above opacus' bound, {other:.4g}: one of the two is not as tight as it should be."

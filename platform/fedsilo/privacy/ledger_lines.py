@@ -1,0 +1,123 @@
+"""The lines of ledger.jsonl: one for each exchange that opens something, on disk before it does."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Collection, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from fedsilo.core.errors import RunError
+
+LEDGER = "ledger.jsonl"
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One line of the ledger.
+
+    Attributes:
+        round: Round, from 0.
+        exchange: Exchange within the round, from 0.
+        attempt: The number of the attempt at the round.
+        clients: Whose contributions are in what was opened.
+        start: Hash of the states that the round began from; "" in older ledgers.
+        arithmetic: What its bits depend on beside that and the scenario; "" in older ledgers, which had other noise.
+    """
+
+    round: int
+    exchange: int
+    attempt: int
+    clients: tuple[int, ...]
+    start: str = ""
+    arithmetic: str = ""
+
+
+def read_entries(path: Path, clients: Collection[int] | None = None) -> list[Entry]:
+    """Returns the lines of a ledger, none if there is no file.
+
+    A last line that was cut off by a crash was never followed by its release, and is taken away. One that lacks nothing
+    but its newline may have been: it counts, and gets its newline back.
+
+    Args:
+        path: The ledger.
+        clients: Clients with training images, who alone can have been charged; None: not known.
+
+    Raises:
+        RunError: Any other line is damaged, or the file cannot be read.
+    """
+    try:
+        content = path.read_bytes() if path.exists() else b""
+        whole, newline, last = content.rpartition(b"\n")
+        complete = bool(last) and _is_charge(last)
+        entries = _entries((content if complete else whole).splitlines(), clients)
+        if complete:
+            _append(path, b"\n")
+        elif last:
+            os.truncate(path, len(whole + newline))
+    except OSError as error:
+        raise RunError(
+            f"{path}: cannot be read: {error.strerror}. Put the file back; it says what was spent."
+        ) from None
+    except ValueError as error:
+        raise RunError(f"{path}: is damaged: {error}. Put the file back; it says what was spent.") from None
+    return entries
+
+
+def _entries(lines: Sequence[bytes], clients: Collection[int] | None) -> list[Entry]:
+    known: dict[tuple[int, ...], tuple[int, ...]] = {}  # most lines name the same clients
+    entries = [_entry(number, line, known) for number, line in enumerate(lines, 1)]
+    strange = [client for named in known for client in named if clients is not None and client not in clients]
+    if strange:
+        raise ValueError(f"it charges client {strange[0]}, which trains on nothing in this run")
+    return entries
+
+
+def _entry(number: int, line: bytes, known: dict[tuple[int, ...], tuple[int, ...]]) -> Entry:
+    """One line. Raises ValueError, with its number, where it is none that `append_entry` wrote."""
+    try:
+        read = json.loads(line)
+        clients = tuple(map(_whole, read["clients"]))
+        texts = [read.get(key, "") for key in ("start", "arithmetic")]
+        round, exchange, attempt = (_whole(read[key]) for key in ("round", "exchange", "attempt"))
+        if len(set(clients)) < len(clients) or not all(isinstance(text, str) for text in texts):
+            raise ValueError
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise ValueError(f"line {number}, {line[:60]!r}, is no charge") from None
+    start, arithmetic = map(sys.intern, texts)
+    return Entry(round, exchange, attempt, known.setdefault(clients, clients), start, arithmetic)
+
+
+def _is_charge(line: bytes) -> bool:
+    try:
+        _entry(0, line, {})
+    except ValueError:
+        return False
+    return True
+
+
+def _whole(value: object) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError
+    return value
+
+
+def append_entry(path: Path, entry: Entry) -> None:
+    """Appends one line, synced: a release that is not on record would be a release for nothing.
+
+    Raises:
+        RunError: The disk refuses.
+    """
+    try:
+        _append(path, json.dumps(asdict(entry), separators=(",", ":")).encode() + b"\n")
+    except OSError as error:
+        raise RunError(f"{path}: cannot be written: {error.strerror}. Free space, then resume.") from error
+
+
+def _append(path: Path, content: bytes) -> None:
+    with path.open("ab") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())

@@ -1,0 +1,1 @@
+"""Privacy mechanisms: one file each, found by its name."""

@@ -1,0 +1,82 @@
+"""New images, classified with what a run has learned."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from PIL import Image
+
+from fedsilo.config.sections import Scenario
+from fedsilo.core import Frozen, State
+from fedsilo.core.batch import PIXELS
+from fedsilo.core.finiteness import located, require_scores
+from fedsilo.core.state import require_like
+from fedsilo.data.files.image_reading import as_rgb
+from fedsilo.models.clip.loading import load
+from fedsilo.simulation.preparation import frozen_model
+from fedsilo.storage.checkpoints import Checkpoint
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+def predict(
+    scenario: Scenario,
+    classes: Sequence[str],
+    template: str,
+    checkpoint: Checkpoint,
+    client: int,
+    images: Sequence[Image.Image],
+) -> pd.DataFrame:
+    """Returns one row per image: "class", "probability", "next_best", and one column "p(NAME)" per class.
+
+    Args:
+        scenario: The run's scenario; its backbone and method are used.
+        classes: Class names in label order.
+        template: The data set's hand-written prompt.
+        checkpoint: What was learned.
+        client: The client whose model classifies.
+        images: Images of any size and mode.
+
+    Raises:
+        NotFinite: A score is nan or infinite.
+        BackboneError: An image's feature is.
+        RunError: The checkpoint is not one of this method, or damaged.
+    """
+    import pandas as pd
+
+    loaded = load(scenario.backbone, scenario.seed)
+    method = scenario.method
+    model = frozen_model(loaded, classes, template, method.phrases, image_blocks=method.needs_image_blocks)
+    received, private = _learned(scenario, checkpoint, client, model)
+    inputs = torch.stack([loaded.images.preprocessing.plain(as_rgb(image)) for image in images])
+    with torch.no_grad():
+        columns = {PIXELS: inputs, **loaded.images.columns(inputs, method.reads)}
+        device = model.device
+        own = [{name: tensor.to(device) for name, tensor in state.items()} for state in (received, private)]
+        predictor = method.predictor(model, *own)
+        scores = predictor({name: column.to(device) for name, column in columns.items()})
+    sections = {"training.optimizer": scenario.training.optimizer, "method": method}
+    with located("predict", sections):
+        require_scores(scores, range(len(images)))
+    table = scores.float().softmax(dim=1).cpu().numpy()
+    order = (-table).argsort(axis=1)
+    second = order[:, min(1, table.shape[1] - 1)]
+    return pd.DataFrame(
+        {
+            "class": [classes[row[0]] for row in order],
+            "probability": table.max(axis=1),
+            "next_best": [classes[index] for index in second],
+            **{f"p({name})": table[:, k] for k, name in enumerate(classes)},
+        }
+    )
+
+
+def _learned(scenario: Scenario, checkpoint: Checkpoint, client: int, model: Frozen) -> tuple[State, State]:
+    """What the client receives of the shared state, and its private state; of tensors that the method can take up."""
+    method, private = scenario.method, checkpoint.private_of(client)
+    checkpoint.require_shared(method.initial_shared(model, scenario.seed))
+    require_like(private, method.initial_private(model, scenario.seed, client), checkpoint.private_path(client))
+    return method.download(checkpoint.shared, client), private

@@ -1,0 +1,116 @@
+"""From outcomes to result.json: headline numbers, comparison rows, warnings and hashes.
+
+The headline is the mean over the last evaluated rounds. The best round stands beside it and is marked: picking it
+uses the test set.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from typing import Any
+
+from fedsilo.core import Budget, Measures
+from fedsilo.simulation.chance_floor import Floor
+from fedsilo.simulation.federation_plan import Outcome
+from fedsilo.storage.json_schema import NUMBER, Maybe
+
+BUDGET = {"epsilon": Maybe(NUMBER), "delta": NUMBER, "guaranteed": bool, "unit": str, "note": str}
+
+
+def schema(measures: Measures) -> dict[str, Any]:
+    """Returns the shape of result.json: what its readers count on; an epsilon that is infinite is null there."""
+    row = {
+        "method": str,
+        "role": str,
+        **{name: Maybe(NUMBER) for name in (*measures.names, measures.first, measures.best, "simulated_s")},
+        measures.local: NUMBER,
+        **{name: Maybe(int) for name in ("averaged_rounds", "best_round", "rounds")},
+    }
+    return {
+        "scenario": str,
+        "headline": {"value": NUMBER, "last_rounds": int},
+        "rows": [row],
+        "warnings": [str],
+        "notices": [str],
+        "privacy": Maybe(BUDGET),
+        "sha256": str,
+    }
+
+
+def summarise(
+    method: str, outcomes: Mapping[str, Outcome], floor: Floor, last: int, budget: Budget | None
+) -> dict[str, Any]:
+    """Returns the document of result.json.
+
+    Args:
+        method: Name of the scenario's method; all other outcomes are references.
+        outcomes: Outcomes by method name.
+        floor: The task's measures, and what guessing comes to.
+        last: Evaluated rounds that the headline averages.
+        budget: What was spent, None where nothing is promised.
+    """
+    measures = floor.measures
+    rows = [floor.row]
+    rows += [row(name, "reference", outcome, last, measures) for name, outcome in outcomes.items() if name != method]
+    rows.append(row(method, "method", outcomes[method], last, measures))
+    hashes = {name: _hashes(outcome) for name, outcome in outcomes.items()}
+    return {
+        "method": method,
+        "metrics": [asdict(metric) for metric in measures.metrics],
+        "headline": {"measure": measures.local, "value": rows[-1][measures.local], "last_rounds": last},
+        "rows": rows,
+        "warnings": _warnings(rows, measures),
+        "privacy": None if budget is None else asdict(budget),
+        "hashes": hashes,
+        "sha256": hashlib.sha256(json.dumps(hashes, sort_keys=True).encode()).hexdigest(),
+    }
+
+
+def row(name: str, role: str, outcome: Outcome, last: int, measures: Measures) -> dict[str, Any]:
+    """Returns one comparison row: each measure as mean over the last evaluated rounds, and the best round."""
+    evaluated = [record for record in outcome.records if record[measures.local] is not None]
+    recent = evaluated[-last:]  # fewer, where fewer were evaluated
+    sign = 1 if measures.headline.higher else -1
+    best = max(evaluated, key=lambda record: sign * float(str(record[measures.local])))
+    clock = outcome.records[-1].get("clock_s")
+    return {
+        "method": name,
+        "role": role,
+        **{measure: _mean(recent, measure) for measure in measures.names},
+        "averaged_rounds": len(recent),
+        measures.first: evaluated[0][measures.local],
+        measures.best: best[measures.local],
+        "best_round": best["round"],
+        "rounds": len(outcome.records),
+        **({} if clock is None else {"simulated_s": clock}),
+    }
+
+
+def _mean(records: Sequence[Mapping[str, Any]], measure: str) -> float | None:
+    values = [record[measure] for record in records if record.get(measure) is not None]
+    return sum(values) / len(values) if values else None
+
+
+def _warnings(rows: Sequence[Mapping[str, Any]], measures: Measures) -> list[str]:
+    name, metric = measures.local, measures.headline
+    floors = {str(row["method"]): row[name] for row in rows if row["method"] in ("chance", "zero_shot")}
+    sign, unit = (1 if metric.higher else -1), " %" * metric.ratio
+    return [
+        f"{row['method']} ends at {metric.written(row[name])}{unit}, {'below' if metric.higher else 'above'} {floor} "
+        f"({metric.written(value)}{unit}). Check the learning rate, the number of rounds and the class names."
+        for row in rows
+        for floor, value in floors.items()
+        if row["method"] not in floors and sign * row[name] < sign * value
+    ]
+
+
+def _hashes(outcome: Outcome) -> dict[str, Any]:
+    scores = json.dumps([{k: v for k, v in score.items() if k != "round"} for score in outcome.scores], sort_keys=True)
+    return {
+        "shared": outcome.shared_sha256,
+        "private": list(outcome.private_sha256),
+        "scores": hashlib.sha256(scores.encode()).hexdigest(),
+    }

@@ -1,0 +1,12 @@
+"""Texts that rich shows as they are."""
+
+from __future__ import annotations
+
+from rich.markup import escape
+
+from fedsilo.core.printing import printable
+
+
+def cell(text: object) -> str:
+    """Returns a text for a table or line of rich: nothing is taken for a mark, nothing is obeyed by a terminal."""
+    return escape(printable(str(text)))

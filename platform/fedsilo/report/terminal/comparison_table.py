@@ -1,0 +1,114 @@
+"""The table of a comparison: for the terminal, as Markdown, as CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rich.table import Table
+
+from fedsilo.core.metrics import GLOBAL, NEIGHBOUR, Measures
+from fedsilo.report.results.comparison_rows import Standing, Standings
+from fedsilo.report.terminal.cells import cell
+from fedsilo.report.terminal.run_tables import more_legend
+
+
+def comparison_table(standings: Standings) -> Table:
+    """Returns the table for the terminal."""
+    table = Table(title=f"{cell(standings.title)}: {standings.measures.unit}", title_justify="left")
+    left = _named(standings)
+    for number, title in enumerate(header(standings)):
+        table.add_column(cell(title), justify="left" if number < left else "right")
+    for row in standings.rows:
+        table.add_row(*map(cell, cells(standings, row)), style=None if row.floor else "bold")
+    return table
+
+
+def markdown(standings: Standings) -> str:
+    """Returns the table as Markdown."""
+    left, titles = _named(standings), header(standings)
+    rule = ["---" if number < left else "---:" for number in range(len(titles))]
+    return "".join(_line(row) for row in (titles, rule, *(cells(standings, row) for row in standings.rows)))
+
+
+def _line(texts: Sequence[str]) -> str:
+    escaped = (text.replace("|", "\\|") for text in texts)
+    return f"| {' | '.join(escaped)} |\n"
+
+
+def document(standings: Standings) -> str:
+    """Returns table, legend, notes and failures as a Markdown document."""
+    lines = [*standings.notes, *(f"failed: {line}" for line in standings.failures)]
+    points = "".join(f"- {line}\n" for line in lines)
+    return f"# {standings.title}\n\n{markdown(standings)}\n{comparison_legend(standings)}\n\n{points}"
+
+
+def comparison_legend(standings: Standings) -> str:
+    """Returns what the columns mean."""
+    measures = standings.measures
+    more = more_legend(measures)
+    own = (
+        f"{measures.unit}, mean ± standard deviation over seeds; local: mean over clients of the "
+        f"{measures.headline.words} on their own test images, with spread and worst over clients; neighbours: on all "
+        "other clients' images; global: on all images; * the best round, picked with the test set, not a result"
+    )
+    return "; ".join([own, *(more[name] for name in _names(standings) if name in more)])
+
+
+def _titles(measures: Measures) -> dict[str, str]:
+    return {**measures.titles, measures.best: "best*"}
+
+
+def csv(standings: Standings) -> str:
+    """Returns all numbers as CSV: ratios in [0, 1], deviations as `<measure>_std`, seeds separated by spaces."""
+    frame = standings.frame
+    frame["seeds"] = [" ".join(map(str, row.seeds)) for row in standings.rows]
+    frame["failed"] = ["; ".join(f"seed {seed}: {why}" for seed, why in row.failed.items()) for row in standings.rows]
+    return str(frame.to_csv(index=False, lineterminator="\n"))
+
+
+def header(standings: Standings) -> list[str]:
+    """Returns the titles of the columns."""
+    ground = ["ground"] if len(standings.grounds) > 1 else []
+    titles = _titles(standings.measures)
+    return ["method", *_short(standings.varied), *ground, *(titles[name] for name in _names(standings)), "seeds"]
+
+
+def _short(keys: Sequence[str]) -> list[str]:
+    """The last words of dotted keys, where they are enough to tell them apart."""
+    last = [key.rpartition(".")[2] for key in keys]
+    return [
+        word if last.count(word) == 1 and word not in ("name", "mode") else key
+        for word, key in zip(last, keys, strict=True)
+    ]
+
+
+def cells(standings: Standings, row: Standing) -> list[str]:
+    """Returns one row as texts, in the order of the columns."""
+    ground = [row.ground] if len(standings.grounds) > 1 else []
+    varied = [row.varied.get(key, "") for key in standings.varied]
+    values = [_value(row, name, standings.measures) for name in _names(standings)]
+    if not row.seeds:
+        values[:1] = ["failed"]
+    asked = len({*row.seeds, *row.failed})
+    seeds = f"{len(row.seeds)} of {asked}" if row.failed else str(asked)
+    return [row.method, *varied, *ground, *values, seeds]
+
+
+def _value(row: Standing, name: str, measures: Measures) -> str:
+    text = measures.written(name, row.mean.get(name))
+    deviation = row.deviation.get(name)
+    with_deviation = (measures.local, measures.of(NEIGHBOUR), measures.of(GLOBAL))
+    if deviation is None or name not in with_deviation or row.method == "chance":
+        return text
+    return f"{text} ± {measures.written(name, deviation)}"
+
+
+def _names(standings: Standings) -> list[str]:
+    """The measures that any row has; local always."""
+    local = standings.measures.local
+    return [n for n in _titles(standings.measures) if n == local or any(n in row.mean for row in standings.rows)]
+
+
+def _named(standings: Standings) -> int:
+    """How many columns are names, not numbers."""
+    return 1 + len(standings.varied) + (len(standings.grounds) > 1)

@@ -1,0 +1,147 @@
+"""Tables of a partition for the terminal: who holds what, and how unlike the clients are, alone or side by side."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rich.table import Table
+
+from fedsilo.partitioning.heterogeneity import SCORES, Score, Scores
+from fedsilo.partitioning.manifest import Holding, Manifest
+from fedsilo.report.terminal.cells import cell
+from fedsilo.report.terminal.run_tables import kind_of
+
+SHOWN = 40
+"""Clients with a row of their own; of more, the largest and the smallest are shown."""
+
+SCORES_LEGEND = (
+    "by chance: the same examples dealt at random in the same sizes; p: how often such a deal scores as much\n"
+    "beyond chance: the root of value^2 - chance^2, which samples of different sizes leave comparable"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """A partition and what was measured of it.
+
+    Attributes:
+        name: The scenario's.
+        manifest: Who holds what.
+        scores: How unlike the clients are.
+    """
+
+    name: str
+    manifest: Manifest
+    scores: Scores
+
+
+def partition_table(manifest: Manifest) -> Table:
+    """Returns who holds what: sizes, domain and the largest classes of each client, or of the largest and smallest."""
+    table = Table(title="who holds what", title_justify="left")
+    for title in ("client", "domain", "train", "test", "classes", "most of"):
+        table.add_column(title, justify="left" if title in ("domain", "most of") else "right")
+    clients = list(manifest.clients)
+    if len(clients) <= SHOWN:
+        for client in clients:
+            table.add_row(*_holding(client, manifest.classes))
+        return table
+    ranked = sorted(clients, key=lambda client: (-len(client.train), client.number))
+    half = SHOWN // 4
+    for client in ranked[:half]:
+        table.add_row(*_holding(client, manifest.classes))
+    between = f"{len(ranked) - 2 * half:,} more"
+    table.add_row("...", between, "", "", "", "in partition.json", style="dim")
+    for client in ranked[-half:]:
+        table.add_row(*_holding(client, manifest.classes))
+    return table
+
+
+def _holding(client: Holding, classes: Sequence[str]) -> tuple[str, ...]:
+    counts = sorted(zip(client.train_classes, classes, strict=True), reverse=True)[:4]
+    return (
+        f"{client.number:02d}",
+        cell(kind_of(client)),
+        str(len(client.train)),
+        str(len(client.test)),
+        str(sum(1 for count in client.train_classes if count)),
+        ", ".join(f"{cell(name)} {count}" for count, name in counts if count),
+    )
+
+
+def scores_table(measured: Measured) -> Table:
+    """Returns every score beside its null."""
+    table = Table(title=f"{cell(measured.name)}: how unlike the clients are", title_justify="left")
+    for title in ("score", "value", "at most", "by chance", "95 %", "p", "beyond chance", ""):
+        table.add_column(title, justify="left" if title in ("score", "") else "right")
+    for score in measured.scores.scores:
+        null = score.null
+        table.add_row(
+            SCORES[score.name].title,
+            f"{score.value:.3f}",
+            f"{score.most:.3g}",
+            f"{null.mean:.3f}",
+            f"{null.high:.3f}",
+            f"{null.p:.2f}",
+            f"{score.beyond_chance:.3f}",
+            score.verdict,
+            style="dim" if score.within_null else None,
+        )
+    return table
+
+
+def sizes_line(scores: Scores) -> str:
+    """Returns how unequal the clients' training sets are, in a line."""
+    sizes = scores.sizes
+    return (
+        f"sizes: {sizes.smallest:,} to {sizes.largest:,} training images, median {sizes.median:,.0f}; "
+        f"Gini {sizes.gini:.3f}; {sizes.effective_clients:,.1f} effective clients of {scores.clients:,}"
+    )
+
+
+def one_line(scores: Scores) -> str:
+    """Returns the main scores in a line."""
+    found = [scores.score(name) for name in ("label_shift", "feature_sliced", "labelled_transport")]
+    parts = [_said(score) for score in found if score is not None]
+    return f"clients: {'; '.join(parts)}; sizes {scores.sizes.gini:.2f} (Gini)"
+
+
+def _said(score: Score) -> str:
+    return f"{SCORES[score.name].title} {score.value:.2f}, by chance {score.null.mean:.2f} ({score.verdict})"
+
+
+def comparison_of_partitions(several: Sequence[Measured]) -> Table:
+    """Returns partitions side by side: a column each."""
+    table = Table(title="partitions side by side: value (by chance) beyond chance", title_justify="left")
+    table.add_column("", no_wrap=True)
+    for measured in several:
+        table.add_column(cell(measured.name), justify="right")
+    for title, cells in _facts(several):
+        table.add_row(title, *cells)
+    table.add_section()
+    for name, kind in SCORES.items():
+        scores = [measured.scores.score(name) for measured in several]
+        if any(scores):
+            table.add_row(kind.title, *[_cell(score) for score in scores])
+    return table
+
+
+def _facts(several: Sequence[Measured]) -> list[tuple[str, list[str]]]:
+    sizes = [measured.scores.sizes for measured in several]
+    backbones = [measured.scores.backbone or "none" for measured in several]
+    return [
+        ("clients", [f"{measured.scores.clients:,}" for measured in several]),
+        ("training images", [f"{sum(len(c.train) for c in m.manifest.clients):,}" for m in several]),
+        ("smallest to largest", [f"{s.smallest:,} to {s.largest:,}" for s in sizes]),
+        ("effective clients", [f"{s.effective_clients:,.1f}" for s in sizes]),
+        ("sizes (Gini)", [f"{s.gini:.3f}" for s in sizes]),
+        ("data", [m.manifest.fingerprint[:12] for m in several]),
+        ("features of", backbones),
+    ]
+
+
+def _cell(score: Score | None) -> str:
+    if score is None:
+        return ""
+    text = f"{score.value:.2f} ({score.null.mean:.2f}) {score.beyond_chance:.2f}"
+    return f"[dim]{text}[/dim]" if score.within_null else text

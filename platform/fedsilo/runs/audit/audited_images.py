@@ -1,0 +1,165 @@
+"""Who is asked about: every image that a client of the audited run holds, and how shadow runs deal them anew.
+
+The *pool* is a data set of all images that some client holds, training and test images alike. A shadow run deals it
+anew: in every *cell*, one class at one client, as many images as can be are *canaries* whose membership is a fair coin;
+the rest is all in, or all out, so that a client trains on as many images of a class as in the audited run, on average.
+Which images are canaries is drawn too. A fair coin for each is what the bound of one run needs
+(Steinke, Nasr, Jagielski, NeurIPS 2023, arXiv:2305.08846).
+
+Dimensions: n rows, an image at a client each.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from fedsilo.core import Examples, Indices, LabelledImages, Share
+from fedsilo.core.seeds import numpy_generator
+from fedsilo.partitioning.manifest import Manifest
+
+Flags = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Population:
+    """The images of all clients, a row each; a client's training images come before its test images.
+
+    Attributes:
+        positions: (n,) position in the pool.
+        clients: (n,) the client that holds it.
+        labels: (n,) its class.
+        members: (n,) whether it is one of the client's training images.
+        alone: (n,) whether nobody else holds the same image, nor this client a second time.
+        domains: Name of the domain of each client, "" where they are mixed.
+    """
+
+    positions: Indices
+    clients: Indices
+    labels: Indices
+    members: Flags
+    alone: Flags
+    domains: tuple[str, ...]
+
+    def __len__(self) -> int:
+        return len(self.positions)
+
+    @property
+    def comparable(self) -> Flags:
+        """(n,) whether there are both images that were trained on and others, of its class at its client."""
+        found = np.zeros(len(self), dtype=bool)
+        for cell in self.cells():
+            found[cell] = 0 < self.members[cell].sum() < len(cell)
+        return found
+
+    def cells(self) -> Iterator[Indices]:
+        """Yields the rows of each class at each client, of images that nobody else holds."""
+        cell = self.clients * (self.labels.max(initial=0) + 1) + self.labels
+        rows = np.flatnonzero(self.alone)
+        for value in np.unique(cell[rows]):
+            yield rows[cell[rows] == value]
+
+
+@dataclass(frozen=True, slots=True)
+class Draw:
+    """The membership of one shadow run.
+
+    Attributes:
+        members: (n,) whether the client trains on it.
+        canaries: (n,) whether a fair coin decided that.
+    """
+
+    members: Flags
+    canaries: Flags
+
+    def shares(self, population: Population) -> list[Share]:
+        """Returns one share of the pool per client, of the pool as training and as test split."""
+        return [self._share(population, client, domain) for client, domain in enumerate(population.domains)]
+
+    def _share(self, population: Population, client: int, domain: str) -> Share:
+        mine = population.clients == client
+        train, test = (np.sort(population.positions[mine & side]) for side in (self.members, ~self.members))
+        return Share(train, test, domain)
+
+
+def pooled(images: LabelledImages, manifest: Manifest) -> LabelledImages:
+    """Returns the pool as a data set: the same examples as training and as test split, for a partition to tell apart.
+
+    Training images come first, then test images, each in their order in the split.
+    """
+    train, test = images.train.take(manifest.held), images.test.take(_held_test(manifest))
+    domains = np.concatenate([train.domains, test.domains])
+    fetch = _OneAfterTheOther(train, test)
+    labels = np.concatenate([train.labels, test.labels])
+    every = Examples(labels, domains, fetch, (*train.digests, *test.digests))
+    return replace(images, train=every, test=every)
+
+
+@dataclass(frozen=True, slots=True)
+class _OneAfterTheOther:
+    """Fetches the images of two splits, numbered through; pickled like any fetcher."""
+
+    first: Examples
+    second: Examples
+
+    def __call__(self, number: int) -> Image.Image:
+        rest = number - len(self.first)
+        return self.first.fetch(number) if rest < 0 else self.second.fetch(rest)
+
+    def name(self, number: int) -> str:
+        """Returns how messages name an image."""
+        rest = number - len(self.first)
+        return self.first.name(number) if rest < 0 else self.second.name(rest)
+
+
+def population_of(manifest: Manifest, pool: LabelledImages) -> Population:
+    """Returns the rows of an audited run.
+
+    Args:
+        manifest: The run's partition.
+        pool: What `pooled` made of its data.
+    """
+    train, test = manifest.held, _held_test(manifest)
+    positions, clients, members = [], [], []
+    for number, share in enumerate(manifest.shares()):
+        positions += [np.searchsorted(train, share.train), len(train) + np.searchsorted(test, share.test)]
+        clients.append(np.full(len(share.train) + len(share.test), number))
+        members.append(np.arange(len(clients[-1])) < len(share.train))
+    rows = np.concatenate(positions)
+    digests = [pool.train.digests[row] for row in rows.tolist()]
+    times = Counter(digests)
+    return Population(
+        positions=rows,
+        clients=np.concatenate(clients),
+        labels=pool.train.labels[rows],
+        members=np.concatenate(members),
+        alone=np.array([times[digest] == 1 for digest in digests], dtype=bool),
+        domains=tuple(client.domain for client in manifest.clients),
+    )
+
+
+def redraw(population: Population, seed: int, number: int) -> Draw:
+    """Returns the membership of a shadow run: a function of the audited run's seed and the shadow's number.
+
+    Images that are held twice, and cells in which all or none are members, stay as they are: there is nothing to
+    compare them with.
+    """
+    generator = numpy_generator(seed, "audit membership", step=number)
+    members, canaries = population.members.copy(), np.zeros(len(population), dtype=bool)
+    for cell in population.cells():
+        inside = int(population.members[cell].sum())
+        chosen = generator.permutation(cell)[: 2 * min(inside, len(cell) - inside)]
+        if len(chosen):
+            members[cell] = 2 * inside > len(cell)
+            members[chosen] = generator.random(len(chosen)) < 0.5
+            canaries[chosen] = True
+    return Draw(members, canaries)
+
+
+def _held_test(manifest: Manifest) -> Indices:
+    return np.unique(np.concatenate([np.array(client.test, dtype=np.int64) for client in manifest.clients]))

@@ -1,0 +1,174 @@
+"""What a run's released models say of every image of the pool: all that an attack gets to see of the run.
+
+Two views. `client`: every client's own model, shared and private state as it ends with them, on that client's images;
+the worst case, since a client's private state normally stays with it. `shared`: the shared state as downloaded, with
+the private state that a client starts from, which is what somebody who only receives models can compute.
+
+Dimensions: n rows of the population, K classes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from fedsilo.core import Indices, Predictor, Progress
+from fedsilo.core.errors import RunError
+from fedsilo.core.state import require_like
+from fedsilo.methods.zero_shot import ZeroShot
+from fedsilo.report.results.finished_run import Run
+from fedsilo.runs.audit.audited_images import Draw, Flags, Population, population_of, redraw
+from fedsilo.runs.audit.shadow_scenario import Pool, Redrawn
+from fedsilo.runs.audit.trained_on import exposed
+from fedsilo.simulation.preparation import Prepared, prepare
+from fedsilo.simulation.serial import SerialRuntime
+from fedsilo.storage.checkpoints import Checkpoint, Checkpoints
+from fedsilo.storage.run_folder import read_json
+
+CLIENT, SHARED = "client", "shared"
+VIEWS = (CLIENT, SHARED)
+
+Scores = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """One run seen through its models.
+
+    Attributes:
+        log_probabilities: (n, K) of all classes, by the model of the row's client.
+        members: (n,) whether the image was among the client's training images.
+        exposed: (n,) whether it was in a batch.
+        canaries: (n,) whether a fair coin made it a member or not; nowhere in the audited run.
+    """
+
+    log_probabilities: Scores
+    members: Flags
+    exposed: Flags
+    canaries: Flags
+
+    @property
+    def sound(self) -> Flags:
+        """(n,) whether membership is what it says: a member that was in no batch is neither one nor the other."""
+        return np.equal(self.exposed, self.members)
+
+
+@dataclass(frozen=True, slots=True)
+class Observer:
+    """Looks at runs that have the same pool, backbone and method.
+
+    Attributes:
+        run: The audited run.
+        view: `client` or `shared`.
+        prepared: The pool's features and the frozen model.
+        population: The rows.
+    """
+
+    run: Run
+    view: str
+    prepared: Prepared
+    population: Population
+
+    def target(self) -> Observation:
+        """Returns what the audited run's models say. Raises RunError."""
+        positions = self._pool_positions()
+        seen = [positions[found] for found in exposed(self.run, self.prepared.model)]
+        nowhere = np.zeros(len(self.population), dtype=bool)
+        return self._observed(self.run, Draw(self.population.members, nowhere), seen)
+
+    def shadow(self, run: Run, number: int) -> Observation:
+        """Returns what a shadow run's models say. Raises RunError."""
+        draw = redraw(self.population, self.run.scenario.seed, number)
+        return self._observed(run, draw, exposed(run, self.prepared.model))
+
+    def untrained(self) -> Scores:
+        """Returns the (n, K) log-probabilities of the hand-written prompts, which were trained on nothing here."""
+        predictor = ZeroShot().predictor(self.prepared.model, {}, {})
+        return self._log_probabilities(lambda client: predictor)
+
+    def _pool_positions(self) -> Indices:
+        """(training split,) where a training image of the audited run is in the pool."""
+        held = self.run.manifest.held
+        positions = np.full(self.run.manifest.train_examples, -1, dtype=np.int64)
+        positions[held] = np.arange(len(held))
+        return positions
+
+    def _observed(self, run: Run, draw: Draw, seen: Sequence[Indices]) -> Observation:
+        rows = self.population
+        in_a_batch = np.zeros(len(rows), dtype=bool)
+        for client, positions in enumerate(seen):
+            mine = rows.clients == client
+            in_a_batch[mine] = np.isin(rows.positions[mine], positions)
+        found = self._log_probabilities(self._released(run))
+        # What somebody's model says is not a number tells an attack nothing.
+        if not np.isfinite(found).all():
+            raise RunError(f"{run.folder}: its models give scores that are not numbers. There is nothing to audit.")
+        return Observation(found, draw.members, in_a_batch & draw.members, draw.canaries)
+
+    def _released(self, run: Run) -> Callable[[int], Predictor]:
+        """Returns a function from a client to the model of the view."""
+        checkpoint, scenario, model = last_checkpoint(run), run.scenario, self.prepared.model
+        checkpoint.require_shared(scenario.method.initial_shared(model, scenario.seed))
+
+        def predictor(client: int) -> Predictor:
+            initial = scenario.method.initial_private(model, scenario.seed, client)
+            if self.view == SHARED:
+                private = initial
+            else:
+                private = checkpoint.private_of(client)
+                require_like(private, initial, checkpoint.private_path(client))
+            shared = scenario.method.download(checkpoint.shared, client)
+            own = [{name: tensor.to(model.device) for name, tensor in state.items()} for state in (shared, private)]
+            return scenario.method.predictor(model, *own)
+
+        return predictor
+
+    @torch.no_grad()
+    def _log_probabilities(self, predictor: Callable[[int], Predictor]) -> Scores:
+        rows, device = self.population, self.prepared.model.device
+        found = np.empty((len(rows), len(self.prepared.images.classes)))
+        for client in range(len(rows.domains)):
+            mine, predict = np.flatnonzero(rows.clients == client), predictor(client)
+            for chosen in _batches(mine, self.run.scenario.evaluation.batch_size):
+                inputs = self.prepared.warehouse.test.batch(rows.positions[chosen], 0)
+                scores = predict({name: column.to(device) for name, column in inputs.items()})
+                found[chosen] = scores.double().log_softmax(dim=1).cpu().numpy()
+        return found
+
+
+def observer_of(run: Run, view: str, progress: Progress = lambda stage, done, total: None) -> Observer:
+    """Returns who looks at a run and its shadows: the pool's features, from the cache where they can be.
+
+    Raises:
+        DataError: The run's images are no longer there, or are others.
+        RunError: The backbone is not the one the run was made with.
+    """
+    scenario = replace(
+        run.scenario,
+        data=Pool(str(run.folder)),
+        partition=Redrawn(str(run.folder)),
+        training=replace(run.scenario.training, views=0, online=False),
+    )
+    methods = [ZeroShot(), scenario.method]  # what `untrained` reads, too
+    prepared = prepare(scenario, methods, SerialRuntime(scenario.backbone.device), progress)
+    if read_json(run.folder / "data.json").get("backbone_sha256") != prepared.backbone:
+        raise RunError(f"{run.folder}: the backbone's weights are not those the run was made with. Put them back.")
+    return Observer(run, view, prepared, population_of(run.manifest, prepared.images))
+
+
+def last_checkpoint(run: Run) -> Checkpoint:
+    """Returns the checkpoint of a run's last round. Raises RunError when it is missing or damaged."""
+    checkpoint, notices = Checkpoints(run.folder / "checkpoints", keep=1).newest()
+    rounds = run.scenario.training.rounds
+    if checkpoint is None or checkpoint.round != rounds - 1:
+        why = f" ({notices[0]})" if notices else ""
+        raise RunError(f"{run.folder}: the checkpoint of its last round, {rounds - 1}, is missing{why}. Run it again.")
+    return checkpoint
+
+
+def _batches(rows: Indices, size: int) -> list[Indices]:
+    return [rows[start : start + size] for start in range(0, len(rows), size)]

@@ -1,0 +1,100 @@
+"""Which training images a run really trained on: those that were in a batch of a round that was run.
+
+It is not every image of a client: a last smaller batch is left out, and with few rounds or few participants an image
+can be passed over for good. The batches are asked of `core.work.LocalWork` itself, from the run's own records of who
+took part and how many exchanges there were, so whatever rule it draws batches by is the rule here.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, replace
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from fedsilo.core import Frozen, Indices, Mechanism, Method
+from fedsilo.core.errors import RunError
+from fedsilo.core.work import LocalWork
+from fedsilo.privacy.ledger_lines import LEDGER
+from fedsilo.report.results.finished_run import Run
+from fedsilo.simulation.noise_calibration import fitted
+from fedsilo.simulation.schedule import Schedule
+from fedsilo.storage.run_folder import ROUNDS, read_lines
+
+
+def exposed(run: Run, model: Frozen) -> list[Indices]:
+    """Returns, per client, the positions (ascending, in the training split) of the images that were in a batch.
+
+    Args:
+        run: A run with all its rounds.
+        model: Any frozen side; only its device is looked at.
+    """
+    scenario = run.scenario
+    seen = [_Witness(np.zeros(len(client.train), dtype=bool)) for client in run.manifest.clients]
+    schedule = Schedule(scenario.method, scenario.training, tuple(map(len, seen)), scenario.seed)
+    mechanism = fitted(scenario.privacy, schedule)
+    if mechanism.examples and mechanism.examples.poisson and not mechanism.seeded:
+        raise RunError(
+            f"{run.folder}: its batches came from the operating system (privacy.randomness: system), so nobody can say "
+            "which images were in one. Audit a run with privacy.randomness=seed."
+        )
+    attempts = {(line["round"], line["exchange"]): line["attempt"] for line in read_lines(run.folder / LEDGER)}
+    for record in read_lines(run.folder / ROUNDS):
+        for client in record["participants"]:
+            work = _work(run, model, mechanism, seen[client], client)
+            work = replace(work, round=record["round"])
+            if sends_batches(scenario.method):
+                for exchange in range(record["exchanges"]):
+                    attempt = attempts.get((record["round"], exchange), 0)
+                    replace(work, attempt=attempt).batch(exchange)
+            else:
+                work = replace(work, attempt=attempts.get((record["round"], 0), 0))
+                for epoch in range(scenario.training.local_epochs):
+                    for _ in work.batches(epoch):
+                        pass
+    return [share.train[witness.seen] for share, witness in zip(run.manifest.shares(), seen, strict=True)]
+
+
+def sends_batches(method: Method) -> bool:
+    """Returns whether an exchange is one batch; it is a round's local epochs otherwise."""
+    return method.exchanges(2) == 2
+
+
+@dataclass(frozen=True, slots=True)
+class _Witness:
+    """A feature source that has no features and notes what is asked of it."""
+
+    seen: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.seen)
+
+    def batch(self, indices: Indices, view: int) -> dict[str, Tensor]:
+        self.seen[indices] = True
+        return {}
+
+    def on(self, device: str) -> _Witness:
+        return self
+
+    def only(self, columns: Collection[str]) -> _Witness:
+        return self
+
+
+def _work(run: Run, model: Frozen, mechanism: Mechanism, witness: _Witness, client: int) -> LocalWork:
+    return LocalWork(
+        model=model,
+        task=run.scenario.task,
+        features=witness,
+        labels=torch.zeros(len(witness), dtype=torch.int64),
+        shared={},
+        private={},
+        training=run.scenario.training,
+        mechanism=mechanism,
+        seed=run.scenario.seed,
+        client=client,
+        round=0,
+        exchange=0,
+    )

@@ -1,0 +1,54 @@
+"""Finds runs in folders."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from fedsilo.core.errors import FedsiloError, RunError
+from fedsilo.report.results.finished_run import Run
+from fedsilo.report.results.run_entry import Entry
+
+UNFINISHED = "has not finished"
+
+
+def collect(paths: Sequence[Path]) -> tuple[list[Entry], list[str]]:
+    """Returns the finished runs in folders, and a line for each that is left out.
+
+    Args:
+        paths: Run folders, or folders that hold run folders.
+
+    Raises:
+        RunError: A folder holds no run, a run that is named itself has not finished, or nothing has.
+    """
+    entries: list[Entry] = []
+    left_out: list[str] = []
+    for path in paths:
+        if (path / "scenario.yaml").is_file():
+            run = Run(path)
+            run.result  # noqa: B018, a run that is named must have one
+            entries.append(Entry(run.scenario, path))
+            continue
+        found, damaged = runs_below(path)
+        if not found and not damaged:
+            raise RunError(f"{path}: holds no run. Give run folders, or a folder of them.")
+        entries += [entry for entry in found if not entry.error]
+        left_out += [f"left out: {e.folder} {UNFINISHED}. `fedsilo resume {e.folder}`" for e in found if e.error]
+        left_out += damaged
+    if not entries:
+        raise RunError(f"{', '.join(map(str, paths))}: no run has finished.")
+    unique = {str(entry.folder and entry.folder.resolve()): entry for entry in entries}
+    return list(unique.values()), left_out
+
+
+def runs_below(folder: Path) -> tuple[list[Entry], list[str]]:
+    """Returns the runs directly below a folder, unfinished ones with an error, and lines for those not readable."""
+    entries, damaged = [], []
+    for path in sorted(folder.glob("*/scenario.yaml")):
+        run = Run(path.parent)
+        try:
+            entries.append(Entry(run.scenario, path.parent, "" if run.finished else UNFINISHED))
+        except FedsiloError as error:
+            line = str(error).partition("\n")[0]
+            damaged.append(f"left out: {path.parent} cannot be read by this version: {line}")
+    return entries, damaged

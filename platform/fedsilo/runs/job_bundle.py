@@ -1,0 +1,133 @@
+"""What a run needs where it is carried out, if that is not here: its scenario in one file, frozen partitions, code."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+from fedsilo.config.dumping import to_yaml
+from fedsilo.config.external_components import foreign_code
+from fedsilo.config.problems import name_problems
+from fedsilo.config.scenario_reading import read
+from fedsilo.config.sections import Scenario
+from fedsilo.core.errors import RunError, ScenarioError
+from fedsilo.core.printing import encoded
+from fedsilo.data.files.file_sources import elsewhere, expand
+from fedsilo.partitioning.rules.manifest import FromManifest
+
+SCENARIO, MANIFEST = "scenario.yaml", "partition.json"
+ON_THE_CLUSTER = (
+    "actors.address=auto",
+    "actors.object_store_mb=0",
+    "actors.pretend_gpus=0",
+    "actors.dashboard=false",
+)
+"""What a scenario that starts a Ray of its own says otherwise on a cluster that is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Shipment:
+    """A run for somewhere else.
+
+    Attributes:
+        name: What the run is called there; its folder's name, too.
+        command: What carries it out, in a folder with the files, as a shell has it.
+        run: The run's folder, there.
+        files: What has to be in the folder of the command, by name.
+        code: Packages from outside fedsilo that the scenario's components come from; single modules are files.
+        notices: What the user should know before it is sent, one line each.
+    """
+
+    name: str
+    command: str
+    run: str
+    files: Mapping[str, bytes] = field(default_factory=dict)
+    code: tuple[ModuleType, ...] = ()
+    notices: tuple[str, ...] = ()
+
+
+def new_run(path: Path, changes: Sequence[str], name: str = "", python: str = "python") -> Shipment:
+    """Returns a shipment that begins a run.
+
+    Args:
+        path: The scenario file; what it extends is put into it.
+        changes: `key.path=value` texts that win over it.
+        name: What the run is called; "" for the scenario's name and the time.
+        python: The Python of the command.
+
+    Raises:
+        ScenarioError: With every problem found in the scenario or the name.
+        RunError: The manifest that the scenario names cannot be read.
+    """
+    with elsewhere():
+        scenario = read(path, [*changes, *ON_THE_CLUSTER])
+    name = name or f"{scenario.name}-{datetime.now():%Y%m%d-%H%M%S}"
+    if problems := name_problems(name):
+        raise ScenarioError(problems[0])
+    moved, notices = _seen_from_anywhere(scenario)
+    files = {}
+    if isinstance(moved.partition, FromManifest):
+        files[MANIFEST] = _manifest(moved.partition.path)
+        moved = replace(moved, partition=replace(moved.partition, file=MANIFEST))
+    files[SCENARIO] = encoded(to_yaml(moved))
+    packages, modules = _code(moved)
+    run = f"{moved.tracking.root.rstrip('/')}/{name}"
+    command = shlex.join([python, "-m", "fedsilo", "run", SCENARIO, "--folder", run])
+    return Shipment(name, command, run, files | modules, packages, tuple(notices))
+
+
+def old_run(run: str, changes: Sequence[str], python: str = "python") -> Shipment:
+    """Returns a shipment that goes on with a run whose folder is there already.
+
+    Args:
+        run: The folder, as it is called there; if it is seen from here, too, code of its components is sent again.
+        changes: `actors.KEY=value` texts.
+        python: The Python of the command.
+    """
+    name = f"{Path(run).name}-resumed-{datetime.now():%Y%m%d-%H%M%S}"
+    resume = shlex.join([python, "-m", "fedsilo", "resume", run, *changes, *ON_THE_CLUSTER])
+    # A manifest that was sent along is named by a path from the folder of the command; the run keeps its own copy.
+    command = f"cd {shlex.quote(run)} 2>/dev/null; {resume}"
+    scenario = Path(run) / SCENARIO
+    if not scenario.is_file():
+        return Shipment(name, command, run)
+    with elsewhere():
+        packages, modules = _code(read(scenario))
+    return Shipment(name, command, run, modules, packages)
+
+
+def _code(scenario: Scenario) -> tuple[tuple[ModuleType, ...], dict[str, bytes]]:
+    """The packages that the scenario's components come from, and the files of single modules by their names."""
+    found = foreign_code(scenario)
+    files = [Path(module.__file__) for module in found if not hasattr(module, "__path__") and module.__file__]
+    packages = tuple(module for module in found if hasattr(module, "__path__"))
+    return packages, {file.name: file.read_bytes() for file in files}
+
+
+def _seen_from_anywhere(scenario: Scenario) -> tuple[Scenario, list[str]]:
+    """The scenario with relative folders as they are called from anywhere, and a line for each."""
+    notices: list[str] = []
+    changed: dict[str, Any] = {}
+    for section, key in (("tracking", "root"), ("data", "root"), ("data", "path"), ("aggregation", "identities")):
+        part = changed.get(section, getattr(scenario, section))
+        value = getattr(part, key, "")
+        home = value.startswith("~") and section == "data"  # the home folder of whoever reads the data
+        hub = key == "path" and not Path(value).exists()
+        if not value or hub or home or Path(value).is_absolute():
+            continue
+        absolute = str(expand(value))
+        changed[section] = replace(part, **{key: absolute})
+        notices.append(f"{section}.{key}: {absolute}, which every machine of the cluster must see under this name")
+    return replace(scenario, **changed), notices
+
+
+def _manifest(path: Path) -> bytes:
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        raise RunError(f"{path}: cannot be read: {error.strerror}.") from error

@@ -1,0 +1,1 @@
+"""Rounds of federated learning: cohorts, clients, server steps, evaluation."""

@@ -1,0 +1,12 @@
+"""Clients that are always there and differ in speed: stragglers. Speeds are drawn, lognormal, or listed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from fedsilo.simulation.availability_model import TimedTrace
+
+
+@dataclass(frozen=True)
+class Speeds(TimedTrace):
+    """Everybody is always there; speeds are drawn (`spread`) or listed (`seconds_per_step`)."""

@@ -1,0 +1,32 @@
+"""Clients that are there in some rounds and not in others: each round a draw for each client."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import KW_ONLY, dataclass
+
+from fedsilo.core.config_fields import key
+from fedsilo.core.seeds import numpy_generator
+from fedsilo.simulation.availability_model import TimedCourse, TimedTrace
+
+
+@dataclass(frozen=True)
+class Sporadic(TimedTrace):
+    """In each round every client is there with a probability."""
+
+    _: KW_ONLY
+    online: float = key(0.8, "Probability that a client is there in a round.", within="in (0, 1]")
+
+    def course(self, clients: int, seed: int) -> TimedCourse:
+        """Returns how it goes for the clients of a run."""
+        return _Course(self, clients, seed)
+
+
+class _Course(TimedCourse):
+    """There for the whole of a round, or not at all."""
+
+    trace: Sporadic
+
+    def window(self, client: int, round: int, now: float) -> tuple[float, float]:
+        draw = numpy_generator(self.seed, "online", round=round, client=client).random()
+        return (now, math.inf) if draw < self.trace.online else (math.inf, math.inf)

@@ -1,0 +1,95 @@
+"""What traces have in common that say more than nothing: clients' speeds, their lines, their breakdowns."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import KW_ONLY, dataclass
+
+from fedsilo.core import Call, Course, Trace
+from fedsilo.core.config_fields import key
+from fedsilo.core.seeds import numpy_generator
+
+BITS = 8e-6
+"""Megabits in a byte."""
+
+
+@dataclass(frozen=True)
+class TimedTrace(Trace):
+    """A trace in which clients differ in speed."""
+
+    _: KW_ONLY
+    step_s: float = key(1.0, "Simulated seconds of one training step, at the median client.", within="> 0")
+    spread: float = key(
+        0.0,
+        "How unlike the clients' speeds are: step_s times exp(spread * a normal draw) for each, which stays its own; "
+        "with 1 every sixth client takes 2.7 times as long or longer.",
+        within="in [0, 10]",
+    )
+    seconds_per_step: list[float] = key(
+        list, "Simulated seconds of one training step of each client, in client order. Empty: drawn by spread."
+    )
+    download_mbit_s: float | None = key(
+        None, "A client's line, megabits a second, down. null: no time is lost.", within="> 0"
+    )
+    upload_mbit_s: float | None = key(None, "The same, up.", within="> 0")
+    drop_out: float = key(
+        0.0, "Probability that a client that is asked breaks down and does not answer.", within="in [0, 1)"
+    )
+
+    def problems(self) -> list[str]:
+        """Returns what is impossible in the fields beyond their ranges."""
+        found = [
+            f"seconds_per_step: must be above 0, got {seconds}." for seconds in self.seconds_per_step if seconds <= 0
+        ]
+        if self.seconds_per_step and self.spread:
+            found.append("spread: is for speeds that are drawn, but seconds_per_step lists them. Leave out one.")
+        return found
+
+    @property
+    def weighs_messages(self) -> bool:
+        """Returns whether messages take time."""
+        return self.download_mbit_s is not None or self.upload_mbit_s is not None
+
+    def refusals(self, clients: int) -> list[str]:
+        """Returns why it cannot be that of so many clients."""
+        listed = len(self.seconds_per_step)
+        if listed in (0, clients):
+            return []
+        return [f"seconds_per_step: lists {listed} clients, there are {clients}. List one number for each."]
+
+    def course(self, clients: int, seed: int) -> TimedCourse:
+        """Returns how it goes for the clients of a run: by default they are always there."""
+        return TimedCourse(self, clients, seed)
+
+
+class TimedCourse(Course):
+    """How a trace with speeds goes."""
+
+    def __init__(self, trace: TimedTrace, clients: int, seed: int) -> None:
+        """Draws what stays the same for the whole run."""
+        self.trace, self.clients, self.seed = trace, clients, seed
+        self._pace = trace.seconds_per_step or [self._drawn(client) for client in range(clients)]
+
+    def _drawn(self, client: int) -> float:
+        if not self.trace.spread:
+            return self.trace.step_s
+        draw = numpy_generator(self.seed, "client speed", client=client).standard_normal()
+        return self.trace.step_s * math.exp(self.trace.spread * draw)
+
+    def step_s(self, call: Call) -> float:
+        """Returns the seconds of one step of the client, where it is asked."""
+        return self._pace[call.client]
+
+    def seconds(self, call: Call) -> float:
+        """Returns the time of the steps, and of the messages where lines have a speed."""
+        down, up = self.trace.download_mbit_s, self.trace.upload_mbit_s
+        message = BITS * call.download_bytes / down if down else 0.0
+        message += BITS * call.upload_bytes / up if up else 0.0
+        return call.steps * self.step_s(call) + call.exchanges * message
+
+    def fails(self, call: Call) -> bool:
+        """Returns whether the client breaks down, by a draw for each time that it is asked."""
+        if not self.trace.drop_out:
+            return False
+        where = {"round": call.round, "client": call.client, "step": call.tries}
+        return bool(numpy_generator(self.seed, "drop out", **where).random() < self.trace.drop_out)

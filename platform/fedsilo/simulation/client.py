@@ -1,0 +1,265 @@
+"""One client: its own data and private state, and what it does when asked. Ray knows nothing of it, nor it of Ray."""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from fedsilo.aggregation.secagg.masking import MaskingClient
+from fedsilo.aggregation.secagg.update_vectors import Ring
+from fedsilo.core import (
+    Arrays,
+    Candidates,
+    ClientScore,
+    ClientTask,
+    ClientUpdate,
+    EvaluationTask,
+    FeatureSource,
+    Indices,
+    Mechanism,
+    Method,
+    Predictor,
+    Release,
+    State,
+    Tally,
+)
+from fedsilo.core.errors import ClientError, NotFinite
+from fedsilo.core.finiteness import located, require_finite, require_scores
+from fedsilo.core.seeds import anew, key_of
+from fedsilo.core.state import read_state, require_like, sha256, to_arrays, to_tensors, write_state
+from fedsilo.core.task import total
+from fedsilo.core.work import LocalWork
+from fedsilo.models.prompts.frozen_model import FrozenModel
+from fedsilo.simulation.agreement import Agreement
+from fedsilo.simulation.client_data import ClientData, ClientRules, Novelty
+
+__all__ = ["Client", "ClientData", "ClientRules", "Novelty"]
+
+
+class Client:
+    """A data owner in the federation."""
+
+    def __init__(self, data: ClientData, model: FrozenModel, rules: ClientRules) -> None:
+        """Makes a client that has yet to take up a method.
+
+        Args:
+            data: What it holds.
+            model: The frozen side, shared with other clients and never written.
+            rules: What the scenario says.
+        """
+        self._held, self._model, self._rules = data, model, rules
+        self._data = data
+        self._train_labels = torch.from_numpy(np.array(data.train_labels, dtype=np.int64))
+        self._masking = MaskingClient(data.number)
+
+    @property
+    def number(self) -> int:
+        """Returns the client's number."""
+        return self._data.number
+
+    def enter(self, method: Method, mechanism: Mechanism) -> None:
+        """Takes up a method under a mechanism that is fitted to it: the private state is its initial one."""
+        self._method, self._mechanism = method, mechanism
+        self._data = self._held.only(method.reads)
+        rules, number = self._rules, self._data.number
+        self._agreement = Agreement(
+            number, rules.clients, len(self._train_labels), method, mechanism, rules.aggregation
+        )
+        self._masking.sign_with(self._agreement.signer())
+        self.reset()
+
+    def reset(self) -> None:
+        """Gives the private state its initial value."""
+        self._private = self._method.initial_private(self._model, self._rules.seed, self._data.number)
+
+    def train(self, task: ClientTask) -> ClientUpdate:
+        """Returns the update for one exchange, and keeps the private state that training leaves."""
+        began, started = time.time(), time.perf_counter()
+        self._agreement.check(task, masked=False)
+        upload, loss = self._learnt(task)
+        examples = len(self._train_labels)
+        if task.encoding is not None:  # weight and loss travel in the vector
+            upload, examples, loss = {"ring": self._encoded(task, upload, loss)}, 0, math.nan  # type: ignore[dict-item]
+        elif not self._mechanism.trusts_coordinator:  # no noise was added to the loss
+            loss = math.nan
+        took = time.perf_counter() - started
+        if not self._mechanism.trusts_coordinator:  # how long it takes depends on the data, and on the Poisson sample
+            took, began = math.nan, math.nan
+        return ClientUpdate(self._data.number, upload, examples, loss, took, began)
+
+    def learn(self, task: ClientTask) -> None:
+        """Trains for one exchange and keeps the encoded update for `masked`."""
+        self._agreement.check(task, masked=True)
+        upload, loss = self._learnt(task)
+        assert task.encoding is not None
+        self._masking.keep(self._encoded(task, upload, loss), partial(self._agreement.check_sum, task.encoding))
+
+    def answer(self, message: bytes) -> bytes:
+        """Returns the answer to a message of secure aggregation; of the update it says nothing."""
+        return self._masking.answer(message)
+
+    def masked(self) -> bytes:
+        """Returns the update that was learnt, masked: nothing without the masks of all others in the sum."""
+        return self._masking.masked()
+
+    def evaluate(self, task: EvaluationTask) -> ClientScore:
+        """Returns how the received state with this client's private state does on test images."""
+        began, started = time.time(), time.perf_counter()
+        with self._located("evaluate", task.round):
+            score = self._measured(task)
+        if not (task.timed and self._mechanism.trusts_coordinator):
+            return score
+        return replace(score, seconds=time.perf_counter() - started, began=began)
+
+    def _measured(self, task: EvaluationTask) -> ClientScore:
+        work = self._work(task.shared, task.round, 0)
+        if len(work.labels):  # a client without a training image has nothing to adapt to
+            self._keep(self._method.adapt(work))
+        with torch.no_grad():
+            predict = self._method.predictor(self._model, work.shared, self._on_device(self._private))
+            data, own = self._data, self._data.own_test
+            score = ClientScore(data.number, self._tally(predict, data.test, own, data.own_labels))
+            if task.neighbours:
+                others = np.setdiff1d(np.arange(len(data.test_labels)), own)
+                score = replace(score, elsewhere=self._tally(predict, data.test, others, data.test_labels[others]))
+            return score if data.novelty is None else self._on_new_classes(score, data.novelty, work.shared)
+
+    def _on_new_classes(self, score: ClientScore, novelty: Novelty, shared: State) -> ClientScore:
+        """The score with what the client's prompts do on classes that nobody trained on, among these alone."""
+        model = self._model.renamed(novelty.tokens, novelty.zero_shot)
+        private = self._method.unfamiliar(model, self._on_device(self._private))
+        predict = self._method.predictor(model, shared, private)
+        every = np.arange(len(novelty.labels))
+        return replace(score, new=self._tally(predict, novelty.test, every, novelty.labels, model.candidates))
+
+    def save(self, folder: Path) -> str:
+        """Writes the private state into the folder; returns its hash. An empty state is not written."""
+        if not self._private:
+            return sha256({})
+        return write_state(self._file(folder), self._private)
+
+    def restore(self, folder: Path, expected: str) -> None:
+        """Reads the private state from a folder that `save` wrote. Raises RunError when it is damaged or another's."""
+        private = {} if expected == sha256({}) else read_state(self._file(folder), expected)
+        pattern = self._method.initial_private(self._model, self._rules.seed, self._data.number)
+        require_like(private, pattern, self._file(folder))
+        self._private = private
+
+    def _learnt(self, task: ClientTask) -> tuple[Arrays, float]:
+        """The upload as the mechanism lets it leave, and the loss."""
+        with self._located("train", task.round, task.exchange):
+            work = replace(self._work(task.shared, task.round, task.exchange), attempt=task.attempt)
+            work = replace(work, exchanges=task.exchanges)
+            result = self._method.train(work)
+            self._keep(result.private)
+            upload = self._declared(result.upload)
+            require_finite(upload, "the upload")
+            if math.isinf(result.loss):
+                raise NotFinite(f"the mean loss is {result.loss}")
+            upload = self._mechanism.protect_client(upload, self._release(work))
+            require_finite(upload, "the upload after the privacy mechanism")
+            return to_arrays(upload), result.loss
+
+    @contextmanager
+    def _located(self, stage: str, round: int, exchange: int = 0) -> Iterator[None]:
+        """Says of numbers that are not finite at which client and when, and what to do."""
+        number, rules = self._data.number, self._rules
+        sections = {"training.optimizer": rules.training.optimizer, "method": self._method, "privacy": self._mechanism}
+        try:
+            with located(f"client {number}, round {round}, exchange {exchange}, stage {stage!r}", sections):
+                yield
+        except NotFinite as error:
+            raise ClientError(str(error), client=number, round=round, stage=stage) from None
+
+    def _encoded(self, task: ClientTask, upload: Arrays, loss: float) -> Ring:
+        """The update as a ring vector. Of gradients nothing is known before, of new values what was received."""
+        encoding = task.encoding
+        assert encoding is not None
+        known = {} if self._method.uploads_gradients else task.shared
+        change = {name: array.astype(np.float64) - known.get(name, 0.0) for name, array in upload.items()}
+        purpose = anew("noise share", task.attempt, self._mechanism.federation)
+        where = {"client": self._data.number, "step": task.exchange}
+        key = key_of(self._rules.seed, purpose, round=task.round, **where) if encoding.seeded else os.urandom(32)
+        return encoding.encode(change, len(self._train_labels), loss, key)
+
+    def _work(self, shared: Arrays, round: int, exchange: int) -> LocalWork:
+        rules, data = self._rules, self._data
+        received = to_tensors(shared)
+        require_finite(received, "the received state")
+        return LocalWork(
+            model=self._model,
+            task=rules.task,
+            features=data.train,
+            labels=self._train_labels,
+            shared=self._on_device(received),
+            private=self._on_device(self._private),
+            training=rules.training,
+            mechanism=self._mechanism,
+            seed=rules.seed,
+            client=data.number,
+            round=round,
+            exchange=exchange,
+        )
+
+    def _release(self, work: LocalWork) -> Release:
+        """What the coordinator knows of the upload before it comes; of a gradient it knows nothing."""
+        known: State = work.shared
+        if self._method.uploads_gradients:
+            known = {name: torch.zeros_like(work.shared[name]) for name in self._method.uploads}
+        return Release(known, 1, work.secret("client noise", work.exchange))
+
+    def _keep(self, private: State) -> None:
+        require_finite(private, "the private state")
+        self._private = {name: tensor.detach().cpu() for name, tensor in private.items()}
+
+    def _declared(self, upload: State) -> State:
+        if set(upload) != set(self._method.uploads):
+            raise ClientError(
+                f"client {self._data.number}: the method uploads {sorted(upload)} "
+                f"but declares {sorted(self._method.uploads)}. Correct `uploads` in the method's file.",
+                client=self._data.number,
+                stage="upload",
+            )
+        return upload
+
+    def _tally(
+        self,
+        predict: Predictor,
+        images: FeatureSource,
+        positions: Indices,
+        expected: Indices,
+        among: Candidates | None = None,
+    ) -> Tally:
+        """What the task counts over the images at (n,) positions, whose labels are (n,) expected."""
+        size, model, task = self._rules.test_batch, self._model, self._rules.task
+        among = among or model.candidates
+        tallies = [
+            task.tally(torch.zeros(0, len(among)), task.targets(torch.zeros(0, dtype=torch.int64), among), among)
+        ]
+        for start in range(0, len(positions), size):
+            chosen = positions[start : start + size]
+            inputs = images.batch(chosen, 0)
+            labels = torch.from_numpy(np.array(expected[start : start + size], dtype=np.int64))
+            scores = predict({name: column.to(model.device) for name, column in inputs.items()}).float().cpu()
+            require_scores(scores, chosen)
+            tallies.append(task.tally(scores, task.targets(labels, among), among))
+        tally = total(tallies)
+        if any(isinstance(value, float) and math.isinf(value) for value in tally.values()):
+            raise NotFinite("the loss of test images is infinite")
+        return tally
+
+    def _on_device(self, state: State) -> dict[str, Tensor]:
+        return {name: tensor.to(self._model.device) for name, tensor in state.items()}
+
+    def _file(self, folder: Path) -> Path:
+        return folder / f"client-{self._data.number:04d}.safetensors"

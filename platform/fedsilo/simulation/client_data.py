@@ -1,0 +1,85 @@
+"""What one client holds, and what the scenario says to every client."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from fedsilo.core import Aggregation, FeatureSource, Indices, Task
+from fedsilo.core.training_settings import Training
+
+
+@dataclass(frozen=True, slots=True)
+class Novelty:
+    """Classes that nobody trains on, and the test images of them.
+
+    Attributes:
+        tokens: Token embeddings of their names, as arrays by name.
+        zero_shot: (k, D) normalised features of their hand-written prompts.
+        test: Features of their test images.
+        labels: (m,) their classes, from 0 among these.
+    """
+
+    tokens: Mapping[str, NDArray[Any]]
+    zero_shot: NDArray[np.float32]
+    test: FeatureSource
+    labels: Indices
+
+    def only(self, columns: Collection[str]) -> Novelty:
+        """Returns the same without the columns that are not among these."""
+        return replace(self, test=self.test.only(columns))
+
+
+@dataclass(frozen=True, slots=True)
+class ClientData:
+    """What one client holds.
+
+    Attributes:
+        number: The client's number, from 0.
+        train: Features of its training images.
+        train_labels: (n,) their classes.
+        test: Features of all test images of the federation; own ones are found by `own_test`.
+        test_labels: (N,) their classes, as those who hold them have it.
+        own_test: (m,) positions of the client's own test images.
+        own_labels: (m,) their classes, as the client has it.
+        novelty: Classes that nobody trains on, None where there are none.
+    """
+
+    number: int
+    train: FeatureSource
+    train_labels: Indices
+    test: FeatureSource
+    test_labels: Indices
+    own_test: Indices
+    own_labels: Indices
+    novelty: Novelty | None = None
+
+    def only(self, columns: Collection[str]) -> ClientData:
+        """Returns the same without the columns that are not among these: what a method does not read is not made."""
+        novelty = None if self.novelty is None else self.novelty.only(columns)
+        return replace(self, train=self.train.only(columns), test=self.test.only(columns), novelty=novelty)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientRules:
+    """What the scenario says to every client.
+
+    Attributes:
+        seed: The scenario's seed.
+        training: Its section.
+        test_batch: Images per batch in evaluation.
+        task: What is predicted.
+        aggregation: How updates are added up, which tasks are held to; None: they are not.
+        clients: Clients in the federation.
+    """
+
+    seed: int
+    training: Training
+    test_batch: int
+    task: Task
+    aggregation: Aggregation | None = None
+    clients: int = 0

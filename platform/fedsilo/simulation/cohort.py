@@ -1,0 +1,141 @@
+"""Who takes part in which round, in simulated time: of clients that are asked and waited for, together.
+
+A round begins where the one before ended. It asks clients; one that is away is asked when it comes, one that goes away
+at its work begins anew when it is back. The round ends with the answer of the last one that is wanted, at its deadline
+at the latest; without a deadline, with the last answer that comes at all. Evaluation takes no simulated time.
+
+Who is not counted is stopped: as if it had not been asked, its private state is as before the round.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from fedsilo.core import Call, Course
+
+if TYPE_CHECKING:
+    from fedsilo.simulation.schedule import Schedule
+
+MOST_BEGINNINGS = 1000
+"""How often a client that goes away at its work begins anew before it is taken to answer never."""
+
+
+@dataclass(frozen=True, slots=True)
+class Turnout:
+    """Who takes part in one round.
+
+    Attributes:
+        participants: Whose updates count, ascending.
+        late: Who was asked, was there and does not count: too late, not needed any more, or of a round that is given
+            up; ascending.
+        offline: Who was asked and was not there, or went away or broke down before it answered; ascending.
+        begins: When the round begins, simulated seconds; None where time is not simulated.
+        ends: When it ends.
+        origins: The round whose shared state an update began from, by participant; empty: this round's.
+    """
+
+    participants: tuple[int, ...]
+    late: tuple[int, ...] = ()
+    offline: tuple[int, ...] = ()
+    begins: float | None = None
+    ends: float | None = None
+    origins: Mapping[int, int] = field(default_factory=dict)
+
+    @property
+    def seconds(self) -> float | None:
+        """Returns how long the round takes, simulated."""
+        return None if self.begins is None or self.ends is None else self.ends - self.begins
+
+    def staleness(self, round: int) -> tuple[int, ...]:
+        """Returns the rounds that passed since each participant's update began; empty where all began in this one."""
+        return tuple(round - self.origins[client] for client in self.participants) if self.origins else ()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What comes of a call.
+
+    Attributes:
+        begins: When the client begins; inf where it is never there.
+        ends: When its update comes; where none does, when it is lost.
+        came: Whether an update comes.
+    """
+
+    begins: float
+    ends: float
+    came: bool
+
+
+def answer(course: Course, call: Call) -> Answer:
+    """Returns what comes of a call, if the client is waited for as long as it takes."""
+    begins, until = course.window(call.client, call.round, call.at)
+    first, lost = begins, call.at
+    for _ in range(MOST_BEGINNINGS):
+        if math.isinf(begins):
+            break
+        ends = begins + course.seconds(replace(call, at=begins))
+        if ends <= until:
+            return Answer(first, ends, came=not course.fails(call))
+        lost = until
+        begins, until = course.window(call.client, call.round, until)
+    return Answer(first, lost, came=False)
+
+
+def synchronous(schedule: Schedule, course: Course) -> Iterator[Turnout]:
+    """Yields the turnout of every round of a schedule whose rounds wait for their clients."""
+    clock, pace = 0.0, schedule.pace
+    for round in range(schedule.rounds):
+        asked = schedule.asked(round)
+        exchanges = schedule.exchanges(asked)
+        answers = {client: answer(course, schedule.call(client, round, 0, clock, exchanges)) for client in asked}
+        deadline = math.inf if pace.deadline_s is None else clock + pace.deadline_s
+        turnout = _of(answers, schedule.target(round), clock, deadline)
+        if len(turnout.participants) < pace.minimum:  # given up: what came is not used
+            late = tuple(sorted((*turnout.participants, *turnout.late)))
+            turnout = replace(turnout, participants=(), late=late)
+        assert turnout.ends is not None
+        clock = turnout.ends
+        yield turnout
+
+
+def _of(answers: Mapping[int, Answer], target: int, clock: float, deadline: float) -> Turnout:
+    """The turnout of a round that wants so many of these answers; of two at once the lower number is first."""
+    came = sorted((answer.ends, client) for client, answer in answers.items() if answer.came)
+    taken = [(ends, client) for ends, client in came if ends <= deadline][:target]
+    if len(taken) == target:
+        ends = taken[-1][0]
+    elif math.isfinite(deadline):
+        ends = deadline
+    else:  # nobody is left to wait for
+        ends = max((answer.ends for answer in answers.values()), default=clock)
+    participants = {client for _, client in taken}
+    others = answers.keys() - participants
+    late = {client for client in others if answers[client].came and answers[client].begins <= ends}
+    return Turnout(_ascending(participants), _ascending(late), _ascending(others - late), clock, ends)
+
+
+def _ascending(clients: set[int]) -> tuple[int, ...]:
+    return tuple(sorted(clients))
+
+
+def remarks(turnouts: Sequence[Turnout]) -> list[str]:
+    """Returns what the user should know of who did not take part, one line each."""
+    empty = [str(round) for round, turnout in enumerate(turnouts) if not turnout.participants]
+    counts = [sum(len(part) for part in parts) for parts in zip(*map(_parts, turnouts), strict=True)]
+    found = []
+    if empty:
+        which = ", ".join(empty[:8]) + (", ..." if len(empty) > 8 else "")
+        found.append(f"pace: {len(empty)} of {len(turnouts)} rounds ended without an update: {which}.")
+    if counts and (counts[1] or counts[2]):
+        found.append(
+            f"pace: {counts[0]} updates counted; {counts[1]} times a client was late or not needed, {counts[2]} times "
+            "offline."
+        )
+    return found
+
+
+def _parts(turnout: Turnout) -> tuple[tuple[int, ...], ...]:
+    return turnout.participants, turnout.late, turnout.offline

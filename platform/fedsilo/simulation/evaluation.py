@@ -1,0 +1,90 @@
+"""What an evaluation comes to: one line per client, and the metrics of its round, named as in `core.measures`."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+from fedsilo.core import ClientScore, Metric, RoundRecord, Tally, Task
+from fedsilo.core.errors import ClientError
+from fedsilo.core.metrics import GLOBAL, HARMONIC, LOCAL, NEIGHBOUR, NEW, POOLED, SPREAD, UNSEEN, VIEWS, WORST
+from fedsilo.core.task import EXAMPLES, total
+
+
+def score_line(score: ClientScore, task: Task) -> dict[str, object]:
+    """Returns a client's line of clients.jsonl: whole numbers that were counted, and what they come to."""
+    line: dict[str, object] = {"client": score.client}
+    line |= {name: value for name, value in score.own.items() if isinstance(value, int)}
+    names = task.measures(score.own) if score.examples else dict.fromkeys(_recorded(task, score.own))
+    line |= names
+    for view, tally in ((NEIGHBOUR, score.elsewhere), (NEW, score.new)):
+        if tally is not None and tally[EXAMPLES]:
+            found = task.measures(tally)
+            line |= {view + metric.name: found[metric.name] for metric in task.metrics}
+    return line
+
+
+def unmeasured(task: Task) -> dict[str, float | None]:
+    """Returns the metrics of a round in which no client was evaluated: each is None."""
+    return {SPREAD: None, **{view + metric.name: None for metric in task.metrics for view in VIEWS}}
+
+
+def measured(
+    record: RoundRecord, scores: Sequence[ClientScore], task: Task, unseen: Collection[int] = frozenset()
+) -> RoundRecord:
+    """Returns the record with its metrics.
+
+    Args:
+        record: The round so far.
+        scores: All clients' scores.
+        task: What is measured.
+        unseen: Clients that never train: they have metrics of their own, and count in no other.
+
+    Raises:
+        ClientError: No client that trains has a test image.
+    """
+    arrived = [s for s in scores if s.examples and s.client in unseen]
+    scores = [score for score in scores if score.client not in unseen]
+    own = [score for score in scores if score.examples]
+    if not own:
+        raise ClientError("no client has a test image, nothing can be measured. Check the partition.")
+    elsewhere = [score for score in scores if score.elsewhere is not None and score.elsewhere[EXAMPLES]]
+    new = [score for score in scores if score.new is not None and score.new[EXAMPLES]]
+    parts: dict[str, list[Mapping[str, float]]] = {
+        LOCAL: [task.measures(score.own) for score in own],
+        POOLED: [task.measures(total([score.own for score in own]))],
+        NEIGHBOUR: [task.measures(_there(score.elsewhere)) for score in elsewhere],
+        GLOBAL: [task.measures(total([score.own, _there(score.elsewhere)])) for score in elsewhere],
+        UNSEEN: [task.measures(score.own) for score in arrived],
+        NEW: [task.measures(_there(score.new)) for score in new],
+    }
+    found = unmeasured(task)
+    for metric in task.metrics:
+        values = {view: [part[metric.name] for part in measures] for view, measures in parts.items()}
+        found |= {view + metric.name: _mean(each) for view, each in values.items()}
+        found |= _extremes(metric, values[LOCAL], found[NEW + metric.name])
+    found[SPREAD] = statistics.pstdev([part[task.measured.headline.name] for part in parts[LOCAL]])
+    return replace(record, metrics=found)
+
+
+def _extremes(metric: Metric, local: Sequence[float], new: float | None) -> dict[str, float | None]:
+    """The worst client, and the harmonic mean of local and new."""
+    mean = sum(local) / len(local)
+    harmonic = None if new is None else 2 * mean * new / (mean + new) if mean + new else 0.0
+    worst = min(local) if metric.higher else max(local)
+    return {WORST + metric.name: worst, HARMONIC + metric.name: harmonic}
+
+
+def _recorded(task: Task, tally: Tally) -> list[str]:
+    """The names of what a tally comes to, for one without images."""
+    return list(task.measures({**tally, EXAMPLES: 1}))
+
+
+def _there(tally: Tally | None) -> Tally:
+    assert tally is not None
+    return tally
+
+
+def _mean(values: Sequence[float]) -> float | None:
+    return sum(values) / len(values) if values else None

@@ -1,0 +1,146 @@
+"""What the clients of a run hold, as parts of arrays that all clients of a machine share."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from torch import Tensor
+
+from fedsilo.core import FeatureSource, Indices
+from fedsilo.simulation.client import ClientData, Novelty
+
+
+@dataclass(frozen=True, slots=True)
+class Subset:
+    """Some examples of a feature source, without copying it."""
+
+    source: FeatureSource
+    positions: Indices
+
+    def __len__(self) -> int:
+        """Returns the number of examples."""
+        return len(self.positions)
+
+    def batch(self, indices: Indices, view: int) -> Mapping[str, Tensor]:
+        """Returns the columns of examples by their number within the subset."""
+        return self.source.batch(self.positions[indices], view)
+
+    def on(self, device: str) -> Subset:
+        """Returns the same examples of a source that encodes on a device, if it does encode."""
+        return replace(self, source=self.source.on(device))
+
+    def only(self, columns: Collection[str]) -> Subset:
+        """Returns the same examples without the columns that are not among these."""
+        return replace(self, source=self.source.only(columns))
+
+
+@dataclass(frozen=True, slots=True)
+class Together:
+    """The columns of several sources of the same examples, side by side.
+
+    Attributes:
+        sources: At least one, each with the columns that it gives.
+    """
+
+    sources: tuple[tuple[FeatureSource, frozenset[str]], ...]
+
+    def __len__(self) -> int:
+        """Returns the number of examples."""
+        return len(self.sources[0][0])
+
+    def batch(self, indices: Indices, view: int) -> Mapping[str, Tensor]:
+        """Returns the columns of all sources."""
+        return {name: column for source, _ in self.sources for name, column in source.batch(indices, view).items()}
+
+    def on(self, device: str) -> Together:
+        """Returns the same sources, those that encode on a device."""
+        return Together(tuple((source.on(device), columns) for source, columns in self.sources))
+
+    def only(self, columns: Collection[str]) -> FeatureSource:
+        """Returns the sources that give one of these columns; itself where none does."""
+        kept = tuple((source.only(columns), own) for source, own in self.sources if own & set(columns))
+        return Together(kept or self.sources)
+
+
+@dataclass(frozen=True, slots=True)
+class Held:
+    """The features of those examples of a split that some client holds, found by their positions in the split.
+
+    Attributes:
+        source: Features of the held examples only.
+        positions: (h,) their positions in the split, ascending.
+    """
+
+    source: FeatureSource
+    positions: Indices
+
+    def __len__(self) -> int:
+        """Returns the number of examples held."""
+        return len(self.positions)
+
+    def batch(self, indices: Indices, view: int) -> Mapping[str, Tensor]:
+        """Returns the columns of held examples by their positions in the split."""
+        return self.source.batch(np.searchsorted(self.positions, indices), view)
+
+    def on(self, device: str) -> Held:
+        """Returns the same examples of a source that encodes on a device, if it does encode."""
+        return replace(self, source=self.source.on(device))
+
+    def only(self, columns: Collection[str]) -> Held:
+        """Returns the same examples without the columns that are not among these."""
+        return replace(self, source=self.source.only(columns))
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What of a warehouse one client holds.
+
+    Attributes:
+        client: The client's number.
+        train: (n,) rows of its training images.
+        test: (m,) rows of its test images.
+        train_labels: (n,) what it takes them for.
+        test_labels: (m,) the same of the test images.
+    """
+
+    client: int
+    train: Indices
+    test: Indices
+    train_labels: Indices
+    test_labels: Indices
+
+
+@dataclass(frozen=True, slots=True)
+class Warehouse:
+    """All features of a run; put into the object store once and read without a copy.
+
+    Attributes:
+        train: Features of the training images, by row.
+        test: Features of the test images, by row.
+        test_labels: (N,) classes of the rows, as those who hold them have it.
+        novelty: Classes that nobody trains on, None where all are trained on.
+    """
+
+    train: FeatureSource
+    test: FeatureSource
+    test_labels: Indices
+    novelty: Novelty | None = None
+
+    def on(self, device: str) -> Warehouse:
+        """Returns the warehouse with what is encoded only when it is asked for encoded on a device."""
+        return replace(self, train=self.train.on(device), test=self.test.on(device))
+
+    def portion(self, claim: Claim) -> ClientData:
+        """Returns what a client holds."""
+        return ClientData(
+            number=claim.client,
+            train=Subset(self.train, claim.train),
+            train_labels=claim.train_labels,
+            test=self.test,
+            test_labels=self.test_labels,
+            own_test=claim.test,
+            own_labels=claim.test_labels,
+            novelty=self.novelty,
+        )

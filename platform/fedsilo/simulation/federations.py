@@ -1,0 +1,92 @@
+"""The federations of a run: which methods are trained, and what each is planned to do."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from fedsilo.config.consistency import gpu_keys
+from fedsilo.config.reference_methods import reference
+from fedsilo.config.sections import Scenario
+from fedsilo.core import Method
+from fedsilo.core.registry import title_of
+from fedsilo.core.state import to_arrays
+from fedsilo.methods.zero_shot import ZeroShot
+from fedsilo.simulation.federation_plan import Plan
+from fedsilo.simulation.job import Part
+from fedsilo.simulation.noise_calibration import checked, fitted
+from fedsilo.simulation.preparation import Prepared
+from fedsilo.simulation.schedule import Schedule, traffic_of
+
+ZERO_SHOT = "zero_shot"
+
+
+def methods_of(scenario: Scenario) -> dict[str, Method]:
+    """Returns the methods of a run by name, in order: zero-shot, against which every round is read; then the
+    scenario's method; then its references.
+    """
+    main = title_of(scenario.method)
+    others = [name for name in scenario.evaluation.references if name not in (main, ZERO_SHOT)]
+    first = {} if main == ZERO_SHOT else {ZERO_SHOT: ZeroShot()}
+    return {**first, main: scenario.method, **{name: reference(name, scenario.method) for name in others}}
+
+
+def part_of(name: str, method: Method, scenario: Scenario, prepared: Prepared, folder: Path) -> Part:
+    """Returns the federation of one method.
+
+    Args:
+        name: The method's name.
+        method: The method.
+        scenario: The scenario.
+        prepared: What was made before round 0.
+        folder: The run's folder.
+
+    Raises:
+        ScenarioError: The mechanism or the aggregation cannot serve this method's rounds.
+    """
+    sizes = prepared.manifest.training_sizes
+    initial = to_arrays(method.initial_shared(prepared.model, scenario.seed))
+    schedule = Schedule(
+        method=method,
+        training=scenario.training,
+        sizes=sizes,
+        seed=scenario.seed,
+        pace=scenario.pace,
+        trace=scenario.trace,
+        traffic=traffic_of(method, initial),
+    )
+    plan = Plan(
+        method=method,
+        task=scenario.task,
+        training=scenario.training,
+        evaluate_every=scenario.evaluation.every,
+        mechanism=fitted(scenario.privacy, schedule),
+        aggregation=checked(scenario.aggregation.located(), schedule),
+        seed=scenario.seed,
+        sizes=sizes,
+        pace=scenario.pace,
+        trace=scenario.trace,
+        initial=initial,
+        neighbour_rounds=_neighbour_rounds(scenario),
+        retries=scenario.actors.retries,
+        unseen=frozenset(client.number for client in prepared.manifest.clients if not client.seen),
+        on_cpus=_on_cpus(scenario, prepared),
+    )
+    own = folder if name == title_of(scenario.method) else folder / "references" / name.replace(":", ".")
+    return Part(name, own, plan)
+
+
+def _on_cpus(scenario: Scenario, prepared: Prepared) -> bool:
+    """Whether no client computes on a GPU: in this process where the model is, on Ray by what actors are given."""
+    actors = scenario.actors
+    given = actors.backend == "ray" and not actors.pretend_gpus and bool(gpu_keys(actors))
+    return prepared.model.device == "cpu" and not given
+
+
+def _neighbour_rounds(scenario: Scenario) -> int:
+    when = scenario.evaluation.neighbours
+    return {"never": 0, "last": headline_rounds(scenario), "always": scenario.training.rounds}[when]
+
+
+def headline_rounds(scenario: Scenario) -> int:
+    """Returns the evaluated rounds that the headline averages: the scenario's number, or the method's own."""
+    return scenario.evaluation.last or scenario.method.headline_rounds

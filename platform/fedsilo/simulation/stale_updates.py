@@ -1,0 +1,81 @@
+"""Shared states that updates still to come began from, and how such updates are added to a newer one.
+
+FedBuff adds changes, each against the shared state that its client began from, weighted by how old that is:
+
+    w_(r+1) = w_r + eta * sum_i a_i s_i (x_i - w_(r_i)),    s_i = (1 + r - r_i) ** -exponent,
+
+x_i the update, a_i its weight in the mean (its share of the training examples, or 1/K), eta the server's step size. It
+is computed as a mean of settled updates w_r + s_i (x_i - w_(r_i)), so that a mechanism protects it as any mean. With
+fresh updates and eta 1 it is FedAvg.
+
+Source: Nguyen et al., "Federated Learning with Buffered Asynchronous Aggregation", AISTATS 2022, arXiv:2106.06639,
+algorithm 1 and the staleness scaling of its section on experiments.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+from torch import Tensor
+
+from fedsilo.config.stragglers import Pace
+from fedsilo.core import Arrays, ClientUpdate, Method, State
+from fedsilo.core.state import to_arrays
+
+
+class Versions:
+    """The shared states of a federation, by the round that begins with them."""
+
+    def __init__(self, method: Method, pace: Pace, initial: State) -> None:
+        """Begins with the shared state before round 0."""
+        self._method, self._pace, self._initial = method, pace, initial
+        self._held: dict[int, State] = {}
+
+    def __getitem__(self, round: int) -> State:
+        return self._held[round]
+
+    def hold(self, round: int, shared: State, earlier: Mapping[int, State]) -> None:
+        """Holds what a round begins with, and the earlier states of the checkpoint before it; nothing else."""
+        self._held = {0: self._initial, **earlier, round: shared}
+
+    def of(self, rounds: Collection[int]) -> dict[int, State]:
+        """Returns the states that these rounds began with."""
+        return {round: self._held[round] for round in sorted(rounds)}
+
+    def settler(self, round: int, origins: Mapping[int, int]) -> Callable[[ClientUpdate], ClientUpdate] | None:
+        """Returns what is made of an update before it is added up in a round; None where all are added as they are.
+
+        Args:
+            round: The round.
+            origins: The round whose shared state each participant's update began from.
+        """
+        if not self._pace.buffered or not self._method.uploads:
+            return None
+        return partial(self._settled, round, origins)
+
+    def _settled(self, round: int, origins: Mapping[int, int], update: ClientUpdate) -> ClientUpdate:
+        """The update as a change of the round's shared state, by its weight; in fp64, rounded when it is added up."""
+        begun = origins[update.client]
+        now, then = self._uploaded(round), self._uploaded(begun)
+        weight = self._pace.staleness_weight(round - begun)
+        settled = {
+            name: now[name].astype(np.float64) + weight * (array.astype(np.float64) - then[name])
+            for name, array in update.tensors.items()
+        }
+        return replace(update, tensors=settled)  # type: ignore[arg-type]
+
+    def _uploaded(self, round: int) -> Arrays:
+        return to_arrays({name: self._held[round][name] for name in self._method.uploads})
+
+    def stepped(self, shared: State, mean: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Returns the mean at the server's step size: as it is with 1."""
+        rate = self._pace.server_rate
+        if rate == 1:
+            return mean
+        return {
+            name: (shared[name].double() + rate * (value.double() - shared[name].double())).to(value.dtype)
+            for name, value in mean.items()
+        }

@@ -1,0 +1,1 @@
+"""What a run writes down: its folder, checkpoints, wire log, environment, and loggers beside them."""

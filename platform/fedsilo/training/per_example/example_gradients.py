@@ -1,0 +1,88 @@
+"""The gradients of a batch, example by example, by the shortest way that there is for its learner."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from fedsilo.core.batch import Batch
+from fedsilo.core.learner import ThroughText
+from fedsilo.core.types import State
+from fedsilo.training.loss import Loss
+from fedsilo.training.per_example.chain_rule import leaf_gradients
+from fedsilo.training.per_example.context_gradients import context_gradients, encode_texts
+from fedsilo.training.per_example.grad_sample import sampled_gradients, supports
+from fedsilo.training.per_example.logit_gradients import cotangents
+from fedsilo.training.per_example.reference_loop import loop_gradients
+from fedsilo.training.per_example.vmap_gradients import batched_gradients
+
+Way = Callable[[Loss, State, Batch], tuple[Tensor, dict[str, Tensor]]]
+"""The losses (b,) and the gradients (b, *shape) by each leaf of a batch of at least one example."""
+
+MEMORY_MB = 256
+"""What a backward through the tower may hold for single examples at once, beside the one forward of all."""
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class ExampleGradients:
+    """Gradients of single examples.
+
+    Attributes:
+        losses: (b,) loss of each example.
+        gradients: (b, *shape) gradient of each example by each leaf.
+    """
+
+    losses: Tensor
+    gradients: Mapping[str, Tensor]
+
+
+def example_gradients(loss: Loss, batch: Batch, tolerance: float) -> ExampleGradients:
+    """Returns each example's loss and gradient; a batch may be empty.
+
+    Args:
+        loss: The loss at one point. Where it passes through the text tower and nothing else, the tower runs once for
+            all examples, and back for each only behind the candidates that matter to it.
+        batch: The examples.
+        tolerance: Share of what an example asks of the text features that may be moved to the candidates that matter;
+            0: nothing is left out. See `per_example.selection`.
+    """
+    learner = loss.learner
+    if isinstance(learner, ThroughText) and learner.common_prefix and loss.contrast is None:
+        return _through_text(loss, learner, batch, tolerance)
+    if not len(batch):
+        nothing = {name: leaf.new_zeros(0, *leaf.shape) for name, leaf in loss.leaves.items()}
+        return ExampleGradients(next(iter(loss.leaves.values())).new_zeros(0), nothing)
+    return ExampleGradients(*choose_way(loss, batch)(loss, loss.leaves, batch))
+
+
+def choose_way(loss: Loss, batch: Batch) -> Way:
+    """Returns how gradients of a learner that is not through the text tower are taken; the three ways agree.
+
+    Opacus where the scores are the output of a module whose trained layers opacus knows; else `torch.func.vmap` where
+    the learner says that it can run its loss; else one example after the other.
+
+    Args:
+        loss: The loss at one point.
+        batch: At least one example.
+    """
+    if supports(loss, batch):
+        return sampled_gradients
+    return batched_gradients if loss.learner.vectorises else loop_gradients
+
+
+def _through_text(loss: Loss, learner: ThroughText, batch: Batch, tolerance: float) -> ExampleGradients:
+    model, task = loss.work.model, loss.work.task
+
+    def contexts(leaves: State) -> Tensor:
+        return learner.contexts(loss.read(leaves))
+
+    def head(features: Tensor, single: Batch) -> Tensor:
+        scores = learner.scores_of_texts(model, features, single.inputs)
+        return task.losses(scores, single.targets, model.candidates)
+
+    texts = encode_texts(model.tower, model.classes, contexts(loss.leaves))
+    losses, asked = cotangents(head, texts.features, batch)
+    found = context_gradients(texts, asked, tolerance=tolerance, memory_mb=MEMORY_MB)
+    return ExampleGradients(losses, leaf_gradients(contexts, loss.leaves, found.gradients))

@@ -1,0 +1,62 @@
+"""Which nodes have the labels that are asked for; no Ray is started here."""
+
+import pytest
+
+from fedsilo.config.sections import Actors, ClientResources, GroupResources
+from fedsilo_actors.placement.labels import meets, said, there
+from fedsilo_actors.placement.resources import demands
+
+
+@pytest.mark.parametrize(
+    ("value", "met"),
+    [("a", "a"), ("!a", "bc-"), ("in(a, b)", "ab"), ("in(c)", "c"), ("!in(a,b)", "c-")],
+)
+def test_selectors_are_read_as_ray_reads_them(value: str, met: str) -> None:
+    """A node without the label ("-") is one that has not that value."""
+    assert "".join(own for own in "abc-" if meets({"zone": own} if own != "-" else {}, [("zone", value)])) == met
+
+
+def test_all_labels_are_needed_and_none_is_met_by_any_node() -> None:
+    assert meets({}, [])
+    assert not meets({"zone": "a"}, [("zone", "a"), ("disk", "fast")])
+
+
+def test_a_client_s_own_labels_come_before_its_group_s_and_these_before_everybody_s() -> None:
+    section = Actors(
+        labels={"zone": "near", "disk": "fast"},
+        clients={0: ClientResources(labels={"zone": "far"})},
+        groups={"few": GroupResources(clients=[0, 1], labels={"zone": "there", "rack": "2"})},
+        domains={"photo": ClientResources(labels={"rack": "1"})},
+    )
+    found = [dict(demand.labels) for demand in demands(section, ["photo", "photo", "photo", ""])]
+    assert found == [
+        {"zone": "far", "disk": "fast", "rack": "2"},
+        {"zone": "there", "disk": "fast", "rack": "2"},
+        {"zone": "near", "disk": "fast", "rack": "1"},
+        {"zone": "near", "disk": "fast"},
+    ]
+
+
+def test_labels_are_listed_for_people_without_what_ray_gives_every_node() -> None:
+    nodes = [{"ray.io/node-id": "x", "zone": "a"}, {"ray.io/node-id": "y", "zone": "a", "disk": "fast"}]
+    assert there(nodes) == "disk=fast, zone=a (2 nodes)"
+    assert there([{"ray.io/node-id": "x"}]) == "none"
+    assert said((("disk", "!slow"), ("zone", "a"))) == "disk=!slow, zone=a"
+
+
+@pytest.mark.parametrize(
+    ("labels", "problem"),
+    [
+        ({"zone": "in(a, b)", "ray.io/accelerator-type": "A100"}, None),
+        ({"zone": "!in(a,b)"}, None),
+        ({"zone": "a b"}, "labels.zone: must be a word"),
+        ({"zone": "in()"}, "labels.zone: must be a word"),
+        ({"zone": ""}, "labels.zone: must be a word"),
+        ({"a b": "c"}, "labels: a label's name is"),
+    ],
+)
+def test_what_ray_would_not_take_is_a_problem_of_the_scenario(labels: dict[str, str], problem: str | None) -> None:
+    found = Actors(labels=labels).problems() + [
+        line.removeprefix("clients.0.") for line in Actors(clients={0: ClientResources(labels=labels)}).problems()
+    ]
+    assert [line.startswith(problem or "?") for line in found] == ([True, True] if problem else [])

@@ -1,0 +1,81 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import open_clip
+import pytest
+import torch
+from torch import nn
+
+from fedsilo.core.errors import BackboneError
+from fedsilo.models.clip.catalogue import refusal
+from fedsilo.models.clip.conversion import text_tower_of
+
+SHAPE = {"vocab_size": 64, "width": 16, "heads": 2, "layers": 1, "context_length": 12}
+
+
+@pytest.mark.parametrize(
+    ("name", "reason"),
+    [
+        ("ViT-B-32", ""),
+        ("RN50", ""),
+        ("ViT-L-14-quickgelu", ""),
+        ("ViT-B-16-SigLIP", "not causal"),
+        ("ViT-L-14-CLIPA", "not causal"),
+        ("MobileCLIP-S1", "not causal"),
+        ("coca_ViT-B-32", "class embedding"),
+        ("roberta-ViT-B-32", "Hugging Face"),
+    ],
+)
+def test_configuration_says_what_can_be_prompted(name: str, reason: str) -> None:
+    found = refusal(open_clip.get_model_config(name))
+    assert reason in found
+    assert bool(reason) == bool(found)
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ({"no_causal_mask": True}, "not causal"),
+        ({"pool_type": "last"}, "pooled by 'last'"),
+        ({"pool_type": "first"}, "pooled by 'first'"),
+        ({"embed_cls": True}, "class embedding"),
+        ({"qk_norm": True}, "special kind"),
+        ({"scale_heads": True}, "special kind"),
+        ({"block_type": "custom"}, "special kind"),
+    ],
+)
+def test_tower_of_another_kind_is_refused_by_configuration_and_by_its_modules(
+    build: Callable[..., Any], text: dict[str, Any], reason: str
+) -> None:
+    shape = {**SHAPE, **text}
+    assert reason in refusal({"text_cfg": shape})
+    with pytest.raises(BackboneError, match=reason):
+        text_tower_of(build(shape, custom=True))
+
+
+def test_mask_that_is_not_causal_is_refused(build: Callable[..., Any]) -> None:
+    model = build(SHAPE)
+    model.attn_mask = torch.zeros(12, 12)
+    with pytest.raises(BackboneError, match="not causal"):
+        text_tower_of(model)
+
+
+def test_unknown_activation_is_refused(build: Callable[..., Any]) -> None:
+    model = build(SHAPE)
+    model.transformer.resblocks[0].mlp.gelu = nn.ReLU()
+    with pytest.raises(BackboneError, match="activation ReLU"):
+        text_tower_of(model)
+
+
+def test_module_that_is_no_clip_is_refused() -> None:
+    with pytest.raises(BackboneError, match="not open_clip's own"):
+        text_tower_of(nn.Linear(2, 2))
+
+
+def test_tower_shares_the_models_memory(build: Callable[..., Any]) -> None:
+    model = build(SHAPE)
+    block = model.transformer.resblocks[0]
+    found = text_tower_of(model).tensors()["blocks.0.fc.weight"]
+    assert found.data_ptr() == block.mlp.c_fc.weight.data_ptr()

@@ -1,0 +1,218 @@
+"""Who adds which noise where, what is clipped, and that the noise solved for a budget keeps it."""
+
+import math
+import pickle
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fedsilo.aggregation.secure import Secure
+from fedsilo.core import ClientTask, Exchange, Facts, Mechanism, Release
+from fedsilo.core.errors import ClientError, PrivacyBudgetError, RunError
+from fedsilo.core.seeds import keyed_generator
+from fedsilo.methods.dpfpl import DPFPL
+from fedsilo.methods.promptfl import PromptFL
+from fedsilo.privacy.mechanism_base import clipped
+from fedsilo.privacy.mechanisms.central import Central
+from fedsilo.privacy.mechanisms.distributed import Distributed
+from fedsilo.privacy.mechanisms.local import Local
+from fedsilo.privacy.mechanisms.none import NoMechanism
+from fedsilo.privacy.mechanisms.rigorous import Rigorous
+
+NOISE, CLIP, BATCH, CLIENTS = 2.0, 3.0, 8, 10
+NUMBERS = 200_000
+KEYS: dict[str, Any] = {"noise_multiplier": NOISE, "clip_norm": CLIP}
+OF_CLIENT, OF_EXAMPLE = NOISE * CLIP, NOISE * CLIP / BATCH
+
+
+def facts(gradients: bool = True) -> Facts:
+    return Facts(10, CLIENTS, BATCH, personal=True, gradients=gradients, sizes=(40,) * CLIENTS)
+
+
+def release(participants: int = 1, purpose: str = "noise", **where: int) -> Release:
+    return Release({"a": torch.zeros(NUMBERS)}, participants, keyed_generator(7, purpose, **where))
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "gradients", "own", "upload", "mean"),
+    [
+        (Central(unit="client", **KEYS), True, 0, 0, OF_CLIENT / CLIENTS),
+        (Central(unit="client", **KEYS), False, 0, 0, OF_CLIENT / CLIENTS),
+        (Central(unit="example", **KEYS), True, OF_EXAMPLE, 0, OF_EXAMPLE / CLIENTS),
+        (Rigorous(**KEYS), True, OF_EXAMPLE, 0, OF_EXAMPLE / CLIENTS),
+        (Local(unit="client", **KEYS), True, 0, OF_CLIENT, 0),
+        (Local(unit="client", **KEYS), False, 0, OF_CLIENT, 0),
+        (Local(unit="example", **KEYS), True, OF_EXAMPLE, OF_EXAMPLE, 0),
+        (Local(unit="example", **KEYS), False, OF_EXAMPLE, 0, 0),
+        (Distributed(unit="client", **KEYS), True, 0, 0, 0),
+        (Distributed(unit="example", **KEYS), True, 1.02 * OF_EXAMPLE, 0, 0),
+        (NoMechanism(), True, 0, 0, 0),
+    ],
+)
+def test_noise_has_the_stated_deviation_at_each_of_its_places_and_is_nowhere_else(
+    mechanism: Mechanism, gradients: bool, own: float, upload: float, mean: float
+) -> None:
+    fitted, nothing = mechanism.fit(facts(gradients)), {"a": torch.zeros(NUMBERS)}
+    places = {
+        "own": (fitted.protect_private(nothing, release()), own),
+        "upload": (fitted.protect_client(nothing, release()), upload),
+        "mean": (fitted.protect_mean(nothing, release(CLIENTS)), mean),
+    }
+    for place, (noisy, deviation) in places.items():
+        assert float(noisy["a"].std()) == pytest.approx(deviation, rel=0.01), place
+        assert abs(float(noisy["a"].mean())) <= 0.01 * deviation, place
+        drawn = deviation * release().generator.normal((NUMBERS,))
+        assert torch.allclose(noisy["a"].double(), drawn, rtol=1e-6, atol=0), "all of it under the key, in float64"
+
+
+@pytest.mark.parametrize(("unit", "sensitivity"), [("client", CLIP), ("example", CLIP / BATCH)])
+def test_shares_of_the_fewest_honest_clients_add_up_to_the_whole_noise(unit: str, sensitivity: float) -> None:
+    """Five clients, one of whom may tell the coordinator its share: any three of the others must do."""
+    dim, secure = 20_000, Secure(threshold=4, colluding=1)
+    mechanism = Distributed(unit=unit, **KEYS).fit(facts())
+    exchange = Exchange(
+        tasks={client: ClientTask(0, 0, {}) for client in range(5)},
+        backend=None,  # type: ignore[arg-type]
+        reference={"a": torch.zeros(dim)},
+        uniform=True,
+        largest=40,
+        mechanism=mechanism,
+        charge=lambda clients: None,
+    )
+    encoding = secure.encoded(exchange)[0]
+    assert encoding is not None
+    assert not encoding.tells_loss
+    nothing = {"a": np.zeros(dim)}
+    shares = [encoding.encode(nothing, 40, 0.5, bytes([client]) * 32) for client in range(5)]
+    wanted = NOISE * encoding.values.sensitivity(sensitivity, dim) / encoding.values.scale
+    assert wanted >= NOISE * sensitivity
+    for count in (3, 4, 5):
+        for survivors in combinations(range(5), count):
+            total = np.sum([shares[client] for client in survivors], axis=0, dtype=np.uint32)
+            mean, loss = encoding.decode(total, {"a": (dim,)})
+            assert float(np.std(count * mean["a"])) == pytest.approx(wanted * math.sqrt(count / 3), rel=0.02)
+            assert math.isnan(loss)
+
+
+def test_noise_is_independent_over_tensors_clients_and_steps() -> None:
+    mechanism, nothing = (
+        Local(unit="example", **KEYS).fit(facts()),
+        {"u": torch.zeros(90_000), "v": torch.zeros(90_000)},
+    )
+    draws = [
+        draw(nothing, release(purpose=purpose, client=client, step=step))
+        for draw, purpose in ((mechanism.protect_private, "private noise"), (mechanism.protect_client, "client noise"))
+        for client in (0, 1)
+        for step in (0, 1)
+    ]
+    correlation = torch.corrcoef(torch.stack([draw[name] for draw in draws for name in ("u", "v")])) - torch.eye(16)
+    assert float(correlation.abs().max()) < 0.02
+
+
+def test_noise_too_fine_for_the_ring_is_refused() -> None:
+    mechanism = Distributed(noise_multiplier=0.001, unit="example").fit(facts())
+    tasks = {client: ClientTask(0, 0, {}) for client in range(200)}
+    known = {"a": torch.zeros(100)}
+    exchange = Exchange(tasks, None, known, True, 1, mechanism, lambda clients: None)  # type: ignore[arg-type]
+    with pytest.raises(RunError, match=r"noise_multiplier: 0.001 gives shares of \d.* ring units, at least 256"):
+        Secure().encoded(exchange)
+
+
+NUMBER = st.floats(-1e6, 1e6, allow_nan=False, width=32)
+
+
+@settings(max_examples=150, deadline=None)
+@given(
+    known=st.lists(NUMBER, min_size=1, max_size=6),
+    change=st.lists(NUMBER, min_size=6, max_size=6),
+    norm=st.floats(1e-6, 1e6),
+    far=st.sampled_from([1e-6, 1.0, 1e4]),
+)
+def test_a_change_is_never_longer_than_the_norm_even_as_it_is_sent(
+    known: list[float], change: list[float], norm: float, far: float
+) -> None:
+    before = {"a": far * torch.tensor(known), "b": torch.zeros(2, 2)}
+    upload = {"a": before["a"] + torch.tensor(change[: len(known)]), "b": torch.full((2, 2), change[-1])}
+    after = clipped(upload, before, norm)
+    length = math.sqrt(sum(float((after[n].double() - before[n].double()).square().sum()) for n in before))
+    assert length <= norm
+    assert all(after[name].dtype == torch.float32 for name in after)
+
+
+def test_rounding_beside_large_numbers_does_not_make_a_clipped_change_longer_again() -> None:
+    generator = torch.Generator().manual_seed(3)
+    known = {"a": 100 * torch.randn(8192, generator=generator)}
+    upload = {"a": known["a"] + torch.randn(8192, generator=generator)}
+    after = clipped(upload, known, 1e-3)
+    assert float((after["a"].double() - known["a"].double()).norm()) <= 1e-3
+
+
+def test_a_change_is_clipped_as_a_whole_and_small_ones_are_left_alone() -> None:
+    known = {"a": torch.ones(3), "b": torch.zeros(2, 2)}
+    upload = {"a": torch.tensor([1.0, 1.0, 4.0]), "b": torch.full((2, 2), 2.0)}
+    change = {name: clipped(upload, known, 1.0)[name] - known[name] for name in known}
+    assert math.sqrt(sum(float((c**2).sum()) for c in change.values())) == pytest.approx(1.0, rel=1e-5)
+    assert torch.allclose(change["a"] * 5, upload["a"] - known["a"], atol=1e-5)
+    small = {"a": known["a"] + 0.1, "b": known["b"]}
+    assert all(torch.equal(clipped(small, known, 1.0)[name], small[name]) for name in small)
+
+
+@pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
+@pytest.mark.parametrize("mechanism", [Central(**KEYS), Local(**KEYS), Distributed(**KEYS)])
+def test_what_is_not_finite_is_refused(mechanism: Mechanism, bad: float) -> None:
+    known = {"a": torch.zeros(3)}
+    with pytest.raises(ClientError, match=r"^privacy.clip_norm: an update of norm (nan|inf) cannot be clipped"):
+        mechanism.fit(facts()).protect_client(
+            {"a": torch.tensor([1.0, bad, 0.0])}, Release(known, 1, keyed_generator(0, "noise"))
+        )
+
+
+@pytest.mark.parametrize(
+    ("mechanism", "method"),
+    [
+        (Central(epsilon=2.0), PromptFL(context_length=3)),
+        (Local(epsilon=0.5, adjacency="replace"), PromptFL(context_length=3)),
+        (Distributed(epsilon=1.0), PromptFL(context_length=3)),
+        (Central(epsilon=1.0, unit="example", sampling="shuffled"), DPFPL(context_length=3, rank=2)),
+        (Rigorous(epsilon=0.7, adjacency="replace"), DPFPL(context_length=3, rank=2)),
+        (Local(epsilon=3.0, unit="example"), PromptFL(context_length=3)),
+        (Distributed(epsilon=4.0, unit="example"), DPFPL(context_length=3, rank=2)),
+    ],
+)
+def test_noise_solved_for_a_budget_spends_nearly_all_of_it_and_no_more(world: Any, mechanism: Any, method: Any) -> None:
+    fitted = world(mechanism=mechanism, rounds=5, local_epochs=2, participation=0.7).fitted(method)
+    assert 0.999 * mechanism.epsilon <= fitted.planned <= mechanism.epsilon
+    assert fitted.limit == mechanism.epsilon
+    back = pickle.loads(pickle.dumps(fitted))
+    assert (back, back.multiplier, back.deviation) == (mechanism, fitted.multiplier, fitted.deviation)
+
+
+def test_another_in_its_place_takes_more_noise_than_nothing_in_its_place(world: Any) -> None:
+    noise = [
+        world(mechanism=Rigorous(epsilon=1.0, adjacency=adjacency)).fitted(DPFPL(context_length=3, rank=2)).multiplier
+        for adjacency in ("zero_out", "replace")
+    ]
+    assert 1.3 * noise[0] < noise[1] < 2.1 * noise[0]
+
+
+def test_an_epsilon_that_no_noise_gives_is_refused_before_anything_is_run(world: Any) -> None:
+    with pytest.raises(PrivacyBudgetError, match="cannot be reached"):
+        world(mechanism=Central(epsilon=1e-7, delta=1e-12)).fitted(PromptFL(context_length=3))
+
+
+def test_impossible_values_are_refused() -> None:
+    assert Central().problems() == ["epsilon: give either epsilon or noise_multiplier, neither is given."]
+    assert Local(epsilon=1.0, noise_multiplier=1.0).problems()[0].endswith("both are given.")
+    assert Distributed(epsilon=1.0).problems() == []
+
+
+def test_without_a_mechanism_nothing_is_promised_or_changed() -> None:
+    mechanism, state = NoMechanism(), {"a": torch.ones(2)}
+    assert mechanism.protect_client(state, Release(state, 1, keyed_generator(0, "noise"))) is state
+    assert mechanism.expenses(0, 0) == ()
+    assert mechanism.statement(1.0) is None

@@ -1,0 +1,95 @@
+"""Tables show names as they are, whatever rich would make of them, and say over how many rounds they average."""
+
+from __future__ import annotations
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rich.console import Console
+from rich.table import Table
+
+from fedsilo.core import Examples, LabelledImages, Share
+from fedsilo.partitioning.manifest import Manifest, freeze
+from fedsilo.report.results.comparison_rows import Standing, Standings
+from fedsilo.report.results.finished_run import Run
+from fedsilo.report.terminal.comparison_table import comparison_table
+from fedsilo.report.terminal.partition_table import partition_table
+from fedsilo.report.terminal.run_tables import listing, results_table, rounds_table
+from fedsilo.tasks.classification import Classification
+
+
+def text(table: Table) -> str:
+    console = Console(file=io.StringIO(), width=200, emoji=False)
+    console.print(table)
+    return console.file.getvalue()  # type: ignore[attr-defined]
+
+
+@pytest.fixture
+def manifest() -> Manifest:
+    def examples(split: str) -> Examples:
+        return Examples(
+            np.array([0, 0, 1]), np.array([0, 0, 0]), lambda i: None, tuple(f"{split}{i}" for i in range(3))
+        )  # type: ignore
+
+    images = LabelledImages(("[red]", "a[/b]"), ("[bold]",), "a {}", examples("train"), examples("test"))
+    return freeze(images, [Share(np.arange(3), np.arange(3), "[bold]")], {"name": "x"}, 0)
+
+
+def test_classes_and_domains_may_be_what_rich_takes_for_its_marks(manifest: Manifest) -> None:
+    shown = text(partition_table(manifest))
+    assert "[bold]" in shown
+    assert "[red] 2, a[/b] 1" in shown
+
+
+def test_so_may_names_of_methods_and_scenarios() -> None:
+    assert "pkg:[x] in [/y]" in text(listing("methods", [("pkg:[x] in [/y]", "[/z]")]))
+    row = Standing("[/m]", {"a.b": "[/v]"}, "A", (0,), {}, {"local_accuracy": 0.5}, {})
+    shown = text(comparison_table(Standings("[/t]", ("a.b",), (row,), Classification().measured)))
+    assert all(name in shown for name in ("[/m]", "[/v]", "[/t]"))
+
+
+def result(*averaged: int | None) -> dict[str, Any]:
+    rows = [
+        {"method": f"m{n}", "role": "method", "local_accuracy": 0.5, "averaged_rounds": a}
+        for n, a in enumerate(averaged)
+    ]
+    return {"scenario": "[/s]", "rows": rows, "headline": {"measure": "local_accuracy", "last_rounds": 5}}
+
+
+def test_simulated_seconds_have_a_column_where_there_are_any() -> None:
+    plain, timed = result(1, 1), result(1, 1)
+    timed["rows"][1]["simulated_s"] = 318.44
+    assert "simulated s" not in text(results_table(plain))
+    assert "simulated s" in text(results_table(timed))
+    assert "318.4" in text(results_table(timed))
+
+
+def test_rounds_in_simulated_time_say_who_was_late_or_away(tmp_path: Path) -> None:
+    record: dict[str, Any] = {
+        "round": 0, "participants": [0], "loss": 0.5, "local_accuracy": None, "worst_accuracy": None,
+        "upload_bytes": 10, "seconds": {"train": 1.0}, "late": [1, 2], "offline": [3], "clock_s": None,
+    }  # fmt: skip
+    (tmp_path / "scenario.yaml").write_text("method: promptfl\n")
+    shown = []
+    for clock in (None, 18.5):
+        (tmp_path / "rounds.jsonl").write_text(json.dumps(record | {"clock_s": clock}) + "\n")
+        shown.append(text(rounds_table(Run(tmp_path))))
+    assert "offline" not in shown[0]
+    assert [cell.strip() for cell in shown[1].splitlines()[4].split("│")[8:11]] == ["18.5", "2", "1"]
+
+
+@pytest.mark.parametrize(
+    ("averaged", "title"),
+    [
+        ([None, 1, 5], "mean over the last 5 evaluated rounds"),
+        ([None, 1, 2], "mean over the last 2 evaluated rounds"),
+        ([None, 1, 1], "of the last evaluated round"),
+        ([None], "mean over the last 5 evaluated rounds"),
+    ],
+)
+def test_the_title_says_over_how_many_rounds_it_is_the_mean(averaged: list[int | None], title: str) -> None:
+    assert f"[/s]: accuracy in % ({title})" in " ".join(text(results_table(result(*averaged))).split())

@@ -1,0 +1,223 @@
+"""From a run's folder to its audit: shadow runs, resumption, the document, refusals."""
+
+import json
+import os
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from fedsilo.core.errors import RunError
+from fedsilo.models.clip.features import Chunk
+from fedsilo.report.results.finished_run import Run
+from fedsilo.runs.audit.audited_images import redraw
+from fedsilo.runs.audit.image_audit import Audit, audit
+from fedsilo.runs.audit.model_scores import observer_of
+from fedsilo.runs.audit.shadow_runs import shadows_of
+from fedsilo.runs.run import go
+from fedsilo.simulation.serial import SerialRuntime
+from fedsilo.storage.run_folder import DRIVER_LOCK, lock, plain
+
+Told = list[tuple[int, int, str, bool]]
+
+
+def auditing(run: Run, **asked: Any) -> tuple[dict[str, Any], Told]:
+    told: Told = []
+    document = audit(run.folder, Audit(**{"shadows": 4, **asked}), lambda *what: told.append(what))
+    return document, told
+
+
+@pytest.fixture(scope="session")
+def audited(small_run: Run, tmp_path_factory: pytest.TempPathFactory, audit_cache: Path) -> tuple[Run, dict[str, Any]]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FEDSILO_CACHE", str(audit_cache))
+        run = Run(Path(shutil.copytree(small_run.folder, tmp_path_factory.mktemp("audited") / "small")))
+        return run, auditing(run)[0]
+
+
+@pytest.fixture
+def own_audited(audited: tuple[Run, dict[str, Any]], tmp_path: Path) -> Run:
+    return Run(Path(shutil.copytree(audited[0].folder, tmp_path / "audited")))
+
+
+def test_shadow_runs_are_the_scenario_with_redrawn_membership(audited: tuple[Run, dict[str, Any]]) -> None:
+    run, _ = audited
+    observer = observer_of(run, "client")
+    rows = observer.population
+    seeds, splits = set(), set()
+    for shadow in shadows_of(run, 4):
+        done = Run(shadow.folder)
+        assert done.finished
+        for section in ("backbone", "method", "training", "privacy", "aggregation"):
+            assert getattr(done.scenario, section) == getattr(run.scenario, section)
+        seeds.add(done.scenario.seed)
+        splits.add(done.manifest.split_sha256)
+        draw = redraw(rows, run.scenario.seed, shadow.number)
+        for client, holding in enumerate(done.manifest.clients):
+            mine = rows.clients == client
+            assert holding.train == tuple(np.sort(rows.positions[mine & draw.members]).tolist())
+            assert holding.test == tuple(np.sort(rows.positions[mine & ~draw.members]).tolist())
+    assert len(seeds | {run.scenario.seed}) == 5
+    assert len(splits) == 4
+
+
+def test_the_document_says_all_and_is_written(audited: tuple[Run, dict[str, Any]]) -> None:
+    run, document = audited
+    assert json.loads((run.folder / "audit.json").read_text()) == json.loads(json.dumps(plain(document)))
+    assert (document["members"], document["non_members"]) == (40, 32)
+    assert (document["shadows"], document["view"], document["claim"]) == (4, "client", None)
+    assert [attack["attack"] for attack in document["attacks"]] == ["likelihood ratio", "attack models"]
+    for attack in document["attacks"]:
+        assert 0 <= attack["rates"]["success"] <= 1
+        assert (attack["epsilon"]["runs"], attack["epsilon"]["delta"], attack["epsilon"]["confidence"]) == (
+            2,
+            1e-5,
+            0.95,
+        )
+        assert attack["epsilon"]["right"] <= attack["epsilon"]["guesses"] <= attack["epsilon"]["canaries"]
+        assert attack["roc"][0] == (0.0, 0.0)
+    assert document["verdict"][0].startswith("membership ")
+
+
+def test_what_has_finished_is_used_again_also_where_the_run_was_moved_to(
+    own_audited: Run, audited: tuple[Run, dict[str, Any]]
+) -> None:
+    document, told = auditing(own_audited)
+    assert [before for *_, before in told] == [True] * 4
+    assert {**document, "run": "small"} == audited[1]
+    assert [before for *_, before in auditing(own_audited, shadows=5)[1]] == [True] * 4 + [False]
+
+
+def test_an_interrupted_audit_is_gone_on_with_and_ends_the_same(
+    own_run: Run, audited: tuple[Run, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    began: list[Path] = []
+
+    def stopping(folder: Path) -> Run:
+        began.append(folder)
+        if len(began) == 3:
+            raise KeyboardInterrupt
+        return go(folder)
+
+    with monkeypatch.context() as patch:
+        patch.setattr("fedsilo.runs.comparison.execute.go", stopping)
+        with pytest.raises(KeyboardInterrupt):
+            auditing(own_run)
+    assert not (own_run.folder / "audit.json").exists()
+    document, told = auditing(own_run)
+    assert [before for *_, before in told] == [True, True, False, False]
+    assert document == audited[1]
+
+
+def test_shadow_runs_encode_no_image_that_was_encoded_before(
+    own_audited: Run, audited: tuple[Run, dict[str, Any]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their parts of the pool are other images each time; the cache knows images by the chunk that they are in."""
+
+    def refuse(self: SerialRuntime, encoder: Any, images: Any, missing: Sequence[Chunk]) -> list[Any]:
+        assert not missing
+        return []
+
+    monkeypatch.setattr(SerialRuntime, "encode", refuse)
+    told = auditing(own_audited, shadows=6)[1]
+    assert [before for *_, before in told] == [True] * 4 + [False] * 2
+
+
+def test_a_shadow_of_another_version_is_made_anew(own_audited: Run, audited: tuple[Run, dict[str, Any]]) -> None:
+    file = own_audited.folder / "audit" / "shadow-002" / "scenario.yaml"
+    file.write_text(file.read_text().replace("learning_rate: 0.1", "learning_rate: 0.2"))
+    document, told = auditing(own_audited)
+    assert sorted(name for *_, name, before in told if not before) == ["shadow-002"]
+    assert {**document, "run": "small"} == audited[1]
+
+
+@pytest.mark.slow
+def test_side_by_side_gives_the_same(own_run: Run, audited: tuple[Run, dict[str, Any]]) -> None:
+    document, told = auditing(own_run, jobs=2)
+    assert document == audited[1]
+    assert len(told) == 4
+
+
+def test_the_control_and_the_other_view_have_files_of_their_own(own_audited: Run) -> None:
+    before = (own_audited.folder / "audit.json").read_bytes()
+    shuffled, told = auditing(own_audited, shuffle=True)
+    assert all(was for *_, was in told)
+    assert shuffled["verdict"][0].startswith("a control: membership was shuffled")
+    assert auditing(own_audited, view="shared")[0]["view"] == "shared"
+    assert (own_audited.folder / "audit.json").read_bytes() == before
+    assert (own_audited.folder / "audit-shuffled.json").exists()
+    assert (own_audited.folder / "audit-shared.json").exists()
+
+
+def test_a_claim_is_taken_from_the_result_with_its_delta(run: Callable[..., Run]) -> None:
+    done = run(privacy={"mode": "central", "noise_multiplier": 3.0, "delta": 1e-4})
+    document, _ = auditing(done)
+    assert document["claim"] == done.result["privacy"]
+    assert {attack["epsilon"]["delta"] for attack in document["attacks"]} == {1e-4}
+
+
+@pytest.mark.parametrize(
+    ("changes", "asked", "line"),
+    [
+        ({}, {"shadows": 0}, "shadows: must be at least 4, half to learn from and half to try, got 0."),
+        ({}, {"shadows": 3}, "shadows: must be at least 4"),
+        ({}, {"jobs": 0}, "jobs: must be at least 1, got 0."),
+        ({}, {"view": "mine"}, "view: must be one of client, shared, got 'mine'."),
+        ({"method": "zero_shot"}, {}, "method 'zero_shot' trains nothing, so it has no members"),
+        ({"method": "local"}, {"view": "shared"}, "method 'local' shares nothing, so there is no shared view"),
+    ],
+)
+def test_what_cannot_be_audited_is_refused_in_one_line(
+    changes: dict[str, Any], asked: dict[str, Any], line: str, run: Callable[..., Run], small_run: Run
+) -> None:
+    done = run(**changes) if changes else small_run
+    with pytest.raises(RunError) as caught:
+        auditing(done, **asked)
+    assert line in str(caught.value)
+    assert "\n" not in str(caught.value)
+    assert not (done.folder / "audit").exists()
+
+
+def test_a_run_that_has_not_finished_is_refused(own_run: Run) -> None:
+    (own_run.folder / "result.json").unlink()
+    with pytest.raises(RunError, match=f"has not finished. `fedsilo resume {own_run.folder}`"):
+        auditing(own_run)
+
+
+def test_clients_without_test_images_of_their_classes_have_nothing_to_compare(own_run: Run) -> None:
+    manifest = own_run.manifest
+    # client 0 trains on the images of its classes, but all test images are client 1's, which trains on nothing of them
+    first, second = manifest.clients
+    moved = replace(
+        manifest, clients=(replace(first, test=()), replace(second, train=second.train[:0], test=first.test))
+    )
+    moved.write(own_run.folder / "partition.json")
+    with pytest.raises(RunError, match="so members have nobody to be told from"):
+        auditing(own_run)
+
+
+def test_a_shadow_that_fails_is_said_in_one_line(own_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    def failing(folder: Path) -> Run:
+        raise ValueError("on purpose")
+
+    monkeypatch.setattr("fedsilo.runs.comparison.execute.go", failing)
+    with pytest.raises(RunError, match=r"shadow-000: ValueError: on purpose \(see .*failure.txt\)"):
+        auditing(own_run)
+
+
+def test_two_audits_of_a_run_do_not_meet(own_run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("fedsilo.runs.audit.audit_frame.WAIT_S", 0.0)
+    (own_run.folder / "audit").mkdir()
+    with lock(own_run.folder / "audit", 0.0, DRIVER_LOCK), pytest.raises(RunError, match="is running in it"):
+        auditing(own_run)
+
+
+def test_relative_paths_are_fine(own_audited: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(own_audited.folder.parent)
+    told: Told = []
+    audit(os.path.relpath(own_audited.folder), Audit(4), lambda *what: told.append(what))
+    assert [before for *_, before in told] == [True] * 4

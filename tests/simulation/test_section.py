@@ -1,0 +1,128 @@
+"""The section as it is written: what is refused before anything is loaded, one line each."""
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+
+from fedsilo.config.dumping import to_mapping
+from fedsilo.config.scenario_reading import from_mapping
+from fedsilo.core import Method
+from fedsilo.core.errors import ScenarioError
+from fedsilo.core.registry import find, names
+from fedsilo.methods.dpfpl import DPFPL
+from fedsilo.methods.promptfl import PromptFL
+from fedsilo.runs.provenance import SETTINGS, settings_sha256
+
+BASE = {"partition": {"clients": 4}, "actors": {"backend": "serial"}}
+
+
+def problems(**keys: Any) -> list[str]:
+    with pytest.raises(ScenarioError) as caught:
+        from_mapping({**BASE, **{key.replace("__", "."): value for key, value in keys.items()}})
+    return [line.removeprefix("scenario: ") for line in caught.value.problems]
+
+
+@pytest.mark.parametrize(
+    ("keys", "line"),
+    [
+        ({"pace__deadline_s": 0}, "pace.deadline_s: must be a number > 0 or null, got 0"),
+        ({"pace__deadline_s": -3}, "pace.deadline_s: must be a number > 0 or null, got -3"),
+        ({"pace__over_select": 0.9}, "pace.over_select: must be a number >= 1, got 0.9"),
+        ({"pace__over_select": 1.3}, "pace.over_select: 1.3 times all clients cannot be asked."),
+        ({"pace__minimum": 0}, "pace.minimum: must be a whole number >= 1, got 0"),
+        ({"pace__minimum": 5}, "pace.minimum: is 5, but 4 clients train."),
+        ({"pace__mode": "asynchronous"}, "pace.mode: must be one of synchronous, buffered"),
+        ({"pace__buffer": 2}, "pace.buffer: is for buffered rounds, but mode is 'synchronous'."),
+        ({"pace__mode": "buffered", "pace__minimum": 2}, "pace.minimum: is for synchronous rounds, but mode is"),
+        ({"pace__mode": "buffered", "pace__buffer": 5}, "pace.buffer: is 5, but 4 clients train."),
+        ({"pace__mode": "buffered", "pace__concurrency": 9}, "pace.concurrency: is 9, but 4 clients train."),
+        (
+            {"pace__mode": "buffered", "pace__buffer": 3, "pace__concurrency": 2},
+            "pace.concurrency: 2 clients at work cannot fill a buffer of 3 at once.",
+        ),
+        (
+            {"pace__mode": "buffered", "pace__buffer": 2, "training__participation": 0.5},
+            "training.participation: 0.5 says nothing where pace.buffer says",
+        ),
+        ({"pace__mode": "buffered", "pace__server_rate": 0}, "pace.server_rate: must be a number > 0, got 0"),
+        ({"trace": "sporadic", "trace__online": 0}, "trace.online: must be a number in (0, 1], got 0"),
+        ({"trace": "speeds", "trace__drop_out": 1}, "trace.drop_out: must be a number in [0, 1), got 1"),
+        ({"trace": "speeds", "trace__seconds_per_step": [1, 2]}, "trace.seconds_per_step: lists 2 clients, there"),
+        ({"trace": "speed"}, "trace.name: no trace 'speed'. Did you mean 'speeds'?"),
+        ({"trace": {"name": "file", "file": "none.csv"}}, "trace.file: none.csv: cannot be read"),
+        ({"pace__mode": "buffered", "method": "fedamp"}, "pace.mode: 'buffered' adds updates that began from"),
+        ({"pace__mode": "buffered", "aggregation": "secure"}, "pace.mode: 'buffered' adds updates that began from"),
+        (
+            {"pace__mode": "buffered", "evaluation__references": ["pfedmoap"]},
+            "evaluation.references: 'pfedmoap' cannot be trained with this scenario's keys: its server cannot add",
+        ),
+        (
+            {
+                "pace__mode": "buffered",
+                "method": {"name": "dpfpl"},
+                "privacy": {"mode": "rigorous", "epsilon": 1.0},
+            },
+            "pace.mode: 'buffered' adds updates that began from older shared states; method 'dpfpl' does not send",
+        ),
+    ],
+)
+def test_what_cannot_be_is_refused_with_its_key(keys: dict[str, Any], line: str) -> None:
+    found = problems(**keys)
+    assert any(one.startswith(line) for one in found), found
+
+
+def test_buffered_rounds_are_for_methods_that_send_new_values_for_a_plain_mean() -> None:
+    allowed = set()
+    for name in names(Method):
+        cls: Any = find(Method, name)
+        made = cls()
+        if made.trains and made.allows_stale:
+            allowed.add(name)
+    assert {"promptfl", "fedprox", "fedper", "fedotp", "finetune", "local"} <= allowed
+    assert not allowed & {"fedamp", "pfedmoap", "dpfpl"}
+    assert not PromptFL(synchronise="batch").allows_stale
+    assert DPFPL(synchronise="round").allows_stale
+
+    class OwnStep(PromptFL):
+        def server_step(self, work: Any) -> Any:
+            return super().server_step(work)
+
+    assert not OwnStep().allows_stale
+
+
+@pytest.mark.parametrize(
+    ("privacy", "allowed"),
+    [
+        ({"mode": "central", "epsilon": 5.0}, True),
+        ({"mode": "local", "epsilon": 50.0}, True),
+        ({"mode": "local", "epsilon": 50.0, "unit": "example"}, False),
+    ],
+)
+def test_buffered_rounds_are_for_mechanisms_that_hide_clients(privacy: Any, allowed: bool) -> None:
+    keys = {**BASE, "pace": {"mode": "buffered", "buffer": 2}, "privacy": privacy, "method": "promptfl"}
+    if allowed:
+        assert from_mapping(keys).pace.buffered
+        return
+    with pytest.raises(ScenarioError, match="the accounting of privacy 'local' does not cover that"):
+        from_mapping(keys)
+
+
+def test_the_old_scenarios_are_as_they_were() -> None:
+    scenario = from_mapping(BASE)
+    assert not scenario.trace.timed
+    assert scenario.pace.deadline_s is None
+    assert not scenario.pace.buffered
+
+
+def test_a_run_begun_before_there_was_a_pace_can_be_resumed_and_one_with_another_pace_cannot() -> None:
+    def settings(**keys: Any) -> str:
+        return settings_sha256(from_mapping({**BASE, **keys}), "a {}.")
+
+    written = to_mapping(from_mapping(BASE))
+    before = {section: written[section] for section in SETTINGS if section not in ("pace", "trace")}
+    text = json.dumps([before, [from_mapping(BASE).backbone.precision, 1, "a {}."]], sort_keys=True)
+    assert settings() == hashlib.sha256(text.encode()).hexdigest()
+    others = [settings(pace={"deadline_s": 3}), settings(trace="speeds"), settings(trace="sporadic")]
+    assert len({settings(), *others}) == 4
