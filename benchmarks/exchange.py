@@ -35,14 +35,14 @@ from fedsilo.models.clip.text_tower import TextTower, TowerMeta
 from fedsilo.models.prompts.frozen_model import FrozenModel
 from fedsilo.privacy.mechanisms.none import NoMechanism
 from fedsilo.simulation.client import ClientRules
-from fedsilo.simulation.feature_store import Claim, Warehouse
-from fedsilo.simulation.federation_plan import Plan
+from fedsilo.simulation.feature_store import ClientIndices, FeatureStore
+from fedsilo.simulation.federation_plan import FederationPlan
 from fedsilo.simulation.job import Job, Part
 from fedsilo.tasks.classification import Classification
-from fedsilo_actors.client_actor import PROTOCOL, HostActor, Place, Supplies
+from fedsilo_actors.client_actor import PROTOCOL, ClientActor, WorkerContext, WorkerInit
 from fedsilo_actors.coordinator import Coordinator
 from fedsilo_actors.placement.packing import pack
-from fedsilo_actors.placement.resources import Demand
+from fedsilo_actors.placement.resources import Resources
 from fedsilo_actors.ray_backend import RayBackend
 
 CLIENTS, EXCHANGES, REPETITIONS = 10, 300, 5
@@ -102,17 +102,19 @@ class Ours:
         features = CachedFeatures((0,), {IMAGE: np.ones((1, CLIENTS, 4), dtype=np.float32)})
         rules = ClientRules(0, Training(rounds=1), 100, Classification())
         method = Idle()
-        warehouse = Warehouse(features, features, labels)
-        actor = ray.remote(num_cpus=0, concurrency_groups={PROTOCOL: 1})(HostActor)
+        warehouse = FeatureStore(features, features, labels)
+        actor = ray.remote(num_cpus=0, concurrency_groups={PROTOCOL: 1})(ClientActor)
         own = [np.array([number]) for number in range(CLIENTS)]
-        claims = [Claim(n, own[n], own[n], labels[:1], labels[:1]) for n in range(CLIENTS)]
-        self._supplies = Supplies(ray.put(warehouse), ray.put(claims), ray.put(model.pack()), rules)
-        hosts = pack([Demand(0, 0)] * CLIENTS, [1] * CLIENTS, 1)
-        actors = [actor.remote(Place(host, "", 1)) for host in hosts]
+        claims = [ClientIndices(n, own[n], own[n], labels[:1], labels[:1]) for n in range(CLIENTS)]
+        self._supplies = WorkerInit(ray.put(warehouse), ray.put(claims), ray.put(model.pack()), rules)
+        hosts = pack([Resources(0, 0)] * CLIENTS, [1] * CLIENTS, 1)
+        actors = [actor.remote(WorkerContext(host, "", 1)) for host in hosts]
         self._backend = RayBackend(actors, hosts, self._supplies, 60.0, 60.0)
         self._backend.start()
         initial = to_arrays(method.initial_shared(model, 0))
-        self._plan = Plan(method, rules.task, rules.training, 1, NoMechanism(), Plain(), 0, (1,) * CLIENTS, initial)
+        self._plan = FederationPlan(
+            method, rules.task, rules.training, 1, NoMechanism(), Plain(), 0, (1,) * CLIENTS, initial
+        )
 
     def coordinator(self, folder: Path) -> Any:
         """Returns a coordinator whose `run` is one round of EXCHANGES exchanges, recorded in the folder."""

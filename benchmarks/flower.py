@@ -60,7 +60,7 @@ from fedsilo.simulation.preparation import prepare
 from fedsilo.simulation.schedule import Schedule
 from fedsilo.simulation.serial import SerialRuntime
 from fedsilo.storage.run_folder import read_json
-from fedsilo_actors.client_actor import HostActor, Supplies
+from fedsilo_actors.client_actor import ClientActor, WorkerInit
 from fedsilo_actors.ray_backend import RayBackend
 from fedsilo_actors.runtime import RayRuntime, ray_runtime
 
@@ -261,10 +261,10 @@ class Marked(RayBackend):
         return super().train(tasks)
 
 
-class TimedHost(HostActor):
+class TimedHost(ClientActor):
     """The host as it is, with clients that note how long they are at work."""
 
-    def supply(self, supplies: Supplies) -> None:
+    def supply(self, supplies: WorkerInit) -> None:
         fedsilo_actors.client_actor.Client = TimedClient  # type: ignore[misc]
         super().supply(supplies)
 

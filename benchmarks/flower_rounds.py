@@ -70,7 +70,7 @@ def client(context: Context) -> TimedClient:
 def made(number: int) -> TimedClient:
     world, model = read()
     ready = TimedClient(world["warehouse"].portion(world["claims"][number]), model, world["rules"])
-    ready.enter(world["method"], world["mechanism"])
+    ready.set_method(world["method"], world["mechanism"])
     return ready
 
 

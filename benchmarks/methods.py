@@ -44,7 +44,7 @@ from fedsilo.models.prompts.frozen_model import FrozenModel
 from fedsilo.models.prompts.optimal_transport import Transport
 from fedsilo.privacy.mechanisms.none import NoMechanism
 from fedsilo.simulation.client import Client, ClientRules
-from fedsilo.simulation.feature_store import Claim, Warehouse
+from fedsilo.simulation.feature_store import ClientIndices, FeatureStore
 from fedsilo.simulation.serial import SerialBackend
 from fedsilo.tasks.classification import Classification
 from fedsilo.training.recipes import Recipe
@@ -62,7 +62,7 @@ class World:
     plain: PlainModel
     model: FrozenModel
     images: Tensor
-    warehouse: Warehouse
+    warehouse: FeatureStore
     clients: int
 
     @classmethod
@@ -80,12 +80,12 @@ class World:
         rows = torch.cat([plain.image(part) for part in images.split(BATCH)]).numpy()
         labels = torch.randint(len(CLASSES), (len(images),), generator=generator).numpy()
         features = CachedFeatures((0,), rows[None, :, 0].copy(), rows[None, :, 1:].copy())
-        return cls(plain, model, images, Warehouse(features, features, labels), clients)
+        return cls(plain, model, images, FeatureStore(features, features, labels), clients)
 
-    def claim(self, client: int, own: Indices) -> Claim:
+    def claim(self, client: int, own: Indices) -> ClientIndices:
         """Returns what a client holds: the same images to learn from and to be measured on."""
         labels = self.warehouse.test_labels[own]
-        return Claim(client, own, own, labels, labels)
+        return ClientIndices(client, own, own, labels, labels)
 
     def own(self, client: int) -> tuple[Tensor, Tensor]:
         """Returns one client's images and labels."""
@@ -101,7 +101,7 @@ def backend_of(world: World, method: Recipe) -> SerialBackend:
     backend = SerialBackend(
         [Client(world.warehouse.portion(world.claim(c, own)), world.model, rules) for c, own in enumerate(positions)]
     )
-    backend.enter(method, NoMechanism())
+    backend.set_method(method, NoMechanism())
     return backend
 
 

@@ -19,11 +19,11 @@ from typing import Any
 
 from fedsilo.core.metrics import NEIGHBOUR, WORST, Measures, measures_of
 from fedsilo.core.state import write_bytes
-from fedsilo.report.results.comparison_rows import Standing, Standings
-from fedsilo.report.results.run_entry import Entry
+from fedsilo.report.results.comparison_rows import ComparisonRow, ComparisonRows
+from fedsilo.report.results.run_entry import RunEntry
 from fedsilo.report.terminal.comparison_table import comparison_legend, markdown
 from fedsilo.runs.comparison.compare import compare_grid
-from fedsilo.runs.comparison.sweep import ALL, Grid
+from fedsilo.runs.comparison.sweep import ALL, Sweep
 
 ROOT = Path(__file__).resolve().parent.parent
 SEEDS = (0, 1, 2)
@@ -45,11 +45,11 @@ class Part:
     axes: Mapping[str, Sequence[Any]] = field(default_factory=dict)
     only: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
-    def grid(self, changes: Sequence[str], seeds: tuple[int, ...]) -> Grid:
+    def grid(self, changes: Sequence[str], seeds: tuple[int, ...]) -> Sweep:
         """Returns the runs."""
         path = ROOT / "scenarios" / "methods" / f"{self.scenario}.yaml"
         axes = tuple(tuple({key: value} for value in values) for key, values in self.axes.items())
-        return Grid(path, ["actors.backend=serial", *changes], self.methods, seeds, axes, self.only)
+        return Sweep(path, ["actors.backend=serial", *changes], self.methods, seeds, axes, self.only)
 
 
 PARTS = (
@@ -98,7 +98,7 @@ def main() -> None:
     sys.exit(1 if failed else 0)
 
 
-def section(path: Path, found: Standings) -> str:
+def section(path: Path, found: ComparisonRows) -> str:
     """Returns the part of the page about one scenario."""
     place = path.relative_to(ROOT)
     points = [*seen(found), *found.notes, *(f"failed: {line}" for line in found.failures)]
@@ -107,7 +107,7 @@ def section(path: Path, found: Standings) -> str:
     return f"## {title}\n\n{_question(path)}\n[{place}](../{place})\n\n{markdown(found)}\n{lines}"
 
 
-def seen(found: Standings) -> list[str]:
+def seen(found: ComparisonRows) -> list[str]:
     """Returns in words what the table shows."""
     rows = [row for row in found.rows if not row.floor and row.seeds]
     lines = []
@@ -129,7 +129,7 @@ def seen(found: Standings) -> list[str]:
     return lines
 
 
-def _number(row: Standing, measure: str, measures: Measures) -> str:
+def _number(row: ComparisonRow, measure: str, measures: Measures) -> str:
     deviation = row.deviation.get(measure)
     return measures.written(measure, row.mean[measure]) + (
         "" if deviation is None else f" ± {measures.written(measure, deviation)}"
@@ -146,7 +146,7 @@ def _question(path: Path) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _say(done: int, total: int, entry: Entry, before: bool) -> None:
+def _say(done: int, total: int, entry: RunEntry, before: bool) -> None:
     how = entry.error or measures_of(entry.result).headline.written(entry.result["headline"]["value"]) + (
         " (ran before)" if before else ""
     )

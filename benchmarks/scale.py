@@ -34,7 +34,7 @@ from typing import Any
 
 from fedsilo.config.scenario_reading import from_mapping
 from fedsilo.report.results.finished_run import Run
-from fedsilo.runs.run import Listener, begin, go
+from fedsilo.runs.run import RunCallbacks, begin, go
 from fedsilo.storage.run_folder import read_lines
 from fedsilo_actors.placement.packing import works
 from fedsilo_actors.ray_backend import RayBackend
@@ -106,7 +106,7 @@ def row(clients: int, asked: argparse.Namespace) -> dict[str, Any]:
             if (asked.growth and (record.round + 1) % max(asked.rounds // 8, 1) == 0) or record.round == last:
                 by_round[record.round + 1] = memory.now(own=True)
 
-        go(folder, Listener(watch=watch))
+        go(folder, RunCallbacks(watch=watch))
         memory.stop()
         times = read_lines(folder / "timed.jsonl")
         sizes, training = Run(folder).manifest.training_sizes, Run(folder).scenario.training

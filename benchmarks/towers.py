@@ -39,12 +39,12 @@ from fedsilo.models.clip.text_tower import TextTower, TowerMeta
 from fedsilo.models.prompts.frozen_model import FrozenModel
 from fedsilo.privacy.mechanisms.none import NoMechanism
 from fedsilo.simulation.client import ClientRules
-from fedsilo.simulation.feature_store import Claim, Warehouse
+from fedsilo.simulation.feature_store import ClientIndices, FeatureStore
 from fedsilo.tasks.classification import Classification
-from fedsilo_actors.client_actor import Supplies
+from fedsilo_actors.client_actor import WorkerInit
 from fedsilo_actors.cluster import cluster
 from fedsilo_actors.placement.packing import Host
-from fedsilo_actors.placement.resources import Demand
+from fedsilo_actors.placement.resources import Resources
 from fedsilo_actors.recovery.client_start import Hosting
 
 MB = 1e6
@@ -83,13 +83,13 @@ def row(width: int, actors: int) -> dict[str, float]:
     packed = model.pack()
     method = PromptFL(context_length=4)
     with cluster(section):
-        supplies = Supplies(
+        supplies = WorkerInit(
             *map(ray.put, (warehouse(actors), claims(actors), packed)), ClientRules(0, Training(), 10, Classification())
         )
         hosting = Hosting(section, "cpu", "towers", ("",) * actors)
-        hosts = [hosting.start(Host((number,), Demand(0, 0), 1), None, 0) for number in range(actors)]
+        hosts = [hosting.start(Host((number,), Resources(0, 0), 1), None, 0) for number in range(actors)]
         ray.get([host.supply.remote(supplies) for host in hosts])
-        ray.get([host.enter.remote(method, NoMechanism()) for host in hosts])
+        ray.get([host.set_method.remote(method, NoMechanism()) for host in hosts])
         task = ClientTask(0, 0, to_arrays(method.initial_shared(model, 0)))
         ray.get([host.train.remote({number: task}) for number, host in enumerate(hosts)])
         pids = ray.get([host.__ray_call__.remote(lambda self: os.getpid()) for host in hosts])
@@ -120,15 +120,15 @@ def tower_of(width: int) -> FrozenModel:
     return FrozenModel(tower, names, 100.0, draw(CLASSES, JOINT), named(tuple(map(str, range(CLASSES)))))
 
 
-def warehouse(clients: int) -> Warehouse:
+def warehouse(clients: int) -> FeatureStore:
     pooled = np.random.default_rng(0).normal(size=(1, clients * EXAMPLES, JOINT)).astype(np.float32)
     features = CachedFeatures((0,), {"image": pooled})
-    return Warehouse(features, features, np.zeros(clients * EXAMPLES, dtype=np.int64))
+    return FeatureStore(features, features, np.zeros(clients * EXAMPLES, dtype=np.int64))
 
 
-def claims(clients: int) -> tuple[Claim, ...]:
+def claims(clients: int) -> tuple[ClientIndices, ...]:
     rows = [np.arange(EXAMPLES) + number * EXAMPLES for number in range(clients)]
-    return tuple(Claim(number, own, own, own % CLASSES, own % CLASSES) for number, own in enumerate(rows))
+    return tuple(ClientIndices(number, own, own, own % CLASSES, own % CLASSES) for number, own in enumerate(rows))
 
 
 def sizes_of(number: int) -> dict[str, float]:

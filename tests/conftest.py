@@ -30,8 +30,8 @@ from fedsilo.models.prompts.frozen_model import FrozenModel
 from fedsilo.partitioning.manifest import freeze
 from fedsilo.privacy.mechanisms.none import NoMechanism
 from fedsilo.simulation.client import Client, ClientData, ClientRules
-from fedsilo.simulation.feature_store import Claim, Warehouse
-from fedsilo.simulation.federation_plan import Outcome, Plan
+from fedsilo.simulation.feature_store import ClientIndices, FeatureStore
+from fedsilo.simulation.federation_plan import FederationPlan, Outcome
 from fedsilo.simulation.job import Job, Part
 from fedsilo.simulation.noise_calibration import fitted
 from fedsilo.simulation.preparation import Prepared
@@ -51,7 +51,7 @@ class World:
     """A federation's ingredients."""
 
     model: FrozenModel
-    warehouse: Warehouse
+    warehouse: FeatureStore
     train_labels: Indices
     train: list[Indices]
     test: list[Indices]
@@ -62,12 +62,12 @@ class World:
         mechanism = self.fitted(method)
         made = [Client(self.portion(client), self.model, self.rules) for client in range(len(self.train))]
         for client in made:
-            client.enter(method, mechanism)
+            client.set_method(method, mechanism)
         return made
 
-    def claim(self, client: int) -> Claim:
+    def claim(self, client: int) -> ClientIndices:
         train, test = self.train[client], self.test[client]
-        return Claim(client, train, test, self.train_labels[train], self.warehouse.test_labels[test])
+        return ClientIndices(client, train, test, self.train_labels[train], self.warehouse.test_labels[test])
 
     def portion(self, client: int) -> ClientData:
         return self.warehouse.portion(self.claim(client))
@@ -123,8 +123,8 @@ class World:
     def job(self, folder: Path, method: Method, **changes: object) -> Job:
         return Job(folder, (Part("method", folder, self.plan(method, **changes)),), 2)
 
-    def plan(self, method: Method, **changes: object) -> Plan:
-        plan = Plan(
+    def plan(self, method: Method, **changes: object) -> FederationPlan:
+        plan = FederationPlan(
             method=method,
             task=self.rules.task,
             training=self.rules.training,
@@ -208,7 +208,7 @@ def world(toy_model: FrozenModel) -> Callable[..., World]:
         sizes = [20 + 7 * n for n in range(clients)]
         labels = generator.integers(0, CLASSES, sum(sizes))
         test_labels = generator.integers(0, CLASSES, 12 * clients)
-        warehouse = Warehouse(
+        warehouse = FeatureStore(
             _features(labels, centres, generator), _features(test_labels, centres, generator), test_labels
         )
         section = Training(**{"rounds": 3, "batch_size": 8, "optimizer": Optimizer(learning_rate=0.1), **training})

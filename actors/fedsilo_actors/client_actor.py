@@ -21,7 +21,7 @@ from fedsilo.core.errors import ClientError, ClientLost, ClientOutOfMemory, Reso
 from fedsilo.models.clip.precision import set_tf32
 from fedsilo.models.prompts.frozen_model import PackedModel
 from fedsilo.simulation.client import Client, ClientRules
-from fedsilo.simulation.feature_store import Claim, Warehouse
+from fedsilo.simulation.feature_store import ClientIndices, FeatureStore
 from fedsilo.simulation.serial import SerialBackend
 from fedsilo_actors.devices import granted
 from fedsilo_actors.monitoring.actor_reports import HostReporter
@@ -32,7 +32,7 @@ PROTOCOL = "protocol"
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class WorkerContext:
     """Who an actor is.
 
     Attributes:
@@ -62,13 +62,13 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Supplies:
+class WorkerInit:
     """What all clients share.
 
     Attributes:
-        warehouse: Reference of the `Warehouse` in the object store.
-        claims: Reference of all clients' `Claim`s of it, in client order, in the object store. Not an argument of the
-            actors: Ray cannot start an actor again whose arguments were too large to be sent along and are gone.
+        warehouse: Reference of the `FeatureStore` in the object store.
+        claims: Reference of the `ClientIndices` of all clients, in client order, in the object store. Not an argument
+            of the actors: Ray cannot start an actor again whose arguments were too large to be sent along and are gone.
         model: Reference of the `PackedModel` in the object store.
         rules: What the scenario says to every client.
         folder: The run's folder, which every client must see; "" where nobody looks.
@@ -81,10 +81,10 @@ class Supplies:
     folder: str = ""
 
 
-class HostActor:
+class ClientActor:
     """Data owners as a Ray actor, one after the other at work; resources are given where it is started."""
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: WorkerContext) -> None:
         """Makes an actor without clients: an actor that Ray starts again must not pass for the one before."""
         torch.set_num_threads(place.threads)
         set_tf32(place.tf32)
@@ -98,7 +98,7 @@ class HostActor:
         return self._place.title
 
     @ray.method
-    def supply(self, supplies: Supplies) -> None:
+    def supply(self, supplies: WorkerInit) -> None:
         """Makes the clients; warehouse, claims and model are read from the node's object store without a copy.
 
         Raises:
@@ -111,15 +111,20 @@ class HostActor:
                 f"{supplies.folder}. Clients keep their private states there: name a folder that all machines share."
             )
         device = granted(place.device, place.host.demand.gpus)
-        warehouse: Warehouse
-        claims: tuple[Claim, ...]
+        warehouse: FeatureStore
+        claims: tuple[ClientIndices, ...]
         packed: PackedModel
         warehouse, claims, packed = ray.get([supplies.warehouse, supplies.claims, supplies.model])
         with self._within_memory("start"):
             self._make(warehouse, claims, packed, device, supplies.rules)
 
     def _make(
-        self, warehouse: Warehouse, claims: Sequence[Claim], packed: PackedModel, device: str, rules: ClientRules
+        self,
+        warehouse: FeatureStore,
+        claims: Sequence[ClientIndices],
+        packed: PackedModel,
+        device: str,
+        rules: ClientRules,
     ) -> None:
         place = self._place
         portions = [warehouse.on(device).portion(claims[number]) for number in place.host.clients]
@@ -166,9 +171,9 @@ class HostActor:
         return self._known("mask").masked(clients)
 
     @ray.method
-    def enter(self, method: Method, mechanism: Mechanism) -> None:
+    def set_method(self, method: Method, mechanism: Mechanism) -> None:
         """Takes up a method with its initial private states, under a mechanism."""
-        self._known("enter").enter(method, mechanism)
+        self._known("enter").set_method(method, mechanism)
         self._reporter.entered(method)
 
     @ray.method

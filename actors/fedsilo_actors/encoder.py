@@ -23,7 +23,7 @@ from fedsilo_actors.cluster import total
 from fedsilo_actors.devices import granted
 from fedsilo_actors.monitoring.logs import LOG, begin
 from fedsilo_actors.placement.reservation import Waiting, placement
-from fedsilo_actors.placement.resources import Demand
+from fedsilo_actors.placement.resources import Resources
 from fedsilo_actors.recovery.failures import explained, first_line
 
 STEPS = 10_000
@@ -122,7 +122,7 @@ def encoders(
     """
     retries, readers = section.retries, max(1, int(total().get("CPU", 1)) // count)
     actor: Any = ray.remote(num_cpus=0, num_gpus=share, max_restarts=retries, max_task_retries=retries)(kind)
-    asked = [Demand(share, 0.0)] * count if share else []
+    asked = [Resources(share, 0.0)] * count if share else []
     with placement(asked, Waiting.of(section), "encoders") as group:
         places = [
             "DEFAULT" if group is None else PlacementGroupSchedulingStrategy(group, number) for number in range(count)

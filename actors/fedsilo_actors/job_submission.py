@@ -17,7 +17,7 @@ from ray.exceptions import AuthenticationError
 from ray.job_submission import JobStatus, JobSubmissionClient
 
 from fedsilo.core.errors import ResourceError
-from fedsilo.runs.job_bundle import Shipment
+from fedsilo.runs.job_bundle import JobBundle
 from fedsilo_actors.cluster import shipped_code
 
 USUAL_ADDRESS = "http://127.0.0.1:8265"
@@ -47,7 +47,7 @@ class JobServer:
         for module in ("dashboard.modules.dashboard_sdk", "_private.runtime_env.packaging"):
             logging.getLogger(f"ray.{module}").setLevel(logging.ERROR)  # they tell of every package that is sent
 
-    def submit(self, shipment: Shipment) -> None:
+    def submit(self, shipment: JobBundle) -> None:
         """Sends code and files and starts the job, whose name is the shipment's. Raises ResourceError."""
         with tempfile.TemporaryDirectory() as folder, _here(self.address):
             for name, content in shipment.files.items():

@@ -1,7 +1,7 @@
 """The Ray backend: the coordinator's side of the calls to the actors that host clients.
 
 Answers come in client order whatever the order of arrival. A dead or silent actor is a `ClientLost`, of all clients in
-it; Ray starts it again, `revive` supplies it.
+it; Ray starts it again, `restart` supplies it.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ray.exceptions import ActorUnavailableError, GetTimeoutError, RayActorError
 
 from fedsilo.core import ClientScore, ClientTask, ClientUpdate, EvaluationTask, Mechanism, Method
 from fedsilo.core.errors import ClientLost, ClientOutOfMemory
-from fedsilo_actors.client_actor import Supplies
+from fedsilo_actors.client_actor import WorkerInit
 from fedsilo_actors.placement.packing import Host
 from fedsilo_actors.recovery.failures import first_line
 from fedsilo_actors.recovery.relocation import Moving
@@ -36,7 +36,7 @@ class RayBackend:
         self,
         actors: Sequence[ActorHandle[Any]],
         hosts: Sequence[Host],
-        supplies: Supplies,
+        supplies: WorkerInit,
         timeout_s: float,
         start_timeout_s: float,
         moving: Moving | None = None,
@@ -111,9 +111,9 @@ class RayBackend:
         calls = {n: self._actors[n].masked.remote(list(asked[n])) for n in learnt}
         return _in_order(clients, self._whoever_answers(calls, "mask", self._timeout_s))
 
-    def enter(self, method: Method, mechanism: Mechanism) -> None:
+    def set_method(self, method: Method, mechanism: Mechanism) -> None:
         """Has every client take up a method."""
-        calls = {n: actor.enter.remote(method, mechanism) for n, actor in enumerate(self._actors)}
+        calls = {n: actor.set_method.remote(method, mechanism) for n, actor in enumerate(self._actors)}
         self._answers(calls, "enter")
 
     def save(self, folder: Path) -> dict[int, str]:
@@ -131,7 +131,7 @@ class RayBackend:
         calls = {n: self._actors[n].reset.remote(list(own)) for n, own in self._of_hosts(dict.fromkeys(clients))}
         self._answers(calls, "restart")
 
-    def revive(self, method: Method, mechanism: Mechanism) -> set[int]:
+    def restart(self, method: Method, mechanism: Mechanism) -> set[int]:
         """Waits for lost actors to be started again by Ray and gives them supplies and method.
 
         Returns:
@@ -140,7 +140,7 @@ class RayBackend:
         self._move_crowded()
         self._replies.lost |= self._also_lost()
         lost = self._bring_back()
-        self._answers({number: self._actors[number].enter.remote(method, mechanism) for number in lost}, "restart")
+        self._answers({number: self._actors[number].set_method.remote(method, mechanism) for number in lost}, "restart")
         return {client for number in lost for client in self._hosts[number].clients}
 
     def close(self) -> None:

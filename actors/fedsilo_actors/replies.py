@@ -11,7 +11,7 @@ from ray.exceptions import GetTimeoutError, OutOfMemoryError, RayActorError, Ray
 
 from fedsilo.core.errors import ClientError, ClientLost, ClientOutOfMemory, FedsiloError, ResourceError
 from fedsilo_actors.placement.packing import Host
-from fedsilo_actors.placement.resources import Demand
+from fedsilo_actors.placement.resources import Resources
 from fedsilo_actors.recovery.failures import first_line
 
 
@@ -27,7 +27,7 @@ class Replies:
         """Takes the actors and who is in them, both as they are at each call, and whether one can be given more."""
         self._actors, self._hosts, self._grows = actors, hosts, grows
         self.lost: set[int] = set()
-        self.crowded: dict[int, Demand] = {}
+        self.crowded: dict[int, Resources] = {}
 
     def all(self, calls: Mapping[int, Any], stage: str, limit: float) -> list[Any]:
         """Returns the answers to all calls, in their order.
@@ -93,7 +93,7 @@ class Replies:
         if isinstance(fault, RayActorError):
             self.lost.add(number)
             return self.loss(number, stage, f"its process died ({first_line(fault)})")
-        # The node that held the answer may be gone: `revive` finds out.
+        # The node that held the answer may be gone: `restart` finds out.
         return self.loss(number, stage, f"{type(fault).__name__}: {first_line(fault)}")
 
     def fault(self, number: int, stage: str, fault: RayTaskError) -> FedsiloError:

@@ -16,9 +16,9 @@ from fedsilo.models.clip.features import Chunk, EncodedChunk
 from fedsilo.models.clip.image_encoder import ImageEncoder
 from fedsilo.simulation.client import ClientRules
 from fedsilo.simulation.federation_plan import Outcome
-from fedsilo.simulation.job import Job, Watch
+from fedsilo.simulation.job import Job, MethodRoundCallback
 from fedsilo.simulation.preparation import Prepared
-from fedsilo_actors.client_actor import HostActor, Supplies
+from fedsilo_actors.client_actor import ClientActor, WorkerInit
 from fedsilo_actors.cluster import CLIENT, cluster, nodes, total
 from fedsilo_actors.coordinator import Coordinator
 from fedsilo_actors.devices import devices, wanted
@@ -46,7 +46,7 @@ class RayRuntime:
         backend: What the coordinator calls the clients by.
     """
 
-    host: type[HostActor] = HostActor
+    host: type[ClientActor] = ClientActor
     probe: type[ProbeActor] = ProbeActor
     encoder: type[EncoderActor] = EncoderActor
     coordinator: type[Coordinator] = Coordinator
@@ -68,7 +68,7 @@ class RayRuntime:
         """Yields the features of chunks of images by encoder actors, released when the last chunk is done."""
         return encode_with_actors(self._section, encoder, images, missing, self.encoder)
 
-    def run(self, job: Job, prepared: Prepared, rules: ClientRules, watch: Watch) -> dict[str, Outcome]:
+    def run(self, job: Job, prepared: Prepared, rules: ClientRules, watch: MethodRoundCallback) -> dict[str, Outcome]:
         """Runs a job with actors for the clients and a coordinator actor; all are gone when it returns.
 
         Raises:
@@ -81,7 +81,7 @@ class RayRuntime:
         hosting = Hosting(section, self._device, job.folder.name, domains, self.host, self._tf32)
         # Held here until the end: a client that is started again fetches them again.
         arrays = ray.put(prepared.warehouse), ray.put(prepared.claims), ray.put(prepared.model.pack())
-        supplies = Supplies(*arrays, rules=rules, folder=str(job.folder.absolute()))
+        supplies = WorkerInit(*arrays, rules=rules, folder=str(job.folder.absolute()))
         probing = replace(hosting, kind=self.probe)
         work = works(rules.training, prepared.manifest.training_sizes)
         hosts, told = self._hosts(domains, work, lambda host: measure(probing, host, supplies, job))

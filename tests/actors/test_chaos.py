@@ -19,7 +19,7 @@ from fedsilo.core.state import write_bytes
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.storage.checkpoints import Checkpoints
 from fedsilo_actors.fault_injection.command_session import Ending, command
-from fedsilo_actors.fault_injection.fault_log import FaultLedger, faults
+from fedsilo_actors.fault_injection.fault_log import FaultLog, faults
 from fedsilo_actors.fault_injection.fault_plan import Plan, Point, check, odds, read_plan
 from fedsilo_actors.fault_injection.fault_verdict import Verdict
 from fedsilo_actors.fault_injection.faulty_run import Limits, Trial, _judged_faults, judged
@@ -64,18 +64,18 @@ def test_a_plan_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_a_fault_strikes_once_and_stands_in_the_ledger_before_it_does(tmp_path: Path) -> None:
-    ledger = FaultLedger(tmp_path, Plan(0, CERTAIN))
+    ledger = FaultLog(tmp_path, Plan(0, CERTAIN))
     assert not ledger.claims(Point("hang client", "train"))
     assert ledger.claims(ALL[0])
     assert [(line["kind"], line["attempt"]) for line in faults(tmp_path)] == [("kill client", 0)]
-    later = FaultLedger(tmp_path, Plan(0, CERTAIN), attempt=1)
+    later = FaultLog(tmp_path, Plan(0, CERTAIN), attempt=1)
     assert not later.claims(ALL[0])
     assert later.claims(ALL[1])
     assert [line["client"] for line in faults(tmp_path)] == [0, 1]
 
 
 def test_whoever_reaches_the_same_point_at_once_does_not_claim_it_as_well(tmp_path: Path) -> None:
-    ledger = FaultLedger(tmp_path, Plan(0, CERTAIN))
+    ledger = FaultLog(tmp_path, Plan(0, CERTAIN))
     with ThreadPoolExecutor(4) as threads:  # the lock is one of open files, which each has of its own
         claimed = list(threads.map(ledger.claims, [point for point in ALL[:40] for _ in range(4)]))
     assert sum(claimed) == len(faults(tmp_path)) == 40

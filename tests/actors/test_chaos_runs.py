@@ -25,9 +25,9 @@ from fedsilo.methods.fedotp import FedOTP
 from fedsilo.simulation.federation_plan import Outcome
 from fedsilo.simulation.serial import SerialRuntime
 from fedsilo.storage.run_folder import read_lines
-from fedsilo_actors.fault_injection.fault_log import FaultLedger, faults
+from fedsilo_actors.fault_injection.fault_log import FaultLog, faults
 from fedsilo_actors.fault_injection.fault_plan import Plan, Point
-from fedsilo_actors.fault_injection.faulty_actors import StrickenBackend, StrickenHost, stricken
+from fedsilo_actors.fault_injection.faulty_actors import FaultyBackend, FaultyClientActor, stricken
 from fedsilo_actors.runtime import RayRuntime, ray_runtime
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -84,8 +84,8 @@ def test_faults_of_clients_coordinator_and_disk_leave_the_bits_of_a_serial_run(w
     notices: list[str] = []
     with ray_runtime(SECTION) as runtime:
         for attempt in range(4):
-            ledger = FaultLedger(folder, Aimed(0, {}, points=FAULTS), attempt)
-            runtime.host, runtime.backend = stricken(StrickenHost, ledger), stricken(StrickenBackend, ledger)
+            ledger = FaultLog(folder, Aimed(0, {}, points=FAULTS), attempt)
+            runtime.host, runtime.backend = stricken(FaultyClientActor, ledger), stricken(FaultyBackend, ledger)
             try:
                 outcomes = on_ray(here, folder, runtime, lambda part, record: told.append(record.round))
                 break

@@ -13,21 +13,23 @@ from fedsilo.core.training_settings import Training
 from fedsilo.simulation.client import ClientRules
 from fedsilo.simulation.serial import SerialBackend
 from fedsilo.tasks.classification import Classification
-from fedsilo_actors.client_actor import HostActor, Place, Supplies
+from fedsilo_actors.client_actor import ClientActor, WorkerContext, WorkerInit
 from fedsilo_actors.placement.packing import Host
-from fedsilo_actors.placement.resources import Demand
+from fedsilo_actors.placement.resources import Resources
 
 
 @pytest.fixture
 def actor(own_log: None) -> Any:
-    return HostActor(Place(Host((3, 5), Demand(0.25, 0), 1), "photo", threads=1))
+    return ClientActor(WorkerContext(Host((3, 5), Resources(0.25, 0), 1), "photo", threads=1))
 
 
 def test_a_machine_without_the_run_s_folder_is_one_line(actor: Any, tmp_path: Path) -> None:
     nothing: Any = None
     folder = tmp_path / "runs" / "quick"
     with pytest.raises(ResourceError) as caught:
-        actor.supply(Supplies(nothing, nothing, nothing, ClientRules(0, Training(), 10, Classification()), str(folder)))
+        actor.supply(
+            WorkerInit(nothing, nothing, nothing, ClientRules(0, Training(), 10, Classification()), str(folder))
+        )
     assert str(caught.value) == (
         f"tracking.root: on {platform.node()}, where clients 03, 05 photo would compute, there is no {folder}. Clients "
         "keep their private states there: name a folder that all machines share."

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from fedsilo.config.sections import Actors
-from fedsilo.config.stragglers import Pace
+from fedsilo.config.stragglers import StragglerPolicy
 from fedsilo.methods.fedotp import FedOTP
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.simulation.availability.renewal import Renewal
@@ -39,14 +39,14 @@ def test_paced_runs_on_ray_are_serial_runs_bit_for_bit(world: Any, tmp_path: Pat
     comes_and_goes = Renewal(seconds_per_step=[1, 2, 5, 1, 3], mean_online_s=60, mean_offline_s=10, drop_out=0.1)
     both, one = FedOTP(context_length=3), PromptFL(context_length=3)
     plans = {
-        "buffered": here.plan(both, pace=Pace(mode="buffered", deadline_s=18.5), trace=comes_and_goes),
+        "buffered": here.plan(both, pace=StragglerPolicy(mode="buffered", deadline_s=18.5), trace=comes_and_goes),
         "deadline": here.plan(
-            one, pace=Pace(deadline_s=6, over_select=1.6, minimum=2), trace=Speeds(spread=0.7, drop_out=0.2)
+            one, pace=StragglerPolicy(deadline_s=6, over_select=1.6, minimum=2), trace=Speeds(spread=0.7, drop_out=0.2)
         ),
     }
     schedules = {name: plan.schedule for name, plan in plans.items()}
     assert any(schedules["buffered"].outstanding(round) for round in range(5))
-    assert all(any(turnout.late for turnout in schedule.turnouts) for schedule in schedules.values())
+    assert all(any(cohort.late for cohort in schedule.cohorts) for schedule in schedules.values())
 
     def job(name: str) -> Job:
         folder = tmp_path / name

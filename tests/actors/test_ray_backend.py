@@ -12,10 +12,10 @@ from fedsilo.core.errors import ClientLost
 from fedsilo.methods.local import Local
 from fedsilo.privacy.mechanisms.none import NoMechanism
 from fedsilo_actors.placement.packing import Host
-from fedsilo_actors.placement.resources import Demand
+from fedsilo_actors.placement.resources import Resources
 from fedsilo_actors.ray_backend import RayBackend
 
-HOSTS = [Host((1, 4), Demand(0, 0), 9), Host((0, 3), Demand(0, 0), 8), Host((2,), Demand(0, 0), 5)]
+HOSTS = [Host((1, 4), Resources(0, 0), 9), Host((0, 3), Resources(0, 0), 8), Host((2,), Resources(0, 0), 5)]
 
 
 class Task(int):
@@ -102,8 +102,8 @@ def test_the_clients_of_a_lost_actor_are_missing_in_a_secure_sum_and_all_of_them
     there = [client for client in (0, 2, 3, 4) if not (lost and client in (0, 3))]
     assert list(backend.answer({client: b"%d" % client for client in (0, 2, 3, 4)}, 1.0)) == there
     assert list(backend.masked([0, 2, 3, 4])) == there
-    assert backend.revive(Local(), NoMechanism()) == ({0, 2, 3} if lost else {2})
-    assert backend.revive(Local(), NoMechanism()) == {2}
+    assert backend.restart(Local(), NoMechanism()) == ({0, 2, 3} if lost else {2})
+    assert backend.restart(Local(), NoMechanism()) == {2}
 
 
 @pytest.mark.parametrize("deaths", [1, 2])

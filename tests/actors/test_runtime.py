@@ -24,10 +24,10 @@ from fedsilo.methods.promptfl import PromptFL
 from fedsilo.simulation.federation_plan import Outcome
 from fedsilo.simulation.job import Job, Part
 from fedsilo.simulation.serial import SerialRuntime
-from fedsilo_actors.client_actor import HostActor
+from fedsilo_actors.client_actor import ClientActor
 from fedsilo_actors.encoder import encoders
 from fedsilo_actors.placement.reservation import Waiting, check, reserve
-from fedsilo_actors.placement.resources import Demand, demands
+from fedsilo_actors.placement.resources import Resources, demands
 from fedsilo_actors.runtime import RayRuntime, ray_runtime
 
 pytestmark = pytest.mark.ray
@@ -111,7 +111,7 @@ def test_killed_clients_come_back_and_change_no_bit(
     folder.mkdir()
     gate = tmp_path / "killed"
 
-    class Gated(HostActor):
+    class Gated(ClientActor):
         """Writes down its process, and does not begin round 2 before the clients were killed."""
 
         def train(self, tasks: Any) -> Any:
@@ -170,7 +170,7 @@ def test_a_silent_client_is_given_up_within_the_time_limit(
         impatient.run(here.job(tmp_path, METHODS[0], retries=0), here.prepared(), here.rules, silent)
 
 
-def where(asked: list[Demand]) -> list[str]:
+def where(asked: list[Resources]) -> list[str]:
     """Starts an actor per demand and returns the GPU each was given."""
 
     class Probe:
@@ -207,7 +207,7 @@ def test_encoders_have_gpus_of_their_own_and_give_them_back_to_the_clients(runti
         ):
             pass
     assert Counter(gpu for own in gpus for gpu in own) == {0: 2, 1: 2}
-    group = reserve([Demand(1.0, 0)] * 2, Waiting(600))
+    group = reserve([Resources(1.0, 0)] * 2, Waiting(600))
     assert group is not None
     remove_placement_group(group)
 
@@ -259,14 +259,14 @@ def test_nine_quarters_are_refused_with_what_is_asked_and_what_there_is(runtime:
 
 
 def test_fractions_are_counted_as_they_are_packed(runtime: RayRuntime) -> None:
-    check([Demand(0.5, 0), Demand(0.3, 0), Demand(0.7, 0), Demand(0.5, 0)])
+    check([Resources(0.5, 0), Resources(0.3, 0), Resources(0.7, 0), Resources(0.5, 0)])
     with pytest.raises(ResourceError, match="takes 3 whole GPUs"):
-        check([Demand(0.6, 0)] * 3)
+        check([Resources(0.6, 0)] * 3)
 
 
 def test_more_cpus_than_there_are_is_refused_at_once(runtime: RayRuntime) -> None:
     with pytest.raises(ResourceError, match="3 client actors ask for 3000 CPU"):
-        check([Demand(0, 1000)] * 3)
+        check([Resources(0, 1000)] * 3)
 
 
 def test_more_processes_than_memory_holds_are_refused_before_any_is_started(runtime: RayRuntime) -> None:
@@ -276,17 +276,17 @@ def test_more_processes_than_memory_holds_are_refused_before_any_is_started(runt
 
 def test_single_clients_have_their_own_resources() -> None:
     section = Actors(gpus_per_client=0.25, clients={2: ClientResources(gpus=1.0), 0: ClientResources(cpus=0.5)})
-    assert demands(section, [""] * 3) == [Demand(0.25, 0.5), Demand(0.25, 0.0), Demand(1.0, 0.0)]
+    assert demands(section, [""] * 3) == [Resources(0.25, 0.5), Resources(0.25, 0.0), Resources(1.0, 0.0)]
     with pytest.raises(ResourceError, match="there is no client 5, the partition has 3"):
         demands(Actors(clients={5: ClientResources(gpus=1.0)}), [""] * 3)
 
 
 def test_a_reservation_that_is_not_met_in_time_is_given_back(runtime: RayRuntime) -> None:
-    first = reserve([Demand(1.0, 0)] * 2, Waiting(600))
+    first = reserve([Resources(1.0, 0)] * 2, Waiting(600))
     assert first is not None
     with pytest.raises(ResourceError, match="not placed within 1 s"):
-        reserve([Demand(1.0, 0)], Waiting(1))
+        reserve([Resources(1.0, 0)], Waiting(1))
     remove_placement_group(first)
-    again = reserve([Demand(1.0, 0)] * 2, Waiting(600))
+    again = reserve([Resources(1.0, 0)] * 2, Waiting(600))
     assert again is not None
     remove_placement_group(again)

@@ -28,9 +28,9 @@ from fedsilo.simulation.federation_plan import Outcome
 from fedsilo.simulation.job import Job, Part
 from fedsilo.simulation.serial import SerialBackend, SerialRuntime
 from fedsilo.storage.run_folder import read_lines
-from fedsilo_actors.client_actor import Supplies
+from fedsilo_actors.client_actor import WorkerInit
 from fedsilo_actors.placement.packing import pack
-from fedsilo_actors.placement.resources import Demand
+from fedsilo_actors.placement.resources import Resources
 from fedsilo_actors.ray_backend import RayBackend
 from fedsilo_actors.recovery.client_start import Hosting
 from fedsilo_actors.runtime import RayRuntime, ray_runtime
@@ -82,7 +82,7 @@ class Dropping(Recording, SerialBackend):
     def missing(self, round: int, stage: str) -> set[int]:
         return {round} if STAGES.index(stage) == round else set()
 
-    def revive(self, method: Method, mechanism: Mechanism) -> set[int]:
+    def restart(self, method: Method, mechanism: Mechanism) -> set[int]:
         self._clients[self.round] = self.here.clients(method)[self.round]
         return {self.round}
 
@@ -146,7 +146,7 @@ class FallingSerially(Dropping):
         ]
         return {client for clients in begun for client in clients}
 
-    def revive(self, method: Method, mechanism: Mechanism) -> set[int]:
+    def restart(self, method: Method, mechanism: Mechanism) -> set[int]:
         back = self.missing(self.round, STAGES[-1])
         for client in back:
             self._clients[client] = self.here.clients(method)[client]
@@ -211,9 +211,9 @@ def backend_of(kind: type[RayBackend], runtime: RayRuntime, here: Any, per_actor
     """Yields a backend over real actors, driven from here."""
     prepared = here.prepared()
     held = [ray.put(part) for part in (prepared.warehouse, prepared.claims, prepared.model.pack())]
-    supplies = Supplies(*held, here.rules)
+    supplies = WorkerInit(*held, here.rules)
     clients = len(prepared.claims)
-    hosts = pack([Demand(0, 0)] * clients, [1] * clients, per_actor)
+    hosts = pack([Resources(0, 0)] * clients, [1] * clients, per_actor)
     hosting = Hosting(Actors(), "cpu", kind.__name__, ("",) * clients)
     actors = [hosting.start(host, None, number) for number, host in enumerate(hosts)]
     backend = kind(actors, hosts, supplies, 600, 600)
@@ -340,7 +340,7 @@ def test_too_few_clients_end_the_round_with_what_was_there_and_what_is_needed(wo
         def missing(self, round: int, stage: str) -> set[int]:
             return {0, 1} if stage == "share" else set()
 
-        def revive(self, method: Method, mechanism: Mechanism) -> set[int]:
+        def restart(self, method: Method, mechanism: Mechanism) -> set[int]:
             self.revived = getattr(self, "revived", 0) + 1
             return set()
 

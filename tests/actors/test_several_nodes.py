@@ -19,7 +19,7 @@ from fedsilo.methods.promptfl import PromptFL
 from fedsilo.simulation.federation_plan import Outcome
 from fedsilo.simulation.serial import SerialRuntime
 from fedsilo_actors.placement.reservation import Waiting, check, reserve
-from fedsilo_actors.placement.resources import Demand, demands
+from fedsilo_actors.placement.resources import Resources, demands
 from fedsilo_actors.runtime import RayRuntime, ray_runtime
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -114,7 +114,7 @@ def test_labels_that_no_node_has_are_one_line_and_so_is_more_than_the_nodes_that
     with pytest.raises(ResourceError, match=r"on nodes with zone=far ask for 2 CPU, these nodes have 1\. Lower"):
         check(demands(Actors(labels={"zone": "far"}, cpus_per_client=1.0), [""] * 2))
     with pytest.raises(ResourceError, match=r"ask for a node with disk=fast, zone=far, which none has"):
-        check([Demand(0, 0, labels=(("disk", "fast"), ("zone", "far")))])
+        check([Resources(0, 0, labels=(("disk", "fast"), ("zone", "far")))])
 
 
 def test_clients_of_a_node_that_is_lost_go_on_elsewhere_and_change_no_bit(
@@ -145,7 +145,7 @@ def test_clients_of_a_node_that_is_lost_go_on_elsewhere_and_change_no_bit(
 
 
 def test_a_cluster_that_grows_is_waited_for(cluster: Cluster, runtime: RayRuntime) -> None:
-    asked = [Demand(0, 0.5, others=(("late", 0.5),), labels=(("zone", "late"),))] * 2
+    asked = [Resources(0, 0.5, others=(("late", 0.5),), labels=(("zone", "late"),))] * 2
     with pytest.raises(ResourceError, match="which none has"):
         reserve(asked, Waiting(600))
     with pytest.raises(ResourceError) as caught:

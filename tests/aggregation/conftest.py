@@ -49,10 +49,10 @@ class Leaking(SerialBackend):
     def masked(self, clients: Sequence[int]) -> dict[int, bytes]:
         return self._left("mask", super().masked(clients))
 
-    def revive(self, method: Method, mechanism: Mechanism) -> set[int]:
+    def restart(self, method: Method, mechanism: Mechanism) -> set[int]:
         back, self.lost = self.lost | self.mates, set()  # mates share a process with whoever is lost
         for client in back:
-            self._clients[client].enter(method, mechanism)
+            self._clients[client].set_method(method, mechanism)
         return back
 
     def _left(self, stage: str, answers: dict[int, bytes]) -> dict[int, bytes]:

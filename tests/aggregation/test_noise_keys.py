@@ -23,7 +23,7 @@ from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.privacy import mechanism_base as differential_privacy
 from fedsilo.privacy.ledger import Ledger
-from fedsilo.privacy.ledger_lines import Entry
+from fedsilo.privacy.ledger_lines import LedgerEntry
 from fedsilo.privacy.mechanisms import central, distributed, local, paper, rigorous
 from fedsilo.privacy.mechanisms.central import Central
 from fedsilo.privacy.mechanisms.distributed import Distributed
@@ -183,8 +183,8 @@ def test_who_misses_the_first_exchange_of_a_pass_is_charged_for_the_sums_that_it
     assert [expense["count"] for expense in spent["0"]["expenses"]] == [6 * streams], "a pass in every other sum"
 
 
-def entries(**changes: Any) -> Entry:
-    return Entry(**{"round": 2, "exchange": 0, "attempt": 0, "clients": (0, 1), "start": "s", **changes})
+def entries(**changes: Any) -> LedgerEntry:
+    return LedgerEntry(**{"round": 2, "exchange": 0, "attempt": 0, "clients": (0, 1), "start": "s", **changes})
 
 
 def test_a_number_is_used_again_only_where_everything_that_bits_follow_from_is_the_same(

@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from fedsilo.cli import main
-from fedsilo.core.privacy_events import Expense
+from fedsilo.core.privacy_events import PrivacyEvent
 from fedsilo.privacy.accounting.accountants import epsilon
 from fedsilo.privacy.accounting.gaussian_releases import gaussian_epsilon
 
@@ -36,7 +36,7 @@ def test_noise_for_an_epsilon_and_back(monkeypatch: pytest.MonkeyPatch, capsys: 
     assert (found["delta"], found["releases"], found["rate"], found["adjacency"]) == (1e-5, 200, 0.05, "zero_out")
     assert typed(monkeypatch, "--noise-multiplier", str(found["noise_multiplier"]), *SAMPLED, "--json") == 0
     assert json.loads(capsys.readouterr().out) == found
-    assert found["epsilon"] == epsilon([Expense(found["noise_multiplier"], 0.05, 200)], 1e-5).epsilon
+    assert found["epsilon"] == epsilon([PrivacyEvent(found["noise_multiplier"], 0.05, 200)], 1e-5).epsilon
 
 
 def test_the_table_names_accountants_with_the_best_first(

@@ -19,8 +19,8 @@ from fedsilo.learners.fedotp import FedOTPLearner
 from fedsilo.learners.fedpgp import FedPGPLearner
 from fedsilo.methods.composed import Composed
 from fedsilo.methods.fedprox import FedProx
-from fedsilo.report.results.run_entry import Entry
-from fedsilo.runs.comparison.sweep import Grid, trained_methods
+from fedsilo.report.results.run_entry import RunEntry
+from fedsilo.runs.comparison.sweep import Sweep, trained_methods
 from fedsilo.strategies.fedavg import FedAvgStrategy
 from fedsilo.strategies.fedprox import FedProxStrategy
 
@@ -140,13 +140,13 @@ def test_references_are_recipes_or_combinations_with_the_keys_that_they_share() 
 def test_a_grid_varies_parts_and_names_combinations() -> None:
     source = {"method": {"name": "promptfl", "context_length": 5}}
     axis = tuple([f"method.strategy={name}"] for name in ("fedavg", "fedprox", "scaffold"))
-    found, _ = Grid(source, axes=(axis,)).scenarios()
-    assert [Entry(scenario).method for scenario in found] == ["coop+fedavg", "coop+fedprox", "coop+scaffold"]
+    found, _ = Sweep(source, axes=(axis,)).scenarios()
+    assert [RunEntry(scenario).method for scenario in found] == ["coop+fedavg", "coop+fedprox", "coop+scaffold"]
     assert {scenario.method.learner.context_length for scenario in found} == {5}  # type: ignore[attr-defined]
-    found, _ = Grid(source, methods=("fedotp+fedprox", "promptfl")).scenarios()
-    assert [Entry(scenario).method for scenario in found] == ["fedotp+fedprox", "promptfl"]
+    found, _ = Sweep(source, methods=("fedotp+fedprox", "promptfl")).scenarios()
+    assert [RunEntry(scenario).method for scenario in found] == ["fedotp+fedprox", "promptfl"]
     assert found[0].method == Composed(FedOTPLearner(context_length=5), FedProxStrategy())
-    back, _ = Grid({"method": {"learner": "coop", "context_length": 5}}, methods=("promptfl", "local")).scenarios()
+    back, _ = Sweep({"method": {"learner": "coop", "context_length": 5}}, methods=("promptfl", "local")).scenarios()
     assert [scenario.method.context_length for scenario in back] == [5, 5]  # type: ignore[attr-defined]
     assert "composed" not in trained_methods()
 

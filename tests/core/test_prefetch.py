@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from fedsilo.core.prefetch import ahead
+from fedsilo.core.prefetch import prefetch
 
 
 def left() -> list[str]:
@@ -21,8 +21,8 @@ def test_results_come_in_the_order_of_the_items(threads: int, window: int) -> No
         time.sleep(0.001 * (item % 3))
         return item * item
 
-    assert list(ahead(work, range(20), threads, window)) == [item * item for item in range(20)]
-    assert list(ahead(work, [], threads, window)) == []
+    assert list(prefetch(work, range(20), threads, window)) == [item * item for item in range(20)]
+    assert list(prefetch(work, [], threads, window)) == []
     assert left() == []
 
 
@@ -35,14 +35,14 @@ def test_threads_are_never_further_ahead_than_the_window() -> None:
             read += 1
             yield read
 
-    for used, _ in enumerate(ahead(lambda item: item, items(), 4, 10)):
+    for used, _ in enumerate(prefetch(lambda item: item, items(), 4, 10)):
         assert read - used <= 10
     assert read == 100
 
 
 def test_two_threads_work_at_the_same_time() -> None:
     both = threading.Barrier(2)
-    assert list(ahead(lambda item: both.wait() >= 0, range(4), 2, 4)) == [True] * 4
+    assert list(prefetch(lambda item: both.wait() >= 0, range(4), 2, 4)) == [True] * 4
 
 
 def test_error_comes_in_its_turn_and_leaves_no_thread() -> None:
@@ -54,7 +54,7 @@ def test_error_comes_in_its_turn_and_leaves_no_thread() -> None:
         return item
 
     with pytest.raises(ValueError, match="item 3"):
-        done.extend(ahead(work, range(100), 2, 8))
+        done.extend(prefetch(work, range(100), 2, 8))
     assert done == [0, 1, 2]
     assert left() == []
 
@@ -76,7 +76,7 @@ def test_closing_gives_up_what_has_not_begun(monkeypatch: pytest.MonkeyPatch) ->
         return item
 
     monkeypatch.setattr("fedsilo.core.prefetch.ThreadPoolExecutor", Pool)
-    results = ahead(work, range(100), 2, 40)
+    results = prefetch(work, range(100), 2, 40)
     assert next(results) == 0
     results.close()
     assert len(begun) <= 3  # the first, and one in each thread

@@ -25,12 +25,12 @@ from fedsilo.core.errors import ScenarioError
 from fedsilo.models.clip.image_encoder import ImageEncoder
 from fedsilo.report.results.finished_run import Run
 from fedsilo.runs.audit.image_audit import Audit, audit
-from fedsilo.runs.run import Listener, begin, go
+from fedsilo.runs.run import RunCallbacks, begin, go
 from fedsilo.storage.run_folder import read_json, read_lines
 from fedsilo.training import local_training as local
-from fedsilo_actors.fault_injection.fault_log import FaultLedger, faults
+from fedsilo_actors.fault_injection.fault_log import FaultLog, faults
 from fedsilo_actors.fault_injection.fault_plan import Plan, Point
-from fedsilo_actors.fault_injection.faulty_actors import StrickenHost, stricken
+from fedsilo_actors.fault_injection.faulty_actors import FaultyClientActor, stricken
 from fedsilo_actors.runtime import ray_runtime
 
 SCENARIO: dict[str, Any] = {
@@ -88,7 +88,7 @@ def test_a_network_on_pixels_is_resumed_and_undisturbed(lab: Path, monkeypatch: 
     whole = carried_out(lab, "whole", scenario())
     assert whole.result["method"]
     with pytest.raises(Stopped):
-        carried_out(lab, "parts", scenario(), listener=Listener(watch=stop))
+        carried_out(lab, "parts", scenario(), listener=RunCallbacks(watch=stop))
     assert hashes(go(lab / "parts")) == hashes(whole)
 
     differentiate, count = local.differentiate, [0]
@@ -170,7 +170,7 @@ def test_on_ray_both_learners_give_the_serial_bits_and_survive_a_killed_client(l
         found = []
         for number, made in enumerate(sections):
             folder = begin(replace(made, actors=actors), lab / f"ray-{number}")
-            runtime.host = stricken(StrickenHost, FaultLedger(folder, Killed(0, {})))
+            runtime.host = stricken(FaultyClientActor, FaultLog(folder, Killed(0, {})))
             found.append(hashes(go(folder, runtimes=lambda made: contextlib.nullcontext(runtime))))
             assert [line["kind"] for line in faults(folder)] == ["kill client"]
     assert found == serial

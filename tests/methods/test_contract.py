@@ -94,7 +94,7 @@ class Fragile(Backwards):
             raise ClientLost("client 1 died", client=1)
         return scores
 
-    def revive(self, method: Method, mechanism: Mechanism) -> set[int]:
+    def restart(self, method: Method, mechanism: Mechanism) -> set[int]:
         self._clients[1] = self.here.clients(method)[1]
         return {1}
 

@@ -13,12 +13,12 @@ from fedsilo.aggregation.ring import Ring
 from fedsilo.aggregation.secure import Secure
 from fedsilo.core import ClientTask, ClientUpdate, RoundRecord
 from fedsilo.core.errors import ClientLost, PrivacyBudgetError, RunError
-from fedsilo.core.privacy_events import DiscreteExpense, Expense
+from fedsilo.core.privacy_events import DiscretePrivacyEvent, PrivacyEvent
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.privacy.accounting.accountants import epsilon
 from fedsilo.privacy.ledger import Ledger
-from fedsilo.privacy.ledger_lines import Entry
+from fedsilo.privacy.ledger_lines import LedgerEntry
 from fedsilo.privacy.mechanisms.central import Central
 from fedsilo.privacy.mechanisms.distributed import Distributed
 from fedsilo.privacy.mechanisms.local import Local
@@ -55,7 +55,7 @@ class Mortal(SerialBackend):
             raise self.fault
         return super().train(tasks)
 
-    def revive(self, method: Any, mechanism: Any) -> set[int]:
+    def restart(self, method: Any, mechanism: Any) -> set[int]:
         return set()
 
 
@@ -100,7 +100,7 @@ def test_a_charge_that_cannot_be_written_stops_the_release(world: Any, tmp_path:
     ledger = Ledger(tmp_path, world(mechanism=Local(noise_multiplier=NOISE)).fitted(ROUNDS))
     (tmp_path / "ledger.jsonl").mkdir()
     with pytest.raises(RunError, match=r"ledger.jsonl: cannot be written: .* Free space, then resume"):
-        ledger.charge(Entry(0, 0, 0, (0,)))
+        ledger.charge(LedgerEntry(0, 0, 0, (0,)))
 
 
 DAMAGED = {
@@ -120,7 +120,7 @@ DAMAGED = {
 @pytest.mark.parametrize("what", DAMAGED)
 def test_a_ledger_with_a_damaged_line_is_refused_and_left_as_it_is(world: Any, tmp_path: Path, what: str) -> None:
     mechanism = world(mechanism=Central(noise_multiplier=NOISE, unit="example")).fitted(BATCHES)
-    Ledger(tmp_path, mechanism).charge(Entry(0, 0, 0, (0, 1)))
+    Ledger(tmp_path, mechanism).charge(LedgerEntry(0, 0, 0, (0, 1)))
     path = tmp_path / "ledger.jsonl"
     written = path.read_text() + DAMAGED[what] + "\n" + "torn"
     path.write_text(written)
@@ -137,9 +137,9 @@ def test_a_finished_round_that_lacks_any_of_its_lines_is_refused(world: Any, tmp
     turns = [(exchange, (0, 1, 2)) for exchange in range(3)]
     assert not mechanism.expenses(2, 1), "a line that costs nothing as planned"
     ledger, path = Ledger(tmp_path, mechanism), tmp_path / "ledger.jsonl"
-    ledger.charge(Entry(0, 1, 0, (0, 1, 2), "s"))
+    ledger.charge(LedgerEntry(0, 1, 0, (0, 1, 2), "s"))
     for exchange, clients in enumerate([(0, 1), (0, 1, 2), (0, 1, 2)]):
-        ledger.charge(Entry(0, exchange, 1, clients, "s"))
+        ledger.charge(LedgerEntry(0, exchange, 1, clients, "s"))
     Ledger(tmp_path, mechanism).require(0, turns)
     kept = path.read_text().splitlines(keepends=True)
     del kept[1 + lost]
@@ -152,7 +152,7 @@ def test_a_last_line_that_lacks_its_newline_only_is_a_charge(world: Any, tmp_pat
     mechanism, path = world(mechanism=Local(noise_multiplier=NOISE)).fitted(ROUNDS), tmp_path / "ledger.jsonl"
     ledger = Ledger(tmp_path, mechanism)
     for round in range(2):
-        ledger.charge(Entry(round, 0, 0, (0, 1), "s"))
+        ledger.charge(LedgerEntry(round, 0, 0, (0, 1), "s"))
     written = path.read_bytes()
     path.write_bytes(written.rstrip(b"\n"))
     again = Ledger(tmp_path, mechanism, repeats=False)
@@ -184,7 +184,7 @@ def test_a_client_that_was_taken_out_of_all_lines_is_missed(
 def test_a_client_that_dropped_out_of_a_sum_is_not_missed_and_a_stranger_is(world: Any, tmp_path: Path) -> None:
     here = world(clients=3, participation=0.7, mechanism=Local(noise_multiplier=NOISE)).fitted(ROUNDS)
     ledger = Ledger(tmp_path, here)
-    ledger.charge(Entry(0, 0, 0, (0, 1), "s"))
+    ledger.charge(LedgerEntry(0, 0, 0, (0, 1), "s"))
     ledger.require(0, [(0, (0, 1, 2))], dropped=[2])
     with pytest.raises(RunError, match="charges client 1, which did not take part"):
         ledger.require(0, [(0, (0, 2))], dropped=[])
@@ -213,7 +213,7 @@ def test_the_statement_is_the_accountant_s_word_on_what_was_charged(
     document = json.loads((tmp_path / "run" / "privacy.json").read_text())
     worst = 0.0
     for client, entry in document["clients"].items():
-        expenses = [Expense(**expense) for expense in entry["expenses"]]
+        expenses = [PrivacyEvent(**expense) for expense in entry["expenses"]]
         spent = epsilon(expenses, mechanism.delta, mechanism.adjacency)
         assert entry["epsilon"] == spent.epsilon
         worst = max(worst, spent.epsilon)
@@ -233,9 +233,9 @@ def test_shares_of_noise_are_stated_as_what_they_are(world: Any, tmp_path: Path)
     here = world(mechanism=Distributed(noise_multiplier=NOISE))
     outcome = go(here, ROUNDS, tmp_path / "run", aggregation=Secure())
     document = json.loads((tmp_path / "run" / "privacy.json").read_text())
-    (expense,) = [DiscreteExpense(**one) for one in document["clients"]["1"]["expenses"]]
+    (expense,) = [DiscretePrivacyEvent(**one) for one in document["clients"]["1"]["expenses"]]
     assert (expense.multiplier, expense.count) == (pytest.approx(NOISE), 3)
-    assert outcome.epsilon == pytest.approx(epsilon([Expense(NOISE, 1.0, 3)], 1e-5).epsilon, rel=1e-3)
+    assert outcome.epsilon == pytest.approx(epsilon([PrivacyEvent(NOISE, 1.0, 3)], 1e-5).epsilon, rel=1e-3)
     assert [record["loss"] for record in outcome.records] == [None] * 3
 
 
@@ -307,7 +307,7 @@ class Unheard(SerialBackend):
             return dict(list(answers.items())[2:])
         return answers
 
-    def revive(self, method: Any, mechanism: Any) -> set[int]:
+    def restart(self, method: Any, mechanism: Any) -> set[int]:
         return set()
 
 
@@ -319,7 +319,7 @@ def test_a_sum_given_up_after_its_charge_is_charged_again(world: Any, tmp_path: 
     assert again.epsilon is not None
     assert whole.epsilon is not None
     assert again.epsilon > whole.epsilon
-    assert again.epsilon == pytest.approx(epsilon([Expense(NOISE, 1.0, 4)], 1e-5).epsilon, rel=1e-3)
+    assert again.epsilon == pytest.approx(epsilon([PrivacyEvent(NOISE, 1.0, 4)], 1e-5).epsilon, rel=1e-3)
 
 
 def test_a_second_attempt_takes_the_last_round_off_a_budget_that_was_just_enough(world: Any, tmp_path: Path) -> None:
@@ -354,7 +354,7 @@ def budgeted(noise: float, budget: float, **keys: Any) -> Central:
 
 
 def test_a_run_stops_before_the_round_that_its_budget_does_not_hold(world: Any, tmp_path: Path) -> None:
-    costs = [epsilon([Expense(NOISE, 1.0, rounds)], 1e-5).epsilon for rounds in range(1, 6)]
+    costs = [epsilon([PrivacyEvent(NOISE, 1.0, rounds)], 1e-5).epsilon for rounds in range(1, 6)]
     here = world(rounds=5, mechanism=budgeted(NOISE, (costs[2] + costs[3]) / 2))
     ended = go(here, ROUNDS, tmp_path / "run", evaluate_every=5)
     assert len(ended.records) == 3

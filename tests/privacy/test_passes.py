@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedsilo.core import Facts, Mechanism
+from fedsilo.core import Mechanism, PrivacyContext
 from fedsilo.privacy.ledger import Ledger
-from fedsilo.privacy.ledger_lines import Entry
+from fedsilo.privacy.ledger_lines import LedgerEntry
 from fedsilo.privacy.mechanisms.central import Central
 from fedsilo.privacy.mechanisms.distributed import Distributed
 from fedsilo.privacy.mechanisms.paper import Paper
@@ -26,7 +26,7 @@ SUMS = st.lists(st.frozensets(st.integers(0, CLIENTS - 1)), min_size=1, max_size
 
 
 def fitted(mechanism: Mechanism, sizes: list[int]) -> Mechanism:
-    return mechanism.fit(Facts(3, len(sizes), BATCH, personal=True, gradients=True, sizes=tuple(sizes)))
+    return mechanism.fit(PrivacyContext(3, len(sizes), BATCH, personal=True, gradients=True, sizes=tuple(sizes)))
 
 
 def batches(size: int) -> int:
@@ -87,7 +87,7 @@ def test_a_ledger_counts_the_same_read_back_and_written_round_after_round(tmp_pa
         (1, 1, 0, (3,)),
         (1, 1, 1, (3,)),
     ]:
-        ledger.charge(Entry(round, exchange, attempt, clients))
+        ledger.charge(LedgerEntry(round, exchange, attempt, clients))
     expected = {0: 1 + 1, 1: 1, 2: 2, 3: 2 + 2}  # batches in a pass: 2, 3, 5, 7
     for one in (ledger, Ledger(tmp_path, made)):
         spent = {client: sum(e.count for e in one._spending.of(client)) for client in range(4)}

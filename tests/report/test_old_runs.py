@@ -15,7 +15,7 @@ from fedsilo.report.page.page_data import gather
 from fedsilo.report.results.comparison_rows import standings
 from fedsilo.report.results.finished_run import Run
 from fedsilo.report.results.progress_overview import overview_of_run
-from fedsilo.report.results.run_entry import Entry
+from fedsilo.report.results.run_entry import RunEntry
 from fedsilo.report.terminal.comparison_table import comparison_table
 from fedsilo.report.terminal.overview_table import overview_table
 from fedsilo.report.terminal.run_tables import clients_table, legend, results_table, rounds_table
@@ -72,7 +72,7 @@ def test_an_old_run_is_shown_in_every_table(old: Run) -> None:
     assert "mean over clients of the accuracy on their own test images" in legend(old.result)
     assert "90.0" in shown(rounds_table(old))
     assert "91.7" in shown(clients_table(old))
-    assert "91.1" in shown(comparison_table(standings("t", [Entry(old.scenario, old.folder)])))
+    assert "91.1" in shown(comparison_table(standings("t", [RunEntry(old.scenario, old.folder)])))
     assert "90.0 %" in shown(overview_table(overview_of_run(old)))
 
 

@@ -245,11 +245,11 @@ def test_a_budget_is_stated_with_its_curve_and_clients(made: Made) -> None:
     run = made(epsilon=2.0)
     expenses = [{"multiplier": 1.1, "rate": 0.25, "count": 7}]
     clients = {"0": {"epsilon": 2.0, "expenses": expenses}, "1": {"epsilon": None, "expenses": expenses}}
-    statement = {
+    guarantee = {
         **{"epsilon": 2.0, "delta": 1e-5, "guaranteed": False, "unit": "example", "note": "<n>", "counted": 2.0},
         **{"by_accountant": {"pld": 2.0, "rdp": None}, "clients": clients},
     }
-    (run.folder / "privacy.json").write_text(json.dumps(statement))
+    (run.folder / "privacy.json").write_text(json.dumps(guarantee))
     charge = {"round": 0, "exchange": 0, "attempt": 0, "clients": [0]}
     lines(run.folder / "ledger.jsonl", [charge, {**charge, "attempt": 1}])
     shown = words(drawn(run))

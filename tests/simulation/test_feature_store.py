@@ -9,7 +9,7 @@ from PIL import Image
 
 from fedsilo.core import Examples
 from fedsilo.models.clip.cached_encoding import CachedFeatures
-from fedsilo.simulation.feature_store import Claim, Held, Subset, Together, Warehouse
+from fedsilo.simulation.feature_store import ClientIndices, FeatureStore, IndexedFeatures, JoinedSources, Subset
 
 
 def picture(number: int) -> Image.Image:
@@ -20,8 +20,8 @@ def test_held_examples_are_found_by_their_positions_in_the_split() -> None:
     held = np.array([1, 4, 5, 9])
     source = CachedFeatures((0,), {"image": held[None, :, None].astype(np.float32)})
     labels = np.arange(10)
-    warehouse = Warehouse(Held(source, held), source, labels)
-    data = warehouse.portion(Claim(0, np.array([4, 9]), np.array([0]), np.array([4, 9]), np.array([0])))
+    warehouse = FeatureStore(IndexedFeatures(source, held), source, labels)
+    data = warehouse.portion(ClientIndices(0, np.array([4, 9]), np.array([0]), np.array([4, 9]), np.array([0])))
     assert len(data.train) == 2
     assert data.train.batch(np.array([1, 0, 1]), 0)["image"].flatten().tolist() == [9.0, 4.0, 9.0]
     assert data.train_labels.tolist() == [4, 9]
@@ -49,13 +49,13 @@ class Asked:
 
 def test_columns_of_several_sources_are_side_by_side_and_those_that_nobody_reads_are_not_made() -> None:
     image, pixels = Asked("image"), Asked("pixels")
-    both = Together(((image, frozenset({"image"})), (pixels, frozenset({"pixels"}))))
+    both = JoinedSources(((image, frozenset({"image"})), (pixels, frozenset({"pixels"}))))
     chosen = np.array([2, 0])
     found = Subset(both.on("cpu"), np.arange(3)).batch(chosen, 4)
     assert {name: column.tolist() for name, column in found.items()} == {"image": [2, 0], "pixels": [2, 0]}
     assert image.views == pixels.views == [4]
     assert list(Subset(both, np.arange(3)).only({"image", "patches"}).batch(chosen, 5)) == ["image"]
-    assert list(Held(both, np.arange(3)).only({"pixels"}).batch(chosen, 6)) == ["pixels"]
+    assert list(IndexedFeatures(both, np.arange(3)).only({"pixels"}).batch(chosen, 6)) == ["pixels"]
     assert (image.views, pixels.views) == ([4, 5], [4, 6])
     assert len(both.only({"patches"})) == 3, "a method that reads none of them can still count"
 

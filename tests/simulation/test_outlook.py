@@ -7,7 +7,7 @@ from typing import Any, ClassVar
 import pytest
 
 from fedsilo.cli import privacy_plan as planning
-from fedsilo.core.privacy_events import AnyExpense, Expense
+from fedsilo.core.privacy_events import AnyPrivacyEvent, PrivacyEvent
 from fedsilo.core.training_settings import Training
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.privacy.accounting import accountant as spending
@@ -29,7 +29,7 @@ class Asked(Central):
 
     calls: ClassVar[Counter[str]] = Counter()
 
-    def expenses(self, client: int, exchange: int) -> tuple[AnyExpense, ...]:
+    def expenses(self, client: int, exchange: int) -> tuple[AnyPrivacyEvent, ...]:
         self.calls["expenses"] += 1
         return super().expenses(client, exchange)
 
@@ -82,7 +82,7 @@ def test_the_worst_client_is_found_without_accounting_for_all_of_them(counted: C
     """Clients of which none has both the higher rate and the larger count."""
     spent, kinds = Spending(), 12
     for client in range(kinds):
-        spent.add(client, [Expense(8.0, 0.02 * (client + 1), 4000 // (client + 1))])
+        spent.add(client, [PrivacyEvent(8.0, 0.02 * (client + 1), 4000 // (client + 1))])
     assert len(spent.candidates()) == kinds
     found = spent.worst(1e-5, "zero_out")
     every = [epsilon(spent.of(client), 1e-5).epsilon for client in range(kinds)]
@@ -95,7 +95,7 @@ def test_the_worst_client_is_found_without_accounting_for_all_of_them(counted: C
 def test_of_very_many_kinds_of_clients_each_one_s_epsilon_is_the_quick_bound(counted: Counter[str]) -> None:
     spent = Spending()
     for client in range(EACH + 1):
-        spent.add(client, [Expense(8.0, 0.1, 100 + client)])
+        spent.add(client, [PrivacyEvent(8.0, 0.1, 100 + client)])
     found = list(spent.bounds(1e-5, "zero_out"))
     assert len(found) == EACH + 1
     assert counted["accountant"] == 0

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from fedsilo.aggregation.secure import Secure
-from fedsilo.config.stragglers import Pace
+from fedsilo.config.stragglers import StragglerPolicy
 from fedsilo.core import ClientTask, ClientUpdate, LocalResult, Mechanism, Method, Predictor, RoundRecord, State
 from fedsilo.core.errors import ClientLost, RunError, ScenarioError
 from fedsilo.core.state import sha256
@@ -29,7 +29,7 @@ from fedsilo.simulation.availability.file import File
 from fedsilo.simulation.availability.renewal import Renewal
 from fedsilo.simulation.availability.speeds import Speeds
 from fedsilo.simulation.availability.sporadic import Sporadic
-from fedsilo.simulation.federation_plan import Outcome, Plan
+from fedsilo.simulation.federation_plan import FederationPlan, Outcome
 from fedsilo.simulation.noise_calibration import checked, fitted, outlook
 from fedsilo.simulation.round import Federation
 from fedsilo.simulation.serial import SerialBackend
@@ -37,12 +37,12 @@ from fedsilo.storage.checkpoints import Checkpoints
 from fedsilo.storage.run_folder import Journals, read_lines
 
 METHOD = PromptFL(context_length=3)
-BUFFERED = Pace(mode="buffered", buffer=2, deadline_s=40)
+BUFFERED = StragglerPolicy(mode="buffered", buffer=2, deadline_s=40)
 STRAGGLERS = Speeds(seconds_per_step=[1, 2, 5], drop_out=0.1)
 """Of clients with 2, 3 and 4 batches: 2, 6 and 20 seconds a round."""
 
 
-def federate(plan: Plan, backend: Any, folder: Path, watch: Any = lambda record: None) -> Outcome:
+def federate(plan: FederationPlan, backend: Any, folder: Path, watch: Any = lambda record: None) -> Outcome:
     folder.mkdir(exist_ok=True)
     return Federation(plan, backend, Journals(folder), Checkpoints(folder / "checkpoints", 2)).run(watch)
 
@@ -87,17 +87,17 @@ def alike(world: Any, **training: Any) -> Any:
     [
         (
             # round 2 adds client 0, fresh, and client 2 from w_0; round 3 client 0, fresh, and client 1 from w_2 = 2.25
-            Pace(mode="buffered", buffer=2),
+            StragglerPolicy(mode="buffered", buffer=2),
             [1.5, 2.25, 3.0535254, 3.0535254 + ((1 - 3.0535254 / 2) + (2 - 2.25 / 2) / math.sqrt(2)) / 2],
         ),
         (
-            Pace(mode="buffered", buffer=2, staleness_exponent=0, server_rate=0.5),
+            StragglerPolicy(mode="buffered", buffer=2, staleness_exponent=0, server_rate=0.5),
             [0.75, 1.3125, 2.1484375, 2.1484375 + ((1 - 2.1484375 / 2) + (2 - 1.3125 / 2)) / 4],
         ),
     ],
 )
 def test_what_buffered_rounds_add_up_worked_out_by_hand(
-    world: Any, tmp_path: Path, pace: Pace, expected: list[float]
+    world: Any, tmp_path: Path, pace: StragglerPolicy, expected: list[float]
 ) -> None:
     """The rounds of test_turnouts: (0, 1), (0, 1), (0, 2 from round 0), (0, 1 from round 2)."""
     here = alike(world, rounds=4)
@@ -124,7 +124,7 @@ def test_with_equal_speeds_and_everybody_at_work_a_buffered_run_is_fedavg(
 ) -> None:
     here = world()
     ends = []
-    for name, pace in (("sync", Pace()), ("buffered", Pace(mode="buffered"))):
+    for name, pace in (("sync", StragglerPolicy()), ("buffered", StragglerPolicy(mode="buffered"))):
         folder = tmp_path / name
         federate(here.plan(method, pace=pace), SerialBackend(here.clients(method)), folder)
         checkpoint, _ = Checkpoints(folder / "checkpoints", 2).newest()
@@ -139,7 +139,7 @@ def test_a_late_client_is_as_if_it_had_not_been_asked(world: Any, tmp_path: Path
     """Its update is in no mean, and its private prompt is the one that it began with."""
     method = FedOTP(context_length=3)
     here = world(rounds=1)
-    plan = here.plan(method, trace=Speeds(seconds_per_step=[1, 2, 5]), pace=Pace(deadline_s=10))
+    plan = here.plan(method, trace=Speeds(seconds_per_step=[1, 2, 5]), pace=StragglerPolicy(deadline_s=10))
     outcome = federate(plan, SerialBackend(here.clients(method)), tmp_path / "run")
     record: Any = outcome.records[0]
     assert (record["participants"], record["late"], record["clock_s"]) == ([0, 1], [2], 10)
@@ -158,7 +158,7 @@ def test_a_late_client_is_as_if_it_had_not_been_asked(world: Any, tmp_path: Path
 
 def test_a_round_without_an_update_changes_nothing_and_is_on_record(world: Any, tmp_path: Path) -> None:
     here = world(rounds=4, seed=4)
-    plan = here.plan(METHOD, trace=Sporadic(online=0.5), pace=Pace(minimum=2, deadline_s=30))
+    plan = here.plan(METHOD, trace=Sporadic(online=0.5), pace=StragglerPolicy(minimum=2, deadline_s=30))
     empty = [round for round in range(4) if not plan.schedule.participants(round)]
     assert empty
     outcome = federate(plan, SerialBackend(here.clients(METHOD)), tmp_path / "run")
@@ -181,7 +181,7 @@ CASES = {
         BUFFERED,
         Renewal(seconds_per_step=[1, 2, 5], mean_online_s=60, mean_offline_s=10),
     ),
-    "deadline": (FedOTP(context_length=3), Pace(deadline_s=15), STRAGGLERS),
+    "deadline": (FedOTP(context_length=3), StragglerPolicy(deadline_s=15), STRAGGLERS),
     "alone": (Local(context_length=3), BUFFERED, STRAGGLERS),
     "tuned": (FineTune(context_length=3), BUFFERED, STRAGGLERS),
 }
@@ -223,7 +223,7 @@ class Flaky(SerialBackend):
             raise ClientLost("client 0 died", client=0)
         return updates
 
-    def revive(self, method: Method, mechanism: Mechanism) -> set[int]:
+    def restart(self, method: Method, mechanism: Mechanism) -> set[int]:
         self._clients[0] = self.world.clients(method)[0]
         return {0}
 
@@ -242,7 +242,9 @@ def test_a_paced_round_tried_again_gives_the_same_bits(world: Any, tmp_path: Pat
 
 def test_a_checkpoint_whose_older_shared_state_is_damaged_is_passed_over(world: Any, tmp_path: Path) -> None:
     here = alike(world, rounds=4)
-    plan = here.plan(Halving(), pace=Pace(mode="buffered", buffer=2), trace=Speeds(seconds_per_step=[1, 2, 5]))
+    plan = here.plan(
+        Halving(), pace=StragglerPolicy(mode="buffered", buffer=2), trace=Speeds(seconds_per_step=[1, 2, 5])
+    )
 
     def cut(record: RoundRecord) -> None:
         if record.round == 2:
@@ -279,9 +281,14 @@ def test_a_run_is_not_resumed_under_another_trace(world: Any, tmp_path: Path) ->
 
 
 @pytest.mark.parametrize(
-    "pace", [Pace(deadline_s=15, minimum=2), Pace(mode="buffered", buffer=2), Pace(over_select=1.5)]
+    "pace",
+    [
+        StragglerPolicy(deadline_s=15, minimum=2),
+        StragglerPolicy(mode="buffered", buffer=2),
+        StragglerPolicy(over_select=1.5),
+    ],
 )
-def test_who_sent_is_charged_and_the_plan_foresees_it(world: Any, tmp_path: Path, pace: Pace) -> None:
+def test_who_sent_is_charged_and_the_plan_foresees_it(world: Any, tmp_path: Path, pace: StragglerPolicy) -> None:
     """Noise is solved for, foreseen, allowed and charged by the same participants; who is late costs nothing."""
     trace = replace(STRAGGLERS, drop_out=0.3)
     here = world(rounds=5, participation=0.67 if pace.over_select > 1 else 1.0)
@@ -290,7 +297,7 @@ def test_who_sent_is_charged_and_the_plan_foresees_it(world: Any, tmp_path: Path
     ahead = outlook(Central(epsilon=8.0, clip_norm=0.5), schedule)
     assert max(group.epsilon for group in ahead.groups) == pytest.approx(8.0, abs=0.05)
     plan = here.plan(METHOD, pace=pace, trace=trace, mechanism=mechanism)
-    assert plan.schedule.turnouts == schedule.turnouts
+    assert plan.schedule.cohorts == schedule.cohorts
     clients = here.clients(METHOD)
     outcome = federate(plan, SerialBackend(clients), tmp_path / "run")
     counts = {c: sum(c in r["participants"] for r in outcome.records) for c in range(3)}  # type: ignore[operator]
@@ -298,8 +305,8 @@ def test_who_sent_is_charged_and_the_plan_foresees_it(world: Any, tmp_path: Path
     ledger = [json.loads(line) for line in (tmp_path / "run" / "ledger.jsonl").read_text().splitlines()]
     assert [line["clients"] for line in ledger] == [r["participants"] for r in outcome.records if r["participants"]]
     assert len(outcome.records) == 5
-    statement = json.loads((tmp_path / "run" / "privacy.json").read_text())
-    charged = {int(c): sum(e["count"] for e in one["expenses"]) for c, one in statement["clients"].items()}
+    guarantee = json.loads((tmp_path / "run" / "privacy.json").read_text())
+    charged = {int(c): sum(e["count"] for e in one["expenses"]) for c, one in guarantee["clients"].items()}
     assert charged == {client: count for client, count in counts.items() if count}
     assert outcome.epsilon == pytest.approx(max(group.epsilon for group in ahead.groups))
     # a finished run is resumed without a charge being missed in rounds that nobody sent in
@@ -309,7 +316,7 @@ def test_who_sent_is_charged_and_the_plan_foresees_it(world: Any, tmp_path: Path
 def test_a_stale_update_under_a_clip_moves_the_mean_by_no_more_than_a_fresh_one(world: Any, tmp_path: Path) -> None:
     """What the noise is scaled to: a client's change, clipped against what it received, over the buffer's size."""
     norm, here = 0.05, world(rounds=5)
-    pace, trace = Pace(mode="buffered", buffer=2), Speeds(seconds_per_step=[1, 2, 5])
+    pace, trace = StragglerPolicy(mode="buffered", buffer=2), Speeds(seconds_per_step=[1, 2, 5])
     schedule = here.plan(METHOD, pace=pace, trace=trace).schedule
     mechanism = fitted(Central(noise_multiplier=0.001, clip_norm=norm), schedule)
     plan = here.plan(METHOD, pace=pace, trace=trace, mechanism=mechanism)
@@ -343,5 +350,5 @@ def test_a_secure_sum_is_refused_before_the_run_where_a_round_would_have_too_few
         match=r"aggregation\.clients: .* at least 3, got 1\. Or set pace\.minimum, so that smaller rounds",
     ):
         checked(Secure(threshold=3), plan.schedule)
-    enough = here.plan(METHOD, trace=trace, pace=Pace(minimum=3))
+    enough = here.plan(METHOD, trace=trace, pace=StragglerPolicy(minimum=3))
     assert checked(Secure(threshold=3), enough.schedule) == Secure(threshold=3)

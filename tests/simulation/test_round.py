@@ -35,7 +35,7 @@ from fedsilo.methods.promptfl import PromptFL
 from fedsilo.methods.zero_shot import ZeroShot
 from fedsilo.models.prompts.frozen_model import FrozenModel
 from fedsilo.privacy.mechanisms.central import Central
-from fedsilo.simulation.federation_plan import Outcome, Plan
+from fedsilo.simulation.federation_plan import FederationPlan, Outcome
 from fedsilo.simulation.round import Federation
 from fedsilo.simulation.serial import SerialBackend
 from fedsilo.simulation.stage_timer import slowest
@@ -47,7 +47,7 @@ METHOD = PromptFL(context_length=3)
 
 
 def federate(
-    plan: Plan, backend: Any, folder: Path, watch: Callable[[RoundRecord], None] = lambda record: None
+    plan: FederationPlan, backend: Any, folder: Path, watch: Callable[[RoundRecord], None] = lambda record: None
 ) -> Outcome:
     folder.mkdir(exist_ok=True)
     return Federation(plan, backend, Journals(folder), Checkpoints(folder / "checkpoints", 2)).run(watch)
@@ -172,7 +172,7 @@ class Flaky(SerialBackend):
             self.failures.pop(0)
             raise ClientLost("client 1 died", client=1)
 
-    def revive(self, method: Method, mechanism: Mechanism) -> set[int]:
+    def restart(self, method: Method, mechanism: Mechanism) -> set[int]:
         self.revived += 1
         self._clients[1] = self.world.clients(method)[1]
         return {1}

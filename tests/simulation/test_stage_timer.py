@@ -16,7 +16,7 @@ from fedsilo.privacy.mechanisms.none import NoMechanism
 from fedsilo.simulation import stage_timer as module
 from fedsilo.simulation.round import Federation
 from fedsilo.simulation.serial import SerialBackend
-from fedsilo.simulation.stage_timer import Clock
+from fedsilo.simulation.stage_timer import StageTimer
 from fedsilo.storage.checkpoints import Checkpoints
 from fedsilo.storage.run_folder import CLIENTS, ROUNDS, TIMELINE, WIRE, Journals, read_lines
 
@@ -31,7 +31,7 @@ def time(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 
 
 def test_a_stage_counts_from_the_beginning_of_the_round_over_all_its_exchanges(time: list[float]) -> None:
-    clock = Clock()
+    clock = StageTimer()
     for exchange in range(2):
         time[0] += 1.0
         with clock.stage("train"):
@@ -50,7 +50,7 @@ def test_a_stage_counts_from_the_beginning_of_the_round_over_all_its_exchanges(t
 
 
 def test_a_stage_in_which_something_goes_wrong_does_not_count(time: list[float]) -> None:
-    clock = Clock()
+    clock = StageTimer()
     with pytest.raises(KeyError), clock.stage("train"):
         raise KeyError
     assert (list(clock.lines(0)), clock.seconds) == ([], {})

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fedsilo.core.training_settings import Optimizer, Schedule
+from fedsilo.core.training_settings import LearningRateSchedule, Optimizer
 from fedsilo.strategies.fedavg import FedAvgStrategy
 from fedsilo.strategies.fednova import FedNovaStrategy
 
@@ -36,7 +36,7 @@ def test_two_rounds_of_normalised_changes(federation: Any, close: Any, momentum:
 
 
 def test_steps_are_weighed_by_a_schedule_s_rates(federation: Any, close: Any) -> None:
-    schedule = Schedule("exponential", by="step", gamma=0.25)
+    schedule = LearningRateSchedule("exponential", by="step", gamma=0.25)
     run, w = federation(FedNovaStrategy(), data=DATA, batch_size=1, schedule=schedule), 1.0
     for round in range(2):
         rates = [0.1 * 0.25**round, 0.1 * 0.25 ** (round + 0.5)]
@@ -47,7 +47,7 @@ def test_steps_are_weighed_by_a_schedule_s_rates(federation: Any, close: Any) ->
 
 @pytest.mark.parametrize("rate", [0.0, 1e-39, 1e-60])
 def test_a_round_at_a_rate_of_0_or_hardly_more_changes_nothing(federation: Any, close: Any, rate: float) -> None:
-    run = federation(FedNovaStrategy(), schedule=Schedule(warmup=1, warmup_from=rate))
+    run = federation(FedNovaStrategy(), schedule=LearningRateSchedule(warmup=1, warmup_from=rate))
     close(run.step(), {"w": 1.0, "v": -1.0})
     close(run.step(), federation(FedAvgStrategy()).step())
 

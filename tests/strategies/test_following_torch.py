@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch.optim.lr_scheduler import CosineAnnealingLR
 
-from fedsilo.core.training_settings import Optimizer, Schedule
+from fedsilo.core.training_settings import LearningRateSchedule, Optimizer
 from fedsilo.strategies.fedavg import FedAvgStrategy
 
 
@@ -43,6 +43,6 @@ def test_a_client_and_a_server_follow_torch_s_optimizer_and_schedule(
     theirs = MAKERS[kind]([start], lr=0.1, weight_decay=0.01, **momentum)
     expected = walk([torch.tensor([3.0])] * 2, by, theirs, start)
     optimizer = Optimizer(kind, 0.1, 0.9, 0.01, state="kept")
-    keys = {"optimizer": optimizer, "schedule": Schedule("cosine", by=by), "rounds": 3}
+    keys = {"optimizer": optimizer, "schedule": LearningRateSchedule("cosine", by=by), "rounds": 3}
     run = federation(FedAvgStrategy(synchronise=way), data=((3.0, 3.0),), batch_size=1, **keys)
     assert [run.step()["w"] for _ in range(3)] == pytest.approx(expected, rel=1e-5)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fedsilo.core.training_settings import Optimizer, Schedule
+from fedsilo.core.training_settings import LearningRateSchedule, Optimizer
 from fedsilo.strategies.fedavg import FedAvgStrategy
 from fedsilo.strategies.scaffold import ScaffoldStrategy
 
@@ -49,7 +49,10 @@ def test_three_rounds_with_one_in_which_a_client_rests(
 
 
 def test_a_schedule_s_rates_are_those_that_a_control_variate_is_made_of(federation: Any, close: Any) -> None:
-    run, oracle = federation(ScaffoldStrategy(), local_epochs=2, schedule=Schedule("exponential", gamma=0.5)), Oracle()
+    run, oracle = (
+        federation(ScaffoldStrategy(), local_epochs=2, schedule=LearningRateSchedule("exponential", gamma=0.5)),
+        Oracle(),
+    )
     for round in range(3):
         oracle.step(rate=0.1 * 0.5**round)
         close(run.step(), {"w": oracle.x, "control/w": oracle.c})
@@ -57,7 +60,7 @@ def test_a_schedule_s_rates_are_those_that_a_control_variate_is_made_of(federati
 
 @pytest.mark.parametrize("rate", [0.0, 1e-39, 1e-60])
 def test_a_round_at_a_rate_of_0_or_hardly_more_changes_nothing(federation: Any, close: Any, rate: float) -> None:
-    schedule = Schedule(warmup=1, warmup_from=rate)
+    schedule = LearningRateSchedule(warmup=1, warmup_from=rate)
     run, oracle = federation(ScaffoldStrategy(), local_epochs=2, schedule=schedule), Oracle()
     close(run.step(), {"w": 1.0, "control/w": 0.0})
     for _ in range(2):

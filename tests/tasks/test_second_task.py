@@ -20,7 +20,7 @@ from fedsilo.report.page.page_data import gather
 from fedsilo.report.results.comparison_rows import standings
 from fedsilo.report.results.finished_run import Run
 from fedsilo.report.results.progress_overview import overview_of_run
-from fedsilo.report.results.run_entry import Entry
+from fedsilo.report.results.run_entry import RunEntry
 from fedsilo.report.terminal.comparison_table import comparison_table, document
 from fedsilo.report.terminal.overview_table import overview_table, progress_line
 from fedsilo.report.terminal.run_tables import clients_table, legend, results_table, rounds_table
@@ -96,7 +96,7 @@ def test_tables_write_a_number_as_a_number_and_a_ratio_in_per_cent(run: Run) -> 
 
 
 def test_a_comparison_is_titled_by_the_metric(run: Run) -> None:
-    found = standings("t", [Entry(run.scenario, run.folder)])
+    found = standings("t", [RunEntry(run.scenario, run.folder)])
     table = shown(comparison_table(found))
     assert "t: rank" in table
     assert "top two" in table
@@ -106,9 +106,9 @@ def test_a_comparison_is_titled_by_the_metric(run: Run) -> None:
 
 
 def test_runs_of_two_tasks_are_not_compared(run: Run) -> None:
-    other = Entry(from_mapping({"method": "promptfl"}), None, "never began")
+    other = RunEntry(from_mapping({"method": "promptfl"}), None, "never began")
     with pytest.raises(RunError, match="accuracy and rank"):
-        standings("t", [Entry(run.scenario, run.folder), other])
+        standings("t", [RunEntry(run.scenario, run.folder), other])
 
 
 def test_the_page_is_of_the_metric(run: Run) -> None:

@@ -131,7 +131,7 @@ def test_test_images_are_seen_plainly_and_judged_by_the_client_s_own_labels(worl
     from fedsilo.simulation.client import Client
 
     client = Client(portion, here.model, here.rules)
-    client.enter(method, here.fitted(method))
+    client.set_method(method, here.fitted(method))
     score = client.evaluate(EvaluationTask(0, {"x": np.zeros(2, dtype=np.float32)}, neighbours=True))
     images = here.warehouse.test.batch(np.arange(36), 0)["image"]
     best = (images @ here.model.zero_shot.T).argmax(dim=1).numpy()

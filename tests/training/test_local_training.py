@@ -11,7 +11,7 @@ from torch import Tensor
 from fedsilo.core.errors import NotFinite
 from fedsilo.core.privacy import ExampleClipping
 from fedsilo.core.strategy import APART, Terms
-from fedsilo.core.training_settings import Schedule
+from fedsilo.core.training_settings import LearningRateSchedule
 from fedsilo.methods.composed import Composed
 
 
@@ -56,7 +56,7 @@ def test_a_constant_gradient_moves_parameters_by_travel_times_itself(
     plain: Any, numbers: Any, stepped: Any, momentum: float
 ) -> None:
     """Under a schedule that changes at every step, with a penalty that makes the gradient 2 everywhere."""
-    schedule = Schedule(name="exponential", gamma=0.5, by="step")
+    schedule = LearningRateSchedule(name="exponential", gamma=0.5, by="step")
     here = plain(local_epochs=2, optimizer=stepped(momentum=momentum), schedule=schedule)
     local = local_of(here, numbers(), round=1)
     constant = Terms(correction=lambda gradients: {name: torch.full((1,), 2.0) for name in gradients})
@@ -70,7 +70,7 @@ def test_a_constant_gradient_moves_parameters_by_travel_times_itself(
 
 
 def test_time_goes_on_from_exchange_to_exchange(plain: Any, numbers: Any) -> None:
-    schedule = Schedule(name="exponential", gamma=0.5, by="step")
+    schedule = LearningRateSchedule(name="exponential", gamma=0.5, by="step")
     here = plain(batch_size=20, schedule=schedule)
     method = Composed(learner=numbers())
     local = method.local(here.work(method, round=1, exchange=3, exchanges=4))

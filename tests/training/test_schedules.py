@@ -9,7 +9,7 @@ import torch
 from torch.optim import lr_scheduler as torch_schedules
 
 from fedsilo.core import RoundRecord
-from fedsilo.core.training_settings import Optimizer, Schedule, Training
+from fedsilo.core.training_settings import LearningRateSchedule, Optimizer, Training
 from fedsilo.learners.coop import CoOpLearner
 from fedsilo.methods.composed import Composed
 from fedsilo.methods.fedper import FedPer
@@ -66,7 +66,9 @@ PAIRS: list[tuple[dict[str, Any], Torch]] = [
 @pytest.mark.parametrize("by", ["round", "step"])
 @pytest.mark.parametrize(("keys", "torch_s"), PAIRS, ids=[",".join(map(str, keys.values())) for keys, _ in PAIRS])
 def test_rates_are_torch_s(keys: dict[str, Any], torch_s: Torch, by: str) -> None:
-    training = Training(rounds=ROUNDS, optimizer=Optimizer(learning_rate=RATE), schedule=Schedule(by=by, **keys))
+    training = Training(
+        rounds=ROUNDS, optimizer=Optimizer(learning_rate=RATE), schedule=LearningRateSchedule(by=by, **keys)
+    )
     optimizer = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=RATE)
     scheduler = torch_s(optimizer, STEPS if by == "step" else 1)
     for round in range(ROUNDS):
@@ -86,7 +88,7 @@ def test_a_resumed_run_with_a_schedule_and_a_kept_state_has_the_same_bits(
     world: Any, tmp_path: Path, way: str, kind: str
 ) -> None:
     """FedPer's clients step a part themselves, the server the rest where gradients are sent."""
-    schedule = Schedule("cosine", by="step", warmup=1, warmup_from=0.1)
+    schedule = LearningRateSchedule("cosine", by="step", warmup=1, warmup_from=0.1)
     here = world(rounds=3, optimizer=Optimizer(kind, 0.05, 0.9, 0.001, state="kept"), schedule=schedule)
     method = FedPer(context_length=4, synchronise=way)
 

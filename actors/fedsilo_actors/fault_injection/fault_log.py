@@ -20,7 +20,7 @@ CHAOS = "chaos.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
-class FaultLedger:
+class FaultLog:
     """The ledger of one run, kept by whichever process is about to be struck.
 
     Attributes:

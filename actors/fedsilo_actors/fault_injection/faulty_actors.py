@@ -11,9 +11,9 @@ import ray
 
 from fedsilo.core import ClientScore, ClientTask, ClientUpdate, EvaluationTask
 from fedsilo.models.clip.features import Chunk, EncodedChunk
-from fedsilo_actors.client_actor import HostActor
+from fedsilo_actors.client_actor import ClientActor
 from fedsilo_actors.encoder import EncoderActor
-from fedsilo_actors.fault_injection.fault_log import FaultLedger
+from fedsilo_actors.fault_injection.fault_log import FaultLog
 from fedsilo_actors.fault_injection.fault_plan import Point
 from fedsilo_actors.fault_injection.injectors import fill_disk, strike_coordinator, strike_worker
 from fedsilo_actors.ray_backend import RayBackend
@@ -21,10 +21,10 @@ from fedsilo_actors.ray_backend import RayBackend
 Kind = TypeVar("Kind", bound=type)
 
 
-class StrickenHost(HostActor):
+class FaultyClientActor(ClientActor):
     """Clients that are struck when the work is done and the answer is lost, which is when it matters most."""
 
-    ledger: FaultLedger
+    ledger: FaultLog
 
     @ray.method
     def train(self, tasks: Mapping[int, ClientTask]) -> list[ClientUpdate]:
@@ -51,10 +51,10 @@ class StrickenHost(HostActor):
         return hashes
 
 
-class StrickenEncoder(EncoderActor):
+class FaultyEncoder(EncoderActor):
     """An image tower that is struck before a chunk."""
 
-    ledger: FaultLedger
+    ledger: FaultLog
 
     @ray.method
     def encode(self, supplies: Sequence[Any], chunk: Chunk) -> EncodedChunk:
@@ -64,10 +64,10 @@ class StrickenEncoder(EncoderActor):
         return encoded
 
 
-class StrickenBackend(RayBackend):
+class FaultyBackend(RayBackend):
     """The coordinator's way to its clients, where the coordinator is struck: it is used in no other process."""
 
-    ledger: FaultLedger
+    ledger: FaultLog
 
     def train(self, tasks: Mapping[int, ClientTask]) -> list[ClientUpdate]:
         """Returns the updates for one exchange, unless it is struck when they are there and used for nothing."""
@@ -90,7 +90,7 @@ class StrickenBackend(RayBackend):
         return hashes
 
 
-def stricken(kind: Kind, ledger: FaultLedger) -> Kind:
+def stricken(kind: Kind, ledger: FaultLog) -> Kind:
     """Returns a class of struck actors that knows the run's faults: actors' arguments are those of every run."""
     made: Any = type(kind.__name__, (kind,), {"__doc__": kind.__doc__, "ledger": ledger})
     return made  # type: ignore[no-any-return]

@@ -14,11 +14,11 @@ from typing import Any
 from fedsilo.config.sections import Scenario
 from fedsilo.core import RoundRecord
 from fedsilo.core.errors import FedsiloError
-from fedsilo.runs.run import Listener, Runtime, go
+from fedsilo.runs.run import RunCallbacks, Runtime, go
 from fedsilo.simulation.serial import SerialRuntime
-from fedsilo_actors.fault_injection.fault_log import FaultLedger
+from fedsilo_actors.fault_injection.fault_log import FaultLog
 from fedsilo_actors.fault_injection.fault_plan import Point, read_plan
-from fedsilo_actors.fault_injection.faulty_actors import StrickenBackend, StrickenEncoder, StrickenHost, stricken
+from fedsilo_actors.fault_injection.faulty_actors import FaultyBackend, FaultyClientActor, FaultyEncoder, stricken
 from fedsilo_actors.fault_injection.injectors import fill_store, kill
 from fedsilo_actors.fault_injection.local_nodes import Machines, machines
 from fedsilo_actors.runtime import ray_runtime
@@ -30,13 +30,13 @@ class Driver:
     def __init__(self, folder: Path, attempt: int) -> None:
         """Takes the run's folder, with the plan of its faults in it, and how often it was resumed."""
         self._folder = folder
-        self._ledger = FaultLedger(folder, read_plan(folder), attempt)
+        self._ledger = FaultLog(folder, read_plan(folder), attempt)
         self._machines: Machines | None = None
         self._hoard: list[Any] = []
 
     def drive(self) -> None:
         """Runs what is still to do. Raises FedsiloError as every run does."""
-        go(self._folder, Listener(prepared=self._prepared, watch=self._watch), self._runtime)
+        go(self._folder, RunCallbacks(prepared=self._prepared, watch=self._watch), self._runtime)
 
     @contextlib.contextmanager
     def _runtime(self, scenario: Scenario) -> Iterator[Runtime]:
@@ -46,9 +46,9 @@ class Driver:
         wanted = self._ledger.plan.odds.get("kill node", 0.0) > 0
         with machines(scenario.actors, wanted) as self._machines:
             with ray_runtime(scenario.actors, scenario.backbone.device, scenario.backbone.tf32) as runtime:
-                runtime.host = stricken(StrickenHost, self._ledger)
-                runtime.encoder = stricken(StrickenEncoder, self._ledger)
-                runtime.backend = stricken(StrickenBackend, self._ledger)
+                runtime.host = stricken(FaultyClientActor, self._ledger)
+                runtime.encoder = stricken(FaultyEncoder, self._ledger)
+                runtime.backend = stricken(FaultyBackend, self._ledger)
                 yield runtime
             self._hoard.clear()
 

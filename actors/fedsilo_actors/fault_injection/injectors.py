@@ -13,18 +13,18 @@ import numpy as np
 import ray
 
 from fedsilo_actors.cluster import total
-from fedsilo_actors.fault_injection.fault_log import FaultLedger
+from fedsilo_actors.fault_injection.fault_log import FaultLog
 from fedsilo_actors.fault_injection.fault_plan import Point
 
 HEADROOM_BYTES = 64 << 20
 HOARD_BYTES = 8 << 20
 
 
-class Misfortune(RuntimeError):
+class InjectedFault(RuntimeError):
     """What is raised on purpose."""
 
 
-def strike_worker(ledger: FaultLedger, target: str, stage: str, **where: int) -> None:
+def strike_worker(ledger: FaultLog, target: str, stage: str, **where: int) -> None:
     """Does to this process, a client's or an encoder's, what is planned for this point.
 
     Args:
@@ -42,12 +42,12 @@ def strike_worker(ledger: FaultLedger, target: str, stage: str, **where: int) ->
     if due("hang"):
         time.sleep(ledger.plan.hang_s)
     if due("raise"):
-        raise Misfortune(f"raised on purpose, stage '{stage}'")
+        raise InjectedFault(f"raised on purpose, stage '{stage}'")
     if due("exhaust"):
         exhaust_memory()
 
 
-def strike_coordinator(ledger: FaultLedger, stage: str, round: int, exchange: int = 0) -> None:
+def strike_coordinator(ledger: FaultLog, stage: str, round: int, exchange: int = 0) -> None:
     """Does to this process, the coordinator's, what is planned for this point."""
     if ledger.claims(Point("kill coordinator", stage, round, exchange)):
         kill()

@@ -16,7 +16,7 @@ from fedsilo_actors.placement import labels
 from fedsilo_actors.placement.packing import Host
 from fedsilo_actors.placement.probing import Measured
 from fedsilo_actors.placement.reservation import gpus_needed
-from fedsilo_actors.placement.resources import Demand
+from fedsilo_actors.placement.resources import Resources
 
 MARGIN = 1.25
 """Memory that is given for what was measured: batches differ, and torch's memory breaks into pieces."""
@@ -38,13 +38,13 @@ class Shares:
         notices: What was measured and decided, a line for each kind of node.
     """
 
-    asked: list[Demand]
+    asked: list[Resources]
     per_actor: int
     notices: list[str]
 
 
 def shares(
-    section: Actors, asked: Sequence[Demand], left: Sequence[int], work: Sequence[int], measure: Measure | None
+    section: Actors, asked: Sequence[Resources], left: Sequence[int], work: Sequence[int], measure: Measure | None
 ) -> Shares:
     """Returns what each client is given.
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from fedsilo.config.sections import Actors
 from fedsilo.core.training_settings import Training
-from fedsilo_actors.placement.resources import Demand
+from fedsilo_actors.placement.resources import Resources
 
 PROCESS_BYTES = 340 << 20
 """What a process that has imported torch holds to itself, measured."""
@@ -32,7 +32,7 @@ class Host:
     """
 
     clients: tuple[int, ...]
-    demand: Demand
+    demand: Resources
     work: int
 
     @property
@@ -68,7 +68,7 @@ def clients_per_actor(section: Actors, clients: int, there_is: Mapping[str, floa
     return math.ceil(clients / max(int(there_is.get("CPU", 1)), 1))
 
 
-def pack(asked: Sequence[Demand], work: Sequence[int], per_actor: int) -> list[Host]:
+def pack(asked: Sequence[Resources], work: Sequence[int], per_actor: int) -> list[Host]:
     """Returns the actors with their clients, the ones with the most work first.
 
     Args:
@@ -76,7 +76,7 @@ def pack(asked: Sequence[Demand], work: Sequence[int], per_actor: int) -> list[H
         work: Each client's work.
         per_actor: Most clients in one actor, >= 1.
     """
-    alike: dict[Demand, list[int]] = {}
+    alike: dict[Resources, list[int]] = {}
     for client, demand in enumerate(asked):
         alike.setdefault(demand, []).append(client)
     hosts = [

@@ -23,7 +23,7 @@ from fedsilo.core.errors import ClientError, ClientOutOfMemory, FedsiloError, Re
 from fedsilo.core.state import to_arrays, to_tensors
 from fedsilo.simulation.job import Job
 from fedsilo.storage.environment import memory_bytes
-from fedsilo_actors.client_actor import HostActor, Supplies
+from fedsilo_actors.client_actor import ClientActor, WorkerInit
 from fedsilo_actors.devices import granted
 from fedsilo_actors.placement.packing import Host
 from fedsilo_actors.placement.reservation import Waiting, placement
@@ -113,7 +113,7 @@ class Measured:
     evaluate_s: float
 
 
-class ProbeActor(HostActor):
+class ProbeActor(ClientActor):
     """A host of one client that measures what it needs.
 
     Attributes:
@@ -123,7 +123,7 @@ class ProbeActor(HostActor):
     gauge: Callable[[str], Gauge] = staticmethod(gauge_of)
 
     @ray.method
-    def measure(self, supplies: Supplies, trials: Sequence[Trial]) -> Measured:
+    def measure(self, supplies: WorkerInit, trials: Sequence[Trial]) -> Measured:
         """Returns what an exchange and an evaluation of each method need at most."""
         host = self._place.host
         gauge = self.gauge(granted(self._place.device, host.demand.gpus))
@@ -137,7 +137,7 @@ class ProbeActor(HostActor):
 
     def _tried(self, trial: Trial, client: int) -> tuple[float, float]:
         here: Any = self
-        here.enter(trial.method, trial.mechanism)
+        here.set_method(trial.method, trial.mechanism)
         times = [time.perf_counter()]
         if trial.method.trains:
             here.train({client: ClientTask(0, 0, trial.shared)})
@@ -160,7 +160,7 @@ def trials(job: Job, client: int) -> list[Trial]:
     ]
 
 
-def measure(hosting: Hosting, host: Host, supplies: Supplies, job: Job) -> Measured:
+def measure(hosting: Hosting, host: Host, supplies: WorkerInit, job: Job) -> Measured:
     """Returns what a client needs of the GPU that its host is given, as an actor on it finds.
 
     Args:

@@ -15,13 +15,13 @@ from fedsilo.core.errors import ResourceError
 from fedsilo_actors.cluster import available, total
 from fedsilo_actors.placement import labels
 from fedsilo_actors.placement.packing import PROCESS_BYTES
-from fedsilo_actors.placement.resources import Demand
+from fedsilo_actors.placement.resources import Resources
 
 TRACE = {"CPU": 0.001}
 """What is reserved for an actor that asks for nothing but has a place among others: Ray takes no empty bundle."""
 
 
-def check(asked: Sequence[Demand], who: str = "client actors") -> None:
+def check(asked: Sequence[Resources], who: str = "client actors") -> None:
     """Refuses what the cluster can never give: to all together, and to those that are bound to some of its nodes.
 
     Args:
@@ -39,7 +39,7 @@ def check(asked: Sequence[Demand], who: str = "client actors") -> None:
     _check(asked, who, total(), "the cluster has")
 
 
-def _check(asked: Sequence[Demand], who: str, there_is: Mapping[str, float], have: str) -> None:
+def _check(asked: Sequence[Resources], who: str, there_is: Mapping[str, float], have: str) -> None:
     """Refuses what the cluster can never give, in one line with what is asked and what there is.
 
     Args:
@@ -126,7 +126,7 @@ class Waiting:
 
 @contextlib.contextmanager
 def placement(
-    asked: Sequence[Demand], waiting: Waiting, who: str = "client actors", manner: str = PACK
+    asked: Sequence[Resources], waiting: Waiting, who: str = "client actors", manner: str = PACK
 ) -> Iterator[PlacementGroup | None]:
     """Holds what `reserve` returns, and gives it back."""
     group = reserve(asked, waiting, who, manner)
@@ -138,7 +138,7 @@ def placement(
 
 
 def reserve(
-    asked: Sequence[Demand], waiting: Waiting, who: str = "client actors", manner: str = PACK, name: str = ""
+    asked: Sequence[Resources], waiting: Waiting, who: str = "client actors", manner: str = PACK, name: str = ""
 ) -> PlacementGroup | None:
     """Returns a placement group with one bundle per actor, or None when nothing is asked for.
 
@@ -168,7 +168,7 @@ def reserve(
     return group
 
 
-def _too_late(asked: Sequence[Demand], waiting: Waiting, who: str) -> str:
+def _too_late(asked: Sequence[Resources], waiting: Waiting, who: str) -> str:
     """What is said when there was no room in time, with what is asked and what is free."""
     needed: Counter[str] = Counter()
     for demand in asked:

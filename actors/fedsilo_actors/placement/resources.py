@@ -10,7 +10,7 @@ from fedsilo.core.errors import ResourceError
 
 
 @dataclass(frozen=True, slots=True)
-class Demand:
+class Resources:
     """What one actor asks Ray for.
 
     Attributes:
@@ -27,7 +27,7 @@ class Demand:
     others: tuple[tuple[str, float], ...] = ()
     labels: tuple[tuple[str, str], ...] = ()
 
-    def larger(self, of: str) -> Demand | None:
+    def larger(self, of: str) -> Resources | None:
         """Returns twice the share of what ran out, at most a whole GPU; None where there is no more to be given.
 
         Args:
@@ -43,7 +43,7 @@ class Demand:
         return {name: value for name, value in bundle.items() if value > 0}
 
 
-def demands(section: Actors, domains: Sequence[str]) -> list[Demand]:
+def demands(section: Actors, domains: Sequence[str]) -> list[Resources]:
     """Returns what each client asks for, in client order: what `actors.clients` says of it, else its group, its domain.
 
     Args:
@@ -79,7 +79,7 @@ def _said(section: Actors, domains: Sequence[str]) -> Iterator[list[ClientResour
         yield [said for said in own if said is not None]
 
 
-def _demand(section: Actors, said: Sequence[ClientResources]) -> Demand:
+def _demand(section: Actors, said: Sequence[ClientResources]) -> Resources:
     """The first that says something of a resource is heard."""
     for_all = 0.0 if isinstance(section.gpus_per_client, str) else section.gpus_per_client  # not measured yet
     gpus = next((own.gpus for own in said if own.gpus is not None), for_all)
@@ -87,7 +87,7 @@ def _demand(section: Actors, said: Sequence[ClientResources]) -> Demand:
     others = {name: amount for own in reversed(said) for name, amount in own.resources.items()}
     labels = {**section.labels, **{name: value for own in reversed(said) for name, value in own.labels.items()}}
     memory = section.memory_mb_per_client << 20
-    return Demand(gpus, cpus, memory, tuple(sorted(others.items())), tuple(sorted(labels.items())))
+    return Resources(gpus, cpus, memory, tuple(sorted(others.items())), tuple(sorted(labels.items())))
 
 
 def _strangers(section: Actors, domains: Sequence[str]) -> Iterator[str]:

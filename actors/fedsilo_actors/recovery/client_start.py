@@ -12,10 +12,10 @@ from ray.util.placement_group import PlacementGroup
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from fedsilo.config.sections import Actors
-from fedsilo_actors.client_actor import PROTOCOL, HostActor, Place
+from fedsilo_actors.client_actor import PROTOCOL, ClientActor, WorkerContext
 from fedsilo_actors.devices import wanted
 from fedsilo_actors.placement.packing import PROCESS_BYTES, Host
-from fedsilo_actors.placement.resources import Demand
+from fedsilo_actors.placement.resources import Resources
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,7 @@ class Hosting:
     device: str
     run: str
     domains: tuple[str, ...]
-    kind: type[HostActor] = HostActor
+    kind: type[ClientActor] = ClientActor
     tf32: bool = False
 
     def start(self, host: Host, group: PlacementGroup | None, bundle: int) -> ActorHandle[Any]:
@@ -47,7 +47,7 @@ class Hosting:
             bundle: In which part of the group.
         """
         own = {self.domains[client] for client in host.clients}
-        place = Place(
+        place = WorkerContext(
             host=host,
             domain=own.pop() if len(own) == 1 else "",
             threads=self.section.threads,
@@ -76,7 +76,7 @@ def notices(section: Actors, hosts: Sequence[Host]) -> list[str]:
     ]
 
 
-def _resources(demand: Demand) -> dict[str, Any]:
+def _resources(demand: Resources) -> dict[str, Any]:
     threads = {"concurrency_groups": {PROTOCOL: 1}}
     others = {"resources": dict(demand.others)}
     asked = {"num_gpus": demand.gpus, "num_cpus": demand.cpus, "max_restarts": -1, **others, **threads}

@@ -15,7 +15,7 @@ from ray.util.scheduling_strategies import NodeAffinitySchedulingStrategy
 from fedsilo.config.sections import Actors
 from fedsilo.core.errors import ClientError, ClusterError, FedsiloError
 from fedsilo.simulation.federation_plan import Outcome
-from fedsilo.simulation.job import Job, Watch
+from fedsilo.simulation.job import Job, MethodRoundCallback
 from fedsilo_actors.coordinator import Coordinator
 from fedsilo_actors.ray_backend import RayBackend
 from fedsilo_actors.recovery.failures import explained, first_line
@@ -45,7 +45,7 @@ class Coordination:
     lost together with the coordinator says so at that call.
     """
 
-    def __init__(self, job: Job, backend: RayBackend, watch: Watch, section: Actors) -> None:
+    def __init__(self, job: Job, backend: RayBackend, watch: MethodRoundCallback, section: Actors) -> None:
         """Takes what it needs; nothing is started.
 
         Args:

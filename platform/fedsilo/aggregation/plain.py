@@ -37,7 +37,10 @@ class Plain(Aggregation):
         updates = exchange.backend.train(tasks)
         seconds, began = times_of(updates)
         return Gathered(
-            mean=self.combine([*map(exchange.settle, updates)] if exchange.settle else updates, exchange.uniform),
+            mean=self.combine(
+                [*map(exchange.weight_by_staleness, updates)] if exchange.weight_by_staleness else updates,
+                exchange.uniform,
+            ),
             clients=tuple(tasks),
             loss=self._mean_loss(updates, exchange.uniform),
             updates={update.client: update.tensors for update in updates},

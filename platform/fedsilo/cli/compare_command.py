@@ -15,9 +15,9 @@ from fedsilo.core.errors import RunError, ScenarioError
 from fedsilo.core.printing import encoded
 
 if TYPE_CHECKING:
-    from fedsilo.report.results.comparison_rows import Standings
-    from fedsilo.report.results.run_entry import Entry
-    from fedsilo.runs.comparison.sweep import Grid
+    from fedsilo.report.results.comparison_rows import ComparisonRows
+    from fedsilo.report.results.run_entry import RunEntry
+    from fedsilo.runs.comparison.sweep import Sweep
 
 What = Annotated[
     list[str],
@@ -59,7 +59,7 @@ def compare(  # noqa: PLR0913, the arguments of a command are its options
     Run it again and only what is missing or unfinished is run. Folders of runs are compared as they are. Exit code 1:
     a run failed; its row says so.
     """
-    from fedsilo.runs.comparison.sweep import Grid
+    from fedsilo.runs.comparison.sweep import Sweep
 
     for file in (markdown, csv_file):
         _refuse_no_folder(file)
@@ -70,7 +70,7 @@ def compare(  # noqa: PLR0913, the arguments of a command are its options
 
         found = compare_folders(_run_folders(what, [name for name, value in options.items() if value]))
     else:
-        grid = Grid(what[0], what[1:], _words(methods), _seeds(seeds), _axes(vary or ()), _only(only or ()))
+        grid = Sweep(what[0], what[1:], _words(methods), _seeds(seeds), _axes(vary or ()), _only(only or ()))
         found, folder = _run(grid, root, jobs, quiet or json)
     _write(found, markdown, csv_file)
     _print(found, folder, json)
@@ -78,7 +78,7 @@ def compare(  # noqa: PLR0913, the arguments of a command are its options
         raise typer.Exit(1)
 
 
-def _run(grid: Grid, root: Path | None, jobs: int, quiet: bool) -> tuple[Standings, Path]:
+def _run(grid: Sweep, root: Path | None, jobs: int, quiet: bool) -> tuple[ComparisonRows, Path]:
     from fedsilo.runs.comparison.compare import compare_grid
 
     try:
@@ -89,7 +89,7 @@ def _run(grid: Grid, root: Path | None, jobs: int, quiet: bool) -> tuple[Standin
     return comparison.standings, comparison.root
 
 
-def _print(found: Standings, folder: Path | None, json: bool) -> None:
+def _print(found: ComparisonRows, folder: Path | None, json: bool) -> None:
     from fedsilo.report.results.comparison_rows import flat
     from fedsilo.report.terminal.comparison_table import comparison_legend, comparison_table
 
@@ -114,7 +114,7 @@ def _print(found: Standings, folder: Path | None, json: bool) -> None:
         line(f"comparison: {folder}")
 
 
-def _write(found: Standings, markdown: Path | None, csv_file: Path | None) -> None:
+def _write(found: ComparisonRows, markdown: Path | None, csv_file: Path | None) -> None:
     from fedsilo.core.state import write_bytes
     from fedsilo.report.terminal.comparison_table import csv, document
 
@@ -129,8 +129,8 @@ def _refuse_no_folder(file: Path | None) -> None:
         raise RunError(f"{file}: cannot be written: {'is a folder' if file.is_dir() else 'its folder does not exist'}.")
 
 
-def _telling(quiet: bool) -> Callable[[int, int, Entry, bool], None]:
-    def told(done: int, total: int, entry: Entry, before: bool) -> None:
+def _telling(quiet: bool) -> Callable[[int, int, RunEntry, bool], None]:
+    def told(done: int, total: int, entry: RunEntry, before: bool) -> None:
         if quiet:
             return
 

@@ -17,7 +17,7 @@ from fedsilo.cli.run_commands import Json, Overrides
 from fedsilo.core.errors import PrivacyBudgetError
 
 if TYPE_CHECKING:
-    from fedsilo.core.privacy_events import Adjacency, AnyExpense
+    from fedsilo.core.privacy_events import Adjacency, AnyPrivacyEvent
     from fedsilo.privacy.accounting.accountants import Spent
 
 MEANINGS = {
@@ -48,7 +48,7 @@ class Plan:
         extra: What else the JSON document says of them.
     """
 
-    expenses: Callable[[float, int], Sequence[AnyExpense]]
+    expenses: Callable[[float, int], Sequence[AnyPrivacyEvent]]
     releases: int
     delta: float
     adjacency: Adjacency
@@ -80,11 +80,11 @@ def privacy(  # noqa: PLR0913, the arguments of a command are its options
         _refuse_options_of_releases(context)
         foresee(scenario, changes or (), plot, json)
         return
-    from fedsilo.core.privacy_events import Expense
+    from fedsilo.core.privacy_events import PrivacyEvent
 
     words = f"{releases:,} release{'s'[: releases != 1]}, " + ("all in each" if rate == 1 else f"sampled at {rate}")
     plan = Plan(
-        expenses=lambda multiplier, made: [Expense(multiplier, rate, made)],
+        expenses=lambda multiplier, made: [PrivacyEvent(multiplier, rate, made)],
         releases=releases,
         delta=delta,
         adjacency=_adjacency(adjacency),
@@ -142,7 +142,7 @@ def _multiplier(plan: Plan, target: float) -> float:
     from fedsilo.privacy.accounting.accountants import quick_epsilon
     from fedsilo.privacy.accounting.noise_search import multiplier_for
 
-    def expenses(noise: float) -> Sequence[AnyExpense]:
+    def expenses(noise: float) -> Sequence[AnyPrivacyEvent]:
         return plan.expenses(noise, plan.releases)
 
     if target > 0 and quick_epsilon(expenses(0.0), plan.delta, plan.adjacency) <= target < math.inf:
@@ -197,7 +197,7 @@ def _draw(plan: Plan, multiplier: float, target: float | None, path: Path) -> No
 
     write = seldom(EVERY_S)
 
-    def expenses(made: int) -> Sequence[AnyExpense]:
+    def expenses(made: int) -> Sequence[AnyPrivacyEvent]:
         write(f"counting for the picture: epsilon of {made:,} of {plan.releases:,} releases")
         return plan.expenses(multiplier, made)
 

@@ -56,8 +56,8 @@ def foresee(scenario: Path, changes: Sequence[str], plot: Path | None, json: boo
         "bounds: "
         + ", ".join(f"{name} {bound:.4g}" for name, bound in sorted(_bounds(ahead).items(), key=lambda x: x[1]))
     )
-    if ahead.statement.note:
-        line(f"nominal epsilon {ahead.statement.epsilon:g}. {ahead.statement.note}")
+    if ahead.guarantee.note:
+        line(f"nominal epsilon {ahead.guarantee.epsilon:g}. {ahead.guarantee.note}")
     if plot:
         line(f"picture: {plot}")
 

@@ -19,7 +19,7 @@ from fedsilo.core.printing import printable
 
 if TYPE_CHECKING:
     from fedsilo.core import Measures, RoundRecord
-    from fedsilo.runs.run import Listener
+    from fedsilo.runs.run import RunCallbacks
     from fedsilo.simulation.preparation import Prepared
 
 EVERY_S = 30.0
@@ -30,9 +30,9 @@ PACE_S = 60.0
 
 
 @contextmanager
-def live(rounds: int, quiet: bool, measures: Measures) -> Iterator[Listener]:
+def live(rounds: int, quiet: bool, measures: Measures) -> Iterator[RunCallbacks]:
     """Yields a listener that draws bars while a run goes on, or lines without a terminal; silent when `quiet`."""
-    from fedsilo.runs.run import Listener
+    from fedsilo.runs.run import RunCallbacks
 
     console = progress_console()
 
@@ -40,17 +40,17 @@ def live(rounds: int, quiet: bool, measures: Measures) -> Iterator[Listener]:
         console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
 
     if quiet:
-        yield Listener(announce=announce)
+        yield RunCallbacks(announce=announce)
         return
     if not console.is_terminal:
         lines = Lines(announce, measures)
-        yield Listener(lines, announce=announce, watch=partial(lines.round, rounds))
+        yield RunCallbacks(lines, announce=announce, watch=partial(lines.round, rounds))
         return
     columns = (TextColumn("{task.description:<24}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     bars = Progress(*columns, _Pace(), TextColumn("{task.fields[note]}"), console=console, speed_estimate_period=PACE_S)
     with bars:
         drawing = _Drawing(bars, rounds, measures)
-        yield Listener(drawing.stage, drawing.prepared, announce, drawing.round)
+        yield RunCallbacks(drawing.stage, drawing.prepared, announce, drawing.round)
 
 
 def newest(record: RoundRecord, measures: Measures) -> str:

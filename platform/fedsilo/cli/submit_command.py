@@ -14,7 +14,7 @@ from fedsilo.cli.output import line
 from fedsilo.core.errors import ScenarioError
 
 if TYPE_CHECKING:
-    from fedsilo.runs.job_bundle import Shipment
+    from fedsilo.runs.job_bundle import JobBundle
     from fedsilo_actors.job_submission import JobServer
 
 Words = Annotated[
@@ -57,7 +57,7 @@ def submit(
         raise typer.Exit(_followed(server, shipment))
 
 
-def _shipment(words: Sequence[str], name: str, resume: str, python: str) -> Shipment:
+def _shipment(words: Sequence[str], name: str, resume: str, python: str) -> JobBundle:
     from fedsilo.runs.job_bundle import new_run, old_run
 
     if resume:
@@ -69,7 +69,7 @@ def _shipment(words: Sequence[str], name: str, resume: str, python: str) -> Ship
     return new_run(Path(words[0]), words[1:], name, python)
 
 
-def _followed(server: JobServer, shipment: Shipment) -> int:
+def _followed(server: JobServer, shipment: JobBundle) -> int:
     try:
         return server.follow(shipment.name, _show)
     except KeyboardInterrupt:

@@ -30,9 +30,9 @@ from fedsilo.config.schema import (
 from fedsilo.config.sections import Heading
 from fedsilo.core import registry
 from fedsilo.core.errors import UnknownComponent
-from fedsilo.core.training_settings import Optimizer, Schedule
+from fedsilo.core.training_settings import LearningRateSchedule, Optimizer
 
-INNER = {"optimizer": ("training.optimizer.", Optimizer), "schedule": ("training.schedule.", Schedule)}
+INNER = {"optimizer": ("training.optimizer.", Optimizer), "schedule": ("training.schedule.", LearningRateSchedule)}
 """Parts of a section that can be asked for by themselves."""
 
 _ALSO = {"dataset": "data", "mechanism": "privacy", "strategie": "strategy"}

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 from fedsilo.config.ranges import Range, parse_range
 from fedsilo.config.sections import Actors, Evaluation, Scenario, Tracking
-from fedsilo.config.stragglers import Pace
+from fedsilo.config.stragglers import StragglerPolicy
 from fedsilo.core import (
     Aggregation,
     Component,
@@ -73,7 +73,7 @@ USUAL: dict[str, str] = {
 PLAIN: dict[str, type[Any]] = {
     "backbone": Backbone,
     "training": Training,
-    "pace": Pace,
+    "pace": StragglerPolicy,
     "evaluation": Evaluation,
     "actors": Actors,
     "tracking": Tracking,

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
-from fedsilo.config.stragglers import Pace
+from fedsilo.config.stragglers import StragglerPolicy
 from fedsilo.core import Aggregation, Dataset, Mechanism, Method, Partition, Task, Trace
 from fedsilo.core.config_fields import key
 from fedsilo.core.training_settings import Training
@@ -263,7 +263,7 @@ class Scenario:
     task: Task
     method: Method
     training: Training
-    pace: Pace
+    pace: StragglerPolicy
     trace: Trace
     evaluation: Evaluation
     privacy: Mechanism

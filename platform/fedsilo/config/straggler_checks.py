@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fedsilo.config.sections import Scenario
-from fedsilo.config.stragglers import Pace, impossible
+from fedsilo.config.stragglers import StragglerPolicy, impossible
 from fedsilo.core.registry import name_of, title_of
 
 
@@ -46,7 +46,7 @@ def nobody_more_to_ask(scenario: Scenario) -> Iterator[str]:
 def clients_that_it_knows(scenario: Scenario) -> Iterator[str]:
     """Numbers of clients in them are held to the partition's, where its fields say them."""
     clients = clients_of(scenario)
-    if clients is None or not (scenario.trace.timed or scenario.pace != Pace()):
+    if clients is None or not (scenario.trace.timed or scenario.pace != StragglerPolicy()):
         return
     why = impossible(scenario.pace, scenario.trace, clients, clients)
     if why:

@@ -19,7 +19,7 @@ OF_SYNCHRONOUS, OF_BUFFERED = ("over_select", "minimum"), ("buffer", "concurrenc
 
 
 @dataclass(frozen=True)
-class Pace:
+class StragglerPolicy:
     """How long rounds wait for whom, in simulated time."""
 
     mode: str = key(
@@ -72,7 +72,7 @@ class Pace:
         return found
 
     def _of_the_other_mode(self) -> Iterator[str]:
-        usual = Pace.__dataclass_fields__
+        usual = StragglerPolicy.__dataclass_fields__
         for name in OF_SYNCHRONOUS if self.buffered else OF_BUFFERED:
             if getattr(self, name) != usual[name].default:
                 needed = SYNCHRONOUS if self.buffered else BUFFERED
@@ -83,7 +83,7 @@ class Pace:
         return float((1 + staleness) ** -self.staleness_exponent)
 
 
-def impossible(pace: Pace, trace: Trace, training: int, clients: int) -> str:
+def impossible(pace: StragglerPolicy, trace: Trace, training: int, clients: int) -> str:
     """Returns why pace and trace cannot be those of so many clients, as a 'key: why. What to do.' line; "" if they can.
 
     Args:

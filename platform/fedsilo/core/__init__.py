@@ -10,7 +10,7 @@ strategy, method, messages, backend, aggregation. Every command reads it, and th
 """
 
 from fedsilo.core.aggregation import Aggregation, Exchange, Gathered, SumTerms
-from fedsilo.core.availability import Call, Course, Trace
+from fedsilo.core.availability import AvailabilityModel, Call, Trace
 from fedsilo.core.backend import Backend, Devices, Progress
 from fedsilo.core.batch import Batch, Candidates, Columns
 from fedsilo.core.data import Component, Dataset, Examples, FeatureSource, LabelledImages, Newcomers
@@ -33,7 +33,16 @@ from fedsilo.core.partition import (
     Share,
     Unseen,
 )
-from fedsilo.core.privacy import FINEST_SHARE, Budget, ExampleClipping, Facts, Mechanism, NoiseShares, Release, Turn
+from fedsilo.core.privacy import (
+    FINEST_SHARE,
+    Budget,
+    ExampleClipping,
+    Mechanism,
+    NoiseShares,
+    PlannedRelease,
+    PrivacyContext,
+    Release,
+)
 from fedsilo.core.strategy import LocalResult, Strategy
 from fedsilo.core.task import Tally, Task
 from fedsilo.core.types import Arrays, Indices, State
@@ -42,6 +51,7 @@ __all__ = [
     "FINEST_SHARE",
     "Aggregation",
     "Arrays",
+    "AvailabilityModel",
     "Backend",
     "Batch",
     "Budget",
@@ -54,7 +64,6 @@ __all__ = [
     "Component",
     "ConceptShift",
     "Corruption",
-    "Course",
     "Dataset",
     "Demand",
     "Devices",
@@ -62,7 +71,6 @@ __all__ = [
     "ExampleClipping",
     "Examples",
     "Exchange",
-    "Facts",
     "FeatureShift",
     "FeatureSource",
     "Floats",
@@ -82,7 +90,9 @@ __all__ = [
     "Newcomers",
     "NoiseShares",
     "Partition",
+    "PlannedRelease",
     "Predictor",
+    "PrivacyContext",
     "Progress",
     "QuantityShift",
     "Release",
@@ -94,7 +104,6 @@ __all__ = [
     "Tally",
     "Task",
     "Trace",
-    "Turn",
     "Unseen",
     "times_of",
 ]

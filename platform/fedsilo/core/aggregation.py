@@ -45,7 +45,7 @@ class Exchange:
     charge: Callable[[Sequence[int]], None]
     run: str = ""
     attempt: int = 0
-    settle: Callable[[ClientUpdate], ClientUpdate] | None = None
+    weight_by_staleness: Callable[[ClientUpdate], ClientUpdate] | None = None
     barred: frozenset[int] = frozenset()
 
 
@@ -105,7 +105,7 @@ class Aggregation(Component, ABC):
     Attributes:
         shows_updates: Whether the coordinator can use each client's update by itself.
         masks: Whether it sees nothing of an update but the sum that it is in.
-        allows_stale: Whether it settles updates that began from an older shared state (`Exchange.settle`).
+        allows_stale: Whether it settles updates that began from an older shared state (`Exchange.weight_by_staleness`).
     """
 
     kind = "aggregation"

@@ -35,7 +35,7 @@ class Call:
     upload_bytes: int = 0
 
 
-class Course:
+class AvailabilityModel:
     """What a trace says of the clients of one run: a function of what is asked, the same at every call.
 
     As it stands everybody is always there, and a round's work takes everybody one simulated second.
@@ -80,5 +80,5 @@ class Trace(Component, ABC):
         return []
 
     @abstractmethod
-    def course(self, clients: int, seed: int) -> Course:
+    def course(self, clients: int, seed: int) -> AvailabilityModel:
         """Returns how it goes for clients 0 to clients - 1; everything that is drawn follows from the seed."""

@@ -51,7 +51,7 @@ class Backend(Protocol):
         """Returns the masked updates of clients that were told to learn; lost and late clients are left out."""
         ...
 
-    def enter(self, method: Method, mechanism: Mechanism) -> None:
+    def set_method(self, method: Method, mechanism: Mechanism) -> None:
         """Has every client take up a method under a fitted mechanism, with its initial private state."""
         ...
 
@@ -67,7 +67,7 @@ class Backend(Protocol):
         """Gives these clients the initial private state of the method that they have taken up."""
         ...
 
-    def revive(self, method: Method, mechanism: Mechanism) -> set[int]:
+    def restart(self, method: Method, mechanism: Mechanism) -> set[int]:
         """Brings lost clients back and returns them all: they have the method's initial private state now.
 
         They may be more than were missed: whoever shared a process or a machine with one that was.

@@ -19,7 +19,7 @@ def cores() -> int:
     return os.cpu_count() or 1
 
 
-def ahead(
+def prefetch(
     work: Callable[[Item], Result], items: Iterable[Item], threads: int, window: int
 ) -> Generator[Result, None, None]:
     """Yields work(item) of each item in their order; threads are at most `window` items ahead.

@@ -7,18 +7,18 @@ from typing import ClassVar
 
 from fedsilo.core.data import Component
 from fedsilo.core.keyed_draws import KeyedGenerator
-from fedsilo.core.privacy_events import Adjacency, AnyExpense
+from fedsilo.core.privacy_events import Adjacency, AnyPrivacyEvent
 from fedsilo.core.types import State
 
 FINEST_SHARE = 256.0
 """Least deviation of a share of noise, in steps of the ring: sums of such shares are all but Gaussian."""
 
-Turn = tuple[int, tuple[int, ...]]
+PlannedRelease = tuple[int, tuple[int, ...]]
 """One exchange of a run that is planned: its number within its round, and the clients that take part."""
 
 
 @dataclass(frozen=True, slots=True)
-class Facts:
+class PrivacyContext:
     """What a mechanism must know of a run before it can say how much noise it takes.
 
     All of it is public: the sizes of clients as well.
@@ -45,7 +45,7 @@ class Facts:
     federation: str = ""
     local_epochs: int = 1
     sizes: tuple[int, ...] = ()
-    turns: tuple[Turn, ...] = field(default=(), repr=False)
+    turns: tuple[PlannedRelease, ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,7 +141,7 @@ class Mechanism(Component):
     on_budget: str = "stop"
     """"stop" or "warn": what happens before a round that would exceed the limit."""
 
-    def fit(self, facts: Facts) -> Mechanism:
+    def fit(self, facts: PrivacyContext) -> Mechanism:
         """Returns the mechanism with its noise fixed for a run; before that no hook is called."""
         return self
 
@@ -156,7 +156,7 @@ class Mechanism(Component):
         return True
 
     @property
-    def reach(self) -> float | None:
+    def coordinate_bound(self) -> float | None:
         """Returns a bound on every coordinate of an upload's change, beyond which it may be cut; None: none known."""
         return None
 
@@ -192,7 +192,7 @@ class Mechanism(Component):
         """Returns the aggregate as it may be published: by default as it is."""
         return mean
 
-    def expenses(self, client: int, exchange: int) -> tuple[AnyExpense, ...]:
+    def expenses(self, client: int, exchange: int) -> tuple[AnyPrivacyEvent, ...]:
         """Returns what one exchange costs a client that takes part in all of the run; nothing if nothing is promised.
 
         A plan adds these up. The ledger charges them too, except that a pass is charged when the client is in the
@@ -216,6 +216,6 @@ class Mechanism(Component):
         """
         return exchange
 
-    def statement(self, epsilon: float) -> Budget | None:
+    def guarantee(self, epsilon: float) -> Budget | None:
         """Returns the statement for the epsilon that the ledger counts; None where nothing is promised."""
         return None

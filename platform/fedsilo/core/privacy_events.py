@@ -26,7 +26,7 @@ MOST_RELEASES = 10**15
 
 
 @dataclass(frozen=True, slots=True)
-class Expense:
+class PrivacyEvent:
     """Releases of a sum with Gaussian noise.
 
     Attributes:
@@ -46,7 +46,7 @@ class Expense:
 
 
 @dataclass(frozen=True, slots=True)
-class DiscreteExpense:
+class DiscretePrivacyEvent:
     """Releases of a sum of integer vectors, each with its own share of discrete Gaussian noise.
 
     Attributes:
@@ -55,8 +55,8 @@ class DiscreteExpense:
             that in a sum does no harm.
         dimension: Coordinates of the vector, >= 1.
         sensitivity: L2 bound of one unit's contribution in steps of the ring, rounding included, > 0.
-        rate: As in `Expense`.
-        count: As in `Expense`.
+        rate: As in `PrivacyEvent`.
+        count: As in `PrivacyEvent`.
     """
 
     deviation: float
@@ -79,7 +79,7 @@ class DiscreteExpense:
         return math.sqrt(self.shares) * self.deviation / self.sensitivity
 
 
-AnyExpense = Expense | DiscreteExpense
+AnyPrivacyEvent = PrivacyEvent | DiscretePrivacyEvent
 
 
 def _check_sampling(rate: float, count: int) -> None:

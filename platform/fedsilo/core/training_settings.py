@@ -22,7 +22,7 @@ LINEAR = "linear"
 
 
 @dataclass(frozen=True)
-class Schedule:
+class LearningRateSchedule:
     """The factor on the learning rate over the rounds; all lengths are in rounds.
 
     Source: Loshchilov and Hutter, "SGDR", ICLR 2017, for the cosine; Goyal et al., arXiv:1706.02677, for the linear
@@ -99,7 +99,7 @@ class Training:
     )
     online: bool = key(False, "A new random view in every epoch, encoded when needed: slow, no cache.")
     optimizer: Optimizer = key(Optimizer, "How a client steps.")
-    schedule: Schedule = key(Schedule, "How the learning rate changes over the rounds.")
+    schedule: LearningRateSchedule = key(LearningRateSchedule, "How the learning rate changes over the rounds.")
 
     def problems(self) -> list[str]:
         """Returns what is impossible in the fields beyond their ranges."""

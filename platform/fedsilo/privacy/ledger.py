@@ -19,13 +19,13 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 
-from fedsilo.core import Mechanism, Turn
+from fedsilo.core import Mechanism, PlannedRelease
 from fedsilo.core.errors import RunError
-from fedsilo.core.privacy_events import AnyExpense
+from fedsilo.core.privacy_events import AnyPrivacyEvent
 from fedsilo.privacy.accounting.accountant import Spending
 from fedsilo.privacy.accounting.accountants import epsilon
 from fedsilo.privacy.accounting.opacus_check import disagreement, opacus_epsilon
-from fedsilo.privacy.ledger_lines import LEDGER, Entry, append_entry, read_entries
+from fedsilo.privacy.ledger_lines import LEDGER, LedgerEntry, append_entry, read_entries
 from fedsilo.privacy.passes import PassCounter
 from fedsilo.storage.environment import arithmetic
 from fedsilo.storage.run_folder import write_json
@@ -53,7 +53,7 @@ class Ledger:
         self._folder, self._mechanism, self._repeats = folder, mechanism, repeats
         self._arithmetic = arithmetic()
         self._spending = Spending()
-        self._entries: dict[int, list[Entry]] = {}
+        self._entries: dict[int, list[LedgerEntry]] = {}
         self._begun: Counter[int] = Counter()  # by round: the next number
         self._passes, self._round = PassCounter(mechanism), -1
         for entry in read_entries(folder / LEDGER, clients):
@@ -94,7 +94,7 @@ class Ledger:
         """Returns whether an exchange that is still to do opens bits that are on record; arguments as of `attempt`."""
         return self._has(round, exchange, self.attempt(round, clients, start))
 
-    def require(self, round: int, turns: Iterable[Turn], dropped: Collection[int] | None = None) -> None:
+    def require(self, round: int, turns: Iterable[PlannedRelease], dropped: Collection[int] | None = None) -> None:
         """Refuses a ledger in which a finished round was not charged: an epsilon without it would be too small.
 
         The attempt that finished it has a line for every exchange: a client that missed the first one of its pass is
@@ -123,7 +123,9 @@ class Ledger:
             if every and dropped is not None:
                 self._require_clients([entry for entry in last if entry.exchange == exchange], clients, dropped)
 
-    def _require_clients(self, entries: Sequence[Entry], planned: Sequence[int], dropped: Collection[int]) -> None:
+    def _require_clients(
+        self, entries: Sequence[LedgerEntry], planned: Sequence[int], dropped: Collection[int]
+    ) -> None:
         """Refuses lines that leave out a client that stayed, or name one that was not asked. Raises RunError."""
         for entry in entries:
             stayed, named = set(planned) - set(dropped), set(entry.clients)
@@ -150,7 +152,7 @@ class Ledger:
                 f"{recorded:.4g}: lines are missing. Put the file back; what was spent cannot be known without it."
             )
 
-    def charge(self, entry: Entry) -> None:
+    def charge(self, entry: LedgerEntry) -> None:
         """Records one exchange and charges its clients; it is on disk when this returns.
 
         Args:
@@ -165,7 +167,7 @@ class Ledger:
         append_entry(self._folder / LEDGER, entry)
         self._count(entry)
 
-    def affords(self, turns: Iterable[Turn]) -> bool:
+    def affords(self, turns: Iterable[PlannedRelease]) -> bool:
         """Returns whether the limit, if there is one, holds after these exchanges as well."""
         limit = self._mechanism.limit
         if limit is None:
@@ -201,7 +203,7 @@ class Ledger:
             each: What each client has spent; the run's epsilon is the largest of these.
         """
         worst = self._spending.worst(self._mechanism.delta, self._mechanism.adjacency)
-        budget = self._mechanism.statement(worst.epsilon) if worst else None
+        budget = self._mechanism.guarantee(worst.epsilon) if worst else None
         if worst is None or budget is None:
             return
         clients = {
@@ -218,7 +220,7 @@ class Ledger:
     def _has(self, round: int, exchange: int, attempt: int) -> bool:
         return any((entry.exchange, entry.attempt) == (exchange, attempt) for entry in self._entries.get(round, []))
 
-    def _count(self, entry: Entry) -> None:
+    def _count(self, entry: LedgerEntry) -> None:
         if entry.round != self._round:  # of other rounds their lines are enough
             self._passes, self._round = PassCounter(self._mechanism), entry.round
             for earlier in self._entries.get(entry.round, []):
@@ -227,5 +229,5 @@ class Ledger:
         for client, expenses in self._costs(entry):
             self._spending.add(client, expenses)
 
-    def _costs(self, entry: Entry) -> list[tuple[int, Iterable[AnyExpense]]]:
+    def _costs(self, entry: LedgerEntry) -> list[tuple[int, Iterable[AnyPrivacyEvent]]]:
         return [(client, self._passes.take(client, entry.exchange)) for client in entry.clients]

@@ -15,7 +15,7 @@ LEDGER = "ledger.jsonl"
 
 
 @dataclass(frozen=True, slots=True)
-class Entry:
+class LedgerEntry:
     """One line of the ledger.
 
     Attributes:
@@ -35,7 +35,7 @@ class Entry:
     arithmetic: str = ""
 
 
-def read_entries(path: Path, clients: Collection[int] | None = None) -> list[Entry]:
+def read_entries(path: Path, clients: Collection[int] | None = None) -> list[LedgerEntry]:
     """Returns the lines of a ledger, none if there is no file.
 
     A last line that was cut off by a crash was never followed by its release, and is taken away. One that lacks nothing
@@ -66,7 +66,7 @@ def read_entries(path: Path, clients: Collection[int] | None = None) -> list[Ent
     return entries
 
 
-def _entries(lines: Sequence[bytes], clients: Collection[int] | None) -> list[Entry]:
+def _entries(lines: Sequence[bytes], clients: Collection[int] | None) -> list[LedgerEntry]:
     known: dict[tuple[int, ...], tuple[int, ...]] = {}  # most lines name the same clients
     entries = [_entry(number, line, known) for number, line in enumerate(lines, 1)]
     strange = [client for named in known for client in named if clients is not None and client not in clients]
@@ -75,7 +75,7 @@ def _entries(lines: Sequence[bytes], clients: Collection[int] | None) -> list[En
     return entries
 
 
-def _entry(number: int, line: bytes, known: dict[tuple[int, ...], tuple[int, ...]]) -> Entry:
+def _entry(number: int, line: bytes, known: dict[tuple[int, ...], tuple[int, ...]]) -> LedgerEntry:
     """One line. Raises ValueError, with its number, where it is none that `append_entry` wrote."""
     try:
         read = json.loads(line)
@@ -87,7 +87,7 @@ def _entry(number: int, line: bytes, known: dict[tuple[int, ...], tuple[int, ...
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
         raise ValueError(f"line {number}, {line[:60]!r}, is no charge") from None
     start, arithmetic = map(sys.intern, texts)
-    return Entry(round, exchange, attempt, known.setdefault(clients, clients), start, arithmetic)
+    return LedgerEntry(round, exchange, attempt, known.setdefault(clients, clients), start, arithmetic)
 
 
 def _is_charge(line: bytes) -> bool:
@@ -104,7 +104,7 @@ def _whole(value: object) -> int:
     return value
 
 
-def append_entry(path: Path, entry: Entry) -> None:
+def append_entry(path: Path, entry: LedgerEntry) -> None:
     """Appends one line, synced: a release that is not on record would be a release for nothing.
 
     Raises:

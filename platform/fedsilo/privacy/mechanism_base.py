@@ -25,11 +25,11 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from fedsilo.core import Budget, ExampleClipping, Facts, Mechanism, Release, State
+from fedsilo.core import Budget, ExampleClipping, Mechanism, PrivacyContext, Release, State
 from fedsilo.core.config_fields import key
 from fedsilo.core.errors import ClientError
 from fedsilo.core.keyed_draws import KeyedGenerator
-from fedsilo.core.privacy_events import ADJACENCIES, Adjacency, AnyExpense, Expense
+from fedsilo.core.privacy_events import ADJACENCIES, Adjacency, AnyPrivacyEvent, PrivacyEvent
 
 CLIENT, EXAMPLE = "client", "example"
 POISSON, SHUFFLED = "poisson", "shuffled"
@@ -47,7 +47,7 @@ class DifferentialPrivacy(Mechanism):
     """Clipping, and Gaussian noise for a budget."""
 
     uniform = True
-    facts: ClassVar[Facts | None] = None
+    facts: ClassVar[PrivacyContext | None] = None
     multiplier: ClassVar[float] = math.nan
     """Noise deviation over the clip norm, once fitted."""
     planned: ClassVar[float] = math.nan
@@ -93,7 +93,7 @@ class DifferentialPrivacy(Mechanism):
             return [f"epsilon: give either epsilon or noise_multiplier, {given} given."]
         return []
 
-    def fit(self, facts: Facts) -> DifferentialPrivacy:
+    def fit(self, facts: PrivacyContext) -> DifferentialPrivacy:
         """Returns the mechanism with its noise solved for the planned exchanges. Raises PrivacyBudgetError."""
         from fedsilo.privacy.accounting.accountant import Spending  # here: it loads scipy, and clients never fit
 
@@ -135,7 +135,7 @@ class DifferentialPrivacy(Mechanism):
         return self.multiplier * self.sensitivity
 
     @property
-    def fitted(self) -> Facts:
+    def fitted(self) -> PrivacyContext:
         """Returns what the mechanism was fitted to."""
         assert self.facts is not None, "fit comes first"
         return self.facts
@@ -148,7 +148,7 @@ class DifferentialPrivacy(Mechanism):
         return ExampleClipping(self.clip_norm, self.fitted.batch_size, self.sampling == POISSON, self.tolerance)
 
     @property
-    def reach(self) -> float | None:
+    def coordinate_bound(self) -> float | None:
         """Returns the clip norm of a client, or of as many examples as a batch is taken to hold."""
         return self.clip_norm * (LARGEST_BATCH if self.unit == EXAMPLE else 1)
 
@@ -169,7 +169,7 @@ class DifferentialPrivacy(Mechanism):
         """Returns the mean as it is."""
         return mean
 
-    def expenses(self, client: int, exchange: int) -> tuple[AnyExpense, ...]:
+    def expenses(self, client: int, exchange: int) -> tuple[AnyPrivacyEvent, ...]:
         """Returns what one exchange costs a client that takes part in all of the run: a pass costs at its beginning."""
         if self.unit == CLIENT:
             return (self.expense(1.0, 1),)
@@ -190,23 +190,23 @@ class DifferentialPrivacy(Mechanism):
             return exchange
         return exchange - exchange % max(facts.sizes[client] // facts.batch_size, 1)
 
-    def expense(self, rate: float, count: int) -> AnyExpense:
+    def expense(self, rate: float, count: int) -> AnyPrivacyEvent:
         """Returns so many releases of the mechanism, each at a sampling rate."""
-        return Expense(self.multiplier, rate, count)
+        return PrivacyEvent(self.multiplier, rate, count)
 
-    def cost(self, expenses: Sequence[AnyExpense], multiplier: float) -> float:
+    def cost(self, expenses: Sequence[AnyPrivacyEvent], multiplier: float) -> float:
         """Returns the epsilon of releases under another noise."""
         from fedsilo.privacy.accounting.accountants import epsilon
 
         return epsilon(self.restated(expenses, multiplier), self.delta, self.adjacency).epsilon
 
-    def restated(self, expenses: Sequence[AnyExpense], multiplier: float) -> tuple[AnyExpense, ...]:
+    def restated(self, expenses: Sequence[AnyPrivacyEvent], multiplier: float) -> tuple[AnyPrivacyEvent, ...]:
         """Returns the same releases under another noise."""
         other = replace(self)
         _set(other, multiplier=multiplier)
         return tuple(other.expense(expense.rate, expense.count) for expense in expenses)
 
-    def statement(self, epsilon: float) -> Budget | None:
+    def guarantee(self, epsilon: float) -> Budget | None:
         """Returns the guarantee."""
         return Budget(epsilon, self.delta, guaranteed=True, unit=self.unit)
 
@@ -247,7 +247,7 @@ def _distance(upload: State, known: State) -> float:
     return math.sqrt(sum(float(square) for square in squares))
 
 
-def _solved(mechanism: DifferentialPrivacy, plans: Sequence[tuple[AnyExpense, ...]]) -> float:
+def _solved(mechanism: DifferentialPrivacy, plans: Sequence[tuple[AnyPrivacyEvent, ...]]) -> float:
     """The smallest multiplier under which no client's plan exceeds the epsilon: of the costliest one, and checked."""
     from fedsilo.privacy.accounting.noise_search import multiplier_for
 
@@ -261,7 +261,7 @@ def _solved(mechanism: DifferentialPrivacy, plans: Sequence[tuple[AnyExpense, ..
     return solved or 1.0
 
 
-def _weight(plan: Sequence[AnyExpense]) -> float:
+def _weight(plan: Sequence[AnyPrivacyEvent]) -> float:
     """What a plan costs to first order: every release by the square of its rate."""
     return sum(expense.count * expense.rate**2 for expense in plan)
 

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterable
 
 from fedsilo.core import Mechanism
-from fedsilo.core.privacy_events import AnyExpense
+from fedsilo.core.privacy_events import AnyPrivacyEvent
 
 
 class PassCounter:
@@ -24,7 +24,7 @@ class PassCounter:
         self._released: Counter[tuple[int, int]] = Counter()  # by client and exchange
         self._charged: Counter[tuple[int, int]] = Counter()  # by client and first exchange of the pass
 
-    def take(self, client: int, exchange: int) -> Iterable[AnyExpense]:
+    def take(self, client: int, exchange: int) -> Iterable[AnyPrivacyEvent]:
         """Returns what one more release of an exchange costs a client that is in it."""
         start = self._mechanism.pass_start(client, exchange)
         self._released[client, exchange] += 1

@@ -31,7 +31,7 @@ ON_THE_CLUSTER = (
 
 
 @dataclass(frozen=True, slots=True)
-class Shipment:
+class JobBundle:
     """A run for somewhere else.
 
     Attributes:
@@ -51,7 +51,7 @@ class Shipment:
     notices: tuple[str, ...] = ()
 
 
-def new_run(path: Path, changes: Sequence[str], name: str = "", python: str = "python") -> Shipment:
+def new_run(path: Path, changes: Sequence[str], name: str = "", python: str = "python") -> JobBundle:
     """Returns a shipment that begins a run.
 
     Args:
@@ -78,10 +78,10 @@ def new_run(path: Path, changes: Sequence[str], name: str = "", python: str = "p
     packages, modules = _code(moved)
     run = f"{moved.tracking.root.rstrip('/')}/{name}"
     command = shlex.join([python, "-m", "fedsilo", "run", SCENARIO, "--folder", run])
-    return Shipment(name, command, run, files | modules, packages, tuple(notices))
+    return JobBundle(name, command, run, files | modules, packages, tuple(notices))
 
 
-def old_run(run: str, changes: Sequence[str], python: str = "python") -> Shipment:
+def old_run(run: str, changes: Sequence[str], python: str = "python") -> JobBundle:
     """Returns a shipment that goes on with a run whose folder is there already.
 
     Args:
@@ -95,10 +95,10 @@ def old_run(run: str, changes: Sequence[str], python: str = "python") -> Shipmen
     command = f"cd {shlex.quote(run)} 2>/dev/null; {resume}"
     scenario = Path(run) / SCENARIO
     if not scenario.is_file():
-        return Shipment(name, command, run)
+        return JobBundle(name, command, run)
     with elsewhere():
         packages, modules = _code(read(scenario))
-    return Shipment(name, command, run, modules, packages)
+    return JobBundle(name, command, run, modules, packages)
 
 
 def _code(scenario: Scenario) -> tuple[tuple[ModuleType, ...], dict[str, bytes]]:

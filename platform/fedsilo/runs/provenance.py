@@ -9,7 +9,7 @@ from typing import Any
 
 from fedsilo.config.dumping import to_mapping
 from fedsilo.config.sections import Scenario
-from fedsilo.config.stragglers import Pace
+from fedsilo.config.stragglers import StragglerPolicy
 from fedsilo.core.errors import RunError
 from fedsilo.partitioning.heterogeneity import FILE
 from fedsilo.report.figures.partition_figure import draw_partition
@@ -81,7 +81,7 @@ def settings_sha256(scenario: Scenario, template: str) -> str:
     written = to_mapping(scenario)
     settings = {section: written[section] for section in SETTINGS}
     settings["aggregation"] = {name: v for name, v in written["aggregation"].items() if name != "identities"}
-    if scenario.pace == Pace() and not scenario.trace.timed:  # as it was before there were these sections
+    if scenario.pace == StragglerPolicy() and not scenario.trace.timed:  # as it was before there were these sections
         del settings["pace"], settings["trace"]
     rest = [
         scenario.backbone.precision,

@@ -35,7 +35,7 @@ from fedsilo.simulation.chance_floor import Floor
 from fedsilo.simulation.client import ClientRules
 from fedsilo.simulation.federation_plan import Outcome
 from fedsilo.simulation.federations import headline_rounds, methods_of, part_of
-from fedsilo.simulation.job import Job, Part, Watch
+from fedsilo.simulation.job import Job, MethodRoundCallback, Part
 from fedsilo.simulation.noise_calibration import announcements
 from fedsilo.simulation.preparation import Encoders, Prepared, prepare
 from fedsilo.simulation.serial import SerialRuntime
@@ -60,7 +60,7 @@ UNTOUCHED = {"scenario.yaml", ROUNDS_LOCK, DRIVER_LOCK}
 class Runtime(Encoders, Protocol):
     """Where work is done: in this process, or on a Ray cluster."""
 
-    def run(self, job: Job, prepared: Prepared, rules: ClientRules, watch: Watch) -> dict[str, Outcome]:
+    def run(self, job: Job, prepared: Prepared, rules: ClientRules, watch: MethodRoundCallback) -> dict[str, Outcome]:
         """Runs a job's federations over clients made from what was prepared."""
         ...
 
@@ -69,7 +69,7 @@ Runtimes = Callable[[Scenario], AbstractContextManager[Runtime]]
 
 
 @dataclass(frozen=True, slots=True)
-class Listener:
+class RunCallbacks:
     """Who is told how a run goes; all by default do nothing.
 
     Attributes:
@@ -82,7 +82,7 @@ class Listener:
     progress: Progress = lambda stage, done, total: None
     prepared: Any = lambda prepared, folder: None
     announce: Callable[[str], None] = lambda line: None
-    watch: Watch = lambda part, record: None
+    watch: MethodRoundCallback = lambda part, record: None
 
 
 def begin(scenario: Scenario, folder: Path | None = None) -> Path:
@@ -101,7 +101,7 @@ def begin(scenario: Scenario, folder: Path | None = None) -> Path:
 
 
 def go(
-    folder: Path, listener: Listener | None = None, runtimes: Runtimes | None = None, changes: Sequence[str] = ()
+    folder: Path, listener: RunCallbacks | None = None, runtimes: Runtimes | None = None, changes: Sequence[str] = ()
 ) -> Run:
     """Runs what is still to do in a run folder and returns the finished run.
 
@@ -124,7 +124,7 @@ def go(
         if run.finished:  # by whoever held it a moment ago
             return run
         try:
-            return _execute(scenario, folder, listener or Listener(), runtimes or _runtime)
+            return _execute(scenario, folder, listener or RunCallbacks(), runtimes or _runtime)
         except FedsiloError as error:
             resumable = isinstance(error, (ClientError, ClusterError))
             if not resumable and {path.name for path in folder.iterdir()} <= UNTOUCHED:
@@ -143,7 +143,7 @@ def _moved(run: Run, changes: Sequence[str]) -> Scenario:
     return read(run.folder / "scenario.yaml", changes) if changes else run.scenario
 
 
-def _execute(scenario: Scenario, folder: Path, listener: Listener, runtimes: Runtimes) -> Run:
+def _execute(scenario: Scenario, folder: Path, listener: RunCallbacks, runtimes: Runtimes) -> Run:
     loggers = chosen(scenario.tracking)
     if scenario.actors.address:  # actors on a cluster start in other folders than this process
         folder = folder.absolute()
@@ -173,7 +173,7 @@ def _execute(scenario: Scenario, folder: Path, listener: Listener, runtimes: Run
     return Run(folder)
 
 
-def _both(first: Watch, second: Watch) -> Watch:
+def _both(first: MethodRoundCallback, second: MethodRoundCallback) -> MethodRoundCallback:
     """Who is told of a round, and who after."""
 
     def watch(part: str, record: RoundRecord) -> None:
@@ -189,7 +189,7 @@ def _conclude(
     method = title_of(scenario.method)
     spent = outcomes[method].epsilon
     mechanism = next(part.plan.mechanism for part in parts if part.name == method)
-    budget = None if spent is None else mechanism.statement(spent)
+    budget = None if spent is None else mechanism.guarantee(spent)
     document = summarise(method, outcomes, _floor(scenario, prepared), headline_rounds(scenario), budget)
     notices = [*prepared.notices, *(line for outcome in outcomes.values() for line in outcome.notices)]
     others = [part.name for part in parts if part.name != method and part.plan.method.trains]
@@ -208,7 +208,7 @@ def _floor(scenario: Scenario, prepared: Prepared) -> Floor:
     return Floor(scenario.task.measured, scenario.task.floor(prepared.model.candidates))
 
 
-def _draw(run: Run, listener: Listener) -> None:
+def _draw(run: Run, listener: RunCallbacks) -> None:
     """Writes the run's page; the run is finished, so whatever is wrong with a picture is no reason to fail."""
     try:
         write_page(run, run.folder / PAGE)
@@ -236,4 +236,4 @@ def threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-__all__ = ["Listener", "Runtime", "begin", "go", "threads"]
+__all__ = ["RunCallbacks", "Runtime", "begin", "go", "threads"]

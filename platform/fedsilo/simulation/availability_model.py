@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from dataclasses import KW_ONLY, dataclass
 
-from fedsilo.core import Call, Course, Trace
+from fedsilo.core import AvailabilityModel, Call, Trace
 from fedsilo.core.config_fields import key
 from fedsilo.core.seeds import numpy_generator
 
@@ -62,7 +62,7 @@ class TimedTrace(Trace):
         return TimedCourse(self, clients, seed)
 
 
-class TimedCourse(Course):
+class TimedCourse(AvailabilityModel):
     """How a trace with speeds goes."""
 
     def __init__(self, trace: TimedTrace, clients: int, seed: int) -> None:

@@ -67,7 +67,7 @@ class Client:
         """Returns the client's number."""
         return self._data.number
 
-    def enter(self, method: Method, mechanism: Mechanism) -> None:
+    def set_method(self, method: Method, mechanism: Mechanism) -> None:
         """Takes up a method under a mechanism that is fitted to it: the private state is its initial one."""
         self._method, self._mechanism = method, mechanism
         self._data = self._held.only(method.reads)

@@ -14,11 +14,11 @@ import numpy as np
 from fedsilo.core import Examples, Indices
 from fedsilo.partitioning.corruption.alteration import Alteration, altered
 from fedsilo.partitioning.manifest import Manifest
-from fedsilo.simulation.feature_store import Claim
+from fedsilo.simulation.feature_store import ClientIndices
 
 
 @dataclass(frozen=True, slots=True)
-class Appearance:
+class ClientViews:
     """The images of a split as clients have them.
 
     Attributes:
@@ -35,7 +35,7 @@ class Appearance:
         return np.unique(np.concatenate(self.places))
 
 
-def appearing(examples: Examples, held: Sequence[Indices], alterations: Sequence[str]) -> Appearance:
+def appearing(examples: Examples, held: Sequence[Indices], alterations: Sequence[str]) -> ClientViews:
     """Returns the rows for clients that hold (n,) positions of a split each, with what each does to its images.
 
     Args:
@@ -44,7 +44,7 @@ def appearing(examples: Examples, held: Sequence[Indices], alterations: Sequence
         alterations: Tags of alterations, "" for none, in client order.
     """
     if not any(alterations):
-        return Appearance(examples, tuple(held))
+        return ClientViews(examples, tuple(held))
     known = {tag: Alteration.parse(tag) for tag in set(alterations) if tag}
     rows: list[tuple[int, Alteration | None]] = [(position, None) for position in range(len(examples))]
     taken: dict[int, str] = {}
@@ -62,16 +62,16 @@ def appearing(examples: Examples, held: Sequence[Indices], alterations: Sequence
                 rows.append((position, known.get(tag)))
             own.append(behind[position, tag])
         places.append(np.array(own, dtype=np.int64))
-    return Appearance(altered(examples, rows), tuple(places))
+    return ClientViews(altered(examples, rows), tuple(places))
 
 
-def claims_of(manifest: Manifest, trained: Appearance, measured: Appearance) -> tuple[Claim, ...]:
+def claims_of(manifest: Manifest, trained: ClientViews, measured: ClientViews) -> tuple[ClientIndices, ...]:
     """Returns what each client of a manifest holds of the training and of the test rows, with its own labels."""
     claims = []
     for holding, train, test in zip(manifest.clients, trained.places, measured.places, strict=True):
         share = holding.share
         claims.append(
-            Claim(
+            ClientIndices(
                 client=holding.number,
                 train=train,
                 test=test,
@@ -82,7 +82,7 @@ def claims_of(manifest: Manifest, trained: Appearance, measured: Appearance) -> 
     return tuple(claims)
 
 
-def labels_as_held(measured: Appearance, claims: Sequence[Claim]) -> Indices:
+def labels_as_held(measured: ClientViews, claims: Sequence[ClientIndices]) -> Indices:
     """Returns (N,) labels of the test rows: by the names of whoever holds a row alone, else the data's own."""
     labels = measured.examples.labels.copy()
     holders = np.bincount(np.concatenate([claim.test for claim in claims]), minlength=len(labels))

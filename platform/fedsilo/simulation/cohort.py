@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
-from fedsilo.core import Call, Course
+from fedsilo.core import AvailabilityModel, Call
 
 if TYPE_CHECKING:
     from fedsilo.simulation.schedule import Schedule
@@ -24,7 +24,7 @@ MOST_BEGINNINGS = 1000
 
 
 @dataclass(frozen=True, slots=True)
-class Turnout:
+class Cohort:
     """Who takes part in one round.
 
     Attributes:
@@ -69,7 +69,7 @@ class Answer:
     came: bool
 
 
-def answer(course: Course, call: Call) -> Answer:
+def answer(course: AvailabilityModel, call: Call) -> Answer:
     """Returns what comes of a call, if the client is waited for as long as it takes."""
     begins, until = course.window(call.client, call.round, call.at)
     first, lost = begins, call.at
@@ -84,7 +84,7 @@ def answer(course: Course, call: Call) -> Answer:
     return Answer(first, lost, came=False)
 
 
-def synchronous(schedule: Schedule, course: Course) -> Iterator[Turnout]:
+def synchronous(schedule: Schedule, course: AvailabilityModel) -> Iterator[Cohort]:
     """Yields the turnout of every round of a schedule whose rounds wait for their clients."""
     clock, pace = 0.0, schedule.pace
     for round in range(schedule.rounds):
@@ -92,16 +92,16 @@ def synchronous(schedule: Schedule, course: Course) -> Iterator[Turnout]:
         exchanges = schedule.exchanges(asked)
         answers = {client: answer(course, schedule.call(client, round, 0, clock, exchanges)) for client in asked}
         deadline = math.inf if pace.deadline_s is None else clock + pace.deadline_s
-        turnout = _of(answers, schedule.target(round), clock, deadline)
-        if len(turnout.participants) < pace.minimum:  # given up: what came is not used
-            late = tuple(sorted((*turnout.participants, *turnout.late)))
-            turnout = replace(turnout, participants=(), late=late)
-        assert turnout.ends is not None
-        clock = turnout.ends
-        yield turnout
+        cohort = _of(answers, schedule.target(round), clock, deadline)
+        if len(cohort.participants) < pace.minimum:  # given up: what came is not used
+            late = tuple(sorted((*cohort.participants, *cohort.late)))
+            cohort = replace(cohort, participants=(), late=late)
+        assert cohort.ends is not None
+        clock = cohort.ends
+        yield cohort
 
 
-def _of(answers: Mapping[int, Answer], target: int, clock: float, deadline: float) -> Turnout:
+def _of(answers: Mapping[int, Answer], target: int, clock: float, deadline: float) -> Cohort:
     """The turnout of a round that wants so many of these answers; of two at once the lower number is first."""
     came = sorted((answer.ends, client) for client, answer in answers.items() if answer.came)
     taken = [(ends, client) for ends, client in came if ends <= deadline][:target]
@@ -114,21 +114,21 @@ def _of(answers: Mapping[int, Answer], target: int, clock: float, deadline: floa
     participants = {client for _, client in taken}
     others = answers.keys() - participants
     late = {client for client in others if answers[client].came and answers[client].begins <= ends}
-    return Turnout(_ascending(participants), _ascending(late), _ascending(others - late), clock, ends)
+    return Cohort(_ascending(participants), _ascending(late), _ascending(others - late), clock, ends)
 
 
 def _ascending(clients: set[int]) -> tuple[int, ...]:
     return tuple(sorted(clients))
 
 
-def remarks(turnouts: Sequence[Turnout]) -> list[str]:
+def remarks(cohorts: Sequence[Cohort]) -> list[str]:
     """Returns what the user should know of who did not take part, one line each."""
-    empty = [str(round) for round, turnout in enumerate(turnouts) if not turnout.participants]
-    counts = [sum(len(part) for part in parts) for parts in zip(*map(_parts, turnouts), strict=True)]
+    empty = [str(round) for round, cohort in enumerate(cohorts) if not cohort.participants]
+    counts = [sum(len(part) for part in parts) for parts in zip(*map(_parts, cohorts), strict=True)]
     found = []
     if empty:
         which = ", ".join(empty[:8]) + (", ..." if len(empty) > 8 else "")
-        found.append(f"pace: {len(empty)} of {len(turnouts)} rounds ended without an update: {which}.")
+        found.append(f"pace: {len(empty)} of {len(cohorts)} rounds ended without an update: {which}.")
     if counts and (counts[1] or counts[2]):
         found.append(
             f"pace: {counts[0]} updates counted; {counts[1]} times a client was late or not needed, {counts[2]} times "
@@ -137,5 +137,5 @@ def remarks(turnouts: Sequence[Turnout]) -> list[str]:
     return found
 
 
-def _parts(turnout: Turnout) -> tuple[tuple[int, ...], ...]:
-    return turnout.participants, turnout.late, turnout.offline
+def _parts(cohort: Cohort) -> tuple[tuple[int, ...], ...]:
+    return cohort.participants, cohort.late, cohort.offline

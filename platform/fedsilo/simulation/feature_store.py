@@ -37,7 +37,7 @@ class Subset:
 
 
 @dataclass(frozen=True, slots=True)
-class Together:
+class JoinedSources:
     """The columns of several sources of the same examples, side by side.
 
     Attributes:
@@ -54,18 +54,18 @@ class Together:
         """Returns the columns of all sources."""
         return {name: column for source, _ in self.sources for name, column in source.batch(indices, view).items()}
 
-    def on(self, device: str) -> Together:
+    def on(self, device: str) -> JoinedSources:
         """Returns the same sources, those that encode on a device."""
-        return Together(tuple((source.on(device), columns) for source, columns in self.sources))
+        return JoinedSources(tuple((source.on(device), columns) for source, columns in self.sources))
 
     def only(self, columns: Collection[str]) -> FeatureSource:
         """Returns the sources that give one of these columns; itself where none does."""
         kept = tuple((source.only(columns), own) for source, own in self.sources if own & set(columns))
-        return Together(kept or self.sources)
+        return JoinedSources(kept or self.sources)
 
 
 @dataclass(frozen=True, slots=True)
-class Held:
+class IndexedFeatures:
     """The features of those examples of a split that some client holds, found by their positions in the split.
 
     Attributes:
@@ -84,17 +84,17 @@ class Held:
         """Returns the columns of held examples by their positions in the split."""
         return self.source.batch(np.searchsorted(self.positions, indices), view)
 
-    def on(self, device: str) -> Held:
+    def on(self, device: str) -> IndexedFeatures:
         """Returns the same examples of a source that encodes on a device, if it does encode."""
         return replace(self, source=self.source.on(device))
 
-    def only(self, columns: Collection[str]) -> Held:
+    def only(self, columns: Collection[str]) -> IndexedFeatures:
         """Returns the same examples without the columns that are not among these."""
         return replace(self, source=self.source.only(columns))
 
 
 @dataclass(frozen=True, slots=True)
-class Claim:
+class ClientIndices:
     """What of a warehouse one client holds.
 
     Attributes:
@@ -113,7 +113,7 @@ class Claim:
 
 
 @dataclass(frozen=True, slots=True)
-class Warehouse:
+class FeatureStore:
     """All features of a run; put into the object store once and read without a copy.
 
     Attributes:
@@ -128,11 +128,11 @@ class Warehouse:
     test_labels: Indices
     novelty: Novelty | None = None
 
-    def on(self, device: str) -> Warehouse:
+    def on(self, device: str) -> FeatureStore:
         """Returns the warehouse with what is encoded only when it is asked for encoded on a device."""
         return replace(self, train=self.train.on(device), test=self.test.on(device))
 
-    def portion(self, claim: Claim) -> ClientData:
+    def portion(self, claim: ClientIndices) -> ClientData:
         """Returns what a client holds."""
         return ClientData(
             number=claim.client,

@@ -22,9 +22,9 @@ from collections.abc import Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from fedsilo.core import Course
+from fedsilo.core import AvailabilityModel
 from fedsilo.core.seeds import numpy_generator
-from fedsilo.simulation.cohort import Turnout, answer
+from fedsilo.simulation.cohort import Cohort, answer
 
 if TYPE_CHECKING:
     from fedsilo.simulation.schedule import Schedule
@@ -33,14 +33,14 @@ MOST_FAILURES = 10
 """Fruitless ends of work in one round, for every client, after which it is given up."""
 
 
-class Workshop:
+class BufferedSchedule:
     """Clients at work, in simulated time.
 
     Attributes:
         clock: Simulated seconds since the run began.
     """
 
-    def __init__(self, schedule: Schedule, course: Course) -> None:
+    def __init__(self, schedule: Schedule, course: AvailabilityModel) -> None:
         """Begins with everybody idle."""
         self._schedule, self._course = schedule, course
         self._clients = [client for client, size in enumerate(schedule.sizes) if size]
@@ -51,12 +51,12 @@ class Workshop:
         self._buffer: dict[int, int] = {}
         self.clock = 0.0
 
-    def turnouts(self) -> Iterator[Turnout]:
+    def cohorts(self) -> Iterator[Cohort]:
         """Yields the turnout of every round."""
         for round in range(self._schedule.rounds):
             yield self._round(round)
 
-    def _round(self, round: int) -> Turnout:
+    def _round(self, round: int) -> Cohort:
         begins, late, offline, tries = self.clock, set[int](), set[int](), Counter[int]()
         failures = 0
         while len(self._buffer) < self._buffer_size and failures < MOST_FAILURES * len(self._clients):
@@ -73,12 +73,12 @@ class Workshop:
                     (late if gave_up else offline).add(client)
         return self._ended(begins, late, offline)
 
-    def _ended(self, begins: float, late: set[int], offline: set[int]) -> Turnout:
+    def _ended(self, begins: float, late: set[int], offline: set[int]) -> Cohort:
         origins: dict[int, int] = {}
         if len(self._buffer) >= self._buffer_size:
             origins, self._buffer = self._buffer, {}
         participants = tuple(sorted(origins))
-        return Turnout(
+        return Cohort(
             participants,
             tuple(sorted(late - origins.keys())),
             tuple(sorted(offline - late - origins.keys())),

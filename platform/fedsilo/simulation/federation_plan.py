@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from fedsilo.config.stragglers import Pace
+from fedsilo.config.stragglers import StragglerPolicy
 from fedsilo.core import (
     Aggregation,
     Arrays,
@@ -20,7 +20,7 @@ from fedsilo.simulation.schedule import Schedule, traffic_of
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class FederationPlan:
     """What a federation does.
 
     Attributes:
@@ -53,7 +53,7 @@ class Plan:
     neighbour_rounds: int = 0
     retries: int = 2
     unseen: frozenset[int] = frozenset()
-    pace: Pace = field(default_factory=Pace)
+    pace: StragglerPolicy = field(default_factory=StragglerPolicy)
     trace: Trace = field(default_factory=NoTrace)
     on_cpus: bool = True
 

@@ -11,7 +11,7 @@ from fedsilo.core import Method
 from fedsilo.core.registry import title_of
 from fedsilo.core.state import to_arrays
 from fedsilo.methods.zero_shot import ZeroShot
-from fedsilo.simulation.federation_plan import Plan
+from fedsilo.simulation.federation_plan import FederationPlan
 from fedsilo.simulation.job import Part
 from fedsilo.simulation.noise_calibration import checked, fitted
 from fedsilo.simulation.preparation import Prepared
@@ -54,7 +54,7 @@ def part_of(name: str, method: Method, scenario: Scenario, prepared: Prepared, f
         trace=scenario.trace,
         traffic=traffic_of(method, initial),
     )
-    plan = Plan(
+    plan = FederationPlan(
         method=method,
         task=scenario.task,
         training=scenario.training,

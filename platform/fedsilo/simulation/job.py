@@ -9,12 +9,12 @@ from pathlib import Path
 
 from fedsilo.core import Backend, RoundRecord
 from fedsilo.simulation.chance_floor import Floor
-from fedsilo.simulation.federation_plan import Outcome, Plan
+from fedsilo.simulation.federation_plan import FederationPlan, Outcome
 from fedsilo.simulation.round import Federation
 from fedsilo.storage.checkpoints import Checkpoints
 from fedsilo.storage.run_folder import Journals, lock
 
-Watch = Callable[[str, RoundRecord], None]
+MethodRoundCallback = Callable[[str, RoundRecord], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Part:
 
     name: str
     folder: Path
-    plan: Plan
+    plan: FederationPlan
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class Job:
     checkpoints: int
     floor: Floor | None = None
 
-    def run(self, backend: Backend, watch: Watch) -> dict[str, Outcome]:
+    def run(self, backend: Backend, watch: MethodRoundCallback) -> dict[str, Outcome]:
         """Runs all parts, each from its newest checkpoint if it has one, and returns their outcomes by name.
 
         Args:

@@ -6,9 +6,9 @@ from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from fedsilo.aggregation.plain import Plain
-from fedsilo.core import Aggregation, Budget, Facts, Mechanism
+from fedsilo.core import Aggregation, Budget, Mechanism, PrivacyContext
 from fedsilo.core.errors import ScenarioError
-from fedsilo.core.privacy_events import AnyExpense
+from fedsilo.core.privacy_events import AnyPrivacyEvent
 from fedsilo.core.registry import title_of
 from fedsilo.privacy.accounting.accountant import Spending
 from fedsilo.privacy.accounting.epsilon_curve import Point, points_of
@@ -20,11 +20,11 @@ EVERY_ROUND = 64
 """Rounds up to which each has its epsilon in an outlook; of more, so many have."""
 
 
-def facts_of(schedule: Schedule) -> Facts:
+def facts_of(schedule: Schedule) -> PrivacyContext:
     """Returns what a mechanism must know of a federation; sizes count as public."""
     training, method = schedule.training, schedule.method
     sizes = [size for size in schedule.sizes if size]
-    return Facts(
+    return PrivacyContext(
         rounds=training.rounds,
         clients=len(sizes),
         batch_size=min(training.batch_size, max(sizes)),
@@ -78,7 +78,7 @@ class Group:
     """
 
     clients: tuple[int, ...]
-    expenses: tuple[AnyExpense, ...]
+    expenses: tuple[AnyPrivacyEvent, ...]
     epsilon: float
 
 
@@ -97,7 +97,7 @@ class Outlook:
     mechanism: Mechanism
     groups: tuple[Group, ...]
     curve: tuple[Point, ...]
-    statement: Budget
+    guarantee: Budget
 
 
 def outlook(
@@ -127,7 +127,7 @@ def outlook(
     for expenses, clients, spent in spending.bounds(made.delta, made.adjacency):
         groups.append(Group(tuple(clients), expenses, spent))
         counted("kind of client", len(groups), kinds)
-    stated = made.statement(curve[-1].spent.epsilon) if curve else None
+    stated = made.guarantee(curve[-1].spent.epsilon) if curve else None
     return Outlook(made, tuple(groups), tuple(curve), stated or Budget(0.0, made.delta, guaranteed=False, unit=""))
 
 

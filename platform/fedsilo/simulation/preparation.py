@@ -37,7 +37,7 @@ from fedsilo.partitioning.dealing.post_split import apart_from, finished
 from fedsilo.partitioning.manifest import Manifest, freeze
 from fedsilo.simulation.client import Novelty
 from fedsilo.simulation.client_views import appearing, claims_of, labels_as_held
-from fedsilo.simulation.feature_store import Claim, Held, Together, Warehouse
+from fedsilo.simulation.feature_store import ClientIndices, FeatureStore, IndexedFeatures, JoinedSources
 
 LOOKED_AT = "images to be split"
 """The stage of preparation in which a partition goes by what images look like."""
@@ -80,8 +80,8 @@ class Prepared:
     manifest: Manifest
     model: FrozenModel
     backbone: str
-    warehouse: Warehouse
-    claims: tuple[Claim, ...]
+    warehouse: FeatureStore
+    claims: tuple[ClientIndices, ...]
     notices: tuple[str, ...]
     learnt: frozenset[str] = frozenset({IMAGE})
 
@@ -121,9 +121,9 @@ def prepare(scenario: Scenario, methods: Sequence[Method], runtime: Encoders, pr
     else:
         held = trained.held  # with few shots of large data, a fraction of it
         views = range(1, scenario.training.views + 1) or (0,)
-        train = Held(encoding.columns("training images", trained.examples.take(held), learnt, *views), held)
+        train = IndexedFeatures(encoding.columns("training images", trained.examples.take(held), learnt, *views), held)
     claims = claims_of(manifest, trained, measured)
-    warehouse = Warehouse(train, test, labels_as_held(measured, claims), encoding.novelty(images, wanted))
+    warehouse = FeatureStore(train, test, labels_as_held(measured, claims), encoding.novelty(images, wanted))
     notices = (*images.notices, *encoding.cache.notices, *_unseen(manifest))
     notices += tuple(scenario.aggregation.identity_notices(len(claims)))
     return Prepared(scenario.name, images, manifest, model, loaded.fingerprint, warehouse, claims, notices, learnt)
@@ -155,7 +155,7 @@ class Encoding:
         ]
         if PIXELS in wanted:
             sources.append((self.pixels(examples), frozenset({PIXELS})))
-        return sources[0][0] if len(sources) == 1 else Together(tuple(sources))
+        return sources[0][0] if len(sources) == 1 else JoinedSources(tuple(sources))
 
     def pixels(self, examples: Examples) -> Pixels:
         """Returns the images as the image tower takes them."""

@@ -10,7 +10,7 @@ from fedsilo.privacy.ledger import Ledger
 from fedsilo.simulation.schedule import Schedule
 
 
-class Allowance:
+class PrivacyBudget:
     """The rounds that a federation may still run.
 
     Attributes:

@@ -28,25 +28,25 @@ from fedsilo.core import (
 from fedsilo.core.errors import ClientLost, RoundAborted, RunError
 from fedsilo.core.state import sha256, to_arrays_of, to_tensors
 from fedsilo.privacy.ledger import Ledger
-from fedsilo.privacy.ledger_lines import Entry
+from fedsilo.privacy.ledger_lines import LedgerEntry
 from fedsilo.simulation.cohort import remarks
 from fedsilo.simulation.evaluation import measured, score_line, unmeasured
-from fedsilo.simulation.federation_plan import Outcome, Plan
-from fedsilo.simulation.privacy_budget import Allowance
+from fedsilo.simulation.federation_plan import FederationPlan, Outcome
+from fedsilo.simulation.privacy_budget import PrivacyBudget
 from fedsilo.simulation.server_step import server_step
-from fedsilo.simulation.stage_timer import Clock, slowest
-from fedsilo.simulation.stale_updates import Versions
+from fedsilo.simulation.stage_timer import StageTimer, slowest
+from fedsilo.simulation.stale_updates import StaleStates
 from fedsilo.storage.checkpoints import Checkpoint, Checkpoints, starting_point
 from fedsilo.storage.run_folder import CLIENTS, ROUNDS, TIMELINE, WIRE, Journals, read_lines
 from fedsilo.storage.wire_log import record_scores
 
-Watch = Callable[[RoundRecord], None]
+RoundCallback = Callable[[RoundRecord], None]
 
 
 class Federation:
     """One method's rounds over the clients of a backend."""
 
-    def __init__(self, plan: Plan, backend: Backend, journals: Journals, checkpoints: Checkpoints) -> None:
+    def __init__(self, plan: FederationPlan, backend: Backend, journals: Journals, checkpoints: Checkpoints) -> None:
         """Makes a federation that has not started; clients are in the backend, records go to the journals."""
         self._plan, self._backend, self._schedule = plan, backend, plan.schedule
         self._journals, self._checkpoints = journals, checkpoints
@@ -54,10 +54,10 @@ class Federation:
         self._ledger = Ledger(journals.folder, plan.mechanism, plan.repeats, learning)
         self._notices: list[str] = []
         self._barred: frozenset[int] = frozenset()
-        self._versions = Versions(plan.method, plan.pace, to_tensors(plan.initial))
-        self._allowance = Allowance(self._ledger, self._schedule, plan.mechanism)
+        self._versions = StaleStates(plan.method, plan.pace, to_tensors(plan.initial))
+        self._allowance = PrivacyBudget(self._ledger, self._schedule, plan.mechanism)
 
-    def run(self, watch: Watch) -> Outcome:
+    def run(self, watch: RoundCallback) -> Outcome:
         """Runs the rounds that are still to do, from the newest checkpoint if there is one, and returns the outcome.
 
         Args:
@@ -85,7 +85,7 @@ class Federation:
         scores = read_lines(folder / CLIENTS)[-len(self._plan.clients) :]
         private = tuple(value for _, value in sorted(checkpoint.private.items()))
         records = tuple(read_lines(folder / ROUNDS))
-        remarked = remarks(self._schedule.turnouts[: len(records)]) if self._schedule.paced else []
+        remarked = remarks(self._schedule.cohorts[: len(records)]) if self._schedule.paced else []
         self._notices += filter(None, [*remarked, *self._allowance.notices, self._ledger.conclude()])
         notices, epsilon = tuple(self._notices), self._ledger.epsilon()
         return Outcome(records, tuple(scores), sha256(shared), private, notices, epsilon)
@@ -113,8 +113,8 @@ class Federation:
             try:
                 if lost:
                     self._notices.append(f"the method was taken up again: {lost}")
-                    self._backend.revive(self._plan.method, self._plan.mechanism)
-                self._backend.enter(self._plan.method, self._plan.mechanism)
+                    self._backend.restart(self._plan.method, self._plan.mechanism)
+                self._backend.set_method(self._plan.method, self._plan.mechanism)
                 if checkpoint:
                     self._backend.restore(checkpoint.folder, checkpoint.private)
                 return
@@ -130,8 +130,8 @@ class Federation:
             RunError: It is not.
         """
         for round, record in enumerate(records if self._schedule.paced else ()):
-            turnout = self._schedule.turnout(round)
-            if (record["participants"], record.get("clock_s")) != (list(turnout.participants), turnout.ends):
+            cohort = self._schedule.cohort(round)
+            if (record["participants"], record.get("clock_s")) != (list(cohort.participants), cohort.ends):
                 raise RunError(
                     f"{self._journals.folder / ROUNDS}: round {round} had other participants or another simulated time "
                     "than the scenario's trace says now. Put the trace back, or start a new run."
@@ -163,30 +163,30 @@ class Federation:
 
     def _go_back(self, before: Checkpoint | None) -> None:
         """Lost clients are there again, and every client has the private state that it had before the round."""
-        self._backend.revive(self._plan.method, self._plan.mechanism)
+        self._backend.restart(self._plan.method, self._plan.mechanism)
         if before:
             self._backend.restore(before.folder, before.private)
         else:
-            self._backend.enter(self._plan.method, self._plan.mechanism)
+            self._backend.set_method(self._plan.method, self._plan.mechanism)
 
     def _round(
         self, round: int, shared: State, before: Checkpoint | None, attempts: int
     ) -> tuple[RoundRecord, Checkpoint]:
-        clock, turnout = Clock(), self._schedule.turnout(round)
+        clock, cohort = StageTimer(), self._schedule.cohort(round)
         record = RoundRecord(
             round,
-            turnout.participants,
+            cohort.participants,
             loss=math.nan,
             metrics=unmeasured(self._plan.task),
-            late=turnout.late,
-            offline=turnout.offline,
-            staleness=turnout.staleness(round),
-            simulated_s=turnout.seconds,
-            clock_s=turnout.ends,
+            late=cohort.late,
+            offline=cohort.offline,
+            staleness=cohort.staleness(round),
+            simulated_s=cohort.seconds,
+            clock_s=cohort.ends,
             attempts=attempts,
         )
         self._versions.hold(round, shared, before.versions if before else {})
-        if self._plan.method.trains and turnout.participants:
+        if self._plan.method.trains and cohort.participants:
             shared, record = self._train(record, shared, before, clock)
         if self._due(round):
             record = self._evaluate(record, shared, clock)
@@ -202,14 +202,14 @@ class Federation:
         return record, checkpoint
 
     def _train(
-        self, record: RoundRecord, shared: State, before: Checkpoint | None, clock: Clock
+        self, record: RoundRecord, shared: State, before: Checkpoint | None, clock: StageTimer
     ) -> tuple[State, RoundRecord]:
         losses, dropped, up, down, took = [], set[int](), 0, 0, Counter[int]()
         record = replace(record, exchanges=self._schedule.exchanges(record.participants))
         start = starting_point(shared, before)
         attempt = self._ledger.begin(record.round, record.participants, start)
         for exchange in range(record.exchanges):
-            entry = Entry(record.round, exchange, attempt, (), start)
+            entry = LedgerEntry(record.round, exchange, attempt, (), start)
             with clock.stage("train"):
                 gathered = self._gather(record, entry, shared)
             with clock.stage("aggregate"):
@@ -228,7 +228,7 @@ class Federation:
         record = replace(record, loss=loss, upload_bytes=up, download_bytes=down)
         return shared, replace(record, dropped=tuple(sorted(dropped)), slowest=slowest(took))
 
-    def _gather(self, record: RoundRecord, entry: Entry, shared: State) -> Gathered:
+    def _gather(self, record: RoundRecord, entry: LedgerEntry, shared: State) -> Gathered:
         plan, round = self._plan, record.round
         origins = self._schedule.origins(round)
         received = self._downloads({c: shared if n == round else self._versions[n] for c, n in origins.items()})
@@ -247,7 +247,7 @@ class Federation:
                 charge=lambda clients: self._ledger.charge(replace(entry, clients=tuple(clients))),
                 run=str(self._journals.folder),
                 attempt=entry.attempt,
-                settle=self._versions.settler(round, origins),
+                weight_by_staleness=self._versions.settler(round, origins),
                 barred=self._barred,
             )
         )
@@ -259,14 +259,14 @@ class Federation:
         """Clients that dropped out of a sum, or after it, are there for the next, as of the last checkpoint."""
         if missing:
             self._notices.append(f"{where}: without client{'s'[: len(missing) > 1]} {', '.join(map(str, missing))}.")
-        back = self._backend.revive(self._plan.method, self._plan.mechanism)
+        back = self._backend.restart(self._plan.method, self._plan.mechanism)
         if before:
             again = sorted({*missing, *silent, *back})
             self._backend.restore(before.folder, {client: before.private[client] for client in again})
         else:  # a client that was left out has learnt what counts nowhere
             self._backend.reset(sorted(set(missing) - back))
 
-    def _server_step(self, shared: State, gathered: Gathered, record: RoundRecord, entry: Entry) -> State:
+    def _server_step(self, shared: State, gathered: Gathered, record: RoundRecord, entry: LedgerEntry) -> State:
         if not self._plan.method.uploads:
             return shared
         return server_step(self._plan, self._versions, shared, gathered, (entry, record.exchanges))
@@ -274,7 +274,7 @@ class Federation:
     def _downloads(self, shared: Mapping[int, State]) -> dict[int, Arrays]:
         return to_arrays_of({client: self._plan.method.download(state, client) for client, state in shared.items()})
 
-    def _evaluate(self, record: RoundRecord, shared: State, clock: Clock) -> RoundRecord:
+    def _evaluate(self, record: RoundRecord, shared: State, clock: StageTimer) -> RoundRecord:
         neighbours = self._due_from_here(record.round) <= self._plan.neighbour_rounds
         received = self._downloads(dict.fromkeys(self._plan.clients, shared))
         timed = not self._plan.aggregation.masks  # a client that hides its update hides its seconds as well

@@ -7,15 +7,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from fedsilo.config.stragglers import Pace, impossible
-from fedsilo.core import Arrays, Call, Method, Trace, Turn
+from fedsilo.config.stragglers import StragglerPolicy, impossible
+from fedsilo.core import Arrays, Call, Method, PlannedRelease, Trace
 from fedsilo.core.errors import ScenarioError
 from fedsilo.core.seeds import numpy_generator
 from fedsilo.core.state import size
 from fedsilo.core.training_settings import FLOATING_ERROR, Training
 from fedsilo.simulation.availability.none import NoTrace
-from fedsilo.simulation.cohort import Turnout, synchronous
-from fedsilo.simulation.fedbuff import Workshop
+from fedsilo.simulation.cohort import Cohort, synchronous
+from fedsilo.simulation.fedbuff import BufferedSchedule
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ class Schedule:
     training: Training
     sizes: tuple[int, ...]
     seed: int
-    pace: Pace = field(default_factory=Pace)
+    pace: StragglerPolicy = field(default_factory=StragglerPolicy)
     trace: Trace = field(default_factory=NoTrace)
     traffic: Traffic | None = None
 
@@ -67,7 +67,7 @@ class Schedule:
     @property
     def paced(self) -> bool:
         """Returns whether time is simulated: whether anybody could be late, away or behind."""
-        return self.method.trains and (self.pace != Pace() or self.trace.timed)
+        return self.method.trains and (self.pace != StragglerPolicy() or self.trace.timed)
 
     @cached_property
     def clients(self) -> tuple[int, ...]:
@@ -86,14 +86,14 @@ class Schedule:
 
     def participants(self, round: int) -> tuple[int, ...]:
         """Returns whose updates count in a round, ascending; nobody's where a paced round ends without an update."""
-        return self.turnout(round).participants
+        return self.cohort(round).participants
 
-    def turnout(self, round: int) -> Turnout:
+    def cohort(self, round: int) -> Cohort:
         """Returns who takes part in a round, and when it is."""
-        return self.turnouts[round] if self.paced else Turnout(self.asked(round))
+        return self.cohorts[round] if self.paced else Cohort(self.asked(round))
 
     @cached_property
-    def turnouts(self) -> tuple[Turnout, ...]:
+    def cohorts(self) -> tuple[Cohort, ...]:
         """The turnout of every round of a paced federation.
 
         Raises:
@@ -111,8 +111,8 @@ class Schedule:
                 "not in a plan. Plan without the lines' speeds."
             )
         course = self.trace.course(len(self.sizes), self.seed)
-        made = tuple(Workshop(self, course).turnouts() if self.pace.buffered else synchronous(self, course))
-        if not any(turnout.participants for turnout in made):
+        made = tuple(BufferedSchedule(self, course).cohorts() if self.pace.buffered else synchronous(self, course))
+        if not any(cohort.participants for cohort in made):
             self._refuse(_never(self))
         return made
 
@@ -148,20 +148,20 @@ class Schedule:
         longest = max(self.training.batches(self.sizes[client]) for client in participants)
         return self.method.exchanges(longest * self.training.local_epochs)
 
-    def turns(self) -> Iterator[Turn]:
+    def turns(self) -> Iterator[PlannedRelease]:
         """Yields all exchanges of the run, in order."""
         for round in range(self.rounds):
             yield from self.turns_of(round)
 
-    def turns_of(self, round: int) -> Iterator[Turn]:
+    def turns_of(self, round: int) -> Iterator[PlannedRelease]:
         """Yields the exchanges of one round, in order."""
         participants = self.participants(round)
         return ((exchange, participants) for exchange in range(self.exchanges(participants)))
 
     def origins(self, round: int) -> Mapping[int, int]:
         """Returns the round whose shared state each participant's update began from: in a synchronous one this."""
-        turnout = self.turnout(round)
-        return turnout.origins or dict.fromkeys(turnout.participants, round)
+        cohort = self.cohort(round)
+        return cohort.origins or dict.fromkeys(cohort.participants, round)
 
     def outstanding(self, round: int) -> frozenset[int]:
         """Returns the rounds up to this one, without the first, from whose shared states updates are still to come."""
@@ -172,7 +172,7 @@ class Schedule:
         """The last round in which an update comes that began from a round's shared state, by the latter."""
         if not (self.paced and self.pace.buffered):
             return {}
-        return {begun: round for round, turnout in enumerate(self.turnouts) for begun in turnout.origins.values()}
+        return {begun: round for round, cohort in enumerate(self.cohorts) for begun in cohort.origins.values()}
 
     def _refuse(self, why: str) -> None:
         if why:

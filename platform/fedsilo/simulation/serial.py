@@ -23,7 +23,7 @@ if TYPE_CHECKING:  # actors need the backend, not what encodes images and runs r
     from fedsilo.models.clip.features import Chunk, EncodedChunk
     from fedsilo.models.clip.image_encoder import ImageEncoder
     from fedsilo.simulation.federation_plan import Outcome
-    from fedsilo.simulation.job import Job, Watch
+    from fedsilo.simulation.job import Job, MethodRoundCallback
     from fedsilo.simulation.preparation import Prepared
 
 Given = TypeVar("Given")
@@ -58,10 +58,10 @@ class SerialBackend:
         """Returns the masked updates of clients that learnt."""
         return {number: self._clients[number].masked() for number in clients}
 
-    def enter(self, method: Method, mechanism: Mechanism) -> None:
+    def set_method(self, method: Method, mechanism: Mechanism) -> None:
         """Has every client take up a method."""
         for client in self._clients.values():
-            client.enter(method, mechanism)
+            client.set_method(method, mechanism)
 
     def save(self, folder: Path) -> dict[int, str]:
         """Has every client write its private state; returns the hash by client."""
@@ -77,7 +77,7 @@ class SerialBackend:
         for number in clients:
             self._clients[number].reset()
 
-    def revive(self, method: Method, mechanism: Mechanism) -> set[int]:
+    def restart(self, method: Method, mechanism: Mechanism) -> set[int]:
         """Returns nobody: a client in this process cannot be lost without it."""
         return set()
 
@@ -121,7 +121,7 @@ class SerialRuntime:
 
         return encode_chunks(encoder, images, missing)
 
-    def run(self, job: Job, prepared: Prepared, rules: ClientRules, watch: Watch) -> dict[str, Outcome]:
+    def run(self, job: Job, prepared: Prepared, rules: ClientRules, watch: MethodRoundCallback) -> dict[str, Outcome]:
         """Runs a job's federations over clients in this process."""
         portions = map(prepared.warehouse.portion, prepared.claims)
         backend = SerialBackend([Client(portion, prepared.model, rules) for portion in portions])

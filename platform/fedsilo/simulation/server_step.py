@@ -7,12 +7,14 @@ from fedsilo.core.finiteness import located, require_finite
 from fedsilo.core.seeds import anew, keyed_generator
 from fedsilo.core.state import to_tensors
 from fedsilo.core.work import ServerWork
-from fedsilo.privacy.ledger_lines import Entry
-from fedsilo.simulation.federation_plan import Plan
-from fedsilo.simulation.stale_updates import Versions
+from fedsilo.privacy.ledger_lines import LedgerEntry
+from fedsilo.simulation.federation_plan import FederationPlan
+from fedsilo.simulation.stale_updates import StaleStates
 
 
-def server_step(plan: Plan, versions: Versions, shared: State, gathered: Gathered, at: tuple[Entry, int]) -> State:
+def server_step(
+    plan: FederationPlan, versions: StaleStates, shared: State, gathered: Gathered, at: tuple[LedgerEntry, int]
+) -> State:
     """Returns the shared state after an exchange.
 
     Args:
@@ -31,7 +33,9 @@ def server_step(plan: Plan, versions: Versions, shared: State, gathered: Gathere
         return _step(plan, versions, shared, gathered, at)
 
 
-def _step(plan: Plan, versions: Versions, shared: State, gathered: Gathered, at: tuple[Entry, int]) -> State:
+def _step(
+    plan: FederationPlan, versions: StaleStates, shared: State, gathered: Gathered, at: tuple[LedgerEntry, int]
+) -> State:
     method, (entry, exchanges) = plan.method, at
     purpose = anew("central noise", entry.attempt, plan.mechanism.federation)
     noise = keyed_generator(plan.seed, purpose, round=entry.round, step=entry.exchange)

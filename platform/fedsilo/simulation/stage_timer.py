@@ -40,7 +40,7 @@ class _Stage:
     clients: dict[int, _Span] = field(default_factory=dict)
 
 
-class Clock:
+class StageTimer:
     """Adds up wall time by stage from the moment that it is made, and keeps what clients tell of theirs."""
 
     def __init__(self) -> None:

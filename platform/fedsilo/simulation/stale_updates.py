@@ -21,15 +21,15 @@ from functools import partial
 import numpy as np
 from torch import Tensor
 
-from fedsilo.config.stragglers import Pace
+from fedsilo.config.stragglers import StragglerPolicy
 from fedsilo.core import Arrays, ClientUpdate, Method, State
 from fedsilo.core.state import to_arrays
 
 
-class Versions:
+class StaleStates:
     """The shared states of a federation, by the round that begins with them."""
 
-    def __init__(self, method: Method, pace: Pace, initial: State) -> None:
+    def __init__(self, method: Method, pace: StragglerPolicy, initial: State) -> None:
         """Begins with the shared state before round 0."""
         self._method, self._pace, self._initial = method, pace, initial
         self._held: dict[int, State] = {}

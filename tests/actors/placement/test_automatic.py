@@ -18,7 +18,7 @@ from fedsilo_actors.placement import reservation
 from fedsilo_actors.placement.automatic import MOST, most_on_one, shares
 from fedsilo_actors.placement.packing import Host
 from fedsilo_actors.placement.probing import Gauge, Measured, ProbeActor, ProcessGauge
-from fedsilo_actors.placement.resources import Demand, automatic, demands
+from fedsilo_actors.placement.resources import Resources, automatic, demands
 from fedsilo_actors.runtime import ray_runtime
 
 GIB = 1 << 30
@@ -188,4 +188,4 @@ def test_more_than_the_gpus_hold_is_refused_where_the_number_of_actors_is_fixed(
     gpus(only=1)
     assert given(Actors(gpus_per_client="auto", clients_per_actor=1), 3, taking(60.0))[:2] == ([1.0] * 3, 1)
     with pytest.raises(ResourceError, match="takes 3 whole GPUs"):
-        reservation._check([Demand(1.0, 0)] * 3, "client actors", {"GPU": 1.0}, "the cluster has")
+        reservation._check([Resources(1.0, 0)] * 3, "client actors", {"GPU": 1.0}, "the cluster has")

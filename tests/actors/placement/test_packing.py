@@ -11,10 +11,10 @@ from fedsilo.config.sections import Actors, ClientResources, GroupResources
 from fedsilo.core.errors import ResourceError
 from fedsilo.core.training_settings import Training
 from fedsilo_actors.placement.packing import Host, clients_per_actor, listed, pack, works
-from fedsilo_actors.placement.resources import Demand, demands
+from fedsilo_actors.placement.resources import Resources, demands
 from fedsilo_actors.recovery.client_start import notices
 
-PLAIN, HALF = Demand(0.0, 0.0), Demand(0.5, 0.0)
+PLAIN, HALF = Resources(0.0, 0.0), Resources(0.5, 0.0)
 
 
 @settings(max_examples=100, deadline=None)
@@ -99,11 +99,11 @@ def test_a_client_s_own_resources_come_before_its_group_s_and_these_before_its_d
     )
     memory = 1 << 20
     assert demands(section, DOMAINS) == [
-        Demand(1.0, 2.0, memory, (("TPU", 1.0), ("rack", 0.5))),
-        Demand(0.1, 1.0, memory, (("rack", 0.5),)),
-        Demand(0.2, 0.0, memory),
-        Demand(0.1, 0.0, memory),
-        Demand(0.5, 2.0, memory, (("TPU", 1.0),)),
+        Resources(1.0, 2.0, memory, (("TPU", 1.0), ("rack", 0.5))),
+        Resources(0.1, 1.0, memory, (("rack", 0.5),)),
+        Resources(0.2, 0.0, memory),
+        Resources(0.1, 0.0, memory),
+        Resources(0.5, 2.0, memory, (("TPU", 1.0),)),
     ]
     assert demands(section, DOMAINS)[0].bundle() == {"CPU": 2.0, "GPU": 1.0, "memory": memory, "TPU": 1.0, "rack": 0.5}
 

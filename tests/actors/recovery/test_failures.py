@@ -13,7 +13,7 @@ from fedsilo.config.sections import Scenario
 from fedsilo.core.errors import ClientLost, ClusterError, FedsiloError, ResourceError
 from fedsilo.runs.run import Runtime, begin, go
 from fedsilo_actors.placement.packing import Host
-from fedsilo_actors.placement.resources import Demand
+from fedsilo_actors.placement.resources import Resources
 from fedsilo_actors.ray_backend import RayBackend
 from fedsilo_actors.recovery.failures import explained, own_words
 
@@ -71,7 +71,7 @@ def test_whatever_ray_says_of_a_client_s_answer_the_client_is_lost_and_the_round
     monkeypatch.setattr("ray.get", get)
     monkeypatch.setattr("ray.wait", lambda calls, num_returns, timeout: ([], calls))
     monkeypatch.setattr("ray.kill", lambda actor, no_restart: None)
-    backend = RayBackend([None], [Host((3,), Demand(0, 0), 1)], None, 1.0, 1.0)  # type: ignore[list-item, arg-type]
+    backend = RayBackend([None], [Host((3,), Resources(0, 0), 1)], None, 1.0, 1.0)  # type: ignore[list-item, arg-type]
     with pytest.raises(ClientLost) as caught:
         backend._answers({0: "call"}, "train")
     assert caught.value.client == 3
@@ -80,7 +80,7 @@ def test_whatever_ray_says_of_a_client_s_answer_the_client_is_lost_and_the_round
 
 @pytest.mark.parametrize("cause", [MemoryError("no"), RAISED["the object store is full"]], ids=["memory", "store"])
 def test_a_client_that_had_no_room_may_try_again_and_one_that_is_wrong_may_not(cause: Exception) -> None:
-    backend = RayBackend([None], [Host((3,), Demand(0, 0), 1)], None, 1.0, 1.0)  # type: ignore[list-item, arg-type]
+    backend = RayBackend([None], [Host((3,), Resources(0, 0), 1)], None, 1.0, 1.0)  # type: ignore[list-item, arg-type]
     assert isinstance(backend._replies.fault(0, "train", RayTaskError("train", "trace", cause)), ClientLost)
     wrong = backend._replies.fault(0, "train", RayTaskError("train", "trace", ValueError("x")))
     assert not isinstance(wrong, ClientLost)

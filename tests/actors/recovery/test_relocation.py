@@ -19,10 +19,10 @@ from fedsilo.core.errors import ClientLost, ClientOutOfMemory, ResourceError
 from fedsilo.methods.local import Local
 from fedsilo.simulation.federation_plan import Outcome
 from fedsilo.simulation.serial import SerialRuntime
-from fedsilo_actors.client_actor import HostActor
+from fedsilo_actors.client_actor import ClientActor
 from fedsilo_actors.placement.packing import Host
 from fedsilo_actors.placement.reservation import Waiting, reserve
-from fedsilo_actors.placement.resources import Demand
+from fedsilo_actors.placement.resources import Resources
 from fedsilo_actors.ray_backend import RayBackend
 from fedsilo_actors.recovery.relocation import Moving, sweep
 from fedsilo_actors.runtime import RayRuntime, ray_runtime
@@ -50,10 +50,10 @@ def serial(here: Any, folder: Path) -> dict[str, Outcome]:
     return SerialRuntime().run(here.job(folder, METHOD), here.prepared(), here.rules, silent)
 
 
-def greedy(at_start: dict[int, float], in_round_one: dict[int, float]) -> type[HostActor]:
+def greedy(at_start: dict[int, float], in_round_one: dict[int, float]) -> type[ClientActor]:
     """A host whose GPU is full below a share, by client: when it starts, or when it trains in round 1."""
 
-    class Greedy(HostActor):
+    class Greedy(ClientActor):
         def _full(self, least: dict[int, float]) -> None:
             host = self._place.host
             if any(host.demand.gpus < least.get(client, 0) for client in host.clients):
@@ -73,7 +73,7 @@ def greedy(at_start: dict[int, float], in_round_one: dict[int, float]) -> type[H
     return Greedy
 
 
-def on_gpus(kind: type[HostActor], **changes: Any) -> RayRuntime:
+def on_gpus(kind: type[ClientActor], **changes: Any) -> RayRuntime:
     runtime = RayRuntime(Actors(pretend_gpus=2, **{"gpus_per_client": 0.25, **LIMITS, **changes}))
     runtime.host = kind  # type: ignore[misc]
     return runtime
@@ -137,12 +137,12 @@ def light() -> Any:
 def test_one_moves_where_there_is_room_or_all_do_and_nothing_stays_reserved(
     shares: list[float], moved: set[int] | None
 ) -> None:
-    hosting, hosts = light(), [Host((number,), Demand(share, 0), 1) for number, share in enumerate(shares)]
+    hosting, hosts = light(), [Host((number,), Resources(share, 0), 1) for number, share in enumerate(shares)]
     group = reserve([host.demand for host in hosts], Waiting(600))
     assert group is not None
     before = [hosting.start(host, group, number) for number, host in enumerate(hosts)]
     actors, moving = list(before), Moving(hosting, group)
-    hosts[1] = Host((1,), Demand(1.0, 0), 1)
+    hosts[1] = Host((1,), Resources(1.0, 0), 1)
     if moved is None:
         line = (
             r"4 client actors ask for 1 x 1 \+ 3 x 0.5 GPU = 2.5, which takes 3 whole GPUs; the cluster has 2\. Lower"
@@ -164,7 +164,7 @@ def hosting_one(gpus: float, memory: int = 0) -> RayBackend:
     """Client 7 in an actor that nobody calls."""
     moving: Any = object()
     supplies: Any = None
-    return RayBackend([], [Host((7,), Demand(gpus, 0, memory), 1)], supplies, 1, 1, moving)
+    return RayBackend([], [Host((7,), Resources(gpus, 0, memory), 1)], supplies, 1, 1, moving)
 
 
 def test_a_whole_gpu_that_is_too_little_is_no_reason_to_try_again() -> None:
@@ -178,10 +178,12 @@ def test_a_whole_gpu_that_is_too_little_is_no_reason_to_try_again() -> None:
 
 
 def test_a_larger_share_is_twice_as_much_up_to_a_gpu() -> None:
-    assert Demand(0.3, 1).larger("GPU") == Demand(0.6, 1)
-    assert Demand(0.6, 1).larger("GPU") == Demand(1.0, 1)
-    assert Demand(1.0, 0).larger("GPU") is Demand(0.0, 0).larger("GPU") is Demand(0.5, 0).larger("memory") is None
-    assert Demand(0.5, 0, 1 << 30).larger("memory") == Demand(0.5, 0, 2 << 30)
+    assert Resources(0.3, 1).larger("GPU") == Resources(0.6, 1)
+    assert Resources(0.6, 1).larger("GPU") == Resources(1.0, 1)
+    assert (
+        Resources(1.0, 0).larger("GPU") is Resources(0.0, 0).larger("GPU") is Resources(0.5, 0).larger("memory") is None
+    )
+    assert Resources(0.5, 0, 1 << 30).larger("memory") == Resources(0.5, 0, 2 << 30)
 
 
 @pytest.mark.parametrize(

@@ -14,9 +14,9 @@ from fedsilo.models.clip.precision import set_tf32, tf32
 from fedsilo.models.clip.views import Preprocessing
 from fedsilo.runs.provenance import settings_sha256
 from fedsilo.runs.run import begin, go
-from fedsilo_actors.client_actor import HostActor, Place
+from fedsilo_actors.client_actor import ClientActor, WorkerContext
 from fedsilo_actors.placement.packing import Host
-from fedsilo_actors.placement.resources import Demand
+from fedsilo_actors.placement.resources import Resources
 
 
 def flags() -> tuple[bool, bool]:
@@ -41,7 +41,7 @@ def test_it_is_set_on_and_off_in_both_places_and_put_back(allowed: bool) -> None
 @pytest.mark.parametrize("allowed", [True, False])
 def test_an_actor_and_an_encoder_say_it_themselves_whatever_holds_in_their_process(allowed: bool) -> None:
     set_tf32(not allowed)
-    HostActor(Place(Host((0,), Demand(0, 0), 1), "", threads=1, tf32=allowed))
+    ClientActor(WorkerContext(Host((0,), Resources(0, 0), 1), "", threads=1, tf32=allowed))
     assert flags() == (allowed, allowed)
 
     seen: list[Any] = []

@@ -8,7 +8,7 @@ import pytest
 from scipy.integrate import quad
 
 from fedsilo.core.errors import PrivacyBudgetError
-from fedsilo.core.privacy_events import ADJACENCIES, Adjacency, AnyExpense, DiscreteExpense, Expense
+from fedsilo.core.privacy_events import ADJACENCIES, Adjacency, AnyPrivacyEvent, DiscretePrivacyEvent, PrivacyEvent
 from fedsilo.privacy.accounting.accountants import epsilon, merge, quick_epsilon
 from fedsilo.privacy.accounting.epsilon_curve import spending_curve
 from fedsilo.privacy.accounting.gaussian_releases import gaussian_epsilon
@@ -19,13 +19,13 @@ DELTA = 1e-5
 CALTECH = 32 / 413
 
 
-def spent(*expenses: AnyExpense, delta: float = DELTA, adjacency: Adjacency = "zero_out") -> float:
+def spent(*expenses: AnyPrivacyEvent, delta: float = DELTA, adjacency: Adjacency = "zero_out") -> float:
     return epsilon(expenses, delta, adjacency).epsilon
 
 
 @pytest.mark.parametrize(("adjacency", "mu"), [("zero_out", 1.0), ("replace", 2.0)])
 def test_everybody_in_every_release_is_the_closed_form(adjacency: Adjacency, mu: float) -> None:
-    found = epsilon([Expense(10.0, count=60), Expense(10.0, count=40)], DELTA, adjacency)
+    found = epsilon([PrivacyEvent(10.0, count=60), PrivacyEvent(10.0, count=40)], DELTA, adjacency)
     assert set(found.by_accountant) == {"closed form", "rdp"}
     assert found.epsilon == gaussian_epsilon(mu, DELTA)
     assert found.epsilon <= found.by_accountant["rdp"]
@@ -37,7 +37,7 @@ def test_losses_agree_with_the_closed_form_where_both_apply(
     multiplier: float, count: int, adjacency: Adjacency, factor: int
 ) -> None:
     exact = gaussian_epsilon(factor * math.sqrt(count) / multiplier, DELTA)
-    assert exact - 1e-9 <= loss_epsilon([Expense(multiplier, count=count)], DELTA, adjacency) <= exact * (1 + 3e-4)
+    assert exact - 1e-9 <= loss_epsilon([PrivacyEvent(multiplier, count=count)], DELTA, adjacency) <= exact * (1 + 3e-4)
 
 
 @pytest.mark.parametrize("adjacency", ADJACENCIES)
@@ -45,25 +45,25 @@ def test_losses_agree_with_the_closed_form_where_both_apply(
 def test_losses_are_never_above_renyi_and_sampling_always_pays(
     multiplier: float, rate: float, count: int, adjacency: Adjacency
 ) -> None:
-    bounds = epsilon([Expense(multiplier, rate, count)], DELTA, adjacency).by_accountant
+    bounds = epsilon([PrivacyEvent(multiplier, rate, count)], DELTA, adjacency).by_accountant
     assert bounds["pld"] <= bounds["rdp"] + 1e-3
     assert bounds["rdp"] <= bounds["without sampling"]
 
 
 @pytest.mark.parametrize("adjacency", ADJACENCIES)
 def test_a_rate_of_almost_one_is_a_rate_of_one(adjacency: Adjacency) -> None:
-    bounds = epsilon([Expense(2.0, 1 - 1e-9, 4)], DELTA, adjacency).by_accountant
-    exact = spent(Expense(2.0, 1.0, 4), adjacency=adjacency)
+    bounds = epsilon([PrivacyEvent(2.0, 1 - 1e-9, 4)], DELTA, adjacency).by_accountant
+    exact = spent(PrivacyEvent(2.0, 1.0, 4), adjacency=adjacency)
     assert bounds["without sampling"] == exact
     assert bounds["pld"] == pytest.approx(exact, rel=1e-3)
     assert bounds["rdp"] == pytest.approx(
-        epsilon([Expense(2.0, 1.0, 4)], DELTA, adjacency).by_accountant["rdp"], rel=1e-6
+        epsilon([PrivacyEvent(2.0, 1.0, 4)], DELTA, adjacency).by_accountant["rdp"], rel=1e-6
     )
 
 
 def test_replacing_costs_more_than_leaving_out_and_at_most_as_much_as_twice_of_it() -> None:
     for multiplier in (0.8, 1.5, 6.0):
-        release = Expense(multiplier, 0.1, 50)
+        release = PrivacyEvent(multiplier, 0.1, 50)
         left_out, replaced = (spent(release, adjacency=adjacency) for adjacency in ADJACENCIES)
         assert left_out < replaced
         # Leave one out, then put the other in: (2 epsilon, (1 + e^epsilon) delta).
@@ -110,7 +110,7 @@ def test_renyi_of_replacement_is_its_integral(order: float, multiplier: float, r
         for a, b in pairwise((-12 + 2 * middle, middle, 0, 12 + shift))
     )
     at = int(np.flatnonzero(order == ORDERS)[0])
-    assert gaussian_curve(Expense(multiplier, rate), "replace")[at] == pytest.approx(
+    assert gaussian_curve(PrivacyEvent(multiplier, rate), "replace")[at] == pytest.approx(
         math.log(moment) / (order - 1), rel=1e-8
     )
 
@@ -119,7 +119,7 @@ def test_renyi_of_replacement_is_its_integral(order: float, multiplier: float, r
 def test_orders_between_whole_ones_are_bounded_by_the_line_between_their_moments(
     multiplier: float, rate: float
 ) -> None:
-    curve = gaussian_curve(Expense(multiplier, rate), "zero_out")
+    curve = gaussian_curve(PrivacyEvent(multiplier, rate), "zero_out")
     for order in (2.5, 4.1, 7.7):
 
         def integrand(x: float, order: float = order) -> float:
@@ -136,29 +136,34 @@ def test_epsilon_falls_with_noise_and_grows_with_releases_rate_and_smaller_delta
     changes = {"multiplier": (3.0, 2.0, 1.5, 1.0), "rate": (0.01, 0.05, 0.051, 0.2, 1.0), "count": (0, 1, 99, 100, 400)}
     for adjacency in ADJACENCIES:
         for name, values in changes.items():
-            found = [spent(Expense(**{**base, name: value}), adjacency=adjacency) for value in values]
+            found = [spent(PrivacyEvent(**{**base, name: value}), adjacency=adjacency) for value in values]
             assert all(low < high for low, high in pairwise(found)), (name, found)
         by_delta = [
-            spent(Expense(**base), delta=delta, adjacency=adjacency) for delta in (1e-2, 1e-5, 1e-7, 1e-9, 1e-14)
+            spent(PrivacyEvent(**base), delta=delta, adjacency=adjacency) for delta in (1e-2, 1e-5, 1e-7, 1e-9, 1e-14)
         ]
         assert all(low < high for low, high in pairwise(by_delta))
 
 
 def test_kinds_of_releases_add_up() -> None:
-    several = [Expense(2.0, 0.05, 50), Expense(3.0, 0.1, 50), Expense(20.0, 1.0, 4), Expense(math.inf, 0.3, 9)]
+    several = [
+        PrivacyEvent(2.0, 0.05, 50),
+        PrivacyEvent(3.0, 0.1, 50),
+        PrivacyEvent(20.0, 1.0, 4),
+        PrivacyEvent(math.inf, 0.3, 9),
+    ]
     found = epsilon(several, DELTA)
     assert set(found.by_accountant) == {"without sampling", "pld", "rdp"}
     assert all(found.epsilon > spent(expense) for expense in several)
     # One kind split in two is that kind, up to the grid.
-    assert loss_epsilon([Expense(2.0, 0.05, 50), Expense(2.0, 0.0500001, 50)], DELTA, "zero_out") == pytest.approx(
-        loss_epsilon([Expense(2.0, 0.05, 100)], DELTA, "zero_out"), rel=1e-4
-    )
+    assert loss_epsilon(
+        [PrivacyEvent(2.0, 0.05, 50), PrivacyEvent(2.0, 0.0500001, 50)], DELTA, "zero_out"
+    ) == pytest.approx(loss_epsilon([PrivacyEvent(2.0, 0.05, 100)], DELTA, "zero_out"), rel=1e-4)
 
 
 def test_equal_releases_are_counted_together() -> None:
-    one = Expense(2.0, 0.05)
-    assert merge([one] * 100 + [Expense(1.0, count=0)]) == [Expense(2.0, 0.05, 100)]
-    assert spent(*[one] * 100) == spent(Expense(2.0, 0.05, 100))
+    one = PrivacyEvent(2.0, 0.05)
+    assert merge([one] * 100 + [PrivacyEvent(1.0, count=0)]) == [PrivacyEvent(2.0, 0.05, 100)]
+    assert spent(*[one] * 100) == spent(PrivacyEvent(2.0, 0.05, 100))
     assert spent() == 0.0
 
 
@@ -166,20 +171,22 @@ def test_equal_releases_are_counted_together() -> None:
 @pytest.mark.parametrize("multiplier", [0.0, 1e-200, 1e-3, 0.05, 0.3, 1e6, 1e200, math.inf])
 def test_extreme_releases_get_a_number_at_once(multiplier: float, adjacency: Adjacency) -> None:
     for rate, count in product((1.0, 1 - 1e-12, 1e-6, 1e-300), (0, 1, 10**6, 10**12)):
-        found = spent(Expense(multiplier, rate, count), adjacency=adjacency)
+        found = spent(PrivacyEvent(multiplier, rate, count), adjacency=adjacency)
         assert found >= 0
         assert count or not found
-        assert found == quick_epsilon([Expense(multiplier, rate, count)], DELTA, adjacency) or found > 0 or rate < 1
-    assert spent(Expense(0.0, 0.5), adjacency=adjacency) == math.inf
-    assert spent(Expense(0.0, 1e-6), adjacency=adjacency) == 0  # it is in the release with less than delta
-    assert spent(Expense(multiplier, 0.5), delta=1e-200, adjacency=adjacency) >= 0
+        assert (
+            found == quick_epsilon([PrivacyEvent(multiplier, rate, count)], DELTA, adjacency) or found > 0 or rate < 1
+        )
+    assert spent(PrivacyEvent(0.0, 0.5), adjacency=adjacency) == math.inf
+    assert spent(PrivacyEvent(0.0, 1e-6), adjacency=adjacency) == 0  # it is in the release with less than delta
+    assert spent(PrivacyEvent(multiplier, 0.5), delta=1e-200, adjacency=adjacency) >= 0
 
 
 @pytest.mark.parametrize(("multiplier", "rate"), [(1.0, 1e-6), (30.0, 1e-6), (1e3, 1e-3), (1e6, 0.01)])
 def test_tiny_losses_do_not_vanish_in_rounding(multiplier: float, rate: float) -> None:
     """At order 2 the sum has one small term, which is known to all digits: logarithms of sums near 1 lose it."""
     exact = math.log1p(rate**2 * math.expm1(1 / multiplier**2))
-    found = gaussian_curve(Expense(multiplier, rate), "zero_out")[np.flatnonzero(ORDERS == 2)[0]]
+    found = gaussian_curve(PrivacyEvent(multiplier, rate), "zero_out")[np.flatnonzero(ORDERS == 2)[0]]
     assert exact <= found <= exact + 1e-13
 
 
@@ -189,21 +196,21 @@ def test_of_no_renyi_bound_nothing_is_infinite() -> None:
 
 
 def test_epsilon_over_releases_ends_where_the_plan_does() -> None:
-    curve = spending_curve(lambda made: [Expense(10.0, CALTECH, made)], 200, DELTA, points=6)
+    curve = spending_curve(lambda made: [PrivacyEvent(10.0, CALTECH, made)], 200, DELTA, points=6)
     assert [point.releases for point in curve] == [1, 8, 32, 72, 128, 200]
-    assert curve[-1].spent == epsilon([Expense(10.0, CALTECH, 200)], DELTA)
-    assert [point.releases for point in spending_curve(lambda made: [Expense(10.0, count=made)], 1, DELTA)] == [1]
+    assert curve[-1].spent == epsilon([PrivacyEvent(10.0, CALTECH, 200)], DELTA)
+    assert [point.releases for point in spending_curve(lambda made: [PrivacyEvent(10.0, count=made)], 1, DELTA)] == [1]
 
 
 @pytest.mark.parametrize(("make", "words"), [
-    (lambda: Expense(-1.0), "multiplier must be a number >= 0, got -1.0"),
-    (lambda: Expense(math.nan), "multiplier must be"),
-    (lambda: Expense(1.0, 0.0), r"rate must be in \(0, 1\], got 0.0"),
-    (lambda: Expense(1.0, 1.0, -1), "count must be a whole number from 0 to 1e15, got -1"),
-    (lambda: DiscreteExpense(0.0, 1, 1, 1.0), "deviation must be a number > 0"),
-    (lambda: DiscreteExpense(1.0, 0, 1, 1.0), "shares must be a whole number >= 1"),
-    (lambda: DiscreteExpense(1.0, 1, 0, 1.0), "dimension must be"),
-    (lambda: DiscreteExpense(1.0, 1, 1, math.inf), "sensitivity must be"),
+    (lambda: PrivacyEvent(-1.0), "multiplier must be a number >= 0, got -1.0"),
+    (lambda: PrivacyEvent(math.nan), "multiplier must be"),
+    (lambda: PrivacyEvent(1.0, 0.0), r"rate must be in \(0, 1\], got 0.0"),
+    (lambda: PrivacyEvent(1.0, 1.0, -1), "count must be a whole number from 0 to 1e15, got -1"),
+    (lambda: DiscretePrivacyEvent(0.0, 1, 1, 1.0), "deviation must be a number > 0"),
+    (lambda: DiscretePrivacyEvent(1.0, 0, 1, 1.0), "shares must be a whole number >= 1"),
+    (lambda: DiscretePrivacyEvent(1.0, 1, 0, 1.0), "dimension must be"),
+    (lambda: DiscretePrivacyEvent(1.0, 1, 1, math.inf), "sensitivity must be"),
     (lambda: epsilon([], 0.0), r"delta: must be in \(0, 1\), got 0.0"),
     (lambda: epsilon([], 1e-5, "add"), "adjacency: must be one of zero_out, replace, got 'add'"),
 ])  # fmt: skip

@@ -9,7 +9,7 @@ from dp_accounting import GaussianDpEvent, PoissonSampledDpEvent
 from dp_accounting.rdp import RdpAccountant
 from numpy.typing import NDArray
 
-from fedsilo.core.privacy_events import Adjacency, AnyExpense, DiscreteExpense, Expense
+from fedsilo.core.privacy_events import Adjacency, AnyPrivacyEvent, DiscretePrivacyEvent, PrivacyEvent
 from fedsilo.privacy.accounting.accountants import epsilon
 from fedsilo.privacy.accounting.discrete_sum import (
     amplified,
@@ -25,11 +25,13 @@ DELTA, DIMENSION = 1e-5, 8192
 SUPPORT = np.arange(-400, 401)
 
 
-def in_ring(multiplier: float, clip: float, shares: int = 10, rounding: bool = True, **more: float) -> DiscreteExpense:
+def in_ring(
+    multiplier: float, clip: float, shares: int = 10, rounding: bool = True, **more: float
+) -> DiscretePrivacyEvent:
     """A plan whose whole noise is `multiplier * clip`, with the rounded norm of Kairouz et al. (beta e^-1/2)."""
     root = math.sqrt(DIMENSION)
     norm = math.sqrt(clip**2 + DIMENSION / 4 + clip + root / 2) if rounding else clip
-    return DiscreteExpense(multiplier * clip / math.sqrt(shares), shares, DIMENSION, norm, **more)  # type: ignore[arg-type]
+    return DiscretePrivacyEvent(multiplier * clip / math.sqrt(shares), shares, DIMENSION, norm, **more)  # type: ignore[arg-type]
 
 
 def pmf(deviation: float, centre: float = 0.0) -> NDArray[np.float64]:
@@ -58,7 +60,7 @@ def test_with_many_steps_the_sum_costs_what_a_gaussian_does_to_four_digits() -> 
         found = epsilon([plan], DELTA, adjacency)  # type: ignore[arg-type]
         assert exact <= found.by_accountant["closed form"] <= exact * (1 + 1e-4)
     sampled = epsilon([replace(plan, rate=0.08)], DELTA)
-    like = epsilon([Expense(40.0, 0.08, 100)], DELTA)
+    like = epsilon([PrivacyEvent(40.0, 0.08, 100)], DELTA)
     assert like.epsilon <= sampled.epsilon <= like.epsilon * (1 + 1e-4)
 
 
@@ -75,12 +77,12 @@ def test_folded_shares_are_within_half_tau_of_one_discrete_gaussian(deviation: f
     """Step 1 of the comparison, where its bound is large enough to be seen."""
     near = slice(385, 416)
     apart = np.abs(np.log(folded(deviation, shares)[near] / pmf(deviation * math.sqrt(shares))[near])).max()
-    bound = tau(DiscreteExpense(deviation, shares, 1, 1.0)) / 2
+    bound = tau(DiscretePrivacyEvent(deviation, shares, 1, 1.0)) / 2
     assert 0.003 * bound < apart <= bound
 
 
 def test_small_shares_pay_for_not_being_one_discrete_gaussian() -> None:
-    plan = DiscreteExpense(1.0, 3, 100, 2.0)
+    plan = DiscretePrivacyEvent(1.0, 3, 100, 2.0)
     off = 10 * (math.exp(-(math.pi**2)) + math.exp(-4 * math.pi**2 / 3))
     assert tau(plan) == pytest.approx(off, rel=1e-12)
     assert tau(replace(plan, shares=1)) == 0
@@ -114,7 +116,7 @@ def test_what_is_claimed_of_a_single_number_holds_exactly(
     base = folded(deviation, shares)
     up, down = np.roll(base, moved), np.roll(base, -moved)
     mixed = {"out": base, "up": (1 - rate) * base + rate * up, "down": (1 - rate) * base + rate * down}
-    plan = DiscreteExpense(deviation, shares, 1, float(moved), rate)
+    plan = DiscretePrivacyEvent(deviation, shares, 1, float(moved), rate)
     pairs: dict[Adjacency, tuple[tuple[str, str], ...]] = {
         "zero_out": (("up", "out"), ("out", "up")),
         "replace": (("up", "down"),),
@@ -127,15 +129,15 @@ def test_what_is_claimed_of_a_single_number_holds_exactly(
 
 
 def test_noise_too_small_for_a_comparison_gets_the_direct_bound_only() -> None:
-    for plan in (in_ring(1e-4, 2.0**4), DiscreteExpense(0.4, 100, 10, 1.0)):
+    for plan in (in_ring(1e-4, 2.0**4), DiscretePrivacyEvent(0.4, 100, 10, 1.0)):
         assert gaussian_comparison([plan]) is None
-        found = epsilon([plan, Expense(1.0)], DELTA)
+        found = epsilon([plan, PrivacyEvent(1.0)], DELTA)
         assert set(found.by_accountant) == {"rdp"}
         assert found.epsilon > gaussian_epsilon(1.0, DELTA)
 
 
 def test_the_slack_of_small_noise_is_charged() -> None:
-    plan = DiscreteExpense(1.5, 4, 50, 1.0, count=10)
+    plan = DiscretePrivacyEvent(1.5, 4, 50, 1.0, count=10)
     comparison = gaussian_comparison([plan])
     assert comparison is not None
     assert comparison.slack == pytest.approx(10 * 50 * tau(plan) / 2, rel=1e-9)
@@ -174,7 +176,7 @@ def test_sampling_is_credited_directly_only_where_the_theorem_is_stated() -> Non
 def test_more_shares_more_noise_or_fewer_releases_cost_less() -> None:
     base = in_ring(10.0, 2.0**10, rate=0.1, count=50)
 
-    def spent(*expenses: AnyExpense) -> float:
+    def spent(*expenses: AnyPrivacyEvent) -> float:
         return epsilon(expenses, DELTA).epsilon
 
     for cheaper in (

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from opacus.accountants import GaussianAccountant, PRVAccountant, RDPAccountant
 from opacus.accountants.utils import get_noise_multiplier
 
-from fedsilo.core.privacy_events import Expense
+from fedsilo.core.privacy_events import PrivacyEvent
 from fedsilo.privacy.accounting.accountants import epsilon
 from fedsilo.privacy.accounting.gaussian_releases import gaussian_epsilon, gaussian_mu
 from fedsilo.privacy.accounting.noise_search import multiplier_for
@@ -46,12 +46,12 @@ def opacus_epsilon(accountant: type, release: tuple[float, float, int], **option
 @pytest.mark.parametrize("name", PUBLISHED)
 def test_published_settings(name: str) -> None:
     release, published, rdp, pld = PUBLISHED[name]
-    found = epsilon([Expense(*release)], DELTA)
+    found = epsilon([PrivacyEvent(*release)], DELTA)
     assert found.by_accountant["rdp"] == pytest.approx(rdp, abs=6e-5)
     assert found.by_accountant["pld"] == pytest.approx(pld, rel=1e-3)
     assert found.epsilon == found.by_accountant["pld"]
     if published:
-        assert classic_epsilon(gaussian_curve(Expense(*release), "zero_out"), DELTA, ORDERS) == pytest.approx(
+        assert classic_epsilon(gaussian_curve(PrivacyEvent(*release), "zero_out"), DELTA, ORDERS) == pytest.approx(
             published, abs=6e-5
         )
         assert found.epsilon < published
@@ -66,7 +66,7 @@ def test_what_sampling_would_have_bought_dp_fpl(nominal: float, at_1e4: float, e
     deviation = math.sqrt(100 * math.log(1e5)) / nominal
     coarse = from_gaussian_mechanism(deviation, sampling_prob=32 / 413).self_compose(1300)
     assert coarse.get_epsilon_for_delta(DELTA) == pytest.approx(at_1e4, abs=6e-5)
-    found = epsilon([Expense(deviation, 32 / 413, 1300)], DELTA).epsilon
+    found = epsilon([PrivacyEvent(deviation, 32 / 413, 1300)], DELTA).epsilon
     assert found == pytest.approx(expected, rel=3e-4)
 
 
@@ -74,7 +74,7 @@ def test_what_sampling_would_have_bought_dp_fpl(nominal: float, at_1e4: float, e
     (0.1, 86.03), pytest.param(1.0, 10.489, marks=pytest.mark.slow), pytest.param(8.0, 1.842, marks=pytest.mark.slow),
 ])  # fmt: skip
 def test_noise_for_a_target(target: float, expected: float) -> None:
-    found = multiplier_for(target, DELTA, lambda noise: [Expense(noise, 32 / 413, 1300)])
+    found = multiplier_for(target, DELTA, lambda noise: [PrivacyEvent(noise, 32 / 413, 1300)])
     assert found == pytest.approx(expected, rel=1.5e-3)
     assert found < expected
 
@@ -88,14 +88,14 @@ def test_noise_for_a_target(target: float, expected: float) -> None:
 def test_opacus_prv_agrees(release: tuple[float, float, int]) -> None:
     error = 0.001
     prv = opacus_epsilon(PRVAccountant, release, eps_error=error)
-    assert abs(epsilon([Expense(*release)], DELTA).by_accountant["pld"] - prv) <= error + 1e-3
+    assert abs(epsilon([PrivacyEvent(*release)], DELTA).by_accountant["pld"] - prv) <= error + 1e-3
 
 
 def test_opacus_gaussian_accountant_claims_less_than_is_spent() -> None:
     """It is a limit theorem's approximation, no bound: 6.44 where 7.69 is spent."""
     release = PUBLISHED["TF Privacy, 0.6"][0]
     assert opacus_epsilon(GaussianAccountant, release) == pytest.approx(6.4364, abs=5e-3)
-    assert opacus_epsilon(GaussianAccountant, release) < epsilon([Expense(*release)], DELTA).epsilon - 1
+    assert opacus_epsilon(GaussianAccountant, release) < epsilon([PrivacyEvent(*release)], DELTA).epsilon - 1
 
 
 @pytest.mark.xfail(strict=True, reason="opacus' RDP orders stop at 63: it reports 0.1031 whatever the noise")

@@ -8,7 +8,7 @@ import pytest
 from fedsilo.aggregation.secagg.update_vectors import Encoding
 from fedsilo.aggregation.secure import Secure
 from fedsilo.core import ClientTask, Exchange
-from fedsilo.core.privacy_events import DiscreteExpense
+from fedsilo.core.privacy_events import DiscretePrivacyEvent
 from fedsilo.core.state import to_tensors
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.privacy.accounting.accountants import epsilon
@@ -65,7 +65,9 @@ def test_epsilon_is_at_most_the_claimed_one_for_every_number_of_survivors(
     threshold = secure.parameters(tuple(range(clients)), 1).threshold
     spent = [
         epsilon(
-            (DiscreteExpense(encoding.share, survivors - known, dim, moved, 1.0, ROUNDS),), mechanism.delta, "zero_out"
+            (DiscretePrivacyEvent(encoding.share, survivors - known, dim, moved, 1.0, ROUNDS),),
+            mechanism.delta,
+            "zero_out",
         ).epsilon
         for survivors in range(threshold, clients + 1)
     ]

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedsilo.aggregation.secure import Secure
-from fedsilo.core import ClientTask, Exchange, Facts, Mechanism, Release
+from fedsilo.core import ClientTask, Exchange, Mechanism, PrivacyContext, Release
 from fedsilo.core.errors import ClientError, PrivacyBudgetError, RunError
 from fedsilo.core.seeds import keyed_generator
 from fedsilo.methods.dpfpl import DPFPL
@@ -30,8 +30,8 @@ KEYS: dict[str, Any] = {"noise_multiplier": NOISE, "clip_norm": CLIP}
 OF_CLIENT, OF_EXAMPLE = NOISE * CLIP, NOISE * CLIP / BATCH
 
 
-def facts(gradients: bool = True) -> Facts:
-    return Facts(10, CLIENTS, BATCH, personal=True, gradients=gradients, sizes=(40,) * CLIENTS)
+def facts(gradients: bool = True) -> PrivacyContext:
+    return PrivacyContext(10, CLIENTS, BATCH, personal=True, gradients=gradients, sizes=(40,) * CLIENTS)
 
 
 def release(participants: int = 1, purpose: str = "noise", **where: int) -> Release:
@@ -215,4 +215,4 @@ def test_without_a_mechanism_nothing_is_promised_or_changed() -> None:
     mechanism, state = NoMechanism(), {"a": torch.ones(2)}
     assert mechanism.protect_client(state, Release(state, 1, keyed_generator(0, "noise"))) is state
     assert mechanism.expenses(0, 0) == ()
-    assert mechanism.statement(1.0) is None
+    assert mechanism.guarantee(1.0) is None

@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 import torch
 
-from fedsilo.core import Facts, Release
+from fedsilo.core import PrivacyContext, Release
 from fedsilo.core.seeds import keyed_generator
 from fedsilo.privacy.ledger import Ledger
-from fedsilo.privacy.ledger_lines import Entry
+from fedsilo.privacy.ledger_lines import LedgerEntry
 from fedsilo.privacy.mechanisms.paper import Paper
 
-FACTS = Facts(rounds=100, clients=10, batch_size=32, personal=True, gradients=True, streams=3, sizes=(32,) * 10)
+FACTS = PrivacyContext(
+    rounds=100, clients=10, batch_size=32, personal=True, gradients=True, streams=3, sizes=(32,) * 10
+)
 SHARED_ONLY = replace(FACTS, personal=False, streams=1)
 
 
@@ -31,7 +33,7 @@ def charged(mechanism: Paper, folder: Path, rounds: int = 100) -> float:
     """What the ledger counts when every client's 32 examples have been in so many batches of a whole pass each."""
     ledger = Ledger(folder, mechanism)
     for round in range(rounds):
-        ledger.charge(Entry(round, 0, 0, tuple(range(10))))
+        ledger.charge(LedgerEntry(round, 0, 0, tuple(range(10))))
     spent = ledger.epsilon()
     assert spent is not None
     return spent
@@ -98,7 +100,7 @@ def test_what_the_noise_is_worth_is_far_from_what_was_published(tmp_path: Path, 
     mechanism = Paper(epsilon=nominal).fit(replace(FACTS, streams=streams))
     sound = charged(mechanism, tmp_path)
     assert sound == pytest.approx(REFERENCE[streams][nominal], rel=5e-3)
-    budget = mechanism.statement(sound)
+    budget = mechanism.guarantee(sound)
     assert (budget.epsilon, budget.delta, budget.guaranteed, budget.unit) == (nominal, 1e-5, False, "example")
     assert f"epsilon {sound:.3g}" in budget.note
     assert "\n" not in budget.note

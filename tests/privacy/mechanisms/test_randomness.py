@@ -9,7 +9,7 @@ from fedsilo.aggregation.secure import Secure
 from fedsilo.core.errors import RunError
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.privacy.ledger import Ledger
-from fedsilo.privacy.ledger_lines import Entry
+from fedsilo.privacy.ledger_lines import LedgerEntry
 from fedsilo.privacy.mechanisms.distributed import Distributed
 
 METHOD = DPFPL(context_length=3, rank=2)
@@ -43,7 +43,7 @@ def test_a_ledger_that_comes_to_less_than_was_recorded_is_refused(world: Any, tm
     here = world(mechanism=Distributed(unit="example", noise_multiplier=2.0))
     ledger = Ledger(tmp_path, here.fitted(METHOD))
     for exchange in range(3):
-        ledger.charge(Entry(0, exchange, 0, (0, 1, 2)))
+        ledger.charge(LedgerEntry(0, exchange, 0, (0, 1, 2)))
     recorded = ledger.epsilon()
     ledger.hold(recorded)
     path = tmp_path / "ledger.jsonl"

@@ -11,7 +11,7 @@ import pytest
 from fedsilo.config.scenario_reading import from_mapping
 from fedsilo.core.errors import RunError
 from fedsilo.report.results.comparison_rows import standings
-from fedsilo.report.results.run_entry import Entry, settings
+from fedsilo.report.results.run_entry import RunEntry, settings
 from fedsilo.report.terminal.comparison_table import cells, csv, document, header, markdown
 
 
@@ -21,7 +21,7 @@ class Shelf:
     def __init__(self, folder: Path) -> None:
         self._folder, self._count = folder, 0
 
-    def __call__(self, method: str, seed: int, local: float, split: str = "s", **changes: Any) -> Entry:
+    def __call__(self, method: str, seed: int, local: float, split: str = "s", **changes: Any) -> RunEntry:
         self._count += 1
         folder = self._folder / f"run-{self._count}"
         folder.mkdir()
@@ -43,10 +43,10 @@ class Shelf:
         }
         for name, content in documents.items():
             (folder / name).write_text(json.dumps(content))
-        return Entry(self._scenario(method, seed, changes), folder)
+        return RunEntry(self._scenario(method, seed, changes), folder)
 
-    def failed(self, method: str, seed: int, why: str, **changes: Any) -> Entry:
-        return Entry(self._scenario(method, seed, changes), None, why)
+    def failed(self, method: str, seed: int, why: str, **changes: Any) -> RunEntry:
+        return RunEntry(self._scenario(method, seed, changes), None, why)
 
     def _scenario(self, method: str, seed: int, changes: dict[str, Any]) -> Any:
         keys = {key.replace("__", "."): value for key, value in changes.items()}

@@ -11,9 +11,9 @@ import pytest
 import fedsilo
 from fedsilo.core.errors import RunError
 from fedsilo.report.results.finished_run import Run
-from fedsilo.report.results.run_entry import Entry
+from fedsilo.report.results.run_entry import RunEntry
 from fedsilo.runs.comparison.compare import Comparison, compare_folders, compare_grid
-from fedsilo.runs.comparison.sweep import Grid
+from fedsilo.runs.comparison.sweep import Sweep
 
 SMALL: dict[str, Any] = {
     "name": "small",
@@ -69,7 +69,7 @@ def breaking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 @pytest.fixture(scope="module")
 def pair(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
     """Two methods, two seeds."""
-    return compare_grid(Grid(SMALL, methods=("promptfl", "local"), seeds=(0, 1)), tmp_path_factory.mktemp("pair"))
+    return compare_grid(Sweep(SMALL, methods=("promptfl", "local"), seeds=(0, 1)), tmp_path_factory.mktemp("pair"))
 
 
 @pytest.fixture
@@ -87,10 +87,10 @@ def again(root: Path, **changes: Any) -> tuple[Comparison, list[tuple[str, int, 
     """The same comparison once more, and what was done for it."""
     told: list[tuple[str, int, bool]] = []
 
-    def tell(done: int, total: int, entry: Entry, before: bool) -> None:
+    def tell(done: int, total: int, entry: RunEntry, before: bool) -> None:
         told.append((entry.method, entry.seed, before))
 
-    grid = Grid(SMALL, changes, ("promptfl", "local"), (0, 1))
+    grid = Sweep(SMALL, changes, ("promptfl", "local"), (0, 1))
     return compare_grid(grid, root, told=tell), told
 
 
@@ -143,7 +143,7 @@ def test_a_run_of_another_scenario_with_the_same_name_is_not_taken_for_it(own_pa
 
 
 def test_a_run_that_fails_does_not_stop_the_others_and_is_tried_again(breaking: str, tmp_path: Path) -> None:
-    grid = Grid(SMALL, {"method": {"how": "raise"}}, (breaking, "local"))
+    grid = Sweep(SMALL, {"method": {"how": "raise"}}, (breaking, "local"))
     for _ in range(2):
         found = compare_grid(grid, tmp_path / "runs").standings
         bad, good = found.rows[-2:]
@@ -159,7 +159,7 @@ def test_an_error_that_nobody_foresaw_is_kept_in_full(tmp_path: Path, monkeypatc
         raise KeyError("no such thing")
 
     monkeypatch.setattr("fedsilo.runs.comparison.execute.go", broken)
-    found = compare_grid(Grid(SMALL), tmp_path).standings
+    found = compare_grid(Sweep(SMALL), tmp_path).standings
     assert found.failures[0].startswith("promptfl, seed 0: KeyError: 'no such thing' (see ")
     (trace,) = tmp_path.glob("*/failure.txt")
     assert "in broken" in trace.read_text()
@@ -187,7 +187,7 @@ def test_unfinished_runs_in_a_folder_are_left_out_and_said(own_pair: Path) -> No
 
 
 def test_partitions_that_differ_are_marked(pair: Comparison, tmp_path: Path) -> None:
-    other = compare_grid(Grid(SMALL, {"partition.label.beta": 0.1}, ("local",)), tmp_path).root
+    other = compare_grid(Sweep(SMALL, {"partition.label.beta": 0.1}, ("local",)), tmp_path).root
     runs = [run.folder for run in runs_of(pair.root) if run.scenario.seed == 0]
     found = compare_folders([*runs, other])
     assert found.grounds == ("A", "B")
@@ -210,7 +210,7 @@ def test_python_gives_a_table(pair: Comparison, tmp_path: Path) -> None:
 def test_runs_side_by_side_give_the_same_and_survive_one_that_is_killed(
     pair: Comparison, breaking: str, tmp_path: Path
 ) -> None:
-    grid = Grid(SMALL, {"method": {"how": "kill"}}, ("promptfl", breaking, "local"), (0, 1))
+    grid = Sweep(SMALL, {"method": {"how": "kill"}}, ("promptfl", breaking, "local"), (0, 1))
     found = compare_grid(grid, tmp_path / "runs", jobs=2).standings
     promptfl, killed, local = found.rows[-3:]
     assert set(killed.failed) == {0, 1}
@@ -233,4 +233,4 @@ def test_a_worker_does_not_outlive_whoever_started_it() -> None:
 
 def test_less_than_one_job_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RunError, match="jobs: must be at least 1, got 0"):
-        compare_grid(Grid(SMALL), tmp_path, jobs=0)
+        compare_grid(Sweep(SMALL), tmp_path, jobs=0)

@@ -7,7 +7,7 @@ import pytest
 
 from fedsilo.core.errors import ScenarioError
 from fedsilo.core.registry import name_of
-from fedsilo.runs.comparison.sweep import Grid, grid_of, trained_methods
+from fedsilo.runs.comparison.sweep import Sweep, grid_of, trained_methods
 
 SMALL: dict[str, Any] = {
     "name": "small",
@@ -39,26 +39,26 @@ def ranked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
     return MINE
 
 
-def methods(grid: Grid) -> list[Any]:
+def methods(grid: Sweep) -> list[Any]:
     return [scenario.method for scenario in grid.scenarios()[0]]
 
 
 def test_a_method_takes_over_the_keys_it_has_and_keeps_its_own_defaults(ranked: str) -> None:
-    promptfl, mine = methods(Grid(SMALL, methods=("promptfl", ranked)))
+    promptfl, mine = methods(Sweep(SMALL, methods=("promptfl", ranked)))
     assert promptfl.context_length == mine.context_length == 3
     assert (promptfl.synchronise, mine.synchronise, mine.rank) == ("round", "batch", 4)
 
 
 def test_a_word_that_a_method_does_not_allow_is_left_to_those_that_do(ranked: str) -> None:
-    promptfl, mine = methods(Grid(SMALL, ["method.synchronise=round"], ("promptfl", ranked)))
+    promptfl, mine = methods(Sweep(SMALL, ["method.synchronise=round"], ("promptfl", ranked)))
     assert (promptfl.synchronise, mine.synchronise) == ("round", "batch")
     with pytest.raises(ScenarioError, match=r"method\.synchronise: must be"):
-        Grid(SMALL, ["method.synchronise=never"], ("promptfl", ranked)).scenarios()
+        Sweep(SMALL, ["method.synchronise=never"], ("promptfl", ranked)).scenarios()
 
 
 def test_a_key_that_only_another_method_has_is_no_mistake(ranked: str) -> None:
     for changes in (["method.rank=2"], {"method": {"rank": 2}}):
-        promptfl, mine = methods(Grid(SMALL, changes, ("promptfl", ranked)))
+        promptfl, mine = methods(Sweep(SMALL, changes, ("promptfl", ranked)))
         assert not hasattr(promptfl, "rank")
         assert mine.rank == 2
 
@@ -66,7 +66,7 @@ def test_a_key_that_only_another_method_has_is_no_mistake(ranked: str) -> None:
 def test_a_key_that_no_method_has_is_refused_once(ranked: str) -> None:
     for methods in (("promptfl", "local"), ("promptfl",), ()):
         with pytest.raises(ScenarioError) as caught:
-            Grid(SMALL, ["method.context_lenght=2"], methods).scenarios()
+            Sweep(SMALL, ["method.context_lenght=2"], methods).scenarios()
         assert caught.value.problems == (
             "command line: method.context_lenght: unknown key. Did you mean 'context_length'?",
         )
@@ -74,13 +74,13 @@ def test_a_key_that_no_method_has_is_refused_once(ranked: str) -> None:
 
 def test_a_method_s_own_keys_win_and_go_nowhere_else(ranked: str) -> None:
     only = {ranked: ["method.rank=8", "training.optimizer.learning_rate=0.5"]}
-    one, other = Grid(SMALL, ["method.rank=2"], ("promptfl", ranked), only=only).scenarios()[0]
+    one, other = Sweep(SMALL, ["method.rank=2"], ("promptfl", ranked), only=only).scenarios()[0]
     assert one.training.optimizer.learning_rate != 0.5
     assert (other.training.optimizer.learning_rate, other.method.rank) == (0.5, 8)  # type: ignore[attr-defined]
     with pytest.raises(ScenarioError, match=r"^local: .*method\.rank"):
-        Grid(SMALL, (), ("promptfl", "local"), only={"local": ["method.rank=8"]}).scenarios()
+        Sweep(SMALL, (), ("promptfl", "local"), only={"local": ["method.rank=8"]}).scenarios()
     with pytest.raises(ScenarioError, match="given for 'local', which is not compared"):
-        Grid(SMALL, (), ("promptfl",), only={"local": ["method.context_length=8"]}).scenarios()
+        Sweep(SMALL, (), ("promptfl",), only={"local": ["method.context_length=8"]}).scenarios()
 
 
 def test_varied_values_times_seeds_and_a_method_without_the_key_runs_once(ranked: str) -> None:
@@ -93,41 +93,41 @@ def test_varied_values_times_seeds_and_a_method_without_the_key_runs_once(ranked
 
 
 def test_nothing_named_is_the_scenario_itself_without_references() -> None:
-    found, left_out = Grid({**SMALL, "seed": 7, "evaluation": {"references": ["local"]}}).scenarios()
+    found, left_out = Sweep({**SMALL, "seed": 7, "evaluation": {"references": ["local"]}}).scenarios()
     assert [(name_of(s.method), s.seed, s.evaluation.references) for s in found] == [("promptfl", 7, [])]
     assert left_out == []
 
 
 def test_a_seed_or_method_given_twice_runs_once() -> None:
-    assert len(Grid(SMALL, methods=("local", "local"), seeds=(0, 0, 1)).scenarios()[0]) == 2
+    assert len(Sweep(SMALL, methods=("local", "local"), seeds=(0, 0, 1)).scenarios()[0]) == 2
 
 
 def test_all_is_every_method_that_trains() -> None:
     assert "zero_shot" not in trained_methods()
     assert {"local", "promptfl"} <= set(trained_methods())
-    grid = Grid({**SMALL, "method": "promptfl"}, methods=("all",))
+    grid = Sweep({**SMALL, "method": "promptfl"}, methods=("all",))
     assert [name_of(method) for method in methods(grid)] == trained_methods()
     assert grid.scenarios()[1] == []
 
 
 def test_all_leaves_out_what_cannot_run_and_says_so_where_a_named_one_is_refused() -> None:
     private = {"privacy.mode": "central", "privacy.noise_multiplier": 1.0}
-    found, left_out = Grid(SMALL, private, ("all",)).scenarios()
+    found, left_out = Sweep(SMALL, private, ("all",)).scenarios()
     assert "local" not in [name_of(scenario.method) for scenario in found]
     assert any(line.startswith("left out: ") and "local" in line and "sends nothing" in line for line in left_out)
     with pytest.raises(ScenarioError, match=r"^local: .*sends nothing"):
-        Grid(SMALL, private, ("promptfl", "local")).scenarios()
+        Sweep(SMALL, private, ("promptfl", "local")).scenarios()
 
 
 def test_what_is_wrong_for_all_is_said_once(tmp_path: Path) -> None:
     with pytest.raises(ScenarioError) as caught:
-        Grid(SMALL, ["training.rounds=0"], ("promptfl", "local"), (0, 1)).scenarios()
+        Sweep(SMALL, ["training.rounds=0"], ("promptfl", "local"), (0, 1)).scenarios()
     assert len(caught.value.problems) == 1
     assert caught.value.problems[0].startswith("command line: training.rounds: must be")
     with pytest.raises(ScenarioError, match="there is no such file"):
-        Grid(tmp_path / "none.yaml", methods=("all",)).scenarios()
+        Sweep(tmp_path / "none.yaml", methods=("all",)).scenarios()
 
 
 def test_an_unknown_method_is_refused_with_the_nearest_name() -> None:
     with pytest.raises(ScenarioError, match=r"^methods: no method 'promtfl'\. Did you mean 'promptfl'\?"):
-        Grid(SMALL, methods=("local", "promtfl")).scenarios()
+        Sweep(SMALL, methods=("local", "promtfl")).scenarios()

@@ -17,7 +17,7 @@ from fedsilo.core.errors import ScenarioError
 from fedsilo.core.tracking import Log, Logger, Occasion
 from fedsilo.report.results.finished_run import Run
 from fedsilo.runs import run as running
-from fedsilo.runs.run import Listener, begin, go
+from fedsilo.runs.run import RunCallbacks, begin, go
 from fedsilo.runs.trackers import Trackers, chosen, numbers, tracked
 from fedsilo.storage.run_folder import plain, read_json
 
@@ -91,7 +91,7 @@ def carried(finished: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
         if loggers is not None:
             monkeypatch.setattr(running, "chosen", lambda tracking: loggers)
         notices: list[str] = []
-        run = go(folder or begin(scenario(tmp_path, *changes)), Listener(announce=notices.append))
+        run = go(folder or begin(scenario(tmp_path, *changes)), RunCallbacks(announce=notices.append))
         return run, notices
 
     return go_on

@@ -52,11 +52,11 @@ class RingAggregation(Aggregation):
 
     def encoding(self, mechanism: Mechanism, terms: SumTerms) -> Encoding:
         """Returns how clients write their updates. Raises RunError as `encoded`."""
-        reach = mechanism.reach
+        coordinate_bound = mechanism.coordinate_bound
         plain = Encoding(
             clients=terms.clients,
-            bound=self.bound if reach is None else reach,
-            clamp=reach is not None,
+            bound=self.bound if coordinate_bound is None else coordinate_bound,
+            clamp=coordinate_bound is not None,
             uniform=terms.uniform or self.weights == "uniform",
             largest=terms.largest,
             tells_loss=mechanism.trusts_coordinator,

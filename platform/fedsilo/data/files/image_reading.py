@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from PIL import Image, UnidentifiedImageError
 
 from fedsilo.core.errors import DataError
-from fedsilo.core.prefetch import ahead, cores
+from fedsilo.core.prefetch import cores, prefetch
 from fedsilo.data.files.bit_depth import extent_of, has_depth, is_deep, require_readable, scaled
 from fedsilo.data.files.file_sources import Source
 
@@ -133,7 +133,7 @@ def inspect(source: Source, names: Sequence[str], pixels: bool = True) -> list[F
             as fast, and an image that is broken after all is reported when it is fetched.
     """
     findings, told, due = [], _listener.get(), 0
-    with closing(ahead(lambda name: _inspect(source, name, pixels), names, min(8, cores()), _WINDOW)) as arriving:
+    with closing(prefetch(lambda name: _inspect(source, name, pixels), names, min(8, cores()), _WINDOW)) as arriving:
         for finding in arriving:
             findings.append(finding)
             if len(findings) >= due or len(findings) == len(names):

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from fedsilo.core import Examples, Indices
 from fedsilo.core.batch import IMAGE, PIXELS, block_of
-from fedsilo.core.prefetch import ahead, cores
+from fedsilo.core.prefetch import cores, prefetch
 from fedsilo.models.clip.cached_encoding import CachedFeatures
 from fedsilo.models.clip.feature_cache import Array
 from fedsilo.models.clip.image_encoder import ImageEncoder
@@ -151,7 +151,7 @@ def encode_chunks(
         return _view(encoder, examples, place[1], place[0].view, place[0].seed)
 
     places = ((chunk, i) for chunk in wanted for i in range(chunk.start, chunk.stop))
-    with closing(ahead(prepared, places, threads or cores(), 2 * _FORWARD)) as images:
+    with closing(prefetch(prepared, places, threads or cores(), 2 * _FORWARD)) as images:
         for chunk in wanted:
             yield _through_tower(encoder, images, chunk, examples.name)
 

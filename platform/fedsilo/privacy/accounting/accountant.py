@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from fedsilo.core.privacy_events import Adjacency, AnyExpense
+from fedsilo.core.privacy_events import Adjacency, AnyPrivacyEvent
 from fedsilo.privacy.accounting.accountants import Spent, epsilon, quick_epsilon
 
 Turn = tuple[int, Sequence[int]]
@@ -20,15 +20,15 @@ class Spending:
 
     def __init__(self) -> None:
         """Begins with nothing spent."""
-        self._counts: dict[int, Counter[AnyExpense]] = {}
+        self._counts: dict[int, Counter[AnyPrivacyEvent]] = {}
 
-    def add(self, client: int, expenses: Iterable[AnyExpense], times: int = 1) -> None:
+    def add(self, client: int, expenses: Iterable[AnyPrivacyEvent], times: int = 1) -> None:
         """Counts expenses of a client, so many times each."""
         for expense in expenses:
             single = replace(expense, count=1)
             self._counts.setdefault(client, Counter())[single] += times * expense.count
 
-    def take(self, turns: Iterable[Turn], expenses: Callable[[int, int], Iterable[AnyExpense]]) -> None:
+    def take(self, turns: Iterable[Turn], expenses: Callable[[int, int], Iterable[AnyPrivacyEvent]]) -> None:
         """Counts what exchanges cost all that take part in them; `expenses(client, exchange)` says what.
 
         It is asked once for each client and exchange, however many rounds have the same turn.
@@ -46,7 +46,7 @@ class Spending:
         other._counts = {client: counts.copy() for client, counts in self._counts.items()}
         return other
 
-    def of(self, client: int) -> tuple[AnyExpense, ...]:
+    def of(self, client: int) -> tuple[AnyPrivacyEvent, ...]:
         """Returns what a client has spent, one expense of each kind."""
         return _listed(self._counts.get(client, Counter()))
 
@@ -55,20 +55,20 @@ class Spending:
         """Returns the clients that have spent anything, ascending."""
         return sorted(self._counts)
 
-    def distinct(self) -> Mapping[tuple[AnyExpense, ...], Sequence[int]]:
+    def distinct(self) -> Mapping[tuple[AnyPrivacyEvent, ...], Sequence[int]]:
         """Returns the clients by what they have spent: of a thousand clients of one size one needs to be accounted."""
-        groups: dict[tuple[AnyExpense, ...], list[int]] = {}
+        groups: dict[tuple[AnyPrivacyEvent, ...], list[int]] = {}
         for client in self.clients:
             groups.setdefault(self.of(client), []).append(client)
         return groups
 
-    def candidates(self) -> list[tuple[AnyExpense, ...]]:
+    def candidates(self) -> list[tuple[AnyPrivacyEvent, ...]]:
         """Returns what must be accounted to know the worst: no more than one of all clients in most federations.
 
         A client whose releases are of one kind spends no less than another with the same kind, no higher rate and no
         larger count.
         """
-        left: list[tuple[AnyExpense, ...]] = []
+        left: list[tuple[AnyPrivacyEvent, ...]] = []
         for expenses in sorted(self.distinct(), key=lambda one: (-_most(one).rate, -_most(one).count)):
             if not any(_covers(other, expenses) for other in left):
                 left.append(expenses)
@@ -93,7 +93,7 @@ class Spending:
 
     def bounds(
         self, delta: float, adjacency: Adjacency
-    ) -> Iterator[tuple[tuple[AnyExpense, ...], Sequence[int], float]]:
+    ) -> Iterator[tuple[tuple[AnyPrivacyEvent, ...], Sequence[int], float]]:
         """Yields what clients have spent, which of them have spent it, and the epsilon that it comes to.
 
         Of more than `EACH` kinds of clients it is the bound that is quick to compute.
@@ -106,11 +106,11 @@ class Spending:
                 yield expenses, clients, epsilon(expenses, delta, adjacency).epsilon
 
 
-def _most(expenses: Sequence[AnyExpense]) -> AnyExpense:
+def _most(expenses: Sequence[AnyPrivacyEvent]) -> AnyPrivacyEvent:
     return max(expenses, key=lambda one: (one.rate, one.count))
 
 
-def _covers(one: tuple[AnyExpense, ...], other: tuple[AnyExpense, ...]) -> bool:
+def _covers(one: tuple[AnyPrivacyEvent, ...], other: tuple[AnyPrivacyEvent, ...]) -> bool:
     """Whether one spends at least what the other does, seen without accounting."""
     if len(one) != 1 or len(other) != 1:
         return False
@@ -119,5 +119,5 @@ def _covers(one: tuple[AnyExpense, ...], other: tuple[AnyExpense, ...]) -> bool:
     return alike and more.rate >= less.rate and more.count >= less.count
 
 
-def _listed(counts: Mapping[AnyExpense, int]) -> tuple[AnyExpense, ...]:
+def _listed(counts: Mapping[AnyPrivacyEvent, int]) -> tuple[AnyPrivacyEvent, ...]:
     return tuple(sorted((replace(one, count=count) for one, count in counts.items()), key=repr))

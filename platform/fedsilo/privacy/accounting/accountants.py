@@ -17,7 +17,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from fedsilo.core.errors import PrivacyBudgetError
-from fedsilo.core.privacy_events import ADJACENCIES, Adjacency, AnyExpense, DiscreteExpense, Expense
+from fedsilo.core.privacy_events import ADJACENCIES, Adjacency, AnyPrivacyEvent, DiscretePrivacyEvent, PrivacyEvent
 from fedsilo.privacy.accounting.discrete_sum import Comparison, direct_curve, gaussian_comparison
 from fedsilo.privacy.accounting.gaussian_releases import gaussian_epsilon
 from fedsilo.privacy.accounting.pld import loss_epsilon
@@ -43,7 +43,7 @@ class Spent:
     by_accountant: Mapping[str, float]
 
 
-def epsilon(expenses: Sequence[AnyExpense], delta: float, adjacency: Adjacency = "zero_out") -> Spent:
+def epsilon(expenses: Sequence[AnyPrivacyEvent], delta: float, adjacency: Adjacency = "zero_out") -> Spent:
     """Returns the epsilon of all releases together, whatever each depends on of those before.
 
     Args:
@@ -63,21 +63,21 @@ def epsilon(expenses: Sequence[AnyExpense], delta: float, adjacency: Adjacency =
     return Spent(min(bounds.values()), delta, bounds)
 
 
-def quick_epsilon(expenses: Sequence[AnyExpense], delta: float, adjacency: Adjacency = "zero_out") -> float:
+def quick_epsilon(expenses: Sequence[AnyPrivacyEvent], delta: float, adjacency: Adjacency = "zero_out") -> float:
     """Returns an upper bound of epsilon in a few milliseconds: without privacy loss distributions."""
     _check(delta, adjacency)
     return min(_quick_bounds(merge(expenses), delta, adjacency).values())
 
 
-def merge(expenses: Sequence[AnyExpense]) -> list[AnyExpense]:
+def merge(expenses: Sequence[AnyPrivacyEvent]) -> list[AnyPrivacyEvent]:
     """Returns the expenses that count, equal releases as one expense."""
-    counts: Counter[AnyExpense] = Counter()
+    counts: Counter[AnyPrivacyEvent] = Counter()
     for expense in expenses:
         counts[replace(expense, count=1)] += expense.count
     return [replace(expense, count=count) for expense, count in counts.items() if count]
 
 
-def _quick_bounds(expenses: Sequence[AnyExpense], delta: float, adjacency: Adjacency) -> dict[str, float]:
+def _quick_bounds(expenses: Sequence[AnyPrivacyEvent], delta: float, adjacency: Adjacency) -> dict[str, float]:
     rdp = renyi_epsilon(direct_curve(expenses, adjacency), delta)
     never = {NEVER_SAMPLED: 0.0} if expenses and chance_to_be_in(expenses) <= delta else {}
     comparison = gaussian_comparison(expenses)
@@ -86,13 +86,13 @@ def _quick_bounds(expenses: Sequence[AnyExpense], delta: float, adjacency: Adjac
     gaussians = comparison.expenses
     sampled = any(expense.rate < 1 for expense in gaussians)
     unsampled = _carried_over(comparison, delta, lambda d: gaussian_epsilon(_mu(gaussians, adjacency), d))
-    if any(isinstance(expense, DiscreteExpense) for expense in expenses):
+    if any(isinstance(expense, DiscretePrivacyEvent) for expense in expenses):
         curve = total([gaussian_curve(expense, adjacency) for expense in gaussians])
         rdp = min(rdp, _carried_over(comparison, delta, lambda d: renyi_epsilon(curve, d)))
     return {UNSAMPLED if sampled else CLOSED_FORM: unsampled, RENYI: rdp, **never}
 
 
-def chance_to_be_in(expenses: Sequence[AnyExpense]) -> float:
+def chance_to_be_in(expenses: Sequence[AnyPrivacyEvent]) -> float:
     """Returns the probability that a unit is in at least one release, in [0, 1].
 
     Where it is in none, the releases are distributed as those of the neighbour: both can be drawn so that they are
@@ -108,7 +108,7 @@ def _carried_over(comparison: Comparison, delta: float, epsilon_at: Callable[[fl
     return epsilon_at(delta * math.exp(-comparison.slack)) + 2 * comparison.slack
 
 
-def _mu(expenses: Sequence[Expense], adjacency: Adjacency) -> float:
+def _mu(expenses: Sequence[PrivacyEvent], adjacency: Adjacency) -> float:
     """The mu of releases that everybody is in."""
     squares = sum((e.count / e.multiplier / e.multiplier if e.multiplier else math.inf) for e in expenses)
     return math.sqrt(squares) * (1 if adjacency == "zero_out" else 2)

@@ -37,7 +37,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln, logsumexp
 
-from fedsilo.core.privacy_events import Adjacency, AnyExpense, DiscreteExpense, Expense
+from fedsilo.core.privacy_events import Adjacency, AnyPrivacyEvent, DiscretePrivacyEvent, PrivacyEvent
 from fedsilo.privacy.accounting.rdp import ORDERS, Curve, gaussian_curve, rounding, total
 
 SLACK = 1e-18
@@ -57,16 +57,16 @@ class Comparison:
         slack: Xi >= 0: if they are (epsilon, delta) private the others are (epsilon + 2 Xi, exp(Xi) delta) private.
     """
 
-    expenses: tuple[Expense, ...]
+    expenses: tuple[PrivacyEvent, ...]
     slack: float
 
 
-def gaussian_comparison(expenses: Sequence[AnyExpense]) -> Comparison | None:
+def gaussian_comparison(expenses: Sequence[AnyPrivacyEvent]) -> Comparison | None:
     """Returns the Gaussian releases that expenses compare to; None where their noise is too small for it."""
-    compared: list[Expense] = []
+    compared: list[PrivacyEvent] = []
     slack = 0.0
     for expense in expenses:
-        if isinstance(expense, Expense):
+        if isinstance(expense, PrivacyEvent):
             compared.append(expense)
             continue
         variance = expense.shares * expense.deviation**2
@@ -75,28 +75,30 @@ def gaussian_comparison(expenses: Sequence[AnyExpense]) -> Comparison | None:
             return None
         slack += expense.count * expense.dimension * (tau(expense) / 2 + 5 * math.exp(-2 * math.pi**2 * rounded))
         multiplier = math.sqrt(variance - rounded) / expense.sensitivity
-        compared.append(Expense(multiplier, expense.rate, expense.count))
+        compared.append(PrivacyEvent(multiplier, expense.rate, expense.count))
     return Comparison(tuple(compared), slack) if slack < LARGEST_SLACK else None
 
 
-def tau(expense: DiscreteExpense) -> float:
+def tau(expense: DiscretePrivacyEvent) -> float:
     """Returns how far the shares' sum is from a discrete Gaussian: tau of proposition 14, 0 for one share."""
     k = np.arange(1, expense.shares, dtype=np.float64)
     with np.errstate(under="ignore"):
         return float(10 * np.exp(-2 * (math.pi * expense.deviation) ** 2 * k / (k + 1)).sum())
 
 
-def direct_curve(expenses: Sequence[AnyExpense], adjacency: Adjacency) -> Curve:
+def direct_curve(expenses: Sequence[AnyPrivacyEvent], adjacency: Adjacency) -> Curve:
     """Returns the RDP of all releases, discrete ones by proposition 14 and theorem 5."""
     return total(
         [
-            gaussian_curve(expense, adjacency) if isinstance(expense, Expense) else discrete_curve(expense, adjacency)
+            gaussian_curve(expense, adjacency)
+            if isinstance(expense, PrivacyEvent)
+            else discrete_curve(expense, adjacency)
             for expense in expenses
         ]
     )
 
 
-def discrete_curve(expense: DiscreteExpense, adjacency: Adjacency) -> Curve:
+def discrete_curve(expense: DiscretePrivacyEvent, adjacency: Adjacency) -> Curve:
     """Returns the RDP of all releases of a discrete expense at ORDERS."""
     if expense.count == 0:
         return np.zeros_like(ORDERS)
@@ -104,7 +106,7 @@ def discrete_curve(expense: DiscreteExpense, adjacency: Adjacency) -> Curve:
 
 
 @lru_cache(maxsize=256)
-def _single(expense: DiscreteExpense, adjacency: Adjacency) -> Curve:
+def _single(expense: DiscretePrivacyEvent, adjacency: Adjacency) -> Curve:
     curve = release_rdp(ORDERS, expense, adjacency)
     # Theorem 5 is stated for a unit that is in or not; for one in another's place no credit is taken.
     if expense.rate < 1 and adjacency == "zero_out":
@@ -113,7 +115,9 @@ def _single(expense: DiscreteExpense, adjacency: Adjacency) -> Curve:
     return curve
 
 
-def release_rdp(orders: NDArray[np.float64], expense: DiscreteExpense, adjacency: Adjacency) -> NDArray[np.float64]:
+def release_rdp(
+    orders: NDArray[np.float64], expense: DiscretePrivacyEvent, adjacency: Adjacency
+) -> NDArray[np.float64]:
     """Returns the RDP at any orders of one release that everybody is in (proposition 14)."""
     moved = (1 if adjacency == "zero_out" else 2) / expense.multiplier
     off, dimension = tau(expense), expense.dimension
@@ -121,7 +125,7 @@ def release_rdp(orders: NDArray[np.float64], expense: DiscreteExpense, adjacency
     return np.asarray(np.minimum(first, orders / 2 * (moved + math.sqrt(dimension) * off) ** 2))
 
 
-def _subsampled(expense: DiscreteExpense) -> Curve:
+def _subsampled(expense: DiscretePrivacyEvent) -> Curve:
     """One Poisson-sampled release at the integer orders; inf at the others."""
     rdp = np.concatenate([[0.0, 0.0], release_rdp(np.arange(2.0, SUBSAMPLED + 1), expense, "zero_out")])
     whole = (np.mod(ORDERS, 1) == 0) & (ORDERS <= SUBSAMPLED)

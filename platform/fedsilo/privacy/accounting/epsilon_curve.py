@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from fedsilo.core.privacy_events import Adjacency, AnyExpense
+from fedsilo.core.privacy_events import Adjacency, AnyPrivacyEvent
 from fedsilo.privacy.accounting.accountants import Spent, epsilon
 
 POINTS = 32
@@ -20,7 +20,7 @@ class Point:
 
 
 def spending_curve(
-    expenses_after: Callable[[int], Sequence[AnyExpense]],
+    expenses_after: Callable[[int], Sequence[AnyPrivacyEvent]],
     releases: int,
     delta: float,
     adjacency: Adjacency = "zero_out",

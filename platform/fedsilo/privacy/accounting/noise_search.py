@@ -8,7 +8,7 @@ from functools import cache
 from itertools import count
 
 from fedsilo.core.errors import PrivacyBudgetError
-from fedsilo.core.privacy_events import Adjacency, AnyExpense
+from fedsilo.core.privacy_events import Adjacency, AnyPrivacyEvent
 from fedsilo.privacy.accounting.accountants import epsilon, quick_epsilon
 
 SMALLEST, LARGEST = 1e-3, 1e5
@@ -27,7 +27,7 @@ Tried = Callable[[float, float], None]
 def multiplier_for(
     target: float,
     delta: float,
-    expenses_of: Callable[[float], Sequence[AnyExpense]],
+    expenses_of: Callable[[float], Sequence[AnyPrivacyEvent]],
     adjacency: Adjacency = "zero_out",
     tried: Tried = lambda multiplier, epsilon: None,
 ) -> float:

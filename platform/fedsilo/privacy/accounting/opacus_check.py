@@ -10,7 +10,7 @@ import math
 import warnings
 from collections.abc import Sequence
 
-from fedsilo.core.privacy_events import Adjacency, AnyExpense
+from fedsilo.core.privacy_events import Adjacency, AnyPrivacyEvent
 from fedsilo.privacy.accounting.discrete_sum import gaussian_comparison
 
 ORDERS = (*(1 + tenth / 10 for tenth in range(1, 100)), *range(11, 129), 256, 512, 1024)
@@ -20,7 +20,7 @@ TOLERANCE = 1.02
 """By what an epsilon may exceed opacus' bound before the two are said to disagree: both round."""
 
 
-def opacus_epsilon(expenses: Sequence[AnyExpense], delta: float, adjacency: Adjacency) -> float:
+def opacus_epsilon(expenses: Sequence[AnyPrivacyEvent], delta: float, adjacency: Adjacency) -> float:
     """Returns opacus' RDP bound of expenses at a delta; inf where it has none.
 
     It knows nothing of one example in another's place in a Poisson sample, and of discrete noise only as the Gaussian

@@ -28,7 +28,7 @@ from typing import Any
 
 import numpy as np
 
-from fedsilo.core.privacy_events import RAREST, Adjacency, Expense
+from fedsilo.core.privacy_events import RAREST, Adjacency, PrivacyEvent
 
 FINENESS = 64
 """Grid steps per deviation of a single release's loss, at least, where the bounds below allow it."""
@@ -46,7 +46,7 @@ TAIL = 10.0
 """Deviations of the noise beyond which the library puts losses to infinity (mass e^-50)."""
 
 
-def loss_epsilon(expenses: Sequence[Expense], delta: float, adjacency: Adjacency) -> float:
+def loss_epsilon(expenses: Sequence[PrivacyEvent], delta: float, adjacency: Adjacency) -> float:
     """Returns the PLD's upper bound of epsilon; inf where none can be had with bounded work.
 
     Args:
@@ -69,16 +69,16 @@ def loss_epsilon(expenses: Sequence[Expense], delta: float, adjacency: Adjacency
         return float(composed.get_epsilon_for_delta(delta - allowance))
 
 
-def _steps(expenses: Sequence[Expense], adjacency: Adjacency) -> list[Expense]:
+def _steps(expenses: Sequence[PrivacyEvent], adjacency: Adjacency) -> list[PrivacyEvent]:
     """The releases with all unsampled ones made one: their mu^2 add up exactly. Less noise than there is, is safe."""
     squares = sum(e.count / e.multiplier / e.multiplier if e.multiplier else math.inf for e in expenses if e.rate == 1)
     sampled = [
         replace(e, multiplier=min(e.multiplier, LARGEST), rate=max(e.rate, RAREST)) for e in expenses if e.rate < 1
     ]
-    return sampled + ([Expense(min(1 / math.sqrt(squares), LARGEST))] if squares > 0 else [])
+    return sampled + ([PrivacyEvent(min(1 / math.sqrt(squares), LARGEST))] if squares > 0 else [])
 
 
-def _interval(steps: Sequence[Expense]) -> float:
+def _interval(steps: Sequence[PrivacyEvent]) -> float:
     """The grid's step: fine enough for the most delicate release, coarse enough for the work; inf where none is."""
     if any(step.multiplier < SMALLEST for step in steps):
         return math.inf
@@ -97,13 +97,13 @@ class _Loss:
     deviation: float
 
 
-def _length(step: Expense, loss: _Loss) -> float:
+def _length(step: PrivacyEvent, loss: _Loss) -> float:
     """About the range of losses that the library keeps of all releases of a step; its Chernoff bound is rough."""
     variance = step.count * loss.deviation**2
     return min(step.count * loss.width, 20 * math.sqrt(variance) + variance / min(1.0, loss.width)) + 2 * loss.width
 
 
-def _single_loss(step: Expense) -> _Loss:
+def _single_loss(step: PrivacyEvent) -> _Loss:
     shift = 1 / step.multiplier
     furthest = TAIL * shift + shift * shift
     largest = furthest + math.log(step.rate + (1 - step.rate) * math.exp(-furthest))

@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import gammaln, logsumexp
 
-from fedsilo.core.privacy_events import RAREST, Adjacency, Expense
+from fedsilo.core.privacy_events import RAREST, Adjacency, PrivacyEvent
 
 Curve = NDArray[np.float64]
 """RDP at each of ORDERS; inf where there is no bound."""
@@ -48,7 +48,7 @@ def renyi_epsilon(curve: Curve, delta: float) -> float:
     return float(compute_epsilon(ORDERS, np.maximum(curve, 0.0), delta)[0])
 
 
-def gaussian_curve(expense: Expense, adjacency: Adjacency) -> Curve:
+def gaussian_curve(expense: PrivacyEvent, adjacency: Adjacency) -> Curve:
     """Returns the RDP of all releases of an expense at ORDERS."""
     if expense.count == 0:
         return np.zeros_like(ORDERS)

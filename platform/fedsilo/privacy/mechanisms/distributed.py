@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from fedsilo.core import FINEST_SHARE, NoiseShares, Release, State
 from fedsilo.core.config_fields import key
-from fedsilo.core.privacy_events import AnyExpense, DiscreteExpense
+from fedsilo.core.privacy_events import AnyPrivacyEvent, DiscretePrivacyEvent
 from fedsilo.privacy.mechanism_base import DifferentialPrivacy, gaussian
 
 FEWEST_SHARES, LARGEST_DIM = 2, 2**26
@@ -51,10 +51,10 @@ class Distributed(DifferentialPrivacy):
         """Returns the noise that the sum shall carry."""
         return NoiseShares(self.multiplier, self.sensitivity, self.seeded)
 
-    def expense(self, rate: float, count: int) -> AnyExpense:
+    def expense(self, rate: float, count: int) -> AnyPrivacyEvent:
         """Returns so many releases of sums with discrete Gaussian shares, as coarse as the aggregation allows them."""
         sensitivity = math.sqrt(FEWEST_SHARES) * FINEST_SHARE / self.multiplier
-        return DiscreteExpense(FINEST_SHARE, FEWEST_SHARES, LARGEST_DIM, sensitivity, rate, count)
+        return DiscretePrivacyEvent(FINEST_SHARE, FEWEST_SHARES, LARGEST_DIM, sensitivity, rate, count)
 
     def protect_private(self, gradients: State, release: Release) -> State:
         """Returns gradients that a client steps along with noise, where examples are the unit."""

@@ -28,9 +28,9 @@ class Local(DifferentialPrivacy):
         return False
 
     @property
-    def reach(self) -> float | None:
+    def coordinate_bound(self) -> float | None:
         """Returns a bound on what is sent, noise included; None for the outcome of a round, which nothing bounds."""
-        clean = super().reach
+        clean = super().coordinate_bound
         if clean is None or not (self.unit == CLIENT or self.fitted.gradients):
             return None
         return clean + TAIL * self.deviation

@@ -23,9 +23,9 @@ from typing import ClassVar
 
 from torch import Tensor
 
-from fedsilo.core import Budget, Facts, Mechanism, Release, State
+from fedsilo.core import Budget, Mechanism, PrivacyContext, Release, State
 from fedsilo.core.config_fields import key
-from fedsilo.core.privacy_events import AnyExpense, Expense
+from fedsilo.core.privacy_events import AnyPrivacyEvent, PrivacyEvent
 from fedsilo.privacy.mechanism_base import gaussian
 
 
@@ -35,7 +35,7 @@ class Paper(Mechanism):
 
     uniform = True
     adjacency = "replace"
-    facts: ClassVar[Facts | None] = None
+    facts: ClassVar[PrivacyContext | None] = None
 
     epsilon: float = key(0.4, "Nominal epsilon of an example; the paper has 0.4, 0.2, 0.1, 0.05, 0.01.", within="> 0")
     delta: float = key(1e-5, "Delta that it is stated at.", within="in (0, 1)")
@@ -46,7 +46,7 @@ class Paper(Mechanism):
         """Returns True: the noise is for one gradient of one batch."""
         return True
 
-    def fit(self, facts: Facts) -> Paper:
+    def fit(self, facts: PrivacyContext) -> Paper:
         """Returns the mechanism with its deviations fixed."""
         fitted = replace(self)
         object.__setattr__(fitted, "facts", replace(facts, turns=()))  # no field: fields are what a scenario says
@@ -76,7 +76,7 @@ class Paper(Mechanism):
             return mean
         return gaussian(mean, self.deviation / release.participants, release.generator)
 
-    def expenses(self, client: int, exchange: int) -> tuple[AnyExpense, ...]:
+    def expenses(self, client: int, exchange: int) -> tuple[AnyPrivacyEvent, ...]:
         """Returns what an exchange costs in truth, one example exchanged for another: the sound side of the ledger.
 
         Every gradient that an example enters is a Gaussian mechanism with deviation sigma_L; a batch's mean is within
@@ -85,14 +85,14 @@ class Paper(Mechanism):
         """
         if self.pass_start(client, exchange) != exchange:
             return ()
-        return (Expense(self.deviation / self.clip_norm, 1.0, self._fitted().streams),)
+        return (PrivacyEvent(self.deviation / self.clip_norm, 1.0, self._fitted().streams),)
 
     def pass_start(self, client: int, exchange: int) -> int:
         """Returns the exchange that a pass over a client's data begins with."""
         facts = self._fitted()
         return exchange - exchange % max(facts.sizes[client] // facts.batch_size, 1)
 
-    def statement(self, epsilon: float) -> Budget:
+    def guarantee(self, epsilon: float) -> Budget:
         """Returns the nominal budget; its note says what holds for the steps as they are computed."""
         streams = self._fitted().streams
         gradients = "gradient is" if streams == 1 else f"{streams} gradients are"
@@ -103,7 +103,7 @@ class Paper(Mechanism):
         )
         return Budget(self.epsilon, self.delta, guaranteed=False, unit="example", note=note)
 
-    def _fitted(self) -> Facts:
+    def _fitted(self) -> PrivacyContext:
         assert self.facts is not None, "fit comes first"
         return self.facts
 

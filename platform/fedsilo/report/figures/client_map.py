@@ -75,7 +75,7 @@ class Colouring:
         return cls(of, (*names, without), (*colours, FAINT), np.array(client))
 
 
-def draw_map(axes: Axes, manifest: Manifest, scores: Scores, reach: float | None = None) -> None:
+def draw_map(axes: Axes, manifest: Manifest, scores: Scores, coordinate_bound: float | None = None) -> None:
     """Draws clients where the map has them, sized by examples, over the circle of chance.
 
     Args:
@@ -101,7 +101,7 @@ def draw_map(axes: Axes, manifest: Manifest, scores: Scores, reach: float | None
             axes.annotate(
                 str(client), (x, y), (5, 5), textcoords="offset points", size=SIZE_TEXT - 1, color=INK, zorder=4
             )
-    side = reach or reach_of(scores)
+    side = coordinate_bound or reach_of(scores)
     axes.set_xlim(-side, side)
     axes.set_ylim(-side, side)
     axes.set_aspect("equal")

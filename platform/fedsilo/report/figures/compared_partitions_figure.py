@@ -39,13 +39,15 @@ def draw_compared(several: Sequence[Measured], path: Path) -> None:
     width, height = LEFT + across * SIDE + (across - 1) * GAP + RIGHT, rows * each + below
     figure = Figure(figsize=(width, height), facecolor=PAPER)
     FigureCanvasAgg(figure)
-    reach = {kind: max(reach_of(m.scores) for m in several if m.scores.map.of == kind) for kind in _kinds(several)}
+    coordinate_bound = {
+        kind: max(reach_of(m.scores) for m in several if m.scores.map.of == kind) for kind in _kinds(several)
+    }
     for number, (measured, key) in enumerate(zip(several, keys, strict=True)):
         left = LEFT + (number % ACROSS) * (SIDE + GAP)
         top = height - (number // ACROSS) * each
         _title(figure, measured, left / width, top, height, _colour(number))
         box = (left / width, (top - TOP - SIDE) / height, SIDE / width, SIDE / height)
-        draw_map(figure.add_axes(box), measured.manifest, measured.scores, reach[measured.scores.map.of])
+        draw_map(figure.add_axes(box), measured.manifest, measured.scores, coordinate_bound[measured.scores.map.of])
         key.draw(figure, (left / width, (top - TOP - SIDE - 0.3) / height))
     inner = 1.9
     box = (inner / width, 0.5 / height, (width - inner - RIGHT) / width, (below - 0.9) / height)

@@ -122,9 +122,9 @@ def _small(material: Material, found: Mapping[int, Points], floor: Mapping[int, 
     """A small picture for each client, all in one scale."""
     values = [value for points in found.values() for _, value in points if value is not None]
     values += [value for value in floor.values() if value is not None]
-    reach = (math.floor(10 * min(values)) / 10, math.ceil(10 * max(values)) / 10) if values else (0.0, 1.0)
+    coordinate_bound = (math.floor(10 * min(values)) / 10, math.ceil(10 * max(values)) / 10) if values else (0.0, 1.0)
     last = max((position for points in found.values() for position, _ in points), default=0.0)
-    frame = Frame((0.0, max(last, 1.0)), reach, 170.0, 100.0, left=38.0, bottom=8.0, top=8.0, right=6.0)
+    frame = Frame((0.0, max(last, 1.0)), coordinate_bound, 170.0, 100.0, left=38.0, bottom=8.0, top=8.0, right=6.0)
     drawn = [_one(material, frame, client, points, floor.get(client)) for client, points in found.items()]
     legend = key([(material.method, 0)], ["zero_shot"] if floor else [])
     return joined([legend, element("div", drawn, class_="smalls")])

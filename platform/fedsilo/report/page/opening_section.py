@@ -58,11 +58,11 @@ def _numbers(material: Material) -> Iterator[tuple[str, str, str]]:
         yield _epsilon(material.main.privacy)
 
 
-def _epsilon(statement: Record) -> tuple[str, str, str]:
+def _epsilon(guarantee: Record) -> tuple[str, str, str]:
     """The tile of the budget. An epsilon that is infinite is null in the statement."""
-    epsilon = "∞" if statement["epsilon"] is None else number(statement["epsilon"])
-    kind = "epsilon" if statement["guaranteed"] else "nominal epsilon"
-    return epsilon, f"{kind} per {statement['unit']}", f"delta {statement['delta']:g}"
+    epsilon = "∞" if guarantee["epsilon"] is None else number(guarantee["epsilon"])
+    kind = "epsilon" if guarantee["guaranteed"] else "nominal epsilon"
+    return epsilon, f"{kind} per {guarantee['unit']}", f"delta {guarantee['delta']:g}"
 
 
 def _averaged(material: Material) -> str:

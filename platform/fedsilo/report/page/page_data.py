@@ -187,10 +187,10 @@ def gather(run: Run) -> Material:
     )
 
 
-def _part(name: str, home: Path, statement: Record | None, measures: Measures) -> Part:
+def _part(name: str, home: Path, guarantee: Record | None, measures: Measures) -> Part:
     journals = (ROUNDS, CLIENTS, WIRE, LEDGER, TIMELINE)
     rounds, scores, wire, charges, timeline = (read_lines(home / journal) for journal in journals)
-    return Part(name, rounds, scores, wire, charges, timeline, statement, measures)
+    return Part(name, rounds, scores, wire, charges, timeline, guarantee, measures)
 
 
 def _statement(home: Path) -> Record | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fedsilo.config.stragglers import Pace
+from fedsilo.config.stragglers import StragglerPolicy
 from fedsilo.core import Measures
 from fedsilo.report.page.line_chart import Line, curves, key
 from fedsilo.report.page.markup import Markup, element, figure, folded, section, table
@@ -32,7 +32,7 @@ def pacing(material: Material) -> Markup:
     )
 
 
-def _rule(pace: Pace) -> str:
+def _rule(pace: StragglerPolicy) -> str:
     limit = "" if pace.deadline_s is None else f", each for {pace.deadline_s:g} s at the most"
     if pace.buffered:
         return f"Clients work all the time{limit}; a round is the server's step after so many updates."

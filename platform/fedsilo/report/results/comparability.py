@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from string import ascii_uppercase
 
-from fedsilo.report.results.run_entry import Entry
+from fedsilo.report.results.run_entry import RunEntry
 
 SYNCHRONISE = "method.synchronise"
 
@@ -19,14 +19,14 @@ class Grounds:
     """The kinds of ground found so far."""
 
     def __init__(self) -> None:
-        self._runs: list[dict[int, Entry]] = []
+        self._runs: list[dict[int, RunEntry]] = []
 
     @property
     def letters(self) -> list[str]:
         """Returns the letters given so far."""
         return [_letter(number) for number in range(len(self._runs))]
 
-    def letter(self, runs: Sequence[Entry]) -> str:
+    def letter(self, runs: Sequence[RunEntry]) -> str:
         """Returns the first letter whose ground is that of these finished runs for every seed they share."""
         if not runs:
             return ""
@@ -36,7 +36,7 @@ class Grounds:
         self._runs[number] = {**{run.seed: run for run in runs}, **self._runs[number]}
         return _letter(number)
 
-    def runs(self, letter: str) -> list[Entry]:
+    def runs(self, letter: str) -> list[RunEntry]:
         """Returns a run for every seed on a ground, by seed."""
         known = self._runs[self.letters.index(letter)]
         return [known[seed] for seed in sorted(known)]
@@ -52,7 +52,7 @@ class Grounds:
         return [f"all rows have the same partition for the same seed (sha256: {', '.join(hashes)})."] if hashes else []
 
 
-def _fit(runs: Sequence[Entry], known: dict[int, Entry]) -> bool:
+def _fit(runs: Sequence[RunEntry], known: dict[int, RunEntry]) -> bool:
     """Whether the runs stand on what is known, for every seed that is."""
     return all(run.ground == known.get(run.seed, run).ground for run in runs)
 
@@ -63,7 +63,7 @@ def _letter(number: int) -> str:
     return ascii_uppercase[place] + (str(again) if again else "")
 
 
-def differences(entries: Sequence[Entry], varied: Sequence[str]) -> list[str]:
+def differences(entries: Sequence[RunEntry], varied: Sequence[str]) -> list[str]:
     """Returns a line for every key outside `method` that differs between methods and is not varied on purpose.
 
     Of the methods' own keys the one that changes everybody's training is told as well: how often they synchronise.
@@ -78,7 +78,7 @@ def differences(entries: Sequence[Entry], varied: Sequence[str]) -> list[str]:
     return lines
 
 
-def windows(entries: Sequence[Entry]) -> list[str]:
+def windows(entries: Sequence[RunEntry]) -> list[str]:
     """Returns the line that says how many rounds the numbers of finished runs are means of."""
     methods = _by_value((str(entry.averaged_rounds), entry.method) for entry in entries)
     if len(methods) > 1:
@@ -88,7 +88,7 @@ def windows(entries: Sequence[Entry]) -> list[str]:
     return [f"every number but best* is the mean over the last {last} evaluated rounds." for last in methods]
 
 
-def versions(entries: Sequence[Entry]) -> list[str]:
+def versions(entries: Sequence[RunEntry]) -> list[str]:
     """Returns a line where finished runs were made with different versions of something."""
     found: dict[str, set[str]] = {}
     for entry in entries:

@@ -11,7 +11,7 @@ from fedsilo.config.dumping import written
 from fedsilo.core import Measures
 from fedsilo.core.errors import RunError
 from fedsilo.report.results.comparability import Grounds, differences, versions, windows
-from fedsilo.report.results.run_entry import Entry
+from fedsilo.report.results.run_entry import RunEntry
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,7 +22,7 @@ FLOORS = (CHANCE, ZERO_SHOT)
 
 
 @dataclass(frozen=True)
-class Standing:
+class ComparisonRow:
     """One row.
 
     Attributes:
@@ -52,7 +52,7 @@ class Standing:
 
 
 @dataclass(frozen=True)
-class Standings:
+class ComparisonRows:
     """The whole comparison.
 
     Attributes:
@@ -65,7 +65,7 @@ class Standings:
 
     title: str
     varied: tuple[str, ...]
-    rows: tuple[Standing, ...]
+    rows: tuple[ComparisonRow, ...]
     measures: Measures
     notes: tuple[str, ...] = field(default=())
 
@@ -102,14 +102,14 @@ def _common(found: Sequence[Measures]) -> Measures:
     return found[0]
 
 
-def flat(row: Standing) -> dict[str, Any]:
+def flat(row: ComparisonRow) -> dict[str, Any]:
     """Returns one row as a flat mapping."""
     deviation = {f"{measure}_std": value for measure, value in row.deviation.items()}
     named = {"method": row.method, **row.varied, "ground": row.ground}
     return {**named, "seeds": list(row.seeds), "failed": dict(row.failed), **row.mean, **deviation}
 
 
-def standings(title: str, entries: Sequence[Entry], notes: Iterable[str] = ()) -> Standings:
+def standings(title: str, entries: Sequence[RunEntry], notes: Iterable[str] = ()) -> ComparisonRows:
     """Returns the comparison of runs, finished or failed.
 
     Args:
@@ -121,7 +121,7 @@ def standings(title: str, entries: Sequence[Entry], notes: Iterable[str] = ()) -
         RunError: Two runs of the same scenario and seed have different results, so one of them is not what it says.
     """
     varied = varied_keys(entries)
-    groups: dict[tuple[str, ...], list[Entry]] = {}
+    groups: dict[tuple[str, ...], list[RunEntry]] = {}
     for entry in entries:
         groups.setdefault((entry.method, *(entry.value(key) for key in varied)), []).append(entry)
     grounds = Grounds()
@@ -130,10 +130,10 @@ def standings(title: str, entries: Sequence[Entry], notes: Iterable[str] = ()) -
     floors = [row for letter in grounds.letters for row in _floors(letter, grounds.runs(letter), rows, measures)]
     done = [entry for entry in entries if not entry.error]
     said = (*windows(done), *grounds.notes(), *differences(entries, varied), *versions(done), *notes)
-    return Standings(title, varied, (*floors, *rows), measures, said)
+    return ComparisonRows(title, varied, (*floors, *rows), measures, said)
 
 
-def varied_keys(entries: Sequence[Entry]) -> tuple[str, ...]:
+def varied_keys(entries: Sequence[RunEntry]) -> tuple[str, ...]:
     """Returns the dotted keys, seed apart, that have different values in runs of one method."""
     found: dict[str, None] = {}
     for method in dict.fromkeys(entry.method for entry in entries):
@@ -144,9 +144,9 @@ def varied_keys(entries: Sequence[Entry]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _row(group: Sequence[Entry], varied: Sequence[str], grounds: Grounds, measures: Measures) -> Standing:
+def _row(group: Sequence[RunEntry], varied: Sequence[str], grounds: Grounds, measures: Measures) -> ComparisonRow:
     """The row of all runs that differ in nothing but the seed."""
-    finished: dict[int, Entry] = {}
+    finished: dict[int, RunEntry] = {}
     for entry in group:
         if not entry.error:
             _refuse_another_result(finished.setdefault(entry.seed, entry), entry)
@@ -155,10 +155,10 @@ def _row(group: Sequence[Entry], varied: Sequence[str], grounds: Grounds, measur
     first = group[0]
     values = {key: first.value(key) for key in varied if key in first.settings}
     numbers = _over_seeds([run.row(first.method) for run in runs], measures)
-    return Standing(first.method, values, grounds.letter(runs), tuple(run.seed for run in runs), failed, *numbers)
+    return ComparisonRow(first.method, values, grounds.letter(runs), tuple(run.seed for run in runs), failed, *numbers)
 
 
-def _refuse_another_result(one: Entry, other: Entry) -> None:
+def _refuse_another_result(one: RunEntry, other: RunEntry) -> None:
     if one.result["sha256"] != other.result["sha256"]:
         raise RunError(
             f"{other.folder}: has another result than {one.folder}, though scenario and seed are the same. "
@@ -166,13 +166,15 @@ def _refuse_another_result(one: Entry, other: Entry) -> None:
         )
 
 
-def _floors(letter: str, runs: Sequence[Entry], rows: Sequence[Standing], measures: Measures) -> list[Standing]:
+def _floors(
+    letter: str, runs: Sequence[RunEntry], rows: Sequence[ComparisonRow], measures: Measures
+) -> list[ComparisonRow]:
     """Chance and zero-shot on one ground; where zero-shot is compared itself, it needs no second row."""
     compared = {row.method for row in rows if row.ground == letter}
     names = [name for name in FLOORS if name not in compared]
     found = {name: _over_seeds([run.row(name) for run in runs], measures) for name in names}
     seeds = tuple(run.seed for run in runs)
-    return [Standing(name, {}, letter, seeds, {}, *numbers, floor=True) for name, numbers in found.items()]
+    return [ComparisonRow(name, {}, letter, seeds, {}, *numbers, floor=True) for name, numbers in found.items()]
 
 
 def _over_seeds(rows: Sequence[Mapping[str, Any]], measures: Measures) -> tuple[dict[str, float], dict[str, float]]:

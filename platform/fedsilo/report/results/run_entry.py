@@ -37,7 +37,7 @@ def _dotted(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 @dataclass(frozen=True)
-class Entry:
+class RunEntry:
     """One run of a comparison.
 
     Attributes:

@@ -7,12 +7,12 @@ from collections.abc import Sequence
 from rich.table import Table
 
 from fedsilo.core.metrics import GLOBAL, NEIGHBOUR, Measures
-from fedsilo.report.results.comparison_rows import Standing, Standings
+from fedsilo.report.results.comparison_rows import ComparisonRow, ComparisonRows
 from fedsilo.report.terminal.cells import cell
 from fedsilo.report.terminal.run_tables import more_legend
 
 
-def comparison_table(standings: Standings) -> Table:
+def comparison_table(standings: ComparisonRows) -> Table:
     """Returns the table for the terminal."""
     table = Table(title=f"{cell(standings.title)}: {standings.measures.unit}", title_justify="left")
     left = _named(standings)
@@ -23,7 +23,7 @@ def comparison_table(standings: Standings) -> Table:
     return table
 
 
-def markdown(standings: Standings) -> str:
+def markdown(standings: ComparisonRows) -> str:
     """Returns the table as Markdown."""
     left, titles = _named(standings), header(standings)
     rule = ["---" if number < left else "---:" for number in range(len(titles))]
@@ -35,14 +35,14 @@ def _line(texts: Sequence[str]) -> str:
     return f"| {' | '.join(escaped)} |\n"
 
 
-def document(standings: Standings) -> str:
+def document(standings: ComparisonRows) -> str:
     """Returns table, legend, notes and failures as a Markdown document."""
     lines = [*standings.notes, *(f"failed: {line}" for line in standings.failures)]
     points = "".join(f"- {line}\n" for line in lines)
     return f"# {standings.title}\n\n{markdown(standings)}\n{comparison_legend(standings)}\n\n{points}"
 
 
-def comparison_legend(standings: Standings) -> str:
+def comparison_legend(standings: ComparisonRows) -> str:
     """Returns what the columns mean."""
     measures = standings.measures
     more = more_legend(measures)
@@ -58,7 +58,7 @@ def _titles(measures: Measures) -> dict[str, str]:
     return {**measures.titles, measures.best: "best*"}
 
 
-def csv(standings: Standings) -> str:
+def csv(standings: ComparisonRows) -> str:
     """Returns all numbers as CSV: ratios in [0, 1], deviations as `<measure>_std`, seeds separated by spaces."""
     frame = standings.frame
     frame["seeds"] = [" ".join(map(str, row.seeds)) for row in standings.rows]
@@ -66,7 +66,7 @@ def csv(standings: Standings) -> str:
     return str(frame.to_csv(index=False, lineterminator="\n"))
 
 
-def header(standings: Standings) -> list[str]:
+def header(standings: ComparisonRows) -> list[str]:
     """Returns the titles of the columns."""
     ground = ["ground"] if len(standings.grounds) > 1 else []
     titles = _titles(standings.measures)
@@ -82,7 +82,7 @@ def _short(keys: Sequence[str]) -> list[str]:
     ]
 
 
-def cells(standings: Standings, row: Standing) -> list[str]:
+def cells(standings: ComparisonRows, row: ComparisonRow) -> list[str]:
     """Returns one row as texts, in the order of the columns."""
     ground = [row.ground] if len(standings.grounds) > 1 else []
     varied = [row.varied.get(key, "") for key in standings.varied]
@@ -94,7 +94,7 @@ def cells(standings: Standings, row: Standing) -> list[str]:
     return [row.method, *varied, *ground, *values, seeds]
 
 
-def _value(row: Standing, name: str, measures: Measures) -> str:
+def _value(row: ComparisonRow, name: str, measures: Measures) -> str:
     text = measures.written(name, row.mean.get(name))
     deviation = row.deviation.get(name)
     with_deviation = (measures.local, measures.of(NEIGHBOUR), measures.of(GLOBAL))
@@ -103,12 +103,12 @@ def _value(row: Standing, name: str, measures: Measures) -> str:
     return f"{text} ± {measures.written(name, deviation)}"
 
 
-def _names(standings: Standings) -> list[str]:
+def _names(standings: ComparisonRows) -> list[str]:
     """The measures that any row has; local always."""
     local = standings.measures.local
     return [n for n in _titles(standings.measures) if n == local or any(n in row.mean for row in standings.rows)]
 
 
-def _named(standings: Standings) -> int:
+def _named(standings: ComparisonRows) -> int:
     """How many columns are names, not numbers."""
     return 1 + len(standings.varied) + (len(standings.grounds) > 1)

@@ -151,7 +151,7 @@ def _summed(shadow: Run, method: Method, progress: Progress) -> Sums:
     rules = ClientRules(scenario.seed, scenario.training, scenario.evaluation.batch_size, scenario.task)
     portions = map(prepared.warehouse.portion, prepared.claims)
     backend = SerialBackend([Client(portion, prepared.model, rules) for portion in portions])
-    backend.enter(method, NoMechanism())
+    backend.set_method(method, NoMechanism())
     n = len(prepared.manifest.clients)
     products, explained, square, coordinates = np.zeros((n, n)), np.zeros(n), 0.0, 0
     for published, changes in _rounds(shadow, method, backend, method.initial_shared(prepared.model, scenario.seed)):

@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fedsilo.core.errors import RunError
-from fedsilo.report.results.comparison_rows import Standings, standings
+from fedsilo.report.results.comparison_rows import ComparisonRows, standings
 from fedsilo.runs.comparison.find_runs import collect
-from fedsilo.runs.comparison.sweep import Grid
+from fedsilo.runs.comparison.sweep import Sweep
 
 if TYPE_CHECKING:
     from fedsilo.runs.comparison.execute import Told
@@ -26,11 +26,11 @@ class Comparison:
     """
 
     root: Path
-    standings: Standings
+    standings: ComparisonRows
 
 
 def compare_grid(
-    grid: Grid, root: Path | None = None, jobs: int = 1, told: Told = lambda done, total, entry, before: None
+    grid: Sweep, root: Path | None = None, jobs: int = 1, told: Told = lambda done, total, entry, before: None
 ) -> Comparison:
     """Runs what has not been run yet and compares.
 
@@ -55,7 +55,7 @@ def compare_grid(
     return Comparison(folder, standings(first.name, carry_out(scenarios, folder, jobs, told), left_out))
 
 
-def compare_folders(paths: Sequence[Path]) -> Standings:
+def compare_folders(paths: Sequence[Path]) -> ComparisonRows:
     """Compares the finished runs in folders. Raises RunError when there is none, or when two contradict each other."""
     entries, left_out = collect(paths)
     title = paths[0].name if len(paths) == 1 else f"{len(entries)} runs"

@@ -18,15 +18,15 @@ from typing import TypeVar
 from fedsilo.config.sections import Scenario
 from fedsilo.core.errors import FedsiloError, RunError
 from fedsilo.report.results.comparison_rows import varied_keys
-from fedsilo.report.results.run_entry import Entry, settings
+from fedsilo.report.results.run_entry import RunEntry, settings
 from fedsilo.runs.comparison.find_runs import runs_below
-from fedsilo.runs.comparison.worker_pool import Lanes
+from fedsilo.runs.comparison.worker_pool import WorkerPool
 from fedsilo.runs.run import begin, go
 
 Work = TypeVar("Work")
 Done = TypeVar("Done")
 
-Told = Callable[[int, int, Entry, bool], None]
+Told = Callable[[int, int, RunEntry, bool], None]
 """told(done, total, entry, before): a run has ended, or had finished before."""
 
 
@@ -39,7 +39,7 @@ class _Task:
     folder: Path | None
 
 
-def carry_out(scenarios: Sequence[Scenario], root: Path, jobs: int, told: Told) -> list[Entry]:
+def carry_out(scenarios: Sequence[Scenario], root: Path, jobs: int, told: Told) -> list[RunEntry]:
     """Returns one entry per scenario, in their order.
 
     Args:
@@ -63,7 +63,7 @@ def carry_out(scenarios: Sequence[Scenario], root: Path, jobs: int, told: Told) 
     return [entries[number] for number in sorted(entries)]
 
 
-def _what_there_is(scenarios: Sequence[Scenario], root: Path) -> tuple[dict[int, Entry], list[_Task]]:
+def _what_there_is(scenarios: Sequence[Scenario], root: Path) -> tuple[dict[int, RunEntry], list[_Task]]:
     """Finished runs by number, and what is to be run or to be gone on with."""
     try:
         root.mkdir(parents=True, exist_ok=True)
@@ -86,7 +86,7 @@ def _what_there_is(scenarios: Sequence[Scenario], root: Path) -> tuple[dict[int,
 
 def _labels(scenarios: Sequence[Scenario]) -> list[str]:
     """Names for run folders: method, varied values, seed."""
-    entries = [Entry(scenario) for scenario in scenarios]
+    entries = [RunEntry(scenario) for scenario in scenarios]
     varied = varied_keys(entries)
     labels = []
     for entry in entries:
@@ -96,7 +96,7 @@ def _labels(scenarios: Sequence[Scenario]) -> list[str]:
     return labels
 
 
-def _ended(tasks: Sequence[_Task], jobs: int) -> Iterator[tuple[int, Entry]]:
+def _ended(tasks: Sequence[_Task], jobs: int) -> Iterator[tuple[int, RunEntry]]:
     """Carries out the tasks; yields each one's number and entry when it has ended."""
     for task, entry in side_by_side(tasks, jobs, _entry):
         yield task.number, entry
@@ -117,7 +117,7 @@ def side_by_side(
         for task in tasks:
             yield task, carry(task, attempt)
         return
-    with Lanes(min(jobs, len(tasks))) as lanes, ThreadPoolExecutor(lanes.count) as pool:
+    with WorkerPool(min(jobs, len(tasks))) as lanes, ThreadPoolExecutor(lanes.count) as pool:
         futures = {pool.submit(carry, task, lanes.attempt): task for task in tasks}
         try:
             for future in as_completed(futures):
@@ -128,13 +128,13 @@ def side_by_side(
             raise
 
 
-def _entry(task: _Task, attempt: Callable[[Path], str]) -> Entry:
+def _entry(task: _Task, attempt: Callable[[Path], str]) -> RunEntry:
     try:
         folder = task.folder or begin(task.scenario)
     except FedsiloError as error:
-        return Entry(task.scenario, None, str(error))
+        return RunEntry(task.scenario, None, str(error))
     error_line = attempt(folder)
-    return Entry(task.scenario, folder if folder.exists() else None, error_line)
+    return RunEntry(task.scenario, folder if folder.exists() else None, error_line)
 
 
 def attempt(folder: Path) -> str:

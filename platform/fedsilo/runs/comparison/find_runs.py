@@ -7,12 +7,12 @@ from pathlib import Path
 
 from fedsilo.core.errors import FedsiloError, RunError
 from fedsilo.report.results.finished_run import Run
-from fedsilo.report.results.run_entry import Entry
+from fedsilo.report.results.run_entry import RunEntry
 
 UNFINISHED = "has not finished"
 
 
-def collect(paths: Sequence[Path]) -> tuple[list[Entry], list[str]]:
+def collect(paths: Sequence[Path]) -> tuple[list[RunEntry], list[str]]:
     """Returns the finished runs in folders, and a line for each that is left out.
 
     Args:
@@ -21,13 +21,13 @@ def collect(paths: Sequence[Path]) -> tuple[list[Entry], list[str]]:
     Raises:
         RunError: A folder holds no run, a run that is named itself has not finished, or nothing has.
     """
-    entries: list[Entry] = []
+    entries: list[RunEntry] = []
     left_out: list[str] = []
     for path in paths:
         if (path / "scenario.yaml").is_file():
             run = Run(path)
             run.result  # noqa: B018, a run that is named must have one
-            entries.append(Entry(run.scenario, path))
+            entries.append(RunEntry(run.scenario, path))
             continue
         found, damaged = runs_below(path)
         if not found and not damaged:
@@ -41,13 +41,13 @@ def collect(paths: Sequence[Path]) -> tuple[list[Entry], list[str]]:
     return list(unique.values()), left_out
 
 
-def runs_below(folder: Path) -> tuple[list[Entry], list[str]]:
+def runs_below(folder: Path) -> tuple[list[RunEntry], list[str]]:
     """Returns the runs directly below a folder, unfinished ones with an error, and lines for those not readable."""
     entries, damaged = [], []
     for path in sorted(folder.glob("*/scenario.yaml")):
         run = Run(path.parent)
         try:
-            entries.append(Entry(run.scenario, path.parent, "" if run.finished else UNFINISHED))
+            entries.append(RunEntry(run.scenario, path.parent, "" if run.finished else UNFINISHED))
         except FedsiloError as error:
             line = str(error).partition("\n")[0]
             damaged.append(f"left out: {path.parent} cannot be read by this version: {line}")

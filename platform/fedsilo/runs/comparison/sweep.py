@@ -27,7 +27,7 @@ ALL = "all"
 
 
 @dataclass(frozen=True)
-class Grid:
+class Sweep:
     """What is compared.
 
     Attributes:
@@ -108,11 +108,11 @@ def grid_of(
     methods: Sequence[str] | Mapping[str, Mapping[str, Any]],
     seeds: Sequence[int],
     vary: Mapping[str, Sequence[Any]],
-) -> Grid:
+) -> Sweep:
     """Returns the grid of what is given in Python; `methods` may map names to the keys that only they get."""
     axes = tuple(tuple({key: value} for value in values) for key, values in vary.items())
     only = {name: keys for name, keys in methods.items() if keys} if isinstance(methods, Mapping) else {}
-    return Grid(scenario, overrides, tuple(methods), tuple(seeds), axes, only)
+    return Sweep(scenario, overrides, tuple(methods), tuple(seeds), axes, only)
 
 
 def _known(name: str) -> None:

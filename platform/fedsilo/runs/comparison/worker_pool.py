@@ -17,7 +17,7 @@ from queue import SimpleQueue
 from types import TracebackType
 
 
-class Lane:
+class Worker:
     """One process; it is started when it is first needed, and again after it has died."""
 
     def __init__(self) -> None:
@@ -66,14 +66,14 @@ def _start() -> subprocess.Popen[str]:
     )
 
 
-class Lanes:
+class WorkerPool:
     """Several of them; whoever asks gets one that is free."""
 
     def __init__(self, count: int) -> None:
         """Makes so many; they start when they are needed."""
         self.count = count
-        self._all = [Lane() for _ in range(count)]
-        self._free: SimpleQueue[Lane] = SimpleQueue()
+        self._all = [Worker() for _ in range(count)]
+        self._free: SimpleQueue[Worker] = SimpleQueue()
         for lane in self._all:
             self._free.put(lane)
 
@@ -90,7 +90,7 @@ class Lanes:
         for lane in self._all:
             lane.stop()
 
-    def __enter__(self) -> Lanes:
+    def __enter__(self) -> WorkerPool:
         return self
 
     def __exit__(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fedsilo.core import Course, Trace
+from fedsilo.core import AvailabilityModel, Trace
 
 
 @dataclass(frozen=True)
@@ -13,6 +13,6 @@ class NoTrace(Trace):
 
     timed = False
 
-    def course(self, clients: int, seed: int) -> Course:
+    def course(self, clients: int, seed: int) -> AvailabilityModel:
         """Returns a course in which nothing happens."""
-        return Course()
+        return AvailabilityModel()
