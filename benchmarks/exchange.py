@@ -37,7 +37,7 @@ from fedsilo.privacy.mechanisms.none import NoMechanism
 from fedsilo.simulation.client import ClientRules
 from fedsilo.simulation.feature_store import ClientIndices, FeatureStore
 from fedsilo.simulation.federation_plan import FederationPlan
-from fedsilo.simulation.job import Job, Part
+from fedsilo.simulation.job import Job, JobPart
 from fedsilo.tasks.classification import Classification
 from fedsilo_actors.client_actor import PROTOCOL, ClientActor, WorkerContext, WorkerInit
 from fedsilo_actors.coordinator import Coordinator
@@ -118,7 +118,7 @@ class Ours:
 
     def coordinator(self, folder: Path) -> Any:
         """Returns a coordinator whose `run` is one round of EXCHANGES exchanges, recorded in the folder."""
-        job = Job(folder, (Part("idle", folder, self._plan),), 1)
+        job = Job(folder, (JobPart("idle", folder, self._plan),), 1)
         coordinator = ray.remote(num_cpus=0)(Coordinator).remote(job, self._backend)
         ray.get(coordinator.progress.remote(0))
         return coordinator

@@ -55,7 +55,7 @@ from fedsilo.config.sections import Scenario
 from fedsilo.core.state import read_state, to_arrays
 from fedsilo.runs.run import begin, go
 from fedsilo.simulation.client import ClientRules
-from fedsilo.simulation.noise_calibration import fitted
+from fedsilo.simulation.noise_calibration import fit_mechanism
 from fedsilo.simulation.preparation import prepare
 from fedsilo.simulation.schedule import Schedule
 from fedsilo.simulation.serial import SerialRuntime
@@ -180,7 +180,7 @@ def world_of(scenario: Scenario) -> dict[str, Any]:
         "model": prepared.model.pack(),
         "rules": ClientRules(scenario.seed, training, scenario.evaluation.batch_size, scenario.task),
         "method": method,
-        "mechanism": fitted(scenario.privacy, schedule),
+        "mechanism": fit_mechanism(scenario.privacy, schedule),
         "initial": to_arrays(method.initial_shared(prepared.model, scenario.seed)),
         "rounds": training.rounds,
         "threads": scenario.actors.threads,

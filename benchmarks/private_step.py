@@ -46,7 +46,7 @@ from fedsilo.models.clip.recorded_forward import record
 from fedsilo.models.clip.text_tower import TextTower
 from fedsilo.models.clip.weights import create
 from fedsilo.models.prompts.frozen_model import FrozenModel, random_context
-from fedsilo.simulation.preparation import frozen_model
+from fedsilo.simulation.frozen_parts import frozen_model
 from fedsilo.training.per_example.clipping import clipped_sum
 from fedsilo.training.per_example.context_gradients import context_gradients, dense_gradients, encode_texts
 from fedsilo.training.per_example.logit_gradients import cotangents

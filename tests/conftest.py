@@ -33,8 +33,8 @@ from fedsilo.simulation.client import Client, ClientData, ClientRules
 from fedsilo.simulation.feature_store import ClientIndices, FeatureStore
 from fedsilo.simulation.federation import Federation
 from fedsilo.simulation.federation_plan import FederationPlan, Outcome
-from fedsilo.simulation.job import Job, Part
-from fedsilo.simulation.noise_calibration import fitted
+from fedsilo.simulation.job import Job, JobPart
+from fedsilo.simulation.noise_calibration import fit_mechanism
 from fedsilo.simulation.preparation import Prepared
 from fedsilo.simulation.schedule import Schedule
 from fedsilo.simulation.serial import SerialBackend
@@ -72,9 +72,9 @@ class World:
     def portion(self, client: int) -> ClientData:
         return self.warehouse.portion(self.claim(client))
 
-    def fitted(self, method: Method) -> Mechanism:
+    def fit_mechanism(self, method: Method) -> Mechanism:
         sizes = tuple(len(part) for part in self.train)
-        return fitted(self.mechanism, Schedule(method, self.rules.training, sizes, self.rules.seed))
+        return fit_mechanism(self.mechanism, Schedule(method, self.rules.training, sizes, self.rules.seed))
 
     def work(self, method: Method, client: int = 0, shared: State | None = None, **changes: Any) -> LocalWork:
         """One client's work in round 0, on the initial state where none is given."""
@@ -121,7 +121,7 @@ class World:
         return Prepared("toy", images, manifest, self.model, "toy", self.warehouse, claims, ())
 
     def job(self, folder: Path, method: Method, **changes: object) -> Job:
-        return Job(folder, (Part("method", folder, self.plan(method, **changes)),), 2)
+        return Job(folder, (JobPart("method", folder, self.plan(method, **changes)),), 2)
 
     def plan(self, method: Method, **changes: object) -> FederationPlan:
         plan = FederationPlan(

@@ -12,7 +12,7 @@ from fedsilo.methods.promptfl import PromptFL
 from fedsilo.simulation.availability.renewal import Renewal
 from fedsilo.simulation.availability.speeds import Speeds
 from fedsilo.simulation.federation_plan import Outcome
-from fedsilo.simulation.job import Job, Part
+from fedsilo.simulation.job import Job, JobPart
 from fedsilo.simulation.serial import SerialRuntime
 from fedsilo_actors.runtime import ray_runtime
 
@@ -51,7 +51,7 @@ def test_paced_runs_on_ray_are_serial_runs_bit_for_bit(world: Any, tmp_path: Pat
     def job(name: str) -> Job:
         folder = tmp_path / name
         folder.mkdir()
-        return Job(folder, tuple(Part(part, folder / part, plan) for part, plan in plans.items()), 2)
+        return Job(folder, tuple(JobPart(part, folder / part, plan) for part, plan in plans.items()), 2)
 
     section = Actors(object_store_mb=80, start_timeout_s=600, timeout_s=600, clients_per_actor=3)
     with ray_runtime(section) as runtime:

@@ -18,7 +18,7 @@ from fedsilo.methods.local import Local
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.privacy.mechanisms.distributed import Distributed
 from fedsilo.simulation.federation_plan import Outcome
-from fedsilo.simulation.job import Job, Part
+from fedsilo.simulation.job import Job, JobPart
 from fedsilo.simulation.serial import SerialRuntime
 from fedsilo_actors.runtime import RayRuntime, ray_runtime
 
@@ -65,7 +65,7 @@ def test_packed_runs_are_serial_runs_bit_for_bit(runtime: RayRuntime, world: Any
     def job(name: str) -> Job:
         folder = tmp_path / name
         folder.mkdir()
-        return Job(folder, tuple(Part(n, folder / n, here.plan(method)) for n, method in METHODS.items()), 2)
+        return Job(folder, tuple(JobPart(n, folder / n, here.plan(method)) for n, method in METHODS.items()), 2)
 
     def look(part: str, record: RoundRecord) -> None:
         actors = ray.util.list_named_actors(all_namespaces=True)

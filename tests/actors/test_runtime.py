@@ -22,7 +22,7 @@ from fedsilo.learners.coop import CoOpLearner
 from fedsilo.methods.local import Local
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.simulation.federation_plan import Outcome
-from fedsilo.simulation.job import Job, Part
+from fedsilo.simulation.job import Job, JobPart
 from fedsilo.simulation.serial import SerialRuntime
 from fedsilo_actors.client_actor import ClientActor
 from fedsilo_actors.encoder import encoders
@@ -85,7 +85,7 @@ def test_every_method_gives_on_ray_what_it_gives_serially(runtime: RayRuntime, w
 
     def job(folder: Path) -> Job:
         folder.mkdir()
-        return Job(folder, tuple(Part(name, folder / name, here.plan(every[name])) for name in every), 2)
+        return Job(folder, tuple(JobPart(name, folder / name, here.plan(every[name])) for name in every), 2)
 
     every = {name: small(name) for name in names(Method)}
     on_ray = runtime.run(job(tmp_path / "ray"), here.prepared(), here.rules, silent)

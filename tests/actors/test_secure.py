@@ -25,7 +25,7 @@ from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.fedper import FedPer
 from fedsilo.privacy.mechanisms.distributed import Distributed
 from fedsilo.simulation.federation_plan import Outcome
-from fedsilo.simulation.job import Job, Part
+from fedsilo.simulation.job import Job, JobPart
 from fedsilo.simulation.serial import SerialBackend, SerialRuntime
 from fedsilo.storage.run_folder import read_lines
 from fedsilo_actors.client_actor import WorkerInit
@@ -163,7 +163,7 @@ def _sleep(actor: Any) -> None:
 
 def job_of(here: Any, folder: Path, **plan: Any) -> Job:
     folder.mkdir()
-    return Job(folder, (Part("method", folder, here.plan(METHOD, **plan)),), 2)
+    return Job(folder, (JobPart("method", folder, here.plan(METHOD, **plan)),), 2)
 
 
 def bits(outcome: Outcome) -> Any:
@@ -197,7 +197,7 @@ def test_shares_of_noise_and_samples_are_the_same_on_ray(runtime: RayRuntime, wo
     def job(name: str) -> Job:
         (tmp_path / name).mkdir()
         plan = here.plan(method, aggregation=Secure())
-        return Job(tmp_path / name, (Part("method", tmp_path / name, plan),), 2)
+        return Job(tmp_path / name, (JobPart("method", tmp_path / name, plan),), 2)
 
     on_ray = runtime.run(job("ray"), here.prepared(), here.rules, silent)["method"]
     serial = SerialRuntime().run(job("serial"), here.prepared(), here.rules, silent)["method"]

@@ -6,7 +6,7 @@ import pytest
 
 from fedsilo.core import ClientScore, RoundRecord, Tally
 from fedsilo.core.errors import ClientError
-from fedsilo.simulation.evaluation import measured, score_line, unmeasured
+from fedsilo.simulation.evaluation import add_metrics, empty_metrics, score_line
 from fedsilo.tasks.classification import Classification
 
 TASK = Classification()
@@ -24,11 +24,11 @@ SCORES = [
 
 
 def record() -> RoundRecord:
-    return RoundRecord(0, (0, 1), loss=0.0, metrics=unmeasured(TASK))
+    return RoundRecord(0, (0, 1), loss=0.0, metrics=empty_metrics(TASK))
 
 
 def test_each_view_has_its_own_number() -> None:
-    found = measured(record(), SCORES, TASK).metrics
+    found = add_metrics(record(), SCORES, TASK).metrics
     assert found["local_accuracy"] == pytest.approx((3 / 4 + 1 / 6) / 2)
     assert found["accuracy"] == pytest.approx(4 / 10)
     assert found["neighbour_accuracy"] == pytest.approx((1 / 6 + 3 / 4 + 4 / 10) / 3)
@@ -41,13 +41,13 @@ def test_each_view_has_its_own_number() -> None:
 def test_global_accuracy_counts_own_and_other_images_by_their_number() -> None:
     """Own share 3 of 4, elsewhere 1 of 16: 4 of 20, which is neither the neighbours' number nor the mean of the two."""
     scores = [ClientScore(0, tally(3, 4, 0.0), tally(1, 16, 0.0))]
-    found = measured(record(), scores, TASK).metrics
+    found = add_metrics(record(), scores, TASK).metrics
     assert found["global_accuracy"] == pytest.approx(4 / 20)
     assert found["neighbour_accuracy"] == pytest.approx(1 / 16)
 
 
 def test_a_client_that_never_trains_counts_only_as_unseen() -> None:
-    found = measured(record(), SCORES, TASK, unseen=frozenset({1})).metrics
+    found = add_metrics(record(), SCORES, TASK, unseen=frozenset({1})).metrics
     assert found["local_accuracy"] == found["accuracy"] == pytest.approx(3 / 4)
     assert found["unseen_accuracy"] == pytest.approx(1 / 6)
 
@@ -61,4 +61,4 @@ def test_a_line_has_counts_and_the_mean_loss() -> None:
 
 def test_without_a_test_image_nothing_is_measured() -> None:
     with pytest.raises(ClientError, match=r"no client has a test image.*partition"):
-        measured(record(), SCORES[2:], TASK)
+        add_metrics(record(), SCORES[2:], TASK)

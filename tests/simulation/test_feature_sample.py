@@ -8,7 +8,7 @@ from fedsilo.config.sections import Scenario
 from fedsilo.methods.zero_shot import ZeroShot
 from fedsilo.partitioning.heterogeneity import Scores, measure
 from fedsilo.runs.provenance import keep_origin
-from fedsilo.simulation.feature_sample import measure_prepared, picture
+from fedsilo.simulation.feature_sample import measure_prepared, sample_features
 from fedsilo.simulation.preparation import partition_of, prepare
 from fedsilo.simulation.serial import SerialRuntime
 
@@ -43,7 +43,9 @@ def of_run(**training: object) -> Scores:
 def test_a_run_and_the_partition_command_measure_the_same(cache_folder: Path) -> None:
     images, manifest = partition_of(scenario())
     told: list[tuple[int, int]] = []
-    pictured = picture(scenario(), images, manifest, 1000, lambda stage, done, total: told.append((done, total)))
+    pictured = sample_features(
+        scenario(), images, manifest, 1000, lambda stage, done, total: told.append((done, total))
+    )
     alone, run = measure(manifest, pictured), of_run()
     assert told[-1] == (48, 48)
     assert run.split_sha256 == alone.split_sha256
@@ -55,7 +57,7 @@ def test_a_run_and_the_partition_command_measure_the_same(cache_folder: Path) ->
 def test_images_are_measured_as_their_clients_have_them(cache_folder: Path) -> None:
     corrupted = {"feature": "domains", "corruption": {"kinds": ["contrast"], "severity": 5, "clients": 0.5}}
     altered = from_mapping({**SCENARIO, "partition": corrupted, "training": {"rounds": 1}})
-    found = [picture(each, *partition_of(each), 1000, quiet) for each in (scenario(), altered)]
+    found = [sample_features(each, *partition_of(each), 1000, quiet) for each in (scenario(), altered)]
     clients = partition_of(altered)[1].clients
     for owner, client in enumerate(clients):
         plain, seen = (pictured.features[pictured.sample.owners == owner] for pictured in found)

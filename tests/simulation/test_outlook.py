@@ -14,7 +14,7 @@ from fedsilo.privacy.accounting import accountant as spending
 from fedsilo.privacy.accounting.accountant import EACH, Spending
 from fedsilo.privacy.accounting.accountants import epsilon
 from fedsilo.privacy.mechanisms.central import Central
-from fedsilo.simulation.noise_calibration import EVERY_ROUND, outlook
+from fedsilo.simulation.noise_calibration import EVERY_ROUND, plan_privacy
 from fedsilo.simulation.schedule import Schedule
 
 METHOD = PromptFL(context_length=3, synchronise="batch")
@@ -54,7 +54,7 @@ def counted(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
 
 @pytest.mark.parametrize("rounds", [3, 2_000])
 def test_the_work_of_an_outlook_does_not_grow_with_the_rounds(counted: Counter[str], rounds: int) -> None:
-    ahead = outlook(Asked(unit="example", noise_multiplier=60.0), schedule(rounds))
+    ahead = plan_privacy(Asked(unit="example", noise_multiplier=60.0), schedule(rounds))
     turns = len(SIZES) * EXCHANGES
     assert counted["expenses"] <= (1 + min(rounds, EVERY_ROUND)) * turns
     # For the plan as a whole, for each point, and for each kind of client.
@@ -65,7 +65,7 @@ def test_the_work_of_an_outlook_does_not_grow_with_the_rounds(counted: Counter[s
 
 def test_an_outlook_is_what_counting_round_by_round_gives() -> None:
     plan = schedule(9, participation=0.5)
-    ahead = outlook(Central(unit="example", noise_multiplier=3.0), plan)
+    ahead = plan_privacy(Central(unit="example", noise_multiplier=3.0), plan)
     one_by_one = Spending()
     for round in range(9):
         for exchange, clients in plan.turns_of(round):

@@ -31,7 +31,7 @@ from fedsilo.simulation.availability.speeds import Speeds
 from fedsilo.simulation.availability.sporadic import Sporadic
 from fedsilo.simulation.federation import Federation
 from fedsilo.simulation.federation_plan import FederationPlan, Outcome
-from fedsilo.simulation.noise_calibration import checked, fitted, outlook
+from fedsilo.simulation.noise_calibration import check_aggregation, fit_mechanism, plan_privacy
 from fedsilo.simulation.serial import SerialBackend
 from fedsilo.storage.checkpoints import Checkpoints
 from fedsilo.storage.run_folder import Journals, read_lines
@@ -293,8 +293,8 @@ def test_who_sent_is_charged_and_the_plan_foresees_it(world: Any, tmp_path: Path
     trace = replace(STRAGGLERS, drop_out=0.3)
     here = world(rounds=5, participation=0.67 if pace.over_select > 1 else 1.0)
     schedule = here.plan(METHOD, pace=pace, trace=trace).schedule
-    mechanism = fitted(Central(epsilon=8.0, clip_norm=0.5), schedule)
-    ahead = outlook(Central(epsilon=8.0, clip_norm=0.5), schedule)
+    mechanism = fit_mechanism(Central(epsilon=8.0, clip_norm=0.5), schedule)
+    ahead = plan_privacy(Central(epsilon=8.0, clip_norm=0.5), schedule)
     assert max(group.epsilon for group in ahead.groups) == pytest.approx(8.0, abs=0.05)
     plan = here.plan(METHOD, pace=pace, trace=trace, mechanism=mechanism)
     assert plan.schedule.cohorts == schedule.cohorts
@@ -318,7 +318,7 @@ def test_a_stale_update_under_a_clip_moves_the_mean_by_no_more_than_a_fresh_one(
     norm, here = 0.05, world(rounds=5)
     pace, trace = StragglerPolicy(mode="buffered", buffer=2), Speeds(seconds_per_step=[1, 2, 5])
     schedule = here.plan(METHOD, pace=pace, trace=trace).schedule
-    mechanism = fitted(Central(noise_multiplier=0.001, clip_norm=norm), schedule)
+    mechanism = fit_mechanism(Central(noise_multiplier=0.001, clip_norm=norm), schedule)
     plan = here.plan(METHOD, pace=pace, trace=trace, mechanism=mechanism)
     seen: list[Any] = []
     settled: list[float] = []
@@ -349,6 +349,6 @@ def test_a_secure_sum_is_refused_before_the_run_where_a_round_would_have_too_few
         ScenarioError,
         match=r"aggregation\.clients: .* at least 3, got 1\. Or set pace\.minimum, so that smaller rounds",
     ):
-        checked(Secure(threshold=3), plan.schedule)
+        check_aggregation(Secure(threshold=3), plan.schedule)
     enough = here.plan(METHOD, trace=trace, pace=StragglerPolicy(minimum=3))
-    assert checked(Secure(threshold=3), enough.schedule) == Secure(threshold=3)
+    assert check_aggregation(Secure(threshold=3), enough.schedule) == Secure(threshold=3)

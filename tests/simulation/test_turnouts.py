@@ -21,7 +21,7 @@ from fedsilo.simulation.availability.renewal import Renewal
 from fedsilo.simulation.availability.speeds import Speeds
 from fedsilo.simulation.availability.sporadic import Sporadic
 from fedsilo.simulation.client_sampling import Traffic
-from fedsilo.simulation.cohort import remarks
+from fedsilo.simulation.cohort import describe_absences
 from fedsilo.simulation.schedule import Schedule
 
 METHOD = PromptFL(context_length=3)
@@ -73,7 +73,7 @@ def test_a_round_with_too_few_answers_ends_without_an_update_and_counts_nobody()
     empty = [count for count, _, _ in counts].index(0)
     assert plan.exchanges(plan.participants(empty)) == 0
     assert list(plan.turns_of(empty)) == []
-    assert remarks(plan.cohorts)[0].startswith("pace: 2 of 3 rounds ended without an update: 0, 2.")
+    assert describe_absences(plan.cohorts)[0].startswith("pace: 2 of 3 rounds ended without an update: 0, 2.")
 
 
 def test_messages_take_the_time_of_their_bytes_on_the_clients_lines() -> None:

@@ -17,7 +17,7 @@ from fedsilo_actors.monitoring.ray_metrics import LOG, RESTARTS, Meters, Reading
 from fedsilo_actors.monitoring.readings import Circumstances, of_process, of_round, of_scores, of_updates
 
 if TYPE_CHECKING:  # clients do not need what runs rounds
-    from fedsilo.simulation.job import Job, Part
+    from fedsilo.simulation.job import Job, JobPart
 
 ZERO_SHOT = "zero_shot"
 
@@ -90,7 +90,7 @@ class CoordinatorReporter:
         logs.finished(name, record, part.plan.task.measured, part.plan.schedule.rounds)
         self._meters.tell(of_round(record, self._around(part)))
 
-    def _around(self, part: Part) -> Circumstances:
+    def _around(self, part: JobPart) -> Circumstances:
         return Circumstances(
             run=self._job.folder.name,
             method=part.name,

@@ -33,15 +33,16 @@ class Split:
     @classmethod
     def of(cls, scenario: Scenario, limit: int, quiet: bool) -> Split:
         """Splits what a scenario says, and measures it by at most `limit` images; by labels only if that is 0."""
-        from fedsilo.simulation.feature_sample import picture
-        from fedsilo.simulation.preparation import looking, partition_of
+        from fedsilo.simulation.feature_encoding import build_look
+        from fedsilo.simulation.feature_sample import sample_features
+        from fedsilo.simulation.preparation import partition_of
 
         pictured = None
         with live(0, quiet, scenario.task.measured) as listener:
             with inspection_told(partial(listener.progress, "image files")):
-                images, manifest = partition_of(scenario, looking(scenario, listener.progress))
+                images, manifest = partition_of(scenario, build_look(scenario, listener.progress))
             if limit:
-                pictured = picture(scenario, images, manifest, limit, listener.progress)
+                pictured = sample_features(scenario, images, manifest, limit, listener.progress)
         measured = Measured(scenario.name, manifest, measure(manifest, pictured, "--no-features"))
         return cls(measured, [*images.notices, *measured.scores.notes])
 

@@ -42,7 +42,7 @@ def foresee(scenario: Path, changes: Sequence[str], plot: Path | None, json: boo
         raise PrivacyBudgetError(
             f"{scenario}: its privacy mechanism promises nothing. Set privacy.mode, say to central."
         )
-    from fedsilo.simulation.noise_calibration import announcements
+    from fedsilo.simulation.noise_calibration import describe_guarantees
 
     if plot:
         _draw(ahead, checked.name, plot)
@@ -50,7 +50,7 @@ def foresee(scenario: Path, changes: Sequence[str], plot: Path | None, json: boo
         show_json(_document(ahead))
         return
     show(_table(ahead, checked.name))
-    for text in announcements([ahead.mechanism]):
+    for text in describe_guarantees([ahead.mechanism]):
         line(text)
     line(
         "bounds: "
@@ -64,7 +64,7 @@ def foresee(scenario: Path, changes: Sequence[str], plot: Path | None, json: boo
 
 def _ahead(checked: Scenario) -> Outlook:
     """The outlook of a scenario; it says on standard error how far the counting is."""
-    from fedsilo.simulation.noise_calibration import outlook
+    from fedsilo.simulation.noise_calibration import plan_privacy
     from fedsilo.simulation.preparation import partition_of
     from fedsilo.simulation.schedule import Schedule
 
@@ -74,7 +74,7 @@ def _ahead(checked: Scenario) -> Outlook:
     if checked.training.rounds > MANY_ROUNDS:
         remark(f"counting what {checked.training.rounds:,} rounds spend, the noise for it first; it can take a minute.")
     write = seldom(EVERY_S)
-    return outlook(
+    return plan_privacy(
         checked.privacy,
         Schedule(*rules),
         lambda what, done, total: write(f"counting epsilon: {what} {done:,} of {total:,}"),
@@ -117,10 +117,10 @@ def _document(ahead: Outlook) -> dict[str, Any]:
 
 def _draw(ahead: Outlook, name: str, path: Path) -> None:
     from fedsilo.report.figures.budget_figure import draw_spending
-    from fedsilo.simulation.noise_calibration import announcements
+    from fedsilo.simulation.noise_calibration import describe_guarantees
 
     title = f"{name}: epsilon {ahead.curve[-1].spent.epsilon:.4g} after {ahead.curve[-1].releases} rounds"
     subtitle = " ".join(
-        text.partition(": epsilon")[0].removeprefix("privacy: ") for text in announcements([ahead.mechanism])
+        text.partition(": epsilon")[0].removeprefix("privacy: ") for text in describe_guarantees([ahead.mechanism])
     )
     draw_spending(ahead.curve, path, title, subtitle, ahead.mechanism.limit, "rounds")

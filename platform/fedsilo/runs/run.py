@@ -33,11 +33,12 @@ from fedsilo.runs.provenance import keep_origin
 from fedsilo.runs.trackers import chosen, tracked
 from fedsilo.simulation.chance_floor import Floor
 from fedsilo.simulation.client import ClientRules
+from fedsilo.simulation.feature_encoding import Encoders
 from fedsilo.simulation.federation_plan import Outcome
 from fedsilo.simulation.federations import headline_rounds, methods_of, part_of
-from fedsilo.simulation.job import Job, MethodRoundCallback, Part
-from fedsilo.simulation.noise_calibration import announcements
-from fedsilo.simulation.preparation import Encoders, Prepared, prepare
+from fedsilo.simulation.job import Job, JobPart, MethodRoundCallback
+from fedsilo.simulation.noise_calibration import describe_guarantees
+from fedsilo.simulation.preparation import Prepared, prepare
 from fedsilo.simulation.serial import SerialRuntime
 from fedsilo.storage.environment import keep_environment
 from fedsilo.storage.run_folder import (
@@ -154,7 +155,7 @@ def _execute(scenario: Scenario, folder: Path, listener: RunCallbacks, runtimes:
         keep_environment(folder / "environment.json")
         listener.prepared(prepared, folder)
         parts = tuple(part_of(name, method, scenario, prepared, folder) for name, method in methods.items())
-        for line in announcements(part.plan.mechanism for part in parts if part.folder == folder):
+        for line in describe_guarantees(part.plan.mechanism for part in parts if part.folder == folder):
             listener.announce(line)
         rules = ClientRules(
             seed=scenario.seed,
@@ -184,7 +185,7 @@ def _both(first: MethodRoundCallback, second: MethodRoundCallback) -> MethodRoun
 
 
 def _conclude(
-    scenario: Scenario, prepared: Prepared, folder: Path, parts: Sequence[Part], outcomes: dict[str, Outcome]
+    scenario: Scenario, prepared: Prepared, folder: Path, parts: Sequence[JobPart], outcomes: dict[str, Outcome]
 ) -> None:
     method = title_of(scenario.method)
     spent = outcomes[method].epsilon

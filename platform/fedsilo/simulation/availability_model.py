@@ -51,14 +51,29 @@ class TimedTrace(Trace):
         return self.download_mbit_s is not None or self.upload_mbit_s is not None
 
     def refusals(self, clients: int) -> list[str]:
-        """Returns why it cannot be that of so many clients."""
+        """Checks that the trace fits the run.
+
+        Args:
+            clients: Number of clients of the run.
+
+        Returns:
+            Why it does not fit, as 'key: why. What to do.' lines.
+        """
         listed = len(self.seconds_per_step)
         if listed in (0, clients):
             return []
         return [f"seconds_per_step: lists {listed} clients, there are {clients}. List one number for each."]
 
     def course(self, clients: int, seed: int) -> TimedCourse:
-        """Returns how it goes for the clients of a run: by default they are always there."""
+        """Builds the availability of the clients of a run; by default all clients are always available.
+
+        Args:
+            clients: Number of clients.
+            seed: The scenario's seed.
+
+        Returns:
+            The model.
+        """
         return TimedCourse(self, clients, seed)
 
 
@@ -77,18 +92,39 @@ class TimedCourse(AvailabilityModel):
         return self.trace.step_s * math.exp(self.trace.spread * draw)
 
     def step_s(self, call: Call) -> float:
-        """Returns the seconds of one step of the client, where it is asked."""
+        """Computes how long one training step of a client takes.
+
+        Args:
+            call: The request to the client.
+
+        Returns:
+            Simulated seconds, above 0.
+        """
         return self._pace[call.client]
 
     def seconds(self, call: Call) -> float:
-        """Returns the time of the steps, and of the messages where lines have a speed."""
+        """Computes how long a client works: its steps, and its messages where lines have a speed.
+
+        Args:
+            call: The request to the client.
+
+        Returns:
+            Simulated seconds, above 0.
+        """
         down, up = self.trace.download_mbit_s, self.trace.upload_mbit_s
         message = BITS * call.download_bytes / down if down else 0.0
         message += BITS * call.upload_bytes / up if up else 0.0
         return call.steps * self.step_s(call) + call.exchanges * message
 
     def fails(self, call: Call) -> bool:
-        """Returns whether the client breaks down, by a draw for each time that it is asked."""
+        """Draws whether a client breaks down, once for each request.
+
+        Args:
+            call: The request to the client.
+
+        Returns:
+            Whether it breaks down and never answers.
+        """
         if not self.trace.drop_out:
             return False
         where = {"round": call.round, "client": call.client, "step": call.tries}

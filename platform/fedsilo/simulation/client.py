@@ -34,14 +34,14 @@ from fedsilo.core import (
     Tally,
 )
 from fedsilo.core.errors import ClientError, NotFinite
-from fedsilo.core.finiteness import located, require_finite, require_scores
+from fedsilo.core.finiteness import located, require_finite
 from fedsilo.core.seeds import anew, key_of
 from fedsilo.core.state import read_state, require_like, sha256, to_arrays, to_tensors, write_state
-from fedsilo.core.task import total
 from fedsilo.core.work import LocalWork
 from fedsilo.models.prompts.frozen_model import FrozenModel
 from fedsilo.simulation.agreement import Agreement
 from fedsilo.simulation.client_data import ClientData, ClientRules, Novelty
+from fedsilo.simulation.client_tally import ImageBatches, count_images
 
 __all__ = ["Client", "ClientData", "ClientRules", "Novelty"]
 
@@ -68,7 +68,12 @@ class Client:
         return self._data.number
 
     def set_method(self, method: Method, mechanism: Mechanism) -> None:
-        """Takes up a method under a mechanism that is fitted to it: the private state is its initial one."""
+        """Sets the method and its mechanism; the private state becomes the method's initial one.
+
+        Args:
+            method: The method.
+            mechanism: The privacy mechanism, fitted to the method.
+        """
         self._method, self._mechanism = method, mechanism
         self._data = self._held.only(method.reads)
         rules, number = self._rules, self._data.number
@@ -83,7 +88,14 @@ class Client:
         self._private = self._method.initial_private(self._model, self._rules.seed, self._data.number)
 
     def train(self, task: ClientTask) -> ClientUpdate:
-        """Returns the update for one exchange, and keeps the private state that training leaves."""
+        """Trains for one exchange, and keeps the private state that training leaves.
+
+        Args:
+            task: What the coordinator asks.
+
+        Returns:
+            The protected update.
+        """
         began, started = time.time(), time.perf_counter()
         self._agreement.check(task, masked=False)
         upload, loss = self._learnt(task)
@@ -98,14 +110,25 @@ class Client:
         return ClientUpdate(self._data.number, upload, examples, loss, took, began)
 
     def learn(self, task: ClientTask) -> None:
-        """Trains for one exchange and keeps the encoded update for `masked`."""
+        """Trains for one exchange and keeps the encoded update for `masked`.
+
+        Args:
+            task: What the coordinator asks.
+        """
         self._agreement.check(task, masked=True)
         upload, loss = self._learnt(task)
         assert task.encoding is not None
         self._masking.keep(self._encoded(task, upload, loss), partial(self._agreement.check_sum, task.encoding))
 
     def answer(self, message: bytes) -> bytes:
-        """Returns the answer to a message of secure aggregation; of the update it says nothing."""
+        """Answers a message of secure aggregation, without using the update.
+
+        Args:
+            message: The coordinator's message, as bytes.
+
+        Returns:
+            The answer, as bytes.
+        """
         return self._masking.answer(message)
 
     def masked(self) -> bytes:
@@ -113,7 +136,14 @@ class Client:
         return self._masking.masked()
 
     def evaluate(self, task: EvaluationTask) -> ClientScore:
-        """Returns how the received state with this client's private state does on test images."""
+        """Measures the received state, together with this client's private state, on test images.
+
+        Args:
+            task: What the coordinator asks.
+
+        Returns:
+            The counts on each set of test images.
+        """
         began, started = time.time(), time.perf_counter()
         with self._located("evaluate", task.round):
             score = self._measured(task)
@@ -128,10 +158,10 @@ class Client:
         with torch.no_grad():
             predict = self._method.predictor(self._model, work.shared, self._on_device(self._private))
             data, own = self._data, self._data.own_test
-            score = ClientScore(data.number, self._tally(predict, data.test, own, data.own_labels))
+            score = ClientScore(data.number, self._count(predict, data.test, own, data.own_labels))
             if task.neighbours:
                 others = np.setdiff1d(np.arange(len(data.test_labels)), own)
-                score = replace(score, elsewhere=self._tally(predict, data.test, others, data.test_labels[others]))
+                score = replace(score, elsewhere=self._count(predict, data.test, others, data.test_labels[others]))
             return score if data.novelty is None else self._on_new_classes(score, data.novelty, work.shared)
 
     def _on_new_classes(self, score: ClientScore, novelty: Novelty, shared: State) -> ClientScore:
@@ -140,16 +170,31 @@ class Client:
         private = self._method.unfamiliar(model, self._on_device(self._private))
         predict = self._method.predictor(model, shared, private)
         every = np.arange(len(novelty.labels))
-        return replace(score, new=self._tally(predict, novelty.test, every, novelty.labels, model.candidates))
+        return replace(score, new=self._count(predict, novelty.test, every, novelty.labels, model.candidates))
 
     def save(self, folder: Path) -> str:
-        """Writes the private state into the folder; returns its hash. An empty state is not written."""
+        """Writes the private state; an empty state is not written.
+
+        Args:
+            folder: Folder of the checkpoint.
+
+        Returns:
+            sha256 of the state.
+        """
         if not self._private:
             return sha256({})
         return write_state(self._file(folder), self._private)
 
     def restore(self, folder: Path, expected: str) -> None:
-        """Reads the private state from a folder that `save` wrote. Raises RunError when it is damaged or another's."""
+        """Reads a private state that `save` wrote.
+
+        Args:
+            folder: Folder of the checkpoint.
+            expected: sha256 that the state must have.
+
+        Raises:
+            RunError: The state is damaged, or belongs to another client or method.
+        """
         private = {} if expected == sha256({}) else read_state(self._file(folder), expected)
         pattern = self._method.initial_private(self._model, self._rules.seed, self._data.number)
         require_like(private, pattern, self._file(folder))
@@ -232,7 +277,7 @@ class Client:
             )
         return upload
 
-    def _tally(
+    def _count(
         self,
         predict: Predictor,
         images: FeatureSource,
@@ -240,23 +285,9 @@ class Client:
         expected: Indices,
         among: Candidates | None = None,
     ) -> Tally:
-        """What the task counts over the images at (n,) positions, whose labels are (n,) expected."""
-        size, model, task = self._rules.test_batch, self._model, self._rules.task
-        among = among or model.candidates
-        tallies = [
-            task.tally(torch.zeros(0, len(among)), task.targets(torch.zeros(0, dtype=torch.int64), among), among)
-        ]
-        for start in range(0, len(positions), size):
-            chosen = positions[start : start + size]
-            inputs = images.batch(chosen, 0)
-            labels = torch.from_numpy(np.array(expected[start : start + size], dtype=np.int64))
-            scores = predict({name: column.to(model.device) for name, column in inputs.items()}).float().cpu()
-            require_scores(scores, chosen)
-            tallies.append(task.tally(scores, task.targets(labels, among), among))
-        tally = total(tallies)
-        if any(isinstance(value, float) and math.isinf(value) for value in tally.values()):
-            raise NotFinite("the loss of test images is infinite")
-        return tally
+        among = among or self._model.candidates
+        where = ImageBatches(images, positions, expected, self._rules.test_batch, self._model.device)
+        return count_images(self._rules.task, predict, where, among)
 
     def _on_device(self, state: State) -> dict[str, Tensor]:
         return {name: tensor.to(self._model.device) for name, tensor in state.items()}

@@ -30,7 +30,14 @@ class Novelty:
     labels: Indices
 
     def only(self, columns: Collection[str]) -> Novelty:
-        """Returns the same without the columns that are not among these."""
+        """Drops columns that are not needed.
+
+        Args:
+            columns: Names of the columns to keep.
+
+        Returns:
+            The same images with these columns only.
+        """
         return replace(self, test=self.test.only(columns))
 
 
@@ -59,7 +66,14 @@ class ClientData:
     novelty: Novelty | None = None
 
     def only(self, columns: Collection[str]) -> ClientData:
-        """Returns the same without the columns that are not among these: what a method does not read is not made."""
+        """Drops columns that are not needed, so that nothing is computed that no learner reads.
+
+        Args:
+            columns: Names of the columns to keep.
+
+        Returns:
+            The same data with these columns only.
+        """
         novelty = None if self.novelty is None else self.novelty.only(columns)
         return replace(self, train=self.train.only(columns), test=self.test.only(columns), novelty=novelty)
 

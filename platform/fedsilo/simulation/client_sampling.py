@@ -28,7 +28,15 @@ class Traffic:
 
 
 def traffic_of(method: Method, initial: Arrays) -> Traffic:
-    """Returns a method's traffic, from the shared state before round 0."""
+    """Computes what crosses in one exchange of a method.
+
+    Args:
+        method: The method.
+        initial: The shared state before round 0.
+
+    Returns:
+        Bytes down and up.
+    """
     upload = {name: initial[name] for name in method.uploads if name in initial}
     return Traffic(size(initial), size(upload))
 
@@ -81,10 +89,16 @@ class ClientSampling:
         return self.pace.concurrency or len(self.clients)
 
     def asked(self, round: int) -> tuple[int, ...]:
-        """Returns who is asked in a synchronous round, ascending.
+        """Samples the clients of a synchronous round.
 
-        All in round 0 (private states begin there, as in FedOTP's code), then a uniform sample of as many as
-        participation says, times over_select.
+        All clients in round 0 (private states begin there, as in FedOTP's code). Then a uniform sample, of the size
+        that `participation` gives times `over_select`.
+
+        Args:
+            round: The round.
+
+        Returns:
+            Client numbers, ascending.
         """
         clients = self.clients
         count = min(math.ceil(self.pace.over_select * self.target(round) - FLOATING_ERROR), len(clients))
@@ -94,11 +108,29 @@ class ClientSampling:
         return tuple(sorted(clients[number] for number in chosen))
 
     def target(self, round: int) -> int:
-        """Returns how many updates a synchronous round waits for."""
+        """Computes how many updates a synchronous round waits for.
+
+        Args:
+            round: The round.
+
+        Returns:
+            Number of updates, >= 1.
+        """
         return len(self.clients) if round == 0 else self.training.participants(len(self.clients))
 
     def call(self, client: int, round: int, tries: int, at: float, exchanges: int = 1) -> Call:
-        """Returns what a client is asked for, in a round of so many exchanges."""
+        """Builds the request to one client.
+
+        Args:
+            client: The client's number.
+            round: The round.
+            tries: How often it was asked in this round before.
+            at: When it is asked, simulated seconds since the run began.
+            exchanges: Exchanges of the round.
+
+        Returns:
+            The request, with its training steps and bytes.
+        """
         traffic = self.traffic or Traffic(0, 0)
         steps = self.training.batches(self.sizes[client]) * self.training.local_epochs
         if self.method.exchanges(2) == 2:  # a batch an exchange, for all as many as the longest client has
@@ -106,7 +138,14 @@ class ClientSampling:
         return Call(client, round, tries, at, steps, exchanges, traffic.download, traffic.upload)
 
     def exchanges(self, participants: tuple[int, ...]) -> int:
-        """Returns the exchanges of a round in which these clients take part; none where nobody does."""
+        """Computes the exchanges of a round: one, or one per batch of the client with the most batches.
+
+        Args:
+            participants: Clients of the round.
+
+        Returns:
+            Number of exchanges; 0 without participants.
+        """
         if not participants:
             return 0
         longest = max(self.training.batches(self.sizes[client]) for client in participants)

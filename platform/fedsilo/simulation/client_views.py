@@ -35,13 +35,16 @@ class ClientViews:
         return np.unique(np.concatenate(self.places))
 
 
-def appearing(examples: Examples, held: Sequence[Indices], alterations: Sequence[str]) -> ClientViews:
-    """Returns the rows for clients that hold (n,) positions of a split each, with what each does to its images.
+def list_rows(examples: Examples, held: Sequence[Indices], alterations: Sequence[str]) -> ClientViews:
+    """Makes one row for each (image, alteration) that some client needs.
 
     Args:
         examples: The split.
-        held: Positions of each client, in client order.
+        held: (n,) positions of each client in the split, in client order.
         alterations: Tags of alterations, "" for none, in client order.
+
+    Returns:
+        The rows, and where each client finds its own.
     """
     if not any(alterations):
         return ClientViews(examples, tuple(held))
@@ -65,8 +68,17 @@ def appearing(examples: Examples, held: Sequence[Indices], alterations: Sequence
     return ClientViews(altered(examples, rows), tuple(places))
 
 
-def claims_of(manifest: Manifest, trained: ClientViews, measured: ClientViews) -> tuple[ClientIndices, ...]:
-    """Returns what each client of a manifest holds of the training and of the test rows, with its own labels."""
+def client_indices(manifest: Manifest, trained: ClientViews, measured: ClientViews) -> tuple[ClientIndices, ...]:
+    """Lists the rows of each client, with the labels that the client gives its images.
+
+    Args:
+        manifest: Who holds what.
+        trained: Rows of the training images.
+        measured: Rows of the test images.
+
+    Returns:
+        One entry per client, in client order.
+    """
     claims = []
     for holding, train, test in zip(manifest.clients, trained.places, measured.places, strict=True):
         share = holding.share
@@ -83,7 +95,15 @@ def claims_of(manifest: Manifest, trained: ClientViews, measured: ClientViews) -
 
 
 def labels_as_held(measured: ClientViews, claims: Sequence[ClientIndices]) -> Indices:
-    """Returns (N,) labels of the test rows: by the names of whoever holds a row alone, else the data's own."""
+    """Finds the label of each test row.
+
+    Args:
+        measured: Rows of the test images.
+        claims: What each client holds.
+
+    Returns:
+        (N,) labels: those of the only client that holds a row, else those of the data set.
+    """
     labels = measured.examples.labels.copy()
     holders = np.bincount(np.concatenate([claim.test for claim in claims]), minlength=len(labels))
     for claim in claims:

@@ -47,7 +47,14 @@ class Cohort:
         return None if self.begins is None or self.ends is None else self.ends - self.begins
 
     def staleness(self, round: int) -> tuple[int, ...]:
-        """Returns the rounds that passed since each participant's update began; empty where all began in this one."""
+        """Computes the staleness of each participant's update.
+
+        Args:
+            round: This round's number.
+
+        Returns:
+            Rounds since each update began, in the order of `participants`; empty where all began in this round.
+        """
         return tuple(round - self.origins[client] for client in self.participants) if self.origins else ()
 
 
@@ -66,8 +73,16 @@ class Answer:
     came: bool
 
 
-def answer(course: AvailabilityModel, call: Call) -> Answer:
-    """Returns what comes of a call, if the client is waited for as long as it takes."""
+def simulate_call(course: AvailabilityModel, call: Call) -> Answer:
+    """Simulates one request, without a deadline.
+
+    Args:
+        course: When clients are available, and how fast.
+        call: The request.
+
+    Returns:
+        When the client begins and ends, and whether an update comes.
+    """
     begins, until = course.window(call.client, call.round, call.at)
     first, lost = begins, call.at
     for _ in range(MOST_BEGINNINGS):
@@ -81,13 +96,21 @@ def answer(course: AvailabilityModel, call: Call) -> Answer:
     return Answer(first, lost, came=False)
 
 
-def synchronous(schedule: ClientSampling, course: AvailabilityModel) -> Iterator[Cohort]:
-    """Yields the turnout of every round of a schedule whose rounds wait for their clients."""
+def synchronous_cohorts(schedule: ClientSampling, course: AvailabilityModel) -> Iterator[Cohort]:
+    """Simulates rounds that wait for their clients.
+
+    Args:
+        schedule: What each round asks of which clients.
+        course: When clients are available, and how fast.
+
+    Yields:
+        The cohort of each round.
+    """
     clock, pace = 0.0, schedule.pace
     for round in range(schedule.rounds):
         asked = schedule.asked(round)
         exchanges = schedule.exchanges(asked)
-        answers = {client: answer(course, schedule.call(client, round, 0, clock, exchanges)) for client in asked}
+        answers = {client: simulate_call(course, schedule.call(client, round, 0, clock, exchanges)) for client in asked}
         deadline = math.inf if pace.deadline_s is None else clock + pace.deadline_s
         cohort = _of(answers, schedule.target(round), clock, deadline)
         if len(cohort.participants) < pace.minimum:  # given up: what came is not used
@@ -100,14 +123,14 @@ def synchronous(schedule: ClientSampling, course: AvailabilityModel) -> Iterator
 
 def _of(answers: Mapping[int, Answer], target: int, clock: float, deadline: float) -> Cohort:
     """The turnout of a round that wants so many of these answers; of two at once the lower number is first."""
-    came = sorted((answer.ends, client) for client, answer in answers.items() if answer.came)
+    came = sorted((simulate_call.ends, client) for client, simulate_call in answers.items() if simulate_call.came)
     taken = [(ends, client) for ends, client in came if ends <= deadline][:target]
     if len(taken) == target:
         ends = taken[-1][0]
     elif math.isfinite(deadline):
         ends = deadline
     else:  # nobody is left to wait for
-        ends = max((answer.ends for answer in answers.values()), default=clock)
+        ends = max((simulate_call.ends for simulate_call in answers.values()), default=clock)
     participants = {client for _, client in taken}
     others = answers.keys() - participants
     late = {client for client in others if answers[client].came and answers[client].begins <= ends}
@@ -118,8 +141,15 @@ def _ascending(clients: set[int]) -> tuple[int, ...]:
     return tuple(sorted(clients))
 
 
-def remarks(cohorts: Sequence[Cohort]) -> list[str]:
-    """Returns what the user should know of who did not take part, one line each."""
+def describe_absences(cohorts: Sequence[Cohort]) -> list[str]:
+    """Sums up who did not take part.
+
+    Args:
+        cohorts: The cohorts of the finished rounds.
+
+    Returns:
+        Notices for the user, one line each.
+    """
     empty = [str(round) for round, cohort in enumerate(cohorts) if not cohort.participants]
     counts = [sum(len(part) for part in parts) for parts in zip(*map(_parts, cohorts), strict=True)]
     found = []

@@ -13,7 +13,15 @@ from fedsilo.core.task import EXAMPLES, total
 
 
 def score_line(score: ClientScore, task: Task) -> dict[str, object]:
-    """Returns a client's line of clients.jsonl: whole numbers that were counted, and what they come to."""
+    """Builds a client's line of clients.jsonl.
+
+    Args:
+        score: What the client measured.
+        task: Names the metrics.
+
+    Returns:
+        Counts, and the metrics computed from them.
+    """
     line: dict[str, object] = {"client": score.client}
     line |= {name: value for name, value in score.own.items() if isinstance(value, int)}
     names = task.measures(score.own) if score.examples else dict.fromkeys(_recorded(task, score.own))
@@ -25,21 +33,31 @@ def score_line(score: ClientScore, task: Task) -> dict[str, object]:
     return line
 
 
-def unmeasured(task: Task) -> dict[str, float | None]:
-    """Returns the metrics of a round in which no client was evaluated: each is None."""
+def empty_metrics(task: Task) -> dict[str, float | None]:
+    """Builds the metrics of a round in which no client was evaluated.
+
+    Args:
+        task: Names the metrics.
+
+    Returns:
+        None for each metric.
+    """
     return {SPREAD: None, **{view + metric.name: None for metric in task.metrics for view in VIEWS}}
 
 
-def measured(
+def add_metrics(
     record: RoundRecord, scores: Sequence[ClientScore], task: Task, unseen: Collection[int] = frozenset()
 ) -> RoundRecord:
-    """Returns the record with its metrics.
+    """Adds the metrics of an evaluation to a record.
 
     Args:
         record: The round so far.
         scores: All clients' scores.
         task: What is measured.
         unseen: Clients that never train: they have metrics of their own, and count in no other.
+
+    Returns:
+        The record with its metrics.
 
     Raises:
         ClientError: No client that trains has a test image.
@@ -48,7 +66,7 @@ def measured(
     scores = [score for score in scores if score.client not in unseen]
     own = [score for score in scores if score.examples]
     if not own:
-        raise ClientError("no client has a test image, nothing can be measured. Check the partition.")
+        raise ClientError("no client has a test image, nothing can be add_metrics. Check the partition.")
     elsewhere = [score for score in scores if score.elsewhere is not None and score.elsewhere[EXAMPLES]]
     new = [score for score in scores if score.new is not None and score.new[EXAMPLES]]
     parts: dict[str, list[Mapping[str, float]]] = {
@@ -59,7 +77,7 @@ def measured(
         UNSEEN: [task.measures(score.own) for score in arrived],
         NEW: [task.measures(_there(score.new)) for score in new],
     }
-    found = unmeasured(task)
+    found = empty_metrics(task)
     for metric in task.metrics:
         values = {view: [part[metric.name] for part in measures] for view, measures in parts.items()}
         found |= {view + metric.name: _mean(each) for view, each in values.items()}

@@ -17,32 +17,38 @@ from fedsilo.models.clip.features import Viewing
 from fedsilo.models.clip.loading import load
 from fedsilo.partitioning.heterogeneity import ImageSample, Pictured, Scores, images_to_measure, measure
 from fedsilo.partitioning.manifest import Manifest
-from fedsilo.simulation.client_views import appearing
-from fedsilo.simulation.preparation import Prepared, zero_shot
+from fedsilo.simulation.client_views import list_rows
+from fedsilo.simulation.frozen_parts import zero_shot
+from fedsilo.simulation.preparation import Prepared
 
 AT_ONCE = 64
 """Images taken from a run's features at once."""
 
 
-def picture(scenario: Scenario, images: LabelledImages, manifest: Manifest, limit: int, progress: Progress) -> Pictured:
+def sample_features(
+    scenario: Scenario, images: LabelledImages, manifest: Manifest, limit: int, progress: Progress
+) -> Pictured:
     """Encodes a sample of a partition's training images, as far as the cache lacks them.
 
     Args:
         scenario: Whose backbone is used.
         images: The data.
         manifest: Who holds what.
-        limit: Images at most.
-        progress: Told how far the features are.
+        limit: Most images that are encoded.
+        progress: Called with the stage, images done and images in all.
+
+    Returns:
+        The features and the sampled images.
 
     Raises:
-        BackboneError: The model cannot be had.
+        BackboneError: The model cannot be loaded.
         DataError: An image cannot be read.
-        ResourceError: The device asked for is not there.
+        ResourceError: The device that the scenario names does not exist.
     """
     sample = images_to_measure(manifest, limit)
     loaded = load(scenario.backbone, scenario.seed)
     own = _own(manifest, sample)
-    seen = appearing(
+    seen = list_rows(
         images.train, [share.train[places] for share, places in own], [share.alteration for share, _ in own]
     )
     taken = seen.examples.take(np.concatenate(seen.places))
@@ -67,7 +73,15 @@ def _own(manifest: Manifest, sample: ImageSample) -> list[tuple[Share, Indices]]
 
 
 def measure_prepared(scenario: Scenario, prepared: Prepared) -> Scores:
-    """Returns the scores of a run's partition, from the features that the run has; nothing is encoded."""
+    """Computes the heterogeneity of a run's partition from the features that the run has; encodes nothing.
+
+    Args:
+        scenario: The scenario.
+        prepared: What was made before round 0.
+
+    Returns:
+        The scores.
+    """
     if scenario.training.online:
         return measure(prepared.manifest, None, "the run encodes its images anew at every use (training.online)")
     if IMAGE not in prepared.learnt:

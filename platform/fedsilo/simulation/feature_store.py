@@ -24,15 +24,37 @@ class Subset:
         return len(self.positions)
 
     def batch(self, indices: Indices, view: int) -> Mapping[str, Tensor]:
-        """Returns the columns of examples by their number within the subset."""
+        """Gives the columns of some examples.
+
+        Args:
+            indices: (b,) numbers of examples within the subset.
+            view: Which random view of each image; 0 without views.
+
+        Returns:
+            Columns with b rows each.
+        """
         return self.source.batch(self.positions[indices], view)
 
     def on(self, device: str) -> Subset:
-        """Returns the same examples of a source that encodes on a device, if it does encode."""
+        """Moves encoding to a device, where the source encodes at all.
+
+        Args:
+            device: A torch device name.
+
+        Returns:
+            The same examples.
+        """
         return replace(self, source=self.source.on(device))
 
     def only(self, columns: Collection[str]) -> Subset:
-        """Returns the same examples without the columns that are not among these."""
+        """Drops columns that are not needed.
+
+        Args:
+            columns: Names of the columns to keep.
+
+        Returns:
+            The same examples with these columns.
+        """
         return replace(self, source=self.source.only(columns))
 
 
@@ -51,15 +73,37 @@ class JoinedSources:
         return len(self.sources[0][0])
 
     def batch(self, indices: Indices, view: int) -> Mapping[str, Tensor]:
-        """Returns the columns of all sources."""
+        """Gives the columns of all sources for some examples.
+
+        Args:
+            indices: (b,) numbers of examples.
+            view: Which random view of each image; 0 without views.
+
+        Returns:
+            Columns with b rows each.
+        """
         return {name: column for source, _ in self.sources for name, column in source.batch(indices, view).items()}
 
     def on(self, device: str) -> JoinedSources:
-        """Returns the same sources, those that encode on a device."""
+        """Moves encoding to a device, in the sources that encode.
+
+        Args:
+            device: A torch device name.
+
+        Returns:
+            The same sources.
+        """
         return JoinedSources(tuple((source.on(device), columns) for source, columns in self.sources))
 
     def only(self, columns: Collection[str]) -> FeatureSource:
-        """Returns the sources that give one of these columns; itself where none does."""
+        """Drops sources that give none of the columns.
+
+        Args:
+            columns: Names of the columns to keep.
+
+        Returns:
+            The sources that are left; all of them if none gives a column.
+        """
         kept = tuple((source.only(columns), own) for source, own in self.sources if own & set(columns))
         return JoinedSources(kept or self.sources)
 
@@ -81,15 +125,37 @@ class IndexedFeatures:
         return len(self.positions)
 
     def batch(self, indices: Indices, view: int) -> Mapping[str, Tensor]:
-        """Returns the columns of held examples by their positions in the split."""
+        """Gives the columns of some held examples.
+
+        Args:
+            indices: (b,) positions in the split; each must be among `positions`.
+            view: Which random view of each image; 0 without views.
+
+        Returns:
+            Columns with b rows each.
+        """
         return self.source.batch(np.searchsorted(self.positions, indices), view)
 
     def on(self, device: str) -> IndexedFeatures:
-        """Returns the same examples of a source that encodes on a device, if it does encode."""
+        """Moves encoding to a device, where the source encodes at all.
+
+        Args:
+            device: A torch device name.
+
+        Returns:
+            The same examples.
+        """
         return replace(self, source=self.source.on(device))
 
     def only(self, columns: Collection[str]) -> IndexedFeatures:
-        """Returns the same examples without the columns that are not among these."""
+        """Drops columns that are not needed.
+
+        Args:
+            columns: Names of the columns to keep.
+
+        Returns:
+            The same examples with these columns.
+        """
         return replace(self, source=self.source.only(columns))
 
 
@@ -129,11 +195,25 @@ class FeatureStore:
     novelty: Novelty | None = None
 
     def on(self, device: str) -> FeatureStore:
-        """Returns the warehouse with what is encoded only when it is asked for encoded on a device."""
+        """Moves encoding to a device, for features that are computed on demand.
+
+        Args:
+            device: A torch device name.
+
+        Returns:
+            The same store.
+        """
         return replace(self, train=self.train.on(device), test=self.test.on(device))
 
     def portion(self, claim: ClientIndices) -> ClientData:
-        """Returns what a client holds."""
+        """Cuts out what one client holds, without a copy.
+
+        Args:
+            claim: The client's rows and labels.
+
+        Returns:
+            The client's data.
+        """
         return ClientData(
             number=claim.client,
             train=Subset(self.train, claim.train),

@@ -24,7 +24,7 @@ from itertools import islice
 from fedsilo.core import AvailabilityModel
 from fedsilo.core.seeds import numpy_generator
 from fedsilo.simulation.client_sampling import ClientSampling
-from fedsilo.simulation.cohort import Cohort, answer
+from fedsilo.simulation.cohort import Cohort, simulate_call
 
 MOST_FAILURES = 10
 """Fruitless ends of work in one round, for every client, after which it is given up."""
@@ -94,7 +94,7 @@ class BufferedSchedule:
         for client in sorted(islice(there, free)):
             call = self._schedule.call(client, round, tries[client], self.clock)
             tries[client] += 1
-            found = answer(self._course, call)
+            found = simulate_call(self._course, call)
             gave_up = found.ends - self.clock > self._deadline
             ends = self.clock + self._deadline if gave_up else found.ends
             heapq.heappush(self._events, (ends, client, found.came and not gave_up, gave_up, round))

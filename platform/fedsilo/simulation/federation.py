@@ -9,7 +9,7 @@ from fedsilo.core.errors import ClientLost, RoundAborted, RunError
 from fedsilo.core.state import sha256, to_tensors
 from fedsilo.privacy.ledger import Ledger
 from fedsilo.simulation.client_recovery import ClientRecovery
-from fedsilo.simulation.cohort import remarks
+from fedsilo.simulation.cohort import describe_absences
 from fedsilo.simulation.federation_plan import FederationPlan, Outcome
 from fedsilo.simulation.privacy_budget import PrivacyBudget
 from fedsilo.simulation.round import RoundRunner, RoundStart
@@ -145,7 +145,7 @@ class Federation:
         scores = read_lines(folder / CLIENTS)[-len(self._plan.clients) :]
         private = tuple(value for _, value in sorted(checkpoint.private.items()))
         records = tuple(read_lines(folder / ROUNDS))
-        late = remarks(self._schedule.cohorts[: len(records)]) if self._schedule.paced else []
+        late = describe_absences(self._schedule.cohorts[: len(records)]) if self._schedule.paced else []
         self._notices += filter(None, [*late, *self._budget.notices, self._ledger.conclude()])
         notices, epsilon = tuple(self._notices), self._ledger.epsilon()
         return Outcome(records, tuple(scores), sha256(shared), private, notices, epsilon)

@@ -13,8 +13,8 @@ from fedsilo.core.state import to_arrays
 from fedsilo.methods.zero_shot import ZeroShot
 from fedsilo.simulation.client_sampling import traffic_of
 from fedsilo.simulation.federation_plan import FederationPlan
-from fedsilo.simulation.job import Part
-from fedsilo.simulation.noise_calibration import checked, fitted
+from fedsilo.simulation.job import JobPart
+from fedsilo.simulation.noise_calibration import check_aggregation, fit_mechanism
 from fedsilo.simulation.preparation import Prepared
 from fedsilo.simulation.schedule import Schedule
 
@@ -22,8 +22,13 @@ ZERO_SHOT = "zero_shot"
 
 
 def methods_of(scenario: Scenario) -> dict[str, Method]:
-    """Returns the methods of a run by name, in order: zero-shot, against which every round is read; then the
-    scenario's method; then its references.
+    """Lists the methods of a run: zero-shot, which every round is compared with, the scenario's method, its references.
+
+    Args:
+        scenario: The scenario.
+
+    Returns:
+        Methods by name, in this order.
     """
     main = title_of(scenario.method)
     others = [name for name in scenario.evaluation.references if name not in (main, ZERO_SHOT)]
@@ -31,8 +36,8 @@ def methods_of(scenario: Scenario) -> dict[str, Method]:
     return {**first, main: scenario.method, **{name: reference(name, scenario.method) for name in others}}
 
 
-def part_of(name: str, method: Method, scenario: Scenario, prepared: Prepared, folder: Path) -> Part:
-    """Returns the federation of one method.
+def part_of(name: str, method: Method, scenario: Scenario, prepared: Prepared, folder: Path) -> JobPart:
+    """Plans the federation of one method.
 
     Args:
         name: The method's name.
@@ -40,6 +45,9 @@ def part_of(name: str, method: Method, scenario: Scenario, prepared: Prepared, f
         scenario: The scenario.
         prepared: What was made before round 0.
         folder: The run's folder.
+
+    Returns:
+        The federation, with its own folder.
 
     Raises:
         ScenarioError: The mechanism or the aggregation cannot serve this method's rounds.
@@ -60,8 +68,8 @@ def part_of(name: str, method: Method, scenario: Scenario, prepared: Prepared, f
         task=scenario.task,
         training=scenario.training,
         evaluate_every=scenario.evaluation.every,
-        mechanism=fitted(scenario.privacy, schedule),
-        aggregation=checked(scenario.aggregation.located(), schedule),
+        mechanism=fit_mechanism(scenario.privacy, schedule),
+        aggregation=check_aggregation(scenario.aggregation.located(), schedule),
         seed=scenario.seed,
         sizes=sizes,
         pace=scenario.pace,
@@ -73,7 +81,7 @@ def part_of(name: str, method: Method, scenario: Scenario, prepared: Prepared, f
         on_cpus=_on_cpus(scenario, prepared),
     )
     own = folder if name == title_of(scenario.method) else folder / "references" / name.replace(":", ".")
-    return Part(name, own, plan)
+    return JobPart(name, own, plan)
 
 
 def _on_cpus(scenario: Scenario, prepared: Prepared) -> bool:
@@ -89,5 +97,12 @@ def _neighbour_rounds(scenario: Scenario) -> int:
 
 
 def headline_rounds(scenario: Scenario) -> int:
-    """Returns the evaluated rounds that the headline averages: the scenario's number, or the method's own."""
+    """Finds how many evaluated rounds the headline averages.
+
+    Args:
+        scenario: The scenario.
+
+    Returns:
+        The scenario's number, or the method's own.
+    """
     return scenario.evaluation.last or scenario.method.headline_rounds

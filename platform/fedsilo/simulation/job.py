@@ -18,7 +18,7 @@ MethodRoundCallback = Callable[[str, RoundRecord], None]
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
+class JobPart:
     """One federation of a job.
 
     Attributes:
@@ -44,16 +44,19 @@ class Job:
     """
 
     folder: Path
-    parts: tuple[Part, ...]
+    parts: tuple[JobPart, ...]
     checkpoints: int
     floor: Floor | None = None
 
     def run(self, backend: Backend, watch: MethodRoundCallback) -> dict[str, Outcome]:
-        """Runs all parts, each from its newest checkpoint if it has one, and returns their outcomes by name.
+        """Runs all parts, each from its newest checkpoint if it has one.
 
         Args:
             backend: Where the clients are.
-            watch: Told of each finished round with the part's name.
+            watch: Called with the part's name and the record of each finished round.
+
+        Returns:
+            Outcomes by part name.
         """
         outcomes = {}
         with lock(self.folder):

@@ -20,8 +20,15 @@ EVERY_ROUND = 64
 """Rounds up to which each has its epsilon in an outlook; of more, so many have."""
 
 
-def facts_of(schedule: Schedule) -> PrivacyContext:
-    """Returns what a mechanism must know of a federation; sizes count as public."""
+def privacy_context(schedule: Schedule) -> PrivacyContext:
+    """Collects what a mechanism must know of a federation; the sizes of clients count as public.
+
+    Args:
+        schedule: The cohorts of the federation.
+
+    Returns:
+        The context.
+    """
     training, method = schedule.training, schedule.method
     sizes = [size for size in schedule.sizes if size]
     return PrivacyContext(
@@ -38,22 +45,36 @@ def facts_of(schedule: Schedule) -> PrivacyContext:
     )
 
 
-def fitted(mechanism: Mechanism, schedule: Schedule) -> Mechanism:
-    """Returns the mechanism fitted to a federation; none where nothing is sent: there is nothing to protect.
+def fit_mechanism(mechanism: Mechanism, schedule: Schedule) -> Mechanism:
+    """Fits a mechanism to a federation.
+
+    Args:
+        mechanism: The mechanism of the scenario.
+        schedule: The cohorts of the federation.
+
+    Returns:
+        The fitted mechanism; `NoMechanism` where nothing is uploaded.
 
     Raises:
         PrivacyBudgetError: No noise gives the epsilon that is asked for.
     """
     if not (schedule.method.trains and schedule.method.uploads):
         return NoMechanism()
-    return mechanism.fit(facts_of(schedule))
+    return mechanism.fit(privacy_context(schedule))
 
 
-def checked(aggregation: Aggregation, schedule: Schedule) -> Aggregation:
-    """Returns the aggregation; the plain one where there is nothing to add up.
+def check_aggregation(aggregation: Aggregation, schedule: Schedule) -> Aggregation:
+    """Checks that an aggregation fits a federation.
+
+    Args:
+        aggregation: The aggregation of the scenario.
+        schedule: The cohorts of the federation.
+
+    Returns:
+        The aggregation; the plain one where nothing is uploaded.
 
     Raises:
-        ScenarioError: It cannot add up the updates of as many clients as take part, or does not know their keys.
+        ScenarioError: It cannot sum the updates of so many clients, or does not know their keys.
     """
     if not schedule.method.uploads:
         return Plain()
@@ -100,22 +121,28 @@ class Outlook:
     guarantee: Budget
 
 
-def outlook(
+def plan_privacy(
     mechanism: Mechanism,
     schedule: Schedule,
     counted: Callable[[str, int, int], None] = lambda what, done, total: None,
 ) -> Outlook:
-    """Returns what a federation will spend. Raises PrivacyBudgetError where no noise is enough.
+    """Computes what a federation will spend.
 
-    The tight accountant, of which an answer takes up to a second, is asked for `EVERY_ROUND` rounds at most, and for
-    each kind of client while these are few; the rest of the work is counting turns.
+    The tight accountant needs up to a second for an answer. It is asked for `EVERY_ROUND` rounds at most, and for each
+    kind of client while these are few.
 
     Args:
         mechanism: The mechanism, not fitted yet.
-        schedule: Who trains when.
-        counted: Called as counted("round" or "kind of client", done, total) with how many of them have their epsilon.
+        schedule: The cohorts of the federation.
+        counted: Called as counted("round" or "kind of client", done, total) after each epsilon.
+
+    Returns:
+        Noise, epsilon by round and by kind of client, and the guarantee.
+
+    Raises:
+        PrivacyBudgetError: No noise gives the epsilon that is asked for.
     """
-    made, total = fitted(mechanism, schedule), schedule.rounds
+    made, total = fit_mechanism(mechanism, schedule), schedule.rounds
     spending, curve, done = Spending(), [], 0
     for end in range(1, total + 1) if total <= EVERY_ROUND else points_of(total, EVERY_ROUND):
         counted("round", done, total)
@@ -131,8 +158,15 @@ def outlook(
     return Outlook(made, tuple(groups), tuple(curve), stated or Budget(0.0, made.delta, guaranteed=False, unit=""))
 
 
-def announcements(mechanisms: Iterable[Mechanism]) -> Iterator[str]:
-    """Yields a line for each fitted mechanism that guarantees something: its noise, and what the run will spend."""
+def describe_guarantees(mechanisms: Iterable[Mechanism]) -> Iterator[str]:
+    """Describes fitted mechanisms to the user.
+
+    Args:
+        mechanisms: Fitted mechanisms.
+
+    Yields:
+        A line for each that guarantees something: its noise, and what the run will spend.
+    """
     for mechanism in mechanisms:
         if isinstance(mechanism, DifferentialPrivacy):
             how = f", {mechanism.sampling} batches" if mechanism.unit == EXAMPLE else ""

@@ -31,13 +31,16 @@ class PrivacyBudget:
         self._seen = False
 
     def rounds(self, round: int, start: str) -> int:
-        """Returns the number of rounds that the budget allows, seen from before a round.
+        """Computes how many rounds the budget allows.
 
-        It looks before the first round, and again before a round of which anything was charged in an earlier attempt.
+        It computes before the first round, and again before a round of which an earlier attempt was charged anything.
 
         Args:
             round: The next round.
             start: Hash of the states that it begins from.
+
+        Returns:
+            Number of rounds in all, finished ones included.
 
         Raises:
             PrivacyBudgetError: Not even one round is allowed.

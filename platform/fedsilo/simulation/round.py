@@ -127,7 +127,7 @@ class RoundRunner:
                 charge=lambda clients: self._ledger.charge(replace(entry, clients=tuple(clients))),
                 run=start.run,
                 attempt=entry.attempt,
-                weight_by_staleness=self._stale.settler(round, origins),
+                weight_by_staleness=self._stale.staleness_weighting(round, origins),
                 barred=start.barred,
             )
         )

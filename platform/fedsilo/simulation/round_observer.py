@@ -11,7 +11,7 @@ from dataclasses import replace
 from fedsilo.core import ClientScore, EvaluationTask, Gathered, RoundRecord, State
 from fedsilo.core.state import sha256
 from fedsilo.simulation.cohort import Cohort
-from fedsilo.simulation.evaluation import measured, score_line, unmeasured
+from fedsilo.simulation.evaluation import add_metrics, empty_metrics, score_line
 from fedsilo.simulation.federation_plan import FederationPlan
 from fedsilo.simulation.stage_timer import StageTimer, slowest
 from fedsilo.storage.run_folder import CLIENTS, ROUNDS, TIMELINE, WIRE, Journals
@@ -107,7 +107,7 @@ class RoundObserver:
         record_scores(self._journals, tasks, scores)
         for score in scores:
             self._journals.add(CLIENTS, {"round": self.round, **score_line(score, plan.task)})
-        self._record = measured(self._record, scores, plan.task, plan.unseen)
+        self._record = add_metrics(self._record, scores, plan.task, plan.unseen)
 
     def finish(self, shared: State, epsilon: float | None) -> RoundRecord:
         """Writes the round's record and timeline to disk.
@@ -145,7 +145,7 @@ def _begin_record(plan: FederationPlan, cohort: Cohort, round: int, attempts: in
         round,
         cohort.participants,
         loss=math.nan,
-        metrics=unmeasured(plan.task),
+        metrics=empty_metrics(plan.task),
         late=cohort.late,
         offline=cohort.offline,
         staleness=cohort.staleness(round),

@@ -10,7 +10,7 @@ from fedsilo.config.stragglers import impossible
 from fedsilo.core import PlannedRelease
 from fedsilo.core.errors import ScenarioError
 from fedsilo.simulation.client_sampling import ClientSampling
-from fedsilo.simulation.cohort import Cohort, synchronous
+from fedsilo.simulation.cohort import Cohort, synchronous_cohorts
 from fedsilo.simulation.fedbuff import BufferedSchedule
 
 
@@ -19,11 +19,25 @@ class Schedule(ClientSampling):
     """The cohorts of one federation, round by round."""
 
     def participants(self, round: int) -> tuple[int, ...]:
-        """Returns whose updates count in a round, ascending; nobody's where a paced round ends without an update."""
+        """Lists the clients whose updates count in a round.
+
+        Args:
+            round: The round.
+
+        Returns:
+            Client numbers, ascending; empty where a timed round ends without an update.
+        """
         return self.cohort(round).participants
 
     def cohort(self, round: int) -> Cohort:
-        """Returns who takes part in a round, and when it is."""
+        """Finds the cohort of a round.
+
+        Args:
+            round: The round.
+
+        Returns:
+            Who takes part, who is late or offline, and when the round is.
+        """
         return self.cohorts[round] if self.paced else Cohort(self.asked(round))
 
     @cached_property
@@ -45,7 +59,9 @@ class Schedule(ClientSampling):
                 "not in a plan. Plan without the lines' speeds."
             )
         course = self.trace.course(len(self.sizes), self.seed)
-        made = tuple(BufferedSchedule(self, course).cohorts() if self.pace.buffered else synchronous(self, course))
+        made = tuple(
+            BufferedSchedule(self, course).cohorts() if self.pace.buffered else synchronous_cohorts(self, course)
+        )
         if not any(cohort.participants for cohort in made):
             self._refuse(_never(self))
         return made
@@ -56,17 +72,38 @@ class Schedule(ClientSampling):
             yield from self.turns_of(round)
 
     def turns_of(self, round: int) -> Iterator[PlannedRelease]:
-        """Yields the exchanges of one round, in order."""
+        """Lists the exchanges of one round.
+
+        Args:
+            round: The round.
+
+        Returns:
+            Number of the exchange and its clients, in order.
+        """
         participants = self.participants(round)
         return ((exchange, participants) for exchange in range(self.exchanges(participants)))
 
     def origins(self, round: int) -> Mapping[int, int]:
-        """Returns the round whose shared state each participant's update began from: in a synchronous one this."""
+        """Finds where each participant's update began.
+
+        Args:
+            round: The round.
+
+        Returns:
+            The round whose shared state each update began from, by client; in a synchronous round this round.
+        """
         cohort = self.cohort(round)
         return cohort.origins or dict.fromkeys(cohort.participants, round)
 
     def outstanding(self, round: int) -> frozenset[int]:
-        """Returns the rounds up to this one, without the first, from whose shared states updates are still to come."""
+        """Finds the shared states that later updates still need.
+
+        Args:
+            round: The round that has just ended.
+
+        Returns:
+            Rounds up to this one, without round 0, from whose shared states updates are still to come.
+        """
         return frozenset(begun for begun, last in self._last_needed.items() if 0 < begun <= round < last)
 
     @cached_property

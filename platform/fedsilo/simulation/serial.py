@@ -38,47 +38,112 @@ class SerialBackend:
         self._clients = {client.number: client for client in clients}
 
     def train(self, tasks: Mapping[int, ClientTask]) -> list[ClientUpdate]:
-        """Returns the updates of these clients for one exchange."""
+        """Trains clients for one exchange, one after the other.
+
+        Args:
+            tasks: What each client is asked, by client.
+
+        Returns:
+            The updates, in the order of the tasks.
+        """
         return [_at(n, "train", self._clients[n].train, task) for n, task in tasks.items()]
 
     def evaluate(self, tasks: Mapping[int, EvaluationTask]) -> list[ClientScore]:
-        """Returns the scores of these clients."""
+        """Evaluates clients, one after the other.
+
+        Args:
+            tasks: What each client is asked, by client.
+
+        Returns:
+            The scores, in the order of the tasks.
+        """
         return [_at(n, "evaluate", self._clients[n].evaluate, task) for n, task in tasks.items()]
 
     def learn(self, tasks: Mapping[int, ClientTask]) -> None:
-        """Trains these clients, whose updates wait in them."""
+        """Trains clients; their updates stay with them until `masked`.
+
+        Args:
+            tasks: What each client is asked, by client.
+        """
         for number, task in tasks.items():
             _at(number, "train", self._clients[number].learn, task)
 
     def answer(self, messages: Mapping[int, bytes], timeout_s: float) -> dict[int, bytes]:
-        """Returns the clients' answers to messages of secure aggregation; nothing here can be late."""
+        """Passes messages of secure aggregation to clients.
+
+        Args:
+            messages: Bytes by client.
+            timeout_s: Time limit in seconds; not used, since no client of this process can be late.
+
+        Returns:
+            Answers by client.
+        """
         return {n: _at(n, "answer", self._clients[n].answer, message) for n, message in messages.items()}
 
     def masked(self, clients: Sequence[int]) -> dict[int, bytes]:
-        """Returns the masked updates of clients that learnt."""
+        """Collects masked updates.
+
+        Args:
+            clients: Clients that have learnt.
+
+        Returns:
+            Masked vectors as bytes, by client.
+        """
         return {number: self._clients[number].masked() for number in clients}
 
     def set_method(self, method: Method, mechanism: Mechanism) -> None:
-        """Has every client take up a method."""
+        """Sets the method of every client.
+
+        Args:
+            method: The method.
+            mechanism: The privacy mechanism, fitted to the method.
+        """
         for client in self._clients.values():
             client.set_method(method, mechanism)
 
     def save(self, folder: Path) -> dict[int, str]:
-        """Has every client write its private state; returns the hash by client."""
+        """Has every client write its private state.
+
+        Args:
+            folder: Folder of the checkpoint.
+
+        Returns:
+            sha256 of each state, by client.
+        """
         return {number: client.save(folder) for number, client in self._clients.items()}
 
     def restore(self, folder: Path, hashes: Mapping[int, str]) -> None:
-        """Has clients read their private state, which must have the given hash."""
+        """Has clients read their private states.
+
+        Args:
+            folder: Folder of the checkpoint.
+            hashes: sha256 that each state must have, by client.
+
+        Raises:
+            RunError: A state is damaged or another's.
+        """
         for number, expected in hashes.items():
             self._clients[number].restore(folder, expected)
 
     def reset(self, clients: Sequence[int]) -> None:
-        """Gives these clients the initial private state of their method."""
+        """Gives clients the initial private state of their method.
+
+        Args:
+            clients: Client numbers.
+        """
         for number in clients:
             self._clients[number].reset()
 
     def restart(self, method: Method, mechanism: Mechanism) -> set[int]:
-        """Returns nobody: a client in this process cannot be lost without it."""
+        """Restarts no client: a client of this process cannot be lost without the process.
+
+        Args:
+            method: The method.
+            mechanism: The privacy mechanism.
+
+        Returns:
+            An empty set.
+        """
         return set()
 
     def close(self) -> None:
@@ -116,13 +181,32 @@ class SerialRuntime:
         return True
 
     def encode(self, encoder: ImageEncoder, images: Examples, missing: Sequence[Chunk]) -> Iterator[EncodedChunk]:
-        """Yields the features of the chunks, one after the other."""
+        """Encodes images that the cache lacks, part by part.
+
+        Args:
+            encoder: The image tower.
+            images: The images.
+            missing: Parts of them, with the views and columns that are missing.
+
+        Yields:
+            The features of each part.
+        """
         from fedsilo.models.clip.features import encode_chunks
 
         return encode_chunks(encoder, images, missing)
 
     def run(self, job: Job, prepared: Prepared, rules: ClientRules, watch: MethodRoundCallback) -> dict[str, Outcome]:
-        """Runs a job's federations over clients in this process."""
+        """Runs a job over clients in this process.
+
+        Args:
+            job: The federations of a run.
+            prepared: What was made before round 0.
+            rules: What the scenario says to every client.
+            watch: Called with the part's name and the record of each finished round.
+
+        Returns:
+            Outcomes by part name.
+        """
         portions = map(prepared.warehouse.portion, prepared.claims)
         backend = SerialBackend([Client(portion, prepared.model, rules) for portion in portions])
         try:

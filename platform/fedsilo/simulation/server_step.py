@@ -15,14 +15,17 @@ from fedsilo.simulation.stale_updates import StaleStates
 def server_step(
     plan: FederationPlan, versions: StaleStates, shared: State, gathered: Gathered, at: tuple[LedgerEntry, int]
 ) -> State:
-    """Returns the shared state after an exchange.
+    """Computes the next shared state: adds central noise to the mean, then has the method step.
 
     Args:
         plan: What the federation does.
         versions: Older shared states, for updates that began from one.
         shared: The shared state that clients received.
-        gathered: What came of the exchange.
-        at: The ledger's entry of the exchange, and the exchanges of its round.
+        gathered: The mean upload, and who is in it.
+        at: The ledger's entry of the exchange, and the number of exchanges of its round.
+
+    Returns:
+        The shared state after the exchange.
 
     Raises:
         NotFinite: The mean, or the state after the step, is not finite.

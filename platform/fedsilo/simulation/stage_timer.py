@@ -51,7 +51,14 @@ class StageTimer:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Counts the time until it is left, if nothing goes wrong meanwhile."""
+        """Adds the seconds until the context is left, if no error leaves it.
+
+        Args:
+            name: The stage's name.
+
+        Yields:
+            Nothing.
+        """
         began, started = time.time(), time.perf_counter()
         yield
         took = time.perf_counter() - started
@@ -72,7 +79,14 @@ class StageTimer:
                 clients.setdefault(client, _Span()).add(when, seconds[client])
 
     def lines(self, round: int) -> Iterator[dict[str, object]]:
-        """Yields the round's lines of timeline.jsonl, in the order in which its stages began."""
+        """Builds the round's lines of timeline.jsonl, in the order in which its stages began.
+
+        Args:
+            round: The round's number.
+
+        Yields:
+            One line per stage.
+        """
         for name, stage in self._stages.items():
             clients = dict(sorted(stage.clients.items()))
             spans = {f"client_{key}": [each[key] for each in map(self._told, clients.values())] for key in _KEYS}
@@ -88,10 +102,13 @@ _KEYS = ("began", "until", "seconds")
 
 
 def slowest(took: Mapping[int, float]) -> dict[str, float]:
-    """Returns the client that took longest, the first of equals, its seconds and the median of all; empty for nobody.
+    """Finds the client that took longest; of equal ones the first.
 
     Args:
         took: Seconds by client.
+
+    Returns:
+        The client, its seconds, and the median of all; empty without clients.
     """
     if not took:
         return {}

@@ -38,19 +38,37 @@ class StaleStates:
         return self._held[round]
 
     def hold(self, round: int, shared: State, earlier: Mapping[int, State]) -> None:
-        """Holds what a round begins with, and the earlier states of the checkpoint before it; nothing else."""
+        """Holds the state that a round begins with, and the earlier states of the checkpoint before it.
+
+        Args:
+            round: The round.
+            shared: The shared state that it begins with.
+            earlier: Older shared states by the round that began with them.
+        """
         self._held = {0: self._initial, **earlier, round: shared}
 
     def of(self, rounds: Collection[int]) -> dict[int, State]:
-        """Returns the states that these rounds began with."""
+        """Picks held states.
+
+        Args:
+            rounds: Rounds whose first states are wanted.
+
+        Returns:
+            States by round.
+        """
         return {round: self._held[round] for round in sorted(rounds)}
 
-    def settler(self, round: int, origins: Mapping[int, int]) -> Callable[[ClientUpdate], ClientUpdate] | None:
-        """Returns what is made of an update before it is added up in a round; None where all are added as they are.
+    def staleness_weighting(
+        self, round: int, origins: Mapping[int, int]
+    ) -> Callable[[ClientUpdate], ClientUpdate] | None:
+        """Builds the function that weights updates by their staleness before they are summed.
 
         Args:
             round: The round.
             origins: The round whose shared state each participant's update began from.
+
+        Returns:
+            A function from update to weighted update; None where all updates are summed unchanged.
         """
         if not self._pace.buffered or not self._method.uploads:
             return None
@@ -71,7 +89,15 @@ class StaleStates:
         return to_arrays({name: self._held[round][name] for name in self._method.uploads})
 
     def stepped(self, shared: State, mean: dict[str, Tensor]) -> dict[str, Tensor]:
-        """Returns the mean at the server's step size: as it is with 1."""
+        """Applies the server's step size to a mean upload.
+
+        Args:
+            shared: The shared state before the step.
+            mean: The mean upload.
+
+        Returns:
+            shared + server_rate * (mean - shared); the mean itself with rate 1.
+        """
         rate = self._pace.server_rate
         if rate == 1:
             return mean

@@ -12,7 +12,7 @@ from fedsilo.core import RoundRecord
 from fedsilo.core.errors import ResourceError
 from fedsilo.methods.local import Local
 from fedsilo.methods.promptfl import PromptFL
-from fedsilo.simulation.job import Job, Part
+from fedsilo.simulation.job import Job, JobPart
 from fedsilo.simulation.serial import SerialRuntime
 from fedsilo_actors.placement import reservation
 from fedsilo_actors.placement.automatic import MOST, most_on_one, shares
@@ -162,7 +162,7 @@ def test_a_run_whose_shares_are_measured_is_the_serial_run_bit_for_bit(
         folder = tmp_path / name
         folder.mkdir()
         methods = {"shared": PromptFL(context_length=3), "local": Local(context_length=3)}
-        return Job(folder, tuple(Part(n, folder / n, here.plan(method)) for n, method in methods.items()), 2)
+        return Job(folder, tuple(JobPart(n, folder / n, here.plan(method)) for n, method in methods.items()), 2)
 
     def look(part: str, record: RoundRecord) -> None:
         actors = [ray.get_actor(f"ray client {number:02d}") for number in range(4)]

@@ -20,7 +20,7 @@ from fedsilo.core.errors import BackboneError, ResourceError
 from fedsilo.models.clip import loading, weights
 from fedsilo.models.clip.loading import Backbone, load, model_names
 from fedsilo.models.clip.text_tower import TextTower
-from fedsilo.simulation.preparation import zero_shot
+from fedsilo.simulation.frozen_parts import zero_shot
 
 
 def local(folder: Path, **fields: Any) -> Backbone:

@@ -14,7 +14,7 @@ from fedsilo.methods.promptfl import PromptFL
 from fedsilo.models.clip.backbone_section import Backbone
 from fedsilo.models.prompts.frozen_model import FrozenModel
 from fedsilo.models.prompts.sequences import POSITIONS, encode_apart
-from fedsilo.simulation.preparation import frozen_model
+from fedsilo.simulation.frozen_parts import frozen_model
 
 NAMES = ("cat", "ice cream", "X-ray, old")
 WORDS = "a bright red picture"

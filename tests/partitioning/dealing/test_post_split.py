@@ -19,7 +19,7 @@ from fedsilo.partitioning.shifts.label.classes import Classes
 from fedsilo.partitioning.shifts.label.dirichlet import Dirichlet
 from fedsilo.partitioning.shifts.quantity.lognormal import Lognormal
 from fedsilo.partitioning.shifts.quantity.sizes import Sizes
-from fedsilo.simulation.client_views import appearing, claims_of, labels_as_held
+from fedsilo.simulation.client_views import client_indices, labels_as_held, list_rows
 from fedsilo.simulation.preparation import partition_of
 
 
@@ -267,10 +267,10 @@ def test_every_image_keeps_its_label_from_the_split_to_the_claim(rule, corrupted
     loaded = toy(train=400, test=200, classes=9, domains=3)
     images, manifest = prepared(rule, loaded, seed=2)
     trained, measured = (
-        appearing(part, [getattr(s, name) for s in manifest.shares()], [s.alteration for s in manifest.clients])
+        list_rows(part, [getattr(s, name) for s in manifest.shares()], [s.alteration for s in manifest.clients])
         for name, part in (("train", images.train), ("test", images.test))
     )
-    claims = claims_of(manifest, trained, measured)
+    claims = client_indices(manifest, trained, measured)
     assert len(claims) == len(manifest.clients)
     for claim, holding in zip(claims, manifest.clients, strict=True):
         names = {}
@@ -310,7 +310,7 @@ def test_an_image_in_two_states_has_two_rows_and_each_is_what_its_holder_does_to
     images = toy(train=6).train
     held = [np.array([0, 1, 2]), np.array([1, 2, 4]), np.array([2, 4])]
     tags = ["", "brightness 3", "noise 2 seed 7"]
-    appearance = appearing(images, held, tags)
+    appearance = list_rows(images, held, tags)
     for positions, rows, tag in zip(held, appearance.places, tags, strict=True):
         for position, row in zip(positions.tolist(), rows.tolist(), strict=True):
             expected = images.fetch(position)
@@ -325,10 +325,10 @@ def test_an_image_in_two_states_has_two_rows_and_each_is_what_its_holder_does_to
 
 def test_an_image_that_all_hold_in_one_state_has_one_row(toy):
     images = toy(train=4).train
-    appearance = appearing(images, [np.array([0, 1]), np.array([1, 3])], ["blur 2", "blur 2"])
+    appearance = list_rows(images, [np.array([0, 1]), np.array([1, 3])], ["blur 2", "blur 2"])
     assert len(appearance.examples) == 4
     assert [rows.tolist() for rows in appearance.places] == [[0, 1], [1, 3]]
-    assert appearing(images, [np.array([0])], [""]).examples is images
+    assert list_rows(images, [np.array([0])], [""]).examples is images
 
 
 def test_a_row_that_one_client_holds_is_called_as_it_calls_it(toy):
@@ -336,8 +336,8 @@ def test_a_row_that_one_client_holds_is_called_as_it_calls_it(toy):
     names = np.array([4, 3, 2])
     images.test.labels[:4] = 0
     shares = [Share(np.arange(15), np.array([2, 3])), Share(np.arange(15, 30), np.array([0, 1, 2]), test_labels=names)]
-    measured = appearing(images.test, [share.test for share in shares], ["", ""])
-    trained = appearing(images.train, [share.train for share in shares], ["", ""])
+    measured = list_rows(images.test, [share.test for share in shares], ["", ""])
+    trained = list_rows(images.train, [share.train for share in shares], ["", ""])
     manifest = SimpleNamespace(clients=[SimpleNamespace(number=n, share=share) for n, share in enumerate(shares)])
-    labels = labels_as_held(measured, claims_of(manifest, trained, measured))
+    labels = labels_as_held(measured, client_indices(manifest, trained, measured))
     assert labels.tolist() == [4, 3, *images.test.labels[2:].tolist()]

@@ -22,7 +22,7 @@ from fedsilo.models.clip.loading import LoadedBackbone, load
 from fedsilo.partitioning.heterogeneity import Pictured, Scores, images_to_measure, measure
 from fedsilo.partitioning.heterogeneity.image_scores import unit
 from fedsilo.partitioning.manifest import Manifest, freeze
-from fedsilo.simulation.preparation import frozen_model
+from fedsilo.simulation.frozen_parts import frozen_model
 
 DATA = Path(os.environ.get("FEDSILO_DATA", Path(__file__).parents[3].parent / "shared" / "data"))
 

@@ -16,7 +16,7 @@ from fedsilo.core.finiteness import located, require_scores
 from fedsilo.core.state import require_like
 from fedsilo.data.files.image_reading import as_rgb
 from fedsilo.models.clip.loading import load
-from fedsilo.simulation.preparation import frozen_model
+from fedsilo.simulation.frozen_parts import frozen_model
 from fedsilo.storage.checkpoints import Checkpoint
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from fedsilo.core.errors import RunError
 from fedsilo.core.work import LocalWork
 from fedsilo.privacy.ledger_lines import LEDGER
 from fedsilo.report.results.finished_run import Run
-from fedsilo.simulation.noise_calibration import fitted
+from fedsilo.simulation.noise_calibration import fit_mechanism
 from fedsilo.simulation.schedule import Schedule
 from fedsilo.storage.run_folder import ROUNDS, read_lines
 
@@ -35,7 +35,7 @@ def exposed(run: Run, model: Frozen) -> list[Indices]:
     scenario = run.scenario
     seen = [_Witness(np.zeros(len(client.train), dtype=bool)) for client in run.manifest.clients]
     schedule = Schedule(scenario.method, scenario.training, tuple(map(len, seen)), scenario.seed)
-    mechanism = fitted(scenario.privacy, schedule)
+    mechanism = fit_mechanism(scenario.privacy, schedule)
     if mechanism.examples and mechanism.examples.poisson and not mechanism.seeded:
         raise RunError(
             f"{run.folder}: its batches came from the operating system (privacy.randomness: system), so nobody can say "

@@ -82,7 +82,14 @@ class File(TimedTrace):
         return tuple(_stays(self.path))
 
     def refusals(self, clients: int) -> list[str]:
-        """Returns why it cannot be that of so many clients."""
+        """Checks that the file fits the run.
+
+        Args:
+            clients: Number of clients of the run.
+
+        Returns:
+            Why it does not fit, as 'key: why. What to do.' lines.
+        """
         unknown = sorted({stay.client for stay in self.stays if stay.client >= clients})
         return super().refusals(clients) + [
             f"file: {self.file}: there is no client {client}, the partition makes 0 to {clients - 1}."
@@ -90,7 +97,15 @@ class File(TimedTrace):
         ]
 
     def course(self, clients: int, seed: int) -> TimedCourse:
-        """Returns how it goes for the clients of a run."""
+        """Builds the availability of the clients of a run.
+
+        Args:
+            clients: Number of clients.
+            seed: The scenario's seed; a file draws nothing from it.
+
+        Returns:
+            The model.
+        """
         return _Course(self, clients, seed)
 
 

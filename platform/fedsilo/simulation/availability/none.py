@@ -14,5 +14,13 @@ class NoTrace(Trace):
     timed = False
 
     def course(self, clients: int, seed: int) -> AvailabilityModel:
-        """Returns a course in which nothing happens."""
+        """Builds the default model, in which all clients are always available and equally fast.
+
+        Args:
+            clients: Number of clients.
+            seed: The scenario's seed; nothing is drawn.
+
+        Returns:
+            The model.
+        """
         return AvailabilityModel()

@@ -25,7 +25,15 @@ class Renewal(TimedTrace):
     mean_offline_s: float = key(30.0, "Mean of the times that it is away.", within="> 0")
 
     def course(self, clients: int, seed: int) -> TimedCourse:
-        """Returns how it goes for the clients of a run."""
+        """Builds the availability of the clients of a run.
+
+        Args:
+            clients: Number of clients.
+            seed: The scenario's seed.
+
+        Returns:
+            The model.
+        """
         return _Course(self, clients, seed)
 
 

@@ -18,7 +18,15 @@ class Sporadic(TimedTrace):
     online: float = key(0.8, "Probability that a client is there in a round.", within="in (0, 1]")
 
     def course(self, clients: int, seed: int) -> TimedCourse:
-        """Returns how it goes for the clients of a run."""
+        """Builds the availability of the clients of a run.
+
+        Args:
+            clients: Number of clients.
+            seed: The scenario's seed.
+
+        Returns:
+            The model.
+        """
         return _Course(self, clients, seed)
 
 
