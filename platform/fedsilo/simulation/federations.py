@@ -25,7 +25,7 @@ def methods_of(scenario: Scenario) -> dict[str, Method]:
     scenario's method; then its references.
     """
     main = title_of(scenario.method)
-    others = [name for name in scenario.evaluation.references if name not in (main, ZERO_SHOT)]
+    others = [name for name in scenario.evaluation.reference_names if name not in (main, ZERO_SHOT)]
     first = {} if main == ZERO_SHOT else {ZERO_SHOT: ZeroShot()}
     return {**first, main: scenario.method, **{name: reference(name, scenario.method) for name in others}}
 
@@ -45,9 +45,11 @@ def part_of(name: str, method: Method, scenario: Scenario, prepared: Prepared, f
     """
     sizes = prepared.manifest.training_sizes
     initial = to_arrays(method.initial_shared(prepared.model, scenario.seed))
+    main = name == title_of(scenario.method)
+    training = scenario.training if main else scenario.evaluation.training_of(name, scenario.training)
     schedule = Schedule(
         method=method,
-        training=scenario.training,
+        training=training,
         sizes=sizes,
         seed=scenario.seed,
         pace=scenario.pace,
@@ -57,7 +59,7 @@ def part_of(name: str, method: Method, scenario: Scenario, prepared: Prepared, f
     plan = FederationPlan(
         method=method,
         task=scenario.task,
-        training=scenario.training,
+        training=training,
         evaluate_every=scenario.evaluation.every,
         mechanism=fitted(scenario.privacy, schedule),
         aggregation=checked(scenario.aggregation.located(), schedule),
@@ -71,7 +73,7 @@ def part_of(name: str, method: Method, scenario: Scenario, prepared: Prepared, f
         unseen=frozenset(client.number for client in prepared.manifest.clients if not client.seen),
         on_cpus=_on_cpus(scenario, prepared),
     )
-    own = folder if name == title_of(scenario.method) else folder / "references" / name.replace(":", ".")
+    own = folder if main else folder / "references" / name.replace(":", ".")
     return Part(name, own, plan)
 
 
