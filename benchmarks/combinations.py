@@ -60,7 +60,7 @@ def pairs() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
             elif not lines[BATCH]:
                 trained[BATCH].append(name)
             else:
-                worst = lines[BATCH] if lines[ROUND][0].startswith("synchronise") else lines[ROUND]
+                worst = lines[BATCH] if lines[ROUND][0].startswith("strategy.synchronise") else lines[ROUND]
                 refused.setdefault(worst[0], []).append(name)
     return trained, refused
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -228,6 +229,31 @@ def world(toy_model: FrozenModel) -> Callable[..., World]:
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)
+
+
+@pytest.fixture
+def count_calls() -> Callable[[Callable[[], Any]], tuple[int, Any]]:
+    """Returns count(function): how many calls of functions, built-in ones too, it makes, and what it returns.
+
+    A measure of work that no other work on the machine changes.
+    """
+
+    def count(function: Callable[[], Any]) -> tuple[int, Any]:
+        calls = 0
+
+        def seen(frame: object, event: str, argument: object) -> None:
+            nonlocal calls
+            calls += event in ("call", "c_call")
+
+        before = sys.getprofile()
+        sys.setprofile(seen)
+        try:
+            result = function()
+        finally:
+            sys.setprofile(before)
+        return calls, result
+
+    return count
 
 
 @pytest.fixture

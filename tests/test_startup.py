@@ -87,6 +87,21 @@ def test_what_is_missing_is_refused_and_a_first_scenario_written_without_torch(t
     assert codes == [2] * len(MISSING) + [0, 0]
 
 
+WRONG_AUDITS = [
+    *(["--shadows", "3"], ["--jobs", "0"], ["--view", "nobody"], ["--unit", "nothing"]),
+    *(["--unit", "client", "--shadows", "0"], ["--unit", "client", "--view", "shared"]),
+]
+
+
+def test_an_audit_that_cannot_be_is_refused_before_what_carries_it_out_is_imported(tmp_path: Path) -> None:
+    (tmp_path / "run").mkdir()
+    (tmp_path / "run" / "scenario.yaml").write_text("method: promptfl\n")
+    calls = [["audit", "run", *words] for words in WRONG_AUDITS]
+    codes, heavy = imported(tmp_path, TOOLS | {"torch"}, f"calls = {calls}")
+    assert heavy == []
+    assert codes == [2] * len(calls)
+
+
 def test_a_first_scenario_imports_no_component_and_a_missing_one_nothing_that_puts_it_together(tmp_path: Path) -> None:
     light = TOOLS | {"torch", "PIL", "omegaconf"}
     codes, heavy = imported(tmp_path, light | {"numpy", "fedsilo.core.registry"}, "calls = [['new', 'study.yaml']]")

@@ -19,7 +19,8 @@ from fedsilo.learners.coop import CoOpLearner
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.models.clip.class_tokens import ClassTokens
 from fedsilo.report.results.finished_run import Run
-from fedsilo.runs.audit.image_audit import Audit, audit
+from fedsilo.runs.audit.audit_request import Audit
+from fedsilo.runs.audit.image_audit import audit
 from fedsilo.simulation.client import Novelty
 from fedsilo.simulation.federation import Federation
 from fedsilo.simulation.serial import SerialBackend

@@ -3,7 +3,9 @@
 import json
 import os
 import resource
+import subprocess
 import sys
+import time
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from pathlib import Path
@@ -18,6 +20,7 @@ from fedsilo.core.errors import RunError, ScenarioError
 from fedsilo.core.state import write_bytes
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.storage.checkpoints import Checkpoints
+from fedsilo_actors.fault_injection import command_session as sessions
 from fedsilo_actors.fault_injection.command_session import Ending, command
 from fedsilo_actors.fault_injection.fault_log import FaultLog, faults
 from fedsilo_actors.fault_injection.fault_plan import Plan, Point, check, odds, read_plan
@@ -183,7 +186,21 @@ def test_a_damaged_checkpoint_is_passed_over(world: Any, tmp_path: Path, drawn: 
         assert "passed over a damaged checkpoint" in notices[0]
 
 
-def test_a_command_that_hangs_is_ended_with_all_that_it_started(tmp_path: Path) -> None:
+def test_a_command_that_hangs_is_ended_with_all_that_it_started(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Hanging(subprocess.Popen[bytes]):
+        """Its time is up when all that it starts is there, however long that takes."""
+
+        def wait(self, timeout: float | None = None) -> int:
+            if timeout is None:
+                return super().wait()
+            while len(sessions._members(self.pid)) < 3:
+                assert self.poll() is None
+                time.sleep(0.01)
+            raise subprocess.TimeoutExpired(self.args, timeout)
+
+    monkeypatch.setattr(sessions.subprocess, "Popen", Hanging)
     words = ["sh", "-c", "sleep 600 & sleep 600"]
     ending = command(words, {"PATH": os.environ["PATH"]}, tmp_path / "log", 0.5)
     assert (ending.code, ending.left) == (None, 3)

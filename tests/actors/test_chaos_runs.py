@@ -33,7 +33,7 @@ from fedsilo_actors.runtime import RayRuntime, ray_runtime
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 METHOD = FedOTP(context_length=3)
-SECTION = Actors(object_store_mb=80, start_timeout_s=120, timeout_s=8, retries=1)
+SECTION = Actors(object_store_mb=80, start_timeout_s=600, timeout_s=8, retries=1)
 
 FAULTS = (
     Point("kill coordinator", "save", 0),
@@ -152,7 +152,7 @@ data: {name: emblems, classes: 4, domains: [sketch, neon], train_per_class_and_d
 partition: {clients: 2, label: {name: dirichlet, beta: 1.0}}
 method: {name: fedotp, context_length: 2}
 training: {rounds: 4, local_epochs: 1, batch_size: 4, optimizer: {learning_rate: 0.1}}
-actors: {start_timeout_s: 120, timeout_s: 60, encoders: 1, object_store_mb: 80}
+actors: {start_timeout_s: 600, timeout_s: 600, encoders: 1, object_store_mb: 80}
 """
 
 

@@ -98,11 +98,11 @@ def head(folder: Path, environment: dict[str, str]) -> Iterator[Head]:
         process = subprocess.Popen(start, env=environment, cwd=folder / "head", stdout=log, stderr=log)
     at = Head(f"http://127.0.0.1:{ports['dashboard-port']}", f"ray://127.0.0.1:{ports['ray-client-server-port']}")
     try:
-        wait_until(lambda: "Ray runtime started" in (folder / "head" / "log").read_text(), 60)
+        wait_until(lambda: "Ray runtime started" in (folder / "head" / "log").read_text(), 1200)
         yield at
     finally:
         process.terminate()
-        process.wait(30)
+        process.wait()
 
 
 @pytest.fixture(scope="module")

@@ -46,7 +46,7 @@ def node(*words: str) -> Iterator[None]:
             process.wait(20)
         except subprocess.TimeoutExpired:
             os.killpg(process.pid, signal.SIGKILL)
-            process.wait(20)
+            process.wait()
 
 
 def free_port() -> int:

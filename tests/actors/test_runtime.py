@@ -6,6 +6,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +94,25 @@ def test_every_method_gives_on_ray_what_it_gives_serially(runtime: RayRuntime, w
     found, expected = hashes(on_ray), hashes(serially)
     assert [name for name in every if found[name] != expected[name]] == []
     assert len({outcome.scores[-1]["loss"] for outcome in on_ray.values()}) > len(every) / 2
+
+
+def test_a_reference_with_a_training_of_its_own_is_trained_so_on_ray_and_serially(
+    runtime: RayRuntime, world: Any, tmp_path: Path
+) -> None:
+    """Clients learn from their rules how each method of a job is trained, the coordinator from its plan."""
+    here, (method, reference) = world(rounds=1), METHODS
+    own = replace(here.rules.training, local_epochs=2, optimizer=Optimizer(learning_rate=0.02))
+    rules = replace(here.rules, own_training=((reference, own),))
+
+    def job(folder: Path) -> Job:
+        folder.mkdir()
+        plans = {"promptfl": here.plan(method), "local": here.plan(reference, training=own)}
+        return Job(folder, tuple(JobPart(name, folder / name, plan) for name, plan in plans.items()), 2)
+
+    on_ray = hashes(runtime.run(job(tmp_path / "ray"), here.prepared(), rules, silent))
+    assert on_ray == hashes(SerialRuntime().run(job(tmp_path / "serial"), here.prepared(), rules, silent))
+    usual = hashes(SerialRuntime().run(job(tmp_path / "usual"), here.prepared(), here.rules, silent))
+    assert [on_ray[name] == usual[name] for name in ("promptfl", "local")] == [True, False]
 
 
 def small(name: str) -> Any:

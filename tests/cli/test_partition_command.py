@@ -153,7 +153,7 @@ print(used.user + used.system, peak)
 @pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the peak of memory is read from /proc")
 @pytest.mark.parametrize("options", [("--no-features",), ("--images", "400")])
-def test_ten_thousand_clients_take_less_than_30_seconds_and_2_gigabytes(
+def test_ten_thousand_clients_take_less_than_2_minutes_of_a_processor_and_2_gigabytes(
     options: tuple[str, ...], tmp_path: Path
 ) -> None:
     (tmp_path / "large.yaml").write_text(LARGE)
@@ -162,6 +162,6 @@ def test_ten_thousand_clients_take_less_than_30_seconds_and_2_gigabytes(
     done = subprocess.run([sys.executable, "-c", MEASURED, *words], env=environment, capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     seconds, peak = map(float, done.stdout.splitlines()[-1].split())
-    assert seconds < 30  # of one processor: other work on the machine does not count
+    assert seconds < 120  # of one processor, several times what it takes: other work slows a processor down as well
     assert peak < 2_000_000  # kB
     assert Scores.read(tmp_path / "out" / "heterogeneity.json").clients == 10_000

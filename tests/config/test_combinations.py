@@ -164,6 +164,36 @@ def test_strategies_that_compute_with_sgd_refuse_other_optimizers_and_momentum_t
     method("coop+fedprox", "training.optimizer=adamw", "training.optimizer.state=kept")
 
 
+@pytest.mark.parametrize("name", ["coop+scaffold", "coop+fednova"])
+def test_references_that_compute_with_sgd_are_held_to_the_optimizer_too(name: str) -> None:
+    for change, said in (("name=adam", "name is 'adam'"), ("state=kept", "state is 'kept'")):
+        (line,) = problems(
+            "promptfl", f'evaluation.references=["coop+fedprox","{name}"]', f"training.optimizer.{change}"
+        )
+        assert f"evaluation.references: '{name}'" in line
+        assert f"training.optimizer.{said}" in line
+
+
+def test_counts_that_a_mechanism_would_clip_are_refused_with_it() -> None:
+    noise = ("privacy.mode=central", "privacy.noise_multiplier=1")
+    (line,) = problems("coop+fednova", *noise)
+    assert all(word in line for word in ("privacy.mode: is 'central'", "'coop+fednova'", "Use 'none'"))
+    (line,) = problems("promptfl", *noise, 'evaluation.references=["coop+fednova"]')
+    assert all(word in line for word in ("'coop+fednova'", "privacy.mode is 'central'"))
+    method("coop+scaffold", *noise)
+
+
+def test_what_is_wrong_with_a_part_is_said_once_by_its_key() -> None:
+    (line,) = problems("coop+fedprox", "method.synchronise=batch")
+    assert "method.strategy.synchronise: " in line
+    (line,) = problems("dpfpl+fedavg", "method.rank=20")
+    assert "method.learner.rank: " in line
+    (line,) = problems("moap+fedavg")
+    assert "method.strategy.name: " in line
+    (line,) = problems("coop+fedper", "method.stays=context")
+    assert "method.strategy.stays: must be a list" in line
+
+
 @pytest.mark.parametrize("name", ["fedavgm", "fedadam", "fedyogi", "fedadagrad", "scaffold", "fednova", "fedamp"])
 def test_servers_with_a_step_of_their_own_take_no_late_updates(name: str) -> None:
     (line,) = problems(f"coop+{name}", "pace.mode=buffered", "pace.buffer=2", "partition.clients=4")

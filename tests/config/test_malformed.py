@@ -47,7 +47,7 @@ CASES = list(cases())
 @pytest.mark.usefixtures("components")
 def test_every_problem_gets_its_line(case: Case, folder: Path) -> None:
     for name, lines in case.files.items():
-        (folder / name).write_text("\n".join(lines) or "{}")  # a file without a key is refused as such
+        (folder / name).write_text("\n".join(lines) or "seed: 0")  # a file without a key is refused as such
     before = sorted(folder.iterdir())
     with pytest.raises(ScenarioError) as caught:
         read("q.yaml", case.overrides)
@@ -80,7 +80,7 @@ def test_the_table_is_long_enough() -> None:
         (
             b"seed: " + b"9" * 6000,
             "q.yaml:1: seed: must be a whole number >= 0, got '999999999999999999999999999..."
-            "9999999999999999999999999999'. Write it without leading zeros.",
+            "9999999999999999999999999999'. That is too large.",
         ),
     ],
     ids=[

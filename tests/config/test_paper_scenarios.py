@@ -16,6 +16,7 @@ import fedsilo
 from fedsilo.cli import main
 from fedsilo.config.scenario_reading import read
 from fedsilo.core.errors import DataError
+from fedsilo.core.training_settings import Optimizer
 from fedsilo.simulation.preparation import partition_of
 
 FILES = sorted((Path(__file__).parents[2] / "scenarios" / "paper").glob("*.yaml"))
@@ -44,7 +45,63 @@ def test_a_header_says_what_is_known_and_what_is_assumed(method):
         header = file.read_text().partition("\nextends")[0]
         assert all(word in header for word in ("Published", "Known, from", "ssumed", "Needs"))
     schedules = {"pfedmoap", "fedpha", "promptfolio", "fedtpg"}
-    assert any("schedule" in file.read_text() for file in files) == (method in schedules)
+    settings = [file.read_text().partition("\nevaluation")[0] for file in files]
+    assert any("schedule" in text for text in settings) == (method in schedules)
+
+
+ROWS = {"local", "promptfl", "fedprox"}
+"""Rows of other methods, trained as PromptFL's configuration says: that of CoOp's trainer."""
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_reference_rows_have_their_own_published_settings(file):
+    """0.002, a cosine, and one warm-up epoch at 0.00001, whatever the file's own method has."""
+    scenario = read(file)
+    assert set(scenario.evaluation.reference_names) <= ROWS
+    for name in scenario.evaluation.reference_names:
+        training = scenario.evaluation.training_of(name, scenario.training)
+        optimizer, schedule = training.optimizer, training.schedule
+        assert optimizer == Optimizer(learning_rate=0.002, momentum=0.9, weight_decay=0.0005)
+        assert schedule.name == "cosine"
+        assert schedule.warmup * training.local_epochs == pytest.approx(1)
+        epochs = [epoch / training.local_epochs for epoch in range(training.rounds * training.local_epochs)]
+        rates = [training.learning_rate(time) for time in epochs]
+        assert rates[0] == pytest.approx(0.00001)
+        assert rates[1] == pytest.approx(0.002)
+        assert rates[1:] == sorted(rates[1:], reverse=True)
+        assert rates[-1] < 0.002 / 10
+
+
+def test_the_files_with_reference_rows():
+    named = {file.stem: set(read(file).evaluation.reference_names) for file in FILES}
+    both = {"local", "promptfl"}
+    sets = ("caltech101", "dtd", "food101", "oxford_flowers", "oxford_pets", "domainnet", "office_caltech10")
+    shifted = ("domainnet_label_shift", "office_caltech10_label_shift")
+    assert {stem: names for stem, names in named.items() if names} == {
+        **{f"fedotp_{data}": both for data in (*sets, *shifted)},
+        **{f"{method}_caltech101": both for method in ("fedpha", "pfedmoap", "promptfolio")},
+        **{"fedpgp_oxford_pets": {"promptfl"}, "fedtpg_caltech101": {"promptfl"}, "pfedmoap_cifar100": ROWS},
+    }
+
+
+@pytest.mark.parametrize(
+    ("stem", "rate", "schedule"),
+    [
+        ("fedotp_caltech101", 0.001, "constant"),
+        ("fedpgp_oxford_pets", 0.001, "constant"),
+        ("fedtpg_caltech101", 0.003, "cosine"),
+        ("pfedmoap_cifar100", 0.002, "constant"),
+    ],
+)
+def test_the_method_of_a_file_keeps_its_own_settings_beside_them(stem, rate, schedule):
+    training = read(next(file for file in FILES if file.stem == stem)).training
+    assert (training.optimizer.learning_rate, training.schedule.name) == (rate, schedule)
+
+
+def test_what_is_not_known_of_pfedmoap_is_said():
+    for file in (file for file in FILES if file.stem.startswith("pfedmoap")):
+        header = file.read_text().partition("\nextends")[0]
+        assert all(words in header for words in ("Not confirmed", "Known, from the paper", "Not known, and assumed"))
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)

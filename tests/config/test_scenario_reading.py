@@ -24,7 +24,11 @@ def written(folder: Path, **files: str) -> Path:
 
 @pytest.mark.parametrize(
     ("text", "what"),
-    [("", "is empty"), ("\n  \n", "is empty"), ("# data: emblems\n", "has no key"), ("---\n", "has no key")],
+    [
+        *(("", "is empty"), ("\n  \n", "is empty"), ("# data: emblems\n", "has no key"), ("---\n", "has no key")),
+        *(("{}\n", "has no key"), ("null\n", "has no key"), ("training: {}\n", "has no value")),
+        ("training:\n  optimizer:\ntracking:\n", "has no value"),
+    ],
 )
 def test_a_file_without_a_key_is_refused_and_names_the_command_that_writes_one(
     text: str, what: str, folder: Path
@@ -32,6 +36,17 @@ def test_a_file_without_a_key_is_refused_and_names_the_command_that_writes_one(
     for file in (written(folder, bare=text), written(folder, usual="extends: bare.yaml", bare=text)):
         with pytest.raises(ScenarioError, match=rf"bare\.yaml:1: {what}.* fedsilo new FILE"):
             read(file)
+
+
+def test_a_link_that_leads_nowhere_is_named_as_one(folder: Path) -> None:
+    (folder / "q.yaml").symlink_to("gone.yaml")
+    with pytest.raises(ScenarioError, match=r"q\.yaml: is a link to 'gone\.yaml', where there is no file"):
+        read(folder / "q.yaml")
+
+
+def test_a_number_of_thousands_of_digits_is_too_large(folder: Path) -> None:
+    with pytest.raises(ScenarioError, match=r"seed: must be a whole number.*That is too large"):
+        read(written(folder, q=f"seed: {'9' * 6000}"))
 
 
 def test_a_file_with_one_key_is_the_usual_scenario(folder: Path) -> None:
@@ -99,7 +114,7 @@ def test_values_arrive_in_the_types_of_the_fields(folder: Path) -> None:
     )
     assert vars(scenario.data) | {"sizes": {"1": 2}, "crop": (3, 4), "limit": 5} == vars(scenario.data)
     assert scenario.actors.clients == {3: ClientResources(gpus=1.0), 4: ClientResources(cpus=2.0)}
-    assert scenario.evaluation.references == ["local"]
+    assert scenario.evaluation.reference_names == ["local"]
 
 
 def test_the_file_wins_over_what_it_extends_and_the_command_line_over_both(folder: Path) -> None:

@@ -134,7 +134,6 @@ tracking: {{root: {root}/runs, loggers: [tensorboard]}}
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(900)
 def test_a_run_shows_such_names_everywhere_in_the_poorest_locale(strange: Path) -> None:
     (strange / "scenario.yaml").write_text(SCENARIO.format(root=strange), encoding="utf-8")
     environment = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "FEDSILO_CACHE": str(strange / "cache")}

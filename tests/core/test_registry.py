@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from fedsilo.core import Dataset, Mechanism, Method, Partition
+from fedsilo.core import Dataset, Learner, Mechanism, Method, Partition
 from fedsilo.core.errors import UnknownComponent
 from fedsilo.core.registry import PACKAGES, find, name_of, names
 from fedsilo.methods.promptfl import PromptFL
@@ -34,6 +34,11 @@ def test_names_are_file_names_sorted() -> None:
         (Dataset, "fedsilo.core.seeds:derive", r"'fedsilo.core.seeds:derive' is not a Dataset"),
         (Method, "fedsilo.core.seeds:", r"cannot be imported"),
         (Method, ":", r"cannot be imported"),
+        (
+            Learner,
+            "fedsilo.models.prompts.context_learner:PromptLearner",
+            r"PromptLearner' lacks init, names, scores\. Write",
+        ),
     ],
 )
 def test_an_unknown_name_gets_one_line_with_the_nearest(contract: type, name: str, message: str) -> None:

@@ -24,7 +24,8 @@ from fedsilo.core import RoundRecord
 from fedsilo.core.errors import ScenarioError
 from fedsilo.models.clip.image_encoder import ImageEncoder
 from fedsilo.report.results.finished_run import Run
-from fedsilo.runs.audit.image_audit import Audit, audit
+from fedsilo.runs.audit.audit_request import Audit
+from fedsilo.runs.audit.image_audit import audit
 from fedsilo.runs.run import RunCallbacks, begin, go
 from fedsilo.storage.run_folder import read_json, read_lines
 from fedsilo.training import local_training as local
@@ -45,7 +46,7 @@ SCENARIO: dict[str, Any] = {
         "strategy": {"name": "their_lab.halfway:Halfway", "part": 0.75},
     },
     "training": {"rounds": 2, "batch_size": 8, "views": 2, "optimizer": {"learning_rate": 0.05}},
-    "actors": {"backend": "serial", "object_store_mb": 80, "start_timeout_s": 120, "retries": 1, "encoders": 1},
+    "actors": {"backend": "serial", "object_store_mb": 80, "start_timeout_s": 600, "retries": 1, "encoders": 1},
 }  # fmt: skip
 ONLINE = {"views": 0, "online": True}
 SHIFTED = {"method": {"learner": {"name": "their_lab.shifted:Shifted", "block": 2}}}
@@ -160,12 +161,11 @@ class Killed(Plan):
 
 @pytest.mark.ray
 @pytest.mark.slow
-@pytest.mark.timeout(600)
 def test_on_ray_both_learners_give_the_serial_bits_and_survive_a_killed_client(lab: Path) -> None:
     sections = [scenario(), scenario(**SHIFTED), scenario(**SHIFTED, training={**SCENARIO["training"], **ONLINE})]
     serial = [hashes(carried_out(lab, f"serial-{n}", made)) for n, made in enumerate(sections)]
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # type: ignore[attr-defined]
-    actors = Actors(object_store_mb=80, start_timeout_s=120, retries=1, encoders=1)
+    actors = Actors(object_store_mb=80, start_timeout_s=600, retries=1, encoders=1)
     with ray_runtime(actors, code=foreign_code(sections[0])) as runtime:
         found = []
         for number, made in enumerate(sections):

@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 
+from fedsilo.aggregation.ring import Ring
 from fedsilo.core.training_settings import LearningRateSchedule, Optimizer
 from fedsilo.strategies.fedavg import FedAvgStrategy
 from fedsilo.strategies.fednova import FedNovaStrategy
@@ -28,9 +29,10 @@ def test_two_rounds_of_normalised_changes(federation: Any, close: Any, momentum:
     for _ in range(2):
         (y0, a0), (y1, a1) = client(w, 3, [0.1] * 2, momentum), client(w, 6, [0.1], momentum)
         found = run.step()
-        close({n: float(t) for n, t in run.uploads[0].items()}, {"w": w + (y0 - w) / a0, "normalised_steps": a0})
+        sent = {"w": w + (y0 - w) / a0, "step_rates": 0.1 * (1 - momentum) * a0}
+        close({n: float(t) for n, t in run.uploads[0].items()}, sent)
         w += (2 * a0 + a1) / 3 * (2 * (y0 - w) / a0 + (y1 - w) / a1) / 3
-        close(found, {"w": w, "normalised_steps": 0.0})
+        close(found, {"w": w, "step_rates": 0.0})
     assert a0 == pytest.approx(2 + momentum)
     assert a1 == 1
 
@@ -60,6 +62,15 @@ def test_with_equally_many_steps_it_is_fedavg(federation: Any, pair: Any, close:
         close(run.step(), expected)
     other, plain = (federation(s, data=DATA, batch_size=1) for s in (FedNovaStrategy(), FedAvgStrategy()))
     assert other.step()["w"] != pytest.approx(plain.step()["w"], rel=1e-3)
+
+
+def test_a_hundred_steps_with_momentum_stay_within_the_bound_of_a_secure_sum(federation: Any) -> None:
+    """What is sent beside the parameters is at most the sum of the learning rates, not of gradients' weights."""
+    run = federation(FedNovaStrategy(), local_epochs=100, optimizer=Optimizer("sgd", 0.01, 0.9, 0.0))
+    run.step()
+    changes = [abs(float(t - 1)) if n == "w" else abs(float(t)) for n, t in run.uploads[0].items()]
+    assert 0.5 < float(run.uploads[0]["step_rates"]) <= 100 * 0.01
+    assert max(changes) < Ring().bound
 
 
 def test_gradients_of_batches_are_refused() -> None:

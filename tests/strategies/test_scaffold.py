@@ -41,9 +41,9 @@ def test_three_rounds_with_one_in_which_a_client_rests(
     oracle = Oracle(0.8, momentum)
     for participants in ((0, 1), (1,), (0, 1)):
         oracle.step(participants)
-        close(run.step(participants), {"w": oracle.x, "control/w": oracle.c})
+        close(run.step(participants), {"w": oracle.x, "control/w": 0.1 * oracle.c})
         for client in (0, 1):
-            close(private(run, client), {"own_control/w": oracle.own[client]})
+            close(private(run, client), {"own_control/w": 0.1 * oracle.own[client]})
     assert set(run.uploads[0]) == {"w", "v", "control/w", "control/v"}
     assert run.method.uniform
 
@@ -55,7 +55,7 @@ def test_a_schedule_s_rates_are_those_that_a_control_variate_is_made_of(federati
     )
     for round in range(3):
         oracle.step(rate=0.1 * 0.5**round)
-        close(run.step(), {"w": oracle.x, "control/w": oracle.c})
+        close(run.step(), {"w": oracle.x, "control/w": 0.1 * oracle.c})
 
 
 @pytest.mark.parametrize("rate", [0.0, 1e-39, 1e-60])
@@ -65,14 +65,17 @@ def test_a_round_at_a_rate_of_0_or_hardly_more_changes_nothing(federation: Any, 
     close(run.step(), {"w": 1.0, "control/w": 0.0})
     for _ in range(2):
         oracle.step()
-        close(run.step(), {"w": oracle.x, "control/w": oracle.c})
+        close(run.step(), {"w": oracle.x, "control/w": 0.1 * oracle.c})
 
 
 def test_a_learner_s_factor_of_the_rate_is_reckoned_with(federation: Any, pair: Any, close: Any) -> None:
     """With one step a control variate is the gradient, whatever the rate of the parameter is."""
     run = federation(ScaffoldStrategy(), pair(factors={"v": 5.0}))
     run.step()
-    close({n: float(t) for n, t in run.private[0].items()}, {"own_control/w": 1 - 3, "own_control/v": -1 - 6})
+    close(
+        {n: float(t) for n, t in run.private[0].items()},
+        {"own_control/w": 0.1 * (1 - 3), "own_control/v": 0.1 * (-1 - 6)},
+    )
 
 
 def test_the_first_round_with_zero_controls_is_fedavg_with_clients_that_count_alike(
@@ -81,6 +84,15 @@ def test_the_first_round_with_zero_controls_is_fedavg_with_clients_that_count_al
     learner = pair(counted=True)
     first = federation(ScaffoldStrategy(), learner, local_epochs=2).step()
     close(first, federation(FedAvgStrategy(count_alike=True), learner, local_epochs=2).step())
+
+
+@pytest.mark.parametrize("rate", [0.1, 0.001])
+def test_control_variates_have_the_size_of_a_step(federation: Any, close: Any, rate: float) -> None:
+    """So gradients of 2000 pass a secure sum, and a joint clip does not see control variates only."""
+    run = federation(ScaffoldStrategy(), data=((2001.0,), (2001.0,)), optimizer=Optimizer("sgd", rate, 0.0, 0.0))
+    run.step()
+    sent = run.uploads[0]
+    close({n: float(t) for n, t in sent.items()}, {"control/w": -2000 * rate, "w": 1 + 2000 * rate})
 
 
 def test_gradients_of_batches_are_refused() -> None:

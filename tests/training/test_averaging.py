@@ -110,7 +110,7 @@ def list_of(work: ServerWork) -> list[Any]:
 
 def test_running_statistics_cannot_travel_as_gradients(numbers: Any) -> None:
     (line,) = Composed(learner=numbers(), strategy=FedAvgStrategy(synchronise="batch")).problems()
-    assert line.startswith("synchronise: ")
+    assert line.startswith("strategy.synchronise: ")
     assert "Use 'round'" in line
 
 

@@ -154,7 +154,8 @@ def test_of_one_batch_own_gradients_are_protected_and_stepped_along_and_the_othe
     begun = start(local)
     sent, own, memory, value = local.one_batch(begun, ("b",))
     assert {name: float(tensor) for name, tensor in sent.items()} == {"a": -1.0}
-    assert {name: float(tensor) for name, tensor in own.items()} == pytest.approx({"b": -0.5 * 97})
+    assert set(own) == {"b", "drawn", "noted"}, "what the client stepped, and its own buffers"
+    assert float(own["b"]) == pytest.approx(-0.5 * 97)
     assert {name: float(tensor) for name, tensor in memory.items()} == pytest.approx({"optimizer/b/momentum": 97.0})
     assert value == pytest.approx(5.0)
     assert mechanism.protected == [["b"]]
@@ -201,9 +202,22 @@ def test_exchanges_draw_as_the_steps_of_their_round(plain: Any, numbers: Any) ->
     drawn = []
     for exchange in range(4):
         one = local_of(here, numbers(), exchange=exchange)
-        one.one_batch(start(one), ("b",))
-        drawn.append(float(one.buffers["drawn"][0]))
+        _, own, _, _ = one.one_batch(start(one), ("b",))
+        drawn.append(float(own["drawn"][0]))
     assert drawn == whole
+
+
+def test_of_one_batch_buffers_that_the_learner_writes_are_kept_and_the_work_is_as_it_was(
+    plain: Any, numbers: Any
+) -> None:
+    """A client that dies after training and does the exchange again must begin where it began."""
+    local = local_of(plain(), numbers())
+    before = {name: tensor.clone() for name, tensor in {**local.work.shared, **local.work.private}.items()}
+    first, again = (local.one_batch(start(local), ("b",))[1] for _ in range(2))
+    assert float(first["drawn"][0]) != 0
+    assert torch.equal(first["drawn"], again["drawn"])
+    local.gradients(start(local), local.work.batch(0))
+    assert all(torch.equal({**local.work.shared, **local.work.private}[n], tensor) for n, tensor in before.items())
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf])

@@ -82,6 +82,29 @@ def test_rates_are_torch_s(keys: dict[str, Any], torch_s: Torch, by: str) -> Non
             scheduler.step()
 
 
+@pytest.mark.parametrize(
+    ("warmup", "by", "rounds", "refused"),
+    [(1.5, "round", 2, True), (1.5, "step", 2, False), (0.5, "round", 1, True), (0.5, "step", 1, False)]
+    + [(warmup, by, 2, warmup >= 2) for warmup in (0.0, 1.0, 2.0, 3.0) for by in ("round", "step")],
+)
+def test_a_warm_up_that_leaves_no_step_at_the_full_rate_is_refused(
+    warmup: float, by: str, rounds: int, refused: bool
+) -> None:
+    """By round a warm-up of half a round is the whole round, at the rate that it begins with."""
+    training = Training(rounds=rounds, schedule=LearningRateSchedule(warmup=warmup, by=by))
+    rates = [training.learning_rate(step / 4) for step in range(4 * rounds)]
+    assert (training.optimizer.learning_rate not in rates) == refused
+    assert [f"schedule.warmup: {warmup:g} rounds" in line for line in training.problems()] == [True] * refused
+
+
+@pytest.mark.parametrize("rounds", [1, 2])
+@pytest.mark.parametrize("name", ["constant", "cosine", "step", "exponential"])
+def test_a_run_begins_at_the_full_rate(name: str, rounds: int) -> None:
+    training = Training(rounds=rounds, schedule=LearningRateSchedule(name))
+    assert training.learning_rate(0) == training.learning_rate(0.99) == training.optimizer.learning_rate
+    assert Training(rounds=rounds, schedule=LearningRateSchedule(name, by="step")).learning_rate(0.99) >= 0
+
+
 @pytest.mark.parametrize("way", ["round", "batch"])
 @pytest.mark.parametrize("kind", ["sgd", "adamw"])
 def test_a_resumed_run_with_a_schedule_and_a_kept_state_has_the_same_bits(

@@ -77,22 +77,28 @@ def audit(  # noqa: PLR0913, the arguments of a command are its options
 def _of_examples(
     folder: Path, shadows: int, view: str | None, jobs: int, shuffle: bool, told: Told
 ) -> tuple[dict[str, Any], str]:
-    from fedsilo.runs.audit.image_audit import Audit, audit, file_name
+    from fedsilo.runs.audit.audit_request import CLIENT, Audit
 
-    asked = Audit(shadows, jobs, shuffle, "client" if view is None else view)
+    asked = Audit(shadows, jobs, shuffle, CLIENT if view is None else view)
+    asked.check()  # before the imports below, which take seconds
+    from fedsilo.runs.audit.image_audit import audit, file_name
+
     return audit(folder, asked, told), file_name(asked)
 
 
 def _of_clients(
     folder: Path, shadows: int, view: str | None, jobs: int, shuffle: bool, told: Told
 ) -> tuple[dict[str, Any], str]:
-    from fedsilo.runs.audit.client_audit import ClientAudit, audit_clients, clients_file_name
+    from fedsilo.runs.audit.audit_request import ClientAudit
 
     if view is not None:
         raise RunError(
             f"view: unit client always sees the shared states of all rounds, got {view!r}. Leave out --view."
         )
     asked = ClientAudit(shadows, jobs, shuffle)
+    asked.check()
+    from fedsilo.runs.audit.client_audit import audit_clients, clients_file_name
+
     return audit_clients(folder, asked, told), clients_file_name(asked)
 
 

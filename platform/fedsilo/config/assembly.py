@@ -8,11 +8,12 @@ from typing import Any
 
 from fedsilo.config.component_building import Builder
 from fedsilo.config.consistency import contradictions
+from fedsilo.config.evaluation_section import ReferenceTraining
 from fedsilo.config.interpolation import Tree, filled_in
 from fedsilo.config.layer_sources import Variant, changes_layer
 from fedsilo.config.layers import Layer, Stack
 from fedsilo.config.problems import Place, Problems, name_problems
-from fedsilo.config.schema import PLAIN, SECTIONS
+from fedsilo.config.schema import PLAIN, SECTIONS, is_section, keys
 from fedsilo.config.sections import Heading, Scenario
 from fedsilo.config.value_checks import Checker
 
@@ -34,7 +35,7 @@ class Assembly:
         stack = self._stacked(layers)
         whole = _whole(stack.components())
         checker = Checker(self._problems, stack.merged.places, self._origin)
-        given = checker.section(whole, _complete(stack.merged, name), ())
+        given = with_inherited_training(checker.section(whole, _complete(stack.merged, name), ()))
         tree = Tree(whole)
         tree.give(given, checker.complain)
         tree.name_components(stack.names)
@@ -65,6 +66,35 @@ class Assembly:
         builder.note(contradictions(scenario, self._problems.about))
         self._problems.refuse()
         return scenario
+
+
+def with_inherited_training(given: dict[str | int, Any]) -> dict[str | int, Any]:
+    """Returns checked values in which each reference with a training of its own has all keys of it.
+
+    Keys that it does not name are interpolations of the section `training`, so they follow it whatever layer wins.
+    """
+    evaluation = given.get("evaluation") or {}
+    entries = [
+        {**entry, "training": _laid_over(_links(ReferenceTraining, "training"), entry["training"])}
+        if isinstance(entry.get("training"), dict)
+        else entry
+        for entry in evaluation.get("references", [])
+    ]
+    return {**given, "evaluation": {**evaluation, "references": entries}} if entries else given
+
+
+def _links(section: type[Any], where: str) -> dict[str | int, Any]:
+    """The keys of a section as interpolations of the same keys at another place."""
+    return {
+        name: _links(key.type, f"{where}.{name}") if is_section(key.type) else f"${{{where}.{name}}}"
+        for name, key in keys(section).items()
+    }
+
+
+def _laid_over(usual: dict[str | int, Any], own: Mapping[str | int, Any]) -> dict[str | int, Any]:
+    layer = Layer(usual)
+    layer.lay(Layer(dict(own)))
+    return layer.values
 
 
 def _whole(components: Mapping[str, type[Any]]) -> type[Any]:

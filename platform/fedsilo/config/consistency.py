@@ -6,10 +6,16 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from fedsilo.config.layer_merging import named_parts
-from fedsilo.config.optimizer_checks import steps_that_a_strategy_cannot_compute_with
-from fedsilo.config.reference_methods import reference, refusals
-from fedsilo.config.scenario_paths import component
+from fedsilo.config.optimizer_checks import (
+    mechanisms_that_a_strategy_cannot_compute_with,
+    optimizers_that_a_strategy_cannot_compute_with,
+)
+from fedsilo.config.reference_methods import (
+    own_training_of_references,
+    reference,
+    references_that_do_not_fit,
+    unknown_references,
+)
 from fedsilo.config.sections import Actors, Scenario
 from fedsilo.config.straggler_checks import (
     clients_of,
@@ -57,7 +63,7 @@ def new_classes_that_a_method_cannot_read(scenario: Scenario) -> Iterator[str]:
     """What was learnt for each class says nothing of classes that nobody trained on."""
     methods = {title_of(scenario.method): scenario.method}
     with suppress(UnknownComponent, TypeError):  # said by `unknown_references`
-        methods |= {name: reference(name, scenario.method) for name in scenario.evaluation.references}
+        methods |= {name: reference(name, scenario.method) for name in scenario.evaluation.reference_names}
     for name, method in methods.items():
         if scenario.partition.unseen.classes and not method.reads_names:
             has = hasattr(method, "class_specific")
@@ -217,34 +223,6 @@ def nobody_takes_part(scenario: Scenario) -> Iterator[str]:
         yield f"training.participation: {share} of {clients} clients is less than one. Use at least {least:.3g}."
 
 
-def unknown_references(scenario: Scenario) -> Iterator[str]:
-    """Methods to compare with are named without keys, so each must be one that can do without."""
-    for name in scenario.evaluation.references:
-        try:
-            for path, part in named_parts(name).items():
-                component(path, part)()
-        except UnknownComponent as error:
-            yield f"evaluation.references: {error}"
-        except TypeError:
-            yield f"evaluation.references: method '{name}' needs keys. Run it as a scenario of its own."
-
-
-def references_that_do_not_fit(scenario: Scenario) -> Iterator[str]:
-    """A reference is trained with the method's keys, under the same mechanism and aggregation; not all can be."""
-    for name in scenario.evaluation.references:
-        try:
-            made = reference(name, scenario.method)
-        except (UnknownComponent, TypeError):
-            continue  # said by `unknown_references`
-        if name == title_of(scenario.method):
-            continue  # nothing is run twice, and the method's own rules have spoken
-        for why in refusals(made, scenario.privacy, scenario.aggregation, scenario.pace.buffered):
-            yield (
-                f"evaluation.references: '{name}' cannot be trained with this scenario's keys: {why}. Leave it out, "
-                "or use `fedsilo compare`, where every method has keys of its own."
-            )
-
-
 RULES: dict[Callable[[Scenario], Iterator[str]], tuple[str, ...]] = {
     gpus_without_a_gpu_device: ("actors", "backbone.device"),
     pretended_gpus_to_compute_on: ("actors.pretend_gpus", "backbone.device"),
@@ -253,7 +231,8 @@ RULES: dict[Callable[[Scenario], Iterator[str]], tuple[str, ...]] = {
     local_settings_for_a_cluster: ("actors",),
     client_numbers: ("actors.clients", "actors.groups", "partition"),
     two_kinds_of_views: ("training.online", "training.views"),
-    steps_that_a_strategy_cannot_compute_with: ("method", "training.optimizer"),
+    optimizers_that_a_strategy_cannot_compute_with: ("method", "training.optimizer"),
+    mechanisms_that_a_strategy_cannot_compute_with: ("method", "privacy"),
     privacy_of_nothing: ("method", "privacy"),
     single_updates_that_nobody_may_see: ("method", "aggregation", "privacy"),
     noise_for_gradients_only: ("method", "privacy"),
@@ -268,7 +247,8 @@ RULES: dict[Callable[[Scenario], Iterator[str]], tuple[str, ...]] = {
     unknown_references: ("evaluation.references",),
     corruptions_that_there_are_not: ("partition",),
     new_classes_that_a_method_cannot_read: ("partition", "method", "evaluation.references"),
-    references_that_do_not_fit: ("evaluation.references", "method", "aggregation", "privacy", "pace"),
+    references_that_do_not_fit: ("evaluation.references", "method", "training", "aggregation", "privacy", "pace"),
+    own_training_of_references: ("evaluation.references", "method", "training"),
 }
 """The rules, each with what it reads."""
 

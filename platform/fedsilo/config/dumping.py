@@ -7,6 +7,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from fedsilo.config.evaluation_section import Reference
 from fedsilo.config.schema import CONTRACTS, HEADING, SECTIONS, keys, selector, slots
 from fedsilo.config.sections import Scenario
 from fedsilo.config.yaml_writing import one_line, yaml_text
@@ -42,6 +43,8 @@ def written(value: Any) -> str:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, Reference) and value.training is None:
+        return value.name
     if isinstance(value, Component):
         return {_SELECTORS.get(value.kind, "name"): name_of(value)} | _fields(value, slots(type(value)))
     if dataclasses.is_dataclass(value) and not isinstance(value, type):

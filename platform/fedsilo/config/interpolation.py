@@ -95,14 +95,19 @@ class Tree:
         result = {}
         for key, value in values.items():
             here = (*path, key)
-            if isinstance(value, dict):
-                result[key] = self.read(value, complain, here)
-                continue
             try:
-                result[key] = self._at(here)
+                result[key] = self._read(value, complain, here)
             except Exception as error:  # resolvers run any code
                 complain(here, _unresolved(value, error, self._known()))
         return result
+
+    def _read(self, value: Any, complain: Complaint, path: KeyPath) -> Any:
+        """One value. Of a mapping, also one in a list, what was not given is left out: it has its default later."""
+        if isinstance(value, dict):
+            return self.read(value, complain, path)
+        if isinstance(value, list) and any(isinstance(item, dict) for item in value):
+            return [self._read(item, complain, (*path, number)) for number, item in enumerate(value)]
+        return self._at(path)
 
     def _at(self, path: KeyPath) -> Any:
         node = self._root

@@ -20,7 +20,7 @@ from fedsilo.config.schema import (
     SLOTS,
     USUAL,
     Key,
-    is_mapping,
+    is_list,
     is_section,
     item_type,
     keys,
@@ -150,8 +150,8 @@ def _rows(cls: type[Any], prefix: str) -> Iterator[Description]:
             continue
         yield _row(key, prefix)
         inner = item_type(key.type)
-        if is_mapping(key.type) and is_section(inner):
-            stands_for = "number" if get_args(key.type)[0] is int else "name"
+        if is_section(inner):
+            stands_for = "number" if is_list(key.type) or get_args(key.type)[0] is int else "name"
             yield from _rows(inner, f"{prefix}{key.name}.<{stands_for}>.")
 
 

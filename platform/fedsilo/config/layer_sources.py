@@ -10,7 +10,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from fedsilo.config.layers import Layer
+from fedsilo.config.layers import Layer, unfolded
 from fedsilo.config.problems import KeyPath, Place, Problems, nearest, shown
 from fedsilo.config.yaml_documents import MAX_CHARACTERS, MAX_DEPTH, MAX_VALUES, parse
 
@@ -54,8 +54,8 @@ def file_layers(path: Path, problems: Problems) -> list[Layer]:
         if text is None:
             return layers
         parsed = parse(text, origin, problems)
-        if parsed[0] is None and not problems.hopeless:
-            what = "has no key in it, only comments" if text.strip() else "is empty"
+        if _is_void(parsed[0]) and not problems.lines():
+            what = _void(parsed[0], text)
             problems.give_up(
                 origin, (), f"{what}. Write what differs from the defaults, or begin with: fedsilo new FILE."
             )
@@ -72,6 +72,18 @@ def file_layers(path: Path, problems: Problems) -> list[Layer]:
             problems.give_up(asked, key, f"goes in a circle: {names}.")
             return layers
         path = base
+
+
+def _is_void(value: Any) -> bool:
+    """Whether a file's value says nothing: no key, or sections with nothing in them."""
+    return value is None or (isinstance(value, dict) and all(inner == {} for inner in unfolded(value).values()))
+
+
+def _void(value: Any, text: str) -> str:
+    """What is missing in a file that says nothing."""
+    if value:
+        return "has no value in it, only empty sections"
+    return "has no key in it" if text.strip() else "is empty"
 
 
 def override_layer(overrides: Sequence[str], problems: Problems) -> Layer:
@@ -137,10 +149,7 @@ def _text(path: Path, key: KeyPath, asked: Place, problems: Problems) -> str | N
         if not str(path).strip() or path.is_dir():
             problems.give_up(asked, key, f"{subject}is a folder, not a scenario file.")
         elif not path.exists():
-            near = nearest(path.name, _neighbours(path.parent))
-            missing = "is a change of a key. Name the scenario file before it." if "=" in path.name else ""
-            missing = missing or f"there is no such file.{near}"
-            problems.give_up(asked, key, f"{subject}does not exist.{near}" if key else missing)
+            problems.give_up(asked, key, f"{subject}{_missing(path, bool(key))}")
         elif not path.is_file():
             problems.give_up(asked, key, f"{subject}is not a plain file.")
         elif path.stat().st_size > 4 * MAX_CHARACTERS:
@@ -154,6 +163,16 @@ def _text(path: Path, key: KeyPath, asked: Place, problems: Problems) -> str | N
     except (OSError, ValueError) as error:
         problems.give_up(asked, key, f"{subject}cannot be read: {getattr(error, 'strerror', None) or error}.")
     return None
+
+
+def _missing(path: Path, extended: bool) -> str:
+    """What to say of a file that does not exist."""
+    if path.is_symlink():
+        return f"is a link to '{os.readlink(path)}', where there is no file. Correct the link."
+    if "=" in path.name and not extended:
+        return "is a change of a key. Name the scenario file before it."
+    near = nearest(path.name, _neighbours(path.parent))
+    return f"does not exist.{near}" if extended else f"there is no such file.{near}"
 
 
 def _neighbours(folder: Path) -> list[str]:

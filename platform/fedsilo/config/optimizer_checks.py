@@ -1,24 +1,68 @@
-"""What the optimizer contradicts in the rest of a scenario."""
+"""What a strategy computes with, against the optimizer and the mechanism of a scenario."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from fedsilo.config.sections import Scenario
-from fedsilo.core.registry import title_of
-from fedsilo.core.training_settings import KEPT, SGD
+from fedsilo.core import Mechanism, Method
+from fedsilo.core.registry import name_of, title_of
+from fedsilo.core.training_settings import KEPT, SGD, Optimizer
 
 
-def steps_that_a_strategy_cannot_compute_with(scenario: Scenario) -> Iterator[str]:
-    """Some strategies divide a client's change by what SGD makes of one gradient, from a round without momentum on."""
-    method, optimizer = scenario.method, scenario.training.optimizer
-    if method.parts is None or not method.parts[1].needs_sgd:
+@dataclass(frozen=True, slots=True)
+class Clash:
+    """A key that a strategy cannot compute with.
+
+    Attributes:
+        key: The key, from the top of the scenario.
+        value: What it is.
+        needs: What the strategy does, as the end of a sentence about a method.
+        remedy: What to do.
+    """
+
+    key: str
+    value: str
+    needs: str
+    remedy: str
+
+
+def find_clashes(method: Method, optimizer: Optimizer, mechanism: Mechanism) -> Iterator[Clash]:
+    """Yields what a method's strategy cannot compute with.
+
+    Some strategies divide a client's change by what SGD makes of one gradient, from a round without momentum on; some
+    send numbers beside it that a mechanism would change.
+    """
+    if method.parts is None:
         return
-    needs = f"method '{title_of(method)}' computes with the steps of SGD"
-    if optimizer.name != SGD:
-        yield f"training.optimizer.name: is '{optimizer.name}', but {needs}. Use 'sgd', or another strategy."
-    elif optimizer.state == KEPT and optimizer.momentum:
-        yield (
-            f"training.optimizer.state: is '{KEPT}', but {needs} of one round, in which momentum of earlier rounds has "
-            "no part. Use 'fresh', or a momentum of 0."
-        )
+    strategy, privacy = method.parts[1], name_of(mechanism)
+    if strategy.needs_sgd and optimizer.name != SGD:
+        needs = "computes with the steps of SGD"
+        yield Clash("training.optimizer.name", optimizer.name, needs, "Use 'sgd', or another strategy.")
+    elif strategy.needs_sgd and optimizer.state == KEPT and optimizer.momentum:
+        needs = "computes with the steps of SGD of one round, in which momentum of earlier rounds has no part"
+        yield Clash("training.optimizer.state", KEPT, needs, "Use 'fresh', or a momentum of 0.")
+    if strategy.counts_exactly and privacy != "none":
+        needs = "sends counts of steps, which the mechanism would clip and add noise to"
+        yield Clash("privacy.mode", privacy, needs, "Use 'none', or the strategy fedavg: clients then count alike.")
+
+
+def optimizers_that_a_strategy_cannot_compute_with(scenario: Scenario) -> Iterator[str]:
+    """The scenario's own method; `references.refusals` says it of the others."""
+    method = scenario.method
+    for clash in find_clashes(method, scenario.training.optimizer, scenario.privacy):
+        if clash.key.startswith("training."):
+            yield _line(clash, method)
+
+
+def mechanisms_that_a_strategy_cannot_compute_with(scenario: Scenario) -> Iterator[str]:
+    """The same for the mechanism."""
+    method = scenario.method
+    for clash in find_clashes(method, Optimizer(), scenario.privacy):
+        if clash.key.startswith("privacy."):
+            yield _line(clash, method)
+
+
+def _line(clash: Clash, method: Method) -> str:
+    return f"{clash.key}: is '{clash.value}', but method '{title_of(method)}' {clash.needs}. {clash.remedy}"

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeGuard
 from weakref import WeakKeyDictionary
 
+from fedsilo.config.evaluation_section import Evaluation
 from fedsilo.config.ranges import Range, parse_range
-from fedsilo.config.sections import Actors, Evaluation, Scenario, Tracking
+from fedsilo.config.sections import Actors, Scenario, Tracking
 from fedsilo.config.stragglers import StragglerPolicy
 from fedsilo.core import (
     Aggregation,
@@ -250,5 +251,7 @@ def phrase(hint: Any) -> str:
 
 
 def _many(hint: Any) -> str:
+    if is_section(hint):
+        return "names or mappings" if "name" in keys(hint) else "mappings"
     plural = {int: "whole numbers", float: "numbers", str: "texts", Any: "values"}
     return plural.get(hint, phrase(hint))

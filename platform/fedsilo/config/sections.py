@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
+from fedsilo.config.evaluation_section import Evaluation
 from fedsilo.config.stragglers import StragglerPolicy
 from fedsilo.core import Aggregation, Dataset, Mechanism, Method, Partition, Task, Trace
 from fedsilo.core.config_fields import key
@@ -40,28 +41,6 @@ class Heading:
 
     name: str = key("", "Name of the run folders; the file's own name by default.")
     seed: int = key(0, "Everything that is drawn follows from it.", within=">= 0")
-
-
-@dataclass(frozen=True)
-class Evaluation:
-    """When and on what clients are measured."""
-
-    every: int = key(1, "Evaluate after every so many rounds; the last round always.", within=">= 1")
-    batch_size: int = key(100, "Images per batch.", within=">= 1")
-    neighbours: str = key(
-        "last",
-        "When to measure each client's model on all other clients' test images too: in the rounds the headline "
-        "averages, in every evaluated round, or never.",
-        "last",
-        "always",
-        "never",
-    )
-    references: list[str] = key(list, "Other methods trained on the same clients for comparison, for example [local].")
-    last: int = key(
-        0,
-        "The headline is the mean over so many last evaluated rounds; 0: as many as the method's paper.",
-        within=">= 0",
-    )
 
 
 @dataclass(frozen=True)

@@ -73,8 +73,7 @@ class Checker:
         Interpolations are sound when they can be read: what they stand for is checked once it is known.
         """
         if not isinstance(given, dict):
-            known = [*([selector(path[-1])] if path in NAMED else []), *keys(cls)]
-            self.complain(path, f"must be a mapping of keys, got {shown(given)}. Known: {', '.join(known)}.")
+            self.complain(path, _no_mapping(cls, given, path))
             return {}
         sound = {}
         for name, value in given.items():
@@ -99,8 +98,7 @@ class Checker:
             return self._any_of(choices, value, path, key)
         hint = choices[0]
         if is_section(hint):
-            bare = isinstance(value, str) and "name" in keys(hint)
-            return self.section(hint, {"name": value} if bare else {} if value is None else value, path)
+            return self._nested(hint, value, path)
         if isinstance(value, str) and "${" in value and not self.resolved:
             return _interpolation(value)
         if value == "???":
@@ -110,6 +108,14 @@ class Checker:
         if is_mapping(hint):
             return self._mapping(hint, value, path, key)
         return self._scalar(hint, value, path, key)
+
+    def _nested(self, cls: type[Any], value: Any, path: KeyPath) -> dict[str | int, Any]:
+        """A section inside another value, which a bare name or null may stand for; in a list it must be one."""
+        bare = isinstance(value, str) and "name" in keys(cls)
+        given = {"name": value} if bare else {} if value is None else value
+        if not isinstance(given, dict) and isinstance(path[-1], int):
+            raise _RejectedError(_no_mapping(cls, given, path))
+        return self.section(cls, given, path)
 
     def _any_of(self, choices: tuple[Any, ...], value: Any, path: KeyPath, key: Key) -> Any:
         for choice in choices:
@@ -162,6 +168,11 @@ class Checker:
         if key.allowed and isinstance(result, str) and result not in key.allowed:
             raise _RejectedError(f"must be {key.expected}, got {shown(value)}.{nearest(value, key.allowed)}")
         return result
+
+
+def _no_mapping(cls: type[Any], given: object, path: KeyPath) -> str:
+    known = [*([selector(path[-1])] if path in NAMED else []), *keys(cls)]
+    return f"must be a mapping of keys, got {shown(given)}. Known: {', '.join(known)}."
 
 
 def _instead(name: str | int, path: KeyPath, cls: type[Any]) -> str:
@@ -234,6 +245,8 @@ def _why(hint: Any, value: object, place: Place) -> str:
         return " It has a control character."
     if hint is int and isinstance(value, int) and abs(value) >= LARGEST:
         return " That is too large."
+    if hint is int and isinstance(value, str) and value.isdecimal() and len(value) > len(str(LARGEST)):
+        return " That is too large."  # Python reads no number of thousands of digits
     if hint is int and isinstance(value, str) and value.isdecimal():
         return " Write it without leading zeros." if place.written else " Write it without quotes."
     return ""

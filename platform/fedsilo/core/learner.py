@@ -142,6 +142,13 @@ class Learner(Component, ABC):
         """Returns the buffers that a client trains with and keeps, with what it notes of its data: as they are."""
         return buffers
 
+    def repaired(self, shared: State) -> State:
+        """Returns the statistics of a shared state that are outside of what they can be, put back: none by default.
+
+        Noise and updates that come late can carry a mean beyond all that it is the mean of.
+        """
+        return {}
+
     def for_other_candidates(self, frozen: Frozen, buffers: State) -> State:
         """Returns the buffers as they serve a model with other candidates: unchanged by default."""
         return buffers
@@ -151,7 +158,7 @@ class Learner(Component, ABC):
 class ThroughText(Protocol):
     """A learner whose scores come from text features of its contexts, and from nothing else that is learned.
 
-    Per-example gradients then run through the text tower once for all examples.
+    Per-example gradients then run through the text tower once for all examples, unless it has a `loss` of its own.
     """
 
     @property

@@ -113,4 +113,7 @@ def _from_anywhere(contract: type[Component], name: str) -> type[Component]:
         raise UnknownComponent(f"{contract.kind} '{name}' cannot be imported: {error}. Is it on PYTHONPATH?") from error
     if not (inspect.isclass(found) and issubclass(found, contract)):
         raise UnknownComponent(f"'{name}' is not a {contract.__name__}.")
+    if inspect.isabstract(found):
+        lacks = ", ".join(sorted(getattr(found, "__abstractmethods__", ())))
+        raise UnknownComponent(f"{contract.kind} '{name}' lacks {lacks}. Write them, or name a class that has them.")
     return found

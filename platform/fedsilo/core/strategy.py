@@ -133,7 +133,9 @@ class Local(Protocol):
         ...
 
     def one_batch(self, start: State, kept: tuple[str, ...]) -> tuple[State, State, State, float]:
-        """Returns the gradients of the exchange's batch, the stepped `kept` parameters, their memory, and the loss.
+        """Returns the gradients of the exchange's batch, what the client steps and writes, its memory, and the loss.
+
+        The second is the stepped `kept` parameters and the client's own buffers, which the learner may write.
 
         Args:
             start: All parameters by name.
@@ -150,6 +152,8 @@ class Strategy(Component, ABC):
         averages: Whether the server takes the mean of the clients' results as it is, so that late ones can be added.
         needs_sgd: Whether it computes with the steps of SGD that begins every round without momentum, so that other
             optimizers, and momentum that is kept, are refused.
+        counts_exactly: Whether it uploads numbers that the server computes with as they are, so that mechanisms, which
+            clip an upload as a whole and add noise to all of it, are refused.
         separable: Whether what it adds to the loss of an example depends on that example alone and is part of what is
             clipped by example.
     """
@@ -158,6 +162,7 @@ class Strategy(Component, ABC):
     reads_updates: ClassVar[bool] = False
     averages: ClassVar[bool] = True
     needs_sgd: ClassVar[bool] = False
+    counts_exactly: ClassVar[bool] = False
     separable: ClassVar[bool] = True
 
     @property

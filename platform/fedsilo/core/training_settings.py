@@ -103,11 +103,12 @@ class Training:
 
     def problems(self) -> list[str]:
         """Returns what is impossible in the fields beyond their ranges."""
-        if self.schedule.warmup < self.rounds:
+        schedule = self.schedule
+        lasts = math.ceil(schedule.warmup) if schedule.by == BY_ROUND else schedule.warmup
+        if lasts < self.rounds:
             return []
         return [
-            f"schedule.warmup: {self.schedule.warmup:g} rounds of warm-up leave nothing of {self.rounds} rounds. "
-            "Shorten it."
+            f"schedule.warmup: {schedule.warmup:g} rounds of warm-up leave nothing of {self.rounds} rounds. Shorten it."
         ]
 
     def learning_rate(self, time: float) -> float:

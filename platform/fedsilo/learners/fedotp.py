@@ -52,7 +52,8 @@ class FedOTPLearner(ContextLearner):
     solver: str = key(
         "sweeps",
         "How plans are found: the paper's sweeps, their fixed point by Newton's method, or ('sinkhorn' only) by POT; "
-        "'fedsilo' is the former name of sweeps.",
+        "'fedsilo' is the former name of sweeps. Newton takes longer where few sweeps are made: up to a quarter where "
+        "they are 5 or so, as at epsilon 0.1, and up to 3 times with gamma just below 1 at epsilon 1.",
         *SOLVERS,
         "fedsilo",
     )

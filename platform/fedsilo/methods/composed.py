@@ -19,6 +19,12 @@ class Composed(Recipe):
     learner: Learner = slot("coop", "What is learned; `fedsilo list` has the learners.")
     strategy: Strategy = slot("fedavg", "The federated algorithm.")
 
+    def problems(self) -> list[str]:
+        """Returns what is impossible in the fields, each line with its part in front of the key."""
+        parts = {"learner": self.learner.problems(), "strategy": self.strategy.problems()}
+        alone = [f"{part}.{line}" for part, lines in parts.items() for line in lines]
+        return alone or [f"strategy.{line}" for line in self.strategy.refusals(self.learner)]
+
     def __post_init__(self) -> None:
         """Puts the usual learner and strategy where none is named."""
         if self.learner is None:

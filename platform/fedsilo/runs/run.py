@@ -16,8 +16,9 @@ from typing import Any, Protocol
 
 import torch
 
-from fedsilo.config.dumping import to_yaml
+from fedsilo.config.dumping import to_yaml, written
 from fedsilo.config.external_components import foreign_code
+from fedsilo.config.reference_methods import own_settings
 from fedsilo.config.scenario_reading import read
 from fedsilo.config.sections import Scenario
 from fedsilo.core import Progress, RoundRecord
@@ -164,6 +165,11 @@ def _execute(scenario: Scenario, folder: Path, listener: RunCallbacks, runtimes:
             task=scenario.task,
             aggregation=scenario.aggregation.located(),
             clients=len(prepared.claims),
+            own_training=tuple(
+                (plan.method, plan.training)
+                for plan in (part.plan for part in parts)
+                if plan.training != scenario.training
+            ),
         )
         job = Job(folder, parts, scenario.tracking.checkpoints, _floor(scenario, prepared))
         with tracked(loggers, scenario, folder, listener.announce) as trackers:
@@ -193,6 +199,9 @@ def _conclude(
     budget = None if spent is None else mechanism.guarantee(spent)
     document = summarise(method, outcomes, _floor(scenario, prepared), headline_rounds(scenario), budget)
     notices = [*prepared.notices, *(line for outcome in outcomes.values() for line in outcome.notices)]
+    for name, keys in own_settings(scenario).items():
+        values = ", ".join(f"{key} {written(value)}" for key, value in keys.items())
+        notices.append(f"evaluation.references: {name} was trained with settings of its own: {values}.")
     others = [part.name for part in parts if part.name != method and part.plan.method.trains]
     if budget and others:
         notices.append(

@@ -75,6 +75,7 @@ class Client:
             mechanism: The privacy mechanism, fitted to the method.
         """
         self._method, self._mechanism = method, mechanism
+        self._training = self._rules.training_of(method)
         self._data = self._held.only(method.reads)
         rules, number = self._rules, self._data.number
         self._agreement = Agreement(
@@ -218,8 +219,8 @@ class Client:
     @contextmanager
     def _located(self, stage: str, round: int, exchange: int = 0) -> Iterator[None]:
         """Says of numbers that are not finite at which client and when, and what to do."""
-        number, rules = self._data.number, self._rules
-        sections = {"training.optimizer": rules.training.optimizer, "method": self._method, "privacy": self._mechanism}
+        number = self._data.number
+        sections = {"training.optimizer": self._training.optimizer, "method": self._method, "privacy": self._mechanism}
         try:
             with located(f"client {number}, round {round}, exchange {exchange}, stage {stage!r}", sections):
                 yield
@@ -248,7 +249,7 @@ class Client:
             labels=self._train_labels,
             shared=self._on_device(received),
             private=self._on_device(self._private),
-            training=rules.training,
+            training=self._training,
             mechanism=self._mechanism,
             seed=rules.seed,
             client=data.number,

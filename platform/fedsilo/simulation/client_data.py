@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fedsilo.core import Aggregation, FeatureSource, Indices, Task
+from fedsilo.core import Aggregation, FeatureSource, Indices, Method, Task
 from fedsilo.core.training_settings import Training
 
 
@@ -89,6 +89,7 @@ class ClientRules:
         task: What is predicted.
         aggregation: How updates are added up, which tasks are held to; None: they are not.
         clients: Clients in the federation.
+        own_training: References that have a training of their own, with it.
     """
 
     seed: int
@@ -97,3 +98,8 @@ class ClientRules:
     task: Task
     aggregation: Aggregation | None = None
     clients: int = 0
+    own_training: tuple[tuple[Method, Training], ...] = ()
+
+    def training_of(self, method: Method) -> Training:
+        """Returns how a method of the run is trained."""
+        return next((own for reference, own in self.own_training if reference == method), self.training)

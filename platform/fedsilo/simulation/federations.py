@@ -31,7 +31,7 @@ def methods_of(scenario: Scenario) -> dict[str, Method]:
         Methods by name, in this order.
     """
     main = title_of(scenario.method)
-    others = [name for name in scenario.evaluation.references if name not in (main, ZERO_SHOT)]
+    others = [name for name in scenario.evaluation.reference_names if name not in (main, ZERO_SHOT)]
     first = {} if main == ZERO_SHOT else {ZERO_SHOT: ZeroShot()}
     return {**first, main: scenario.method, **{name: reference(name, scenario.method) for name in others}}
 
@@ -54,9 +54,11 @@ def part_of(name: str, method: Method, scenario: Scenario, prepared: Prepared, f
     """
     sizes = prepared.manifest.training_sizes
     initial = to_arrays(method.initial_shared(prepared.model, scenario.seed))
+    main = name == title_of(scenario.method)
+    training = scenario.training if main else scenario.evaluation.training_of(name, scenario.training)
     schedule = Schedule(
         method=method,
-        training=scenario.training,
+        training=training,
         sizes=sizes,
         seed=scenario.seed,
         pace=scenario.pace,
@@ -66,7 +68,7 @@ def part_of(name: str, method: Method, scenario: Scenario, prepared: Prepared, f
     plan = FederationPlan(
         method=method,
         task=scenario.task,
-        training=scenario.training,
+        training=training,
         evaluate_every=scenario.evaluation.every,
         mechanism=fit_mechanism(scenario.privacy, schedule),
         aggregation=check_aggregation(scenario.aggregation.located(), schedule),
@@ -80,7 +82,7 @@ def part_of(name: str, method: Method, scenario: Scenario, prepared: Prepared, f
         unseen=frozenset(client.number for client in prepared.manifest.clients if not client.seen),
         on_cpus=_on_cpus(scenario, prepared),
     )
-    own = folder if name == title_of(scenario.method) else folder / "references" / name.replace(":", ".")
+    own = folder if main else folder / "references" / name.replace(":", ".")
     return JobPart(name, own, plan)
 
 

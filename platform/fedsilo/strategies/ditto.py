@@ -18,7 +18,7 @@ from fedsilo.core.config_fields import key
 from fedsilo.core.learner import Learner
 from fedsilo.core.strategy import Local, LocalResult, Terms
 from fedsilo.core.types import State
-from fedsilo.training.averaging import BATCH, Averaging
+from fedsilo.training.averaging import Averaging
 
 PERSONAL, PERSONAL_MEMORY = "personal_", "personal_training/"
 """Prefixes of v_i, and of its optimizer's tensors, in private state."""
@@ -28,13 +28,10 @@ PERSONAL, PERSONAL_MEMORY = "personal_", "personal_training/"
 class DittoStrategy(Averaging):
     """FedAvg with personal parameters near the shared ones."""
 
+    needs_rounds = "a round has no end at which personal parameters could be trained"
+
     attraction: float = key(1.0, "Pull of the personal parameters to the shared ones, lambda.", within=">= 0")
     personal_epochs: int = key(1, "Passes over the client's data for its personal parameters.", within=">= 1")
-
-    def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
-        gradients = "synchronise: personal parameters are trained once a round. Use 'round'."
-        return super().problems() + ([gradients] if self.synchronise == BATCH else [])
 
     def train(self, local: Local) -> LocalResult:
         """Returns FedAvg's result, with the personal parameters in the private state."""

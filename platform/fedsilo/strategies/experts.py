@@ -25,7 +25,7 @@ from fedsilo.core.seeds import derive, torch_generator
 from fedsilo.core.strategy import Descent, Local
 from fedsilo.core.types import State
 from fedsilo.core.work import ServerWork
-from fedsilo.training.averaging import BATCH, Averaging
+from fedsilo.training.averaging import Averaging
 
 EXPERTS, OWN = "experts", "own_"
 KEPT = "last_"
@@ -42,6 +42,7 @@ class ExpertsStrategy(Averaging):
     reads_updates = True
     averages = False
     sends_experts = True
+    needs_rounds = "clients send gradients, and experts are parameters after a round's training"
 
     experts: int = key(10, "Most contexts that the gate mixes, the client's own among them.", within=">= 1")
     selection: str = key(
@@ -50,11 +51,6 @@ class ExpertsStrategy(Averaging):
     begin_from: str = key(
         MEAN, "Context that a round's training begins from: the mean of all sent, or the client's own.", MEAN, OWN_LAST
     )
-
-    def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
-        single = "synchronise: experts are parameters after a round's training, not gradients. Use 'round'."
-        return super().problems() + ([single] if self.synchronise == BATCH else [])
 
     def refusals(self, learner: Learner) -> list[str]:
         """Returns why the learner cannot be trained so: its experts are one tensor for each client."""

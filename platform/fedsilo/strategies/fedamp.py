@@ -32,7 +32,7 @@ from fedsilo.core.learner import Learner
 from fedsilo.core.strategy import Local, Terms
 from fedsilo.core.types import State
 from fedsilo.core.work import ServerWork
-from fedsilo.training.averaging import BATCH, Averaging
+from fedsilo.training.averaging import Averaging
 
 
 @dataclass(frozen=True)
@@ -41,18 +41,11 @@ class FedAMPStrategy(Averaging):
 
     reads_updates = True
     averages = False
+    needs_rounds = "clients send gradients, and the server compares parameters"
 
     alpha: float = key(1.0, "Step size of the server; shortened where a mixture would not be one.", within=">= 0")
     sigma: float = key(1.0, "Squared distance of parameters at which their weight has fallen to 1/e.", within="> 0")
     attraction: float = key(1.0, "Pull of a client to its cloud model, the paper's lambda.", within=">= 0")
-
-    def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
-        gradients = (
-            "synchronise: clients send their parameters to be compared, and a gradient cannot stand for one. Use "
-            "'round'."
-        )
-        return super().problems() + ([gradients] if self.synchronise == BATCH else [])
 
     def kept(self, learner: Learner) -> tuple[str, ...]:
         """Returns all names: what is sent is kept as well."""

@@ -33,9 +33,10 @@ class FedPerStrategy(Averaging):
         shared, names = self.shared(learner), learner.names()
         found = super().refusals(learner)
         if not found and len(shared) == len(names):
+            given = ", ".join(self.stays) or "[]"
             found.append(
-                f"stays: {', '.join(self.stays)} matches none of the learner's parameters: {', '.join(names)}. Name "
-                "some of them, or use the strategy fedavg."
+                f"stays: {given} matches none of the learner's parameters: {', '.join(names)}. Name some of them, or "
+                "use the strategy fedavg."
             )
         if not found and not shared:
             found.append("stays: matches all parameters, so nothing is shared. Use the strategy local.")

@@ -17,22 +17,16 @@ from torch import Tensor
 from fedsilo.core.config_fields import key
 from fedsilo.core.strategy import Local, Terms
 from fedsilo.core.types import State
-from fedsilo.training.averaging import BATCH, Averaging
+from fedsilo.training.averaging import Averaging
 
 
 @dataclass(frozen=True)
 class FedProxStrategy(Averaging):
     """FedAvg with a proximal term in local training."""
 
-    mu: float = key(0.5, "Pull towards the parameters as received: mu/2 times the squared distance.", within=">= 0")
+    needs_rounds = "every gradient is taken at the shared parameters themselves, where the proximal term has none"
 
-    def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
-        pointless = (
-            "synchronise: with 'batch' every gradient is taken at the shared parameters themselves, where the proximal "
-            "term has none. Use 'round', or the strategy fedavg."
-        )
-        return super().problems() + ([pointless] if self.synchronise == BATCH else [])
+    mu: float = key(0.5, "Pull towards the parameters as received: mu/2 times the squared distance.", within=">= 0")
 
     def terms(self, local: Local) -> Terms:
         """Returns the proximal term."""

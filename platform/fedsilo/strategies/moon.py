@@ -22,7 +22,7 @@ from fedsilo.core.config_fields import key
 from fedsilo.core.learner import Learner, Representing
 from fedsilo.core.strategy import Descent, Local, Terms
 from fedsilo.core.types import State
-from fedsilo.training.averaging import BATCH, Averaging
+from fedsilo.training.averaging import Averaging
 
 LAST = "last_"
 
@@ -32,14 +32,10 @@ class MoonStrategy(Averaging):
     """FedAvg with a contrast between models in local training."""
 
     separable = False
+    needs_rounds = "a client has no model of its own to compare with"
 
     mu: float = key(1.0, "Weight of the contrast; the paper has 1, 5 or 10.", within=">= 0")
     temperature: float = key(0.5, "Temperature tau of the contrast.", within="> 0")
-
-    def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
-        single = "synchronise: with 'batch' a client has no model of its own to compare with. Use 'round'."
-        return super().problems() + ([single] if self.synchronise == BATCH else [])
 
     def refusals(self, learner: Learner) -> list[str]:
         """Returns why the learner cannot be trained so."""

@@ -6,12 +6,14 @@ arXiv:1910.06378, algorithm 1 with option II. Client i steps along g + c - c_i f
     c_i+ = c_i - c + (x - y_i) / (K eta),    x = x + eta_g mean(y_i - x),    c = c + |S| / N mean(c_i+ - c_i),
 
 S the participants of N clients, who count alike. A control variate is uploaded as c + c_i+ - c_i, so that its change,
-like every upload's, is against what the client received.
+like every upload's, is against what the client received. All control variates are kept and sent times the scenario's
+learning rate: as the step that they are worth, they have the size of a parameter's change, and neither the bound of a
+secure sum nor the joint clip of a mechanism is made for gradients.
 
 Where the paper and this differ: with momentum or a schedule, K eta is the sum of what each gradient moved the
 parameters by, so that a constant gradient is its own control variate. Weight decay counts as part of the gradient.
-Where a round's learning rate is 0, or too small for
-single precision, control variates stay as they are. Running statistics are averaged as they are.
+Where a round's learning rate is 0, or too small for single precision, control variates stay as they are. Running
+statistics are averaged as they are.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from fedsilo.core.learner import Learner
 from fedsilo.core.strategy import Descent, Local, Terms
 from fedsilo.core.types import State
 from fedsilo.core.work import ServerWork
-from fedsilo.training.averaging import BATCH, Averaging
+from fedsilo.training.averaging import Averaging
 
 CONTROL, OWN = "control/", "own_control/"
 
@@ -37,16 +39,9 @@ class ScaffoldStrategy(Averaging):
 
     averages = False
     needs_sgd = True
+    needs_rounds = "there is one local step, and control variates correct several"
 
     server_rate: float = key(1.0, "Step size eta_g of the server.", within="> 0")
-
-    def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
-        single = (
-            "synchronise: control variates correct several local steps; with 'batch' there is one. Use 'round', or the "
-            "strategy fedavg."
-        )
-        return super().problems() + ([single] if self.synchronise == BATCH else [])
 
     @property
     def uniform(self) -> bool:
@@ -70,9 +65,10 @@ class ScaffoldStrategy(Averaging):
     def terms(self, local: Local) -> Terms:
         """Returns the correction of gradients."""
         received, private, names = local.work.shared, local.work.private, self.shared(local.learner)
+        rate = local.work.training.optimizer.learning_rate
 
         def correct(gradients: State) -> State:
-            corrected = {n: gradients[n] + received[CONTROL + n] - private[OWN + n] for n in names}
+            corrected = {n: gradients[n] + (received[CONTROL + n] - private[OWN + n]) / rate for n in names}
             return {**gradients, **corrected}
 
         return Terms(correction=correct)
@@ -107,10 +103,11 @@ class ScaffoldStrategy(Averaging):
         """The client's own control variates; as they were where its steps were too short to tell a gradient by."""
         received, private, factors = local.work.shared, local.work.private, local.learner.rate_factors
         own = {OWN + n: private[OWN + n] for n in self.shared(local.learner)}
-        lengths = {n: end.travel * factors.get(n, 1.0) for n in self.shared(local.learner)}
-        told = {
-            OWN + n: private[OWN + n] - received[CONTROL + n] + (received[n] - end.params[n]) / length
-            for n, length in lengths.items()
-            if length >= SMALLEST
+        steps = end.travel / local.work.training.optimizer.learning_rate
+        weights = {n: steps * factors.get(n, 1.0) for n in self.shared(local.learner)}
+        moved = {
+            OWN + n: private[OWN + n] - received[CONTROL + n] + (received[n] - end.params[n]) / weight
+            for n, weight in weights.items()
+            if weight >= SMALLEST
         }
-        return {**own, **told}
+        return {**own, **moved}

@@ -29,10 +29,13 @@ class Averaging(Strategy):
     Attributes:
         shares: Whether it is for parameters that travel.
         sends_experts: Whether clients receive what others learned, as learners that mix it in need.
+        needs_rounds: Why it needs the result of a round's training, as the end of a sentence about `batch`; empty where
+            every batch's gradient can be sent as well.
     """
 
     shares: ClassVar[bool] = True
     sends_experts: ClassVar[bool] = False
+    needs_rounds: ClassVar[str] = ""
 
     synchronise: str = key(
         ROUND,
@@ -50,6 +53,13 @@ class Averaging(Strategy):
     def uniform(self) -> bool:
         """Returns whether clients count alike: gradients of equally large batches do."""
         return self.uploads_gradients
+
+    def problems(self) -> list[str]:
+        """Returns what is impossible in the fields: gradients of batches where a round's result is needed."""
+        if not (self.needs_rounds and self.uploads_gradients):
+            return super().problems()
+        other = "" if self.sends_experts else ", or the strategy fedavg"
+        return [*super().problems(), f"synchronise: with 'batch' {self.needs_rounds}. Use 'round'{other}."]
 
     def refusals(self, learner: Learner) -> list[str]:
         """Returns why the learner cannot be trained under this strategy."""

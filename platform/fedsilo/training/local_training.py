@@ -69,25 +69,29 @@ class LocalTraining:
 
     def gradients(self, params: State, batch: Batch) -> tuple[float, dict[str, Tensor]]:
         """Returns the loss of a batch and its gradients at some parameters, as a step of training takes them."""
-        point = Point(self.work, self.learner, params, dict(self.buffers), self._seed(0))
+        buffers = {name: tensor.clone() for name, tensor in self.buffers.items()}
+        point = Point(self.work, self.learner, params, buffers, self._seed(0))
         return differentiate(point, batch, PLAIN, 0)
 
     def one_batch(self, start: State, kept: tuple[str, ...]) -> tuple[State, State, State, float]:
-        """Returns the gradients of the exchange's batch, the stepped `kept` parameters, their memory, and the loss.
+        """Returns the gradients of the exchange's batch, what the client steps and writes, its memory, and the loss.
 
-        What the client steps itself passes through the mechanism; the other gradients are what it sends, and pass
-        through it when they leave.
+        The second is the stepped `kept` parameters and the client's own buffers, which the learner may write. What the
+        client steps itself passes through the mechanism; the other gradients are what it sends, and pass through it
+        when they leave.
         """
         work = self.work
         batch = work.batch(work.exchange)
         number = work.exchange
-        point = Point(work, self.learner, start, dict(self.buffers), self._seed(number), kept)
+        buffers = {name: tensor.clone() for name, tensor in self.buffers.items()}
+        point = Point(work, self.learner, start, buffers, self._seed(number), kept)
         value, gradients = differentiate(point, batch, PLAIN, number)
         own = {name: start[name].clone() for name in kept}
         stepper = Stepper(work.training.optimizer, own, work.private, self.learner.rate_factors)
         stepper.step(gradients, work.training.learning_rate(self._time(0, 1)))
         sent = {name: gradient for name, gradient in gradients.items() if name not in own}
-        return sent, own, stepper.memory(), value
+        written = {name: tensor for name, tensor in buffers.items() if name in work.private}
+        return sent, {**written, **own}, stepper.memory(), value
 
     def _seed(self, number: int) -> int:
         """What dropout and other draws of a step come from."""

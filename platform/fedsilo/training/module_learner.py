@@ -17,11 +17,17 @@ from torch.nn.modules.batchnorm import _BatchNorm
 from torch.nn.modules.instancenorm import _InstanceNorm
 
 from fedsilo.core.batch import Columns
+from fedsilo.core.errors import ClientError
 from fedsilo.core.frozen import Frozen
 from fedsilo.core.learner import Learner
 from fedsilo.core.seeds import derive
 from fedsilo.core.types import State
 from fedsilo.training.module_random import drawing_from
+
+ONE_IMAGE = (
+    "training.batch_size: a client trains on a batch of one image, of which a batch norm takes no variance. Raise it, "
+    "give every client more images (partition), or use GroupNorm in the learner's module."
+)
 
 NORMS = (_BatchNorm, _InstanceNorm, nn.LayerNorm, nn.GroupNorm)
 
@@ -138,13 +144,26 @@ class ModuleLearner(Learner):
         """Returns the module's buffers."""
         return {self.in_state(n): b.detach().clone() for n, b in self._fresh(frozen, seed).named_buffers()}
 
+    def repaired(self, shared: State) -> State:
+        """Returns running variances with 0 in the place of negative numbers, whose roots would be nan."""
+        variances = [n for n in self.statistics if n in shared and n.endswith("running_var")]
+        return {n: shared[n].clamp(min=0) for n in variances}
+
     def scores(
         self, params: State, buffers: State, inputs: Columns, frozen: Frozen, *, training: bool = False
     ) -> Tensor:
-        """Returns the module's scores (b, K)."""
-        return self.run(
-            lambda module: self.call(module, inputs, frozen, buffers), {**buffers, **params}, frozen, training
-        )
+        """Returns the module's scores (b, K).
+
+        Raises:
+            ClientError: A batch norm is trained on a single number.
+        """
+        weights = {**buffers, **params}
+        try:
+            return self.run(lambda module: self.call(module, inputs, frozen, buffers), weights, frozen, training)
+        except ValueError as error:
+            if training and self.statistics and {len(column) for column in inputs.values()} == {1}:
+                raise ClientError(ONE_IMAGE) from error
+            raise
 
     def run(self, use: Callable[[nn.Module], Tensor], weights: State, frozen: Frozen, training: bool = False) -> Tensor:
         """Returns what a function makes of the module with its weights in place.

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 from torch.overrides import TorchFunctionMode
+from torch.utils._python_dispatch import TorchDispatchMode
 
 DROPOUTS = frozenset({functional.dropout, functional.dropout1d, functional.dropout2d, functional.dropout3d})
 """Draws that are factors on what they read."""
@@ -54,6 +55,44 @@ class OneDraw(TorchFunctionMode):
         if func not in DROPOUTS:
             return func(*args, **(kwargs or {}))
         return _dropped(func, *args, **(kwargs or {}))
+
+
+class OtherDraws(TorchDispatchMode):  # type: ignore[no-untyped-call]
+    """Notes draws.
+
+    Attributes:
+        seen: Whether there was one.
+    """
+
+    seen = False
+
+    def __torch_dispatch__(
+        self, func: Any, types: Sequence[Any], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        """Returns what an operator of torch returns."""
+        self.seen = self.seen or torch.Tag.nondeterministic_seeded in func.tags
+        return func(*args, **(kwargs or {}))
+
+
+@contextmanager
+def watch_other_draws() -> Iterator[OtherDraws]:
+    """Leaves dropout out inside the block, and yields what notes whether anything else is drawn there."""
+    watch = OtherDraws()  # type: ignore[no-untyped-call]
+    with _NoDropout(), watch:
+        yield watch
+
+
+class _NoDropout(TorchFunctionMode):
+    """Leaves dropout out."""
+
+    def __torch_function__(
+        self, func: Any, types: Sequence[Any], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    ) -> Any:
+        return _passed(*args, **(kwargs or {})) if func in DROPOUTS else func(*args, **(kwargs or {}))
+
+
+def _passed(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+    return input
 
 
 def _dropped(func: Any, input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:

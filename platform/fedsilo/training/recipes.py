@@ -9,6 +9,7 @@ import typing
 from abc import abstractmethod
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from typing import Any
 
 from fedsilo.core.config_fields import DEFINES
@@ -22,9 +23,23 @@ from fedsilo.training.local_training import LocalTraining
 from fedsilo.training.loss import Loss
 
 
+def _says(part: str, name: str) -> Any:
+    """A property of a method that is what one of its parts says under the same name."""
+    return property(attrgetter(f"{part}.{name}"))
+
+
 @dataclass(frozen=True)
 class Recipe(Method):
-    """A learner under a strategy."""
+    """A learner under a strategy: what the engine asks a method (`core.method`), each of the two says."""
+
+    trains = _says("learner", "trains")
+    reads = _says("learner", "reads")
+    needs_image_blocks = _says("learner", "needs_image_blocks")
+    phrases = _says("learner", "phrases")
+    reads_names = _says("learner", "reads_names")
+    entangled = _says("learner", "entangled")
+    streams = _says("learner", "streams")
+    reads_updates = _says("strategy", "reads_updates")
 
     @property
     @abstractmethod
@@ -54,34 +69,9 @@ class Recipe(Method):
         return (*strategy.shared(learner), *strategy.statistics(learner), *strategy.extras(learner))
 
     @property
-    def trains(self) -> bool:
-        """Returns whether there is anything to learn."""
-        return self.learner.trains
-
-    @property
-    def reads_updates(self) -> bool:
-        """Returns whether the server needs each client's update in the clear."""
-        return self.strategy.reads_updates
-
-    @property
     def separable(self) -> bool:
         """Returns whether the loss of an example depends on that example alone."""
         return self.learner.separable and self.strategy.separable
-
-    @property
-    def reads(self) -> frozenset[str]:
-        """Returns the columns of inputs that the learner reads."""
-        return self.learner.reads
-
-    @property
-    def needs_image_blocks(self) -> int | None:
-        """Returns the first block of the image tower that the learner runs itself."""
-        return self.learner.needs_image_blocks
-
-    @property
-    def entangled(self) -> str:
-        """Returns why the learner's examples hang together."""
-        return self.learner.entangled
 
     @property
     def uploads_gradients(self) -> bool:
@@ -100,26 +90,11 @@ class Recipe(Method):
         return bool(set(self.strategy.kept(learner)) - set(self.strategy.shared(learner)))
 
     @property
-    def reads_names(self) -> bool:
-        """Returns whether what was learned works with the names of other classes."""
-        return self.learner.reads_names
-
-    @property
-    def streams(self) -> int:
-        """Returns how many gradients a batch is turned into."""
-        return self.learner.streams
-
-    @property
     def allows_stale(self) -> bool:
         """Returns whether late updates can be added: results of a round's training, merely averaged."""
         strategy = self.strategy
         averages = type(self).server_step is Recipe.server_step and strategy.averages
         return averages and not strategy.reads_updates and strategy.exchanges(2) == 1
-
-    @property
-    def phrases(self) -> tuple[str, ...]:
-        """Returns texts whose token embeddings the learner asks for."""
-        return self.learner.phrases
 
     def initial_shared(self, model: Frozen, seed: int) -> State:
         """Returns the coordinator's state before round 0."""
@@ -162,7 +137,9 @@ class Recipe(Method):
 
     def server_step(self, work: ServerWork) -> State:
         """Returns the next shared state."""
-        return self.strategy.server_step(work, self.learner)
+        learner = self.learner
+        stepped = self.strategy.server_step(work, learner)
+        return {**stepped, **learner.repaired(stepped)}
 
     def adapt(self, work: LocalWork) -> State:
         """Returns the private state that an evaluation is made with."""

@@ -21,7 +21,7 @@ from fedsilo.core.learner import Learner
 from fedsilo.core.strategy import SERVER
 from fedsilo.core.types import State
 from fedsilo.core.work import ServerWork
-from fedsilo.training.averaging import BATCH, Averaging
+from fedsilo.training.averaging import Averaging
 
 FIRST, SECOND = f"{SERVER}first/", f"{SERVER}second/"
 
@@ -31,16 +31,9 @@ class ServerOptimizer(Averaging):
     """FedAvg on the clients, a step along their mean change on the server."""
 
     averages = False
+    needs_rounds = "the scenario's optimizer is the server's already"
 
     server_rate: float = key(0.01, "Step size eta of the server.", within="> 0")
-
-    def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
-        gradients = (
-            "synchronise: with 'batch' the scenario's optimizer is the server's already. Use 'round', or the strategy "
-            "fedavg."
-        )
-        return super().problems() + ([gradients] if self.synchronise == BATCH else [])
 
     def server_step(self, work: ServerWork, learner: Learner) -> State:
         """Returns the shared state after one step along the mean change; computed in fp64, rounded once."""

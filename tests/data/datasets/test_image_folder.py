@@ -12,6 +12,7 @@ from PIL import Image
 
 from fedsilo.core.errors import DataError
 from fedsilo.data.datasets.image_folder import ImageFolder, spoken
+from fedsilo.data.files.bit_depth import SCALED
 
 DATA = Path(os.environ.get("FEDSILO_DATA", Path(__file__).parents[3].parent / "shared" / "data"))
 
@@ -218,9 +219,7 @@ def test_every_colour_mode_becomes_rgb_and_is_told(tmp_path):
     deep = fetched["dog/deep.png"]
     assert [deep.getpixel(place)[0] for place in ((0, 0), (1, 0), (0, 1), (1, 1))] == [0, 128, 170, 255]
     assert fetched["dog/glass.png"].getpixel((0, 0)) == (255, 255, 255)
-    assert images.notices[2] == (
-        "Images of more than 8 bits or of floats, scaled by their own range from black to white (1): dog/deep.png."
-    )
+    assert images.notices[2] == f"{SCALED} (1): dog/deep.png."
     assert images.notices[3] == "Images of one colour all over (1): dog/glass.png."
     assert images.notices[1] == (
         "Images in other colour modes (1 1, 1 CMYK, 1 I;16, 1 L, 2 P, 1 RGBA) are converted to RGB (7): "

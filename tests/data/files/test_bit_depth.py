@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import io
 import struct
+import subprocess
+import sys
 import zlib
 from pathlib import Path
 from typing import Any
@@ -86,6 +88,13 @@ def tiff(
     return begin + content.ljust(start - 8, b"\0") + table + struct.pack(f"{order}I", 0) + tail
 
 
+def fits(values: np.ndarray) -> bytes:
+    """A FITS file of 16 bits, whose lowest row comes first."""
+    cards = {"SIMPLE": "T", "BITPIX": 16, "NAXIS": 2, "NAXIS1": values.shape[1], "NAXIS2": values.shape[0]}
+    head = "".join(f"{name:8}= {value:>20}".ljust(80) for name, value in cards.items()) + "END"
+    return head.ljust(2880).encode() + values.tobytes()
+
+
 GREY = {
     "float 0..1": saved(Image.fromarray((RAMP / 47).astype(np.float32)), "TIFF"),
     "float, packed": saved(Image.fromarray((RAMP / 47).astype(np.float32)), "TIFF", compression="tiff_lzw"),
@@ -93,11 +102,17 @@ GREY = {
     "float, most significant first": tiff((RAMP / 7).astype(">f4"), ">", 1, 3),
     "32 bits": saved(Image.fromarray((RAMP * 50_000_000 - 2**31).astype(np.int32)), "TIFF"),
     "32 bits without sign": tiff((RAMP * 90_000_000).astype("<u4"), "<", 1, 1),
+    "8 bits with sign": tiff((RAMP - 20).astype("i1"), "<", 1, 2),
+    "8 bits with sign, packed": tiff((RAMP - 20).astype("i1"), ">", 1, 2, packed=True),
     "16 bits with sign": tiff((RAMP - 20).astype("<i2"), "<", 1, 2),
     "8 bits in 16": saved(Image.fromarray(RAMP.astype(np.uint16)), "PNG"),
     "12 bits in 16": saved(Image.fromarray((RAMP * 87).astype(np.uint16)), "PNG"),
     "16 bits": saved(Image.fromarray((RAMP * 1394).astype(np.uint16)), "TIFF"),
     "16 bits, most significant first": tiff((RAMP * 1394).astype(">u2"), ">", 1, 1),
+    "float, most significant first, packed": tiff((RAMP / 7).astype(">f4"), ">", 1, 3, packed=True),
+    "32 bits, most significant first, packed": tiff((RAMP * 50_000_000 - 2**31).astype(">i4"), ">", 1, 2, packed=True),
+    "16 bits with sign, most significant first, packed": tiff((RAMP - 20).astype(">i2"), ">", 1, 2, packed=True),
+    "FITS of 16 bits with sign": fits((RAMP[::-1] - 20).astype(">i2")),
     "PGM of 12 bits": b"P5 8 6 4095\n" + (RAMP * 87).astype(">u2").tobytes(),
     "JPEG 2000": saved(Image.fromarray((RAMP * 87).astype(np.uint16)), "JPEG2000"),
 }
@@ -175,9 +190,37 @@ def test_what_cannot_be_no_data_is_passed_over_in_silence(recwarn: pytest.Warnin
     assert not recwarn.list
 
 
-def test_grey_whose_lowest_value_is_white_is_turned_round() -> None:
-    data = tiff((RAMP * 1394).astype("<u2"), "<", 1, 1, other={262: (3, [0])})
+@pytest.mark.parametrize(
+    ("values", "form"), [((RAMP * 1394).astype("<u2"), 1), ((RAMP * 1394).astype("<f4"), 3)], ids=["whole", "float"]
+)
+def test_grey_whose_lowest_value_is_white_is_turned_round(values: np.ndarray, form: int) -> None:
+    white = {262: (3, [0])}
+    data = tiff(values, "<", 1, form, other=white)
     assert np.array_equal(np.asarray(decode(data))[..., 0], stretched(-RAMP))
+    image, kinds = decoded(tiff(values, "<", 1, form, other=white | {42113: (2, list(b"65518\0"))}))
+    assert kinds == (SCALED, MISSING)
+    assert image.getpixel((7, 5)) == (0, 0, 0)
+    assert image.getpixel((6, 5)) == (0, 0, 0)
+    assert image.getpixel((0, 0)) == (255, 255, 255)
+
+
+REFUSED = {
+    "64-bit floats": (tiff((RAMP / 7).astype("<f8"), "<", 1, 3), "TIFF of 64-bit floats"),
+    "colours of floats": (tiff(np.dstack([RAMP] * 3).astype("<f4"), "<", 3, 3), "TIFF of 32-bit floats"),
+    "colours with sign": (tiff(np.dstack([RAMP] * 3).astype("i1"), "<", 3, 2), "TIFF of 8-bit signed integers"),
+    "no pixels": (tiff(np.zeros((0, 0), "u1"), "<", 1, 1), "it has no pixels"),
+    "damaged": (b"II*\0\1", "TIFF: "),
+    "text": (b"no image at all", "not an image"),
+}
+
+
+@pytest.mark.parametrize(("data", "reason"), REFUSED.values(), ids=REFUSED)
+def test_what_cannot_be_read_is_refused_by_format_and_values(data: bytes, reason: str, tmp_path: Path) -> None:
+    (tmp_path / "a.tif").write_bytes(data)
+    fault = inspect(FolderSource(str(tmp_path)), ["a.tif"])[0].fault
+    assert fault.startswith("TIFF" if data[:2] == b"II" else reason)
+    assert reason in fault
+    assert not is_deep(data)
 
 
 @pytest.mark.parametrize("order", "<>")
@@ -204,6 +247,31 @@ def test_planes_of_sixteen_bits_are_refused_and_those_of_eight_read(tmp_path: Pa
     eight, sixteen = inspect(FolderSource(str(tmp_path)), ["8.tif", "16.tif"])
     assert eight.fault == ""
     assert "separate planes" in sixteen.fault
+
+
+@pytest.mark.parametrize("size", [(1, 201), (603, 3)])
+@pytest.mark.parametrize("form", ["PNG", "JPEG"])
+def test_an_image_that_is_too_elongated_to_be_resized_is_refused(
+    size: tuple[int, int], form: str, tmp_path: Path
+) -> None:
+    Image.new("L", size).save(tmp_path / "long", form)
+    Image.new("L", (1, 200)).save(tmp_path / "sound", form)
+    long, sound = inspect(FolderSource(str(tmp_path)), ["long", "sound"])
+    assert f"{size[0]} by {size[1]} pixels" in long.fault
+    assert not sound.fault
+
+
+def test_a_large_image_is_read_without_a_warning_of_python_s() -> None:
+    code = """if True:
+        import io
+        from PIL import Image
+        from fedsilo.data.files.image_reading import decode
+        stream = io.BytesIO()
+        Image.new("L", (8, 8)).save(stream, "PNG")
+        Image.MAX_IMAGE_PIXELS = 40
+        assert decode(stream.getvalue()).size == (8, 8)
+    """
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, check=True).stderr == b""
 
 
 def test_an_image_without_any_value_is_a_broken_one(tmp_path: Path) -> None:

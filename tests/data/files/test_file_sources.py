@@ -55,6 +55,46 @@ def test_windows_separators_are_separators(tmp_path):
     assert source.read(file.name) == b"1"
 
 
+LISTING = """\
+import os, sys
+from fedsilo.data.files.file_sources import FolderSource
+source = FolderSource(sys.argv[1])
+files = source.listing().files
+print([ascii(file.parts) for file in files], [source.read(file.name).decode() for file in files])
+"""
+
+
+def test_names_have_the_same_letters_and_order_in_every_locale(tmp_path):
+    for number, name in enumerate(["caf\udce9", "cafe\u0301", "caf\u65e5", "\u65e5", "\uffe5", "\U0001f431", "z"]):
+        folder = os.path.join(os.fsencode(tmp_path), name.encode("utf-8", "surrogateescape"))
+        os.mkdir(folder)
+        with open(os.path.join(folder, b"a.png"), "w") as file:
+            file.write(str(number))
+    told = [
+        subprocess.run(
+            [sys.executable, "-c", LISTING, str(tmp_path)],
+            env=os.environ | {"LC_ALL": locale, "PYTHONUTF8": "0", "PYTHONCOERCECLOCALE": "0"},
+            capture_output=True,
+            check=True,
+        ).stdout
+        for locale in ("C.UTF-8", "C")
+    ]
+    assert told[0] == told[1]
+    assert told[0].count(b"a.png") == 7
+
+
+def test_names_in_a_zip_are_utf_8_where_they_can_be_marked_so_or_not(tmp_path):
+    path = tmp_path / "a.zip"
+    pack(path, {f"{letters}/1.png": letters.encode() for letters in ("cafxx", "strax")})
+    path.write_bytes(path.read_bytes().replace(b"cafxx/", "café/".encode()).replace(b"strax/", b"stra\xe1/"))
+    source = ZipSource(str(path))
+    assert shown(source) == ["café/1.png", "straß/1.png"]
+    assert [source.read(file.name) for file in source.listing().files] == [b"cafxx", b"strax"]
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("日本/1.png", b"")
+    assert shown(ZipSource(str(path))) == ["日本/1.png"]
+
+
 def test_hidden_things_are_not_listed(tmp_path):
     files = ["__MACOSX/cat/._1.png", "cat/.DS_Store", ".git/x", "cat/1.png", "cat/Thumbs.db"]
     assert shown(ZipSource(pack(tmp_path / "a.zip", dict.fromkeys(files, b"")))) == ["cat/1.png"]

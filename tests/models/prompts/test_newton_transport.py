@@ -7,12 +7,12 @@ import torch
 from torch import Tensor
 
 from fedsilo.models.prompts import newton_transport as newton
-from fedsilo.models.prompts import transport_pairs as pairs
+from fedsilo.models.prompts import plain_newton as plainnewton
 from fedsilo.models.prompts.newton_transport import Newton
 from fedsilo.models.prompts.optimal_transport import VARIANTS, Transport
+from fedsilo.models.prompts.plain_newton import PlainNewton, _Problems
 from fedsilo.models.prompts.sinkhorn import Scaling
 from fedsilo.models.prompts.stable_elimination import solve_without_subtraction
-from fedsilo.models.prompts.transport_pairs import Pairs
 
 EXACT = 1e-5
 """Largest error anywhere, in units of a patch's mass 1 / M."""
@@ -120,7 +120,7 @@ def test_any_number_of_prompts_reaches_the_fixed_point_of_many_sweeps(
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize(("patches", "prompts"), [(49, 2), (6, 1), (7, 5), (196, 2)])
+@pytest.mark.parametrize(("patches", "prompts"), [(49, 2), (6, 1), (7, 5), (49, 3), (196, 2)])
 def test_batch_mates_do_not_change_a_plan(variant: str, patches: int, prompts: int) -> None:
     similarity = problems(patches, prompts, 1)
     similarity = torch.cat([similarity, similarity[:3].flip(1)])
@@ -136,6 +136,7 @@ def test_the_size_of_blocks_does_not_change_bits(monkeypatch: pytest.MonkeyPatch
     transport, similarity = Transport(0.8, 0.02, solver="newton"), problems(49, 2)
     whole = transport.plan(similarity)
     monkeypatch.setattr(newton, "BLOCK", 49 * 2 * 7)
+    monkeypatch.setattr(plainnewton, "BLOCK", 49 * 5)
     assert torch.equal(transport.plan(similarity), whole)
 
 
@@ -157,20 +158,61 @@ def test_the_sweeps_tolerance_and_count_do_not_matter() -> None:
 
 def test_usual_problems_take_few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     similarity = 0.2 + 0.05 * torch.randn(2, 50, 49, generator=torch.Generator().manual_seed(1))
+    monkeypatch.setattr(plainnewton, "STEPS", 0)
     exact = Newton(Scaling(0.1, 0.8 * 49 / 2, True, 1e-3, 100)).solve(similarity)
     monkeypatch.setattr(newton, "STEPS", 5)
     assert torch.equal(Newton(Scaling(0.1, 0.8 * 49 / 2, True, 1e-3, 100)).solve(similarity), exact)
 
 
-@pytest.mark.parametrize("epsilon", [0.01, 0.1])
-@pytest.mark.parametrize("patches", [49, 196, 576])
-def test_drawn_pairs_are_all_solved_without_the_search(patches: int, epsilon: float) -> None:
+def drawn(prompts: int, patches: int, spread: float = 0.02) -> Tensor:
+    """Problems (N, P, M) as trained prompts pose them: prompts that are half as far apart as patches are."""
     generator = torch.Generator().manual_seed(0)
-    common = 0.2 + 0.02 * torch.randn(1, 60, patches, generator=generator)
-    similarity = common + 0.01 * torch.randn(2, 60, patches, generator=generator)
-    plans = torch.empty_like(similarity)
-    left = Pairs(epsilon, 0.8 * patches).fill(plans, similarity, torch.arange(60))
+    common = 0.2 + spread * torch.randn(1, 60, patches, generator=generator)
+    return common + spread / 2 * torch.randn(prompts, 60, patches, generator=generator)
+
+
+@pytest.mark.parametrize("epsilon", [0.01, 0.1, 1.0])
+@pytest.mark.parametrize("gamma", [0.1, 0.8, 0.9999, 1.0])
+@pytest.mark.parametrize(("prompts", "patches"), [(2, 49), (2, 576), (3, 196), (4, 49)])
+def test_drawn_problems_take_few_plain_steps_and_no_search(
+    prompts: int, patches: int, gamma: float, epsilon: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """This is what the speed rests on: looks at a plan, of one problem, in the mean."""
+    similarity, looks = drawn(prompts, patches), []
+    transport = _Problems._transport
+
+    def count(self: _Problems) -> Tensor:
+        looks.append(self._scales.shape[1])
+        return transport(self)
+
+    monkeypatch.setattr(_Problems, "_transport", count)
+    left = PlainNewton(epsilon, gamma * patches).fill(torch.empty_like(similarity), similarity, torch.arange(60))
     assert not len(left)
+    assert sum(looks) <= 60 * (4.7 if epsilon == 0.01 or gamma == 0.9999 else 3.1)
+
+
+@pytest.mark.parametrize(("prompts", "epsilon"), [(2, 0.005), (2, 0.1), (3, 0.1), (5, 0.05)])
+@pytest.mark.parametrize("gamma", [0.1, 0.8, 0.9999, 1.0])
+def test_the_search_alone_finds_the_plans_of_the_plain_steps(
+    prompts: int, epsilon: float, gamma: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    similarity = problems(49, prompts, 2)
+    plain = solved(similarity, gamma, epsilon)
+    monkeypatch.setattr(plainnewton, "STEPS", 0)
+    assert (solved(similarity, gamma, epsilon) - plain).abs().max() < EXACT
+
+
+@pytest.mark.parametrize("prompts", [2, 3])
+@pytest.mark.parametrize("gamma", [0.8, 1.0])
+def test_a_batch_of_every_kind_is_finite_where_its_problems_are(prompts: int, gamma: float) -> None:
+    similarity = torch.cat([problems(49, prompts, 1), drawn(prompts, 49)[:, :9].movedim(0, -1)])
+    similarity[1, 3, 0], similarity[4, 0, -1], similarity[6] = float("nan"), float("inf"), -float("inf")
+    for epsilon in (1.0, 0.01, 0.001):
+        plans = solved(similarity, gamma, epsilon)
+        bad = torch.isnan(plans).all(-1).all(-1)
+        assert bad.nonzero()[:, 0].tolist() == [1, 4, 6]
+        assert (plans[~bad] >= 0).all()
+        assert (plans[~bad].sum(1) - gamma * 49 / prompts).abs().max() < 4 * EXACT
 
 
 @pytest.mark.parametrize(("gamma", "mean"), [(0.1, 0.0), (0.7, 0.2)])
@@ -186,7 +228,7 @@ def test_one_patch_gets_what_many_full_and_many_empty_ones_leave(gamma: float, m
 
 def test_pairs_that_need_more_steps_are_left_to_the_search(monkeypatch: pytest.MonkeyPatch) -> None:
     similarity = problems(49, 2)
-    monkeypatch.setattr(pairs, "STEPS", 1)
+    monkeypatch.setattr(plainnewton, "STEPS", 1)
     error = solved(similarity, 0.8, 0.01) - two_prompts(similarity, 0.8, 0.01)
     assert error.abs().max() < EXACT
 
@@ -201,6 +243,7 @@ def test_unsolved_narrow_problems_and_wide_ones_are_searched_together(monkeypatc
         return places if dtype == torch.float32 else search(self, plans, given, places, dtype)
 
     monkeypatch.setattr(Newton, "_fill", fill)
+    monkeypatch.setattr(plainnewton, "STEPS", 0)
     error = solved(similarity, 1.0, 0.01) - two_prompts(similarity, 1.0, 0.01)
     assert error.abs().max() < EXACT
 
@@ -216,13 +259,14 @@ def test_single_precision_solves_shares_that_it_must_round(prompts: int, monkeyp
         return search(self, plans, given, places, dtype)
 
     monkeypatch.setattr(Newton, "_fill", fill)
+    monkeypatch.setattr(plainnewton, "STEPS", 0)
     solved(similarity, 1.0, 0.005)
     assert searched == {torch.float32: 4, torch.float64: 0}
 
 
 def test_what_no_search_solves_gets_patient_sweeps(monkeypatch: pytest.MonkeyPatch) -> None:
     similarity = 0.2 + 0.05 * torch.randn(6, 49, 2, generator=torch.Generator().manual_seed(1))
-    monkeypatch.setattr(pairs, "STEPS", 0)
+    monkeypatch.setattr(plainnewton, "STEPS", 0)
     monkeypatch.setattr(newton, "STEPS", 1)
     error = solved(similarity, 0.8, 0.02) - two_prompts(similarity, 0.8, 0.02)
     assert error.abs().max() < EXACT

@@ -13,8 +13,9 @@ from fedsilo.core import Method
 from fedsilo.core.errors import RunError
 from fedsilo.report.results.finished_run import Run
 from fedsilo.runs.audit.absent_clients import Absence
+from fedsilo.runs.audit.audit_request import ClientAudit
 from fedsilo.runs.audit.client_attack import Sums, guesses, log_ratios
-from fedsilo.runs.audit.client_audit import ClientAudit, audit_clients
+from fedsilo.runs.audit.client_audit import audit_clients
 from fedsilo.runs.audit.shadow_runs import client_shadows_of, coins
 
 SCENARIO = Path(__file__).parents[3] / "scenarios" / "privacy" / "clients.yaml"

@@ -14,8 +14,9 @@ import pytest
 from fedsilo.core.errors import RunError
 from fedsilo.models.clip.features import Chunk
 from fedsilo.report.results.finished_run import Run
+from fedsilo.runs.audit.audit_request import Audit
 from fedsilo.runs.audit.audited_images import redraw
-from fedsilo.runs.audit.image_audit import Audit, audit
+from fedsilo.runs.audit.image_audit import audit
 from fedsilo.runs.audit.model_scores import observer_of
 from fedsilo.runs.audit.shadow_runs import shadows_of
 from fedsilo.runs.run import go

@@ -9,7 +9,8 @@ import pytest
 from fedsilo.core.errors import RunError
 from fedsilo.methods.zero_shot import ZeroShot
 from fedsilo.report.results.finished_run import Run
-from fedsilo.runs.audit.model_scores import SHARED, Observer, observer_of
+from fedsilo.runs.audit.audit_request import SHARED
+from fedsilo.runs.audit.model_scores import Observer, observer_of
 
 METHODS: list[dict[str, Any]] = [
     {"name": "promptfl", "context_length": 1},

@@ -7,7 +7,8 @@ import pytest
 
 import fedsilo
 from fedsilo.report.results.finished_run import Run
-from fedsilo.runs.audit.image_audit import Audit, audit
+from fedsilo.runs.audit.audit_request import Audit
+from fedsilo.runs.audit.image_audit import audit
 
 SCENARIO = Path(__file__).parents[3] / "scenarios" / "privacy" / "overfitted.yaml"
 PRIVATE: dict[str, Any] = {"mode": "central", "noise_multiplier": 40.0}

@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from fedsilo.report.results.finished_run import Run
-from fedsilo.runs.audit.image_audit import Audit, audit
+from fedsilo.runs.audit.audit_request import Audit
+from fedsilo.runs.audit.image_audit import audit
 from fedsilo.runs.audit.model_scores import observer_of
 from fedsilo.runs.audit.trained_on import exposed
 from fedsilo.simulation.feature_store import Subset

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
 
 from fedsilo.aggregation.plain import Plain
 from fedsilo.aggregation.secure import Secure
@@ -121,6 +122,26 @@ def alpha() -> nn.Module:
     return nn.Sequential(nn.Linear(8, 6), nn.AlphaDropout(0.2), nn.Linear(6, 5))
 
 
+def attending() -> nn.Module:
+    """Dropout inside torch's attention, which no layer says anything of."""
+
+    def use(at: Any, read: Tensor) -> Tensor:
+        rows = at.layer(read)
+        found: Tensor = at.out(scaled_dot_product_attention(rows, rows, rows, dropout_p=0.5).mean(dim=1))
+        return found
+
+    return Calls(use)
+
+
+def dropping() -> nn.Module:
+    """Drops rows by hand."""
+    return Calls(lambda at, image: at.out(at.layer(image * torch.empty_like(image[:, :1]).bernoulli_(0.5))))  # type: ignore[operator]
+
+
+def noisy() -> nn.Module:
+    return Calls(lambda at, image: at.out(at.layer(image + torch.randn_like(image))))  # type: ignore[operator]
+
+
 @dataclass(frozen=True)
 class Network(ModuleLearner):
     """A network that is made by a function."""
@@ -174,6 +195,9 @@ OTHERS = [
     Network(circular, "pixels"),
     Network(without_bias),
     Network(alpha),
+    Network(attending, "patches"),
+    Network(dropping),
+    Network(noisy),
     Doubled(mlp),
 ]
 

@@ -3,24 +3,55 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import pytest
 import torch
 from torch import Tensor
 
-from fedsilo.core import Batch
+from fedsilo.core import Batch, Frozen, State, Task
+from fedsilo.core.registry import title_of
+from fedsilo.learners.coop import CoOpLearner
+from fedsilo.methods.composed import Composed
 from fedsilo.methods.dpfpl import DPFPL
+from fedsilo.methods.dplora import DPLoRA
+from fedsilo.methods.fedclip import FedCLIP
 from fedsilo.methods.fedotp import FedOTP
+from fedsilo.methods.fedotp_additive import FedOTPAdditive
+from fedsilo.methods.fedper import FedPer
+from fedsilo.methods.fedpha import FedPHA
 from fedsilo.methods.promptfl import PromptFL
+from fedsilo.methods.promptfolio import PromptFolio
 from fedsilo.models.prompts.frozen_model import FrozenModel
 from fedsilo.training.loss import Loss
 from fedsilo.training.per_example.example_gradients import example_gradients
 from fedsilo.training.per_example.reference_loop import loop_gradients
 from fedsilo.training.recipes import Recipe
 
+
+@dataclass(frozen=True)
+class Held(CoOpLearner):
+    """CoOp with a term that holds its texts near the hand-written ones, as KgCoOp's."""
+
+    def loss(self, params: State, buffers: State, batch: Batch, frozen: Frozen, task: Task) -> Tensor:
+        apart = (self.text(frozen, params["context"]) - frozen.zero_shot).square().sum()
+        return super().loss(params, buffers, batch, frozen, task) + apart
+
+
 PROMPTFL, FEDOTP = PromptFL(context_length=3), FedOTP(context_length=3)
-METHODS = [PROMPTFL, FEDOTP, DPFPL(context_length=3, rank=2)]
+METHODS: list[Recipe] = [
+    PROMPTFL,
+    FEDOTP,
+    DPFPL(context_length=3, rank=2),
+    DPLoRA(context_length=3, rank=2),
+    FedOTPAdditive(context_length=3),
+    FedPer(context_length=4),
+    PromptFolio(context_length=3),
+    FedPHA(context_length=3),
+    FedCLIP(),
+    Composed(Held(context_length=3)),
+]
 
 
 def stated(world: Callable[..., Any], method: Recipe, model: FrozenModel) -> Loss:
@@ -36,7 +67,7 @@ def largest_error(found: Mapping[str, Tensor], expected: Mapping[str, Tensor]) -
     return max(float((found[name] - expected[name]).norm() / expected[name].norm()) for name in expected)
 
 
-@pytest.mark.parametrize("method", METHODS, ids=lambda method: type(method).__name__)
+@pytest.mark.parametrize("method", METHODS, ids=title_of)
 def test_their_mean_is_the_gradient_of_the_batch(
     world: Callable[..., Any], model: FrozenModel, batch: Batch, method: Recipe
 ) -> None:
@@ -49,7 +80,7 @@ def test_their_mean_is_the_gradient_of_the_batch(
     assert largest_error({name: each.mean(dim=0) for name, each in gradients.items()}, expected) < 1e-6
 
 
-@pytest.mark.parametrize("method", METHODS, ids=lambda method: type(method).__name__)
+@pytest.mark.parametrize("method", METHODS, ids=title_of)
 def test_the_fast_way_equals_the_loop(
     world: Callable[..., Any], model: FrozenModel, batch: Batch, method: Recipe
 ) -> None:

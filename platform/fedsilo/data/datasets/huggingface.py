@@ -24,11 +24,11 @@ from fedsilo.core.config_fields import key
 from fedsilo.core.errors import DataError
 from fedsilo.core.seeds import numpy_generator
 from fedsilo.data import train_test_split as holdout
-from fedsilo.data.files.bit_depth import SCALED, is_deep
+from fedsilo.data.files.bit_depth import is_deep
 from fedsilo.data.files.file_sources import from_home
 from fedsilo.data.files.folder_layouts import spoken
-from fedsilo.data.files.image_reading import decode, digest
-from fedsilo.data.files.tree_survey import listed
+from fedsilo.data.files.image_reading import decode, decoded, digest
+from fedsilo.data.files.tree_survey import listed_kinds
 from fedsilo.data.published.card import template_problems
 from fedsilo.data.published.labelled_images import leaks
 
@@ -45,21 +45,21 @@ class RowImages:
     rows: Any
     column: str
 
-    def survey(self) -> tuple[tuple[str, ...], list[int]]:
-        """Returns the digest of every image's bytes, and the rows of those that are scaled to 8 bits.
+    def survey(self) -> tuple[tuple[str, ...], dict[int, tuple[str, ...]]]:
+        """Returns the digest of every image's bytes, and the kinds of those that are scaled to 8 bits, by row.
 
         Raises:
             DataError: A row has no image.
         """
         cells = (cell for batch in self.rows.iter(256) for cell in batch[self.column])
         digests: list[str] = []
-        deep: list[int] = []
+        kinds: dict[int, tuple[str, ...]] = {}
         for i, cell in enumerate(cells):
             data = self._bytes(cell, i)
             digests.append(digest(data))
             if is_deep(data):
-                deep.append(i)
-        return tuple(digests), deep
+                kinds[i] = _kinds(data)
+        return tuple(digests), kinds
 
     def _bytes(self, cell: Any, i: int) -> bytes:
         try:
@@ -117,10 +117,10 @@ class Huggingface(Dataset):
             for table, numbers in zip(tables, zip(labels, places, strict=True), strict=True)
         ]
         parts = [part for part, _ in found]
-        scaled = [
-            f"{split} row {row}"
-            for split, (_, deep) in zip((self.train, self.test), found, strict=False)
-            for row in deep
+        remarkable = [
+            (f"{split} row {row}", of_row)
+            for split, (_, kinds) in zip((self.train, self.test), found, strict=False)
+            for row, of_row in kinds.items()
         ]
         drawn = ""
         if len(parts) == 1:
@@ -136,7 +136,7 @@ class Huggingface(Dataset):
             notices=(
                 f"{self.path} read by datasets: {len(classes)} classes, {len(train):,} training and {len(test):,} test "
                 f"images{drawn}.",
-                *([listed(SCALED, scaled)] if scaled else []),
+                *listed_kinds(remarkable),
                 *leaks(train, test),
             ),
         )
@@ -230,11 +230,21 @@ def _zeros(tables: Sequence[Any]) -> list[Indices]:
     return [np.zeros(len(table), dtype=np.int64) for table in tables]
 
 
-def _examples(table: Any, column: str, labels: Indices, domains: Indices) -> tuple[Examples, list[int]]:
-    """The examples of a table, and the rows whose images are scaled to 8 bits."""
+def _kinds(data: bytes) -> tuple[str, ...]:
+    """What kinds an image that is scaled to 8 bits is of; one that is broken is named when it is fetched."""
+    try:
+        return decoded(data)[1]
+    except Exception:  # decoders raise what they like
+        return ()
+
+
+def _examples(
+    table: Any, column: str, labels: Indices, domains: Indices
+) -> tuple[Examples, dict[int, tuple[str, ...]]]:
+    """The examples of a table, and the kinds of those that are scaled to 8 bits, by row."""
     images = RowImages(table.select_columns([column]), column)
-    digests, deep = images.survey()
-    return Examples(labels, domains, images, digests), deep
+    digests, kinds = images.survey()
+    return Examples(labels, domains, images, digests), kinds
 
 
 def _halves(examples: Examples, classes: int, fraction: float, generator: np.random.Generator) -> list[Examples]:

@@ -1,4 +1,4 @@
-"""Images of more than 8 bits per channel, or of float values, as 8-bit pictures.
+"""Images of more than 8 bits per channel, of float values, or of values with a sign, as 8-bit pictures.
 
 Such files have no agreed black and white: 12 bits lie in 16, floats run from 0 to 1 or to 65535, heights and
 temperatures start anywhere. So the image's own range is used: its lowest value becomes black, its highest white, all
@@ -8,7 +8,8 @@ not count for the range.
 Pillow opens 16-bit colour with the upper 8 bits of each value; the lower ones come from a second look at the same file
 with its bytes taken in the other order. What it reduces to 8 bits in the decoder (JPEG 2000, AVIF and 16-bit PPM in
 colour, 16-bit CMYK) stays reduced; where little is left of it, the image is of the kind FAINT. 16-bit TIFFs whose
-colours lie in separate planes are refused: Pillow takes the halves of their values for pixels.
+colours lie in separate planes are refused: Pillow takes the halves of their values for pixels. It also takes values
+with a sign for others without one (8-bit TIFF, 16-bit FITS), and swaps bytes that libtiff has swapped already.
 """
 
 from __future__ import annotations
@@ -22,11 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-SCALED = "Images of more than 8 bits or of floats, scaled by their own range from black to white"
+SCALED = "Images of more than 8 bits, of floats or with a sign, scaled by their own range from black to white"
 EQUAL = "Images of one colour all over"
 FAINT = "Images whose levels hardly differ, as where 12 bits were written as 16"
 MISSING = "Images with values that are missing (nan, infinite, no data), drawn black"
-OUTLIERS = "Images of more than 8 bits or of floats that a few outliers leave nearly one grey level"
+OUTLIERS = "Images of more than 8 bits, of floats or with a sign that a few outliers leave nearly one grey level"
 
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 _PNG_DEPTH = 24
@@ -35,8 +36,12 @@ _PNG_DEPTH = 24
 _NO_DATA = 42113
 """The tag of a GeoTIFF that says which value means that there is none."""
 
-_BITS, _PHOTOMETRIC, _PLANES = 258, 262, 284
-"""Tags of a TIFF: bits of each channel; 0 where the lowest value is white; 2 where channels lie one after another."""
+_BITS, _PHOTOMETRIC, _PLANES, _FORM = 258, 262, 284, 339
+"""Tags of a TIFF: bits of each channel; 0 where the lowest value is white; 2 where channels lie one after another; 2
+for whole numbers with a sign."""
+
+_SWAPPED = {"I;16BS": "I;16NS", "I;32BS": "I;32NS", "F;32BF": "F;32NF"}
+"""Packings of values whose most significant byte comes first in a file, and what libtiff makes of them."""
 
 _FAINT = 32
 """Levels, of 256, between the darkest and the lightest pixel of an image that is named for having no more."""
@@ -73,8 +78,8 @@ def is_deep(data: bytes) -> bool:
 
 
 def has_depth(image: Image.Image) -> bool:
-    """Returns whether an image, loaded or just opened, has more than 8 bits per channel that can be had."""
-    return image.mode[0] in "IF" or bool(_wide(image))
+    """Returns whether an image, loaded or just opened, has other values than those from 0 to 255 that can be had."""
+    return image.mode[0] in "IF" or bool(_wide(image)) or _signed(image) is not None
 
 
 def scaled(image: Image.Image, data: bytes = b"") -> tuple[Image.Image, tuple[str, ...]]:
@@ -88,6 +93,8 @@ def scaled(image: Image.Image, data: bytes = b"") -> tuple[Image.Image, tuple[st
         ValueError: It has no value at all.
     """
     values = _without_missing(image, _values(image, data))
+    if _tags(image).get(_PHOTOMETRIC) == 0:
+        values = replace(values, colours=-values.colours)  # Pillow does that to images of 8 bits only
     seen = np.isfinite(values.colours) & (_like(values.opacity, values.colours) > 0)
     if not seen.any():
         raise ValueError("no pixel has a value that is a number and can be seen")
@@ -107,7 +114,7 @@ def scaled(image: Image.Image, data: bytes = b"") -> tuple[Image.Image, tuple[st
 
 def require_readable(image: Image.Image) -> None:
     """Refuses a TIFF whose pixels Pillow gets wrong. Raises ValueError."""
-    tags: Any = getattr(image, "tag_v2", {})
+    tags = _tags(image)
     if tags.get(_PLANES) == 2 and len(tags.get(_BITS, ())) > 1 and max(tags[_BITS]) > 8:
         raise ValueError("colours of more than 8 bits in separate planes; save it with interleaved ones")
 
@@ -127,11 +134,10 @@ def _is_lost(values: NDArray[np.float64], levels: NDArray[np.float64]) -> bool:
 
 def _values(image: Image.Image, data: bytes) -> _Values:
     if not _wide(image):
-        unsigned = _raw_mode(image) == _UNSIGNED
+        kind = np.uint32 if _raw_mode(image) == _UNSIGNED else _signed(image)
+        _unswap(image)
         found = np.asarray(image)
-        colours = (found.view(np.uint32) if unsigned else found).astype(np.float64)
-        if image.mode == "I;16" and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == 0:
-            colours = 65535 - colours  # Pillow turns such images of 8 bits round, and those of 16 not
+        colours = (found if kind is None else found.view(kind)).astype(np.float64)
     else:
         colours = _sixteen_bits(image, data)
     opacity = np.ones(colours.shape[:2])
@@ -148,9 +154,8 @@ def _values(image: Image.Image, data: bytes) -> _Values:
 
 def _without_missing(image: Image.Image, values: _Values) -> _Values:
     """The values with nan for the one that the file names as no data."""
-    tags: Any = getattr(image, "tag_v2", {})
     try:
-        nothing = float(str(tags[_NO_DATA]).strip(" \0"))
+        nothing = float(str(_tags(image)[_NO_DATA]).strip(" \0"))
     except (KeyError, ValueError):
         return values
     with np.errstate(over="ignore"):
@@ -161,6 +166,26 @@ def _without_missing(image: Image.Image, values: _Values) -> _Values:
 def _like(opacity: NDArray[np.float64], colours: NDArray[Any]) -> NDArray[np.float64]:
     """The opacity in the shape of the colours."""
     return np.broadcast_to(opacity if colours.ndim == 2 else opacity[..., None], colours.shape)
+
+
+def _tags(image: Image.Image) -> Any:
+    """The tags of a TIFF; of other images none."""
+    return getattr(image, "tag_v2", {})
+
+
+def _signed(image: Image.Image) -> type[np.signedinteger[Any]] | None:
+    """The type of whole numbers with a sign that Pillow reads as if they had none; None for all other images."""
+    if image.mode == "L" and _tags(image).get(_FORM, ())[:1] == (2,):
+        return np.int8
+    return np.int16 if image.format == "FITS" and image.mode == "I;16" else None
+
+
+def _unswap(image: Image.Image) -> None:
+    """Has an image that is not loaded yet taken from libtiff as it comes: with the bytes in this machine's order."""
+    opened: Any = image
+    native = _SWAPPED.get(_raw_mode(image))
+    if native and opened.tile[0].codec_name == "libtiff":
+        opened.tile = [tile._replace(args=_repacked(tile.args, native)) for tile in opened.tile]
 
 
 def _raw_mode(image: Image.Image) -> str:

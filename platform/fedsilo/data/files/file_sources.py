@@ -19,6 +19,9 @@ from typing import Protocol
 
 from fedsilo.core.errors import DataError
 
+_UTF8 = 0x800
+"""The bit of a name in a zip that says that it is UTF-8; without it the name is of code page 437."""
+
 
 @dataclass(frozen=True, slots=True)
 class Member:
@@ -132,9 +135,10 @@ class FolderSource:
         for folder, below, names in os.walk(self.root, followlinks=True, onerror=unreadable):
             below[:] = sorted(name for name in below if not _hidden(name) and not _loops(folder, name))
             relative = Path(folder).relative_to(self.root)
-            folders += [(*relative.parts, name) for name in below]
+            around = tuple(map(_decoded, relative.parts))
+            folders += [(*around, _decoded(name)) for name in below]
             files += [
-                Member((relative / name).as_posix(), (*relative.parts, name)) for name in names if not _hidden(name)
+                Member((relative / name).as_posix(), (*around, _decoded(name))) for name in names if not _hidden(name)
             ]
         return _sorted(files, folders, refused)
 
@@ -160,14 +164,14 @@ class ZipSource:
     def listing(self) -> Listing:
         """Returns what is there. Raises DataError when the archive's directory is damaged."""
         try:
-            names = sorted(set(self._archive().namelist()))
+            found = {info.filename: _zipped(info) for info in self._archive().infolist()}
         except (OSError, zipfile.BadZipFile, ValueError) as error:
             raise DataError(f"data.root: {self.path} is not a readable zip: {error}. Is the file whole?") from error
         files: list[Member] = []
         folders: dict[tuple[str, ...], None] = {}
         refused: list[str] = []
-        for name in names:
-            plain = name.replace("\\", "/")  # as some programs on Windows write them
+        for name in sorted(found):
+            plain = found[name].replace("\\", "/")  # as some programs on Windows write them
             parts = tuple(part for part in plain.split("/") if part not in ("", "."))
             if plain.startswith("/") or ".." in parts or ":" in plain.split("/")[0]:
                 refused.append(name)
@@ -207,6 +211,21 @@ def _sorted(files: list[Member], folders: list[tuple[str, ...]], refused: list[s
         tuple(sorted(map(_composed, folders))),
         tuple(sorted(refused)),
     )
+
+
+def _decoded(name: str) -> str:
+    """A name on disk as it reads where the locale is UTF-8, so that classes have the same order in every locale."""
+    return os.fsencode(name).decode("utf-8", "surrogateescape")
+
+
+def _zipped(info: zipfile.ZipInfo) -> str:
+    """A name in an archive: UTF-8 where its bytes are, though programs forget to mark it so; else as they say."""
+    if info.flag_bits & _UTF8:
+        return info.filename
+    try:
+        return info.filename.encode("cp437").decode("utf-8")
+    except UnicodeError:
+        return info.filename
 
 
 def _composed(parts: tuple[str, ...]) -> tuple[str, ...]:

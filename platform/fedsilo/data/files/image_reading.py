@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
 
-from PIL import Image, UnidentifiedImageError
+from PIL import Image
 
 from fedsilo.core.errors import DataError
 from fedsilo.core.prefetch import cores, prefetch
 from fedsilo.data.files.bit_depth import extent_of, has_depth, is_deep, require_readable, scaled
 from fedsilo.data.files.file_sources import Source
+from fedsilo.data.files.image_opening import open_image
 
 Told = Callable[[int, int], None]
 """told(done, total): files that were looked at."""
@@ -22,7 +22,7 @@ Told = Callable[[int, int], None]
 _WINDOW = 256
 """Files under way at once, at most."""
 
-_SCALING = b"fedsilo scales by an image's own range, 2: "
+_SCALING = b"fedsilo scales by an image's own range, 3: "
 """Part of the digest of images that are scaled to 8 bits. Change it when `fedsilo.data.files.bit_depth` changes."""
 
 _STEP = 100
@@ -93,13 +93,16 @@ def digest(data: bytes) -> str:
 
 
 def decode(data: bytes) -> Image.Image:
-    """Returns the first frame of a file as RGB; its orientation tag is ignored, as in the published loaders."""
+    """Returns the first frame of a file as RGB.
+
+    Orientation tags are ignored but for a TIFF's, which Pillow applies: as in the published loaders.
+    """
     return decoded(data)[0]
 
 
 def decoded(data: bytes) -> tuple[Image.Image, tuple[str, ...]]:
     """Returns the first frame of a file as RGB, and what kinds of remarkable images it is of."""
-    with Image.open(io.BytesIO(data)) as image:
+    with open_image(data) as image:
         require_readable(image)
         if has_depth(image):
             return scaled(image, data)
@@ -169,8 +172,6 @@ def _inspect(source: Source, name: str, pixels: bool) -> Finding:
         return Finding(digest(data), "", "")
     try:
         mode, kinds = _looked_at(data)
-    except UnidentifiedImageError:
-        return Finding("", "", "not an image")
     except Exception as error:
         return Finding("", "", _reason(error))
     return Finding(digest(data), mode, "", kinds)
@@ -178,7 +179,7 @@ def _inspect(source: Source, name: str, pixels: bool) -> Finding:
 
 def _looked_at(data: bytes) -> tuple[str, tuple[str, ...]]:
     """The mode of an image and what kinds it is of, after all of it was decoded."""
-    with Image.open(io.BytesIO(data)) as image:
+    with open_image(data) as image:
         mode = image.mode
         if image.format != "JPEG":
             return mode, decoded(data)[1]

@@ -164,6 +164,7 @@ def device_of(asked: str) -> str:
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
         torch.empty(1, device=asked)
+    # What torch says of "cuda" without a driver, of "cuda" or "xpu" if it was built without, and of "mps" elsewhere.
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise ResourceError(f"backbone.device: there is no {asked!r} here. Use auto or cpu.") from error
     return asked

@@ -20,7 +20,7 @@ derivative along the direction tells. Each problem has its own steps; which othe
 At the solution all scales, relative to a kept one with exact rows, are within exp(+-span) up to factors of M and N (for
 the span see `scaling.py`). Hence fp32 serves to span 40 and fp64 to 600; beyond that the sweeps run on logarithms.
 
-Two prompts with capped rows go through `pairs.py` first, faster and without safeguards; what it leaves comes here.
+Two prompts or more go through `plainnewton.py` first, faster and without safeguards; what it leaves comes here.
 What is not solved in fp32 after STEPS steps is searched in fp64, and what is not solved there gets patient sweeps.
 """
 
@@ -33,10 +33,10 @@ import torch
 from torch import Tensor
 
 from fedsilo.models.prompts.capped_rows import below_cap, carried_below, common_factor, misses
+from fedsilo.models.prompts.plain_newton import SPAN, PlainNewton
 from fedsilo.models.prompts.sinkhorn import BLOCK as SWEEPS_BLOCK
 from fedsilo.models.prompts.sinkhorn import FP32_SPAN, Scaling
 from fedsilo.models.prompts.stable_elimination import solve_without_subtraction
-from fedsilo.models.prompts.transport_pairs import Pairs
 
 FP64_SPAN = 600.0
 BLOCK = 2 * SWEEPS_BLOCK
@@ -70,31 +70,41 @@ class Newton:
         A problem with nan or infinity in it gets a plan of nan; the others are not touched by it.
         """
         similarity = similarity.contiguous()
-        narrow, wide, widest = self._by_span(similarity)
-        plans = torch.full_like(similarity, float("nan"))
-        prompts, _, patches = similarity.shape
-        mass = self.sweeps.column * prompts
-        if prompts == 2 and self.sweeps.capped and mass < patches:
-            narrow = Pairs(self.sweeps.epsilon, mass).fill(plans, similarity, narrow)
-        hard = self._fill(plans, similarity, narrow, torch.float32)
-        hard = self._fill(plans, similarity, torch.cat([hard, wide]).sort().values, torch.float64)
+        plans = torch.empty_like(similarity)
+        left = self._fill_plainly(plans, similarity)
+        if not len(left):
+            return plans
+        span = self._spans(similarity.index_select(1, left))
+        narrow, known, finite = span <= FP32_SPAN, span <= FP64_SPAN, span <= torch.finfo(span.dtype).max
+        hard = self._fill(plans, similarity, left[narrow], torch.float32)
+        hard = self._fill(plans, similarity, torch.cat([hard, left[known & ~narrow]]).sort().values, torch.float64)
         patient = replace(self.sweeps, tolerance=_PATIENT_TOLERANCE, iterations=_PATIENT_SWEEPS)
-        for sweeps, places in ((patient, hard), (self.sweeps, widest)):
+        for sweeps, places in ((patient, hard), (self.sweeps, left[finite & ~known])):
             if len(places):
                 chosen = torch.zeros(similarity.shape[1], dtype=torch.bool, device=similarity.device)
                 chosen[places] = True
                 sweeps.fill(plans, similarity, chosen, None)
+        plans[:, left[~finite]] = float("nan")
         return plans
 
-    def _by_span(self, similarity: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Returns the numbers of problems with a span for fp32, for fp64 and for logarithms; others are not finite."""
-        every = torch.arange(similarity.shape[1], device=similarity.device)
-        lowest, highest = torch.aminmax(similarity) if similarity.numel() else (similarity.new_zeros(()),) * 2
-        if (highest - lowest) / self.sweeps.epsilon <= FP32_SPAN:  # then so is the span of each, in this arithmetic too
-            return every, every[:0], every[:0]
-        span = ((similarity.amax(-1) - similarity.amin(-1)) / self.sweeps.epsilon).amax(0)
-        narrow, known, finite = span <= FP32_SPAN, span <= FP64_SPAN, span <= torch.finfo(span.dtype).max
-        return every[narrow], every[known & ~narrow], every[finite & ~known]
+    def _fill_plainly(self, plans: Tensor, similarity: Tensor) -> Tensor:
+        """Writes the plans of problems that need no safeguard; returns the numbers of the others, ascending."""
+        prompts, count, patches = similarity.shape
+        every = torch.arange(count, device=similarity.device)
+        if prompts == 1 or not similarity.numel():
+            return every
+        mass = min(self.sweeps.column * prompts, patches) if self.sweeps.capped else patches
+        plain = PlainNewton(self.sweeps.epsilon, mass)
+        lowest, highest = torch.aminmax(similarity)
+        if (highest - lowest) / self.sweeps.epsilon <= SPAN:  # then so is the span of each, in this arithmetic too
+            return plain.fill(plans, similarity, every)
+        fits = self._spans(similarity) <= SPAN
+        left = plain.fill(plans, similarity, every[fits])
+        return torch.cat([left, every[~fits]]).sort().values
+
+    def _spans(self, similarity: Tensor) -> Tensor:
+        """Returns the largest (max - min) / epsilon (P,) of a problem's columns."""
+        return ((similarity.amax(-1) - similarity.amin(-1)) / self.sweeps.epsilon).amax(0)
 
     def _fill(self, plans: Tensor, similarity: Tensor, places: Tensor, dtype: torch.dtype) -> Tensor:
         """Writes the plans of the problems at these places, ascending; returns the places of those not solved."""

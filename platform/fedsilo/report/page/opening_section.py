@@ -174,5 +174,5 @@ def _backbone(material: Material) -> str:
 
 
 def _references(material: Material) -> str:
-    names = material.scenario.evaluation.references
+    names = material.scenario.evaluation.reference_names
     return f"Compared with zero-shot{''.join(f', {name}' for name in names)}."

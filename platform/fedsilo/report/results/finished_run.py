@@ -149,7 +149,7 @@ class Run:
 def homes(scenario: Scenario, folder: Path) -> Iterator[tuple[str, Path]]:
     """Yields each method of a run with the folder of its records, in the order in which they run."""
     method = title_of(scenario.method)
-    for name in dict.fromkeys(["zero_shot", method, *scenario.evaluation.references]):
+    for name in dict.fromkeys(["zero_shot", method, *scenario.evaluation.reference_names]):
         yield name, folder if name == method else folder / "references" / name.replace(":", ".")
 
 

@@ -1,16 +1,15 @@
-"""What audits of images and of whole clients have in common: what is asked for, one at a time, the document's frame."""
+"""What audits of images and of whole clients have in common: one at a time, the document's frame."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
-from fedsilo.core.errors import RunError
 from fedsilo.core.registry import title_of
 from fedsilo.report.results.finished_run import Run
+from fedsilo.runs.audit.audit_request import Asked
 from fedsilo.runs.audit.epsilon_bound import CONFIDENCE
 from fedsilo.runs.audit.repeated_audits import add_look
 from fedsilo.runs.audit.shadow_runs import AUDIT
@@ -21,38 +20,6 @@ DELTA = 1e-5
 """At which epsilon is asked for where the run claims none."""
 WAIT_S = 1.0
 """How long an audit waits for another one of the same run, seconds."""
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """What is asked of any audit.
-
-    Attributes:
-        shadows: Shadow runs.
-        jobs: Shadow runs side by side, each in a process of its own, >= 1.
-        shuffle: The control: the guesses are judged by coins, or a membership, that had no effect on any run.
-    """
-
-    least: ClassVar[int] = 1
-    why_least: ClassVar[str] = ""
-
-    shadows: int = 16
-    jobs: int = 1
-    shuffle: bool = False
-
-    def refuse(self, run: Run) -> None:
-        """Refuses what can be known to be impossible before anything is computed.
-
-        Raises:
-            RunError: There are too few shadow runs or jobs, or the run has not finished.
-        """
-        for name, value, least, why in (
-            ("shadows", self.shadows, self.least, self.why_least),
-            ("jobs", self.jobs, 1, ""),
-        ):
-            if value < least:
-                raise RunError(f"{name}: must be at least {least}{why}, got {value}.")
-        run.result  # noqa: B018, says what to do about a run that has not finished
 
 
 @contextmanager

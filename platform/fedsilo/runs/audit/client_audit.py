@@ -17,7 +17,8 @@ from scipy.stats import binom
 from fedsilo.core import Progress
 from fedsilo.core.seeds import numpy_generator
 from fedsilo.report.results.finished_run import Run, load
-from fedsilo.runs.audit.audit_frame import Asked, at_work, delta_of, framed
+from fedsilo.runs.audit.audit_frame import at_work, delta_of, framed
+from fedsilo.runs.audit.audit_request import ClientAudit
 from fedsilo.runs.audit.audited_images import Flags
 from fedsilo.runs.audit.client_attack import guesses, refuse, scores_of
 from fedsilo.runs.audit.epsilon_bound import Coins, proved
@@ -27,10 +28,6 @@ from fedsilo.storage.run_folder import write_json
 
 SHARES = (0.1, 0.5, 1.0)
 """Shares of the coins that are guessed, those with the clearest scores."""
-
-
-class ClientAudit(Asked):
-    """What is asked for."""
 
 
 def audit_clients(
@@ -52,7 +49,8 @@ def audit_clients(
         DataError: The run's images are no longer there.
     """
     run, asked = load(folder), asked or ClientAudit()
-    asked.refuse(run)
+    asked.check()
+    run.result  # noqa: B018, says what to do about a run that has not finished
     refuse(run)
     with at_work(run) as place:
         shadows = client_shadows_of(run, asked.shadows)

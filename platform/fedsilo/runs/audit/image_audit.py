@@ -6,9 +6,9 @@ RUN/audit.json              the document; audit-shared.json for the other view, 
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import numpy as np
 
@@ -17,28 +17,15 @@ from fedsilo.core.errors import RunError
 from fedsilo.core.registry import title_of
 from fedsilo.report.results.finished_run import Run, load
 from fedsilo.runs.audit.attack_evaluation import Attack, Evidence, judge
-from fedsilo.runs.audit.audit_frame import Asked, at_work, delta_of, framed
+from fedsilo.runs.audit.audit_frame import at_work, delta_of, framed
+from fedsilo.runs.audit.audit_request import CLIENT, SHARED, Audit
 from fedsilo.runs.audit.lira import LikelihoodRatio, confidence
-from fedsilo.runs.audit.model_scores import CLIENT, SHARED, VIEWS, Observation, Observer, last_checkpoint, observer_of
+from fedsilo.runs.audit.model_scores import Observation, Observer, last_checkpoint, observer_of
 from fedsilo.runs.audit.roc import auc, curve
 from fedsilo.runs.audit.shadow_model_attack import AttackModels
 from fedsilo.runs.audit.shadow_runs import Told, carry_out, shadows_of
 from fedsilo.runs.audit.verdict import verdict
 from fedsilo.storage.run_folder import write_json
-
-
-@dataclass(frozen=True, slots=True)
-class Audit(Asked):
-    """What is asked for; of the shadow runs two teach and two are tried, at the least.
-
-    Attributes:
-        view: `client` or `shared`, see `observation`.
-    """
-
-    least: ClassVar[int] = 4
-    why_least: ClassVar[str] = ", half to learn from and half to try"
-
-    view: str = CLIENT
 
 
 def audit(
@@ -83,9 +70,8 @@ def file_name(asked: Audit) -> str:
 
 def _refuse(run: Run, asked: Audit) -> None:
     """What can be known before anything is computed."""
-    if asked.view not in VIEWS:
-        raise RunError(f"view: must be one of {', '.join(VIEWS)}, got '{asked.view}'.")
-    asked.refuse(run)
+    asked.check()
+    run.result  # noqa: B018, says what to do about a run that has not finished
     method, name = run.scenario.method, title_of(run.scenario.method)
     if not method.trains:
         raise RunError(f"{run.folder}: method '{name}' trains nothing, so it has no members. Audit a run that learns.")

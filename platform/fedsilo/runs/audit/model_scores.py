@@ -21,6 +21,7 @@ from fedsilo.core.errors import RunError
 from fedsilo.core.state import require_like
 from fedsilo.methods.zero_shot import ZeroShot
 from fedsilo.report.results.finished_run import Run
+from fedsilo.runs.audit.audit_request import SHARED
 from fedsilo.runs.audit.audited_images import Draw, Flags, Population, population_of, redraw
 from fedsilo.runs.audit.shadow_scenario import Pool, Redrawn
 from fedsilo.runs.audit.trained_on import exposed
@@ -28,9 +29,6 @@ from fedsilo.simulation.preparation import Prepared, prepare
 from fedsilo.simulation.serial import SerialRuntime
 from fedsilo.storage.checkpoints import Checkpoint, Checkpoints
 from fedsilo.storage.run_folder import read_json
-
-CLIENT, SHARED = "client", "shared"
-VIEWS = (CLIENT, SHARED)
 
 Scores = NDArray[np.float64]
 

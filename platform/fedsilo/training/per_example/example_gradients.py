@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from fedsilo.core.batch import Batch
-from fedsilo.core.learner import ThroughText
+from fedsilo.core.learner import Learner, ThroughText
 from fedsilo.core.types import State
 from fedsilo.training.loss import Loss
 from fedsilo.training.per_example.chain_rule import leaf_gradients
@@ -49,7 +49,7 @@ def example_gradients(loss: Loss, batch: Batch, tolerance: float) -> ExampleGrad
             0: nothing is left out. See `per_example.selection`.
     """
     learner = loss.learner
-    if isinstance(learner, ThroughText) and learner.common_prefix and loss.contrast is None:
+    if isinstance(learner, ThroughText) and _is_scores_alone(loss) and learner.common_prefix:
         return _through_text(loss, learner, batch, tolerance)
     if not len(batch):
         nothing = {name: leaf.new_zeros(0, *leaf.shape) for name, leaf in loss.leaves.items()}
@@ -70,6 +70,11 @@ def choose_way(loss: Loss, batch: Batch) -> Way:
     if supports(loss, batch):
         return sampled_gradients
     return batched_gradients if loss.learner.vectorises else loop_gradients
+
+
+def _is_scores_alone(loss: Loss) -> bool:
+    """Whether the loss is the task's, of the scores: a learner may add a term of its own, a strategy a contrast."""
+    return type(loss.learner).loss is Learner.loss and loss.contrast is None
 
 
 def _through_text(loss: Loss, learner: ThroughText, batch: Batch, tolerance: float) -> ExampleGradients:

@@ -1,8 +1,10 @@
 """Gradients of single examples by opacus' `GradSampleModule`: one forward and one backward of a module for all.
 
 Opacus keeps what enters a layer and the gradient by what leaves it, and multiplies the two example by example. That is
-right where every trained parameter belongs to a layer for which opacus has a rule, and where each of these layers sees
-one row per example; both are checked, the second by a forward without memory for two sizes of a batch.
+right where every trained parameter belongs to a layer for which opacus has a rule, where each of these layers sees one
+row per example, and where nothing is drawn but dropout: another draw would be one for the whole batch, so that what an
+example gets depends on its place in it. The first is read off the module, the others are found out by a forward
+without memory for two sizes of a batch.
 
 Source: Yousefpour et al., "Opacus: User-Friendly Differential Privacy Library in PyTorch", arXiv:2109.12298. Opacus
 ignores `padding_mode` of convolutions and fails for a LayerNorm without bias; such modules take the general path.
@@ -25,13 +27,10 @@ from fedsilo.core.learner import Learner
 from fedsilo.core.types import State
 from fedsilo.training.loss import Loss
 from fedsilo.training.module_learner import ModuleLearner, Sizes, skeleton
-from fedsilo.training.module_random import OneDraw, drawing_from
+from fedsilo.training.module_random import OneDraw, drawing_from, watch_other_draws
 
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.GroupNorm, nn.LayerNorm, nn.Embedding)
 """Layers that opacus has a rule for and that are used here."""
-
-DRAWING = (nn.AlphaDropout, nn.FeatureAlphaDropout, nn.RReLU)
-"""Layers whose draws `OneDraw` does not know."""
 
 PROBED = (3, 5)
 """Sizes of a batch by which it is found out whether a layer sees one row per example."""
@@ -118,7 +117,7 @@ def _supported(learner: ModuleLearner, sizes: Sizes, shapes: Shapes) -> bool:
         return False
     module = skeleton(learner, sizes)
     trained = [layer for layer in module.modules() if list(layer.parameters(recurse=False))]
-    if not all(map(_has_rule, trained)) or any(isinstance(layer, DRAWING) for layer in module.modules()):
+    if not all(map(_has_rule, trained)):
         return False
     return all(_Probe(size, trained).sees_rows(learner, module, shapes) for size in PROBED)
 
@@ -139,7 +138,7 @@ class _Probe:
     trained: list[nn.Module]
 
     def sees_rows(self, learner: ModuleLearner, module: nn.Module, shapes: Shapes) -> bool:
-        """Whether each trained layer is given one row per example, and nothing but that."""
+        """Whether each trained layer is given one row per example and nothing but that, and only dropout draws."""
         rows: list[bool] = []
 
         def watch(layer: nn.Module, given: tuple[Any, ...]) -> None:
@@ -147,14 +146,17 @@ class _Probe:
 
         handles = [layer.register_forward_pre_hook(watch) for layer in self.trained]
         try:
-            with torch.no_grad():
+            with torch.no_grad(), watch_other_draws() as draws:
                 learner.output(module.train(), self._inputs(shapes))
         except (RuntimeError, NotImplementedError):
-            return False  # what it does depends on numbers
+            # It does something by the numbers in a tensor: torch says so by a RuntimeError or, of an operator that has
+            # no form without memory, by a NotImplementedError. Of the learner's own errors nothing is lost: the other
+            # ways run the same forward, with numbers.
+            return False
         finally:
             for handle in handles:
                 handle.remove()
-        return all(rows)
+        return all(rows) and not draws.seen
 
     def _inputs(self, shapes: Shapes) -> Columns:
         return {name: torch.empty(self.examples, *s, dtype=d, device="meta") for name, s, d in shapes}

@@ -1,0 +1,72 @@
+"""What is asked of an audit, checked before anything that is heavy is imported."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from fedsilo.core.errors import RunError
+
+CLIENT, SHARED = "client", "shared"
+VIEWS = (CLIENT, SHARED)
+"""Whose model is looked at, see `fedsilo.runs.audit.model_scores`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What is asked of any audit.
+
+    Attributes:
+        shadows: Shadow runs.
+        jobs: Shadow runs side by side, each in a process of its own, >= 1.
+        shuffle: The control: the guesses are judged by coins, or a membership, that had no effect on any run.
+    """
+
+    least: ClassVar[int] = 1
+    why_least: ClassVar[str] = ""
+
+    shadows: int = 16
+    jobs: int = 1
+    shuffle: bool = False
+
+    def check(self) -> None:
+        """Refuses what no run could be audited with.
+
+        Raises:
+            RunError: There are too few shadow runs or jobs.
+        """
+        for name, value, least, why in (
+            ("shadows", self.shadows, self.least, self.why_least),
+            ("jobs", self.jobs, 1, ""),
+        ):
+            if value < least:
+                raise RunError(f"{name}: must be at least {least}{why}, got {value}.")
+
+
+@dataclass(frozen=True, slots=True)
+class Audit(Asked):
+    """What is asked for; of the shadow runs two teach and two are tried, at the least.
+
+    Attributes:
+        view: `client` or `shared`, see `fedsilo.runs.audit.model_scores`.
+    """
+
+    least: ClassVar[int] = 4
+    why_least: ClassVar[str] = ", half to learn from and half to try"
+
+    view: str = CLIENT
+
+    def check(self) -> None:
+        """Refuses what no run could be audited with.
+
+        Raises:
+            RunError: There are too few shadow runs or jobs, or there is no such view.
+        """
+        if self.view not in VIEWS:
+            raise RunError(f"view: must be one of {', '.join(VIEWS)}, got '{self.view}'.")
+        Asked.check(self)
+
+
+@dataclass(frozen=True, slots=True)
+class ClientAudit(Asked):
+    """What is asked for."""
