@@ -40,6 +40,7 @@ check: lint types contracts test slow ## Format, lint, types, import contracts, 
 lint: $(READY)
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
+	$(BIN)/pydoclint --quiet platform actors
 
 types: $(READY)
 	$(BIN)/mypy
