@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
-from fedsilo.report.page.document import page
-from fedsilo.report.page.page_data import gather
+from fedsilo.report.page.document import draw_page
+from fedsilo.report.page.page_data import read_page_data
 from fedsilo.report.results.comparison_rows import standings
 from fedsilo.report.results.finished_run import Run
 from fedsilo.report.results.progress_overview import overview_of_run
@@ -77,7 +77,7 @@ def test_an_old_run_is_shown_in_every_table(old: Run) -> None:
 
 
 def test_an_old_run_has_a_page(old: Run) -> None:
-    html = page(gather(old))
+    html = draw_page(read_page_data(old))
     assert "local accuracy, promptfl" in html
     assert "91.1 %" in html
     assert "damaged" not in html

@@ -15,8 +15,8 @@ from fedsilo.config.scenario_reading import from_mapping
 from fedsilo.core import ClientScore, RoundRecord
 from fedsilo.core.errors import RunError, ScenarioError
 from fedsilo.core.metrics import Metric
-from fedsilo.report.page.document import page
-from fedsilo.report.page.page_data import gather
+from fedsilo.report.page.document import draw_page
+from fedsilo.report.page.page_data import read_page_data
 from fedsilo.report.results.comparison_rows import standings
 from fedsilo.report.results.finished_run import Run
 from fedsilo.report.results.progress_overview import overview_of_run
@@ -112,7 +112,7 @@ def test_runs_of_two_tasks_are_not_compared(run: Run) -> None:
 
 
 def test_the_page_is_of_the_metric(run: Run) -> None:
-    html = page(gather(run))
+    html = draw_page(read_page_data(run))
     assert html == (run.folder / "report.html").read_text()
     for words in (
         "Rank over rounds",

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fedsilo.core.metrics import LOCAL, NEIGHBOUR, WORST, Measures
-from fedsilo.report.phrases import seconds, size
+from fedsilo.report.phrases import format_bytes, format_seconds
 from fedsilo.report.results.progress_overview import RUNNING, STOPPED, Course, Overview
 
 DASH = "–"
@@ -88,7 +88,7 @@ def _title(overview: Overview) -> str:
 
 
 def _left(overview: Overview) -> str:
-    return "" if overview.left_s is None else f"about {seconds(overview.left_s)} left"
+    return "" if overview.left_s is None else f"about {format_seconds(overview.left_s)} left"
 
 
 def _cells(course: Course, measures: Measures) -> dict[str, str]:
@@ -100,8 +100,8 @@ def _cells(course: Course, measures: Measures) -> dict[str, str]:
         "loss": _number(course.last.get("loss")),
         **{title: measures.headline.shown(course.measured.get(measures.of(view))) for title, view in MEASURED.items()},
         "epsilon": _epsilon(course),
-        "up": size(course.upload_bytes),
-        "down": size(course.download_bytes),
+        "up": format_bytes(course.upload_bytes),
+        "down": format_bytes(course.download_bytes),
         "a round": _short(course.pace_s),
         "again": str(course.retried),
         "lost": str(course.dropped),
@@ -110,7 +110,7 @@ def _cells(course: Course, measures: Measures) -> dict[str, str]:
 
 def _short(took: float) -> str:
     """A time of which hundredths of a second are enough."""
-    return f"{took:.2f} s" if took < 10 else seconds(took)
+    return f"{took:.2f} s" if took < 10 else format_seconds(took)
 
 
 def _number(value: Any) -> str:
