@@ -182,7 +182,7 @@ def test_unfinished_runs_in_a_folder_are_left_out_and_said(own_pair: Path) -> No
     assert any("broken cannot be read by this version" in note for note in found.notes)
     with pytest.raises(RunError, match="has not finished"):
         compare_folders([first])
-    with pytest.raises(RunError, match="holds no run"):
+    with pytest.raises(RunError, match="has no run"):
         compare_folders([first / "checkpoints"])
 
 

@@ -114,7 +114,7 @@ def test_a_logger_that_fails_is_one_line_and_the_run_and_the_others_go_on(carrie
     broken, sound = Notebook(breaks=1), Notebook()
     run, notices = carried(loggers={"broken": broken, "sound": sound})
     assert notices == [
-        "tracking: broken failed and is told nothing more: ConnectionError: the line is dead. The run goes on, its "
+        "tracking: broken failed and receives nothing more: ConnectionError: the line is dead. The run continues, its "
         "records are whole."
     ]
     assert broken.told[-1] == ("promptfl", 0)

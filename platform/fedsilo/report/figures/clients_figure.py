@@ -1,8 +1,7 @@
-"""The picture of how unlike the clients are: their map, and the distances of all pairs where they are few.
+"""Figure of client heterogeneity: the map of clients, and the distances of all pairs where they are few.
 
-On the map distances between clients are distances between dots, as far as a flat map can show them; the dashed circle
-holds 95 of 100 clients that were dealt at random. In the square, features are above the diagonal and labels below;
-what is no more than chance is left blank.
+Distances on the map approximate distances between clients. The dashed circle holds 95 of 100 clients that were dealt at
+random. In the square, features are above the diagonal and labels below; distances that chance explains are blank.
 """
 
 from __future__ import annotations
@@ -34,17 +33,20 @@ SIDE = 5.6  # inches, of map and of square
 LEFT, GAP, RIGHT, TOP, BOTTOM = 0.6, 0.95, 1.0, 1.3, 0.75
 
 MATRIX = 60
-"""Clients up to which all pairs are drawn."""
+"""Most clients whose pairs are all drawn."""
 
 
 def draw_clients(manifest: Manifest, scores: Scores, path: Path, title: str) -> None:
-    """Draws the clients of a partition as PNG, the same bytes for the same input. Raises RunError if the disk refuses.
+    """Draws the clients of a partition as PNG. Equal inputs give equal bytes.
 
     Args:
         manifest: The partition.
-        scores: What was measured of it.
-        path: File to write.
-        title: First line.
+        scores: Its scores.
+        path: The file to write.
+        title: First line of the figure.
+
+    Raises:
+        RunError: The file cannot be written.
     """
     features, labels = pairs_of(scores, "feature_sliced"), pairs_of(scores, "label_distance")
     above = features or labels
@@ -70,9 +72,9 @@ class Keys:
     """The legend of a map's colours.
 
     Attributes:
-        of: What the colours say.
+        of: What the colours show.
         marks: A dot in each colour.
-        names: What each stands for.
+        names: Name of each colour.
         columns: Entries side by side.
     """
 
@@ -83,18 +85,31 @@ class Keys:
 
     @classmethod
     def of_map(cls, manifest: Manifest, inches: float) -> Keys:
-        """The legend of a manifest's map, in so many inches of width."""
+        """Builds the legend of a partition's map.
+
+        Args:
+            manifest: The partition.
+            inches: Width of the legend.
+
+        Returns:
+            The legend.
+        """
         of, marks, names = map_keys(manifest)
         fitting = int(inches / (0.3 + 0.075 * max(len(name) for name in names)))
         return cls(of, marks, names, max(1, min(len(names), fitting)))
 
     @property
     def height(self) -> float:
-        """In inches."""
+        """Height of the legend in inches."""
         return 0.2 + 0.17 * -(-len(self.names) // self.columns)
 
     def draw(self, figure: Figure, at: tuple[float, float]) -> None:
-        """Draws it with its upper left corner at `at`, in parts of the figure."""
+        """Draws the legend.
+
+        Args:
+            figure: The figure.
+            at: Upper left corner, as fractions of the figure's width and height.
+        """
         legend = figure.legend(
             handles=self.marks,
             labels=self.names,
@@ -117,7 +132,14 @@ class Keys:
 
 
 def verdict(scores: Scores) -> str:
-    """Whether the mapped distances are more than chance, in a line."""
+    """Describes whether the mapped distances are larger than chance explains.
+
+    Args:
+        scores: Scores of the partition.
+
+    Returns:
+        One line; "" without a score.
+    """
     name = "feature_sliced" if scores.map.of == "features" else "label_distance"
     score = scores.score(name)
     if score is None:
@@ -147,7 +169,7 @@ def _draw_header(figure: Figure, scores: Scores, title: str, size: tuple[float, 
 
 
 def _draw_pairs(axes: Axes, manifest: Manifest, scores: Scores, above: Pairwise, below: Pairwise) -> None:
-    """All pairs: one distance above the diagonal, one below, like clients side by side."""
+    """All pairs: one distance above the diagonal, one below, with similar clients side by side."""
     clients = scores.map.clients
     upper, lower = square(above, clients), square(below, clients)
     order = leaves_list(linkage(squareform(upper), "average", optimal_ordering=True))
@@ -159,7 +181,7 @@ def _draw_pairs(axes: Axes, manifest: Manifest, scores: Scores, above: Pairwise,
     ):
         score = scores.score(table.name)
         chance = score.null.mean if score else 0.0
-        # Twice what chance makes at the least: alike clients shall look alike.
+        # At least twice the distance by chance, so that similar clients look similar.
         norm = Normalize(chance, max(values.max(), 2 * chance, 1e-3))
         axes.imshow(_coloured(values, norm, colours, mask), interpolation="nearest")
         side = ("above", "below")[place]

@@ -1,4 +1,4 @@
-"""The picture of several partitions side by side: their maps at one scale, and their scores beside chance."""
+"""Figure of several partitions side by side: their maps at one scale, and their scores beside chance."""
 
 from __future__ import annotations
 
@@ -27,9 +27,16 @@ ROW = 0.34
 
 
 def draw_compared(several: Sequence[Measured], path: Path) -> None:
-    """Draws partitions side by side as PNG. Raises RunError if the disk refuses.
+    """Draws partitions side by side as PNG.
 
-    Maps of features share one scale, and maps of labels do: what looks larger there is larger.
+    All maps of features share one scale, and all maps of labels share one scale.
+
+    Args:
+        several: The partitions with their scores.
+        path: The file to write.
+
+    Raises:
+        RunError: The file cannot be written.
     """
     across, rows = min(ACROSS, len(several)), -(-len(several) // ACROSS)
     keys = [Keys.of_map(measured.manifest, SIDE) for measured in several]
@@ -66,7 +73,7 @@ def _title(figure: Figure, measured: Measured, left: float, top: float, height: 
 
 
 def _draw_scores(axes: Axes, several: Sequence[Measured], names: Sequence[str]) -> None:
-    """A row for each score: full dots are values, open ones what chance makes, joined by a line."""
+    """A row for each score. Filled dots are values, open dots are values by chance, and a line joins the two."""
     spread = 0.5 / max(1, len(several) - 1)
     for row, name in enumerate(names):
         for number, measured in enumerate(several):

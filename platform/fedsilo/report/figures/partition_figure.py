@@ -1,7 +1,7 @@
-"""The picture of a partition: who holds how many examples of which class, from which domain.
+"""Figure of a partition: how many examples of which class and domain each client has.
 
 Above, a bar per client: training examples upwards, test examples downwards, coloured by domain. Below, in the same
-columns, how far the client's labels are from the overall ones, and a heat map of its training examples by class.
+columns, the distance of the client's labels from the overall ones, and a heat map of its training examples by class.
 
 Dimensions: N clients, K classes, D domains.
 """
@@ -30,7 +30,7 @@ from fedsilo.report.figures.partition_layout import Sheet, cut
 from fedsilo.report.terminal.rule_text import rule_text
 
 INK, FAINT, PAPER = "#23303b", "#7c8a95", "#ffffff"
-# Told apart with every common kind of colour blindness; used round and round by more than eight domains.
+# Distinguishable with every common kind of colour blindness; more than eight domains repeat them.
 DOMAIN_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c6bb1", "#7f7f7f")
 HEAT = LinearSegmentedColormap.from_list("heat", ("#f3f5f6", "#c9dfe8", "#86b8cb", "#3d87a5", "#1a5876", "#0a2f47"))
 SHIFT = LinearSegmentedColormap.from_list("shift", ("#faf4ea", "#f0c987", "#d98b3a", "#8f4a12"))
@@ -39,12 +39,15 @@ SIZE_TEXT = 7.5  # points
 
 
 def draw_partition(manifest: Manifest, path: Path, title: str) -> None:
-    """Draws a partition as PNG, the same bytes for the same partition and title. Raises RunError when the disk refuses.
+    """Draws a partition as PNG. Equal partitions and titles give equal bytes.
 
     Args:
         manifest: The partition.
-        path: File to write.
-        title: First line, for example the scenario's name.
+        path: The file to write.
+        title: First line of the figure, for example the scenario's name.
+
+    Raises:
+        RunError: The file cannot be written.
     """
     columns = Columns.of(manifest)
     sheet = Sheet.of(manifest, len(columns.train))
@@ -97,7 +100,7 @@ def _draw_header(figure: Figure, sheet: Sheet, manifest: Manifest, title: str) -
 
 
 def _draw_bars(axes: Axes, sheet: Sheet, columns: Columns) -> None:
-    """Sizes: training upwards, test downwards and paler, stacked by domain."""
+    """Sizes of the clients: training upwards, test downwards and paler, stacked by domain."""
     at = np.arange(len(columns.train))
     for counts, sign, pale in ((columns.train, 1, 0.0), (columns.test, -1, 0.5)):
         reached = np.zeros(len(at))
@@ -134,7 +137,7 @@ def _draw_bars(axes: Axes, sheet: Sheet, columns: Columns) -> None:
 
 
 def _stack(axes: Axes, low: NDArray[np.float64], high: NDArray[np.float64], colour: tuple[float, ...]) -> None:
-    """Bars from `low` to `high`: one each where they are few, one outline of all where a gap would be no pixel."""
+    """Bars from `low` to `high`: one each where they are few, one outline of all where gaps would be below a pixel."""
     if len(low) > IN_ORDER:
         axes.stairs(high, np.arange(len(low) + 1) - 0.5, baseline=low, fill=True, color=colour, linewidth=0)
         return
@@ -177,7 +180,7 @@ def _draw_heat(axes: Axes, sheet: Sheet, manifest: Manifest, columns: Columns) -
 
 
 def _name_columns(axes: Axes, sheet: Sheet, manifest: Manifest, note: str) -> None:
-    """Client names where they fit, else numbers, else every so many numbers; a note where columns are no clients."""
+    """Client names where they fit, else numbers, else every n-th number; a note where columns hold several clients."""
     if note:
         axes.set_xlabel(note, size=SIZE_TEXT, color=INK)
         return
@@ -221,7 +224,7 @@ def _number(axes: Axes, x: float, y: float, text: str, side: Literal["top", "bot
 
 
 def _bare(axes: Axes, clients: int) -> None:
-    """Same columns in every panel, no frame, no ticks along the clients."""
+    """Removes the frame and the ticks along the clients; all panels have the same columns."""
     axes.set_xlim(-0.5, clients - 0.5)
     axes.set_xticks([])
     axes.spines[:].set_visible(False)

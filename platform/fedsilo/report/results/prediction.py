@@ -1,4 +1,4 @@
-"""New images, classified with what a run has learned."""
+"""Classification of new images with the model of one client of a run."""
 
 from __future__ import annotations
 
@@ -30,20 +30,23 @@ def predict(
     client: int,
     images: Sequence[Image.Image],
 ) -> pd.DataFrame:
-    """Returns one row per image: "class", "probability", "next_best", and one column "p(NAME)" per class.
+    """Classifies images.
 
     Args:
         scenario: The run's scenario; its backbone and method are used.
         classes: Class names in label order.
         template: The data set's hand-written prompt.
-        checkpoint: What was learned.
-        client: The client whose model classifies.
+        checkpoint: The trained states.
+        client: Number of the client whose model classifies.
         images: Images of any size and mode.
+
+    Returns:
+        One row per image: "class", "probability", "next_best", and one column "p(NAME)" per class.
 
     Raises:
         NotFinite: A score is nan or infinite.
-        BackboneError: An image's feature is.
-        RunError: The checkpoint is not one of this method, or damaged.
+        BackboneError: An image's feature is nan or infinite.
+        RunError: The checkpoint is damaged or belongs to another method.
     """
     import pandas as pd
 
@@ -75,7 +78,7 @@ def predict(
 
 
 def _learned(scenario: Scenario, checkpoint: Checkpoint, client: int, model: Frozen) -> tuple[State, State]:
-    """What the client receives of the shared state, and its private state; of tensors that the method can take up."""
+    """What the client receives of the shared state, and its private state, both checked against the method."""
     method, private = scenario.method, checkpoint.private_of(client)
     checkpoint.require_shared(method.initial_shared(model, scenario.seed))
     require_like(private, method.initial_private(model, scenario.seed, client), checkpoint.private_path(client))

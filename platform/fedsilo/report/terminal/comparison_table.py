@@ -1,4 +1,4 @@
-"""The table of a comparison: for the terminal, as Markdown, as CSV."""
+"""Table of a comparison, for the terminal, as Markdown and as CSV."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from fedsilo.report.terminal.run_tables import more_legend
 
 
 def comparison_table(standings: ComparisonRows) -> Table:
-    """Returns the table for the terminal."""
+    """Draws the table for the terminal.
+
+    Args:
+        standings: The comparison.
+
+    Returns:
+        A table with one row per method and varied setting.
+    """
     table = Table(title=f"{cell(standings.title)}: {standings.measures.unit}", title_justify="left")
     left = _named(standings)
     for number, title in enumerate(header(standings)):
@@ -24,7 +31,14 @@ def comparison_table(standings: ComparisonRows) -> Table:
 
 
 def markdown(standings: ComparisonRows) -> str:
-    """Returns the table as Markdown."""
+    """Writes the table as Markdown.
+
+    Args:
+        standings: The comparison.
+
+    Returns:
+        The Markdown table.
+    """
     left, titles = _named(standings), header(standings)
     rule = ["---" if number < left else "---:" for number in range(len(titles))]
     return "".join(_line(row) for row in (titles, rule, *(cells(standings, row) for row in standings.rows)))
@@ -36,14 +50,28 @@ def _line(texts: Sequence[str]) -> str:
 
 
 def document(standings: ComparisonRows) -> str:
-    """Returns table, legend, notes and failures as a Markdown document."""
+    """Writes table, legend, notes and failures as a Markdown document.
+
+    Args:
+        standings: The comparison.
+
+    Returns:
+        The document.
+    """
     lines = [*standings.notes, *(f"failed: {line}" for line in standings.failures)]
     points = "".join(f"- {line}\n" for line in lines)
     return f"# {standings.title}\n\n{markdown(standings)}\n{comparison_legend(standings)}\n\n{points}"
 
 
 def comparison_legend(standings: ComparisonRows) -> str:
-    """Returns what the columns mean."""
+    """Explains the columns.
+
+    Args:
+        standings: The comparison.
+
+    Returns:
+        The legend, one or more lines.
+    """
     measures = standings.measures
     more = more_legend(measures)
     own = (
@@ -59,7 +87,14 @@ def _titles(measures: Measures) -> dict[str, str]:
 
 
 def csv(standings: ComparisonRows) -> str:
-    """Returns all numbers as CSV: ratios in [0, 1], deviations as `<measure>_std`, seeds separated by spaces."""
+    """Writes all numbers as CSV.
+
+    Args:
+        standings: The comparison.
+
+    Returns:
+        Ratios in [0, 1], deviations as `<measure>_std`, seeds separated by spaces.
+    """
     frame = standings.frame
     frame["seeds"] = [" ".join(map(str, row.seeds)) for row in standings.rows]
     frame["failed"] = ["; ".join(f"seed {seed}: {why}" for seed, why in row.failed.items()) for row in standings.rows]
@@ -67,14 +102,21 @@ def csv(standings: ComparisonRows) -> str:
 
 
 def header(standings: ComparisonRows) -> list[str]:
-    """Returns the titles of the columns."""
+    """Lists the titles of the columns.
+
+    Args:
+        standings: The comparison.
+
+    Returns:
+        The titles in order.
+    """
     ground = ["ground"] if len(standings.grounds) > 1 else []
     titles = _titles(standings.measures)
     return ["method", *_short(standings.varied), *ground, *(titles[name] for name in _names(standings)), "seeds"]
 
 
 def _short(keys: Sequence[str]) -> list[str]:
-    """The last words of dotted keys, where they are enough to tell them apart."""
+    """The last words of dotted keys, where the last word is unique and clear."""
     last = [key.rpartition(".")[2] for key in keys]
     return [
         word if last.count(word) == 1 and word not in ("name", "mode") else key
@@ -83,7 +125,15 @@ def _short(keys: Sequence[str]) -> list[str]:
 
 
 def cells(standings: ComparisonRows, row: ComparisonRow) -> list[str]:
-    """Returns one row as texts, in the order of the columns."""
+    """Formats a row.
+
+    Args:
+        standings: The comparison.
+        row: One of its rows.
+
+    Returns:
+        A text for each column.
+    """
     ground = [row.ground] if len(standings.grounds) > 1 else []
     varied = [row.varied.get(key, "") for key in standings.varied]
     values = [_value(row, name, standings.measures) for name in _names(standings)]
@@ -104,11 +154,11 @@ def _value(row: ComparisonRow, name: str, measures: Measures) -> str:
 
 
 def _names(standings: ComparisonRows) -> list[str]:
-    """The measures that any row has; local always."""
+    """The measures that any row has, and always the local one."""
     local = standings.measures.local
     return [n for n in _titles(standings.measures) if n == local or any(n in row.mean for row in standings.rows)]
 
 
 def _named(standings: ComparisonRows) -> int:
-    """How many columns are names, not numbers."""
+    """Number of columns that hold names, not numbers."""
     return 1 + len(standings.varied) + (len(standings.grounds) > 1)

@@ -1,4 +1,4 @@
-"""What audits of images and of whole clients have in common: what is asked for, one at a time, the document's frame."""
+"""Common parts of audits of images and of whole clients: options, lock, and frame of the document."""
 
 from __future__ import annotations
 
@@ -18,19 +18,19 @@ from fedsilo.runs.run import threads
 from fedsilo.storage.run_folder import DRIVER_LOCK, lock
 
 DELTA = 1e-5
-"""At which epsilon is asked for where the run claims none."""
+"""Delta of the bound on epsilon where the run claims none."""
 WAIT_S = 1.0
-"""How long an audit waits for another one of the same run, seconds."""
+"""Seconds that an audit waits for another audit of the same run."""
 
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """What is asked of any audit.
+    """Options of any audit.
 
     Attributes:
-        shadows: Shadow runs.
-        jobs: Shadow runs side by side, each in a process of its own, >= 1.
-        shuffle: The control: the guesses are judged by coins, or a membership, that had no effect on any run.
+        shadows: Number of shadow runs.
+        jobs: Number of shadow runs at the same time, each in its own process, >= 1.
+        shuffle: Whether this is a control, in which the true coins or the true membership are replaced by chance.
     """
 
     least: ClassVar[int] = 1
@@ -41,7 +41,10 @@ class Asked:
     shuffle: bool = False
 
     def refuse(self, run: Run) -> None:
-        """Refuses what can be known to be impossible before anything is computed.
+        """Checks the options before anything is computed.
+
+        Args:
+            run: The audited run.
 
         Raises:
             RunError: There are too few shadow runs or jobs, or the run has not finished.
@@ -52,12 +55,18 @@ class Asked:
         ):
             if value < least:
                 raise RunError(f"{name}: must be at least {least}{why}, got {value}.")
-        run.result  # noqa: B018, says what to do about a run that has not finished
+        run.result  # noqa: B018, raises for a run that has not finished
 
 
 @contextmanager
 def at_work(run: Run) -> Iterator[Path]:
-    """Gives an audit the run's audit folder, which no other has meanwhile, and the run's number of threads.
+    """Locks the run's audit folder, and sets the run's number of threads.
+
+    Args:
+        run: The audited run.
+
+    Yields:
+        The audit folder.
 
     Raises:
         RunError: Another audit of the run is at work.
@@ -69,19 +78,30 @@ def at_work(run: Run) -> Iterator[Path]:
 
 
 def delta_of(run: Run) -> float:
-    """Returns the delta that epsilon is asked for at: the claimed one, if there is one."""
+    """Chooses the delta of the bound on epsilon.
+
+    Args:
+        run: The audited run.
+
+    Returns:
+        The run's claimed delta; `DELTA` without a claim.
+    """
     claim = run.result["privacy"]
     return float(claim["delta"]) if claim else DELTA
 
 
 def framed(run: Run, asked: Asked, place: Path, look: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the part of a document that every audit has; the look is counted, unless it is a control.
+    """Builds the part of the document that all audits have, and counts the audit unless it is a control.
 
     Args:
         run: The audited run.
-        asked: What was asked for.
+        asked: The options.
         place: The run's audit folder.
-        look: What sets this audit apart from others of the run, beside its shadow runs; its unit is among it.
+        look: What distinguishes this audit from other audits of the run, beside the number of shadow runs; it includes
+            the unit.
+
+    Returns:
+        The part of the document.
     """
     return {
         "run": run.folder.name,

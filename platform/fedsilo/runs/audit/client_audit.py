@@ -1,4 +1,4 @@
-"""An audit of whole clients, from a run's folder to its document: shadow runs, scores of every client's coin, verdict.
+"""The audit of whole clients, from a run's folder to its document: shadow runs, scores of all coins, verdict.
 
 RUN/audit/clients-000 ...   shadow runs, ordinary run folders with the checkpoints of all rounds
 RUN/audit-clients.json      the document; audit-clients-shuffled.json for the control
@@ -30,7 +30,7 @@ SHARES = (0.1, 0.5, 1.0)
 
 
 class ClientAudit(Asked):
-    """What is asked for."""
+    """Options of an audit of whole clients."""
 
 
 def audit_clients(
@@ -39,17 +39,21 @@ def audit_clients(
     told: Told = lambda done, total, name, before: None,
     progress: Progress = lambda stage, done, total: None,
 ) -> dict[str, Any]:
-    """Returns the document of an audit of whole clients, which is also written beside the run's result.
+    """Audits the clients of a run, and writes the document beside the run's result.
 
     Args:
-        folder: A finished run's.
-        asked: What is asked for.
-        told: Told of every shadow run that is there.
-        progress: Told how far the features are.
+        folder: Folder of a finished run.
+        asked: The options.
+        told: Called after every shadow run: told(done, total, name, before).
+        progress: Called while features are computed: progress(stage, done, total).
+
+    Returns:
+        The document.
 
     Raises:
-        RunError: The clients of the run cannot be attacked, a shadow run failed, or another audit of it is at work.
-        DataError: The run's images are no longer there.
+        RunError: The clients of the run cannot be attacked, a shadow run failed, or another audit of the run is at
+            work.
+        DataError: The run's images are no longer available.
     """
     run, asked = load(folder), asked or ClientAudit()
     asked.refuse(run)
@@ -68,12 +72,19 @@ def audit_clients(
 
 
 def clients_file_name(asked: ClientAudit) -> str:
-    """Returns the name of the document in the run's folder."""
+    """Names the document in the run's folder.
+
+    Args:
+        asked: The options.
+
+    Returns:
+        The file's name.
+    """
     return f"audit-clients{'-shuffled' if asked.shuffle else ''}.json"
 
 
 def _coins(run: Run, shuffle: bool) -> Callable[[int], Flags]:
-    """The coins of a shadow run by its number; for the control coins that had no effect on it."""
+    """The coins of a shadow run by its number; for the control, coins that had no effect on the run."""
     if not shuffle:
         return lambda number: coins(run, number)
     n, seed = len(run.manifest.clients), run.scenario.seed

@@ -1,4 +1,4 @@
-"""An audit from a run's folder to its document: shadow runs, what the models say, attacks, verdict.
+"""The audit of single images, from a run's folder to its document: shadow runs, model scores, attacks, verdict.
 
 RUN/audit/shadow-000 ...    shadow runs, ordinary run folders
 RUN/audit.json              the document; audit-shared.json for the other view, ...-shuffled.json for the control
@@ -29,14 +29,14 @@ from fedsilo.storage.run_folder import write_json
 
 @dataclass(frozen=True, slots=True)
 class Audit(Asked):
-    """What is asked for; of the shadow runs two teach and two are tried, at the least.
+    """Options of an audit of single images. At least two shadow runs train the attacks, and at least two are trials.
 
     Attributes:
-        view: `client` or `shared`, see `observation`.
+        view: `client` or `shared`, see `model_scores`.
     """
 
     least: ClassVar[int] = 4
-    why_least: ClassVar[str] = ", half to learn from and half to try"
+    why_least: ClassVar[str] = ", half to train the attacks and half as trials"
 
     view: str = CLIENT
 
@@ -47,17 +47,20 @@ def audit(
     told: Told = lambda done, total, name, before: None,
     progress: Progress = lambda stage, done, total: None,
 ) -> dict[str, Any]:
-    """Returns the document of an audit, which is also written beside the run's result.
+    """Audits the images of a run, and writes the document beside the run's result.
 
     Args:
-        folder: A finished run's.
-        asked: What is asked for.
-        told: Told of every shadow run that is there.
-        progress: Told how far the pool's features are.
+        folder: Folder of a finished run.
+        asked: The options.
+        told: Called after every shadow run: told(done, total, name, before).
+        progress: Called while the pool's features are computed: progress(stage, done, total).
+
+    Returns:
+        The document.
 
     Raises:
-        RunError: The run cannot be audited, a shadow run failed, or another audit of it is at work.
-        DataError: The run's images are no longer there.
+        RunError: The run cannot be audited, a shadow run failed, or another audit of the run is at work.
+        DataError: The run's images are no longer available.
     """
     run, asked = load(folder), asked or Audit()
     _refuse(run, asked)
@@ -76,25 +79,34 @@ def audit(
 
 
 def file_name(asked: Audit) -> str:
-    """Returns the name of the document in the run's folder."""
+    """Names the document in the run's folder.
+
+    Args:
+        asked: The options.
+
+    Returns:
+        The file's name.
+    """
     view = "" if asked.view == CLIENT else f"-{asked.view}"
     return f"audit{view}{'-shuffled' if asked.shuffle else ''}.json"
 
 
 def _refuse(run: Run, asked: Audit) -> None:
-    """What can be known before anything is computed."""
+    """Checks everything that can be checked before anything is computed."""
     if asked.view not in VIEWS:
         raise RunError(f"view: must be one of {', '.join(VIEWS)}, got '{asked.view}'.")
     asked.refuse(run)
     method, name = run.scenario.method, title_of(run.scenario.method)
     if not method.trains:
-        raise RunError(f"{run.folder}: method '{name}' trains nothing, so it has no members. Audit a run that learns.")
+        raise RunError(
+            f"{run.folder}: method '{name}' trains nothing, so it has no members. Audit a run of a method that trains."
+        )
     if asked.view == SHARED and not method.uploads:
         raise RunError(f"{run.folder}: method '{name}' shares nothing, so there is no shared view. Use --view client.")
     if any(client.strange for client in run.manifest.clients) or run.scenario.partition.unseen.classes:
         raise RunError(
-            f"{run.folder}: clients with labels of their own, altered images or unseen parties cannot be dealt anew "
-            "for shadow runs. Audit a run without them."
+            f"{run.folder}: clients with their own labels, altered images, unseen clients or unseen classes cannot be "
+            "dealt again for shadow runs. Audit a run without them."
         )
     last_checkpoint(run)
 
@@ -103,8 +115,8 @@ def _refuse_nothing_to_compare(run: Run, observer: Observer, target: Observation
     judged, labels = observer.population.comparable & target.sound, observer.population.labels
     if not np.isin(labels[judged & target.members], labels[judged & ~target.members]).any():
         raise RunError(
-            f"{run.folder}: no client has both trained on images of a class and test images of it, so members have "
-            "nobody to be told from. Audit a run whose clients have test images of their own classes."
+            f"{run.folder}: no client has both training and test images of one class, so members cannot be compared "
+            "with non-members. Audit a run whose clients have test images of their own classes."
         )
 
 
