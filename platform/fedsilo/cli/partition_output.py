@@ -1,4 +1,4 @@
-"""What `fedsilo partition` makes of scenarios: splits, scores, tables and pictures, printed and written."""
+"""Output of `fedsilo partition`: splits, scores, tables and figures, printed and written."""
 
 from __future__ import annotations
 
@@ -25,14 +25,23 @@ from fedsilo.report.terminal.partition_table import (
 
 
 class Split:
-    """A scenario, split and measured."""
+    """A scenario with its partition and scores."""
 
     def __init__(self, measured: Measured, notices: Sequence[str]) -> None:
         self.measured, self.notices = measured, notices
 
     @classmethod
     def of(cls, scenario: Scenario, limit: int, quiet: bool) -> Split:
-        """Splits what a scenario says, and measures it by at most `limit` images; by labels only if that is 0."""
+        """Splits the data of a scenario, and measures the partition.
+
+        Args:
+            scenario: The scenario.
+            limit: Most images whose features are compared; 0 measures labels only.
+            quiet: Whether to leave out progress.
+
+        Returns:
+            The split.
+        """
         from fedsilo.simulation.feature_sample import picture
         from fedsilo.simulation.preparation import looking, partition_of
 
@@ -46,7 +55,14 @@ class Split:
         return cls(measured, [*images.notices, *measured.scores.notes])
 
     def write(self, folder: Path) -> None:
-        """Writes manifest, scores and pictures into a folder, which is made. Raises RunError if the disk refuses."""
+        """Writes manifest, scores and figures.
+
+        Args:
+            folder: The folder, which is created.
+
+        Raises:
+            RunError: A file cannot be written.
+        """
         from fedsilo.report.figures.clients_figure import draw_clients
         from fedsilo.report.figures.partition_figure import draw_partition
 
@@ -58,7 +74,14 @@ class Split:
         draw_clients(manifest, scores, folder / "clients.png", name)
 
     def document(self, folder: Path) -> dict[str, Any]:
-        """What --json prints of it."""
+        """Builds the JSON document.
+
+        Args:
+            folder: Folder of the files.
+
+        Returns:
+            The document.
+        """
         return {
             "name": self.measured.name,
             "manifest": str(folder / "partition.json"),
@@ -72,7 +95,13 @@ class Split:
 
 
 def show_one(found: Split, folder: Path, json: bool) -> None:
-    """Writes a split into a folder and prints it."""
+    """Writes a split and prints it.
+
+    Args:
+        found: The split.
+        folder: The folder to write.
+        json: Whether to print JSON.
+    """
     found.write(folder)
     if json:
         show_json(found.document(folder))
@@ -88,7 +117,13 @@ def show_one(found: Split, folder: Path, json: bool) -> None:
 
 
 def show_several(found: Sequence[Split], folder: Path, json: bool) -> None:
-    """Writes splits, each into a folder of its own below this one, and prints how they compare."""
+    """Writes splits, each into its own folder, and prints a comparison.
+
+    Args:
+        found: The splits.
+        folder: The folder that holds the splits' folders.
+        json: Whether to print JSON.
+    """
     from fedsilo.report.figures.compared_partitions_figure import draw_compared
 
     folders = [folder / name for name in _distinct([split.measured.name for split in found])]
@@ -115,7 +150,7 @@ def show_several(found: Sequence[Split], folder: Path, json: bool) -> None:
 
 
 def _distinct(names: Sequence[str]) -> list[str]:
-    """The names, with a number behind those that came before."""
+    """The names, with a number after repeated ones."""
     return [
         name if name not in names[:place] else f"{name}-{names[: place + 1].count(name)}"
         for place, name in enumerate(names)
@@ -126,4 +161,4 @@ def _make(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunError(f"{folder}: cannot be made: {error.strerror}. Choose another --out.") from error
+        raise RunError(f"{folder}: cannot be created: {error.strerror}. Choose another --out.") from error

@@ -1,4 +1,4 @@
-"""`fedsilo privacy SCENARIO`: what a scenario will spend, by client and by round, before anything is run."""
+"""`fedsilo privacy SCENARIO`: the epsilon of a scenario by client and round, before it is run."""
 
 from __future__ import annotations
 
@@ -16,31 +16,37 @@ if TYPE_CHECKING:
     from fedsilo.simulation.noise_calibration import Outlook
 
 EVERY_S = 5.0
-"""From one line of progress to the next, seconds."""
+"""Seconds between two lines of progress."""
 MOST_ROUNDS = 100_000
-"""Rounds whose turns are counted before a run, in less than a minute."""
+"""Most rounds that are counted before a run, in less than a minute."""
 MANY_ROUNDS = 5_000
-"""Rounds from which on the command says at once that it has begun."""
+"""With at least so many rounds the command prints at once that it has begun."""
 
 
 def foresee(scenario: Path, changes: Sequence[str], plot: Path | None, json: bool) -> None:
-    """Prints, and draws where asked for, what a scenario's method will spend.
+    """Prints and optionally draws what a scenario's method will spend.
+
+    Args:
+        scenario: Scenario file.
+        changes: `key.path=value` texts that override the file.
+        plot: PNG to write; None for no figure.
+        json: Whether to print JSON.
 
     Raises:
-        PrivacyBudgetError: The scenario's mechanism promises nothing.
+        PrivacyBudgetError: The scenario's mechanism guarantees nothing, or the scenario has too many rounds.
     """
     from fedsilo.config.scenario_reading import read
 
     checked = read(scenario, changes)
     if checked.training.rounds > MOST_ROUNDS:
         raise PrivacyBudgetError(
-            f"{scenario}: training.rounds: what {checked.training.rounds:g} rounds spend is not counted before a run. "
-            f"Ask for {MOST_ROUNDS:,} at most."
+            f"{scenario}: training.rounds: {checked.training.rounds:g} rounds are too many to count before a run. "
+            f"Use at most {MOST_ROUNDS:,}."
         )
     ahead = _ahead(checked)
     if not ahead.curve:
         raise PrivacyBudgetError(
-            f"{scenario}: its privacy mechanism promises nothing. Set privacy.mode, say to central."
+            f"{scenario}: its privacy mechanism guarantees nothing. Set privacy.mode, for example to central."
         )
     from fedsilo.simulation.noise_calibration import announcements
 
@@ -63,7 +69,7 @@ def foresee(scenario: Path, changes: Sequence[str], plot: Path | None, json: boo
 
 
 def _ahead(checked: Scenario) -> Outlook:
-    """The outlook of a scenario; it says on standard error how far the counting is."""
+    """The predicted expenses of a scenario, with progress on standard error."""
     from fedsilo.simulation.noise_calibration import outlook
     from fedsilo.simulation.preparation import partition_of
     from fedsilo.simulation.schedule import Schedule
@@ -94,7 +100,7 @@ def _table(ahead: Outlook, name: str) -> Table:
 
 
 def _bounds(ahead: Outlook) -> dict[str, float]:
-    """Every accountant's bound for the client that spends most, opacus' as well."""
+    """The bound of every accountant, and of opacus, for the client that spends most."""
     from fedsilo.privacy.accounting.opacus_check import opacus_epsilon
 
     worst = max(ahead.groups, key=lambda group: group.epsilon)
