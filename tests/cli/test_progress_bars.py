@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 
 from fedsilo.cli import progress_bars as progress
-from fedsilo.cli.progress_bars import Lines, live
+from fedsilo.cli.progress_bars import Lines, show_progress
 from fedsilo.core import RoundRecord
 from fedsilo.models.clip.feature_cache import FeatureCache
 from fedsilo.tasks.classification import Classification
@@ -75,7 +75,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch, terminal: bool, quiet: bool = False) 
     now = [0.0]
     console = Console(file=out, force_terminal=terminal, width=160, color_system=None, get_time=lambda: now[0])
     monkeypatch.setattr(progress, "progress_console", lambda: console)
-    with live(3, quiet, MEASURES) as listener:
+    with show_progress(3, quiet, MEASURES) as listener:
         listener.progress("image files", 100, 200)
         for done in (256, 512, 768):
             now[0] += 0.25

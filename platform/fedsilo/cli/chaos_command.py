@@ -100,7 +100,7 @@ def chaos(  # noqa: PLR0913, the arguments of a command are its options
     def show_progress(so_far: Verdict) -> None:
         """Shows the finished runs, so that an interrupted series has its table too."""
         if not (quiet or json):
-            _show_last(so_far, runs)
+            _show_newest(so_far, runs)
         if markdown:
             _write(markdown, so_far, list(asked))
 
@@ -116,7 +116,7 @@ def chaos(  # noqa: PLR0913, the arguments of a command are its options
         raise typer.Exit(1)
 
 
-def _show_last(found: Verdict, runs: int) -> None:
+def _show_newest(found: Verdict, runs: int) -> None:
     name, trial = (
         (f"{len(found.trials)}/{runs}", found.trials[-1]) if found.trials else ("undisturbed", found.reference)
     )

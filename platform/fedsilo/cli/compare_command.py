@@ -103,7 +103,7 @@ def _run(grid: Sweep, root: Path | None, jobs: int, quiet: bool) -> tuple[Compar
 
 
 def _print(found: ComparisonRows, folder: Path | None, json: bool) -> None:
-    from fedsilo.report.results.comparison_rows import flat
+    from fedsilo.report.results.comparison_rows import flatten_row
     from fedsilo.report.terminal.comparison_table import comparison_legend, comparison_table
 
     if json:
@@ -112,7 +112,7 @@ def _print(found: ComparisonRows, folder: Path | None, json: bool) -> None:
                 "title": found.title,
                 "comparison": folder,
                 "varied": found.varied,
-                "rows": [flat(row) for row in found.rows],
+                "rows": [flatten_row(row) for row in found.rows],
                 "notes": found.notes,
             }
         )
@@ -129,9 +129,9 @@ def _print(found: ComparisonRows, folder: Path | None, json: bool) -> None:
 
 def _write(found: ComparisonRows, markdown: Path | None, csv_file: Path | None) -> None:
     from fedsilo.core.state import write_bytes
-    from fedsilo.report.terminal.comparison_table import csv, document
+    from fedsilo.report.terminal.comparison_table import to_csv, to_document
 
-    for file, form in ((markdown, document), (csv_file, csv)):
+    for file, form in ((markdown, to_document), (csv_file, to_csv)):
         if file:
             write_bytes(file, encoded(form(found)))
 

@@ -40,7 +40,7 @@ def show_run(folder: Path, json: bool) -> None:
     """
     from fedsilo.partitioning.heterogeneity import FILE, Scores
     from fedsilo.report.results.finished_run import load
-    from fedsilo.report.terminal.partition_table import one_line
+    from fedsilo.report.terminal.partition_table import scores_line
     from fedsilo.report.terminal.run_tables import clients_table, rounds_table, slowest_line
 
     found = load(folder)
@@ -52,7 +52,7 @@ def show_run(folder: Path, json: bool) -> None:
     if not found.rounds.empty:
         show_tables(rounds_table(found), clients_table(found))
         if (folder / FILE).exists():  # runs of earlier versions have none
-            line(one_line(Scores.read(folder / FILE)))
+            line(scores_line(Scores.read(folder / FILE)))
         if slowest := slowest_line(found):
             line(slowest)
     if found.finished:
@@ -91,7 +91,7 @@ def list_components(json: Json = False) -> None:
         Trace,
     )
     from fedsilo.core.registry import find, names
-    from fedsilo.report.terminal.run_tables import listing
+    from fedsilo.report.terminal.run_tables import listing_table
 
     kinds: dict[str, Any] = {
         "methods": Method,
@@ -112,7 +112,7 @@ def list_components(json: Json = False) -> None:
         show_json({kind: dict(entries) for kind, entries in found.items()})
         return
     for kind, entries in found.items():
-        show_tables(listing(kind, entries))
+        show_tables(listing_table(kind, entries))
 
 
 def _backbones() -> list[tuple[str, str]]:

@@ -64,7 +64,7 @@ def remark(text: str) -> None:
     progress_console().print(printable(text, keep="\n"), markup=False, soft_wrap=True)
 
 
-def spelled(number: float) -> float | str:
+def spell_infinity(number: float) -> float | str:
     """Converts a number for JSON, which has no infinity.
 
     Args:
@@ -76,7 +76,7 @@ def spelled(number: float) -> float | str:
     return "inf" if math.isinf(number) else number
 
 
-def seldom(every_s: float, clock: Callable[[], float] = monotonic) -> Callable[[str], None]:
+def limit_rate(every_s: float, clock: Callable[[], float] = monotonic) -> Callable[[str], None]:
     """Limits lines of progress on standard error.
 
     Args:

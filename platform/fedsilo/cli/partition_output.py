@@ -9,16 +9,16 @@ from typing import Any
 
 from fedsilo.cli.output import line, show_json
 from fedsilo.cli.output import show as show_tables
-from fedsilo.cli.progress_bars import live
+from fedsilo.cli.progress_bars import show_progress
 from fedsilo.config.sections import Scenario
 from fedsilo.core.errors import RunError
 from fedsilo.data.files.image_reading import inspection_told
 from fedsilo.partitioning.heterogeneity import FILE, measure
 from fedsilo.report.terminal.partition_table import (
     SCORES_LEGEND,
-    Measured,
-    comparison_of_partitions,
+    MeasuredPartition,
     partition_table,
+    partitions_table,
     scores_table,
     sizes_line,
 )
@@ -27,7 +27,7 @@ from fedsilo.report.terminal.partition_table import (
 class Split:
     """A scenario with its partition and scores."""
 
-    def __init__(self, measured: Measured, notices: Sequence[str]) -> None:
+    def __init__(self, measured: MeasuredPartition, notices: Sequence[str]) -> None:
         self.measured, self.notices = measured, notices
 
     @classmethod
@@ -46,12 +46,12 @@ class Split:
         from fedsilo.simulation.preparation import looking, partition_of
 
         pictured = None
-        with live(0, quiet, scenario.task.measured) as listener:
+        with show_progress(0, quiet, scenario.task.measured) as listener:
             with inspection_told(partial(listener.progress, "image files")):
                 images, manifest = partition_of(scenario, looking(scenario, listener.progress))
             if limit:
                 pictured = picture(scenario, images, manifest, limit, listener.progress)
-        measured = Measured(scenario.name, manifest, measure(manifest, pictured, "--no-features"))
+        measured = MeasuredPartition(scenario.name, manifest, measure(manifest, pictured, "--no-features"))
         return cls(measured, [*images.notices, *measured.scores.notes])
 
     def write(self, folder: Path) -> None:
@@ -66,7 +66,7 @@ class Split:
         from fedsilo.report.figures.clients_figure import draw_clients
         from fedsilo.report.figures.partition_figure import draw_partition
 
-        _make(folder)
+        _create(folder)
         name, manifest, scores = self.measured.name, self.measured.manifest, self.measured.scores
         manifest.write(folder / "partition.json")
         scores.write(folder / FILE)
@@ -126,11 +126,11 @@ def show_several(found: Sequence[Split], folder: Path, json: bool) -> None:
     """
     from fedsilo.report.figures.compared_partitions_figure import draw_compared
 
-    folders = [folder / name for name in _distinct([split.measured.name for split in found])]
+    folders = [folder / name for name in _number_duplicates([split.measured.name for split in found])]
     for split, own in zip(found, folders, strict=True):
         split.write(own)
     several = [
-        Measured(own.name, split.measured.manifest, split.measured.scores)
+        MeasuredPartition(own.name, split.measured.manifest, split.measured.scores)
         for split, own in zip(found, folders, strict=True)
     ]
     compared = folder / "compared.png"
@@ -139,7 +139,7 @@ def show_several(found: Sequence[Split], folder: Path, json: bool) -> None:
         documents = [split.document(own) for split, own in zip(found, folders, strict=True)]
         show_json({"partitions": documents, "picture": str(compared)})
         return
-    show_tables(comparison_of_partitions(several))
+    show_tables(partitions_table(several))
     line(SCORES_LEGEND)
     for split, own in zip(found, folders, strict=True):
         for notice in split.notices:
@@ -149,7 +149,7 @@ def show_several(found: Sequence[Split], folder: Path, json: bool) -> None:
     line(f"side by side: {compared}")
 
 
-def _distinct(names: Sequence[str]) -> list[str]:
+def _number_duplicates(names: Sequence[str]) -> list[str]:
     """The names, with a number after repeated ones."""
     return [
         name if name not in names[:place] else f"{name}-{names[: place + 1].count(name)}"
@@ -157,7 +157,7 @@ def _distinct(names: Sequence[str]) -> list[str]:
     ]
 
 
-def _make(folder: Path) -> None:
+def _create(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:

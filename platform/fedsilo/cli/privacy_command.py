@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from fedsilo.cli.output import line, seldom, show, show_json, spelled
+from fedsilo.cli.output import limit_rate, line, show, show_json, spell_infinity
 from fedsilo.cli.privacy_plan import foresee
 from fedsilo.cli.run_commands import Json, Overrides
 from fedsilo.core.errors import PrivacyBudgetError
@@ -36,7 +36,7 @@ EVERY_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ReleasePlan:
     """Releases for which a noise multiplier is sought.
 
     Attributes:
@@ -97,7 +97,7 @@ def privacy(  # noqa: PLR0913, the arguments of a command are its options
     from fedsilo.core.privacy_events import PrivacyEvent
 
     words = f"{releases:,} release{'s'[: releases != 1]}, " + ("all in each" if rate == 1 else f"sampled at {rate}")
-    plan = Plan(
+    plan = ReleasePlan(
         expenses=lambda multiplier, made: [PrivacyEvent(multiplier, rate, made)],
         releases=releases,
         delta=delta,
@@ -108,7 +108,7 @@ def privacy(  # noqa: PLR0913, the arguments of a command are its options
     answer(plan, target, noise_multiplier, plot, json)
 
 
-def answer(plan: Plan, target: float | None, multiplier: float | None, plot: Path | None, json: bool) -> None:
+def answer(plan: ReleasePlan, target: float | None, multiplier: float | None, plot: Path | None, json: bool) -> None:
     """Prints and optionally draws what a plan spends with a given noise multiplier, or with the one for a target.
 
     Args:
@@ -154,7 +154,7 @@ def _refuse_options_of_releases(context: typer.Context) -> None:
         )
 
 
-def _multiplier(plan: Plan, target: float) -> float:
+def _multiplier(plan: ReleasePlan, target: float) -> float:
     """The least noise for a target; 0 where the releases spend no more than that without noise."""
     from fedsilo.privacy.accounting.accountants import quick_epsilon
     from fedsilo.privacy.accounting.noise_search import multiplier_for
@@ -164,7 +164,7 @@ def _multiplier(plan: Plan, target: float) -> float:
 
     if target > 0 and quick_epsilon(expenses(0.0), plan.delta, plan.adjacency) <= target < math.inf:
         return 0.0
-    write = seldom(EVERY_S)
+    write = limit_rate(EVERY_S)
 
     def show_progress(noise: float, spent: float) -> None:
         write(f"looking for the noise multiplier: {noise:.6g} spends epsilon {_number(spent)}")
@@ -181,7 +181,7 @@ def _adjacency(word: str) -> Adjacency:
     raise PrivacyBudgetError(f"privacy: --adjacency must be {' or '.join(ADJACENCIES)}, got {word!r}.")
 
 
-def _table(plan: Plan, spent: Spent) -> Table:
+def _table(plan: ReleasePlan, spent: Spent) -> Table:
     table = Table(title=f"{plan.words}, {plan.adjacency}", title_justify="left")
     table.add_column("accountant")
     table.add_column("epsilon", justify="right")
@@ -196,23 +196,23 @@ def _number(value: float) -> str:
     return "no bound" if math.isinf(value) else f"{value:.4f}" if 0.1 <= value < 1e4 else f"{value:.4g}"
 
 
-def _document(plan: Plan, multiplier: float, spent: Spent) -> dict[str, Any]:
+def _document(plan: ReleasePlan, multiplier: float, spent: Spent) -> dict[str, Any]:
     return {
-        "noise_multiplier": spelled(multiplier),
-        "epsilon": spelled(spent.epsilon),
+        "noise_multiplier": spell_infinity(multiplier),
+        "epsilon": spell_infinity(spent.epsilon),
         "delta": plan.delta,
         "releases": plan.releases,
         **plan.extra,
         "adjacency": plan.adjacency,
-        "by_accountant": {name: spelled(bound) for name, bound in spent.by_accountant.items()},
+        "by_accountant": {name: spell_infinity(bound) for name, bound in spent.by_accountant.items()},
     }
 
 
-def _draw(plan: Plan, multiplier: float, target: float | None, path: Path) -> None:
+def _draw(plan: ReleasePlan, multiplier: float, target: float | None, path: Path) -> None:
     from fedsilo.privacy.accounting.epsilon_curve import spending_curve
     from fedsilo.report.figures.budget_figure import draw_spending
 
-    write = seldom(EVERY_S)
+    write = limit_rate(EVERY_S)
 
     def expenses(made: int) -> Sequence[AnyPrivacyEvent]:
         write(f"counting for the picture: epsilon of {made:,} of {plan.releases:,} releases")

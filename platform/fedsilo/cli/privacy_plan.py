@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from fedsilo.cli.output import line, remark, seldom, show, show_json, spelled
+from fedsilo.cli.output import limit_rate, line, remark, show, show_json, spell_infinity
 from fedsilo.core.errors import PrivacyBudgetError
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def foresee(scenario: Path, changes: Sequence[str], plot: Path | None, json: boo
             f"{scenario}: training.rounds: {checked.training.rounds:g} rounds are too many to count before a run. "
             f"Use at most {MOST_ROUNDS:,}."
         )
-    ahead = _ahead(checked)
+    ahead = _predict(checked)
     if not ahead.curve:
         raise PrivacyBudgetError(
             f"{scenario}: its privacy mechanism guarantees nothing. Set privacy.mode, for example to central."
@@ -68,7 +68,7 @@ def foresee(scenario: Path, changes: Sequence[str], plot: Path | None, json: boo
         line(f"picture: {plot}")
 
 
-def _ahead(checked: Scenario) -> Outlook:
+def _predict(checked: Scenario) -> Outlook:
     """The predicted expenses of a scenario, with progress on standard error."""
     from fedsilo.simulation.noise_calibration import outlook
     from fedsilo.simulation.preparation import partition_of
@@ -79,7 +79,7 @@ def _ahead(checked: Scenario) -> Outlook:
     rules = (checked.method, checked.training, sizes, checked.seed, checked.pace, checked.trace)
     if checked.training.rounds > MANY_ROUNDS:
         remark(f"counting what {checked.training.rounds:,} rounds spend, the noise for it first; it can take a minute.")
-    write = seldom(EVERY_S)
+    write = limit_rate(EVERY_S)
     return outlook(
         checked.privacy,
         Schedule(*rules),
@@ -111,13 +111,13 @@ def _bounds(ahead: Outlook) -> dict[str, float]:
 def _document(ahead: Outlook) -> dict[str, Any]:
     worst, mechanism = ahead.curve[-1].spent, ahead.mechanism
     return {
-        "epsilon": spelled(worst.epsilon),
+        "epsilon": spell_infinity(worst.epsilon),
         "delta": worst.delta,
         "noise_multiplier": getattr(mechanism, "multiplier", None),
         "adjacency": mechanism.adjacency,
-        "by_accountant": {name: spelled(bound) for name, bound in _bounds(ahead).items()},
-        "clients": {str(client): spelled(group.epsilon) for group in ahead.groups for client in group.clients},
-        "rounds": [{"rounds": point.releases, "epsilon": spelled(point.spent.epsilon)} for point in ahead.curve],
+        "by_accountant": {name: spell_infinity(bound) for name, bound in _bounds(ahead).items()},
+        "clients": {str(client): spell_infinity(group.epsilon) for group in ahead.groups for client in group.clients},
+        "rounds": [{"rounds": point.releases, "epsilon": spell_infinity(point.spent.epsilon)} for point in ahead.curve],
     }
 
 

@@ -32,7 +32,7 @@ PACE_S = 60.0
 
 
 @contextmanager
-def live(rounds: int, quiet: bool, measures: Measures) -> Iterator[RunCallbacks]:
+def show_progress(rounds: int, quiet: bool, measures: Measures) -> Iterator[RunCallbacks]:
     """Shows the progress of a run.
 
     Args:
@@ -64,7 +64,7 @@ def live(rounds: int, quiet: bool, measures: Measures) -> Iterator[RunCallbacks]
         yield RunCallbacks(drawing.stage, drawing.prepared, announce, drawing.round)
 
 
-def newest(record: RoundRecord, measures: Measures) -> str:
+def format_headline(record: RoundRecord, measures: Measures) -> str:
     """Formats a round's headline metric.
 
     Args:
@@ -125,7 +125,7 @@ class Lines:
         if part != self._stage:
             self._stage, self._at = part, now
         elif now - self._at >= EVERY_S:
-            so_far = newest(record, self._measures)
+            so_far = format_headline(record, self._measures)
             self._write(f"{part}: round {record.round + 1:,} of {rounds:,}{so_far and f', {so_far}'}")
             self._at = now
 
@@ -172,7 +172,7 @@ class _Drawing:
         total = 1 if part == "zero_shot" else self._rounds
         task = self._task(part, total)
         self._bars.update(task, completed=record.round + 1)
-        if note := newest(record, self._measures):
+        if note := format_headline(record, self._measures):
             self._bars.update(task, note=note)
 
     def _task(self, name: str, total: int, paced: bool = False) -> TaskID:

@@ -14,7 +14,7 @@ import typer
 
 from fedsilo import __version__
 from fedsilo.cli.output import line, remark, show, show_json
-from fedsilo.cli.progress_bars import live
+from fedsilo.cli.progress_bars import show_progress
 
 if TYPE_CHECKING:
     from fedsilo.report.results.finished_run import Run
@@ -52,7 +52,7 @@ def run(
         json: Whether to print the result as JSON.
         quiet: Whether to leave out progress.
     """
-    _say_first(scenario, quiet or json)
+    _print_title(scenario, quiet or json)
     from fedsilo.config.scenario_reading import read
 
     checked = read(scenario, changes or ())
@@ -75,11 +75,11 @@ def resume(
         json: Whether to print the result as JSON.
         quiet: Whether to leave out progress.
     """
-    _say_first(folder, quiet or json)
+    _print_title(folder, quiet or json)
     _go(folder, json, quiet, changes or ())
 
 
-def _say_first(path: Path, quiet: bool) -> None:
+def _print_title(path: Path, quiet: bool) -> None:
     """Prints the scenario or the run at once, because the import of torch then takes seconds."""
     if "torch" not in sys.modules and path.exists() and not quiet:
         remark(f"fedsilo {__version__}: {path}")
@@ -91,7 +91,7 @@ def _go(folder: Path, json: bool, quiet: bool, changes: Sequence[str] = ()) -> N
     scenario = load(folder).scenario
     from fedsilo.runs.run import go
 
-    bars = live(scenario.training.rounds, quiet or json, scenario.task.measured)
+    bars = show_progress(scenario.training.rounds, quiet or json, scenario.task.measured)
     try:
         # Ray reports dead workers on standard output, which belongs to the result.
         with terminable(), redirect_stdout(sys.stderr), bars as listener:
@@ -138,11 +138,11 @@ def conclude(run: Run, json: bool) -> None:
         show_json({**run.result, "run": str(run.folder)})
         return
     from fedsilo.report.page.document import PAGE
-    from fedsilo.report.terminal.run_tables import legend, results_table
+    from fedsilo.report.terminal.run_tables import results_legend, results_table
 
     result = run.result
     show(results_table(result))
-    line(legend(result))
+    line(results_legend(result))
     if result["privacy"]:
         line(_privacy(result["privacy"]))
     for text in result["warnings"]:

@@ -67,15 +67,15 @@ def submit(
 
 
 def _bundle(words: Sequence[str], name: str, resume: str, python: str) -> JobBundle:
-    from fedsilo.runs.job_bundle import new_run, old_run
+    from fedsilo.runs.job_bundle import bundle_new_run, bundle_old_run
 
     if resume:
         if name or any("=" not in word for word in words):
             raise ScenarioError("submit: --resume has its own scenario and name. Leave out SCENARIO and --name.")
-        return old_run(resume, words, python)
+        return bundle_old_run(resume, words, python)
     if not words:
         raise ScenarioError("submit: a scenario is missing. Give the path of a scenario file, or --resume RUN.")
-    return new_run(Path(words[0]), words[1:], name, python)
+    return bundle_new_run(Path(words[0]), words[1:], name, python)
 
 
 def _follow(server: JobServer, bundle: JobBundle) -> int:

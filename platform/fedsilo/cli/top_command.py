@@ -66,10 +66,10 @@ def _source(run: str, address: str) -> Iterator[Look]:
     folder = Path(run)
     if folder.is_dir():
         from fedsilo.report.results.finished_run import load
-        from fedsilo.report.results.progress_overview import overview_of_run
+        from fedsilo.report.results.progress_overview import read_overview
 
         found = load(folder)
-        yield lambda: overview_of_run(found)
+        yield lambda: read_overview(found)
         return
     if not address:
         raise RunError(f"{run}: there is no such folder here. For a run on a cluster give its name and --address.")

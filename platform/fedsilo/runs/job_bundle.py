@@ -51,7 +51,7 @@ class JobBundle:
     notices: tuple[str, ...] = ()
 
 
-def new_run(path: Path, changes: Sequence[str], name: str = "", python: str = "python") -> JobBundle:
+def bundle_new_run(path: Path, changes: Sequence[str], name: str = "", python: str = "python") -> JobBundle:
     """Builds the bundle of a new run.
 
     Args:
@@ -72,7 +72,7 @@ def new_run(path: Path, changes: Sequence[str], name: str = "", python: str = "p
     name = name or f"{scenario.name}-{datetime.now():%Y%m%d-%H%M%S}"
     if problems := name_problems(name):
         raise ScenarioError(problems[0])
-    moved, notices = _seen_from_anywhere(scenario)
+    moved, notices = _make_paths_absolute(scenario)
     files = {}
     if isinstance(moved.partition, FromManifest):
         files[MANIFEST] = _manifest(moved.partition.path)
@@ -84,7 +84,7 @@ def new_run(path: Path, changes: Sequence[str], name: str = "", python: str = "p
     return JobBundle(name, command, run, files | modules, packages, tuple(notices))
 
 
-def old_run(run: str, changes: Sequence[str], python: str = "python") -> JobBundle:
+def bundle_old_run(run: str, changes: Sequence[str], python: str = "python") -> JobBundle:
     """Builds the bundle that resumes a run on the cluster.
 
     Args:
@@ -116,7 +116,7 @@ def _code(scenario: Scenario) -> tuple[tuple[ModuleType, ...], dict[str, bytes]]
     return packages, {file.name: file.read_bytes() for file in files}
 
 
-def _seen_from_anywhere(scenario: Scenario) -> tuple[Scenario, list[str]]:
+def _make_paths_absolute(scenario: Scenario) -> tuple[Scenario, list[str]]:
     """The scenario with absolute folders in the place of relative ones, and a notice for each."""
     notices: list[str] = []
     changed: dict[str, Any] = {}

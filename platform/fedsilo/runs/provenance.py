@@ -50,8 +50,8 @@ def keep_origin(scenario: Scenario, prepared: Prepared, folder: Path) -> None:
     for name, what in HELD_TO.items():
         if before.get(name) != now.get(name):
             raise RunError(
-                f"{folder}: the {what} differ from those the run began with (sha256 {_shown(now.get(name))}, "
-                f"was {_shown(before.get(name))}). Restore them, or start a new run."
+                f"{folder}: the {what} differ from those the run began with (sha256 {_shorten(now.get(name))}, "
+                f"was {_shorten(before.get(name))}). Restore them, or start a new run."
             )
 
 
@@ -67,17 +67,17 @@ def _origin(scenario: Scenario, prepared: Prepared) -> dict[str, Any]:
         "data_sha256": prepared.manifest.fingerprint,
         "split_sha256": prepared.manifest.split_sha256,
         "backbone_sha256": prepared.backbone,
-        "settings_sha256": settings_sha256(scenario, images.template),
+        "settings_sha256": hash_settings(scenario, images.template),
         **({"identities_sha256": signed} if signed else {}),
         "notices": images.notices,
     }
 
 
-def _shown(digest: object) -> str:
+def _shorten(digest: object) -> str:
     return digest[:12] if isinstance(digest, str) else "none"
 
 
-def settings_sha256(scenario: Scenario, template: str) -> str:
+def hash_settings(scenario: Scenario, template: str) -> str:
     """Hashes the settings that a run's numbers depend on. Data, partition and weights have hashes of their own.
 
     Names, folders and the place of execution are left out, because a run may be moved and resumed on another machine.

@@ -30,7 +30,7 @@ from fedsilo.report.page.document import PAGE, write_page
 from fedsilo.report.results.finished_run import Run
 from fedsilo.report.results.summary import summarise
 from fedsilo.runs.provenance import keep_origin
-from fedsilo.runs.trackers import chosen, tracked
+from fedsilo.runs.trackers import choose_loggers, open_trackers
 from fedsilo.simulation.chance_floor import Floor
 from fedsilo.simulation.client import ClientRules
 from fedsilo.simulation.federation_plan import Outcome
@@ -139,7 +139,7 @@ def go(
     run = Run(find_run_folder(folder))
     if run.finished:
         return run
-    scenario = _moved(run, changes)
+    scenario = _change_actors(run, changes)
     with lock(folder, DRIVER_WAIT_S, DRIVER_LOCK):
         if run.finished:  # by the process that held the lock
             return run
@@ -152,7 +152,7 @@ def go(
             raise
 
 
-def _moved(run: Run, changes: Sequence[str]) -> Scenario:
+def _change_actors(run: Run, changes: Sequence[str]) -> Scenario:
     """The run's scenario with other `actors` settings. All settings that its numbers depend on stay."""
     for change in changes:
         if not change.startswith("actors.") or change.startswith("actors.threads"):
@@ -164,10 +164,10 @@ def _moved(run: Run, changes: Sequence[str]) -> Scenario:
 
 
 def _execute(scenario: Scenario, folder: Path, listener: RunCallbacks, runtimes: Runtimes) -> Run:
-    loggers = chosen(scenario.tracking)
+    loggers = choose_loggers(scenario.tracking)
     if scenario.actors.address:  # actors on a cluster start in other folders than this process
         folder = folder.absolute()
-    with threads(scenario.actors.threads), tf32(scenario.backbone.tf32), runtimes(scenario) as runtime:
+    with set_threads(scenario.actors.threads), tf32(scenario.backbone.tf32), runtimes(scenario) as runtime:
         methods = methods_of(scenario)
         prepared = prepare(scenario, list(methods.values()), runtime, listener.progress)
         keep_origin(scenario, prepared, folder)
@@ -185,15 +185,15 @@ def _execute(scenario: Scenario, folder: Path, listener: RunCallbacks, runtimes:
             clients=len(prepared.claims),
         )
         job = Job(folder, parts, scenario.tracking.checkpoints, _floor(scenario, prepared))
-        with tracked(loggers, scenario, folder, listener.announce) as trackers:
-            outcomes = runtime.run(job, prepared, rules, _both(listener.watch, trackers.watch))
+        with open_trackers(loggers, scenario, folder, listener.announce) as trackers:
+            outcomes = runtime.run(job, prepared, rules, _call_both(listener.watch, trackers.watch))
             _conclude(scenario, prepared, folder, parts, outcomes)
             trackers.conclude(Run(folder).result)
     _draw(Run(folder), listener)
     return Run(folder)
 
 
-def _both(first: MethodRoundCallback, second: MethodRoundCallback) -> MethodRoundCallback:
+def _call_both(first: MethodRoundCallback, second: MethodRoundCallback) -> MethodRoundCallback:
     """Calls two callbacks after each round."""
 
     def watch(part: str, record: RoundRecord) -> None:
@@ -248,7 +248,7 @@ def _runtime(scenario: Scenario) -> AbstractContextManager[Runtime]:
 
 
 @contextlib.contextmanager
-def threads(count: int) -> Iterator[None]:
+def set_threads(count: int) -> Iterator[None]:
     """Sets torch's number of threads for a while, because sums depend on it.
 
     Args:
@@ -265,4 +265,4 @@ def threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-__all__ = ["RunCallbacks", "Runtime", "begin", "go", "threads"]
+__all__ = ["RunCallbacks", "Runtime", "begin", "go", "set_threads"]

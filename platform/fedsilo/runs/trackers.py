@@ -17,7 +17,7 @@ from fedsilo.config.sections import Scenario, Tracking
 from fedsilo.core import RoundRecord
 from fedsilo.core.errors import RunError, ScenarioError
 from fedsilo.core.tracking import Log, Logger, Occasion
-from fedsilo.report.results.finished_run import homes
+from fedsilo.report.results.finished_run import list_method_folders
 from fedsilo.storage.run_folder import ROUNDS, read_json, read_lines, write_json
 
 FILE = "tracking.json"
@@ -25,7 +25,7 @@ LEFT_OUT = ("round", "participants", "dropped", "shared_sha256", "seconds", "slo
 """Keys of a record that loggers do not receive, or receive in another form."""
 
 
-def chosen(tracking: Tracking) -> dict[str, Logger]:
+def choose_loggers(tracking: Tracking) -> dict[str, Logger]:
     """Lists the loggers that a scenario names.
 
     Args:
@@ -63,15 +63,15 @@ class Trackers:
             notice: Called with one line when a logger fails.
         """
         self._folder, self._notice = folder, notice
-        self._known = _known(folder / FILE)
+        self._known = _read_file(folder / FILE)
         self._logs: dict[str, Log] = {}
         self._finished = False
         for name, logger in loggers.items():
             identity = str(self._own(name)["identity"])
-            with self._guarded(name):
+            with self._guard(name):
                 self._logs[name] = logger.open(Occasion(folder, identity, to_mapping(scenario)))
                 self._own(name)["identity"] = self._logs[name].identity
-        for method, home in homes(scenario, folder) if self._logs else ():
+        for method, home in list_method_folders(scenario, folder) if self._logs else ():
             for record in read_lines(home / ROUNDS):
                 self._send(method, record)
         self._write()
@@ -101,13 +101,13 @@ class Trackers:
             if _is_number(value)
         }
         for name in list(self._logs):
-            with self._guarded(name):
+            with self._guard(name):
                 self._logs[name].conclude(found)
 
     def close(self) -> None:
         """Closes all loggers."""
         for name in list(self._logs):
-            with self._guarded(name):
+            with self._guard(name):
                 self._logs[name].close(self._finished)
         self._logs.clear()
 
@@ -116,12 +116,12 @@ class Trackers:
             sent = self._own(name)["rounds"]
             if record["round"] <= sent.get(method, -1):
                 continue
-            with self._guarded(name):
-                self._logs[name].log(method, record["round"], numbers(record))
+            with self._guard(name):
+                self._logs[name].log(method, record["round"], select_numbers(record))
                 sent[method] = record["round"]
 
     @contextlib.contextmanager
-    def _guarded(self, name: str) -> Iterator[None]:
+    def _guard(self, name: str) -> Iterator[None]:
         """Removes a logger that fails, so that the run continues."""
         try:
             yield
@@ -144,7 +144,7 @@ class Trackers:
 
 
 @contextlib.contextmanager
-def tracked(
+def open_trackers(
     loggers: Mapping[str, Logger], scenario: Scenario, folder: Path, notice: Callable[[str], None]
 ) -> Iterator[Trackers]:
     """Holds a run's loggers open.
@@ -165,7 +165,7 @@ def tracked(
         trackers.close()
 
 
-def numbers(record: Mapping[str, Any]) -> dict[str, float]:
+def select_numbers(record: Mapping[str, Any]) -> dict[str, float]:
     """Selects the numbers of a round that loggers receive.
 
     Args:
@@ -189,7 +189,7 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _known(path: Path) -> dict[str, Any]:
+def _read_file(path: Path) -> dict[str, Any]:
     """The rounds that each logger has received; empty where the file is damaged."""
     try:
         return read_json(path) if path.exists() else {}

@@ -8,8 +8,8 @@ import pytest
 
 from fedsilo.report.results.finished_run import Run
 from fedsilo.runs.audit.image_audit import Audit, audit
-from fedsilo.runs.audit.model_scores import observer_of
-from fedsilo.runs.audit.trained_on import exposed
+from fedsilo.runs.audit.model_scores import prepare_observer
+from fedsilo.runs.audit.trained_on import find_exposed
 from fedsilo.simulation.feature_store import Subset
 
 
@@ -51,8 +51,8 @@ def test_exposed_is_what_training_asked_for(
     changes: dict[str, Any], run: Callable[..., Run], asked: set[int], small_run: Run
 ) -> None:
     done = run(**changes)
-    model = observer_of(small_run, "client").prepared.model
-    found = exposed(done, model)
+    model = prepare_observer(small_run, "client").prepared.model
+    found = find_exposed(done, model)
     assert {position for positions in found for position in positions.tolist()} == asked
     for share, positions in zip(done.manifest.shares(), found, strict=True):
         assert np.isin(positions, share.train).all()
@@ -61,8 +61,8 @@ def test_exposed_is_what_training_asked_for(
 
 
 def test_who_was_in_no_batch_is_no_member_and_is_counted(small_run: Run, own_run: Run) -> None:
-    observer = observer_of(own_run, "client")
-    target = observer.target()
+    observer = prepare_observer(own_run, "client")
+    target = observer.observe_target()
     held = sum(len(client.train) for client in own_run.manifest.clients)
     assert int(target.exposed.sum()) == held - 8
     assert int((~target.sound).sum()) == 8

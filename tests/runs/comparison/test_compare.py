@@ -91,7 +91,7 @@ def again(root: Path, **changes: Any) -> tuple[Comparison, list[tuple[str, int, 
         told.append((entry.method, entry.seed, before))
 
     grid = Sweep(SMALL, changes, ("promptfl", "local"), (0, 1))
-    return compare_grid(grid, root, told=tell), told
+    return compare_grid(grid, root, callback=tell), told
 
 
 def test_rows_are_the_means_of_ordinary_runs(pair: Comparison) -> None:

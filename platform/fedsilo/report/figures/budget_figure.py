@@ -49,7 +49,7 @@ def draw_spending(
     axes = figure.add_axes((0.1, 0.13, 0.74, 0.69))
     figure.text(0.03, 0.93, printable(title), size=12, color=INK, weight="bold", parse_math=False)
     figure.text(0.03, 0.875, printable(subtitle), size=SIZE_TEXT, color=FAINT, parse_math=False)
-    ends = [_draw_bound(axes, curve, name) for name in _shown(curve)]
+    ends = [_draw_bound(axes, curve, name) for name in _choose_accountants(curve)]
     if target is not None:
         axes.axhline(target, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
         ends.append((target, "target", INK))
@@ -58,7 +58,7 @@ def draw_spending(
     save(figure, path, DPI)
 
 
-def _shown(curve: Sequence[Point]) -> list[str]:
+def _choose_accountants(curve: Sequence[Point]) -> list[str]:
     last = curve[-1].spent
     return [name for name, bound in last.by_accountant.items() if math.isfinite(bound) and bound <= FAR * last.epsilon]
 

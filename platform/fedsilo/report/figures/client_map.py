@@ -109,7 +109,7 @@ def draw_map(axes: Axes, manifest: Manifest, scores: Scores, half_side: float | 
             axes.annotate(
                 str(client), (x, y), (5, 5), textcoords="offset points", size=SIZE_TEXT - 1, color=INK, zorder=4
             )
-    side = half_side or reach_of(scores)
+    side = half_side or compute_half_side(scores)
     axes.set_xlim(-side, side)
     axes.set_ylim(-side, side)
     axes.set_aspect("equal")
@@ -121,7 +121,7 @@ def draw_map(axes: Axes, manifest: Manifest, scores: Scores, half_side: float | 
     axes.spines[:].set_visible(False)
 
 
-def reach_of(scores: Scores) -> float:
+def compute_half_side(scores: Scores) -> float:
     """Computes half the side of a map that holds all clients and the circle of chance.
 
     Args:
@@ -133,7 +133,7 @@ def reach_of(scores: Scores) -> float:
     return 1.12 * max([scores.map.radius, 1e-3, *(abs(part) for place in scores.map.places for part in place)])
 
 
-def map_keys(manifest: Manifest) -> tuple[str, list[Line2D], list[str]]:
+def list_map_colours(manifest: Manifest) -> tuple[str, list[Line2D], list[str]]:
     """Lists the colours of a map for its legend.
 
     Args:
@@ -149,7 +149,7 @@ def map_keys(manifest: Manifest) -> tuple[str, list[Line2D], list[str]]:
     return colouring.of, marks, [cut(colouring.names[place]) for place in sorted(shown)]
 
 
-def square(table: Pairwise, clients: Sequence[int]) -> Floats:
+def arrange_matrix(table: Pairwise, clients: Sequence[int]) -> Floats:
     """Arranges the distances of some clients as a matrix.
 
     Args:
@@ -167,7 +167,7 @@ def square(table: Pairwise, clients: Sequence[int]) -> Floats:
     return found
 
 
-def pairs_of(scores: Scores, *names: str) -> Pairwise | None:
+def find_pairs(scores: Scores, *names: str) -> Pairwise | None:
     """Finds the first distance that is known for all pairs of clients.
 
     Args:
@@ -183,9 +183,9 @@ def pairs_of(scores: Scores, *names: str) -> Pairwise | None:
 
 def _link(axes: Axes, scores: Scores, places: Floats) -> None:
     """Draws a line from each client to its nearest one by the true distance, because a flat map distorts distances."""
-    table = pairs_of(scores, "feature_sliced" if scores.map.of == "features" else "label_distance")
+    table = find_pairs(scores, "feature_sliced" if scores.map.of == "features" else "label_distance")
     if table is None or len(places) < 3:
         return
-    distances = square(table, scores.map.clients) + np.diag(np.full(len(places), np.inf))
+    distances = arrange_matrix(table, scores.map.clients) + np.diag(np.full(len(places), np.inf))
     links = [(places[one], places[other]) for one, other in enumerate(distances.argmin(axis=1).tolist())]
     axes.add_collection(LineCollection(links, colors="#b4bdc4", linewidths=0.9, zorder=2))

@@ -25,7 +25,7 @@ from fedsilo.partitioning.heterogeneity import SCORES, Scores
 from fedsilo.partitioning.heterogeneity.scores import Pairwise
 from fedsilo.partitioning.manifest import Manifest
 from fedsilo.report.figures.canvas import save
-from fedsilo.report.figures.client_map import draw_map, map_keys, pairs_of, square
+from fedsilo.report.figures.client_map import arrange_matrix, draw_map, find_pairs, list_map_colours
 from fedsilo.report.figures.partition_figure import DPI, FAINT, HEAT, INK, PAPER, SHIFT, SIZE_TEXT
 from fedsilo.report.figures.partition_layout import cut
 
@@ -48,7 +48,7 @@ def draw_clients(manifest: Manifest, scores: Scores, path: Path, title: str) -> 
     Raises:
         RunError: The file cannot be written.
     """
-    features, labels = pairs_of(scores, "feature_sliced"), pairs_of(scores, "label_distance")
+    features, labels = find_pairs(scores, "feature_sliced"), find_pairs(scores, "label_distance")
     above = features or labels
     matrix = above is not None and 3 <= len(scores.map.clients) <= MATRIX
     width = LEFT + SIDE + (GAP + SIDE + RIGHT if matrix else 0.35)
@@ -94,7 +94,7 @@ class Keys:
         Returns:
             The legend.
         """
-        of, marks, names = map_keys(manifest)
+        of, marks, names = list_map_colours(manifest)
         fitting = int(inches / (0.3 + 0.075 * max(len(name) for name in names)))
         return cls(of, marks, names, max(1, min(len(names), fitting)))
 
@@ -131,7 +131,7 @@ class Keys:
             label.set_parse_math(False)
 
 
-def verdict(scores: Scores) -> str:
+def describe_distances(scores: Scores) -> str:
     """Describes whether the mapped distances are larger than chance explains.
 
     Args:
@@ -158,7 +158,7 @@ def _draw_header(figure: Figure, scores: Scores, title: str, size: tuple[float, 
     lines = (
         (0.3, title, 13, INK),
         (0.56, mapped, 8.5, INK),
-        (0.76, verdict(scores), 8.5, INK),
+        (0.76, describe_distances(scores), 8.5, INK),
         (0.96, shown, 8.5, FAINT),
     )
     for down, text, points, colour in lines:
@@ -171,7 +171,7 @@ def _draw_header(figure: Figure, scores: Scores, title: str, size: tuple[float, 
 def _draw_pairs(axes: Axes, manifest: Manifest, scores: Scores, above: Pairwise, below: Pairwise) -> None:
     """All pairs: one distance above the diagonal, one below, with similar clients side by side."""
     clients = scores.map.clients
-    upper, lower = square(above, clients), square(below, clients)
+    upper, lower = arrange_matrix(above, clients), arrange_matrix(below, clients)
     order = leaves_list(linkage(squareform(upper), "average", optimal_ordering=True))
     upper, lower = upper[np.ix_(order, order)], lower[np.ix_(order, order)]
     below_diagonal = np.tri(len(order), dtype=bool)
@@ -183,10 +183,10 @@ def _draw_pairs(axes: Axes, manifest: Manifest, scores: Scores, above: Pairwise,
         chance = score.null.mean if score else 0.0
         # At least twice the distance by chance, so that similar clients look similar.
         norm = Normalize(chance, max(values.max(), 2 * chance, 1e-3))
-        axes.imshow(_coloured(values, norm, colours, mask), interpolation="nearest")
+        axes.imshow(_colour_matrix(values, norm, colours, mask), interpolation="nearest")
         side = ("above", "below")[place]
         _draw_scale(axes, ScalarMappable(norm, colours), f"{side} the diagonal: {SCORES[table.name].title}", place)
-    names = [_short(manifest, clients[place]) for place in order.tolist()]
+    names = [_name_client(manifest, clients[place]) for place in order.tolist()]
     size = min(SIZE_TEXT, 72 * SIDE / len(names) * 0.9)
     axes.set_xticks(range(len(names)), names, size=size, color=INK, rotation=90, parse_math=False)
     axes.set_yticks(range(len(names)), names, size=size, color=INK, parse_math=False)
@@ -194,7 +194,7 @@ def _draw_pairs(axes: Axes, manifest: Manifest, scores: Scores, above: Pairwise,
     axes.spines[:].set_visible(False)
 
 
-def _coloured(
+def _colour_matrix(
     values: NDArray[np.float64], norm: Normalize, colours: Colormap, hidden: NDArray[np.bool_]
 ) -> NDArray[Any]:
     found: NDArray[Any] = np.asarray(colours(norm(values)))
@@ -211,6 +211,6 @@ def _draw_scale(axes: Axes, mappable: ScalarMappable, name: str, place: int) -> 
     scale.set_ylabel(f"{name}\nwhite: chance or less", size=SIZE_TEXT, color=FAINT)
 
 
-def _short(manifest: Manifest, client: int) -> str:
+def _name_client(manifest: Manifest, client: int) -> str:
     domain = manifest.clients[client].domain
     return f"{cut(domain, 12)} {client}" if domain and len(manifest.clients) <= 24 else str(client)

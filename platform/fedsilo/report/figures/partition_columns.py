@@ -62,16 +62,16 @@ class Columns:
         each = -(-len(names) // FITTING)
         domains = [names[client] for client in order[::each].tolist()]
         return cls(
-            train=_averaged(train[order], each),
-            test=_averaged(test[order], each),
-            classes=_averaged(counts[order].astype(np.float64), each),
-            shift=_averaged(shifts(counts)[order], each),
+            train=_average(train[order], each),
+            test=_average(test[order], each),
+            classes=_average(counts[order].astype(np.float64), each),
+            shift=_average(measure_label_shifts(counts)[order], each),
             borders=tuple(at for at in range(1, len(domains)) if domains[at] != domains[at - 1]),
             note=_note(len(names), each),
         )
 
 
-def shifts(counts: NDArray[np.int64]) -> Floats:
+def measure_label_shifts(counts: NDArray[np.int64]) -> Floats:
     """Measures how far each client's labels are from the labels of all clients.
 
     Args:
@@ -94,7 +94,7 @@ def _order(manifest: Manifest, counts: NDArray[np.int64]) -> NDArray[np.int64]:
     return np.lexsort((-purity, counts.argmax(axis=1), domains))
 
 
-def _averaged(values: Floats, each: int) -> Floats:
+def _average(values: Floats, each: int) -> Floats:
     """Means of every `each` consecutive rows; the last mean covers the rest."""
     starts = np.arange(0, len(values), each)
     sizes = np.diff(np.append(starts, len(values)))

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from fedsilo.partitioning.heterogeneity import gini, mean_total_variation
 from fedsilo.partitioning.manifest import Manifest
 from fedsilo.report.figures.canvas import save
-from fedsilo.report.figures.partition_columns import IN_ORDER, Columns, shifts
+from fedsilo.report.figures.partition_columns import IN_ORDER, Columns, measure_label_shifts
 from fedsilo.report.figures.partition_layout import Sheet, cut
 from fedsilo.report.terminal.rule_text import rule_text
 
@@ -70,7 +70,7 @@ def _draw_header(figure: Figure, sheet: Sheet, manifest: Manifest, title: str) -
     counts = manifest.train_counts()
     held = counts[counts.sum(axis=1) > 0]
     measured = (
-        f"label shift {shifts(held).mean():.2f} (Jensen-Shannon, to all)   between clients "
+        f"label shift {measure_label_shifts(held).mean():.2f} (Jensen-Shannon, to all)   between clients "
         f"{mean_total_variation(held):.2f} (total variation)   sizes {gini(counts.sum(axis=1)):.2f} (Gini)"
     )
     at = 0.2 / sheet.width
@@ -113,8 +113,8 @@ def _draw_bars(axes: Axes, sheet: Sheet, columns: Columns) -> None:
     axes.set_ylim(-lowest.max() - margin, highest.max() + margin)
     if sheet.numbered:
         for client, (up, down) in enumerate(zip(highest.tolist(), lowest.tolist(), strict=True)):
-            _number(axes, client, up, f"{up:,.0f}", "bottom")
-            _number(axes, client, -down, f"{down:,.0f}", "top")
+            _write_number(axes, client, up, f"{up:,.0f}", "bottom")
+            _write_number(axes, client, -down, f"{down:,.0f}", "top")
     for text, height in (("train", highest.max() / 2), ("test", -lowest.max() / 2)):
         axes.annotate(
             text,
@@ -133,7 +133,7 @@ def _draw_bars(axes: Axes, sheet: Sheet, columns: Columns) -> None:
     axes.grid(axis="y", color="#e6eaed", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.tick_params(axis="y", labelsize=SIZE_TEXT, colors=FAINT, length=0)
-    _bare(axes, len(at))
+    _strip_axes(axes, len(at))
 
 
 def _stack(axes: Axes, low: NDArray[np.float64], high: NDArray[np.float64], colour: tuple[float, ...]) -> None:
@@ -153,7 +153,7 @@ def _draw_shift(axes: Axes, sheet: Sheet, shift: NDArray[np.float64]) -> None:
         _write_cells(axes, image, values, "{:.2f}")
     axes.set_yticks([0], ["label shift"], size=SIZE_TEXT, color=INK)
     axes.tick_params(axis="y", length=0)
-    _bare(axes, values.shape[1])
+    _strip_axes(axes, values.shape[1])
 
 
 def _draw_heat(axes: Axes, sheet: Sheet, manifest: Manifest, columns: Columns) -> None:
@@ -167,7 +167,7 @@ def _draw_heat(axes: Axes, sheet: Sheet, manifest: Manifest, columns: Columns) -
         _write_cells(axes, image, counts, "{:,.0f}")
     else:
         _draw_scale(axes, sheet, image)
-    _bare(axes, counts.shape[1])
+    _strip_axes(axes, counts.shape[1])
     _name_columns(axes, sheet, manifest, columns.note)
     size = min(SIZE_TEXT + 0.5, max(5.0, 62 * sheet.row))
     step = math.ceil(size * 1.05 / (72 * sheet.row))
@@ -215,7 +215,7 @@ def _write_cells(axes: Axes, image: AxesImage, values: NDArray[np.generic], form
         axes.text(column, row, form.format(value), size=SIZE_TEXT, color=colour, ha="center", va="center_baseline")
 
 
-def _number(axes: Axes, x: float, y: float, text: str, side: Literal["top", "bottom"]) -> None:
+def _write_number(axes: Axes, x: float, y: float, text: str, side: Literal["top", "bottom"]) -> None:
     """Writes a number beyond the end of a bar; `side` is the side of the text that the bar touches."""
     offset = 2 if side == "bottom" else -2
     axes.annotate(
@@ -223,7 +223,7 @@ def _number(axes: Axes, x: float, y: float, text: str, side: Literal["top", "bot
     )
 
 
-def _bare(axes: Axes, clients: int) -> None:
+def _strip_axes(axes: Axes, clients: int) -> None:
     """Removes the frame and the ticks along the clients; all panels have the same columns."""
     axes.set_xlim(-0.5, clients - 0.5)
     axes.set_xticks([])

@@ -17,7 +17,7 @@ from fedsilo.report.page.page_elements import HtmlTable
 from fedsilo.report.page.rendering import render
 from fedsilo.report.page.svg import draw
 from fedsilo.report.phrases import pluralize
-from fedsilo.report.terminal.run_tables import kind_of
+from fedsilo.report.terminal.run_tables import describe_client
 
 MOST_SMALL = 60
 """Most clients that have a small chart each; more clients are rows of a heat map."""
@@ -84,7 +84,7 @@ def _name(data: PageData, client: int) -> str:
     """A client's number and kind, such as "03 sketch, unseen"."""
     if data.manifest is None or client >= len(data.manifest.clients):
         return f"{client:02d}"
-    return f"{client:02d} {kind_of(data.manifest.clients[client])}"
+    return f"{client:02d} {describe_client(data.manifest.clients[client])}"
 
 
 def _heat_map(data: PageData, found: Mapping[int, Points]) -> dict[str, object]:

@@ -51,7 +51,7 @@ def chart_clients_at_work(part: MethodRecords, stages: Sequence[str]) -> Clients
     """
     last = max((line["round"] for line in part.timeline), default=-1)
     lines = [line for line in part.timeline if line["round"] > last - NEWEST]
-    took = _took(lines)
+    took = _sum_seconds(lines)
     if not took:
         return None
     shown = sorted(sorted(took, key=lambda client: (-sum(took[client].values()), client))[:MOST])
@@ -80,7 +80,7 @@ def _gaps(line: Record) -> Iterator[float]:
         yield until - began - took
 
 
-def _took(lines: Sequence[Record]) -> dict[int, dict[str, float]]:
+def _sum_seconds(lines: Sequence[Record]) -> dict[int, dict[str, float]]:
     """Seconds at work by client and stage, over all rounds of the chart."""
     found: dict[int, dict[str, float]] = {}
     for line in lines:

@@ -21,7 +21,7 @@ def draw_faults(data: PageData) -> Markup:
     Returns:
         The section.
     """
-    rows = [row for part in data.learners for row in _dropped(part)]
+    rows = [row for part in data.learners for row in _list_dropped(part)]
     header = ["round", "method", "clients dropped"]
     dropped = HtmlTable(header, rows, "Clients that dropped out", words=range(3)) if rows else None
     return render("faults", lines=list(_lines(data)), dropped=dropped)
@@ -34,13 +34,13 @@ def _lines(data: PageData) -> Iterator[str]:
     if isinstance(resumed, list) and resumed:
         yield f"Resumed {pluralize(len(resumed), 'time')}; notices of the processes before the last are not on record."
     for part in data.learners:
-        yield from _repeated(part)
+        yield from _list_repeated(part)
     notices = [*data.origin.get("notices", ()), *(data.result or {}).get("notices", ())]
     yield from dict.fromkeys(map(str, notices))
     yield from data.unreadable
 
 
-def _repeated(part: MethodRecords) -> Iterator[str]:
+def _list_repeated(part: MethodRecords) -> Iterator[str]:
     """Rounds whose releases were repeated with other noise."""
     repeated = sorted({int(charge["round"]) for charge in part.charges if charge.get("attempt", 0)})
     if repeated:
@@ -48,7 +48,7 @@ def _repeated(part: MethodRecords) -> Iterator[str]:
         yield f"{part.name}: releases made more than once in round {rounds}, each time with other noise."
 
 
-def _dropped(part: MethodRecords) -> list[list[str]]:
+def _list_dropped(part: MethodRecords) -> list[list[str]]:
     return [
         [str(record["round"]), part.name, list_numbers(list(record["dropped"]))]
         for record in part.rounds

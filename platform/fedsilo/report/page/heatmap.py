@@ -36,7 +36,7 @@ def draw_heat_map(values: NDArray[np.float64], low: float, high: float, about: s
     wide, high_px = frame.width - frame.left - frame.right, frame.height - frame.top - frame.bottom
     picture = draw(
         "image",
-        href=data_uri(_png(_coloured(values, low, high))),
+        href=data_uri(_png(_colour(values, low, high))),
         x=frame.left,
         y=frame.top,
         width=wide,
@@ -63,7 +63,7 @@ def draw_colour_scale(low: float, high: float) -> Markup:
         The picture.
     """
     steps = np.linspace(low, high, 64)[None]
-    uri = data_uri(_png(_coloured(steps, low, high)))
+    uri = data_uri(_png(_colour(steps, low, high)))
     picture = draw("image", href=uri, width=150, height=12, preserveAspectRatio="none")
     return draw("svg", picture, viewBox="0 0 150 12", class_="scale", aria_hidden="true")
 
@@ -80,7 +80,7 @@ def data_uri(png: bytes) -> str:
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
-def _coloured(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.uint8]:
+def _colour(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.uint8]:
     """The RGB colour (..., 3) of each value."""
     part = np.clip((np.nan_to_num(values, nan=low) - low) / ((high - low) or 1.0), 0.0, 1.0)
     at = np.linspace(0.0, 1.0, len(STOPS))

@@ -13,7 +13,7 @@ from fedsilo.report.page.page_data import PageData, Record
 from fedsilo.report.page.page_elements import HtmlTable
 from fedsilo.report.page.rendering import render
 from fedsilo.report.phrases import format_bytes, format_number, list_numbers, pluralize
-from fedsilo.report.terminal.run_tables import averaged, learning, legend
+from fedsilo.report.terminal.run_tables import describe_averaged_rounds, format_learning, results_legend
 
 
 def draw_headline(data: PageData) -> Markup:
@@ -45,7 +45,7 @@ def _tiles(data: PageData) -> Iterator[tuple[str, str, str]]:
     measures, metric = data.measures, data.measures.headline
     local = measures.local
     if own:
-        yield metric.shown(own[local]), f"local {metric.words}, {data.method}", _averaged(data)
+        yield metric.shown(own[local]), f"local {metric.words}, {data.method}", _describe_rounds(data)
         yield metric.shown(own.get(measures.of(WORST))), "worst client", "its own test images"
     if own and floor and own is not floor:
         gain = metric.difference(own[local] - floor[local])
@@ -76,8 +76,8 @@ def _epsilon(guarantee: Record) -> tuple[str, str, str]:
     return epsilon, f"{kind} per {guarantee['unit']}", f"delta {guarantee['delta']:g}"
 
 
-def _averaged(data: PageData) -> str:
-    return averaged({"rows": data.rows, "headline": {"last_rounds": data.last_rounds}})
+def _describe_rounds(data: PageData) -> str:
+    return describe_averaged_rounds({"rows": data.rows, "headline": {"last_rounds": data.last_rounds}})
 
 
 def draw_comparison(data: PageData) -> Markup:
@@ -93,21 +93,21 @@ def draw_comparison(data: PageData) -> Markup:
     if not rows:
         return render("comparison", table=None)
     names = [name for name in measures.titles if any(row.get(name) is not None for row in rows)]
-    about = f"{measures.unit.capitalize()}, {_averaged(data)}" + ("" if data.result else ", so far")
+    about = f"{measures.unit.capitalize()}, {_describe_rounds(data)}" + ("" if data.result else ", so far")
     table = HtmlTable(
         header=["method", *(measures.titles[name] for name in names), "first", "best*"],
         rows=[_row(row, names, measures) for row in rows],
         about=about,
         bold=[number for number, row in enumerate(rows) if row["role"] == "method"],
     )
-    columns = legend({"rows": rows, "metrics": list(map(asdict, measures.metrics))})
+    columns = results_legend({"rows": rows, "metrics": list(map(asdict, measures.metrics))})
     warnings = data.result["warnings"] if data.result else []
     return render("comparison", table=table, legend=columns.splitlines(), warnings=warnings)
 
 
 def _row(row: Record, names: list[str], measures: Measures) -> list[str]:
     values = (measures.written(name, row.get(name)) for name in names)
-    return [str(row["method"]), *values, *learning(row, measures)]
+    return [str(row["method"]), *values, *format_learning(row, measures)]
 
 
 def draw_scenario(data: PageData) -> Markup:

@@ -18,8 +18,8 @@ from fedsilo.core.registry import title_of
 from fedsilo.partitioning.manifest import Manifest
 from fedsilo.privacy.ledger import STATEMENT
 from fedsilo.privacy.ledger_lines import LEDGER
-from fedsilo.report.results.finished_run import Run, homes
-from fedsilo.report.results.summary import row
+from fedsilo.report.results.finished_run import Run, list_method_folders
+from fedsilo.report.results.summary import summarise_method
 from fedsilo.simulation.federation_plan import Outcome
 from fedsilo.storage.run_folder import CLIENTS, ROUNDS, TIMELINE, WIRE, read_json, read_lines
 
@@ -182,7 +182,9 @@ class PageData:
 
     def _row(self, part: MethodRecords) -> Record:
         role = "method" if part.name == self.method else "reference"
-        return row(part.name, role, Outcome(tuple(part.rounds), (), "", (), ()), self.last_rounds, self.measures)
+        return summarise_method(
+            part.name, role, Outcome(tuple(part.rounds), (), "", (), ()), self.last_rounds, self.measures
+        )
 
 
 def read_page_data(run: Run) -> PageData:
@@ -216,7 +218,7 @@ def read_page_data(run: Run) -> PageData:
         method=method,
         parts={
             name: _part(name, home, read_or_note(partial(_statement, home), none), run.scenario.task.measured)
-            for name, home in homes(run.scenario, folder)
+            for name, home in list_method_folders(run.scenario, folder)
             if home.is_dir()
         },
         result=read_or_note(lambda: run.result, none) if run.finished else None,

@@ -15,8 +15,8 @@ from fedsilo.report.page.page_data import PageData
 from fedsilo.report.page.page_elements import HtmlTable
 from fedsilo.report.page.rendering import render
 from fedsilo.report.phrases import pluralize
-from fedsilo.report.terminal.partition_table import one_line
-from fedsilo.report.terminal.run_tables import kind_of
+from fedsilo.report.terminal.partition_table import scores_line
+from fedsilo.report.terminal.run_tables import describe_client
 
 PICTURES = {
     "partition.png": "Above: images of each client by domain. Below: its training images by class.",
@@ -45,7 +45,7 @@ def draw_partition(data: PageData) -> Markup:
     paths = {data.folder / name: about for name, about in PICTURES.items()}
     return render(
         "partition",
-        scores=one_line(scores),
+        scores=scores_line(scores),
         pictures=[_picture(path, about) for path, about in paths.items() if path.is_file()],
         clients=pluralize(len(manifest.clients), "client"),
         table=_table(manifest, scores.label_shift),
@@ -79,7 +79,7 @@ def _row(manifest: Manifest, client: Holding, shift: float | None) -> list[str]:
     counts = sorted(zip(client.train_classes, manifest.classes, strict=True), reverse=True)[:3]
     return [
         f"{client.number:02d}",
-        kind_of(client),
+        describe_client(client),
         f"{len(client.train):,}",
         f"{len(client.test):,}",
         str(sum(1 for count in client.train_classes if count)),

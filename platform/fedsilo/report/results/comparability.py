@@ -26,7 +26,7 @@ class Grounds:
         """The letters assigned so far."""
         return [_letter(number) for number in range(len(self._runs))]
 
-    def letter(self, runs: Sequence[RunEntry]) -> str:
+    def assign_letter(self, runs: Sequence[RunEntry]) -> str:
         """Assigns a letter to the ground of finished runs.
 
         Args:
@@ -37,13 +37,13 @@ class Grounds:
         """
         if not runs:
             return ""
-        number = next((n for n, known in enumerate(self._runs) if _fit(runs, known)), len(self._runs))
+        number = next((n for n, known in enumerate(self._runs) if _fits(runs, known)), len(self._runs))
         if number == len(self._runs):
             self._runs.append({})
         self._runs[number] = {**{run.seed: run for run in runs}, **self._runs[number]}
         return _letter(number)
 
-    def runs(self, letter: str) -> list[RunEntry]:
+    def list_runs(self, letter: str) -> list[RunEntry]:
         """Lists the runs on a ground.
 
         Args:
@@ -55,7 +55,7 @@ class Grounds:
         known = self._runs[self.letters.index(letter)]
         return [known[seed] for seed in sorted(known)]
 
-    def notes(self) -> list[str]:
+    def describe(self) -> list[str]:
         """Describes whether all rows can be compared.
 
         Returns:
@@ -66,11 +66,11 @@ class Grounds:
                 "not all rows stand on the same ground (partition, data or backbone): compare only those with the "
                 "same letter."
             ]
-        hashes = [f"seed {run.seed} {run.ground[0][:12]}" for letter in self.letters for run in self.runs(letter)]
+        hashes = [f"seed {run.seed} {run.ground[0][:12]}" for letter in self.letters for run in self.list_runs(letter)]
         return [f"all rows have the same partition for the same seed (sha256: {', '.join(hashes)})."] if hashes else []
 
 
-def _fit(runs: Sequence[RunEntry], known: dict[int, RunEntry]) -> bool:
+def _fits(runs: Sequence[RunEntry], known: dict[int, RunEntry]) -> bool:
     """Whether the runs have a known ground, for every seed that is known."""
     return all(run.ground == known.get(run.seed, run).ground for run in runs)
 
@@ -81,7 +81,7 @@ def _letter(number: int) -> str:
     return ascii_uppercase[place] + (str(again) if again else "")
 
 
-def differences(entries: Sequence[RunEntry], varied: Sequence[str]) -> list[str]:
+def list_differences(entries: Sequence[RunEntry], varied: Sequence[str]) -> list[str]:
     """Lists the keys outside `method` that differ between methods although the comparison does not vary them.
 
     The only method key in the list is `method.synchronise`, because it changes how every client trains.
@@ -99,11 +99,11 @@ def differences(entries: Sequence[RunEntry], varied: Sequence[str]) -> list[str]
             continue
         methods = _by_value((entry.value(key), entry.method) for entry in entries if key in entry.settings)
         if len(methods) > 1:
-            lines.append(f"not the same for all methods: {key} is {_listed(methods)}.")
+            lines.append(f"not the same for all methods: {key} is {_join_methods(methods)}.")
     return lines
 
 
-def windows(entries: Sequence[RunEntry]) -> list[str]:
+def describe_windows(entries: Sequence[RunEntry]) -> list[str]:
     """Describes over how many rounds the numbers of finished runs are averaged.
 
     Args:
@@ -114,13 +114,12 @@ def windows(entries: Sequence[RunEntry]) -> list[str]:
     """
     methods = _by_value((str(entry.averaged_rounds), entry.method) for entry in entries)
     if len(methods) > 1:
-        return [
-            f"every number but best* is a mean over the last evaluated rounds, not as many for all: {_listed(methods)}."
-        ]
+        rounds = _join_methods(methods)
+        return [f"every number but best* is a mean over the last evaluated rounds, not as many for all: {rounds}."]
     return [f"every number but best* is the mean over the last {last} evaluated rounds." for last in methods]
 
 
-def versions(entries: Sequence[RunEntry]) -> list[str]:
+def list_version_differences(entries: Sequence[RunEntry]) -> list[str]:
     """Describes which software versions differ between finished runs.
 
     Args:
@@ -145,5 +144,5 @@ def _by_value(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
     return {value: list(by) for value, by in methods.items()}
 
 
-def _listed(methods: dict[str, list[str]]) -> str:
+def _join_methods(methods: dict[str, list[str]]) -> str:
     return "; ".join(f"{value} for {', '.join(by)}" for value, by in methods.items())

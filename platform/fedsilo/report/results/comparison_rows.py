@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from fedsilo.config.dumping import written
 from fedsilo.core import Measures
 from fedsilo.core.errors import RunError
-from fedsilo.report.results.comparability import Grounds, differences, versions, windows
+from fedsilo.report.results.comparability import Grounds, describe_windows, list_differences, list_version_differences
 from fedsilo.report.results.run_entry import RunEntry
 
 if TYPE_CHECKING:
@@ -84,12 +84,12 @@ class ComparisonRows:
         """The rows as a pandas table: ratios in [0, 1], deviations beside them as `<measure>_std`."""
         import pandas as pd
 
-        measures = [measure + end for measure in shown(self.measures) for end in ("", "_std")]
+        measures = [measure + end for measure in list_measures(self.measures) for end in ("", "_std")]
         columns = ["method", *self.varied, "ground", "seeds", "failed", *measures]
-        return pd.DataFrame([flat(row) for row in self.rows], columns=columns)
+        return pd.DataFrame([flatten_row(row) for row in self.rows], columns=columns)
 
 
-def shown(measures: Measures) -> tuple[str, ...]:
+def list_measures(measures: Measures) -> tuple[str, ...]:
     """Lists the measures of a row.
 
     Args:
@@ -109,7 +109,7 @@ def _common(found: Sequence[Measures]) -> Measures:
     return found[0]
 
 
-def flat(row: ComparisonRow) -> dict[str, Any]:
+def flatten_row(row: ComparisonRow) -> dict[str, Any]:
     """Flattens a row.
 
     Args:
@@ -123,7 +123,7 @@ def flat(row: ComparisonRow) -> dict[str, Any]:
     return {**named, "seeds": list(row.seeds), "failed": dict(row.failed), **row.mean, **deviation}
 
 
-def standings(title: str, entries: Sequence[RunEntry], notes: Iterable[str] = ()) -> ComparisonRows:
+def compare_entries(title: str, entries: Sequence[RunEntry], notes: Iterable[str] = ()) -> ComparisonRows:
     """Compares runs, finished or failed.
 
     Args:
@@ -137,20 +137,26 @@ def standings(title: str, entries: Sequence[RunEntry], notes: Iterable[str] = ()
     Raises:
         RunError: Two runs of the same scenario and seed have different results, or the runs have different tasks.
     """
-    varied = varied_keys(entries)
+    varied = find_varied_keys(entries)
     groups: dict[tuple[str, ...], list[RunEntry]] = {}
     for entry in entries:
         groups.setdefault((entry.method, *(entry.value(key) for key in varied)), []).append(entry)
     grounds = Grounds()
     measures = _common([entry.scenario.task.measured for entry in entries])
     rows = [_row(group, varied, grounds, measures) for group in groups.values()]
-    floors = [row for letter in grounds.letters for row in _floors(letter, grounds.runs(letter), rows, measures)]
+    floors = [row for letter in grounds.letters for row in _floors(letter, grounds.list_runs(letter), rows, measures)]
     done = [entry for entry in entries if not entry.error]
-    lines = (*windows(done), *grounds.notes(), *differences(entries, varied), *versions(done), *notes)
+    lines = (
+        *describe_windows(done),
+        *grounds.describe(),
+        *list_differences(entries, varied),
+        *list_version_differences(done),
+        *notes,
+    )
     return ComparisonRows(title, varied, (*floors, *rows), measures, lines)
 
 
-def varied_keys(entries: Sequence[RunEntry]) -> tuple[str, ...]:
+def find_varied_keys(entries: Sequence[RunEntry]) -> tuple[str, ...]:
     """Finds the keys that have different values in runs of one method.
 
     Args:
@@ -179,7 +185,9 @@ def _row(group: Sequence[RunEntry], varied: Sequence[str], grounds: Grounds, mea
     first = group[0]
     values = {key: first.value(key) for key in varied if key in first.settings}
     numbers = _over_seeds([run.row(first.method) for run in runs], measures)
-    return ComparisonRow(first.method, values, grounds.letter(runs), tuple(run.seed for run in runs), failed, *numbers)
+    return ComparisonRow(
+        first.method, values, grounds.assign_letter(runs), tuple(run.seed for run in runs), failed, *numbers
+    )
 
 
 def _refuse_another_result(one: RunEntry, other: RunEntry) -> None:
@@ -203,7 +211,9 @@ def _floors(
 
 def _over_seeds(rows: Sequence[Mapping[str, Any]], measures: Measures) -> tuple[dict[str, float], dict[str, float]]:
     """Mean and deviation of every measure that all rows have."""
-    known = {measure: [row[measure] for row in rows if row.get(measure) is not None] for measure in shown(measures)}
+    known = {
+        measure: [row[measure] for row in rows if row.get(measure) is not None] for measure in list_measures(measures)
+    }
     whole = {measure: values for measure, values in known.items() if values and len(values) == len(rows)}
     return (
         {measure: fmean(values) for measure, values in whole.items()},

@@ -15,7 +15,7 @@ from fedsilo.core.errors import RunError
 from fedsilo.core.metrics import measures_of
 from fedsilo.core.registry import title_of
 from fedsilo.partitioning.manifest import Manifest
-from fedsilo.report.results.summary import schema
+from fedsilo.report.results.summary import build_result_schema
 from fedsilo.storage.checkpoints import Checkpoint, Checkpoints
 from fedsilo.storage.json_schema import faults
 from fedsilo.storage.run_folder import CLIENTS, ROUNDS, WIRE, find_run_folder, read_json, read_lines
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-Told = Callable[[str], None]
+Warn = Callable[[str], None]
 
 
 def _warn(line: str) -> None:
@@ -65,7 +65,7 @@ class Run:
             raise RunError(f"{self.folder}: has not finished. `fedsilo resume {self.folder}` continues it.")
         path = self.folder / "result.json"
         document = read_json(path)
-        fault = next(faults(document, self._form_of(document)), "")
+        fault = next(faults(document, self._schema_of(document)), "")
         if fault:
             raise RunError(
                 f"{path}: is not a result of this version: {fault}. Remove it, and `fedsilo resume {self.folder}` "
@@ -73,12 +73,12 @@ class Run:
             )
         return document
 
-    def _form_of(self, document: dict[str, Any]) -> Any:
+    def _schema_of(self, document: dict[str, Any]) -> Any:
         """The schema of the document. The document lists its metrics itself, so external components are not needed."""
         try:
-            return schema(measures_of(document))
+            return build_result_schema(measures_of(document))
         except (AttributeError, KeyError, TypeError, ValueError):  # damaged; the scenario's task has the metrics
-            return schema(self.scenario.task.measured)
+            return build_result_schema(self.scenario.task.measured)
 
     @property
     def rounds(self) -> pd.DataFrame:
@@ -119,32 +119,32 @@ class Run:
         Returns:
             Tensors by name; empty for methods without private state.
         """
-        self._known(client)
+        self._require_client(client)
         return self._checkpoint().private_of(client)
 
-    def predict(self, client: int, images: Sequence[Image.Image], told: Told = _warn) -> pd.DataFrame:
+    def predict(self, client: int, images: Sequence[Image.Image], warn: Warn = _warn) -> pd.DataFrame:
         """Classifies images with a client's newest model.
 
         Args:
             client: Number of the client.
             images: Images of any size and mode.
-            told: Receives one line where a damaged checkpoint was skipped for an older one; warns by default.
+            warn: Receives one line where a damaged checkpoint was skipped for an older one; warns by default.
 
         Returns:
             One row per image: the most probable class, its probability, the next best class, and all probabilities.
         """
         from fedsilo.report.results.prediction import predict
 
-        self._known(client)
+        self._require_client(client)
         template = str(read_json(self.folder / "data.json")["template"])
-        return predict(self.scenario, self.manifest.classes, template, self._checkpoint(told), client, images)
+        return predict(self.scenario, self.manifest.classes, template, self._checkpoint(warn), client, images)
 
-    def _known(self, client: int) -> None:
+    def _require_client(self, client: int) -> None:
         count = len(self.manifest.clients)
         if not 0 <= client < count:
             raise RunError(f"{self.folder}: there is no client {client}. It has clients 0 to {count - 1}.")
 
-    def _checkpoint(self, told: Told = _warn) -> Checkpoint:
+    def _checkpoint(self, warn: Warn = _warn) -> Checkpoint:
         checkpoint, notices = Checkpoints(self.folder / "checkpoints", keep=1).newest()
         if checkpoint is None:
             why = notices[-1] if notices else "no round has finished"
@@ -152,11 +152,11 @@ class Run:
         if notices:
             first, *others = notices
             more = f" {len(others)} more {'is' if len(others) == 1 else 'are'} damaged." if others else ""
-            told(f"{first}{more} What follows is of round {checkpoint.round}.")
+            warn(f"{first}{more} What follows is of round {checkpoint.round}.")
         return checkpoint
 
 
-def homes(scenario: Scenario, folder: Path) -> Iterator[tuple[str, Path]]:
+def list_method_folders(scenario: Scenario, folder: Path) -> Iterator[tuple[str, Path]]:
     """Lists the methods of a run with their folders.
 
     Args:

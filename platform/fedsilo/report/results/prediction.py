@@ -53,7 +53,7 @@ def predict(
     loaded = load(scenario.backbone, scenario.seed)
     method = scenario.method
     model = frozen_model(loaded, classes, template, method.phrases, image_blocks=method.needs_image_blocks)
-    received, private = _learned(scenario, checkpoint, client, model)
+    received, private = _read_states(scenario, checkpoint, client, model)
     inputs = torch.stack([loaded.images.preprocessing.plain(as_rgb(image)) for image in images])
     with torch.no_grad():
         columns = {PIXELS: inputs, **loaded.images.columns(inputs, method.reads)}
@@ -77,7 +77,7 @@ def predict(
     )
 
 
-def _learned(scenario: Scenario, checkpoint: Checkpoint, client: int, model: Frozen) -> tuple[State, State]:
+def _read_states(scenario: Scenario, checkpoint: Checkpoint, client: int, model: Frozen) -> tuple[State, State]:
     """What the client receives of the shared state, and its private state, both checked against the method."""
     method, private = scenario.method, checkpoint.private_of(client)
     checkpoint.require_shared(method.initial_shared(model, scenario.seed))

@@ -10,7 +10,7 @@ from typing import Any
 
 from fedsilo.core import Measures
 from fedsilo.core.registry import title_of
-from fedsilo.report.results.finished_run import Run, homes
+from fedsilo.report.results.finished_run import Run, list_method_folders
 from fedsilo.storage.run_folder import DRIVER_LOCK, ROUNDS, ROUNDS_LOCK, TIMELINE, last_lines, read_lines
 
 PACE = 10
@@ -23,7 +23,7 @@ FINISHED, RUNNING, STOPPED = "finished", "running", "stopped"
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
+class MethodFolder:
     """The folder of one method's records.
 
     Attributes:
@@ -40,7 +40,7 @@ class Home:
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
+class MethodProgress:
     """Progress of one method.
 
     Attributes:
@@ -86,12 +86,12 @@ class Overview:
 
     run: str
     state: str
-    courses: tuple[Course, ...]
+    courses: tuple[MethodProgress, ...]
     measures: Measures
     chance: float | None = None
 
     @property
-    def current(self) -> Course | None:
+    def current(self) -> MethodProgress | None:
         """The method that runs now, or that ran last; None before the first round."""
         begun = [course for course in self.courses if course.finished]
         if self.state == FINISHED:
@@ -111,7 +111,7 @@ class Overview:
         return sum((course.planned - course.finished) * (course.pace_s or current.pace_s) for course in self.courses)
 
 
-def overview_of_run(run: Run) -> Overview:
+def read_overview(run: Run) -> Overview:
     """Reads the progress of a run.
 
     Args:
@@ -128,16 +128,18 @@ def overview_of_run(run: Run) -> Overview:
     method = title_of(scenario.method)
     limit = scenario.privacy.limit
     parts = [
-        Home(name, home, 1 if name == "zero_shot" else scenario.training.rounds, limit if name == method else None)
-        for name, home in homes(scenario, folder)
+        MethodFolder(
+            name, home, 1 if name == "zero_shot" else scenario.training.rounds, limit if name == method else None
+        )
+        for name, home in list_method_folders(scenario, folder)
     ]
     known = (folder / "partition.json").exists()
     chance = scenario.task.chance(run.manifest.classes) if known else None
     measures = scenario.task.measured
-    return Overview(folder.name, _state(run), courses(parts, measures), measures, chance)
+    return Overview(folder.name, _state(run), read_progress(parts, measures), measures, chance)
 
 
-def courses(parts: Sequence[Home], measures: Measures) -> tuple[Course, ...]:
+def read_progress(parts: Sequence[MethodFolder], measures: Measures) -> tuple[MethodProgress, ...]:
     """Reads the progress of each method from its folder.
 
     Args:
@@ -150,11 +152,11 @@ def courses(parts: Sequence[Home], measures: Measures) -> tuple[Course, ...]:
     return tuple(_course(part, measures.local) for part in parts)
 
 
-def _course(part: Home, local: str) -> Course:
+def _course(part: MethodFolder, local: str) -> MethodProgress:
     records = read_lines(part.folder / ROUNDS)
     measured = [record for record in records if record.get(local) is not None]
     newest = [sum(record.get("seconds", {}).values()) for record in records[-PACE:]]
-    return Course(
+    return MethodProgress(
         name=part.name,
         planned=part.planned,
         finished=len(records),
@@ -182,12 +184,12 @@ def _slowest(folder: Path) -> tuple[tuple[int, float], ...]:
 def _state(run: Run) -> str:
     if run.finished:
         return FINISHED
-    if any(_held(run.folder / name) for name in (DRIVER_LOCK, ROUNDS_LOCK)):
+    if any(_is_locked(run.folder / name) for name in (DRIVER_LOCK, ROUNDS_LOCK)):
         return RUNNING
     return FINISHED if run.finished else STOPPED  # it may have finished during the check
 
 
-def _held(path: Path) -> bool:
+def _is_locked(path: Path) -> bool:
     """Whether a process holds a lock. The check itself holds the lock for a moment, for which other processes wait."""
     try:
         with path.open("rb") as file:

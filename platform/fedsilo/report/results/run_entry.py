@@ -19,7 +19,7 @@ Ground = tuple[str, ...]
 """Ground of a run: hashes of its partition and of its backbone's weights, and the hand-written prompt."""
 
 
-def settings(scenario: Scenario) -> dict[str, Any]:
+def list_settings(scenario: Scenario) -> dict[str, Any]:
     """Lists all keys that the numbers of a run depend on, without names, folders and where the run is executed.
 
     Args:
@@ -33,13 +33,13 @@ def settings(scenario: Scenario) -> dict[str, Any]:
     for key in ("name", "tracking"):
         del mapping[key]
     del mapping["evaluation"]["references"]
-    return {**_dotted(mapping), "actors.threads": threads}
+    return {**_flatten(mapping), "actors.threads": threads}
 
 
-def _dotted(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flatten(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in mapping.items():
-        flat |= _dotted(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return flat
 
 
@@ -59,8 +59,8 @@ class RunEntry:
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """`settings` of its scenario."""
-        return settings(self.scenario)
+        """Values of `list_settings` for its scenario."""
+        return list_settings(self.scenario)
 
     @property
     def method(self) -> str:

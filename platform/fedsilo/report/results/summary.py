@@ -20,7 +20,7 @@ from fedsilo.storage.json_schema import NUMBER, Maybe
 BUDGET = {"epsilon": Maybe(NUMBER), "delta": NUMBER, "guaranteed": bool, "unit": str, "note": str}
 
 
-def schema(measures: Measures) -> dict[str, Any]:
+def build_result_schema(measures: Measures) -> dict[str, Any]:
     """Builds the schema of result.json.
 
     Args:
@@ -64,8 +64,12 @@ def summarise(
     """
     measures = floor.measures
     rows = [floor.row]
-    rows += [row(name, "reference", outcome, last, measures) for name, outcome in outcomes.items() if name != method]
-    rows.append(row(method, "method", outcomes[method], last, measures))
+    rows += [
+        summarise_method(name, "reference", outcome, last, measures)
+        for name, outcome in outcomes.items()
+        if name != method
+    ]
+    rows.append(summarise_method(method, "method", outcomes[method], last, measures))
     hashes = {name: _hashes(outcome) for name, outcome in outcomes.items()}
     return {
         "method": method,
@@ -79,7 +83,7 @@ def summarise(
     }
 
 
-def row(name: str, role: str, outcome: Outcome, last: int, measures: Measures) -> dict[str, Any]:
+def summarise_method(name: str, role: str, outcome: Outcome, last: int, measures: Measures) -> dict[str, Any]:
     """Summarises one method as a comparison row.
 
     Args:

@@ -75,7 +75,7 @@ def _table(
     for column in ("attack", *rates, "epsilon >=", "of at most", "claimed epsilon"):
         table.add_column(column, justify="left" if column == "attack" else "right")
     for attack, found, bound in rows:
-        table.add_row(attack, *found, f"{bound['epsilon']:.2f}", f"{bound['most']:.2f}", _claimed(claim))
+        table.add_row(attack, *found, f"{bound['epsilon']:.2f}", f"{bound['most']:.2f}", _format_claim(claim))
     return table
 
 
@@ -87,7 +87,7 @@ def _in_percent(value: float, low: float, high: float) -> str:
     return f"{100 * value:.1f} ({100 * low:.0f} to {100 * high:.0f})"
 
 
-def _claimed(claim: Mapping[str, Any] | None) -> str:
+def _format_claim(claim: Mapping[str, Any] | None) -> str:
     if claim is None:
         return "none"
     epsilon = "infinite" if claim["epsilon"] is None else f"{claim['epsilon']:.3g}"

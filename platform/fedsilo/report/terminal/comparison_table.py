@@ -9,7 +9,7 @@ from rich.table import Table
 from fedsilo.core.metrics import GLOBAL, NEIGHBOUR, Measures
 from fedsilo.report.results.comparison_rows import ComparisonRow, ComparisonRows
 from fedsilo.report.terminal.cells import cell
-from fedsilo.report.terminal.run_tables import more_legend
+from fedsilo.report.terminal.run_tables import optional_legend
 
 
 def comparison_table(standings: ComparisonRows) -> Table:
@@ -22,15 +22,15 @@ def comparison_table(standings: ComparisonRows) -> Table:
         A table with one row per method and varied setting.
     """
     table = Table(title=f"{cell(standings.title)}: {standings.measures.unit}", title_justify="left")
-    left = _named(standings)
-    for number, title in enumerate(header(standings)):
+    left = _count_name_columns(standings)
+    for number, title in enumerate(list_titles(standings)):
         table.add_column(cell(title), justify="left" if number < left else "right")
     for row in standings.rows:
-        table.add_row(*map(cell, cells(standings, row)), style=None if row.floor else "bold")
+        table.add_row(*map(cell, format_row(standings, row)), style=None if row.floor else "bold")
     return table
 
 
-def markdown(standings: ComparisonRows) -> str:
+def to_markdown(standings: ComparisonRows) -> str:
     """Writes the table as Markdown.
 
     Args:
@@ -39,9 +39,9 @@ def markdown(standings: ComparisonRows) -> str:
     Returns:
         The Markdown table.
     """
-    left, titles = _named(standings), header(standings)
+    left, titles = _count_name_columns(standings), list_titles(standings)
     rule = ["---" if number < left else "---:" for number in range(len(titles))]
-    return "".join(_line(row) for row in (titles, rule, *(cells(standings, row) for row in standings.rows)))
+    return "".join(_line(row) for row in (titles, rule, *(format_row(standings, row) for row in standings.rows)))
 
 
 def _line(texts: Sequence[str]) -> str:
@@ -49,7 +49,7 @@ def _line(texts: Sequence[str]) -> str:
     return f"| {' | '.join(escaped)} |\n"
 
 
-def document(standings: ComparisonRows) -> str:
+def to_document(standings: ComparisonRows) -> str:
     """Writes table, legend, notes and failures as a Markdown document.
 
     Args:
@@ -60,7 +60,7 @@ def document(standings: ComparisonRows) -> str:
     """
     lines = [*standings.notes, *(f"failed: {line}" for line in standings.failures)]
     points = "".join(f"- {line}\n" for line in lines)
-    return f"# {standings.title}\n\n{markdown(standings)}\n{comparison_legend(standings)}\n\n{points}"
+    return f"# {standings.title}\n\n{to_markdown(standings)}\n{comparison_legend(standings)}\n\n{points}"
 
 
 def comparison_legend(standings: ComparisonRows) -> str:
@@ -73,7 +73,7 @@ def comparison_legend(standings: ComparisonRows) -> str:
         The legend, one or more lines.
     """
     measures = standings.measures
-    more = more_legend(measures)
+    more = optional_legend(measures)
     own = (
         f"{measures.unit}, mean ± standard deviation over seeds; local: mean over clients of the "
         f"{measures.headline.words} on their own test images, with spread and worst over clients; neighbours: on all "
@@ -86,7 +86,7 @@ def _titles(measures: Measures) -> dict[str, str]:
     return {**measures.titles, measures.best: "best*"}
 
 
-def csv(standings: ComparisonRows) -> str:
+def to_csv(standings: ComparisonRows) -> str:
     """Writes all numbers as CSV.
 
     Args:
@@ -101,7 +101,7 @@ def csv(standings: ComparisonRows) -> str:
     return str(frame.to_csv(index=False, lineterminator="\n"))
 
 
-def header(standings: ComparisonRows) -> list[str]:
+def list_titles(standings: ComparisonRows) -> list[str]:
     """Lists the titles of the columns.
 
     Args:
@@ -124,7 +124,7 @@ def _short(keys: Sequence[str]) -> list[str]:
     ]
 
 
-def cells(standings: ComparisonRows, row: ComparisonRow) -> list[str]:
+def format_row(standings: ComparisonRows, row: ComparisonRow) -> list[str]:
     """Formats a row.
 
     Args:
@@ -159,6 +159,6 @@ def _names(standings: ComparisonRows) -> list[str]:
     return [n for n in _titles(standings.measures) if n == local or any(n in row.mean for row in standings.rows)]
 
 
-def _named(standings: ComparisonRows) -> int:
+def _count_name_columns(standings: ComparisonRows) -> int:
     """Number of columns that hold names, not numbers."""
     return 1 + len(standings.varied) + (len(standings.grounds) > 1)

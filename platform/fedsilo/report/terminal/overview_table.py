@@ -11,7 +11,7 @@ from rich.text import Text
 
 from fedsilo.core.metrics import LOCAL, NEIGHBOUR, WORST, Measures
 from fedsilo.report.phrases import format_bytes, format_seconds
-from fedsilo.report.results.progress_overview import RUNNING, STOPPED, Course, Overview
+from fedsilo.report.results.progress_overview import RUNNING, STOPPED, MethodProgress, Overview
 
 DASH = "–"
 TITLES = ("round", "loss", "local", "worst", "neighbours", "epsilon", "up", "down", "a round", "again", "lost")
@@ -108,7 +108,7 @@ def _left(overview: Overview) -> str:
     return "" if overview.left_s is None else f"about {format_seconds(overview.left_s)} left"
 
 
-def _cells(course: Course, measures: Measures) -> dict[str, str]:
+def _cells(course: MethodProgress, measures: Measures) -> dict[str, str]:
     rounds = f"{course.finished}/{course.planned}"
     if not course.finished:
         return {"round": rounds}
@@ -134,7 +134,7 @@ def _number(value: Any) -> str:
     return DASH if value is None else f"{value:.3g}"
 
 
-def _epsilon(course: Course) -> str:
+def _epsilon(course: MethodProgress) -> str:
     spent = course.last.get("epsilon")
     if spent is None:
         return DASH

@@ -10,7 +10,7 @@ from rich.table import Table
 from fedsilo.partitioning.heterogeneity import SCORES, Score, Scores
 from fedsilo.partitioning.manifest import Holding, Manifest
 from fedsilo.report.terminal.cells import cell
-from fedsilo.report.terminal.run_tables import kind_of
+from fedsilo.report.terminal.run_tables import describe_client
 
 SHOWN = 40
 """Most clients that all have a row; of more clients only the largest and the smallest have one."""
@@ -22,7 +22,7 @@ SCORES_LEGEND = (
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class MeasuredPartition:
     """A partition with its heterogeneity scores.
 
     Attributes:
@@ -68,7 +68,7 @@ def _holding(client: Holding, classes: Sequence[str]) -> tuple[str, ...]:
     counts = sorted(zip(client.train_classes, classes, strict=True), reverse=True)[:4]
     return (
         f"{client.number:02d}",
-        cell(kind_of(client)),
+        cell(describe_client(client)),
         str(len(client.train)),
         str(len(client.test)),
         str(sum(1 for count in client.train_classes if count)),
@@ -76,7 +76,7 @@ def _holding(client: Holding, classes: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def scores_table(measured: Measured) -> Table:
+def scores_table(measured: MeasuredPartition) -> Table:
     """Draws every score beside its value by chance.
 
     Args:
@@ -120,7 +120,7 @@ def sizes_line(scores: Scores) -> str:
     )
 
 
-def one_line(scores: Scores) -> str:
+def scores_line(scores: Scores) -> str:
     """Describes the main scores.
 
     Args:
@@ -138,7 +138,7 @@ def _describe(score: Score) -> str:
     return f"{SCORES[score.name].title} {score.value:.2f}, by chance {score.null.mean:.2f} ({score.verdict})"
 
 
-def comparison_of_partitions(several: Sequence[Measured]) -> Table:
+def partitions_table(several: Sequence[MeasuredPartition]) -> Table:
     """Draws partitions side by side.
 
     Args:
@@ -161,7 +161,7 @@ def comparison_of_partitions(several: Sequence[Measured]) -> Table:
     return table
 
 
-def _facts(several: Sequence[Measured]) -> list[tuple[str, list[str]]]:
+def _facts(several: Sequence[MeasuredPartition]) -> list[tuple[str, list[str]]]:
     sizes = [measured.scores.sizes for measured in several]
     backbones = [measured.scores.backbone or "none" for measured in several]
     return [

@@ -35,10 +35,10 @@ def _list_keys(keys: Mapping[str, Any], contract: type[Component]) -> list[str]:
         if key == "name" or value == usual.get(key, _NOTHING):
             continue
         if isinstance(value, Mapping) and key in inner:
-            found.append(f"{key} {value.get('name')}{_bracketed(_list_keys(value, inner[key]))}")
+            found.append(f"{key} {value.get('name')}{_bracket(_list_keys(value, inner[key]))}")
         elif isinstance(value, Mapping):
             before = usual.get(key, {})
-            found.append(f"{key}{_bracketed([f'{k} {_plain(v)}' for k, v in value.items() if v != before.get(k)])}")
+            found.append(f"{key}{_bracket([f'{k} {_plain(v)}' for k, v in value.items() if v != before.get(k)])}")
         else:
             found.append(f"{key} {_plain(value)}")
     return found
@@ -56,7 +56,7 @@ def _class(contract: type[Component], name: str) -> type[Component] | None:
     return cls
 
 
-def _bracketed(words: list[str]) -> str:
+def _bracket(words: list[str]) -> str:
     return f" ({', '.join(words)})" if words else ""
 
 

@@ -30,7 +30,7 @@ def results_table(result: Mapping[str, Any]) -> Table:
     """
     rows, measures = result["rows"], measures_of(result)
     names = [name for name in measures.titles if any(row.get(name) is not None for row in rows)]
-    title = f"{cell(result['scenario'])}: {measures.unit} ({averaged(result)})"
+    title = f"{cell(result['scenario'])}: {measures.unit} ({describe_averaged_rounds(result)})"
     table = Table(title=title, title_justify="left")
     table.add_column("method")
     for name in names:
@@ -43,12 +43,12 @@ def results_table(result: Mapping[str, Any]) -> Table:
     for row in rows:
         style = "bold" if row["role"] == "method" else None
         cells = [measures.written(name, row.get(name)) for name in names]
-        clock = [_rounded(row.get("simulated_s"))] if timed else []
-        table.add_row(cell(row["method"]), *cells, *learning(row, measures), *clock, style=style)
+        clock = [_format_clock(row.get("simulated_s"))] if timed else []
+        table.add_row(cell(row["method"]), *cells, *format_learning(row, measures), *clock, style=style)
     return table
 
 
-def legend(result: Mapping[str, Any]) -> str:
+def results_legend(result: Mapping[str, Any]) -> str:
     """Explains the columns of a result.
 
     Args:
@@ -58,7 +58,7 @@ def legend(result: Mapping[str, Any]) -> str:
         The legend, one or more lines.
     """
     rows, measures = result["rows"], measures_of(result)
-    more = [line for name, line in more_legend(measures).items() if any(row.get(name) is not None for row in rows)]
+    more = [line for name, line in optional_legend(measures).items() if any(row.get(name) is not None for row in rows)]
     own = (
         f"local: mean over clients of the {measures.headline.words} on their own test images, with spread and worst "
         "over clients\nneighbours: on all other clients' images, global: on all images; * picked with the test set, "
@@ -67,7 +67,7 @@ def legend(result: Mapping[str, Any]) -> str:
     return "\n".join([own, *more])
 
 
-def more_legend(measures: Measures) -> dict[str, str]:
+def optional_legend(measures: Measures) -> dict[str, str]:
     """Explains columns that only some scenarios have.
 
     Args:
@@ -85,7 +85,7 @@ def more_legend(measures: Measures) -> dict[str, str]:
     }
 
 
-def averaged(result: Mapping[str, Any]) -> str:
+def describe_averaged_rounds(result: Mapping[str, Any]) -> str:
     """Describes over how many rounds the numbers of a result are means.
 
     Args:
@@ -99,7 +99,7 @@ def averaged(result: Mapping[str, Any]) -> str:
     return "of the last evaluated round" if rounds == 1 else f"mean over the last {rounds} evaluated rounds"
 
 
-def learning(row: Mapping[str, Any], measures: Measures) -> tuple[str, str]:
+def format_learning(row: Mapping[str, Any], measures: Measures) -> tuple[str, str]:
     """Formats the first and the best value of a row.
 
     Args:
@@ -115,7 +115,7 @@ def learning(row: Mapping[str, Any], measures: Measures) -> tuple[str, str]:
     return measures.written(measures.local, row.get(measures.first)), best
 
 
-def _rounded(value: Any) -> str:
+def _format_clock(value: Any) -> str:
     """Simulated seconds with four significant figures; "" for None."""
     return "" if _present(value) is None else f"{value:.4g}" if value < 1e4 else f"{value:,.0f}"
 
@@ -147,7 +147,7 @@ def rounds_table(run: Run, newest: int = 20) -> Table:
             f"{record['upload_bytes'] / 1000:.1f}",
             f"{seconds:.2f}",
             *(
-                [_rounded(record.get("clock_s")), str(len(record["late"])), str(len(record["offline"]))]
+                [_format_clock(record.get("clock_s")), str(len(record["late"])), str(len(record["offline"]))]
                 if timed
                 else []
             ),
@@ -197,7 +197,7 @@ def clients_table(run: Run) -> Table:
     for client in run.manifest.clients:
         table.add_row(
             f"{client.number:02d}",
-            cell(kind_of(client)),
+            cell(describe_client(client)),
             str(len(client.train)),
             str(len(client.test)),
             str(sum(1 for count in client.train_classes if count)),
@@ -207,7 +207,7 @@ def clients_table(run: Run) -> Table:
     return table
 
 
-def kind_of(client: Holding) -> str:
+def describe_client(client: Holding) -> str:
     """Describes a client's domain and what else distinguishes it.
 
     Args:
@@ -246,7 +246,7 @@ def description_table(title: str, rows: Sequence[Description]) -> Table:
     return table
 
 
-def listing(kind: str, entries: Iterable[tuple[str, str]]) -> Table:
+def listing_table(kind: str, entries: Iterable[tuple[str, str]]) -> Table:
     """Draws names with a line about each.
 
     Args:

@@ -17,9 +17,17 @@ import numpy as np
 from fedsilo.core.seeds import numpy_generator
 from fedsilo.runs.audit.audited_images import Flags, Population
 from fedsilo.runs.audit.binomial_bounds import rates_bound
-from fedsilo.runs.audit.epsilon_bound import CONFIDENCE, Coins, OneRun, proved
+from fedsilo.runs.audit.epsilon_bound import CONFIDENCE, Coins, OneRun, prove_bound
 from fedsilo.runs.audit.model_scores import Observation, Scores
-from fedsilo.runs.audit.roc import Judged, Rates, best_threshold, by_chance, curve, rates, thinned
+from fedsilo.runs.audit.roc import (
+    Rates,
+    ScoredExamples,
+    compute_curve,
+    compute_rates,
+    find_threshold,
+    permute_rates,
+    thin,
+)
 
 PERMUTATIONS = 1000
 GUESSED = (0.02, 0.1, 0.5)
@@ -86,7 +94,7 @@ class FromRates:
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
+class AttackResult:
     """The result of an attack.
 
     Attributes:
@@ -142,7 +150,7 @@ class Evidence:
         """Shadow runs on which the attack is tried."""
         return self.shadows[1::2]
 
-    def on_target(self, fitted: Fitted) -> Judged:
+    def score_target(self, fitted: Fitted) -> ScoredExamples:
         """Scores the comparable images of the audited run that were trained on, or not at all.
 
         Args:
@@ -151,10 +159,10 @@ class Evidence:
         Returns:
             Scores with the true membership.
         """
-        found = self._scored(fitted, self.target, self.population.comparable & self.target.sound)
-        return found.shuffled(self._control(0)) if self.shuffle else found
+        found = self._score(fitted, self.target, self.population.comparable & self.target.sound)
+        return found.permute_members(self._control(0)) if self.shuffle else found
 
-    def on_trials(self, fitted: Fitted) -> Judged:
+    def score_trials(self, fitted: Fitted) -> ScoredExamples:
         """Scores the comparable images of all trials that were trained on, or not at all.
 
         Args:
@@ -163,10 +171,10 @@ class Evidence:
         Returns:
             Scores with the true membership.
         """
-        found = _joined(self._scored(fitted, seen, self.population.comparable & seen.sound) for seen in self.trials)
-        return found.shuffled(self._control(1)) if self.shuffle else found
+        found = _join(self._score(fitted, seen, self.population.comparable & seen.sound) for seen in self.trials)
+        return found.permute_members(self._control(1)) if self.shuffle else found
 
-    def canaries(self, fitted: Fitted) -> Judged:
+    def score_canaries(self, fitted: Fitted) -> ScoredExamples:
         """Scores the canaries of all trials. Canaries that were in no batch count too, because epsilon is about what a
         client holds.
 
@@ -176,18 +184,20 @@ class Evidence:
         Returns:
             Scores with the true membership.
         """
-        found = _joined(self._scored(fitted, seen, seen.canaries) for seen in self.trials)
+        found = _join(self._score(fitted, seen, seen.canaries) for seen in self.trials)
         # Not a permutation within classes: the models reveal how many images of a class are in, and so do the coins.
-        return found.tossed(self._control(2)) if self.shuffle else found
+        return found.toss_members(self._control(2)) if self.shuffle else found
 
-    def _scored(self, fitted: Fitted, seen: Observation, rows: Flags) -> Judged:
-        return Judged(fitted.scores(seen, self.population)[rows], seen.members[rows], self.population.labels[rows])
+    def _score(self, fitted: Fitted, seen: Observation, rows: Flags) -> ScoredExamples:
+        return ScoredExamples(
+            fitted.scores(seen, self.population)[rows], seen.members[rows], self.population.labels[rows]
+        )
 
     def _control(self, number: int) -> np.random.Generator:
         return numpy_generator(self.seed, "audit shuffle", step=number)
 
 
-def judge(attack: Attack, evidence: Evidence, among: int = 1) -> Finding:
+def judge(attack: Attack, evidence: Evidence, among: int = 1) -> AttackResult:
     """Evaluates an attack.
 
     Args:
@@ -200,12 +210,12 @@ def judge(attack: Attack, evidence: Evidence, among: int = 1) -> Finding:
         The result.
     """
     half = attack.fit(evidence.references, evidence.population)
-    trials, canaries = evidence.on_trials(half), evidence.canaries(half)
-    target = evidence.on_target(attack.fit(evidence.shadows, evidence.population))
-    threshold = best_threshold(trials) if attack.decides_at is None else attack.decides_at
-    found = rates(target, threshold)
+    trials, canaries = evidence.score_trials(half), evidence.score_canaries(half)
+    target = evidence.score_target(attack.fit(evidence.shadows, evidence.population))
+    threshold = find_threshold(trials) if attack.decides_at is None else attack.decides_at
+    found = compute_rates(target, threshold)
     low, high, p_value = _chance(target, threshold, found, evidence.seed)
-    return Finding(
+    return AttackResult(
         attack=attack.name,
         rates=found,
         threshold=threshold,
@@ -214,31 +224,34 @@ def judge(attack: Attack, evidence: Evidence, among: int = 1) -> Finding:
         p_value=p_value,
         epsilon=_one_run(canaries, len(evidence.trials), evidence.delta, among),
         if_independent=_from_rates(target, trials, evidence.delta),
-        roc=thinned(*curve(target.scores, target.members)),
+        roc=thin(*compute_curve(target.scores, target.members)),
     )
 
 
-def _joined(parts: Iterable[Judged]) -> Judged:
+def _join(parts: Iterable[ScoredExamples]) -> ScoredExamples:
     every = list(parts)
-    return Judged(
+    return ScoredExamples(
         np.concatenate([part.scores for part in every]),
         np.concatenate([part.members for part in every]),
         np.concatenate([part.labels for part in every]),
     )
 
 
-def _chance(target: Judged, threshold: float, found: Rates, seed: int) -> tuple[Rates, Rates, float]:
+def _chance(target: ScoredExamples, threshold: float, found: Rates, seed: int) -> tuple[Rates, Rates, float]:
     """The middle 95 % of the rates of permuted membership, and the share of permutations that are as successful."""
     generator = numpy_generator(seed, "audit permutations")
     table = np.array(
-        [(one.success, one.auc, one.tpr_at_low_fpr) for one in by_chance(target, threshold, PERMUTATIONS, generator)]
+        [
+            (one.success, one.auc, one.tpr_at_low_fpr)
+            for one in permute_rates(target, threshold, PERMUTATIONS, generator)
+        ]
     )
     low, high = (Rates(*map(float, np.quantile(table, end, axis=0))) for end in (0.025, 0.975))
     as_good = int((table[:, 0] >= found.success).sum())
     return low, high, (1 + as_good) / (1 + PERMUTATIONS)
 
 
-def _one_run(canaries: Judged, runs: int, delta: float, among: int) -> OneRun:
+def _one_run(canaries: ScoredExamples, runs: int, delta: float, among: int) -> OneRun:
     """The best bound over the shares that are guessed. All shares and all attacks divide the error probability."""
     total, order = len(canaries.scores), np.argsort(canaries.scores, kind="stable")
     tried = []
@@ -246,13 +259,13 @@ def _one_run(canaries: Judged, runs: int, delta: float, among: int) -> OneRun:
         each = int(share * total / 2)
         right = int(canaries.members[order[total - each :]].sum() + (~canaries.members[order[:each]]).sum())
         tried.append((2 * each, right))
-    return proved(Coins(total, runs, delta), tried, among)
+    return prove_bound(Coins(total, runs, delta), tried, among)
 
 
-def _from_rates(target: Judged, trials: Judged, delta: float) -> FromRates:
+def _from_rates(target: ScoredExamples, trials: ScoredExamples, delta: float) -> FromRates:
     """Uses the threshold with the largest epsilon on the trials, scaled to the number of images of the audited run."""
     members, others = int(target.members.sum()), int((~target.members).sum())
-    false, true = curve(trials.scores, trials.members)
+    false, true = compute_curve(trials.scores, trials.members)
     expected = rates_bound(np.floor(true * members), members, np.ceil(false * others), others, delta, CONFIDENCE)
     best = int(expected.argmax())
     threshold = float(np.append(np.inf, np.unique(trials.scores)[::-1])[best])

@@ -14,7 +14,7 @@ from fedsilo.report.results.finished_run import Run
 from fedsilo.runs.audit.epsilon_bound import CONFIDENCE
 from fedsilo.runs.audit.repeated_audits import add_look
 from fedsilo.runs.audit.shadow_runs import AUDIT
-from fedsilo.runs.run import threads
+from fedsilo.runs.run import set_threads
 from fedsilo.storage.run_folder import DRIVER_LOCK, lock
 
 DELTA = 1e-5
@@ -24,7 +24,7 @@ WAIT_S = 1.0
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AuditOptions:
     """Options of any audit.
 
     Attributes:
@@ -59,7 +59,7 @@ class Asked:
 
 
 @contextmanager
-def at_work(run: Run) -> Iterator[Path]:
+def lock_audit(run: Run) -> Iterator[Path]:
     """Locks the run's audit folder, and sets the run's number of threads.
 
     Args:
@@ -73,11 +73,11 @@ def at_work(run: Run) -> Iterator[Path]:
     """
     place = run.folder / AUDIT
     place.mkdir(exist_ok=True)
-    with lock(place, WAIT_S, DRIVER_LOCK), threads(run.scenario.actors.threads):
+    with lock(place, WAIT_S, DRIVER_LOCK), set_threads(run.scenario.actors.threads):
         yield place
 
 
-def delta_of(run: Run) -> float:
+def choose_delta(run: Run) -> float:
     """Chooses the delta of the bound on epsilon.
 
     Args:
@@ -90,7 +90,7 @@ def delta_of(run: Run) -> float:
     return float(claim["delta"]) if claim else DELTA
 
 
-def framed(run: Run, asked: Asked, place: Path, look: Mapping[str, Any]) -> dict[str, Any]:
+def build_frame(run: Run, asked: AuditOptions, place: Path, look: Mapping[str, Any]) -> dict[str, Any]:
     """Builds the part of the document that all audits have, and counts the audit unless it is a control.
 
     Args:

@@ -81,7 +81,7 @@ class Draw:
     members: Flags
     canaries: Flags
 
-    def shares(self, population: Population) -> list[Share]:
+    def build_shares(self, population: Population) -> list[Share]:
         """Builds the clients' shares of the pool.
 
         Args:
@@ -98,7 +98,7 @@ class Draw:
         return Share(train, test, domain)
 
 
-def pooled(images: LabelledImages, manifest: Manifest) -> LabelledImages:
+def build_pool(images: LabelledImages, manifest: Manifest) -> LabelledImages:
     """Builds the pool as a data set, with the same examples as training and as test split.
 
     Args:
@@ -133,7 +133,7 @@ class _OneAfterTheOther:
         return self.first.name(number) if rest < 0 else self.second.name(rest)
 
 
-def population_of(manifest: Manifest, pool: LabelledImages) -> Population:
+def build_population(manifest: Manifest, pool: LabelledImages) -> Population:
     """Lists the rows of an audited run.
 
     Args:

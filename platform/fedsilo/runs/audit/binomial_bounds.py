@@ -92,21 +92,21 @@ def one_run_bound(canaries: int, guesses: int, right: int, delta: float, confide
         Epsilon >= 0, from below to within `PRECISION`; 0 if no epsilon is excluded.
     """
     tail = 1 - confidence
-    if not guesses or chance(canaries, guesses, right, 0.0, delta) >= tail:
+    if not guesses or largest_chance(canaries, guesses, right, 0.0, delta) >= tail:
         return 0.0
     low, high = 0.0, 1.0
-    while chance(canaries, guesses, right, high, delta) < tail:
+    while largest_chance(canaries, guesses, right, high, delta) < tail:
         low, high = high, 2 * high
     while high - low > PRECISION:
         middle = (low + high) / 2
-        if chance(canaries, guesses, right, middle, delta) < tail:
+        if largest_chance(canaries, guesses, right, middle, delta) < tail:
             low = middle
         else:
             high = middle
     return low
 
 
-def chance(canaries: int, guesses: int, right: int, epsilon: float, delta: float) -> float:
+def largest_chance(canaries: int, guesses: int, right: int, epsilon: float, delta: float) -> float:
     """Computes the largest probability, under (epsilon, delta) privacy, of at least `right` correct guesses (theorem
     5.2).
 

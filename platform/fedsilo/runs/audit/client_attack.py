@@ -69,7 +69,7 @@ class Sums:
     coordinates: int
 
 
-def why_not(run: Run) -> str:
+def explain_refusal(run: Run) -> str:
     """Checks whether the clients of a run can be attacked.
 
     Args:
@@ -91,7 +91,7 @@ def why_not(run: Run) -> str:
     return ""
 
 
-def scores_of(shadow: Run, method: Method, progress: Progress) -> Scores:
+def score_clients(shadow: Run, method: Method, progress: Progress) -> Scores:
     """Scores the clients of a shadow run.
 
     Args:
@@ -102,10 +102,10 @@ def scores_of(shadow: Run, method: Method, progress: Progress) -> Scores:
     Returns:
         Log likelihood ratios (n,) that a client contributed; a higher value speaks for it.
     """
-    return log_ratios(_summed(shadow, method, progress))
+    return compute_log_ratios(_sum_contributions(shadow, method, progress))
 
 
-def log_ratios(sums: Sums) -> Scores:
+def compute_log_ratios(sums: Sums) -> Scores:
     """Computes the log likelihood ratio of b = 1 over b = 0 for each client, with all other coins unknown.
 
     All changes are scaled by the factor in `SCALES` that makes the published states most likely.
@@ -117,7 +117,7 @@ def log_ratios(sums: Sums) -> Scores:
         Log likelihood ratios (n,).
     """
     noise = _noise(sums)
-    sums = max((_scaled(sums, scale) for scale in SCALES), key=lambda one: _evidence(one, noise))
+    sums = max((_scale(sums, scale) for scale in SCALES), key=lambda one: _evidence(one, noise))
     count = len(sums.explained)
     precision = sums.products / noise + np.eye(count) / PRIOR_VARIANCE
     surprise = (sums.explained - sums.products @ np.full(count, PRIOR_MEAN)) / noise
@@ -125,7 +125,7 @@ def log_ratios(sums: Sums) -> Scores:
     return found
 
 
-def _scaled(sums: Sums, scale: float) -> Sums:
+def _scale(sums: Sums, scale: float) -> Sums:
     """The sums for contributions that are `scale` times as long."""
     return replace(sums, products=scale**2 * sums.products, explained=scale * sums.explained)
 
@@ -150,7 +150,7 @@ def _noise(sums: Sums) -> float:
     return max(float(left) / freedom, least)
 
 
-def guesses(scores: Scores, there: Flags, share: float) -> tuple[int, int]:
+def guess_coins(scores: Scores, there: Flags, share: float) -> tuple[int, int]:
     """Guesses the coins with the clearest scores.
 
     Args:
@@ -165,7 +165,7 @@ def guesses(scores: Scores, there: Flags, share: float) -> tuple[int, int]:
     return len(chosen), int(((scores[chosen] > 0) == there[chosen]).sum())
 
 
-def _summed(shadow: Run, method: Method, progress: Progress) -> Sums:
+def _sum_contributions(shadow: Run, method: Method, progress: Progress) -> Sums:
     scenario = shadow.scenario
     prepared = prepare(scenario, [method], SerialRuntime(scenario.backbone.device), progress)
     rules = ClientRules(scenario.seed, scenario.training, scenario.evaluation.batch_size, scenario.task)
@@ -196,13 +196,13 @@ def _rounds(
         weights = _weights(scenario, [sizes[client] for client in participants])
         changes = np.zeros((len(sizes), len(vector(before))))
         for weight, update in zip(weights, backend.train(tasks), strict=True):
-            sent = _promised(scenario, to_tensors(update.tensors), before)
+            sent = _clip(scenario, to_tensors(update.tensors), before)
             changes[update.client] = weight * (vector(sent) - vector(before))
         yield vector(after) - vector(before), changes
         before = after
 
 
-def _promised(scenario: Scenario, upload: State, known: State) -> State:
+def _clip(scenario: Scenario, upload: State, known: State) -> State:
     """An upload as the mechanism promises to clip it."""
     mechanism = scenario.privacy
     return clipped(upload, known, mechanism.clip_norm) if isinstance(mechanism, DifferentialPrivacy) else upload
@@ -229,7 +229,7 @@ def refuse(run: Run) -> None:
     Raises:
         RunError: The clients cannot be attacked; the error has the reason.
     """
-    if reason := why_not(run):
+    if reason := explain_refusal(run):
         raise RunError(
             f"{run.folder}: unit client: {reason}. This audit cannot contradict an epsilon per client of this run."
         )

@@ -17,26 +17,26 @@ from scipy.stats import binom
 from fedsilo.core import Progress
 from fedsilo.core.seeds import numpy_generator
 from fedsilo.report.results.finished_run import Run, load
-from fedsilo.runs.audit.audit_frame import Asked, at_work, delta_of, framed
+from fedsilo.runs.audit.audit_frame import AuditOptions, build_frame, choose_delta, lock_audit
 from fedsilo.runs.audit.audited_images import Flags
-from fedsilo.runs.audit.client_attack import guesses, refuse, scores_of
-from fedsilo.runs.audit.epsilon_bound import Coins, proved
-from fedsilo.runs.audit.shadow_runs import Told, carry_out, client_shadows_of, coins
-from fedsilo.runs.audit.verdict import verdict_on_clients
+from fedsilo.runs.audit.client_attack import guess_coins, refuse, score_clients
+from fedsilo.runs.audit.epsilon_bound import Coins, prove_bound
+from fedsilo.runs.audit.shadow_runs import ShadowCallback, carry_out, list_client_shadows, toss_coins
+from fedsilo.runs.audit.verdict import describe_client_audit
 from fedsilo.storage.run_folder import write_json
 
 SHARES = (0.1, 0.5, 1.0)
 """Shares of the coins that are guessed, those with the clearest scores."""
 
 
-class ClientAudit(Asked):
+class ClientAudit(AuditOptions):
     """Options of an audit of whole clients."""
 
 
 def audit_clients(
     folder: str | Path,
     asked: ClientAudit | None = None,
-    told: Told = lambda done, total, name, before: None,
+    callback: ShadowCallback = lambda done, total, name, before: None,
     progress: Progress = lambda stage, done, total: None,
 ) -> dict[str, Any]:
     """Audits the clients of a run, and writes the document beside the run's result.
@@ -44,7 +44,7 @@ def audit_clients(
     Args:
         folder: Folder of a finished run.
         asked: The options.
-        told: Called after every shadow run: told(done, total, name, before).
+        callback: Called after every shadow run: callback(done, total, name, before).
         progress: Called while features are computed: progress(stage, done, total).
 
     Returns:
@@ -58,15 +58,15 @@ def audit_clients(
     run, asked = load(folder), asked or ClientAudit()
     asked.refuse(run)
     refuse(run)
-    with at_work(run) as place:
-        shadows = client_shadows_of(run, asked.shadows)
-        carry_out(shadows, asked.jobs, told)
+    with lock_audit(run) as place:
+        shadows = list_client_shadows(run, asked.shadows)
+        carry_out(shadows, asked.jobs, callback)
         method = run.scenario.method
-        found = [scores_of(Run(shadow.folder), method, progress) for shadow in shadows]
+        found = [score_clients(Run(shadow.folder), method, progress) for shadow in shadows]
         tossed = [_coins(run, asked.shuffle)(shadow.number) for shadow in shadows]
-        frame = framed(run, asked, place, {"unit": "client"})
+        frame = build_frame(run, asked, place, {"unit": "client"})
         document = frame | _findings(run, asked, np.concatenate(found), np.concatenate(tossed))
-        document["verdict"] = verdict_on_clients(document)
+        document["verdict"] = describe_client_audit(document)
     write_json(run.folder / clients_file_name(asked), document)
     return document
 
@@ -86,14 +86,14 @@ def clients_file_name(asked: ClientAudit) -> str:
 def _coins(run: Run, shuffle: bool) -> Callable[[int], Flags]:
     """The coins of a shadow run by its number; for the control, coins that had no effect on the run."""
     if not shuffle:
-        return lambda number: coins(run, number)
+        return lambda number: toss_coins(run, number)
     n, seed = len(run.manifest.clients), run.scenario.seed
     return lambda number: numpy_generator(seed, "audit clients shuffle", step=number).random(n) < 0.5
 
 
 def _findings(run: Run, asked: ClientAudit, found: np.ndarray[Any, Any], there: Flags) -> dict[str, Any]:
-    total, count = Coins(len(there), asked.shadows, delta_of(run)), len(there)
-    right = guesses(found, there, 1.0)[1]
+    total, count = Coins(len(there), asked.shadows, choose_delta(run)), len(there)
+    right = guess_coins(found, there, 1.0)[1]
     return {
         "clients": len(run.manifest.clients),
         "coins": count,
@@ -101,5 +101,5 @@ def _findings(run: Run, asked: ClientAudit, found: np.ndarray[Any, Any], there: 
         "chance_low": int(binom.ppf(0.025, count, 0.5)),
         "chance_high": int(binom.ppf(0.975, count, 0.5)),
         "p_value": float(binom.sf(right - 1, count, 0.5)),
-        "epsilon": asdict(proved(total, [guesses(found, there, share) for share in SHARES])),
+        "epsilon": asdict(prove_bound(total, [guess_coins(found, there, share) for share in SHARES])),
     }

@@ -54,7 +54,7 @@ class Coins:
     delta: float
 
 
-def proved(coins: Coins, tried: Sequence[tuple[int, int]], among: int = 1) -> OneRun:
+def prove_bound(coins: Coins, tried: Sequence[tuple[int, int]], among: int = 1) -> OneRun:
     """Computes the best bound over several numbers of guesses.
 
     Args:

@@ -17,18 +17,26 @@ from fedsilo.core.errors import RunError
 from fedsilo.core.registry import title_of
 from fedsilo.report.results.finished_run import Run, load
 from fedsilo.runs.audit.attack_evaluation import Attack, Evidence, judge
-from fedsilo.runs.audit.audit_frame import Asked, at_work, delta_of, framed
-from fedsilo.runs.audit.lira import LikelihoodRatio, confidence
-from fedsilo.runs.audit.model_scores import CLIENT, SHARED, VIEWS, Observation, Observer, last_checkpoint, observer_of
-from fedsilo.runs.audit.roc import auc, curve
+from fedsilo.runs.audit.audit_frame import AuditOptions, build_frame, choose_delta, lock_audit
+from fedsilo.runs.audit.lira import LikelihoodRatio, compute_confidence
+from fedsilo.runs.audit.model_scores import (
+    CLIENT,
+    SHARED,
+    VIEWS,
+    Observation,
+    Observer,
+    prepare_observer,
+    read_last_checkpoint,
+)
+from fedsilo.runs.audit.roc import compute_auc, compute_curve
 from fedsilo.runs.audit.shadow_model_attack import AttackModels
-from fedsilo.runs.audit.shadow_runs import Told, carry_out, shadows_of
-from fedsilo.runs.audit.verdict import verdict
+from fedsilo.runs.audit.shadow_runs import ShadowCallback, carry_out, list_shadows
+from fedsilo.runs.audit.verdict import describe_audit
 from fedsilo.storage.run_folder import write_json
 
 
 @dataclass(frozen=True, slots=True)
-class Audit(Asked):
+class Audit(AuditOptions):
     """Options of an audit of single images. At least two shadow runs train the attacks, and at least two are trials.
 
     Attributes:
@@ -44,7 +52,7 @@ class Audit(Asked):
 def audit(
     folder: str | Path,
     asked: Audit | None = None,
-    told: Told = lambda done, total, name, before: None,
+    callback: ShadowCallback = lambda done, total, name, before: None,
     progress: Progress = lambda stage, done, total: None,
 ) -> dict[str, Any]:
     """Audits the images of a run, and writes the document beside the run's result.
@@ -52,7 +60,7 @@ def audit(
     Args:
         folder: Folder of a finished run.
         asked: The options.
-        told: Called after every shadow run: told(done, total, name, before).
+        callback: Called after every shadow run: callback(done, total, name, before).
         progress: Called while the pool's features are computed: progress(stage, done, total).
 
     Returns:
@@ -64,16 +72,16 @@ def audit(
     """
     run, asked = load(folder), asked or Audit()
     _refuse(run, asked)
-    with at_work(run) as place:
-        observer = observer_of(run, asked.view, progress)
-        target = observer.target()
+    with lock_audit(run) as place:
+        observer = prepare_observer(run, asked.view, progress)
+        target = observer.observe_target()
         _refuse_nothing_to_compare(run, observer, target)
-        shadows = shadows_of(run, asked.shadows)
-        carry_out(shadows, asked.jobs, told)
-        seen = [observer.shadow(Run(shadow.folder), shadow.number) for shadow in shadows]
-        frame = framed(run, asked, place, {"unit": "example", "view": asked.view})
+        shadows = list_shadows(run, asked.shadows)
+        carry_out(shadows, asked.jobs, callback)
+        seen = [observer.observe_shadow(Run(shadow.folder), shadow.number) for shadow in shadows]
+        frame = build_frame(run, asked, place, {"unit": "example", "view": asked.view})
         document = frame | _findings(run, asked, observer, target, seen)
-        document["verdict"] = verdict(document)
+        document["verdict"] = describe_audit(document)
     write_json(run.folder / file_name(asked), document)
     return document
 
@@ -108,7 +116,7 @@ def _refuse(run: Run, asked: Audit) -> None:
             f"{run.folder}: clients with their own labels, altered images, unseen clients or unseen classes cannot be "
             "dealt again for shadow runs. Audit a run without them."
         )
-    last_checkpoint(run)
+    read_last_checkpoint(run)
 
 
 def _refuse_nothing_to_compare(run: Run, observer: Observer, target: Observation) -> None:
@@ -124,11 +132,11 @@ def _findings(
     run: Run, asked: Audit, observer: Observer, target: Observation, seen: list[Observation]
 ) -> dict[str, Any]:
     rows, seed = observer.population, run.scenario.seed
-    evidence = Evidence(rows, target, seen, delta_of(run), seed, asked.shuffle)
+    evidence = Evidence(rows, target, seen, choose_delta(run), seed, asked.shuffle)
     attacks: list[Attack] = [LikelihoodRatio(), AttackModels(seed)]
     findings = [judge(attack, evidence, len(attacks)) for attack in attacks]
     judged = rows.comparable & target.sound
-    untrained = Observation(observer.untrained(), target.members, target.exposed, target.canaries)
+    untrained = Observation(observer.score_untrained(), target.members, target.exposed, target.canaries)
     return {
         "members": int((judged & target.members).sum()),
         "non_members": int((judged & ~target.members).sum()),
@@ -137,6 +145,8 @@ def _findings(
             "without_counterpart": int((rows.alone & ~rows.comparable).sum()),
             "held_twice": int((~rows.alone).sum()),
         },
-        "untrained_auc": auc(*curve(confidence(untrained, rows)[judged], target.members[judged])),
+        "untrained_auc": compute_auc(
+            *compute_curve(compute_confidence(untrained, rows)[judged], target.members[judged])
+        ),
         "attacks": [asdict(finding) for finding in findings],
     }

@@ -56,14 +56,14 @@ class LikelihoodRatio:
         Returns:
             The attack after training.
         """
-        values = np.stack([confidence(seen, population) for seen in references])
+        values = np.stack([compute_confidence(seen, population) for seen in references])
         members = np.stack([seen.members & seen.sound for seen in references])
         others = np.stack([~seen.members for seen in references])
         inside, outside = _side(values, members), _side(values, others)
         shift = _mean(inside.means - outside.means, default=0.0)
         spread = _mean(np.array([inside.variance, outside.variance]), default=1.0)
         return FittedRatio(
-            _completed(inside, outside.means + shift, spread), _completed(outside, inside.means - shift, spread)
+            _complete(inside, outside.means + shift, spread), _complete(outside, inside.means - shift, spread)
         )
 
 
@@ -89,11 +89,11 @@ class FittedRatio:
         Returns:
             Log likelihood ratios (n,); a value above 0 speaks for membership.
         """
-        value = confidence(seen, population)
+        value = compute_confidence(seen, population)
         return _log_likelihood(value, self.inside) - _log_likelihood(value, self.outside)
 
 
-def confidence(seen: Observation, population: Population) -> Scores:
+def compute_confidence(seen: Observation, population: Population) -> Scores:
     """Computes the confidence log(p_y / (1 - p_y)) of each row's class, from logarithms so that nothing is rounded to 0
     or 1.
 
@@ -121,7 +121,7 @@ def _side(values: Scores, chosen: Flags) -> Side:
     return Side(means, counts, float(squares / freedom) if freedom else np.nan)
 
 
-def _completed(side: Side, otherwise: Scores, spread: float) -> Side:
+def _complete(side: Side, otherwise: Scores, spread: float) -> Side:
     """The side with a mean for every example; an inferred mean counts as one model."""
     missing = np.isnan(side.means)
     variance = spread if np.isnan(side.variance) else side.variance

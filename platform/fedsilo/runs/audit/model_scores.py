@@ -21,9 +21,9 @@ from fedsilo.core.errors import RunError
 from fedsilo.core.state import require_like
 from fedsilo.methods.zero_shot import ZeroShot
 from fedsilo.report.results.finished_run import Run
-from fedsilo.runs.audit.audited_images import Draw, Flags, Population, population_of, redraw
-from fedsilo.runs.audit.shadow_scenario import Pool, Redrawn
-from fedsilo.runs.audit.trained_on import exposed
+from fedsilo.runs.audit.audited_images import Draw, Flags, Population, build_population, redraw
+from fedsilo.runs.audit.shadow_scenario import ImagePool, Redrawn
+from fedsilo.runs.audit.trained_on import find_exposed
 from fedsilo.simulation.preparation import Prepared, prepare
 from fedsilo.simulation.serial import SerialRuntime
 from fedsilo.storage.checkpoints import Checkpoint, Checkpoints
@@ -73,7 +73,7 @@ class Observer:
     prepared: Prepared
     population: Population
 
-    def target(self) -> Observation:
+    def observe_target(self) -> Observation:
         """Observes the audited run.
 
         Returns:
@@ -83,11 +83,11 @@ class Observer:
             RunError: The run's models are missing, damaged or not finite.
         """
         positions = self._pool_positions()
-        seen = [positions[found] for found in exposed(self.run, self.prepared.model)]
+        seen = [positions[found] for found in find_exposed(self.run, self.prepared.model)]
         nowhere = np.zeros(len(self.population), dtype=bool)
-        return self._observed(self.run, Draw(self.population.members, nowhere), seen)
+        return self._observe(self.run, Draw(self.population.members, nowhere), seen)
 
-    def shadow(self, run: Run, number: int) -> Observation:
+    def observe_shadow(self, run: Run, number: int) -> Observation:
         """Observes a shadow run.
 
         Args:
@@ -101,9 +101,9 @@ class Observer:
             RunError: The run's models are missing, damaged or not finite.
         """
         draw = redraw(self.population, self.run.scenario.seed, number)
-        return self._observed(run, draw, exposed(run, self.prepared.model))
+        return self._observe(run, draw, find_exposed(run, self.prepared.model))
 
-    def untrained(self) -> Scores:
+    def score_untrained(self) -> Scores:
         """Computes the log-probabilities of the hand-written prompts, which are not trained.
 
         Returns:
@@ -121,21 +121,21 @@ class Observer:
         positions[held] = np.arange(len(held))
         return positions
 
-    def _observed(self, run: Run, draw: Draw, seen: Sequence[Indices]) -> Observation:
+    def _observe(self, run: Run, draw: Draw, seen: Sequence[Indices]) -> Observation:
         rows = self.population
         in_a_batch = np.zeros(len(rows), dtype=bool)
         for client, positions in enumerate(seen):
             mine = rows.clients == client
             in_a_batch[mine] = np.isin(rows.positions[mine], positions)
-        found = self._log_probabilities(self._released(run))
+        found = self._log_probabilities(self._load_models(run))
         # Scores that are not finite tell an attack nothing.
         if not np.isfinite(found).all():
             raise RunError(f"{run.folder}: its models give scores that are not finite, so there is nothing to audit.")
         return Observation(found, draw.members, in_a_batch & draw.members, draw.canaries)
 
-    def _released(self, run: Run) -> Callable[[int], Predictor]:
+    def _load_models(self, run: Run) -> Callable[[int], Predictor]:
         """Returns a function that maps a client to its model in this view."""
-        checkpoint, scenario, model = last_checkpoint(run), run.scenario, self.prepared.model
+        checkpoint, scenario, model = read_last_checkpoint(run), run.scenario, self.prepared.model
         checkpoint.require_shared(scenario.method.initial_shared(model, scenario.seed))
 
         def predictor(client: int) -> Predictor:
@@ -164,7 +164,7 @@ class Observer:
         return found
 
 
-def observer_of(run: Run, view: str, progress: Progress = lambda stage, done, total: None) -> Observer:
+def prepare_observer(run: Run, view: str, progress: Progress = lambda stage, done, total: None) -> Observer:
     """Prepares the observation of a run and its shadow runs: the pool's features, from the cache where possible.
 
     Args:
@@ -181,7 +181,7 @@ def observer_of(run: Run, view: str, progress: Progress = lambda stage, done, to
     """
     scenario = replace(
         run.scenario,
-        data=Pool(str(run.folder)),
+        data=ImagePool(str(run.folder)),
         partition=Redrawn(str(run.folder)),
         training=replace(run.scenario.training, views=0, online=False),
     )
@@ -189,10 +189,10 @@ def observer_of(run: Run, view: str, progress: Progress = lambda stage, done, to
     prepared = prepare(scenario, methods, SerialRuntime(scenario.backbone.device), progress)
     if read_json(run.folder / "data.json").get("backbone_sha256") != prepared.backbone:
         raise RunError(f"{run.folder}: the backbone's weights differ from those of the run. Restore them.")
-    return Observer(run, view, prepared, population_of(run.manifest, prepared.images))
+    return Observer(run, view, prepared, build_population(run.manifest, prepared.images))
 
 
-def last_checkpoint(run: Run) -> Checkpoint:
+def read_last_checkpoint(run: Run) -> Checkpoint:
     """Reads the checkpoint of a run's last round.
 
     Args:

@@ -22,7 +22,7 @@ POINTS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Judged:
+class ScoredExamples:
     """Scores of examples with the true membership.
 
     Attributes:
@@ -35,7 +35,7 @@ class Judged:
     members: Flags
     labels: Indices
 
-    def shuffled(self, generator: np.random.Generator) -> Judged:
+    def permute_members(self, generator: np.random.Generator) -> ScoredExamples:
         """Permutes the membership at random within each class.
 
         Args:
@@ -48,9 +48,9 @@ class Judged:
         mixed = np.lexsort((generator.random(len(self.labels)), self.labels))
         members = np.empty_like(self.members)
         members[np.argsort(self.labels, kind="stable")] = self.members[mixed]
-        return Judged(self.scores, members, self.labels)
+        return ScoredExamples(self.scores, members, self.labels)
 
-    def tossed(self, generator: np.random.Generator) -> Judged:
+    def toss_members(self, generator: np.random.Generator) -> ScoredExamples:
         """Replaces the membership by new fair coins.
 
         Args:
@@ -59,7 +59,7 @@ class Judged:
         Returns:
             The same scores with the new membership.
         """
-        return Judged(self.scores, generator.random(len(self.members)) < 0.5, self.labels)
+        return ScoredExamples(self.scores, generator.random(len(self.members)) < 0.5, self.labels)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,7 @@ class Rates:
     tpr_at_low_fpr: float
 
 
-def rates(judged: Judged, threshold: float) -> Rates:
+def compute_rates(judged: ScoredExamples, threshold: float) -> Rates:
     """Computes the rates.
 
     Args:
@@ -87,11 +87,11 @@ def rates(judged: Judged, threshold: float) -> Rates:
     Returns:
         The rates.
     """
-    false, true = curve(judged.scores, judged.members)
-    return Rates(success(judged, threshold), auc(false, true), tpr_at(false, true, LOW_RATE))
+    false, true = compute_curve(judged.scores, judged.members)
+    return Rates(compute_success(judged, threshold), compute_auc(false, true), find_tpr(false, true, LOW_RATE))
 
 
-def success(judged: Judged, threshold: float) -> float:
+def compute_success(judged: ScoredExamples, threshold: float) -> float:
     """Computes the balanced success, with equal weight for every class that has members and non-members.
 
     Args:
@@ -111,7 +111,7 @@ def success(judged: Judged, threshold: float) -> float:
     return float(np.nanmean(np.mean(sides, axis=0)))
 
 
-def curve(scores: Scores, members: Flags) -> tuple[Scores, Scores]:
+def compute_curve(scores: Scores, members: Flags) -> tuple[Scores, Scores]:
     """Computes the ROC curve from (0, 0) to (1, 1), with one point for each distinct score.
 
     Args:
@@ -128,7 +128,7 @@ def curve(scores: Scores, members: Flags) -> tuple[Scores, Scores]:
     return np.append(0.0, outside / outside[-1]), np.append(0.0, inside / inside[-1])
 
 
-def auc(false: Scores, true: Scores) -> float:
+def compute_auc(false: Scores, true: Scores) -> float:
     """Computes the area under an ROC curve, in which ties count half.
 
     Args:
@@ -141,7 +141,7 @@ def auc(false: Scores, true: Scores) -> float:
     return float((np.diff(false) * (true[1:] + true[:-1])).sum() / 2)
 
 
-def tpr_at(false: Scores, true: Scores, rate: float) -> float:
+def find_tpr(false: Scores, true: Scores, rate: float) -> float:
     """Reads the true positive rate at the loosest threshold with a false positive rate of at most `rate`.
 
     Args:
@@ -155,7 +155,7 @@ def tpr_at(false: Scores, true: Scores, rate: float) -> float:
     return float(true[np.searchsorted(false, rate, side="right") - 1])
 
 
-def thinned(false: Scores, true: Scores) -> list[tuple[float, float]]:
+def thin(false: Scores, true: Scores) -> list[tuple[float, float]]:
     """Selects at most `POINTS` points of an ROC curve, with both ends.
 
     Args:
@@ -169,7 +169,7 @@ def thinned(false: Scores, true: Scores) -> list[tuple[float, float]]:
     return [(float(false[point]), float(true[point])) for point in chosen]
 
 
-def best_threshold(judged: Judged) -> float:
+def find_threshold(judged: ScoredExamples) -> float:
     """Finds the threshold with the best balanced success over all classes together.
 
     Args:
@@ -178,7 +178,7 @@ def best_threshold(judged: Judged) -> float:
     Returns:
         The threshold, halfway between two scores, or infinite.
     """
-    false, true = curve(judged.scores, judged.members)
+    false, true = compute_curve(judged.scores, judged.members)
     values = np.unique(judged.scores)[::-1]
     best = int((true - false).argmax())
     if best == 0:
@@ -186,7 +186,9 @@ def best_threshold(judged: Judged) -> float:
     return float(values[best - 1] + values[min(best, len(values) - 1)]) / 2 if best < len(values) else -np.inf
 
 
-def by_chance(judged: Judged, threshold: float, times: int, generator: np.random.Generator) -> Iterator[Rates]:
+def permute_rates(
+    judged: ScoredExamples, threshold: float, times: int, generator: np.random.Generator
+) -> Iterator[Rates]:
     """Computes the rates of permuted membership.
 
     Args:
@@ -199,4 +201,4 @@ def by_chance(judged: Judged, threshold: float, times: int, generator: np.random
         The rates of each permutation.
     """
     for _ in range(times):
-        yield rates(judged.shuffled(generator), threshold)
+        yield compute_rates(judged.permute_members(generator), threshold)

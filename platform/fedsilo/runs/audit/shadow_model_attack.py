@@ -64,27 +64,27 @@ class AttackModels:
         labels = np.tile(population.labels, len(references))
         networks = {}
         for label in np.unique(population.labels[population.comparable]).tolist():
-            chosen = self._balanced(usable & (labels == label), members, label)
+            chosen = self._balance(usable & (labels == label), members, label)
             if len(chosen):
-                networks[label] = self._trained(answers[chosen], members[chosen], label)
+                networks[label] = self._train(answers[chosen], members[chosen], label)
         return FittedModels(networks)
 
-    def _balanced(self, usable: Flags, members: Flags, label: int) -> Scores:
+    def _balance(self, usable: Flags, members: Flags, label: int) -> Scores:
         """Rows of one class, with as many members as non-members."""
         generator = numpy_generator(self.seed, "audit balance", step=label)
         sides = [generator.permutation(np.flatnonzero(usable & side)) for side in (members, ~members)]
         fewer = min(map(len, sides))
         return np.concatenate([side[:fewer] for side in sides])
 
-    def _trained(self, answers: Scores, members: Flags, label: int) -> Network:
+    def _train(self, answers: Scores, members: Flags, label: int) -> Network:
         inputs, targets = torch.from_numpy(answers).float(), torch.from_numpy(members.astype(np.int64))
         widths = [answers.shape[1], *([HIDDEN] if len(answers) >= ENOUGH else []), 2]
-        network = _start(widths, torch_generator(self.seed, "audit network", step=label))
+        network = _initialise(widths, torch_generator(self.seed, "audit network", step=label))
         means, squares = ([torch.zeros_like(part) for part in network] for _ in range(2))
         steps = [torch.zeros(()) for _ in network]
         for _ in range(EPOCHS):
             leaves = [part.detach().requires_grad_() for part in network]
-            gradients = torch.autograd.grad(cross_entropy(_answer(leaves, inputs), targets), leaves)
+            gradients = torch.autograd.grad(cross_entropy(_forward(leaves, inputs), targets), leaves)
             adam(
                 list(network), list(gradients), means, squares, [], steps, foreach=False,
                 amsgrad=False, beta1=0.9, beta2=0.999, lr=RATE, weight_decay=0.0, eps=1e-8, maximize=False,
@@ -117,12 +117,12 @@ class FittedModels:
         found = np.zeros(len(population))
         for label, network in self.networks.items():
             rows = np.flatnonzero(population.labels == label)
-            outputs = _answer(network, answers[rows]).double().numpy()
+            outputs = _forward(network, answers[rows]).double().numpy()
             found[rows] = outputs[:, 1] - outputs[:, 0]
         return found
 
 
-def _start(widths: Sequence[int], generator: torch.Generator) -> Network:
+def _initialise(widths: Sequence[int], generator: torch.Generator) -> Network:
     """Initial weights as in torch.nn.Linear, drawn from a generator: uniform within 1/sqrt(inputs)."""
     parts = []
     for inputs, outputs in pairwise(widths):
@@ -131,7 +131,7 @@ def _start(widths: Sequence[int], generator: torch.Generator) -> Network:
     return tuple(parts)
 
 
-def _answer(network: Sequence[Tensor], inputs: Tensor) -> Tensor:
+def _forward(network: Sequence[Tensor], inputs: Tensor) -> Tensor:
     """Outputs (m, 2) of a network."""
     for layer in range(0, len(network), 2):
         if layer:

@@ -24,10 +24,10 @@ from fedsilo.core.printing import encoded
 from fedsilo.core.seeds import derive, numpy_generator
 from fedsilo.core.state import write_bytes
 from fedsilo.report.results.finished_run import Run
-from fedsilo.report.results.run_entry import settings
+from fedsilo.report.results.run_entry import list_settings
 from fedsilo.runs.audit.absent_clients import Absence
-from fedsilo.runs.audit.shadow_scenario import Pool, Redrawn, Unchanged
-from fedsilo.runs.comparison.execute import side_by_side
+from fedsilo.runs.audit.shadow_scenario import ImagePool, Redrawn, Unchanged
+from fedsilo.runs.comparison.execute import run_side_by_side
 
 AUDIT = "audit"
 """Name of the audit folder in the audited run's folder."""
@@ -35,8 +35,8 @@ AUDIT = "audit"
 RUN_KEYS = ("data.run", "partition.run", "method.run")
 """Keys of a shadow's scenario that name the folder of the audited run."""
 
-Told = Callable[[int, int, str, bool], None]
-"""told(done, total, name, before): a shadow run has ended now, or (`before`) had finished earlier."""
+ShadowCallback = Callable[[int, int, str, bool], None]
+"""callback(done, total, name, before): a shadow run has ended now, or (`before`) had finished earlier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +53,8 @@ class Shadow:
     folder: Path
     scenario: Scenario
 
-    def finished(self) -> bool:
-        """Checks whether the folder holds the finished run of this scenario, and prepares it otherwise.
+    def prepare(self) -> bool:
+        """Prepares the folder, and checks whether it holds the finished run of this scenario.
 
         A run of another scenario, for example of an older version, is removed. The scenario is written, so that the run
         can begin or continue.
@@ -76,7 +76,7 @@ class Shadow:
             return False
 
 
-def shadows_of(run: Run, count: int) -> list[Shadow]:
+def list_shadows(run: Run, count: int) -> list[Shadow]:
     """Lists the shadow runs of an audit of images without executing them.
 
     Args:
@@ -87,36 +87,37 @@ def shadows_of(run: Run, count: int) -> list[Shadow]:
         The shadow runs.
     """
     return [
-        Shadow(number, run.folder / AUDIT / f"shadow-{number:03d}", _scenario(run, number)) for number in range(count)
+        Shadow(number, run.folder / AUDIT / f"shadow-{number:03d}", _build_scenario(run, number))
+        for number in range(count)
     ]
 
 
-def carry_out(shadows: Sequence[Shadow], jobs: int, told: Told) -> None:
+def carry_out(shadows: Sequence[Shadow], jobs: int, callback: ShadowCallback) -> None:
     """Executes the shadow runs that have not finished.
 
     Args:
         shadows: All shadow runs of the audit.
         jobs: Number of runs at the same time, each in its own process; 1 runs all of them in this process.
-        told: Called after every shadow run: told(done, total, name, before).
+        callback: Called after every shadow run: callback(done, total, name, before).
 
     Raises:
         RunError: A shadow run failed.
     """
     missing, done = [], 0
     for shadow in shadows:
-        if shadow.finished():
+        if shadow.prepare():
             done += 1
-            told(done, len(shadows), shadow.folder.name, True)
+            callback(done, len(shadows), shadow.folder.name, True)
         else:
             missing.append(shadow)
-    for shadow, error in side_by_side(missing, jobs, lambda one, attempt: attempt(one.folder)):
+    for shadow, error in run_side_by_side(missing, jobs, lambda one, attempt: attempt(one.folder)):
         if error:
             raise RunError(f"{shadow.folder.name}: {error}")
         done += 1
-        told(done, len(shadows), shadow.folder.name, False)
+        callback(done, len(shadows), shadow.folder.name, False)
 
 
-def coins(run: Run, number: int) -> NDArray[np.bool_]:
+def toss_coins(run: Run, number: int) -> NDArray[np.bool_]:
     """Tosses the coins of a shadow run of the attack on clients.
 
     Args:
@@ -130,7 +131,7 @@ def coins(run: Run, number: int) -> NDArray[np.bool_]:
     return generator.random(len(run.manifest.clients)) < 0.5
 
 
-def client_shadows_of(run: Run, count: int) -> list[Shadow]:
+def list_client_shadows(run: Run, count: int) -> list[Shadow]:
     """Lists the shadow runs of an audit of clients without executing them.
 
     Args:
@@ -141,20 +142,20 @@ def client_shadows_of(run: Run, count: int) -> list[Shadow]:
         The shadow runs.
     """
     return [
-        Shadow(number, run.folder / AUDIT / f"clients-{number:03d}", _with_absent(run, number))
+        Shadow(number, run.folder / AUDIT / f"clients-{number:03d}", _build_client_scenario(run, number))
         for number in range(count)
     ]
 
 
-def _with_absent(run: Run, number: int) -> Scenario:
+def _build_client_scenario(run: Run, number: int) -> Scenario:
     """The audited scenario with another seed, in which coins make clients absent; checkpoints keep every round."""
     scenario, where = run.scenario, str(run.folder.resolve())
-    absent = [client for client, there in enumerate(coins(run, number).tolist()) if not there]
+    absent = [client for client, there in enumerate(toss_coins(run, number).tolist()) if not there]
     return replace(
         scenario,
         name=f"clients-{number:03d}",
         seed=derive(scenario.seed, "audit clients shadow", step=number),
-        data=Pool(where),
+        data=ImagePool(where),
         partition=Unchanged(where),
         method=Absence(where, absent),
         evaluation=replace(scenario.evaluation, every=scenario.training.rounds, neighbours="never", references=[]),
@@ -163,7 +164,7 @@ def _with_absent(run: Run, number: int) -> Scenario:
     )
 
 
-def _scenario(run: Run, number: int) -> Scenario:
+def _build_scenario(run: Run, number: int) -> Scenario:
     """The audited scenario with another seed and membership. Everything else that training depends on is equal."""
     scenario, where = run.scenario, str(run.folder.resolve())
     # Intermediate evaluations can be left out unless clients adapt in them, which may change their state.
@@ -173,7 +174,7 @@ def _scenario(run: Run, number: int) -> Scenario:
         scenario,
         name=f"shadow-{number:03d}",
         seed=derive(scenario.seed, "audit shadow", step=number),
-        data=Pool(where),
+        data=ImagePool(where),
         partition=Redrawn(where, number),
         evaluation=replace(scenario.evaluation, every=every, neighbours="never", references=[]),
         actors=Actors(backend="serial", threads=scenario.actors.threads),
@@ -183,4 +184,4 @@ def _scenario(run: Run, number: int) -> Scenario:
 
 def _settings(scenario: Scenario) -> dict[str, Any]:
     """The settings that its numbers depend on, without the folder of the audited run."""
-    return {key: value for key, value in settings(scenario).items() if key not in RUN_KEYS}
+    return {key: value for key, value in list_settings(scenario).items() if key not in RUN_KEYS}

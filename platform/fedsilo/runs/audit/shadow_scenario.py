@@ -1,7 +1,7 @@
 """Components of a shadow run's scenario: the audited run's images as one data set, and partitions of it.
 
-They are ordinary components (`data: {name: "fedsilo.runs.audit.shadow_scenario:Pool", run: ...}`), so a shadow run is
-an ordinary run: the same code begins, resumes and finishes it.
+They are ordinary components (`data: {name: "fedsilo.runs.audit.shadow_scenario:ImagePool", run: ...}`), so a shadow
+run is an ordinary run: the same code begins, resumes and finishes it.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ import numpy as np
 from fedsilo.core import Dataset, LabelledImages, Look, Partition, Share
 from fedsilo.core.config_fields import key
 from fedsilo.report.results.finished_run import load
-from fedsilo.runs.audit.audited_images import Draw, pooled, population_of, redraw
+from fedsilo.runs.audit.audited_images import Draw, build_pool, build_population, redraw
 
 
 @dataclass(frozen=True)
-class Pool(Dataset):
+class ImagePool(Dataset):
     """All images that some client of a run holds, as training and as test split."""
 
     run: str = key("", "The audited run's folder.")
@@ -39,7 +39,7 @@ class Pool(Dataset):
         run = load(self.run)
         images = run.scenario.data.load(run.scenario.seed)
         run.manifest.check(images, where=f"{self.run}/partition.json")
-        return pooled(images, run.manifest)
+        return build_pool(images, run.manifest)
 
 
 @dataclass(frozen=True)
@@ -61,8 +61,8 @@ class Redrawn(Partition):
             The clients' shares.
         """
         run = load(Path(self.run))
-        population = population_of(run.manifest, images)
-        return redraw(population, run.scenario.seed, self.number).shares(population)
+        population = build_population(run.manifest, images)
+        return redraw(population, run.scenario.seed, self.number).build_shares(population)
 
 
 @dataclass(frozen=True)
@@ -82,5 +82,5 @@ class Unchanged(Partition):
         Returns:
             The clients' shares.
         """
-        population = population_of(load(Path(self.run)).manifest, images)
-        return Draw(population.members, np.zeros(len(population), dtype=bool)).shares(population)
+        population = build_population(load(Path(self.run)).manifest, images)
+        return Draw(population.members, np.zeros(len(population), dtype=bool)).build_shares(population)

@@ -25,7 +25,7 @@ from fedsilo.simulation.schedule import Schedule
 from fedsilo.storage.run_folder import ROUNDS, read_lines
 
 
-def exposed(run: Run, model: Frozen) -> list[Indices]:
+def find_exposed(run: Run, model: Frozen) -> list[Indices]:
     """Finds the images that were in a batch.
 
     Args:

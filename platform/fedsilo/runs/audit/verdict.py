@@ -13,7 +13,7 @@ FEW = 100
 """With fewer non-members, a false positive rate of 1 % means no false positive at all."""
 
 
-def verdict(document: Mapping[str, Any]) -> list[str]:
+def describe_audit(document: Mapping[str, Any]) -> list[str]:
     """Describes the result of an audit of single images, the conclusion first.
 
     Args:
@@ -31,7 +31,7 @@ def verdict(document: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def verdict_on_clients(document: Mapping[str, Any]) -> list[str]:
+def describe_client_audit(document: Mapping[str, Any]) -> list[str]:
     """Describes the result of an audit of whole clients, the conclusion first.
 
     Args:
@@ -53,18 +53,17 @@ def verdict_on_clients(document: Mapping[str, Any]) -> list[str]:
 
 def _describe_coins(document: Mapping[str, Any]) -> str:
     right, count = document["right"], document["coins"]
-    low, high = (percent(document[end] / count) for end in ("chance_low", "chance_high"))
+    rate = format_percent(right / count)
+    low, high = (format_percent(document[end] / count) for end in ("chance_low", "chance_high"))
     if document["shuffled"]:
-        return (
-            f"a control: coins were tossed again, so {percent(right / count)} is what guessing gives ({low} to {high})."
-        )
+        return f"a control: coins were tossed again, so {rate} is what guessing gives ({low} to {high})."
     if document["p_value"] < SIGNIFICANT:
         return (
-            f"whole clients show: the shared states of all rounds reveal in {percent(right / count)} of {count} "
-            f"cases whether a client contributed, where guessing gives {low} to {high}."
+            f"whole clients show: the shared states of all rounds reveal in {rate} of {count} cases "
+            f"whether a client contributed, where guessing gives {low} to {high}."
         )
     return (
-        f"whole clients do not show: {percent(right / count)} of {count} cases, where guessing gives {low} to {high}. "
+        f"whole clients do not show: {rate} of {count} cases, where guessing gives {low} to {high}. "
         "This is the result of one attack, not a proof that there is nothing to find."
     )
 
@@ -124,7 +123,7 @@ def _looks(document: Mapping[str, Any]) -> Iterator[str]:
 def _membership(document: Mapping[str, Any], found: list[Mapping[str, Any]]) -> Iterator[str]:
     caught = [attack for attack in found if attack["p_value"] < SIGNIFICANT / len(found)]
     best = max(caught or found, key=lambda attack: attack["rates"]["success"])
-    rate, (low, high) = percent(best["rates"]["success"]), chance_range(best)
+    rate, (low, high) = format_percent(best["rates"]["success"]), format_chance_range(best)
     if document["shuffled"]:
         yield (
             f"a control: membership was shuffled, so {rate} by {best['attack']} is what guessing gives "
@@ -201,7 +200,7 @@ def _apart(document: Mapping[str, Any]) -> bool:
     return bool(abs(document["untrained_auc"] - 0.5) > max(0.05, 3 * error))
 
 
-def percent(rate: float) -> str:
+def format_percent(rate: float) -> str:
     """Formats a rate in per cent.
 
     Args:
@@ -213,7 +212,7 @@ def percent(rate: float) -> str:
     return f"{100 * rate:.1f} %"
 
 
-def chance_range(attack: Mapping[str, Any], rate: str = "success") -> tuple[str, str]:
+def format_chance_range(attack: Mapping[str, Any], rate: str = "success") -> tuple[str, str]:
     """Formats the range of an attack's rate by chance.
 
     Args:
@@ -223,5 +222,5 @@ def chance_range(attack: Mapping[str, Any], rate: str = "success") -> tuple[str,
     Returns:
         Lower and upper end in per cent.
     """
-    low, high = (percent(attack[end][rate]) for end in ("chance_low", "chance_high"))
+    low, high = (format_percent(attack[end][rate]) for end in ("chance_low", "chance_high"))
     return low, high

@@ -8,12 +8,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fedsilo.core.errors import RunError
-from fedsilo.report.results.comparison_rows import ComparisonRows, standings
+from fedsilo.report.results.comparison_rows import ComparisonRows, compare_entries
 from fedsilo.runs.comparison.find_runs import collect
 from fedsilo.runs.comparison.sweep import Sweep
 
 if TYPE_CHECKING:
-    from fedsilo.runs.comparison.execute import Told
+    from fedsilo.runs.comparison.execute import RunEndCallback
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,10 @@ class Comparison:
 
 
 def compare_grid(
-    grid: Sweep, root: Path | None = None, jobs: int = 1, told: Told = lambda done, total, entry, before: None
+    grid: Sweep,
+    root: Path | None = None,
+    jobs: int = 1,
+    callback: RunEndCallback = lambda done, total, entry, before: None,
 ) -> Comparison:
     """Runs what has not been run yet, and compares.
 
@@ -39,7 +42,7 @@ def compare_grid(
         root: The comparison's folder; by default `<tracking.root>/<scenario's name>-comparison`. The name is the same
             for the same scenario, so a stopped comparison continues.
         jobs: Number of runs at the same time, each in its own process; 1 runs all of them in this process.
-        told: Called after every run that has ended: told(done, total, entry, before).
+        callback: Called after every run that has ended: callback(done, total, entry, before).
 
     Returns:
         The comparison.
@@ -55,7 +58,7 @@ def compare_grid(
 
     first = scenarios[0]
     folder = root or Path(first.tracking.root) / f"{first.name}-comparison"
-    return Comparison(folder, standings(first.name, carry_out(scenarios, folder, jobs, told), left_out))
+    return Comparison(folder, compare_entries(first.name, carry_out(scenarios, folder, jobs, callback), left_out))
 
 
 def compare_folders(paths: Sequence[Path]) -> ComparisonRows:
@@ -72,4 +75,4 @@ def compare_folders(paths: Sequence[Path]) -> ComparisonRows:
     """
     entries, left_out = collect(paths)
     title = paths[0].name if len(paths) == 1 else f"{len(entries)} runs"
-    return standings(title, entries, left_out)
+    return compare_entries(title, entries, left_out)

@@ -17,17 +17,17 @@ from typing import TypeVar
 
 from fedsilo.config.sections import Scenario
 from fedsilo.core.errors import FedsiloError, RunError
-from fedsilo.report.results.comparison_rows import varied_keys
-from fedsilo.report.results.run_entry import RunEntry, settings
-from fedsilo.runs.comparison.find_runs import runs_below
+from fedsilo.report.results.comparison_rows import find_varied_keys
+from fedsilo.report.results.run_entry import RunEntry, list_settings
+from fedsilo.runs.comparison.find_runs import find_runs_below
 from fedsilo.runs.comparison.worker_pool import WorkerPool
 from fedsilo.runs.run import begin, go
 
 Work = TypeVar("Work")
 Done = TypeVar("Done")
 
-Told = Callable[[int, int, RunEntry, bool], None]
-"""told(done, total, entry, before): a run has ended now, or (`before`) had finished earlier."""
+RunEndCallback = Callable[[int, int, RunEntry, bool], None]
+"""callback(done, total, entry, before): a run has ended now, or (`before`) had finished earlier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,14 +39,14 @@ class _Task:
     folder: Path | None
 
 
-def carry_out(scenarios: Sequence[Scenario], root: Path, jobs: int, told: Told) -> list[RunEntry]:
+def carry_out(scenarios: Sequence[Scenario], root: Path, jobs: int, callback: RunEndCallback) -> list[RunEntry]:
     """Executes the runs that have not finished.
 
     Args:
         scenarios: The scenarios.
         root: The comparison's folder, which holds the run folders.
         jobs: Number of runs at the same time, each in its own process; 1 runs all of them in this process.
-        told: Called after every run that has ended: told(done, total, entry, before).
+        callback: Called after every run that has ended: callback(done, total, entry, before).
 
     Returns:
         One entry per scenario, in the same order.
@@ -54,29 +54,29 @@ def carry_out(scenarios: Sequence[Scenario], root: Path, jobs: int, told: Told) 
     Raises:
         RunError: The folder cannot be created.
     """
-    entries, tasks = _what_there_is(scenarios, root)
+    entries, tasks = _find_finished(scenarios, root)
     done = 0
     for entry in entries.values():
         done += 1
-        told(done, len(scenarios), entry, True)
-    for number, entry in _ended(tasks, jobs):
+        callback(done, len(scenarios), entry, True)
+    for number, entry in _run_tasks(tasks, jobs):
         entries[number] = entry
         done += 1
-        told(done, len(scenarios), entry, False)
+        callback(done, len(scenarios), entry, False)
     return [entries[number] for number in sorted(entries)]
 
 
-def _what_there_is(scenarios: Sequence[Scenario], root: Path) -> tuple[dict[int, RunEntry], list[_Task]]:
+def _find_finished(scenarios: Sequence[Scenario], root: Path) -> tuple[dict[int, RunEntry], list[_Task]]:
     """Finished runs by number, and the tasks that remain."""
     try:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise RunError(f"{root}: cannot be created: {error.strerror}. Choose another folder.") from error
-    found, _ = runs_below(root)
+    found, _ = find_runs_below(root)
     labels = _labels(scenarios)
     entries, tasks = {}, []
     for number, scenario in enumerate(scenarios):
-        wanted = settings(scenario)
+        wanted = list_settings(scenario)
         same = [run for run in found if run.settings == wanted]
         finished = [entry for entry in same if not entry.error]
         if finished:
@@ -90,7 +90,7 @@ def _what_there_is(scenarios: Sequence[Scenario], root: Path) -> tuple[dict[int,
 def _labels(scenarios: Sequence[Scenario]) -> list[str]:
     """Names for run folders: method, varied values, seed."""
     entries = [RunEntry(scenario) for scenario in scenarios]
-    varied = varied_keys(entries)
+    varied = find_varied_keys(entries)
     labels = []
     for entry in entries:
         values = [f"{key.rpartition('.')[2]}-{entry.value(key)}" for key in varied if key in entry.settings]
@@ -99,13 +99,13 @@ def _labels(scenarios: Sequence[Scenario]) -> list[str]:
     return labels
 
 
-def _ended(tasks: Sequence[_Task], jobs: int) -> Iterator[tuple[int, RunEntry]]:
+def _run_tasks(tasks: Sequence[_Task], jobs: int) -> Iterator[tuple[int, RunEntry]]:
     """Executes the tasks. Yields the number and entry of each one when it has ended."""
-    for task, entry in side_by_side(tasks, jobs, _entry):
+    for task, entry in run_side_by_side(tasks, jobs, _run_task):
         yield task.number, entry
 
 
-def side_by_side(
+def run_side_by_side(
     tasks: Sequence[Work], jobs: int, carry: Callable[[Work, Callable[[Path], str]], Done]
 ) -> Iterator[tuple[Work, Done]]:
     """Does tasks at the same time.
@@ -134,7 +134,7 @@ def side_by_side(
             raise
 
 
-def _entry(task: _Task, attempt: Callable[[Path], str]) -> RunEntry:
+def _run_task(task: _Task, attempt: Callable[[Path], str]) -> RunEntry:
     try:
         folder = task.folder or begin(task.scenario)
     except FedsiloError as error:

@@ -32,7 +32,7 @@ def collect(paths: Sequence[Path]) -> tuple[list[RunEntry], list[str]]:
             run.result  # noqa: B018, a run folder in `paths` must have a result
             entries.append(RunEntry(run.scenario, path))
             continue
-        found, damaged = runs_below(path)
+        found, damaged = find_runs_below(path)
         if not found and not damaged:
             raise RunError(f"{path}: has no run. Give run folders, or a folder of them.")
         entries += [entry for entry in found if not entry.error]
@@ -44,7 +44,7 @@ def collect(paths: Sequence[Path]) -> tuple[list[RunEntry], list[str]]:
     return list(unique.values()), left_out
 
 
-def runs_below(folder: Path) -> tuple[list[RunEntry], list[str]]:
+def find_runs_below(folder: Path) -> tuple[list[RunEntry], list[str]]:
     """Finds the runs directly below a folder.
 
     Args:

@@ -20,7 +20,7 @@ from fedsilo.config.sections import Scenario
 from fedsilo.core import Method
 from fedsilo.core.errors import ScenarioError, UnknownComponent
 from fedsilo.core.registry import find, names
-from fedsilo.report.results.run_entry import settings
+from fedsilo.report.results.run_entry import list_settings
 
 ALL = "all"
 """A word in the place of a method's name: every method that trains."""
@@ -63,16 +63,18 @@ class Sweep:
         refused: dict[str, list[str]] = {}
         for method in chosen:
             try:
-                found += self._of(method, chosen)
+                found += self._scenarios_of(method, chosen)
             except ScenarioError as error:
                 for line in error.problems:
                     refused.setdefault(line, []).append(method)
         if refused and (not found or ALL not in self.methods):
-            lines = [_said_of(line, by, chosen) for line, by in refused.items()]
+            lines = [_prefix_methods(line, by, chosen) for line, by in refused.items()]
             raise ScenarioError(lines[0], lines)
-        return _each_once(found), [f"left out: {_said_of(line, by, chosen)}" for line, by in refused.items()]
+        return _remove_duplicates(found), [
+            f"left out: {_prefix_methods(line, by, chosen)}" for line, by in refused.items()
+        ]
 
-    def _of(self, method: str, chosen: tuple[str, ...]) -> list[Scenario]:
+    def _scenarios_of(self, method: str, chosen: tuple[str, ...]) -> list[Scenario]:
         """The scenarios of one method."""
         own: list[Changes] = [{"evaluation.references": []}]
         if method in self.only:
@@ -92,14 +94,14 @@ class Sweep:
         """Names of the methods without duplicates; "" is the scenario's own."""
         found: list[str] = []
         for name in self.methods or ("",):
-            found += trained_methods() if name == ALL else [name]
+            found += list_trained_methods() if name == ALL else [name]
         for name in found:
             if name:
-                _known(name)
+                _require_method(name)
         return tuple(dict.fromkeys(found))
 
 
-def trained_methods() -> list[str]:
+def list_trained_methods() -> list[str]:
     """Lists the registered methods that train.
 
     Returns:
@@ -109,7 +111,7 @@ def trained_methods() -> list[str]:
     return [name for name in recipes if find(Method, name)().trains]  # type: ignore[attr-defined]
 
 
-def grid_of(
+def build_sweep(
     scenario: str | os.PathLike[str] | Mapping[str, Any],
     overrides: Mapping[str, Any],
     methods: Sequence[str] | Mapping[str, Mapping[str, Any]],
@@ -133,7 +135,7 @@ def grid_of(
     return Sweep(scenario, overrides, tuple(methods), tuple(seeds), axes, only)
 
 
-def _known(name: str) -> None:
+def _require_method(name: str) -> None:
     try:
         for path, part in named_parts(name).items():
             component(path, part)
@@ -141,17 +143,17 @@ def _known(name: str) -> None:
         raise ScenarioError(f"methods: {error}") from error
 
 
-def _said_of(line: str, by: Sequence[str], chosen: Sequence[str]) -> str:
+def _prefix_methods(line: str, by: Sequence[str], chosen: Sequence[str]) -> str:
     """A problem's line, after the names of its methods unless all methods have it."""
     return line if len(by) == len(chosen) else f"{', '.join(by)}: {line}"
 
 
-def _each_once(scenarios: Sequence[Scenario]) -> list[Scenario]:
+def _remove_duplicates(scenarios: Sequence[Scenario]) -> list[Scenario]:
     """The scenarios without those that would repeat numbers, for example because a method lacks a varied key."""
     found: list[Scenario] = []
     seen: list[dict[str, Any]] = []
     for scenario in scenarios:
-        if (mine := settings(scenario)) not in seen:
+        if (mine := list_settings(scenario)) not in seen:
             found.append(scenario)
             seen.append(mine)
     return found

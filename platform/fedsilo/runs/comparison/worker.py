@@ -22,7 +22,7 @@ def main() -> None:
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
     # Ctrl-C reaches the whole process group; the parent ends this process after its own clean-up.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     from fedsilo.runs.comparison.execute import attempt
 
     for line in sys.stdin:
@@ -30,7 +30,7 @@ def main() -> None:
         answers.flush()
 
 
-def _leave_with(parent: int) -> None:
+def _end_with_parent(parent: int) -> None:
     """Ends this process when its parent has ended; it then has another parent."""
     while os.getppid() == parent:
         time.sleep(0.5)
