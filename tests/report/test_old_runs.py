@@ -1,4 +1,4 @@
-"""Run folders from before metrics were recorded by name: no `metrics` in result.json, no `task` in scenario.yaml."""
+"""Run folders of versions without `metrics` in result.json and without `task` in scenario.yaml."""
 
 from __future__ import annotations
 

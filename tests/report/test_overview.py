@@ -1,4 +1,4 @@
-"""How far a run is, from a folder that is written by hand."""
+"""Progress of a run, from a folder written by hand."""
 
 import fcntl
 import io

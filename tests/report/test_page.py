@@ -1,4 +1,4 @@
-"""The page of a run: whole, escaped, alone, the same twice, whatever the run is like."""
+"""The page of a run: complete, escaped, without network, and equal for equal records."""
 
 from __future__ import annotations
 
@@ -156,7 +156,7 @@ def test_a_folder_with_a_scenario_alone_has_a_page(made: Made) -> None:
     assert "The data have not been split yet." in shown
 
 
-def test_damage_is_told_and_the_rest_is_shown(made: Made) -> None:
+def test_damage_is_named_and_the_rest_is_shown(made: Made) -> None:
     run = finish(made())
     for name in ("partition.json", "environment.json", "result.json", "privacy.json"):
         (run.folder / name).write_text("{")
@@ -318,11 +318,11 @@ def test_bytes_are_those_of_the_records(made: Made) -> None:
     assert "message: keys 50 B 20 1 kB" in shown
 
 
-def test_who_dropped_out_is_told(made: Made) -> None:
+def test_clients_that_dropped_out_are_listed(made: Made) -> None:
     assert "3 promptfl 1, 2" in words(drawn(made(dropped=[1, 2])))
 
 
-def test_the_slowest_client_of_a_round_is_told_where_it_is_recorded(made: Made) -> None:
+def test_the_slowest_client_of_a_round_is_shown_where_it_is_recorded(made: Made) -> None:
     run = made(slowest={"client": 1, "seconds": 2.5, "median": 0.5})
     assert "client 01" in words(drawn(run))
     assert "half of the clients up to" in words(drawn(run))
@@ -334,7 +334,7 @@ PACED = {"clock_s": 12.5, "simulated_s": 2.5, "late": [0], "offline": [1, 2], "s
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "expected"),
     [
         ({}, ""),
         (PACED, "promptfl: 12.5 simulated seconds; 4 times a client was late or not needed, 8 times offline; 0 rounds"),
@@ -342,10 +342,10 @@ PACED = {"clock_s": 12.5, "simulated_s": 2.5, "late": [0], "offline": [1, 2], "s
         ({**PACED, "participants": []}, "4 rounds without an update"),
     ],
 )
-def test_simulated_time_is_told_where_there_is_any(changes: dict[str, Any], told: str, made: Made) -> None:
+def test_simulated_time_is_shown_where_there_is_any(changes: dict[str, Any], expected: str, made: Made) -> None:
     shown = words(drawn(made(**changes)))
-    assert told in shown
-    assert ("Simulated time" in shown) == bool(told)
+    assert expected in shown
+    assert ("Simulated time" in shown) == bool(expected)
 
 
 def test_text_is_escaped_and_markup_is_not() -> None:

@@ -1,4 +1,4 @@
-"""What is sent along for a run somewhere else: one scenario file, frozen partitions, code."""
+"""The files of a remote job: one scenario file, its partition, external components."""
 
 from __future__ import annotations
 

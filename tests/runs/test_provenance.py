@@ -1,4 +1,4 @@
-"""What a run began with: a resumed run is held to it."""
+"""What a run begins with, and the checks of a resumed run."""
 
 import json
 from collections.abc import Callable

@@ -79,8 +79,9 @@ def format_headline(record: RoundRecord, measures: Measures) -> str:
 
 
 class Lines:
-    """Prints the progress of a stage, or of a method's rounds, at most every `EVERY_S` seconds; a shorter stage has no
-    line.
+    """Prints the progress of a stage, or of a method's rounds, at most every `EVERY_S` seconds.
+
+    A stage that is shorter has no line.
     """
 
     def __init__(

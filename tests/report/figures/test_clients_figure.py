@@ -1,3 +1,5 @@
+"""Figure of client heterogeneity: map, colours, pairs and comparison."""
+
 from dataclasses import replace
 
 import numpy as np

@@ -1,4 +1,4 @@
-"""Rows of a comparison, from results written by hand: no run is needed to check how they are put side by side."""
+"""Rows of a comparison, from results written by hand."""
 
 import io
 import json

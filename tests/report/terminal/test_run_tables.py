@@ -1,4 +1,4 @@
-"""Tables show names as they are, whatever rich would make of them, and say over how many rounds they average."""
+"""Tables show names without interpreting rich's markup, and name the number of rounds that they average."""
 
 from __future__ import annotations
 

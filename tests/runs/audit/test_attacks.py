@@ -1,3 +1,5 @@
+"""Attacks and their evaluation on observations with known membership."""
+
 from typing import Any
 
 import numpy as np
@@ -156,7 +158,7 @@ def test_members_in_no_batch_are_not_judged_but_their_coins_count(population: Po
 
 
 def test_the_attack_never_sees_the_trials_coins(population: Population, observe: Any) -> None:
-    """The bound is only one if what guesses a coin was not told it."""
+    """The bound holds only if the guesser of a coin does not know the coin."""
     plain = evidence(population, observe, gap=2.0)
     for attack in ATTACKS:
         before = attack.fit(plain.references, population).scores(plain.trials[0], population)

@@ -1,3 +1,5 @@
+"""Images of an audit: the pool, its rows, and the membership of shadow runs."""
+
 import pickle
 
 import numpy as np
@@ -26,7 +28,7 @@ def world(train: list[int], test: list[int], shares: list[Share]) -> tuple[Label
 
 @pytest.fixture
 def two() -> tuple[LabelledImages, Manifest]:
-    """Client 0: six and two of class 0, one and none of class 1. Client 1: one and three of class 2. Two: nobody."""
+    """Client 0: six and two of class 0, one and none of class 1. Client 1: one and three of class 2. Client 2: none."""
     train = [0, 0, 0, 0, 0, 0, 1, 1, 2, 2]
     test = [2, 0, 0, 2, 2, 1]
     shares = [
@@ -68,7 +70,7 @@ def test_a_draw_keeps_what_each_client_has_and_moves_canaries_only(two: tuple[La
             mine = np.sort(rows.positions[rows.clients == client])
             np.testing.assert_array_equal(np.sort(np.concatenate([share.train, share.test])), mine)
         assert draw.canaries.sum() == 2 * 2 + 2 * 1
-        # more members than others: whoever has no coin is in; fewer: is out; nothing to compare with: stays
+        # more members than others: images without a coin are in; fewer: out; nothing to compare with: unchanged
         assert draw.members[:9][~draw.canaries[:9]].all()
         assert not draw.members[9:][~draw.canaries[9:]].any()
         inside += draw.members

@@ -1,3 +1,5 @@
+"""Bounds on epsilon: against scipy, the numbers of the paper, and mechanisms with known epsilon."""
+
 import math
 
 import numpy as np
@@ -71,7 +73,7 @@ def test_a_perfect_attack_is_bounded_by_how_much_it_guessed(guesses: int) -> Non
 
 
 def test_the_one_run_bound_holds_for_randomised_response_and_comes_near() -> None:
-    """The hardest private mechanism: every bit is told with chance e^eps / (1 + e^eps)."""
+    """The hardest private mechanism: every bit is revealed with probability e^eps / (1 + e^eps)."""
     epsilon, canaries = 1.0, 800
     generator = np.random.default_rng(0)
     right = generator.binomial(canaries, 1 / (1 + math.exp(-epsilon)), 300)

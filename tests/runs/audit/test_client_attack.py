@@ -1,4 +1,4 @@
-"""The attack on whole clients: made-up sums whose truth is known, and a small run with sound and flawed mechanisms."""
+"""The attack on whole clients: sums with known coins, and a small run with sound and flawed mechanisms."""
 
 import inspect
 from collections.abc import Callable

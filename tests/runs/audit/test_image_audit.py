@@ -1,4 +1,4 @@
-"""From a run's folder to its audit: shadow runs, resumption, the document, refusals."""
+"""The audit of images from a run's folder to the document: shadow runs, resumption, refusals."""
 
 import json
 import os

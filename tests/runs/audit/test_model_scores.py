@@ -1,4 +1,4 @@
-"""What an attack sees is what the run's clients end with: its accuracies are those of the run's last evaluation."""
+"""Model scores of an audit: their accuracies equal those of the run's last evaluation."""
 
 from collections.abc import Callable
 from typing import Any

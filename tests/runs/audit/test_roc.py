@@ -1,3 +1,5 @@
+"""Rates, ROC curve and permutations, against scikit-learn and values computed by hand."""
+
 import numpy as np
 import pytest
 from sklearn.metrics import roc_auc_score, roc_curve

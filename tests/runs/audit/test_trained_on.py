@@ -1,4 +1,4 @@
-"""Members must really have been trained on: what is said to have been in a batch is what training asked for."""
+"""Images that were in a batch: equal to the batches that training requested."""
 
 from collections.abc import Callable
 from typing import Any
@@ -36,7 +36,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> set[int]:
         {"method": {"name": "promptfl", "context_length": 1, "synchronise": "batch"}},
         {
             "method": {"name": "promptfl", "context_length": 1, "synchronise": "batch"},
-            "partition": {"clients": 3, "label": {"name": "dirichlet", "beta": 0.3}},  # short clients begin anew
+            "partition": {
+                "clients": 3,
+                "label": {"name": "dirichlet", "beta": 0.3},
+            },  # small clients repeat their images
         },
         {"method": {"name": "local", "context_length": 1}},
         {"training": {"batch_size": 7}},

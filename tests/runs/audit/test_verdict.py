@@ -1,4 +1,4 @@
-"""The words follow from the numbers."""
+"""The verdict of an audit follows from its numbers."""
 
 from pathlib import Path
 from typing import Any

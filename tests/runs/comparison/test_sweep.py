@@ -1,4 +1,4 @@
-"""Which runs a comparison consists of, and what is refused before any of them begins."""
+"""The runs of a comparison, and what is refused before the first of them begins."""
 
 from pathlib import Path
 from typing import Any

@@ -1,9 +1,8 @@
-"""The method of a shadow run of the attack on clients: the audited run's method, with some clients that contribute
-nothing.
+"""The method of a shadow run of the attack on clients, in which some clients contribute nothing.
 
-Such a client takes part as usual: it is sampled, keeps its weight, clips, and adds its noise. Only its
-change is zero, for any data. These are the neighbouring data sets of `adjacency: zero_out`: the contribution of one
-unit is replaced by nothing, and all sizes stay public.
+It is the audited run's method. An absent client takes part as usual: it is sampled, keeps its weight, clips, and adds
+its noise. Only its change is zero, for any data. These are the neighbouring data sets of `adjacency: zero_out`: the
+contribution of one unit is replaced by nothing, and all sizes stay public.
 """
 
 from __future__ import annotations

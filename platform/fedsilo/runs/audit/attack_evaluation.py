@@ -175,8 +175,9 @@ class Evidence:
         return found.permute_members(self._control(1)) if self.shuffle else found
 
     def score_canaries(self, fitted: Fitted) -> ScoredExamples:
-        """Scores the canaries of all trials. Canaries that were in no batch count too, because epsilon is about what a
-        client holds.
+        """Scores the canaries of all trials.
+
+        Canaries that were in no batch count too, because epsilon is about what a client holds.
 
         Args:
             fitted: The attack after training.

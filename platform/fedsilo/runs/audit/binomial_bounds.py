@@ -107,8 +107,9 @@ def one_run_bound(canaries: int, guesses: int, right: int, delta: float, confide
 
 
 def largest_chance(canaries: int, guesses: int, right: int, epsilon: float, delta: float) -> float:
-    """Computes the largest probability, under (epsilon, delta) privacy, of at least `right` correct guesses (theorem
-    5.2).
+    """Computes the largest probability of at least `right` correct guesses under (epsilon, delta) privacy.
+
+    Source: theorem 5.2 of the paper.
 
     Args:
         canaries: Number of examples whose membership was a fair coin.

@@ -94,8 +94,9 @@ class FittedRatio:
 
 
 def compute_confidence(seen: Observation, population: Population) -> Scores:
-    """Computes the confidence log(p_y / (1 - p_y)) of each row's class, from logarithms so that nothing is rounded to 0
-    or 1.
+    """Computes the confidence log(p_y / (1 - p_y)) of each row's class.
+
+    It is computed from logarithms, so that no probability is rounded to 0 or 1.
 
     Args:
         seen: A run's models.

@@ -113,9 +113,7 @@ class Observer:
         return self._log_probabilities(lambda client: predictor)
 
     def _pool_positions(self) -> Indices:
-        """Position in the pool of each training image of the audited run (training split,); -1 for an image outside the
-        pool.
-        """
+        """Position in the pool (training split,) of each training image; -1 for an image outside the pool."""
         held = self.run.manifest.held
         positions = np.full(self.run.manifest.train_examples, -1, dtype=np.int64)
         positions[held] = np.arange(len(held))

@@ -1,5 +1,4 @@
-"""Attack models on class probabilities that shadow models give to images that they were trained on, and to other
-images.
+"""Attack models on the class probabilities that shadow models give to training images and to other images.
 
 For every class a small network is trained on the probabilities that shadow models give to images of that class, with as
 many members as non-members: K inputs, 32 rectified units, 2 outputs, Adam at 0.01 for 200 epochs of full batches. A
