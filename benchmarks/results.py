@@ -21,7 +21,7 @@ from fedsilo.core.metrics import NEIGHBOUR, WORST, Measures, measures_of
 from fedsilo.core.state import write_bytes
 from fedsilo.report.results.comparison_rows import ComparisonRow, ComparisonRows
 from fedsilo.report.results.run_entry import RunEntry
-from fedsilo.report.terminal.comparison_table import comparison_legend, markdown
+from fedsilo.report.terminal.comparison_table import comparison_legend, to_markdown
 from fedsilo.runs.comparison.compare import compare_grid
 from fedsilo.runs.comparison.sweep import ALL, Sweep
 
@@ -104,7 +104,7 @@ def section(path: Path, found: ComparisonRows) -> str:
     points = [*seen(found), *found.notes, *(f"failed: {line}" for line in found.failures)]
     lines = "".join(f"- {line}\n" for line in points)
     title = found.title.replace("-", " ").capitalize()
-    return f"## {title}\n\n{_question(path)}\n[{place}](../{place})\n\n{markdown(found)}\n{lines}"
+    return f"## {title}\n\n{_question(path)}\n[{place}](../{place})\n\n{to_markdown(found)}\n{lines}"
 
 
 def seen(found: ComparisonRows) -> list[str]:

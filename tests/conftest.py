@@ -73,7 +73,7 @@ class World:
     def portion(self, client: int) -> ClientData:
         return self.warehouse.portion(self.claim(client))
 
-    def fit_mechanism(self, method: Method) -> Mechanism:
+    def fitted(self, method: Method) -> Mechanism:
         sizes = tuple(len(part) for part in self.train)
         return fit_mechanism(self.mechanism, Schedule(method, self.rules.training, sizes, self.rules.seed))
 

@@ -225,7 +225,7 @@ def test_a_manifest_freezes_everything(run: Any, tmp_path: Path) -> None:
 
 def test_such_a_run_is_not_audited(run: Any) -> None:
     found = run({"clients": 3, "unseen": {"clients": 1}})
-    with pytest.raises(RunError, match="cannot be dealt anew for shadow runs"):
+    with pytest.raises(RunError, match="cannot be dealt again for shadow runs"):
         audit(found.folder, Audit(shadows=4))
 
 

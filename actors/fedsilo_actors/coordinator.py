@@ -8,7 +8,7 @@ import ray
 import torch
 
 from fedsilo.core import RoundRecord
-from fedsilo.report.results.progress_overview import RUNNING, Home, Overview, courses
+from fedsilo.report.results.progress_overview import RUNNING, MethodFolder, Overview, read_progress
 from fedsilo.simulation.federation_plan import Outcome
 from fedsilo.simulation.job import Job
 from fedsilo_actors.monitoring.actor_reports import CoordinatorReporter
@@ -46,11 +46,12 @@ class Coordinator:
         """Returns how far the run is, for whoever does not reach its folder."""
         job = self._job
         parts = [
-            Home(part.name, part.folder, part.plan.schedule.rounds, part.plan.mechanism.limit) for part in job.parts
+            MethodFolder(part.name, part.folder, part.plan.schedule.rounds, part.plan.mechanism.limit)
+            for part in job.parts
         ]
         measures = job.parts[0].plan.task.measured
         chance = job.floor.headline if job.floor else None
-        return Overview(job.folder.name, RUNNING, courses(parts, measures), measures, chance)
+        return Overview(job.folder.name, RUNNING, read_progress(parts, measures), measures, chance)
 
     def _watch(self, part: str, record: RoundRecord) -> None:
         with self._guard:

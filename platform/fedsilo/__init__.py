@@ -79,14 +79,14 @@ def compare(
         FedsiloError: Anything the user can act on, other than a single run that fails.
     """
     from fedsilo.runs.comparison.compare import compare_folders, compare_grid
-    from fedsilo.runs.comparison.sweep import grid_of
+    from fedsilo.runs.comparison.sweep import build_sweep
 
     folders = _folders(scenario)
     if folders:
         found = compare_folders(folders)
     else:
         assert not isinstance(scenario, Sequence) or isinstance(scenario, str)
-        grid = grid_of(scenario, overrides, methods, seeds, vary or {})
+        grid = build_sweep(scenario, overrides, methods, seeds, vary or {})
         found = compare_grid(grid, None if root is None else Path(root), jobs).standings
     frame = found.frame
     frame.attrs["notes"] = list(found.notes)

@@ -1,4 +1,4 @@
-"""The command line in this process, as it is called in a folder."""
+"""The command line in this process, called in a folder."""
 
 from __future__ import annotations
 

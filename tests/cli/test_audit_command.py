@@ -92,7 +92,7 @@ def test_ctrl_c_says_how_to_go_on(
 
     monkeypatch.setattr("fedsilo.runs.comparison.execute.go", interrupted)
     out, err = audit(str(run), "--shadows", "5", "--quiet", code=130)
-    assert (out, err) == ("", "stopped. The same command goes on with what is missing.\n")
+    assert (out, err) == ("", "stopped. The same command continues with what is missing.\n")
 
 
 @pytest.mark.parametrize(

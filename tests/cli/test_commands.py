@@ -1,4 +1,4 @@
-"""Every command as a user types it: what it prints, where, and its exit code."""
+"""Every command as a user types it: its output and its exit code."""
 
 import errno
 import io
@@ -132,9 +132,9 @@ def test_a_fault_is_one_line_without_a_traceback_in_a_process_of_its_own(shell: 
 def test_a_run_that_diverges_is_one_line_and_leaves_no_state(shell: Shell, change: str, remedy: str) -> None:
     words = ("run", "small.yaml", "--folder", "diverged", "--quiet", change)
     try:
-        told = shell(*words, code=2).stderr
-        assert re.fullmatch(r"client 0, round 0, exchange 0, stage 'train': [^\n]+\n", told)
-        assert told.endswith(f"{remedy}\n")
+        error = shell(*words, code=2).stderr
+        assert re.fullmatch(r"client 0, round 0, exchange 0, stage 'train': [^\n]+\n", error)
+        assert error.endswith(f"{remedy}\n")
         assert not list((shell.folder / "diverged" / "checkpoints").glob("*"))
         Image.new("RGB", (8, 8)).save(shell.folder / "black.png")
         refused = shell("predict", "diverged", "--client", "0", "black.png", code=2).stderr
@@ -157,10 +157,10 @@ def test_show_reads_a_run_back(shell: Shell, finished: dict[str, Any]) -> None:
 def test_show_tells_the_slowest_client_of_the_newest_round(shell: Shell, finished: dict[str, Any]) -> None:
     (line,) = (line for line in shell("show", finished["run"]).stdout.splitlines() if line.startswith("slowest"))
     last = read_lines(shell.folder / finished["run"] / "rounds.jsonl")[-1]
-    told, whole = last["slowest"], last["seconds"]["train"]
+    slowest, whole = last["slowest"], last["seconds"]["train"]
     assert line == (
-        f"slowest: client {told['client']:02d}, {told['seconds']:.2g} s of {whole:.2g} s of training in round "
-        f"{last['round']}; half of the clients took up to {told['median']:.2g} s"
+        f"slowest: client {slowest['client']:02d}, {slowest['seconds']:.2g} s of {whole:.2g} s of training in round "
+        f"{last['round']}; half of the clients took up to {slowest['median']:.2g} s"
     )
 
 
@@ -427,8 +427,8 @@ def test_a_frozen_partition_may_have_clients_that_are_only_measured(shell: Shell
     assert "without training images, only measured: client 2." in done["notices"]
     shown = shell("show", done["run"]).stdout
     assert "nan" not in shown
-    nobody = [replace(share, train=share.train[:0]) for share in shares]
-    freeze(images, nobody, {"name": "unseen"}, 0).write(shell.folder / "unseen.json")
+    empty = [replace(share, train=share.train[:0]) for share in shares]
+    freeze(images, empty, {"name": "unseen"}, 0).write(shell.folder / "unseen.json")
     assert "no client has a training image" in shell("run", "small.yaml", *words, code=2).stderr
 
 

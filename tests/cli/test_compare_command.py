@@ -120,7 +120,7 @@ def test_ctrl_c_says_how_to_go_on(compare: Compare, monkeypatch: pytest.MonkeyPa
 
     monkeypatch.setattr("fedsilo.runs.comparison.execute.go", interrupted)
     out, err = compare("small.yaml", "--root", "stopped", code=130)
-    assert (out, err) == ("", "stopped. The same command goes on with what is missing.\n")
+    assert (out, err) == ("", "stopped. The same command continues with what is missing.\n")
 
 
 @pytest.mark.parametrize(
@@ -135,13 +135,13 @@ def test_ctrl_c_says_how_to_go_on(compare: Compare, monkeypatch: pytest.MonkeyPa
         (("small.yaml", "--vary", "training.rounds=1,x"), "training.rounds: must be"),
         (("small.yaml", "--for", "local=2"), "--for: 'local=2' is no key of a method"),
         (("small.yaml", "--for", "local:training.rounds=2"), "'local', which is not compared"),
-        (("small.yaml", "--root", "small.yaml"), "small.yaml: cannot be made"),
+        (("small.yaml", "--root", "small.yaml"), "small.yaml: cannot be created"),
         (("small.yaml", "--markdown", "no/such/out.md"), "its folder does not exist"),
         (
             ("small.yaml", "privacy.mode=central", "privacy.noise_multiplier=1", "--methods", "promptfl,local"),
             "local: command line: privacy.mode",
         ),
-        ((".",), "holds no run"),
+        ((".",), "has no run"),
         ((".", "small.yaml"), "small.yaml: is no folder of runs"),
         ((".", "--seeds", "1"), "--seeds: for a scenario that is to be run"),
     ],

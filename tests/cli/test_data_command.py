@@ -1,4 +1,4 @@
-"""`fedsilo data`: what is printed of a set that is there, of one that is not, and of one that is fetched."""
+"""`fedsilo data` of a data set that is there, that is missing, and that is downloaded."""
 
 import functools
 import hashlib

@@ -1,4 +1,4 @@
-"""A run in a folder of its own name goes on on other machines than it began on; what `fedsilo submit` sends not."""
+"""`fedsilo run --folder`, `fedsilo resume` on other machines, and refusals of `fedsilo submit`."""
 
 from __future__ import annotations
 
@@ -28,14 +28,16 @@ def test_a_run_goes_on_elsewhere_with_the_scenario_that_it_began_with(command: A
     run = begin(read(here / "s.yaml", ["actors.address=nobody:1"]), here / "mine")
     resume = command("resume", here)
     for change in ("training.rounds=2", "actors.threads=2", "seed=1"):
-        _, told = resume("mine", change, code=2)
-        assert told.startswith(f"{change}: a run that has begun keeps its scenario; only where it runs, actors.* but")
-        assert len(told.splitlines()) == 1
+        _, error = resume("mine", change, code=2)
+        assert error.startswith(
+            f"{change}: a run that has begun keeps its scenario; only actors.* without actors.threads"
+        )
+        assert len(error.splitlines()) == 1
     out, _ = resume("mine", "actors.backend=serial", "actors.address=")
     assert "run: mine " in out
     assert (run / "result.json").is_file()
-    _, told = command("run", here)("s.yaml", "--folder", "mine", code=2)
-    assert told == "mine: is there already. `fedsilo resume mine` goes on with a run.\n"
+    _, error = command("run", here)("s.yaml", "--folder", "mine", code=2)
+    assert error == "mine: is there already. `fedsilo resume mine` goes on with a run.\n"
 
 
 @pytest.mark.parametrize(
@@ -48,7 +50,7 @@ def test_a_run_goes_on_elsewhere_with_the_scenario_that_it_began_with(command: A
     ],
 )
 def test_what_cannot_be_submitted_is_one_line(command: Any, here: Path, words: list[str], says: str) -> None:
-    out, told = command("submit", here)(*words, code=2)
+    out, error = command("submit", here)(*words, code=2)
     assert out == ""
-    assert told.startswith(says)
-    assert len(told.splitlines()) == 1
+    assert error.startswith(says)
+    assert len(error.splitlines()) == 1

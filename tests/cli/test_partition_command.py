@@ -1,4 +1,4 @@
-"""`fedsilo partition`: what it prints and writes, for one scenario and for several."""
+"""`fedsilo partition`: its output and its files, for one scenario and for several."""
 
 from __future__ import annotations
 

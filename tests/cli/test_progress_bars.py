@@ -1,4 +1,4 @@
-"""What is seen while images are read, and what Ctrl-C leaves of it."""
+"""Progress of stages and rounds, and the output after Ctrl-C."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ import pytest
 from rich.console import Console
 
 from fedsilo.cli import progress_bars as progress
-from fedsilo.cli.progress_bars import Lines, live
+from fedsilo.cli.progress_bars import Lines, show_progress
 from fedsilo.core import RoundRecord
 from fedsilo.models.clip.feature_cache import FeatureCache
 from fedsilo.tasks.classification import Classification
@@ -33,39 +33,41 @@ actors: {backend: serial}
 def test_without_a_terminal_a_long_stage_has_a_line_now_and_then() -> None:
     lines: list[str] = []
     now = [0.0]
-    told = Lines(lines.append, MEASURES, lambda: now[0])
+    progress_lines = Lines(lines.append, MEASURES, lambda: now[0])
     for chunk in range(1, 101):
-        told("training images", 256 * chunk, 25_600)
+        progress_lines("training images", 256 * chunk, 25_600)
         now[0] += 1.0
     assert lines == [
         "training images: 7,936 of 25,600, 256 a second, 1:09 left",
         "training images: 15,616 of 25,600, 256 a second, 0:39 left",
         "training images: 23,296 of 25,600, 256 a second, 0:09 left",
     ]
-    told("test images", 256, 512)  # a stage of its own, over before its line is due
+    progress_lines("test images", 256, 512)  # a stage of its own, over before its line is due
     now[0] += 29.0
-    told("test images", 512, 512)
+    progress_lines("test images", 512, 512)
     assert len(lines) == 3
 
 
 def test_images_from_the_cache_do_not_count_as_pace() -> None:
     lines: list[str] = []
     now = [0.0]
-    told = Lines(lines.append, MEASURES, lambda: now[0])
-    told("training images", 900_000, 1_000_000)
+    progress_lines = Lines(lines.append, MEASURES, lambda: now[0])
+    progress_lines("training images", 900_000, 1_000_000)
     now[0] = 40.0
-    told("training images", 900_100, 1_000_000)
+    progress_lines("training images", 900_100, 1_000_000)
     assert lines == ["training images: 900,100 of 1,000,000, 2.5 a second, 11:06:00 left"]
 
 
 def test_without_a_terminal_a_long_method_has_a_line_now_and_then() -> None:
     lines: list[str] = []
     now = [0.0]
-    told = Lines(lines.append, MEASURES, lambda: now[0])
+    progress_lines = Lines(lines.append, MEASURES, lambda: now[0])
     for round in range(8):
-        told.round(1_000, "fedotp", RoundRecord(round, (0,), 0.0, {"local_accuracy": None if round % 2 else 0.5}))
+        progress_lines.round(
+            1_000, "fedotp", RoundRecord(round, (0,), 0.0, {"local_accuracy": None if round % 2 else 0.5})
+        )
         now[0] += 10.0
-    told.round(1_000, "local", RoundRecord(0, (0,), 0.0))
+    progress_lines.round(1_000, "local", RoundRecord(0, (0,), 0.0))
     assert lines == ["fedotp: round 4 of 1,000", "fedotp: round 7 of 1,000, local accuracy 50.0 %"]
 
 
@@ -75,7 +77,7 @@ def drawn(monkeypatch: pytest.MonkeyPatch, terminal: bool, quiet: bool = False) 
     now = [0.0]
     console = Console(file=out, force_terminal=terminal, width=160, color_system=None, get_time=lambda: now[0])
     monkeypatch.setattr(progress, "progress_console", lambda: console)
-    with live(3, quiet, MEASURES) as listener:
+    with show_progress(3, quiet, MEASURES) as listener:
         listener.progress("image files", 100, 200)
         for done in (256, 512, 768):
             now[0] += 0.25

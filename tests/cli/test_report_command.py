@@ -1,4 +1,4 @@
-"""`fedsilo report`: where the page lands, what is said, and that a picture never costs a run."""
+"""`fedsilo report`: its file and its output; an error of the page does not fail a run."""
 
 from __future__ import annotations
 

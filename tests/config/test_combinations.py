@@ -20,7 +20,7 @@ from fedsilo.learners.fedpgp import FedPGPLearner
 from fedsilo.methods.composed import Composed
 from fedsilo.methods.fedprox import FedProx
 from fedsilo.report.results.run_entry import RunEntry
-from fedsilo.runs.comparison.sweep import Sweep, trained_methods
+from fedsilo.runs.comparison.sweep import Sweep, list_trained_methods
 from fedsilo.strategies.fedavg import FedAvgStrategy
 from fedsilo.strategies.fedprox import FedProxStrategy
 
@@ -148,7 +148,7 @@ def test_a_grid_varies_parts_and_names_combinations() -> None:
     assert found[0].method == Composed(FedOTPLearner(context_length=5), FedProxStrategy())
     back, _ = Sweep({"method": {"learner": "coop", "context_length": 5}}, methods=("promptfl", "local")).scenarios()
     assert [scenario.method.context_length for scenario in back] == [5, 5]  # type: ignore[attr-defined]
-    assert "composed" not in trained_methods()
+    assert "composed" not in list_trained_methods()
 
 
 def test_strategies_that_compute_with_sgd_refuse_other_optimizers_and_momentum_that_is_kept() -> None:

@@ -1,4 +1,4 @@
-"""Run folders made by hand: as many clients and rounds as one likes, and names that are HTML."""
+"""Run folders made by hand, with any number of clients and rounds, and with names that are HTML."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def journals(home: Path, clients: int, rounds: int, start: float, **changes: Any
     """Accuracies that rise from `start` by 1 % a round, and by 0.01 % a client."""
     home.mkdir(parents=True, exist_ok=True)
     none = dict.fromkeys(Classification().measured.names)
-    told: list[dict[str, Any]] = []
+    records_of_rounds: list[dict[str, Any]] = []
     scores: list[dict[str, Any]] = []
     wire: list[dict[str, Any]] = []
     for round in range(rounds):
@@ -44,12 +44,12 @@ def journals(home: Path, clients: int, rounds: int, start: float, **changes: Any
             **{"upload_bytes": 100 * clients, "download_bytes": 50 * clients, "exchanges": 1, "dropped": []},
             **{"epsilon": None, "seconds": {"train": 1.5, "aggregate": 0.25, "evaluate": 0.5}},
         }
-        told.append(record | changes)
+        records_of_rounds.append(record | changes)
         tensors = {"context <b>": [[2, 3], "float32"]}
         common = {"round": round, "stage": "train", "exchange": 0, "clients": list(range(clients))}
         wire.append({**common, "direction": "up", "tensors": tensors, "scalars": ["loss"], "bytes_per_client": 100})
         wire.append({**common, "direction": "down", "message": "keys", "bytes_per_client": 50})
-    for name, records in (("rounds", told), ("clients", scores), ("wire", wire)):
+    for name, records in (("rounds", records_of_rounds), ("clients", scores), ("wire", wire)):
         lines(home / f"{name}.jsonl", records)
 
 

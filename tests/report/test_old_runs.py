@@ -1,4 +1,4 @@
-"""Run folders from before metrics were recorded by name: no `metrics` in result.json, no `task` in scenario.yaml."""
+"""Run folders of versions without `metrics` in result.json and without `task` in scenario.yaml."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
-from fedsilo.report.page.document import page
-from fedsilo.report.page.page_data import gather
-from fedsilo.report.results.comparison_rows import standings
+from fedsilo.report.page.document import draw_page
+from fedsilo.report.page.page_data import read_page_data
+from fedsilo.report.results.comparison_rows import compare_entries
 from fedsilo.report.results.finished_run import Run
-from fedsilo.report.results.progress_overview import overview_of_run
+from fedsilo.report.results.progress_overview import read_overview
 from fedsilo.report.results.run_entry import RunEntry
 from fedsilo.report.terminal.comparison_table import comparison_table
 from fedsilo.report.terminal.overview_table import overview_table
-from fedsilo.report.terminal.run_tables import clients_table, legend, results_table, rounds_table
-from fedsilo.runs.trackers import numbers
+from fedsilo.report.terminal.run_tables import clients_table, results_legend, results_table, rounds_table
+from fedsilo.runs.trackers import select_numbers
 
 ABSENT = {"unseen_accuracy": None, "new_accuracy": None, "harmonic_accuracy": None}
 MEASURED = {"local_spread": 0.035, "worst_accuracy": 0.8, "neighbour_accuracy": 0.5, "global_accuracy": 0.6, **ABSENT}
@@ -69,15 +69,15 @@ def test_an_old_run_is_shown_in_every_table(old: Run) -> None:
     table = shown(results_table(old.result))
     assert "accuracy in %" in table
     assert "91.1" in table
-    assert "mean over clients of the accuracy on their own test images" in legend(old.result)
+    assert "mean over clients of the accuracy on their own test images" in results_legend(old.result)
     assert "90.0" in shown(rounds_table(old))
     assert "91.7" in shown(clients_table(old))
-    assert "91.1" in shown(comparison_table(standings("t", [RunEntry(old.scenario, old.folder)])))
-    assert "90.0 %" in shown(overview_table(overview_of_run(old)))
+    assert "91.1" in shown(comparison_table(compare_entries("t", [RunEntry(old.scenario, old.folder)])))
+    assert "90.0 %" in shown(overview_table(read_overview(old)))
 
 
 def test_an_old_run_has_a_page(old: Run) -> None:
-    html = page(gather(old))
+    html = draw_page(read_page_data(old))
     assert "local accuracy, promptfl" in html
     assert "91.1 %" in html
     assert "damaged" not in html
@@ -85,4 +85,4 @@ def test_an_old_run_has_a_page(old: Run) -> None:
 
 
 def test_what_loggers_are_told_of_an_old_round_is_as_it_was() -> None:
-    assert {"local_accuracy", "worst_accuracy", "accuracy", "local_spread"} <= set(numbers(ROUND))
+    assert {"local_accuracy", "worst_accuracy", "accuracy", "local_spread"} <= set(select_numbers(ROUND))

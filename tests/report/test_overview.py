@@ -1,4 +1,4 @@
-"""How far a run is, from a folder that is written by hand."""
+"""Progress of a run, from a folder written by hand."""
 
 import fcntl
 import io
@@ -15,7 +15,7 @@ from rich.console import Console
 from fedsilo.cli import main
 from fedsilo.cli import top_command as watching
 from fedsilo.report.results.finished_run import Run
-from fedsilo.report.results.progress_overview import FINISHED, RUNNING, STOPPED, overview_of_run
+from fedsilo.report.results.progress_overview import FINISHED, RUNNING, STOPPED, read_overview
 from fedsilo.report.terminal.overview_table import overview_table, progress_line
 from fedsilo.storage.run_folder import DRIVER_LOCK, ROUNDS_LOCK, last_lines
 
@@ -38,7 +38,7 @@ def held() -> Iterator[Callable[[Path], None]]:
 
 def drawn(run: Run, width: int = 160) -> str:
     out = io.StringIO()
-    Console(file=out, width=width).print(overview_table(overview_of_run(run), width))
+    Console(file=out, width=width).print(overview_table(read_overview(run), width))
     return out.getvalue()
 
 
@@ -56,7 +56,7 @@ def test_a_run_half_way_is_told_with_what_it_is_compared_with(made: Made, held: 
     (run.folder / "rounds.jsonl").write_text("\n".join((run.folder / "rounds.jsonl").read_text().splitlines()[:3]))
     timeline(run, [9.0, 0.1, 0.2], [0.5, 0.7, 0.7])
     held(run.folder / ROUNDS_LOCK)
-    found = overview_of_run(run)
+    found = read_overview(run)
     assert (found.state, found.chance) == (RUNNING, 0.25)
     floor, main_, local = found.courses
     assert [(c.name, c.finished, c.planned) for c in found.courses] == [
@@ -82,12 +82,12 @@ def test_a_run_half_way_is_told_with_what_it_is_compared_with(made: Made, held: 
 
 def test_the_state_is_what_locks_and_result_say(made: Made, held: Any) -> None:
     run = made()
-    assert overview_of_run(run).state == STOPPED
+    assert read_overview(run).state == STOPPED
     assert "`fedsilo resume`" in drawn(run)
     held(run.folder / DRIVER_LOCK)
-    assert overview_of_run(run).state == RUNNING
+    assert read_overview(run).state == RUNNING
     (run.folder / "result.json").write_text("{}")
-    found = overview_of_run(run)
+    found = read_overview(run)
     assert (found.state, found.left_s) == (FINISHED, None)
 
 
@@ -97,7 +97,7 @@ def test_a_run_that_has_just_begun_has_no_round_and_no_time(made: Made, held: An
         journal.unlink()
     (run.folder / "partition.json").unlink()
     held(run.folder / DRIVER_LOCK)
-    found = overview_of_run(run)
+    found = read_overview(run)
     assert (found.current, found.left_s, found.chance, progress_line(found)) == (None, None, None, "")
     assert "no round has finished yet" in drawn(run)
     assert "epsilon" not in drawn(run)  # nothing is promised
@@ -107,7 +107,7 @@ def test_records_without_what_later_versions_write_are_no_fault(made: Made) -> N
     run = made()
     for name, record in (("rounds", {"round": 0}), ("timeline", {"round": 0, "stage": "train"})):
         (run.folder / f"{name}.jsonl").write_text(json.dumps(record) + "\n")
-    main_ = overview_of_run(run).courses[1]
+    main_ = read_overview(run).courses[1]
     assert (main_.finished, main_.upload_bytes, main_.dropped, main_.slowest) == (1, 0, 0, ())
     assert "1/4" in drawn(run)
 

@@ -1,4 +1,4 @@
-"""The page of a run: whole, escaped, alone, the same twice, whatever the run is like."""
+"""The page of a run: complete, escaped, without network, and equal for equal records."""
 
 from __future__ import annotations
 
@@ -14,18 +14,22 @@ from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from jinja2 import UndefinedError
+from markupsafe import Markup
 from PIL import Image
 
 from fedsilo.core.errors import ScenarioError
-from fedsilo.report.page.bar_chart import gantt
-from fedsilo.report.page.document import page, write_page
-from fedsilo.report.page.heatmap import heat_map
-from fedsilo.report.page.learning_section import MOST_SMALL
-from fedsilo.report.page.line_chart import Frame, Line, curves, ticks, whole_ticks
-from fedsilo.report.page.markup import Markup, element, joined
-from fedsilo.report.page.page_data import gather
+from fedsilo.report.page.bar_chart import draw_gantt
+from fedsilo.report.page.chart_frame import Frame, choose_ticks, choose_whole_ticks
+from fedsilo.report.page.clients_section import MOST_SMALL
+from fedsilo.report.page.document import draw_page, write_page
+from fedsilo.report.page.heatmap import draw_heat_map
+from fedsilo.report.page.line_chart import ChartLine, draw_curves
+from fedsilo.report.page.page_data import read_page_data
 from fedsilo.report.page.partition_section import LARGEST
-from fedsilo.report.phrases import listed, seconds, size
+from fedsilo.report.page.rendering import render
+from fedsilo.report.page.svg import draw
+from fedsilo.report.phrases import format_bytes, format_seconds, list_numbers
 from fedsilo.report.results.finished_run import Run
 
 Made = Callable[..., Run]
@@ -59,7 +63,7 @@ def lines(path: Path, records: Sequence[Mapping[str, Any]]) -> None:
 
 
 def drawn(run: Run) -> str:
-    return page(gather(run))
+    return draw_page(read_page_data(run))
 
 
 def read(html: str) -> Reader:
@@ -152,7 +156,7 @@ def test_a_folder_with_a_scenario_alone_has_a_page(made: Made) -> None:
     assert "The data have not been split yet." in shown
 
 
-def test_damage_is_told_and_the_rest_is_shown(made: Made) -> None:
+def test_damage_is_named_and_the_rest_is_shown(made: Made) -> None:
     run = finish(made())
     for name in ("partition.json", "environment.json", "result.json", "privacy.json"):
         (run.folder / name).write_text("{")
@@ -227,7 +231,7 @@ def test_many_clients_are_rows_of_a_heat_map(clients: int, pictures: int, made: 
 def test_a_heat_map_has_a_pixel_for_each_client_and_round() -> None:
     values = np.linspace(0, 1, 21).reshape(7, 3)
     values[2, 1] = np.nan
-    picture = heat_map(values, 0.0, 1.0, "x")
+    picture = draw_heat_map(values, 0.0, 1.0, "x")
     encoded = re.search(r'href="data:image/png;base64,([^"]+)"', picture)
     assert encoded
     with Image.open(io.BytesIO(base64.b64decode(encoded[1]))) as image:
@@ -295,7 +299,7 @@ def test_the_partitions_picture_is_in_the_page_unless_it_is_too_large(made: Made
 
 
 def test_a_timeline_goes_on_where_the_row_above_ends() -> None:
-    picture = gantt(
+    picture = draw_gantt(
         [("a", [("train", 1.0), ("evaluate", 2.0)]), ("b", [("train", 1.0)])], ["train", "evaluate"], "x", str
     )
     found = re.findall(r'<rect class="bar (c\d)" x="([0-9.]+)" y="([0-9.]+)" width="([0-9.]+)"', picture)
@@ -314,11 +318,11 @@ def test_bytes_are_those_of_the_records(made: Made) -> None:
     assert "message: keys 50 B 20 1 kB" in shown
 
 
-def test_who_dropped_out_is_told(made: Made) -> None:
+def test_clients_that_dropped_out_are_listed(made: Made) -> None:
     assert "3 promptfl 1, 2" in words(drawn(made(dropped=[1, 2])))
 
 
-def test_the_slowest_client_of_a_round_is_told_where_it_is_recorded(made: Made) -> None:
+def test_the_slowest_client_of_a_round_is_shown_where_it_is_recorded(made: Made) -> None:
     run = made(slowest={"client": 1, "seconds": 2.5, "median": 0.5})
     assert "client 01" in words(drawn(run))
     assert "half of the clients up to" in words(drawn(run))
@@ -330,7 +334,7 @@ PACED = {"clock_s": 12.5, "simulated_s": 2.5, "late": [0], "offline": [1, 2], "s
 
 
 @pytest.mark.parametrize(
-    ("changes", "told"),
+    ("changes", "expected"),
     [
         ({}, ""),
         (PACED, "promptfl: 12.5 simulated seconds; 4 times a client was late or not needed, 8 times offline; 0 rounds"),
@@ -338,21 +342,31 @@ PACED = {"clock_s": 12.5, "simulated_s": 2.5, "late": [0], "offline": [1, 2], "s
         ({**PACED, "participants": []}, "4 rounds without an update"),
     ],
 )
-def test_simulated_time_is_told_where_there_is_any(changes: dict[str, Any], told: str, made: Made) -> None:
+def test_simulated_time_is_shown_where_there_is_any(changes: dict[str, Any], expected: str, made: Made) -> None:
     shown = words(drawn(made(**changes)))
-    assert told in shown
-    assert ("Simulated time" in shown) == bool(told)
+    assert expected in shown
+    assert ("Simulated time" in shown) == bool(expected)
 
 
 def test_text_is_escaped_and_markup_is_not() -> None:
-    assert element("p", "<a>", Markup("<b></b>"), title='"&') == '<p title="&quot;&amp;">&lt;a&gt;<b></b></p>'
-    assert joined(["\ud800\x00", ["<"]]) == "\ufffd\ufffd&lt;"
-    assert element("td") == "<td></td>"
-    assert element("line", x1=1.0, x2=2.25, open=True, hidden=False, id=None) == '<line x1="1" x2="2.2" open=""/>'
+    assert draw("text", "<a>", Markup("<b></b>"), title='"&') == '<text title="&#34;&amp;">&lt;a&gt;<b></b></text>'
+    assert (
+        draw("line", x1=1.0, x2=2.25, id=None, stroke_dasharray="4 2")
+        == '<line x1="1" x2="2.2" stroke-dasharray="4 2"/>'
+    )
+    damaged = render("damaged", title='"&', error="<a>\ud800\x00\u202e" + Markup("<b></b>"))
+    assert '<h2 id="&#34;&amp;">&#34;&amp;</h2>' in damaged
+    assert "&lt;a&gt;\ufffd\ufffd\ufffd" in damaged
+    assert "<b></b>" in damaged
+
+
+def test_a_variable_that_a_section_forgot_is_an_error() -> None:
+    with pytest.raises(UndefinedError, match="error"):
+        render("damaged", title="x")
 
 
 def test_a_gap_breaks_a_line() -> None:
-    picture = curves([Line("m", [(0, 0.1), (1, 0.2), (2, None), (3, 0.3)])], [], "x", str)
+    picture = draw_curves([ChartLine("m", [(0, 0.1), (1, 0.2), (2, None), (3, 0.3)])], [], "x", str)
     path = re.search(r'd="([^"]*)"', picture)
     assert path
     assert re.sub("[0-9. ]", "", path[1]) == "MLM"
@@ -370,12 +384,12 @@ def test_values_lie_where_the_axis_says() -> None:
     [(0, 1, [0, 0.2, 0.4, 0.6, 0.8, 1]), (0.61, 0.8, [0.65, 0.7, 0.75, 0.8]), (3, 3, [3]), (0, 17, [0, 5, 10, 15])],
 )
 def test_ticks_are_round_numbers(low: float, high: float, expected: list[float]) -> None:
-    assert ticks(low, high) == pytest.approx(expected)
+    assert choose_ticks(low, high) == pytest.approx(expected)
 
 
 @pytest.mark.parametrize("last", [0, 1, 2, 7, 199])
 def test_rounds_are_whole(last: int) -> None:
-    found = whole_ticks(last)
+    found = choose_whole_ticks(last)
     assert found == [int(tick) for tick in found]
     assert found[0] == 0
     assert max(found) <= last
@@ -383,10 +397,16 @@ def test_rounds_are_whole(last: int) -> None:
 
 
 def test_numbers_as_words() -> None:
-    assert [size(n) for n in (0, 999, 8216, 999_900, 3.4e9)] == ["0 B", "999 B", "8.22 kB", "1,000 kB", "3.4 GB"]
-    assert [seconds(n) for n in (0.5, 99, 125, 3725)] == ["0.5 s", "99 s", "2 min 5 s", "1 h 2 min"]
-    assert [listed(n) for n in ([], [3], [0, 1, 2], [0, 2])] == ["", "3", "0 to 2", "0, 2"]
-    assert listed([1, 3, 5], most=2) == "1, 3 and 1 more"
+    assert [format_bytes(n) for n in (0, 999, 8216, 999_900, 3.4e9)] == [
+        "0 B",
+        "999 B",
+        "8.22 kB",
+        "1,000 kB",
+        "3.4 GB",
+    ]
+    assert [format_seconds(n) for n in (0.5, 99, 125, 3725)] == ["0.5 s", "99 s", "2 min 5 s", "1 h 2 min"]
+    assert [list_numbers(n) for n in ([], [3], [0, 1, 2], [0, 2])] == ["", "3", "0 to 2", "0, 2"]
+    assert list_numbers([1, 3, 5], most=2) == "1, 3 and 1 more"
 
 
 def stage(
@@ -417,7 +437,7 @@ def test_clients_at_work_have_a_row_each_in_the_newest_rounds(made: Made) -> Non
         records.append(stage(round, "train", 0.0, {0: (0.5, 1.0), 1: (0.0, 2.0)}, 2.0))
         records.append(stage(round, "evaluate", 3.0, {0: (3.0, 1.0), 1: (-9.0, 0.5)}, 1.0))
     lines(run.folder / "timeline.jsonl", records)
-    text = page(gather(run))
+    text = draw_page(read_page_data(run))
     drawn = bars_of(text)
     assert len(drawn) == 3 * 2 * 3  # rounds, stages, the coordinator and two clients
     assert "rounds 2 to 4" in text
@@ -433,7 +453,7 @@ def test_of_many_clients_those_at_work_longest_are_drawn_and_it_is_said(made: Ma
     run = made(clients=60, rounds=1)
     work = {client: (0.0, 1.0 + (client * 7) % 60) for client in range(60)}
     lines(run.folder / "timeline.jsonl", [stage(0, "train", 0.0, work, 61.0)])
-    text = page(gather(run))
+    text = draw_page(read_page_data(run))
     assert "The 40 of 60 clients that were at work longest." in text
     shown = {int(words[7:9]) for words in bars_of(text) if words.startswith("client")}
     assert shown == set(sorted(work, key=lambda client: -work[client][1])[:40])
@@ -441,10 +461,10 @@ def test_of_many_clients_those_at_work_longest_are_drawn_and_it_is_said(made: Ma
 
 def test_masked_training_is_the_coordinator_s_wait_and_a_run_without_a_timeline_has_no_such_picture(made: Made) -> None:
     run = made(clients=2, rounds=1)
-    assert "Clients at work" not in page(gather(run))
+    assert "Clients at work" not in draw_page(read_page_data(run))
     measured = stage(0, "evaluate", 1.0, {0: (1.0, 0.5), 1: (1.5, 0.5)}, 1.0)
     lines(run.folder / "timeline.jsonl", [stage(0, "train", 0.0, {}, 1.0), measured])
-    text = page(gather(run))
+    text = draw_page(read_page_data(run))
     assert "Updates are masked" in text
     assert {words.split(", ")[0] for words in bars_of(text) if ", train" in words} == {"coordinator"}
 
@@ -453,4 +473,4 @@ def test_waiting_between_exchanges_is_said(made: Made) -> None:
     run = made(clients=1, rounds=1)
     record = stage(0, "train", 0.0, {0: (0.0, 1.0)}, 3.0) | {"client_until": [3.0]}
     lines(run.folder / "timeline.jsonl", [record])
-    assert "waiting included" in page(gather(run))
+    assert "waiting included" in draw_page(read_page_data(run))

@@ -1,4 +1,4 @@
-"""What is sent along for a run somewhere else: one scenario file, frozen partitions, code."""
+"""The files of a remote job: one scenario file, its partition, external components."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import yaml
 
 from fedsilo.config.scenario_reading import from_mapping, read
 from fedsilo.core.errors import RunError, ScenarioError
-from fedsilo.runs.job_bundle import MANIFEST, SCENARIO, new_run, old_run
+from fedsilo.runs.job_bundle import MANIFEST, SCENARIO, bundle_new_run, bundle_old_run
 from fedsilo.simulation.preparation import partition_of
 
 BASE = """\
@@ -40,7 +40,7 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 def test_the_scenario_travels_as_one_file_that_stands_for_itself(here: Path) -> None:
-    sent = new_run(Path("mine.yaml"), ["training.rounds=2"], "first-try")
+    sent = bundle_new_run(Path("mine.yaml"), ["training.rounds=2"], "first-try")
     assert list(sent.files) == [SCENARIO]
     text = yaml.safe_load(sent.files[SCENARIO])
     assert (text["seed"], text["training"]["rounds"]) == (3, 2)
@@ -54,22 +54,26 @@ def test_the_scenario_travels_as_one_file_that_stands_for_itself(here: Path) -> 
 
 
 def test_folders_have_their_whole_names_and_the_user_is_told(here: Path) -> None:
-    sent = new_run(Path("mine.yaml"), [], "first-try")
+    sent = bundle_new_run(Path("mine.yaml"), [], "first-try")
     assert sent.run == f"{here}/runs/first-try"
     assert shlex.split(sent.command) == ["python", "-m", "fedsilo", "run", SCENARIO, "--folder", sent.run]
     assert sent.notices == (f"tracking.root: {here}/runs, which every machine of the cluster must see under this name",)
-    assert new_run(Path("mine.yaml"), ["tracking.root=/shared/runs"], "x").notices == ()
+    assert bundle_new_run(Path("mine.yaml"), ["tracking.root=/shared/runs"], "x").notices == ()
     for given, sent_as in (("pictures", f"{here}/pictures"), ("~/pictures", "~/pictures"), ("/data/a", "/data/a")):
-        sent = new_run(Path("mine.yaml"), ["data.name=image_folder", f"data.root={given}", "tracking.root=~/runs"], "x")
+        sent = bundle_new_run(
+            Path("mine.yaml"), ["data.name=image_folder", f"data.root={given}", "tracking.root=~/runs"], "x"
+        )
         assert yaml.safe_load(sent.files[SCENARIO])["data"]["root"] == sent_as
         assert sent.run == f"{Path.home()}/runs/x"
-    hub = new_run(Path("mine.yaml"), ["data.name=huggingface", "data.path=org/name", "tracking.root=/r"], "x")
+    hub = bundle_new_run(Path("mine.yaml"), ["data.name=huggingface", "data.path=org/name", "tracking.root=/r"], "x")
     assert yaml.safe_load(hub.files[SCENARIO])["data"]["path"] == "org/name"
 
 
 def test_a_manifest_travels_along(here: Path) -> None:
     partition_of(from_mapping(yaml.safe_load(BASE)))[1].write(here / "frozen.json")
-    sent = new_run(Path("mine.yaml"), ["partition.name=manifest", "partition.file=frozen.json", "tracking.root=/r"])
+    sent = bundle_new_run(
+        Path("mine.yaml"), ["partition.name=manifest", "partition.file=frozen.json", "tracking.root=/r"]
+    )
     assert sent.files[MANIFEST] == (here / "frozen.json").read_bytes()
     assert yaml.safe_load(sent.files[SCENARIO])["partition"]["file"] == MANIFEST
 
@@ -77,22 +81,22 @@ def test_a_manifest_travels_along(here: Path) -> None:
 def test_code_from_outside_travels_along_and_ours_is_not_named(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (here / "lab_for_shipment.py").write_text(LAB)
     monkeypatch.syspath_prepend(str(here))
-    sent = new_run(Path("mine.yaml"), ["method=lab_for_shipment:Mine"])
+    sent = bundle_new_run(Path("mine.yaml"), ["method=lab_for_shipment:Mine"])
     assert (sent.files["lab_for_shipment.py"].decode(), sent.code) == (LAB, ())
     (here / "lab_package").mkdir()
     (here / "lab_package" / "deep.py").write_text(LAB)
-    sent = new_run(Path("mine.yaml"), ["method=lab_package.deep:Mine"])
+    sent = bundle_new_run(Path("mine.yaml"), ["method=lab_package.deep:Mine"])
     assert ([module.__name__ for module in sent.code], list(sent.files)) == (["lab_package"], [SCENARIO])
     (here / "run").mkdir()
     (here / "run" / SCENARIO).write_text(BASE.replace("promptfl", "'lab_for_shipment:Mine'"))
-    assert list(old_run(str(here / "run"), []).files) == ["lab_for_shipment.py"]
-    assert new_run(Path("mine.yaml"), []).code == ()
+    assert list(bundle_old_run(str(here / "run"), []).files) == ["lab_for_shipment.py"]
+    assert bundle_new_run(Path("mine.yaml"), []).code == ()
     for name in ("lab_for_shipment", "lab_package.deep", "lab_package"):
         del sys.modules[name]
 
 
 def test_a_resumed_run_needs_nothing_from_here(here: Path) -> None:
-    sent = old_run("/shared/my runs/a", ["actors.gpus_per_client=1"], "python3")
+    sent = bundle_old_run("/shared/my runs/a", ["actors.gpus_per_client=1"], "python3")
     assert (sent.files, sent.run) == ({}, "/shared/my runs/a")
     assert sent.command.startswith("cd '/shared/my runs/a' 2>/dev/null; python3 -m fedsilo resume '/shared/my runs/a' ")
     words = shlex.split(sent.command)
@@ -117,7 +121,7 @@ def test_nothing_is_sent_that_could_not_run(
     here: Path, words: list[str], name: str, error: type[Exception], says: str
 ) -> None:
     with pytest.raises(error, match=says):
-        new_run(Path("mine.yaml"), words, name)
+        bundle_new_run(Path("mine.yaml"), words, name)
 
 
 def test_a_manifest_that_cannot_be_read_is_one_line(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -131,4 +135,4 @@ def test_a_manifest_that_cannot_be_read_is_one_line(here: Path, monkeypatch: pyt
 
     monkeypatch.setattr(Path, "read_bytes", refuse)
     with pytest.raises(RunError, match=r"^frozen\.json: cannot be read: Permission denied\.$"):
-        new_run(Path("mine.yaml"), ["partition.name=manifest", "partition.file=frozen.json"])
+        bundle_new_run(Path("mine.yaml"), ["partition.name=manifest", "partition.file=frozen.json"])

@@ -1,4 +1,4 @@
-"""What a run began with: a resumed run is held to it."""
+"""What a run begins with, and the checks of a resumed run."""
 
 import json
 from collections.abc import Callable
@@ -54,7 +54,7 @@ def test_a_run_that_signs_is_not_resumed_unsigned_or_with_other_keys(keep: Keep,
     keep(first)
     for identities, shown in (("", "sha256 none, was "), (other, "sha256 ")):
         with pytest.raises(
-            RunError, match=rf"clients' public keys \(aggregation\.identities\) .*{shown}.*Put them back"
+            RunError, match=rf"clients' public keys \(aggregation\.identities\) .*{shown}.*Restore them"
         ):
             keep(identities)
     keep(str(Path(first).rename(tmp_path / "moved")))

@@ -13,7 +13,7 @@ from fedsilo.core.errors import ScenarioError
 from fedsilo.core.registry import find, names
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.promptfl import PromptFL
-from fedsilo.runs.provenance import SETTINGS, settings_sha256
+from fedsilo.runs.provenance import SETTINGS, hash_settings
 
 BASE = {"partition": {"clients": 4}, "actors": {"backend": "serial"}}
 
@@ -118,7 +118,7 @@ def test_the_old_scenarios_are_as_they_were() -> None:
 
 def test_a_run_begun_before_there_was_a_pace_can_be_resumed_and_one_with_another_pace_cannot() -> None:
     def settings(**keys: Any) -> str:
-        return settings_sha256(from_mapping({**BASE, **keys}), "a {}.")
+        return hash_settings(from_mapping({**BASE, **keys}), "a {}.")
 
     written = to_mapping(from_mapping(BASE))
     before = {section: written[section] for section in SETTINGS if section not in ("pace", "trace")}

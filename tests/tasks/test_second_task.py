@@ -15,15 +15,15 @@ from fedsilo.config.scenario_reading import from_mapping
 from fedsilo.core import ClientScore, RoundRecord
 from fedsilo.core.errors import RunError, ScenarioError
 from fedsilo.core.metrics import Metric
-from fedsilo.report.page.document import page
-from fedsilo.report.page.page_data import gather
-from fedsilo.report.results.comparison_rows import standings
+from fedsilo.report.page.document import draw_page
+from fedsilo.report.page.page_data import read_page_data
+from fedsilo.report.results.comparison_rows import compare_entries
 from fedsilo.report.results.finished_run import Run
-from fedsilo.report.results.progress_overview import overview_of_run
+from fedsilo.report.results.progress_overview import read_overview
 from fedsilo.report.results.run_entry import RunEntry
-from fedsilo.report.terminal.comparison_table import comparison_table, document
+from fedsilo.report.terminal.comparison_table import comparison_table, to_document
 from fedsilo.report.terminal.overview_table import overview_table, progress_line
-from fedsilo.report.terminal.run_tables import clients_table, legend, results_table, rounds_table
+from fedsilo.report.terminal.run_tables import clients_table, results_legend, results_table, rounds_table
 from fedsilo.simulation.chance_floor import Floor
 from fedsilo.simulation.evaluation import score_line
 from fedsilo.storage.run_folder import read_lines
@@ -90,29 +90,29 @@ def test_tables_write_a_number_as_a_number_and_a_ratio_in_per_cent(run: Run) -> 
         assert title in table
     assert f"{own['local_rank']:.4g}" in table
     assert f"{100 * own['local_top_two']:.1f}" in table
-    assert "top two: Share of the images whose class is among the first two." in legend(run.result)
+    assert "top two: Share of the images whose class is among the first two." in results_legend(run.result)
     assert f"{record['local_rank']:.4g}" in shown(rounds_table(run))
     assert "rank" in shown(clients_table(run))
 
 
 def test_a_comparison_is_titled_by_the_metric(run: Run) -> None:
-    found = standings("t", [RunEntry(run.scenario, run.folder)])
+    found = compare_entries("t", [RunEntry(run.scenario, run.folder)])
     table = shown(comparison_table(found))
     assert "t: rank" in table
     assert "top two" in table
     assert f"{run.result['rows'][-1]['local_rank']:.4g}" in table
-    assert "mean over clients of the rank on their own test images" in document(found)
+    assert "mean over clients of the rank on their own test images" in to_document(found)
     assert {"local_rank", "local_rank_std", "local_top_two"} <= set(found.frame.columns)
 
 
 def test_runs_of_two_tasks_are_not_compared(run: Run) -> None:
     other = RunEntry(from_mapping({"method": "promptfl"}), None, "never began")
     with pytest.raises(RunError, match="accuracy and rank"):
-        standings("t", [RunEntry(run.scenario, run.folder), other])
+        compare_entries("t", [RunEntry(run.scenario, run.folder), other])
 
 
 def test_the_page_is_of_the_metric(run: Run) -> None:
-    html = page(gather(run))
+    html = draw_page(read_page_data(run))
     assert html == (run.folder / "report.html").read_text()
     for words in (
         "Rank over rounds",
@@ -127,7 +127,7 @@ def test_the_page_is_of_the_metric(run: Run) -> None:
 
 
 def test_top_has_the_metric(run: Run) -> None:
-    overview, local = overview_of_run(run), newest(run)["local_rank"]
+    overview, local = read_overview(run), newest(run)["local_rank"]
     table = shown(overview_table(overview))
     assert f"{local:.4g} " in table
     assert "%" not in table

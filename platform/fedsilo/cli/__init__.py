@@ -1,4 +1,4 @@
-"""The command line: `fedsilo COMMAND`. What goes wrong is one line each and exit code 2."""
+"""The command line, `fedsilo COMMAND`. An error is one line on standard error and exit code 2."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from fedsilo.core.printing import printable
 def main() -> None:
     """Runs the command line and ends the process with its exit code.
 
-    0: done. 1: done, and something that was looked at is not as it should be (doctor, compare, chaos). 2: stopped, with
-    a line that says what to put right in scenario, data, folder or machine, or what failed: then `resume` goes on.
-    130: interrupted. 143: terminated.
+    0: done. 1: done, and a check failed (doctor, compare, chaos). 2: stopped, with a line that names what to fix in the
+    scenario, the data, the folder or the machine, or what failed; `resume` then continues the run. 130: interrupted.
+    143: terminated.
     """
     from fedsilo.cli.app import app
 
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a locale that lacks a letter never costs a result
+            stream.reconfigure(errors="backslashreplace")  # a letter that the locale lacks must not stop a result
     try:
         app()
     except FedsiloError as error:
         print(printable(str(error), keep="\n"), file=sys.stderr)
         sys.exit(2)
     except OSError as error:
-        # Disks and folders fail in more places than can be foreseen; a line says as much as a traceback.
+        # Disks and folders fail in many places; one line helps as much as a traceback.
         print(printable(f"{error.filename or 'fedsilo'}: {error.strerror or error}."), file=sys.stderr)
         sys.exit(2)
     except UnicodeEncodeError as error:

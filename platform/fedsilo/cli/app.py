@@ -1,4 +1,4 @@
-"""All commands, gathered from the files beside this one."""
+"""The command line's commands, from the files of this folder."""
 
 from __future__ import annotations
 
@@ -21,8 +21,9 @@ from fedsilo.cli import report_command as reporting
 from fedsilo.cli import run_commands as running
 from fedsilo.cli import submit_command as submitting
 from fedsilo.cli import top_command as watching
+from fedsilo.cli.command_group import CommandGroup
 
-app = typer.Typer(
+app = CommandGroup(
     name="fedsilo",
     help="Cross-silo federated learning of prompts for a frozen CLIP, simulated on Ray.",
     no_args_is_help=True,
@@ -41,7 +42,11 @@ def _version(wanted: bool) -> None:
 def options(
     version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print it.")] = False,
 ) -> None:
-    """Cross-silo federated learning of prompts for a frozen CLIP, simulated on Ray."""
+    """Cross-silo federated learning of prompts for a frozen CLIP, simulated on Ray.
+
+    Args:
+        version: Prints the version and ends.
+    """
 
 
 app.command()(running.run)

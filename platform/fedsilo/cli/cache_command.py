@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-import typer
-
+from fedsilo.cli.command_group import CommandGroup
 from fedsilo.cli.output import line, show_json
 from fedsilo.cli.run_commands import Json
 
-app = typer.Typer(help="The cache of image features.", no_args_is_help=True)
+app = CommandGroup(help="The cache of image features.", no_args_is_help=True)
 
 
 @app.command("ls")
 def ls(json: Json = False) -> None:
-    """Say where the cache is, how many entries it has and how large it is."""
+    """Print the folder of the cache, its number of entries and its size.
+
+    Args:
+        json: Whether to print JSON.
+    """
     from fedsilo.models.clip.feature_cache import FeatureCache
 
     cache = FeatureCache()
@@ -26,7 +29,7 @@ def ls(json: Json = False) -> None:
 
 @app.command()
 def clear() -> None:
-    """Remove all entries; they are made again when needed."""
+    """Remove all entries; runs compute them again when needed."""
     from fedsilo.models.clip.feature_cache import FeatureCache
 
     cache = FeatureCache()

@@ -1,4 +1,4 @@
-"""`fedsilo chaos`."""
+"""`fedsilo chaos`: runs under injected faults, compared with an undisturbed run."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fedsilo_actors.fault_injection.fault_verdict import Verdict
 
 MARK = "<!-- fedsilo chaos -->"
-"""Between two lines of this the Markdown file's tables are replaced; the rest of it stays."""
+"""The Markdown file's tables are replaced between two such lines; the rest of the file stays."""
 
 Asked = list[str] | None
 Kill = Annotated[
@@ -30,17 +30,17 @@ Kill = Annotated[
 ]
 Hang = Annotated[Asked, typer.Option(help="client, encoder or coordinator.")]
 Raise = Annotated[Asked, typer.Option("--raise", help="client or encoder.")]
-Exhaust = Annotated[Asked, typer.Option(help="client: its process is refused memory.")]
+Exhaust = Annotated[Asked, typer.Option(help="client: its process gets no more memory.")]
 Damage = Annotated[Asked, typer.Option(help="checkpoint: the driver is killed and the newest checkpoint damaged.")]
 Fill = Annotated[Asked, typer.Option(help="store or disk.")]
-Seed = Annotated[int, typer.Option(help="What the faults of the first run are drawn from; the next run has the next.")]
+Seed = Annotated[int, typer.Option(help="Seed of the first run's faults; the next run has the next seed.")]
 Runs = Annotated[int, typer.Option(min=1, help="Runs under faults.")]
 Limit = Annotated[float, typer.Option(min=1, help="Longest time from a start to an end or stop, seconds.")]
 Reference = Annotated[str, typer.Option(help="Backend of the undisturbed run: serial or ray.")]
 Root = Annotated[
-    Path | None, typer.Option(help="Folder for all runs; default: a temporary one, removed if all is well.")
+    Path | None, typer.Option(help="Folder for all runs; default: a temporary one, removed after success.")
 ]
-Markdown = Annotated[Path | None, typer.Option(help="Write the tables to this file, in place of the ones in it.")]
+Markdown = Annotated[Path | None, typer.Option(help="Write the tables to this file, in the place of its old tables.")]
 
 
 def chaos(  # noqa: PLR0913, the arguments of a command are its options
@@ -61,10 +61,28 @@ def chaos(  # noqa: PLR0913, the arguments of a command are its options
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Run a scenario under faults, each with its chance at every point where it can strike, and compare the hashes.
+    """Run a scenario under faults, each with its probability at every point where it can occur, and compare the hashes.
 
-    One run is left undisturbed. The others are struck by real means, and resumed as a user would whenever they stop.
-    Exit code 1: hashes differ, or a run hung or ended in anything but one line.
+    One run is undisturbed. In the others real faults are injected; a run that stops is resumed as a user would. Exit
+    code 1: hashes differ, or a run hung or ended with anything but one line.
+
+    Args:
+        scenario: Scenario file.
+        changes: `key.path=value` texts that override the file.
+        kill: Processes to kill, with probabilities.
+        hang: Processes to stop without ending them, with probabilities.
+        raise_: Actors that raise an error, with probabilities.
+        exhaust: Actors that run out of memory, with probabilities.
+        damage: Files to damage, with probabilities.
+        fill: Stores to fill, with probabilities.
+        seed: Seed of the faults.
+        runs: Number of runs under faults.
+        limit: Longest time from a start to an end or stop, in seconds.
+        reference: Backend of the undisturbed run.
+        root: Folder for all runs; None for a temporary one.
+        markdown: File that receives the tables.
+        json: Whether to print the result as JSON.
+        quiet: Whether to leave out progress.
     """
     from fedsilo.config.scenario_reading import read
     from fedsilo_actors.fault_injection.fault_plan import odds
@@ -79,15 +97,15 @@ def chaos(  # noqa: PLR0913, the arguments of a command are its options
     series.check()
     folder = root or Path(tempfile.mkdtemp(prefix="fedsilo-chaos-"))
 
-    def tell(so_far: Verdict) -> None:
-        """Whoever ends a long series has the table of what is finished."""
+    def show_progress(so_far: Verdict) -> None:
+        """Shows the finished runs, so that an interrupted series has its table too."""
         if not (quiet or json):
-            _show_last(so_far, runs)
+            _show_newest(so_far, runs)
         if markdown:
             _write(markdown, so_far, list(asked))
 
     with terminable():
-        found = series.carry_out(folder, tell)
+        found = series.carry_out(folder, show_progress)
     if found.sound and root is None:
         shutil.rmtree(folder)
     if json:
@@ -98,7 +116,7 @@ def chaos(  # noqa: PLR0913, the arguments of a command are its options
         raise typer.Exit(1)
 
 
-def _show_last(found: Verdict, runs: int) -> None:
+def _show_newest(found: Verdict, runs: int) -> None:
     name, trial = (
         (f"{len(found.trials)}/{runs}", found.trials[-1]) if found.trials else ("undisturbed", found.reference)
     )
@@ -132,7 +150,7 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) ->
 
 
 def _write(path: Path, found: Verdict, kinds: Sequence[str]) -> None:
-    """Writes the tables between the marks of a file, the rest of which stays; a file without marks is all tables."""
+    """Writes the tables between the marks of a file. A file without marks is replaced by the tables."""
     from fedsilo.core.state import write_bytes
     from fedsilo_actors.fault_injection.fault_verdict import markdown
 

@@ -1,4 +1,4 @@
-"""`fedsilo compare`."""
+"""`fedsilo compare`: several methods, seeds or values in one table."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ What = Annotated[
         help="A scenario file with changes for all runs; or folders of finished runs, or a folder that holds them.",
     ),
 ]
-Methods = Annotated[str, typer.Option(help="Methods, as in promptfl,local; 'all' is every one that trains.")]
+Methods = Annotated[str, typer.Option(help="Methods, as in promptfl,local; 'all' for every method that trains.")]
 Seeds = Annotated[str, typer.Option(help="Seeds, as in 0,1,2.")]
 Vary = Annotated[
     list[str] | None, typer.Option(help="A key and its values, as in privacy.epsilon=0.4,0.1. Repeatable.")
@@ -36,7 +36,7 @@ Only = Annotated[
     typer.Option("--for", help="A key of one method only, as in local:training.local_epochs=2. Repeatable."),
 ]
 Root = Annotated[Path | None, typer.Option(help="The comparison's folder; default: runs/NAME-comparison.")]
-Jobs = Annotated[int, typer.Option(min=1, help="Runs side by side, each in a process of its own.")]
+Jobs = Annotated[int, typer.Option(min=1, help="Runs at the same time, each in its own process.")]
 CsvFile = Annotated[Path | None, typer.Option("--csv", help="Write all numbers to this CSV file as well.")]
 Markdown = Annotated[Path | None, typer.Option(help="Write the table to this Markdown file as well.")]
 
@@ -54,10 +54,23 @@ def compare(  # noqa: PLR0913, the arguments of a command are its options
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Run a scenario with several methods, seeds or values, as far as that has not been done, and compare them.
+    """Run a scenario with several methods, seeds or values, and compare the results in one table.
 
-    Run it again and only what is missing or unfinished is run. Folders of runs are compared as they are. Exit code 1:
-    a run failed; its row says so.
+    Run the command again, and only missing or unfinished runs are run. Folders of runs are compared as they are. Exit
+    code 1: a run failed; its row has the reason.
+
+    Args:
+        what: A scenario file with changes, or folders of runs.
+        methods: Names of methods, separated by commas.
+        seeds: Seeds, separated by commas.
+        vary: Texts `key=value,value`.
+        only: Texts `method:key=value`.
+        root: The comparison's folder.
+        jobs: Number of runs at the same time.
+        markdown: Markdown file that receives the table.
+        csv_file: CSV file that receives all numbers.
+        json: Whether to print the comparison as JSON.
+        quiet: Whether to leave out progress.
     """
     from fedsilo.runs.comparison.sweep import Sweep
 
@@ -82,15 +95,15 @@ def _run(grid: Sweep, root: Path | None, jobs: int, quiet: bool) -> tuple[Compar
     from fedsilo.runs.comparison.compare import compare_grid
 
     try:
-        comparison = compare_grid(grid, root, jobs, _telling(quiet))
+        comparison = compare_grid(grid, root, jobs, _reporter(quiet))
     except KeyboardInterrupt:
-        remark("stopped. The same command goes on with what is missing.")
+        remark("stopped. The same command continues with what is missing.")
         raise
     return comparison.standings, comparison.root
 
 
 def _print(found: ComparisonRows, folder: Path | None, json: bool) -> None:
-    from fedsilo.report.results.comparison_rows import flat
+    from fedsilo.report.results.comparison_rows import flatten_row
     from fedsilo.report.terminal.comparison_table import comparison_legend, comparison_table
 
     if json:
@@ -99,7 +112,7 @@ def _print(found: ComparisonRows, folder: Path | None, json: bool) -> None:
                 "title": found.title,
                 "comparison": folder,
                 "varied": found.varied,
-                "rows": [flat(row) for row in found.rows],
+                "rows": [flatten_row(row) for row in found.rows],
                 "notes": found.notes,
             }
         )
@@ -116,21 +129,21 @@ def _print(found: ComparisonRows, folder: Path | None, json: bool) -> None:
 
 def _write(found: ComparisonRows, markdown: Path | None, csv_file: Path | None) -> None:
     from fedsilo.core.state import write_bytes
-    from fedsilo.report.terminal.comparison_table import csv, document
+    from fedsilo.report.terminal.comparison_table import to_csv, to_document
 
-    for file, form in ((markdown, document), (csv_file, csv)):
+    for file, form in ((markdown, to_document), (csv_file, to_csv)):
         if file:
             write_bytes(file, encoded(form(found)))
 
 
 def _refuse_no_folder(file: Path | None) -> None:
-    """What would only be found after hours is said at once."""
+    """Refuses a file that cannot be written at once, not after hours of runs."""
     if file and (file.is_dir() or not file.absolute().parent.is_dir()):
         raise RunError(f"{file}: cannot be written: {'is a folder' if file.is_dir() else 'its folder does not exist'}.")
 
 
-def _telling(quiet: bool) -> Callable[[int, int, RunEntry, bool], None]:
-    def told(done: int, total: int, entry: RunEntry, before: bool) -> None:
+def _reporter(quiet: bool) -> Callable[[int, int, RunEntry, bool], None]:
+    def report(done: int, total: int, entry: RunEntry, before: bool) -> None:
         if quiet:
             return
 
@@ -142,15 +155,15 @@ def _telling(quiet: bool) -> Callable[[int, int, RunEntry, bool], None]:
         where = entry.folder.name if entry.folder else f"{entry.method}, seed {entry.seed}"
         remark(f"{done}/{total}  {where}: {how}")
 
-    return told
+    return report
 
 
 def _run_folders(what: Sequence[str], options: Sequence[str]) -> list[Path]:
     if options:
-        raise RunError(f"{', '.join(options)}: for a scenario that is to be run, but {what[0]} is a folder of runs.")
+        raise RunError(f"{', '.join(options)}: needs a scenario, but {what[0]} is a folder of runs.")
     for name in what:
         if not Path(name).is_dir():
-            raise RunError(f"{name}: is no folder of runs. After one folder only folders can follow.")
+            raise RunError(f"{name}: is no folder of runs. After a folder, give only folders.")
     return [Path(name) for name in what]
 
 
@@ -177,7 +190,7 @@ def _axes(texts: Sequence[str]) -> tuple[tuple[list[str], ...], ...]:
 
 
 def _values(text: str) -> list[str]:
-    """The parts between commas that stand in no bracket or quotation."""
+    """The parts between commas that are outside brackets and quotation marks."""
     return [part.strip() for part in re.findall(r"(?:\[[^\]]*\]|\{[^}]*\}|\"[^\"]*\"|'[^']*'|[^,])+", text)]
 
 

@@ -1,4 +1,4 @@
-"""`fedsilo data check|get|list`: whether a data set is there and sound, fetching it, and which there are."""
+"""`fedsilo data check|get|list`: checks, downloads and lists data sets."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import typer
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TransferSpeedColumn
 from rich.table import Table
 
+from fedsilo.cli.command_group import CommandGroup
 from fedsilo.cli.output import line, progress_console, show, show_json
 from fedsilo.cli.run_commands import Json
 from fedsilo.core.errors import DataError
@@ -20,15 +21,15 @@ if TYPE_CHECKING:
     from fedsilo.core import Dataset, Examples, LabelledImages
 
 SAMPLE = 16
-"""Images that are decoded of each split where not all are asked for."""
+"""Images of each split that are decoded in a sample."""
 
 SHOWN = 12
-"""Class names that are printed."""
+"""Most class names that are printed."""
 
-app = typer.Typer(help="Data sets: check what is on disk, fetch what can be, list all.", no_args_is_help=True)
+app = CommandGroup(help="Data sets: check files, download, list.", no_args_is_help=True)
 
 Name = Annotated[str, typer.Argument(metavar="NAME", help="A data set, for example oxford_pets; see `fedsilo list`.")]
-Root = Annotated[Path | None, typer.Option("--root", metavar="DIR", help="Where its files lie: data.root.")]
+Root = Annotated[Path | None, typer.Option("--root", metavar="DIR", help="Folder of its files: data.root.")]
 
 
 @app.command("check")
@@ -39,10 +40,22 @@ def check(
     ] = None,
     root: Root = None,
     everything: Annotated[bool, typer.Option("--all", help="Decode every image, not a sample.")] = False,
-    seed: Annotated[int, typer.Option(help="Decides what is drawn.")] = 0,
+    seed: Annotated[int, typer.Option(help="Seed of data sets that are drawn.")] = 0,
     json: Json = False,
 ) -> None:
-    """Load a data set as a scenario would and say what is in it; exit code 2 when something is missing or broken."""
+    """Load a data set as a scenario would, and print its contents; exit code 2 when something is missing or broken.
+
+    Args:
+        name: Name of the data set.
+        changes: Texts `key=value` of its other keys.
+        root: Folder of its files.
+        everything: Whether to decode every image.
+        seed: Seed of random data sets.
+        json: Whether to print JSON.
+
+    Raises:
+        DataError: Images are missing or broken.
+    """
     images = _data_set(name, root, changes or ()).load(seed)
     decoded = sum(_decode(part, everything) for part in (images.train, images.test))
     document = _document(name, images, decoded)
@@ -61,10 +74,19 @@ def check(
 @app.command("get")
 def get(
     name: Name,
-    root: Annotated[Path, typer.Option("--root", metavar="DIR", help="Where its files shall lie: data.root.")],
-    replace: Annotated[bool, typer.Option("--replace", help="Also what is there, because it is damaged.")] = False,
+    root: Annotated[Path, typer.Option("--root", metavar="DIR", help="Folder for its files: data.root.")],
+    replace: Annotated[bool, typer.Option("--replace", help="Download existing files again.")] = False,
 ) -> None:
-    """Fetch a data set where its files can be had: resumed where it was interrupted, verified, unpacked."""
+    """Download a data set where this is possible: resumed after an interruption, verified, unpacked.
+
+    Args:
+        name: Name of the data set.
+        root: Folder for its files.
+        replace: Whether to download damaged files again.
+
+    Raises:
+        DataError: The data set has no files, or they cannot be downloaded.
+    """
     from fedsilo.core import Dataset
     from fedsilo.core.registry import find
     from fedsilo.data.files.file_sources import expand
@@ -72,26 +94,31 @@ def get(
 
     card = getattr(find(Dataset, name), "card", None)
     if card is None:
-        raise DataError(f"{name}: it has no files to fetch.")
+        raise DataError(f"{name}: has no files to download.")
     if not card.archives:
-        raise DataError(f"{name}: it cannot be fetched from here. {card.get}")
+        raise DataError(f"{name}: cannot be downloaded by fedsilo. {card.get}")
     with _bars() as bars:
         task = bars.add_task(name, total=None)
 
-        def told(done: int, total: int) -> None:
+        def show_progress(done: int, total: int) -> None:
             bars.update(task, completed=done, total=total or None)
 
-        fetched = obtain(card.archives, expand(str(root)), told, replace)
+        fetched = obtain(card.archives, expand(str(root)), show_progress, replace)
     line(f"{name}: {'fetched ' + ', '.join(fetched) if fetched else 'everything is there'} ({root})")
-    line(f"see what is in it: fedsilo data check {name} --root {root}")
+    line(f"check it: fedsilo data check {name} --root {root}")
 
 
 @app.command("list")
 def list_data(
-    markdown: Annotated[bool, typer.Option("--markdown", help="As the table of docs/data.md.")] = False,
+    markdown: Annotated[bool, typer.Option("--markdown", help="Print the table of docs/data.md.")] = False,
     json: Json = False,
 ) -> None:
-    """List the published data sets: domains, classes, images, prompt, where the files lie, how to get them."""
+    """List the published data sets: domains, classes, images, prompt, folders, how to get them.
+
+    Args:
+        markdown: Whether to print the table of docs/data.md.
+        json: Whether to print JSON.
+    """
     from dataclasses import asdict
 
     cards = _cards()
@@ -111,7 +138,14 @@ def list_data(
 
 
 def markdown_rows(cards: Sequence[Any]) -> list[str]:
-    """Returns the lines of a Markdown table of data sets."""
+    """Writes data sets as a Markdown table.
+
+    Args:
+        cards: Cards of the data sets.
+
+    Returns:
+        The lines of the table.
+    """
     rows = ["| name | domains | classes | images | prompt | files below the root | how to get them |", "|" + "---|" * 7]
     for card in cards:
         domains = ", ".join(card.domains) or "1"
@@ -132,7 +166,7 @@ def _cards() -> list[Any]:
 
 
 def _data_set(name: str, root: Path | None, changes: Sequence[str]) -> Dataset:
-    """The data set as a scenario of it alone has it. Raises ScenarioError with every problem of its keys."""
+    """The data set of a scenario that has only this section. Raises ScenarioError with all problems of its keys."""
     from fedsilo.config.scenario_reading import from_mapping
 
     section = {"name": name, **({"root": str(root)} if root else {})}
@@ -140,7 +174,7 @@ def _data_set(name: str, root: Path | None, changes: Sequence[str]) -> Dataset:
 
 
 def _decode(part: Examples, everything: bool) -> int:
-    """Fetches images, all or some that lie evenly; returns how many. Raises DataError, naming those that are broken."""
+    """Decodes all images, or an even sample. Returns how many. Raises DataError with the names of broken ones."""
     import numpy as np
 
     count = len(part) if everything else min(SAMPLE, len(part))
@@ -193,7 +227,7 @@ def _extremes(part: Examples, classes: int) -> list[int]:
 
 
 def _sizes(part: Examples) -> list[int]:
-    """What each image file takes; none where the images are no files of their own."""
+    """Bytes of each image file; empty where images are not single files."""
     from fedsilo.data.files.image_reading import FileImages
 
     if not isinstance(part.fetch, FileImages):

@@ -1,4 +1,4 @@
-"""`fedsilo doctor`: what would stop a run on this machine."""
+"""`fedsilo doctor`: finds what would stop a run on this machine."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ from fedsilo.report.terminal.cells import cell
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """One thing looked at.
+class Diagnosis:
+    """The result of one check.
 
     Attributes:
-        what: Its name.
-        found: What was seen.
-        trouble: What would stop a run and what to do; "" when sound.
+        what: What was checked.
+        found: The result.
+        trouble: What would stop a run, and what to do; "" if nothing.
     """
 
     what: str
@@ -32,7 +32,11 @@ class Finding:
 
 
 def doctor(json: Json = False) -> None:
-    """Check versions, devices, Ray, memory, disk and cache; exit code 1 when something would stop a run."""
+    """Check versions, devices, Ray, memory, disk and cache; exit code 1 when something would stop a run.
+
+    Args:
+        json: Whether to print JSON.
+    """
     findings = examine()
     if json:
         show_json([{"what": f.what, "found": f.found, "trouble": f.trouble} for f in findings])
@@ -47,50 +51,54 @@ def doctor(json: Json = False) -> None:
         raise typer.Exit(1)
 
 
-def examine() -> list[Finding]:
-    """Returns everything that is looked at, in order."""
+def examine() -> list[Diagnosis]:
+    """Checks the machine.
+
+    Returns:
+        The results in order.
+    """
     return [_python(), *_packages(), _devices(), _memory(), _disk(), _cache(), _backbone(), _ray()]
 
 
-def _python() -> Finding:
+def _python() -> Diagnosis:
     version = ".".join(map(str, sys.version_info[:3]))
     sound = (3, 11) <= sys.version_info[:2] <= (3, 13)
-    return Finding("python", version, "" if sound else "fedsilo runs on Python 3.11 to 3.13.")
+    return Diagnosis("python", version, "" if sound else "fedsilo runs on Python 3.11 to 3.13.")
 
 
-def _packages() -> list[Finding]:
+def _packages() -> list[Diagnosis]:
     from fedsilo.storage.environment import versions
 
     return [
-        Finding(name, version, f"install it: pip install {name}" if version == "missing" else "")
+        Diagnosis(name, version, f"install it: pip install {name}" if version == "missing" else "")
         for name, version in versions().items()
     ]
 
 
-def _devices() -> Finding:
+def _devices() -> Diagnosis:
     import torch
 
     if not torch.cuda.is_available():
-        return Finding("devices", f"CPU only, {torch.get_num_threads()} threads")
+        return Diagnosis("devices", f"CPU only, {torch.get_num_threads()} threads")
     names = [torch.cuda.get_device_name(i) for i in range(torch.cuda.device_count())]
-    return Finding("devices", ", ".join(names))
+    return Diagnosis("devices", ", ".join(names))
 
 
-def _memory() -> Finding:
+def _memory() -> Diagnosis:
     from fedsilo.storage.environment import memory_bytes
 
     total = memory_bytes() / 2**30
     actors = int((total - 2) / 0.4)
     low = "less than 4 GiB: use actors.backend=serial." if 0 < total < 4 else ""
-    return Finding("memory", f"{total:.1f} GiB, room for about {max(actors, 0)} client actors", low)
+    return Diagnosis("memory", f"{total:.1f} GiB, room for about {max(actors, 0)} client actors", low)
 
 
-def _disk() -> Finding:
+def _disk() -> Diagnosis:
     free = shutil.disk_usage(Path.cwd()).free / 2**30
-    return Finding("disk here", f"{free:.1f} GiB free", "less than 1 GiB: runs may not fit." if free < 1 else "")
+    return Diagnosis("disk here", f"{free:.1f} GiB free", "less than 1 GiB: runs may not fit." if free < 1 else "")
 
 
-def _cache() -> Finding:
+def _cache() -> Diagnosis:
     from fedsilo.models.clip.feature_cache import FeatureCache
 
     folder = FeatureCache().folder
@@ -99,22 +107,22 @@ def _cache() -> Finding:
         with tempfile.TemporaryFile(dir=folder):
             pass
     except OSError as error:
-        return Finding("feature cache", str(folder), f"cannot be written ({error.strerror}): set FEDSILO_CACHE.")
-    return Finding("feature cache", str(folder))
+        return Diagnosis("feature cache", str(folder), f"cannot be written ({error.strerror}): set FEDSILO_CACHE.")
+    return Diagnosis("feature cache", str(folder))
 
 
-def _backbone() -> Finding:
+def _backbone() -> Diagnosis:
     from fedsilo.core.errors import FedsiloError
     from fedsilo.models.clip.loading import Backbone, load
 
     try:
         loaded = load(Backbone())
     except FedsiloError as error:
-        return Finding("fedsilo-tiny", "cannot be loaded", str(error))
-    return Finding("fedsilo-tiny", f"weights {loaded.fingerprint[:12]}")
+        return Diagnosis("fedsilo-tiny", "cannot be loaded", str(error))
+    return Diagnosis("fedsilo-tiny", f"weights {loaded.fingerprint[:12]}")
 
 
-def _ray() -> Finding:
+def _ray() -> Diagnosis:
     from fedsilo.config.sections import Actors
     from fedsilo.core.errors import FedsiloError
     from fedsilo_actors.runtime import resources
@@ -122,5 +130,5 @@ def _ray() -> Finding:
     try:
         found = resources(Actors())
     except FedsiloError as error:
-        return Finding("ray on this machine", "cannot be started", str(error))
-    return Finding("ray on this machine", f"starts; {found.get('CPU', 0):g} CPUs, {found.get('GPU', 0):g} GPUs")
+        return Diagnosis("ray on this machine", "cannot be started", str(error))
+    return Diagnosis("ray on this machine", f"starts; {found.get('CPU', 0):g} CPUs, {found.get('GPU', 0):g} GPUs")

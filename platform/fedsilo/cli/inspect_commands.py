@@ -1,4 +1,4 @@
-"""Commands that look and train nothing: validate, show, list, describe."""
+"""`fedsilo validate`, `show`, `list` and `describe`: commands that train nothing."""
 
 from __future__ import annotations
 
@@ -14,7 +14,13 @@ from fedsilo.cli.run_commands import Json, Overrides, ScenarioFile, conclude
 
 
 def validate(scenario: ScenarioFile, changes: Overrides = None, json: Json = False) -> None:
-    """Check a scenario and print it complete, with every default."""
+    """Check a scenario and print it completely, with all defaults.
+
+    Args:
+        scenario: Scenario file.
+        changes: `key.path=value` texts that override the file.
+        json: Whether to print JSON.
+    """
     from fedsilo.config.dumping import to_mapping, to_yaml
     from fedsilo.config.scenario_reading import read
 
@@ -26,10 +32,15 @@ def validate(scenario: ScenarioFile, changes: Overrides = None, json: Json = Fal
 
 
 def show_run(folder: Path, json: bool) -> None:
-    """Prints the tables of a run."""
+    """Prints the tables of a run.
+
+    Args:
+        folder: The run's folder.
+        json: Whether to print JSON.
+    """
     from fedsilo.partitioning.heterogeneity import FILE, Scores
     from fedsilo.report.results.finished_run import load
-    from fedsilo.report.terminal.partition_table import one_line
+    from fedsilo.report.terminal.partition_table import scores_line
     from fedsilo.report.terminal.run_tables import clients_table, rounds_table, slowest_line
 
     found = load(folder)
@@ -41,7 +52,7 @@ def show_run(folder: Path, json: bool) -> None:
     if not found.rounds.empty:
         show_tables(rounds_table(found), clients_table(found))
         if (folder / FILE).exists():  # runs of earlier versions have none
-            line(one_line(Scores.read(folder / FILE)))
+            line(scores_line(Scores.read(folder / FILE)))
         if slowest := slowest_line(found):
             line(slowest)
     if found.finished:
@@ -51,12 +62,21 @@ def show_run(folder: Path, json: bool) -> None:
 
 
 def show(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")], json: Json = False) -> None:
-    """Print a run's rounds, clients and results from its records."""
+    """Print a run's rounds, clients and results from its records.
+
+    Args:
+        folder: The run's folder.
+        json: Whether to print JSON.
+    """
     show_run(folder, json)
 
 
 def list_components(json: Json = False) -> None:
-    """List methods, learners, strategies, tasks, partitions, shifts, data sets, traces and backbones."""
+    """List methods, learners, strategies, tasks, partitions, shifts, data sets, traces and backbones.
+
+    Args:
+        json: Whether to print JSON.
+    """
     from fedsilo.core import (
         ConceptShift,
         Dataset,
@@ -71,7 +91,7 @@ def list_components(json: Json = False) -> None:
         Trace,
     )
     from fedsilo.core.registry import find, names
-    from fedsilo.report.terminal.run_tables import listing
+    from fedsilo.report.terminal.run_tables import listing_table
 
     kinds: dict[str, Any] = {
         "methods": Method,
@@ -92,7 +112,7 @@ def list_components(json: Json = False) -> None:
         show_json({kind: dict(entries) for kind, entries in found.items()})
         return
     for kind, entries in found.items():
-        show_tables(listing(kind, entries))
+        show_tables(listing_table(kind, entries))
 
 
 def _backbones() -> list[tuple[str, str]]:
@@ -111,7 +131,13 @@ def describe(
     name: Annotated[str | None, typer.Argument(help="A component, for example promptfl.")] = None,
     json: Json = False,
 ) -> None:
-    """Print every scenario key with type, default and meaning, from the code itself."""
+    """Print all scenario keys with type, default and meaning.
+
+    Args:
+        kind: A section; None for all of them.
+        name: A component of the section; None for the section's own keys.
+        json: Whether to print JSON.
+    """
     from fedsilo.config.key_descriptions import describe as rows_of
     from fedsilo.config.key_descriptions import everything
     from fedsilo.report.terminal.run_tables import description_table

@@ -1,4 +1,4 @@
-"""`fedsilo partition`: one scenario's partition in tables, scores and pictures, or several side by side."""
+"""`fedsilo partition`: tables, scores and figures of one partition, or of several side by side."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fedsilo.cli.run_commands import Json, Quiet
 from fedsilo.core.errors import RunError, ScenarioError
 
 IMAGES = 1000
-"""Images that are compared unless another number is asked for: `heterogeneity.IMAGES`, whose import takes longer."""
+"""Default number of images that are compared: `heterogeneity.IMAGES`, whose import takes longer."""
 
 What = Annotated[
     list[str],
@@ -23,13 +23,13 @@ What = Annotated[
 ]
 Out = Annotated[
     Path | None,
-    typer.Option(help="Folder for what is written; default: partitions/NAME. Of several scenarios, one in it each."),
+    typer.Option(help="Folder for the files; default: partitions/NAME. Several scenarios have a folder each in it."),
 ]
 Images = Annotated[
     int, typer.Option(min=2, help="Images whose features are compared, over all clients, drawn from the seed.")
 ]
 Features = Annotated[
-    bool, typer.Option("--features/--no-features", help="Whether image features are encoded and compared at all.")
+    bool, typer.Option("--features/--no-features", help="Whether image features are computed and compared.")
 ]
 
 
@@ -41,9 +41,17 @@ def partition(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Split the data as a scenario says: print, measure, save manifest, scores and pictures; train nothing.
+    """Split the data as a scenario says: print, measure, save manifest, scores and figures; train nothing.
 
-    Several scenarios are compared: which clients are more unlike each other, and in what.
+    Several scenarios are compared: how different their clients are, and in what.
+
+    Args:
+        what: Scenario files and changes for all of them.
+        out: Folder for the files.
+        images: Most images whose features are compared.
+        features: Whether to compare image features.
+        json: Whether to print JSON.
+        quiet: Whether to leave out progress.
     """
     from fedsilo.config.scenario_reading import read
 
@@ -65,9 +73,9 @@ def partition(
 
 
 def _refuse_unwritable(folder: Path) -> None:
-    """Raises RunError before any work when a folder cannot be made or written; makes nothing."""
+    """Raises RunError before any work when a folder cannot be created or written. Creates nothing."""
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if not there.is_dir():
-        raise RunError(f"{folder}: cannot be made: {there} is not a folder. Choose another --out.")
+        raise RunError(f"{folder}: cannot be created: {there} is not a folder. Choose another --out.")
     if not os.access(there, os.W_OK | os.X_OK):
-        raise RunError(f"{folder}: cannot be made: {there} may not be written. Choose another --out.")
+        raise RunError(f"{folder}: cannot be created: {there} is not writable. Choose another --out.")

@@ -20,10 +20,17 @@ if TYPE_CHECKING:
 def predict(
     folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run's folder.")],
     images: Annotated[list[Path], typer.Argument(metavar="IMAGES...", help="Image files.")],
-    client: Annotated[int, typer.Option(help="Whose prompt to use.")],
+    client: Annotated[int, typer.Option(help="The client whose model classifies.")],
     json: Json = False,
 ) -> None:
-    """Classify new images with a client's learned prompt."""
+    """Classify new images with a client's trained model.
+
+    Args:
+        folder: The run's folder.
+        images: Image files.
+        client: Number of the client.
+        json: Whether to print JSON.
+    """
     from fedsilo.data.files.tree_survey import listed_kinds
     from fedsilo.report.results.finished_run import load
 
@@ -39,33 +46,41 @@ def predict(
     for title in ("image", "class", "probability", "next best"):
         table.add_column(title, justify="right" if title == "probability" else "left")
     for row in frame.to_dict("records"):
-        # Names of files and classes are anything, also what rich takes for its own marks.
+        # Names of files and classes may contain rich's markup.
         words = [cell(row[name]) for name in ("image", "class", "next_best")]
         table.add_row(words[0], words[1], f"{row['probability']:.3f}", words[2])
     show(table)
 
 
 def _open(path: Path) -> tuple[Image.Image, tuple[str, ...]]:
-    """The image, and what kinds of remarkable images it is of."""
+    """The image, and its properties that deserve a remark."""
     from fedsilo.data.files.image_reading import decoded
 
     try:
         return decoded(path.read_bytes())
     except FileNotFoundError:
         raise DataError(f"{path}: there is no such image.") from None
-    except Exception as error:  # decoders raise what they like
+    except Exception as error:  # decoders raise errors of any type
         raise DataError(f"{path}: is not an image that can be read: {error}.") from error
 
 
 def new(
-    path: Annotated[Path, typer.Argument(metavar="FILE", help="Where to write it, for example my-study.yaml.")],
+    path: Annotated[Path, typer.Argument(metavar="FILE", help="The file to write, for example my-study.yaml.")],
     force: Annotated[bool, typer.Option(help="Overwrite an existing file.")] = False,
 ) -> None:
-    """Write a commented starter scenario."""
+    """Write a commented starter scenario.
+
+    Args:
+        path: The file to write.
+        force: Whether to overwrite an existing file.
+
+    Raises:
+        RunError: The file exists or cannot be written.
+    """
     from fedsilo.config.starter import starter
 
     if path.exists() and not force:
-        raise RunError(f"{path}: exists. Choose another name, or --force to overwrite it.")
+        raise RunError(f"{path}: already exists. Choose another name, or overwrite it with --force.")
     try:
         path.write_text(starter(path.stem), encoding="utf-8")
     except OSError as error:

@@ -1,4 +1,4 @@
-"""`fedsilo privacy`: what noise is worth, and what it takes, without a run."""
+"""`fedsilo privacy`: the epsilon of a noise, and the noise for an epsilon, without a run."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 from rich.table import Table
 
-from fedsilo.cli.output import line, seldom, show, show_json, spelled
+from fedsilo.cli.output import limit_rate, line, show, show_json, spell_infinity
 from fedsilo.cli.privacy_plan import foresee
 from fedsilo.cli.run_commands import Json, Overrides
 from fedsilo.core.errors import PrivacyBudgetError
@@ -21,31 +21,31 @@ if TYPE_CHECKING:
     from fedsilo.privacy.accounting.accountants import Spent
 
 MEANINGS = {
-    "closed form": "exact, everybody is in every release",
+    "closed form": "exact, every unit is in every release",
     "without sampling": "no credit for sampling",
-    "never sampled": "in no release but for a chance of at most delta",
+    "never sampled": "in no release except with probability delta at most",
     "pld": "privacy loss distributions",
     "rdp": "Renyi differential privacy",
 }
 
 
 OF_RELEASES = ("target", "noise_multiplier", "delta", "releases", "rate", "adjacency")
-"""Parameters of the command that say what a scenario says by itself."""
+"""Parameters of the command that a scenario has itself."""
 EVERY_S = 5.0
-"""From one line of progress to the next, seconds."""
+"""Seconds between two lines of progress."""
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
-    """Releases whose noise is still open.
+class ReleasePlan:
+    """Releases for which a noise multiplier is sought.
 
     Attributes:
-        expenses: Everything that is released, from the noise multiplier and how many releases were made.
-        releases: How many are planned.
-        delta: In (0, 1).
-        adjacency: What neighbours are.
-        words: The releases in words, for titles.
-        extra: What else the JSON document says of them.
+        expenses: Returns all releases for a noise multiplier and a number of releases.
+        releases: Number of planned releases.
+        delta: Delta, in (0, 1).
+        adjacency: Definition of neighbouring data sets.
+        words: Description of the releases, for titles.
+        extra: More entries of the JSON document.
     """
 
     expenses: Callable[[float, int], Sequence[AnyPrivacyEvent]]
@@ -59,7 +59,7 @@ class Plan:
 def privacy(  # noqa: PLR0913, the arguments of a command are its options
     context: typer.Context,
     scenario: Annotated[
-        Path | None, typer.Argument(metavar="[SCENARIO]", help="Scenario file: what will it spend?")
+        Path | None, typer.Argument(metavar="[SCENARIO]", help="Scenario file whose epsilon is computed.")
     ] = None,
     changes: Overrides = None,
     target: Annotated[float | None, typer.Option("--epsilon", help="Find the noise for this epsilon.")] = None,
@@ -70,12 +70,26 @@ def privacy(  # noqa: PLR0913, the arguments of a command are its options
     releases: Annotated[int, typer.Option(help="How many noisy sums are released.")] = 1,
     rate: Annotated[float, typer.Option(help="Probability to be in a release, drawn independently; 1: always.")] = 1.0,
     adjacency: Annotated[
-        str, typer.Option(help="zero_out: a contribution is left out; replace: it is another one.")
+        str, typer.Option(help="zero_out: one contribution is left out; replace: it is replaced by another one.")
     ] = "zero_out",
     plot: Annotated[Path | None, typer.Option(metavar="FILE.png", help="Draw epsilon over releases.")] = None,
     json: Json = False,
 ) -> None:
-    """Say what noise is worth in epsilon, what epsilon takes in noise, or what a scenario will spend."""
+    """Compute the epsilon of a noise, the noise for an epsilon, or what a scenario will spend.
+
+    Args:
+        context: Context of the command line, for the options that were given.
+        scenario: Scenario file; None to compute from the options.
+        changes: `key.path=value` texts that override the file.
+        target: Epsilon whose noise is sought.
+        noise_multiplier: Noise multiplier whose epsilon is sought.
+        delta: Delta, in (0, 1).
+        releases: Number of noisy sums that are released.
+        rate: Probability to be in a release, in (0, 1].
+        adjacency: Definition of neighbouring data sets.
+        plot: PNG to write; None for no figure.
+        json: Whether to print JSON.
+    """
     if scenario is not None:
         _refuse_options_of_releases(context)
         foresee(scenario, changes or (), plot, json)
@@ -83,7 +97,7 @@ def privacy(  # noqa: PLR0913, the arguments of a command are its options
     from fedsilo.core.privacy_events import PrivacyEvent
 
     words = f"{releases:,} release{'s'[: releases != 1]}, " + ("all in each" if rate == 1 else f"sampled at {rate}")
-    plan = Plan(
+    plan = ReleasePlan(
         expenses=lambda multiplier, made: [PrivacyEvent(multiplier, rate, made)],
         releases=releases,
         delta=delta,
@@ -94,16 +108,23 @@ def privacy(  # noqa: PLR0913, the arguments of a command are its options
     answer(plan, target, noise_multiplier, plot, json)
 
 
-def answer(plan: Plan, target: float | None, multiplier: float | None, plot: Path | None, json: bool) -> None:
-    """Prints, and draws where asked for, what a plan spends: at a multiplier, or at the one that a target takes.
+def answer(plan: ReleasePlan, target: float | None, multiplier: float | None, plot: Path | None, json: bool) -> None:
+    """Prints and optionally draws what a plan spends with a given noise multiplier, or with the one for a target.
+
+    Args:
+        plan: The releases.
+        target: Epsilon whose noise is sought; None where `multiplier` is given.
+        multiplier: Noise multiplier; None where `target` is given.
+        plot: PNG to write; None for no figure.
+        json: Whether to print JSON.
 
     Raises:
-        PrivacyBudgetError: Not exactly one of target and multiplier is given, or no noise is enough.
+        PrivacyBudgetError: Not exactly one of `target` and `multiplier` is given, or no noise is enough.
     """
     from fedsilo.core.privacy_events import MOST_RELEASES, abridged
 
     if (target is None) == (multiplier is None):
-        raise PrivacyBudgetError("privacy: needs one of --epsilon and --noise-multiplier: say one, the other is found.")
+        raise PrivacyBudgetError("privacy: needs one of --epsilon and --noise-multiplier; the other is computed.")
     if not 1 <= plan.releases <= MOST_RELEASES:
         raise PrivacyBudgetError(f"privacy: --releases must be from 1 to 1e15, got {abridged(plan.releases)}.")
     from fedsilo.privacy.accounting.accountants import epsilon
@@ -122,23 +143,19 @@ def answer(plan: Plan, target: float | None, multiplier: float | None, plot: Pat
 
 
 def _refuse_options_of_releases(context: typer.Context) -> None:
-    """Refuses options that would be passed over without a word.
-
-    Raises:
-        PrivacyBudgetError: There is one.
-    """
+    """Refuses options that a scenario would silently ignore. Raises PrivacyBudgetError where there is one."""
     sources = {name: context.get_parameter_source(name) for name in OF_RELEASES}
     typed = [name for name, source in sources.items() if source and source.name == "COMMANDLINE"]
     if typed:
         options = ", ".join(f"--{'epsilon' if name == 'target' else name.replace('_', '-')}" for name in typed)
         raise PrivacyBudgetError(
-            f"privacy: {options}: for releases without a scenario; the scenario has its own. Leave out the one or the "
-            "other, or change a key, say privacy.epsilon=3."
+            f"privacy: {options}: only without a scenario, because the scenario has its own values. Leave out the "
+            "options or the scenario, or change a key, for example privacy.epsilon=3."
         )
 
 
-def _multiplier(plan: Plan, target: float) -> float:
-    """The least noise for a target; 0 where the releases spend no more than that under none."""
+def _multiplier(plan: ReleasePlan, target: float) -> float:
+    """The least noise for a target; 0 where the releases spend no more than that without noise."""
     from fedsilo.privacy.accounting.accountants import quick_epsilon
     from fedsilo.privacy.accounting.noise_search import multiplier_for
 
@@ -147,12 +164,12 @@ def _multiplier(plan: Plan, target: float) -> float:
 
     if target > 0 and quick_epsilon(expenses(0.0), plan.delta, plan.adjacency) <= target < math.inf:
         return 0.0
-    write = seldom(EVERY_S)
+    write = limit_rate(EVERY_S)
 
-    def tried(noise: float, spent: float) -> None:
+    def show_progress(noise: float, spent: float) -> None:
         write(f"looking for the noise multiplier: {noise:.6g} spends epsilon {_number(spent)}")
 
-    return multiplier_for(target, plan.delta, expenses, plan.adjacency, tried)
+    return multiplier_for(target, plan.delta, expenses, plan.adjacency, show_progress)
 
 
 def _adjacency(word: str) -> Adjacency:
@@ -164,7 +181,7 @@ def _adjacency(word: str) -> Adjacency:
     raise PrivacyBudgetError(f"privacy: --adjacency must be {' or '.join(ADJACENCIES)}, got {word!r}.")
 
 
-def _table(plan: Plan, spent: Spent) -> Table:
+def _table(plan: ReleasePlan, spent: Spent) -> Table:
     table = Table(title=f"{plan.words}, {plan.adjacency}", title_justify="left")
     table.add_column("accountant")
     table.add_column("epsilon", justify="right")
@@ -179,23 +196,23 @@ def _number(value: float) -> str:
     return "no bound" if math.isinf(value) else f"{value:.4f}" if 0.1 <= value < 1e4 else f"{value:.4g}"
 
 
-def _document(plan: Plan, multiplier: float, spent: Spent) -> dict[str, Any]:
+def _document(plan: ReleasePlan, multiplier: float, spent: Spent) -> dict[str, Any]:
     return {
-        "noise_multiplier": spelled(multiplier),
-        "epsilon": spelled(spent.epsilon),
+        "noise_multiplier": spell_infinity(multiplier),
+        "epsilon": spell_infinity(spent.epsilon),
         "delta": plan.delta,
         "releases": plan.releases,
         **plan.extra,
         "adjacency": plan.adjacency,
-        "by_accountant": {name: spelled(bound) for name, bound in spent.by_accountant.items()},
+        "by_accountant": {name: spell_infinity(bound) for name, bound in spent.by_accountant.items()},
     }
 
 
-def _draw(plan: Plan, multiplier: float, target: float | None, path: Path) -> None:
+def _draw(plan: ReleasePlan, multiplier: float, target: float | None, path: Path) -> None:
     from fedsilo.privacy.accounting.epsilon_curve import spending_curve
     from fedsilo.report.figures.budget_figure import draw_spending
 
-    write = seldom(EVERY_S)
+    write = limit_rate(EVERY_S)
 
     def expenses(made: int) -> Sequence[AnyPrivacyEvent]:
         write(f"counting for the picture: epsilon of {made:,} of {plan.releases:,} releases")

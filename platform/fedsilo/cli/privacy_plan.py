@@ -1,4 +1,4 @@
-"""`fedsilo privacy SCENARIO`: what a scenario will spend, by client and by round, before anything is run."""
+"""`fedsilo privacy SCENARIO`: the epsilon of a scenario by client and round, before it is run."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from fedsilo.cli.output import line, remark, seldom, show, show_json, spelled
+from fedsilo.cli.output import limit_rate, line, remark, show, show_json, spell_infinity
 from fedsilo.core.errors import PrivacyBudgetError
 
 if TYPE_CHECKING:
@@ -16,31 +16,37 @@ if TYPE_CHECKING:
     from fedsilo.simulation.noise_calibration import Outlook
 
 EVERY_S = 5.0
-"""From one line of progress to the next, seconds."""
+"""Seconds between two lines of progress."""
 MOST_ROUNDS = 100_000
-"""Rounds whose turns are counted before a run, in less than a minute."""
+"""Most rounds that are counted before a run, in less than a minute."""
 MANY_ROUNDS = 5_000
-"""Rounds from which on the command says at once that it has begun."""
+"""With at least so many rounds the command prints at once that it has begun."""
 
 
 def foresee(scenario: Path, changes: Sequence[str], plot: Path | None, json: bool) -> None:
-    """Prints, and draws where asked for, what a scenario's method will spend.
+    """Prints and optionally draws what a scenario's method will spend.
+
+    Args:
+        scenario: Scenario file.
+        changes: `key.path=value` texts that override the file.
+        plot: PNG to write; None for no figure.
+        json: Whether to print JSON.
 
     Raises:
-        PrivacyBudgetError: The scenario's mechanism promises nothing.
+        PrivacyBudgetError: The scenario's mechanism guarantees nothing, or the scenario has too many rounds.
     """
     from fedsilo.config.scenario_reading import read
 
     checked = read(scenario, changes)
     if checked.training.rounds > MOST_ROUNDS:
         raise PrivacyBudgetError(
-            f"{scenario}: training.rounds: what {checked.training.rounds:g} rounds spend is not counted before a run. "
-            f"Ask for {MOST_ROUNDS:,} at most."
+            f"{scenario}: training.rounds: {checked.training.rounds:g} rounds are too many to count before a run. "
+            f"Use at most {MOST_ROUNDS:,}."
         )
-    ahead = _ahead(checked)
+    ahead = _predict(checked)
     if not ahead.curve:
         raise PrivacyBudgetError(
-            f"{scenario}: its privacy mechanism promises nothing. Set privacy.mode, say to central."
+            f"{scenario}: its privacy mechanism guarantees nothing. Set privacy.mode, for example to central."
         )
     from fedsilo.simulation.noise_calibration import describe_guarantees
 
@@ -62,8 +68,8 @@ def foresee(scenario: Path, changes: Sequence[str], plot: Path | None, json: boo
         line(f"picture: {plot}")
 
 
-def _ahead(checked: Scenario) -> Outlook:
-    """The outlook of a scenario; it says on standard error how far the counting is."""
+def _predict(checked: Scenario) -> Outlook:
+    """The predicted expenses of a scenario, with progress on standard error."""
     from fedsilo.simulation.noise_calibration import plan_privacy
     from fedsilo.simulation.preparation import partition_of
     from fedsilo.simulation.schedule import Schedule
@@ -73,7 +79,7 @@ def _ahead(checked: Scenario) -> Outlook:
     rules = (checked.method, checked.training, sizes, checked.seed, checked.pace, checked.trace)
     if checked.training.rounds > MANY_ROUNDS:
         remark(f"counting what {checked.training.rounds:,} rounds spend, the noise for it first; it can take a minute.")
-    write = seldom(EVERY_S)
+    write = limit_rate(EVERY_S)
     return plan_privacy(
         checked.privacy,
         Schedule(*rules),
@@ -94,7 +100,7 @@ def _table(ahead: Outlook, name: str) -> Table:
 
 
 def _bounds(ahead: Outlook) -> dict[str, float]:
-    """Every accountant's bound for the client that spends most, opacus' as well."""
+    """The bound of every accountant, and of opacus, for the client that spends most."""
     from fedsilo.privacy.accounting.opacus_check import opacus_epsilon
 
     worst = max(ahead.groups, key=lambda group: group.epsilon)
@@ -105,13 +111,13 @@ def _bounds(ahead: Outlook) -> dict[str, float]:
 def _document(ahead: Outlook) -> dict[str, Any]:
     worst, mechanism = ahead.curve[-1].spent, ahead.mechanism
     return {
-        "epsilon": spelled(worst.epsilon),
+        "epsilon": spell_infinity(worst.epsilon),
         "delta": worst.delta,
         "noise_multiplier": getattr(mechanism, "multiplier", None),
         "adjacency": mechanism.adjacency,
-        "by_accountant": {name: spelled(bound) for name, bound in _bounds(ahead).items()},
-        "clients": {str(client): spelled(group.epsilon) for group in ahead.groups for client in group.clients},
-        "rounds": [{"rounds": point.releases, "epsilon": spelled(point.spent.epsilon)} for point in ahead.curve],
+        "by_accountant": {name: spell_infinity(bound) for name, bound in _bounds(ahead).items()},
+        "clients": {str(client): spell_infinity(group.epsilon) for group in ahead.groups for client in group.clients},
+        "rounds": [{"rounds": point.releases, "epsilon": spell_infinity(point.spent.epsilon)} for point in ahead.curve],
     }
 
 

@@ -1,5 +1,7 @@
-"""Live progress of a run: a bar for each stage before the rounds with its pace, one for each method's rounds with the
-newest headline metric. Without a terminal: a line on a long stage now and then.
+"""Live progress of a run: bars on a terminal, else a line now and then.
+
+Each stage before the rounds has a bar with its pace; the rounds of each method have a bar with the newest headline
+metric.
 """
 
 from __future__ import annotations
@@ -23,15 +25,24 @@ if TYPE_CHECKING:
     from fedsilo.simulation.preparation import Prepared
 
 EVERY_S = 30.0
-"""From one line of a stage to the next, where there is no terminal, seconds."""
+"""Seconds between two lines of a stage without a terminal."""
 
 PACE_S = 60.0
-"""A bar's pace is that of the last so many seconds: images from the cache come at another than those encoded."""
+"""Seconds over which a bar's pace is averaged: cached images have another pace than encoded ones."""
 
 
 @contextmanager
-def live(rounds: int, quiet: bool, measures: Measures) -> Iterator[RunCallbacks]:
-    """Yields a listener that draws bars while a run goes on, or lines without a terminal; silent when `quiet`."""
+def show_progress(rounds: int, quiet: bool, measures: Measures) -> Iterator[RunCallbacks]:
+    """Shows the progress of a run.
+
+    Args:
+        rounds: Rounds of each method.
+        quiet: Whether to show announcements only.
+        measures: Metrics of the task.
+
+    Yields:
+        Callbacks for the run.
+    """
     from fedsilo.runs.run import RunCallbacks
 
     console = progress_console()
@@ -53,25 +64,48 @@ def live(rounds: int, quiet: bool, measures: Measures) -> Iterator[RunCallbacks]
         yield RunCallbacks(drawing.stage, drawing.prepared, announce, drawing.round)
 
 
-def newest(record: RoundRecord, measures: Measures) -> str:
-    """Returns a round's headline metric in words: "local accuracy 71.5 %"; "" where clients were not measured."""
+def format_headline(record: RoundRecord, measures: Measures) -> str:
+    """Formats a round's headline metric.
+
+    Args:
+        record: Record of the round.
+        measures: Metrics of the task.
+
+    Returns:
+        Such as "local accuracy 71.5 %"; "" where clients were not evaluated.
+    """
     value = record.metrics.get(measures.local)
     return "" if value is None else f"local {measures.headline.words} {measures.headline.shown(value)}"
 
 
 class Lines:
-    """Writes how far a stage is, at most every `EVERY_S`; a stage that is over sooner has no line. Rounds likewise."""
+    """Prints the progress of a stage, or of a method's rounds, at most every `EVERY_S` seconds.
+
+    A stage that is shorter has no line.
+    """
 
     def __init__(
         self, write: Callable[[str], None], measures: Measures, clock: Callable[[], float] = monotonic
     ) -> None:
-        """Takes what writes a line, what a round measures, and what tells the seconds."""
+        """Creates the callback.
+
+        Args:
+            write: Prints a line.
+            measures: Metrics of the task.
+            clock: Returns the time in seconds.
+        """
         self._write, self._measures, self._clock = write, measures, clock
         self._stage = ""
         self._at, self._done = 0.0, 0
 
     def __call__(self, stage: str, done: int, total: int) -> None:
-        """Is told of a stage: so many of all."""
+        """Receives the progress of a stage.
+
+        Args:
+            stage: Name of the stage.
+            done: Finished items.
+            total: All items.
+        """
         now = self._clock()
         if stage != self._stage:
             self._stage, self._at, self._done = stage, now, done
@@ -81,18 +115,24 @@ class Lines:
             self._at, self._done = now, done
 
     def round(self, rounds: int, part: str, record: RoundRecord) -> None:
-        """Is told of a finished round of a method, of so many."""
+        """Receives a finished round.
+
+        Args:
+            rounds: Rounds of each method.
+            part: Name of the method.
+            record: Record of the round.
+        """
         now = self._clock()
         if part != self._stage:
             self._stage, self._at = part, now
         elif now - self._at >= EVERY_S:
-            so_far = newest(record, self._measures)
+            so_far = format_headline(record, self._measures)
             self._write(f"{part}: round {record.round + 1:,} of {rounds:,}{so_far and f', {so_far}'}")
             self._at = now
 
 
 class _Pace(TextColumn):
-    """Images a second and the time left, for stages; nothing for rounds."""
+    """Images per second and the time left, for stages; nothing for rounds."""
 
     def __init__(self) -> None:
         super().__init__("")
@@ -104,7 +144,7 @@ class _Pace(TextColumn):
 
 
 def _pace(speed: float, left: float) -> str:
-    """Such as ", 820 a second, 2:05 left"; empty while nothing moves."""
+    """Such as ", 820 a second, 2:05 left"; "" without progress."""
     if speed <= 0:
         return ""
     minutes, seconds = divmod(round(left / speed), 60)
@@ -123,7 +163,7 @@ class _Drawing:
         self._bars.update(self._task(stage, total, paced=True), completed=done, total=total)
 
     def prepared(self, prepared: Prepared, folder: Path) -> None:
-        """Says where the run is, and what is worth knowing about the data."""
+        """Prints the run's folder and the notices of the data."""
         self._bars.console.print(f"run folder: {printable(str(folder))}", markup=False)
         for notice in prepared.notices:
             self._bars.console.print(f"note: {notice}", markup=False)
@@ -133,7 +173,7 @@ class _Drawing:
         total = 1 if part == "zero_shot" else self._rounds
         task = self._task(part, total)
         self._bars.update(task, completed=record.round + 1)
-        if note := newest(record, self._measures):
+        if note := format_headline(record, self._measures):
             self._bars.update(task, note=note)
 
     def _task(self, name: str, total: int, paced: bool = False) -> TaskID:

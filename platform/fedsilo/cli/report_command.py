@@ -1,4 +1,4 @@
-"""`fedsilo report`: the page of a run."""
+"""`fedsilo report`: the HTML page of a run."""
 
 from __future__ import annotations
 
@@ -15,7 +15,13 @@ def report(
     out: Annotated[Path | None, typer.Option(help="File to write; default: report.html in the run's folder.")] = None,
     open: Annotated[bool, typer.Option("--open", help="Show it in the browser.")] = False,
 ) -> None:
-    """Draw a run's page: one HTML file with tables and pictures that needs no network."""
+    """Draw a run's page: one HTML file with tables and charts that needs no network.
+
+    Args:
+        folder: The run's folder.
+        out: The file to write; None for report.html in the run's folder.
+        open: Whether to open the page in a browser.
+    """
     from fedsilo.report.results.finished_run import load
 
     run = load(folder)

@@ -14,7 +14,7 @@ import typer
 
 from fedsilo import __version__
 from fedsilo.cli.output import line, remark, show, show_json
-from fedsilo.cli.progress_bars import live
+from fedsilo.cli.progress_bars import show_progress
 
 if TYPE_CHECKING:
     from fedsilo.report.results.finished_run import Run
@@ -28,11 +28,11 @@ Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="No progress bars.")]
 
 
 NewFolder = Annotated[
-    Path | None, typer.Option(metavar="RUN", help="The run's own folder; default: a new one below tracking.root.")
+    Path | None, typer.Option(metavar="RUN", help="The run's folder; default: a new one below tracking.root.")
 ]
 Elsewhere = Annotated[
     list[str] | None,
-    typer.Argument(metavar="[actors.KEY=VALUE]...", help="Other machines than it began on, say actors.address=auto."),
+    typer.Argument(metavar="[actors.KEY=VALUE]...", help="Other machines, for example actors.address=auto."),
 ]
 
 
@@ -43,8 +43,16 @@ def run(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Run a scenario in a new folder and print the accuracy table."""
-    _say_first(scenario, quiet or json)
+    """Run a scenario in a new folder and print the table of results.
+
+    Args:
+        scenario: Scenario file.
+        changes: `key.path=value` texts that override the file.
+        folder: The run's folder; None for a new one below tracking.root.
+        json: Whether to print the result as JSON.
+        quiet: Whether to leave out progress.
+    """
+    _print_title(scenario, quiet or json)
     from fedsilo.config.scenario_reading import read
 
     checked = read(scenario, changes or ())
@@ -59,13 +67,20 @@ def resume(
     json: Json = False,
     quiet: Quiet = False,
 ) -> None:
-    """Go on with an interrupted run; the result is the one it would have had."""
-    _say_first(folder, quiet or json)
+    """Continue an interrupted run; its result is the same as without the interruption.
+
+    Args:
+        folder: The run's folder.
+        changes: `actors.KEY=value` texts, to continue on other machines.
+        json: Whether to print the result as JSON.
+        quiet: Whether to leave out progress.
+    """
+    _print_title(folder, quiet or json)
     _go(folder, json, quiet, changes or ())
 
 
-def _say_first(path: Path, quiet: bool) -> None:
-    """Names the scenario or the run at once, where the import of torch then takes seconds in silence."""
+def _print_title(path: Path, quiet: bool) -> None:
+    """Prints the scenario or the run at once, because the import of torch then takes seconds."""
     if "torch" not in sys.modules and path.exists() and not quiet:
         remark(f"fedsilo {__version__}: {path}")
 
@@ -76,26 +91,30 @@ def _go(folder: Path, json: bool, quiet: bool, changes: Sequence[str] = ()) -> N
     scenario = load(folder).scenario
     from fedsilo.runs.run import go
 
-    bars = live(scenario.training.rounds, quiet or json, scenario.task.measured)
+    bars = show_progress(scenario.training.rounds, quiet or json, scenario.task.measured)
     try:
-        # Ray tells of dead workers on standard output, which belongs to the result.
+        # Ray reports dead workers on standard output, which belongs to the result.
         with terminable(), redirect_stdout(sys.stderr), bars as listener:
             finished = go(folder, listener, changes=changes)
     except (KeyboardInterrupt, SystemExit):
-        remark(f"stopped. Go on with: fedsilo resume {folder}")
+        remark(f"stopped. Continue with: fedsilo resume {folder}")
         raise
     conclude(finished, json)
 
 
 @contextmanager
 def terminable() -> Iterator[None]:
-    """Holds SIGTERM, by which batch systems end a job, to what Ctrl-C does; the exit code is then 143."""
+    """Makes SIGTERM, with which batch systems end a job, work as Ctrl-C; the exit code is then 143.
+
+    Yields:
+        Nothing.
+    """
 
     received: list[int] = []
 
     def stop(number: int, frame: object) -> None:
         received.append(number)
-        raise KeyboardInterrupt  # the one exception that Ray passes on as it is
+        raise KeyboardInterrupt  # the only exception that Ray passes on unchanged
 
     before = signal.signal(signal.SIGTERM, stop)
     try:
@@ -109,16 +128,21 @@ def terminable() -> Iterator[None]:
 
 
 def conclude(run: Run, json: bool) -> None:
-    """Prints a finished run: its table, warnings, and where everything is."""
+    """Prints a finished run: its table, warnings, notices and files.
+
+    Args:
+        run: The run.
+        json: Whether to print the result as JSON.
+    """
     if json:
         show_json({**run.result, "run": str(run.folder)})
         return
     from fedsilo.report.page.document import PAGE
-    from fedsilo.report.terminal.run_tables import legend, results_table
+    from fedsilo.report.terminal.run_tables import results_legend, results_table
 
     result = run.result
     show(results_table(result))
-    line(legend(result))
+    line(results_legend(result))
     if result["privacy"]:
         line(_privacy(result["privacy"]))
     for text in result["warnings"]:

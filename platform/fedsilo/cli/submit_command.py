@@ -1,4 +1,4 @@
-"""`fedsilo submit`: a run as a job of a Ray cluster, which goes on when this machine goes away."""
+"""`fedsilo submit`: a run as a job of a Ray cluster, which continues without this machine."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Address = Annotated[
 ]
 Name = Annotated[str, typer.Option(help="The job's and the run folder's name; default: the scenario's and the time.")]
 Resume = Annotated[
-    str, typer.Option(metavar="RUN", help="Go on with a run by its folder on the cluster, in place of a SCENARIO.")
+    str, typer.Option(metavar="RUN", help="Continue a run, by its folder on the cluster, instead of a SCENARIO.")
 ]
 Follow = Annotated[bool, typer.Option("--follow", "-f", help="Show its output until it ends, with its exit code.")]
 Python = Annotated[str, typer.Option(help="The Python that has fedsilo's requirements on the cluster's head.")]
@@ -41,39 +41,48 @@ def submit(
     follow: Follow = False,
     python: Python = "python",
 ) -> None:
-    """Run a scenario on a Ray cluster as a job: code and scenario are sent along, this machine may go away."""
-    shipment = _shipment(words or [], name, resume, python)
+    """Run a scenario on a Ray cluster as a job. Code and scenario are sent along; this machine may be switched off.
+
+    Args:
+        words: Scenario file and changes, or only changes with `resume`.
+        address: Address of the cluster's dashboard.
+        name: Name of the job and of the run's folder.
+        resume: Folder of a run on the cluster that is continued.
+        follow: Whether to show the output until the job ends.
+        python: The Python of the cluster's head.
+    """
+    bundle = _bundle(words or [], name, resume, python)
     from fedsilo_actors.job_submission import JobServer
 
     server = JobServer(address)
-    for notice in shipment.notices:
+    for notice in bundle.notices:
         line(f"note: {notice}")
-    server.submit(shipment)
-    job, at = shlex.quote(shipment.name), shlex.quote(server.address)
-    line(f"job: {shipment.name}   run: {shipment.run} (on the cluster)")
+    server.submit(bundle)
+    job, at = shlex.quote(bundle.name), shlex.quote(server.address)
+    line(f"job: {bundle.name}   run: {bundle.run} (on the cluster)")
     line(f"follow: ray job logs --follow --address {at} {job}")
     line(f"stop:   ray job stop --address {at} {job}")
     if follow:
-        raise typer.Exit(_followed(server, shipment))
+        raise typer.Exit(_follow(server, bundle))
 
 
-def _shipment(words: Sequence[str], name: str, resume: str, python: str) -> JobBundle:
-    from fedsilo.runs.job_bundle import new_run, old_run
+def _bundle(words: Sequence[str], name: str, resume: str, python: str) -> JobBundle:
+    from fedsilo.runs.job_bundle import bundle_new_run, bundle_old_run
 
     if resume:
         if name or any("=" not in word for word in words):
-            raise ScenarioError("submit: --resume has its scenario and its name already. Leave the others away.")
-        return old_run(resume, words, python)
+            raise ScenarioError("submit: --resume has its own scenario and name. Leave out SCENARIO and --name.")
+        return bundle_old_run(resume, words, python)
     if not words:
-        raise ScenarioError("submit: no scenario is named. Give the path of a scenario file, or --resume RUN.")
-    return new_run(Path(words[0]), words[1:], name, python)
+        raise ScenarioError("submit: a scenario is missing. Give the path of a scenario file, or --resume RUN.")
+    return bundle_new_run(Path(words[0]), words[1:], name, python)
 
 
-def _followed(server: JobServer, shipment: JobBundle) -> int:
+def _follow(server: JobServer, bundle: JobBundle) -> int:
     try:
-        return server.follow(shipment.name, _show)
+        return server.follow(bundle.name, _show)
     except KeyboardInterrupt:
-        line(f"job {shipment.name} goes on. Stop it: ray job stop --address {server.address} {shipment.name}")
+        line(f"job {bundle.name} continues. Stop it: ray job stop --address {server.address} {bundle.name}")
         raise
 
 

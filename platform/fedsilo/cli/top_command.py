@@ -1,4 +1,4 @@
-"""`fedsilo top`: how far a run is, live, from its folder or from its coordinator on a cluster."""
+"""`fedsilo top`: the live progress of a run, from its folder or from its coordinator on a cluster."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from fedsilo.report.results.progress_overview import Overview
 
 Look = Callable[[], "Overview | None"]
-"""How far the run is now; None when whoever could tell is gone, since the run has ended."""
+"""Returns the progress of the run; None when its coordinator is gone because the run has ended."""
 
 ENDED = "its coordinator is gone: the run has ended"
 
@@ -34,7 +34,18 @@ def top(
     interval: Annotated[float, typer.Option(min=0.2, help="Seconds between looks.")] = 2.0,
     json: Json = False,
 ) -> None:
-    """Show how far a run is, live, until it ends; from any machine that reaches its folder or its cluster."""
+    """Show the progress of a run, live, until it ends, from any machine that reaches its folder or its cluster.
+
+    Args:
+        run: The run's folder, or its name on a cluster.
+        address: Address of the Ray cluster.
+        once: Whether to print one table and end.
+        interval: Seconds between two looks.
+        json: Whether to print JSON.
+
+    Raises:
+        RunError: The run cannot be found, or has ended on its cluster.
+    """
     from fedsilo.report.terminal.overview_table import overview_table
 
     with _source(run, address) as look:
@@ -55,13 +66,13 @@ def _source(run: str, address: str) -> Iterator[Look]:
     folder = Path(run)
     if folder.is_dir():
         from fedsilo.report.results.finished_run import load
-        from fedsilo.report.results.progress_overview import overview_of_run
+        from fedsilo.report.results.progress_overview import read_overview
 
         found = load(folder)
-        yield lambda: overview_of_run(found)
+        yield lambda: read_overview(found)
         return
     if not address:
-        raise RunError(f"{run}: there is no such folder here. Of a run on a cluster give its name and --address.")
+        raise RunError(f"{run}: there is no such folder here. For a run on a cluster give its name and --address.")
     from fedsilo_actors.monitoring.run_observer import observed
 
     with observed(folder.name, address) as look:
@@ -69,7 +80,7 @@ def _source(run: str, address: str) -> Iterator[Look]:
 
 
 def _live(look: Look, interval: float) -> None:
-    """Draws the table again and again; the last one stays."""
+    """Draws the table repeatedly; the last table stays."""
     from fedsilo.report.results.progress_overview import RUNNING
     from fedsilo.report.terminal.overview_table import overview_table
 
@@ -89,15 +100,15 @@ def _live(look: Look, interval: float) -> None:
 
 
 def _lines(look: Look, interval: float) -> None:
-    """Without a terminal: a line for each round that is seen, and the table in the end."""
+    """Without a terminal: prints a line for each round, and the table at the end."""
     from fedsilo.report.results.progress_overview import RUNNING
     from fedsilo.report.terminal.overview_table import overview_table, progress_line
 
-    told = ""
+    printed = ""
     found = last = look()
     while found is not None and found.state == RUNNING:
-        if (text := progress_line(found)) != told:
-            line(told := text)
+        if (text := progress_line(found)) != printed:
+            line(printed := text)
         time.sleep(interval)
         last, found = found, look()
     if (final := found or last) is not None:

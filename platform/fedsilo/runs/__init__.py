@@ -1,1 +1,1 @@
-"""Runs from scenario to result: one, several side by side (comparison), and audits of one."""
+"""Runs from scenario to result: one run, comparisons of several runs, and privacy audits of a finished run."""

@@ -1,4 +1,4 @@
-"""What a run needs where it is carried out, if that is not here: its scenario in one file, frozen partitions, code."""
+"""Files and modules that are sent with a remote job: the scenario in one file, its partition, external components."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ ON_THE_CLUSTER = (
     "actors.pretend_gpus=0",
     "actors.dashboard=false",
 )
-"""What a scenario that starts a Ray of its own says otherwise on a cluster that is there."""
+"""Changes of a scenario that would start its own Ray, for a cluster that already runs."""
 
 
 @dataclass(frozen=True, slots=True)
 class JobBundle:
-    """A run for somewhere else.
+    """A run that is executed elsewhere.
 
     Attributes:
-        name: What the run is called there; its folder's name, too.
-        command: What carries it out, in a folder with the files, as a shell has it.
-        run: The run's folder, there.
-        files: What has to be in the folder of the command, by name.
-        code: Packages from outside fedsilo that the scenario's components come from; single modules are files.
-        notices: What the user should know before it is sent, one line each.
+        name: Name of the job, and of the run's folder.
+        command: Shell command that executes the run in a folder with the files.
+        run: The run's folder on the remote machine.
+        files: Contents of the files in the folder of the command, by name.
+        code: External packages that the scenario's components come from; single modules are among the files.
+        notices: What the user should know before the job is sent, one line each.
     """
 
     name: str
@@ -51,17 +51,20 @@ class JobBundle:
     notices: tuple[str, ...] = ()
 
 
-def new_run(path: Path, changes: Sequence[str], name: str = "", python: str = "python") -> JobBundle:
-    """Returns a shipment that begins a run.
+def bundle_new_run(path: Path, changes: Sequence[str], name: str = "", python: str = "python") -> JobBundle:
+    """Builds the bundle of a new run.
 
     Args:
-        path: The scenario file; what it extends is put into it.
-        changes: `key.path=value` texts that win over it.
-        name: What the run is called; "" for the scenario's name and the time.
+        path: The scenario file; files that it extends are merged into it.
+        changes: `key.path=value` texts that override the file.
+        name: Name of the run; "" for the scenario's name and the time.
         python: The Python of the command.
 
+    Returns:
+        The bundle.
+
     Raises:
-        ScenarioError: With every problem found in the scenario or the name.
+        ScenarioError: The scenario or the name has problems; the error lists all of them.
         RunError: The manifest that the scenario names cannot be read.
     """
     with elsewhere():
@@ -69,7 +72,7 @@ def new_run(path: Path, changes: Sequence[str], name: str = "", python: str = "p
     name = name or f"{scenario.name}-{datetime.now():%Y%m%d-%H%M%S}"
     if problems := name_problems(name):
         raise ScenarioError(problems[0])
-    moved, notices = _seen_from_anywhere(scenario)
+    moved, notices = _make_paths_absolute(scenario)
     files = {}
     if isinstance(moved.partition, FromManifest):
         files[MANIFEST] = _manifest(moved.partition.path)
@@ -81,17 +84,21 @@ def new_run(path: Path, changes: Sequence[str], name: str = "", python: str = "p
     return JobBundle(name, command, run, files | modules, packages, tuple(notices))
 
 
-def old_run(run: str, changes: Sequence[str], python: str = "python") -> JobBundle:
-    """Returns a shipment that goes on with a run whose folder is there already.
+def bundle_old_run(run: str, changes: Sequence[str], python: str = "python") -> JobBundle:
+    """Builds the bundle that resumes a run on the cluster.
 
     Args:
-        run: The folder, as it is called there; if it is seen from here, too, code of its components is sent again.
+        run: The run's folder on the remote machine. If this machine can read it too, external components are sent
+            again.
         changes: `actors.KEY=value` texts.
         python: The Python of the command.
+
+    Returns:
+        The bundle.
     """
     name = f"{Path(run).name}-resumed-{datetime.now():%Y%m%d-%H%M%S}"
     resume = shlex.join([python, "-m", "fedsilo", "resume", run, *changes, *ON_THE_CLUSTER])
-    # A manifest that was sent along is named by a path from the folder of the command; the run keeps its own copy.
+    # The scenario names a manifest by its path in the folder of the command; the run has its own copy.
     command = f"cd {shlex.quote(run)} 2>/dev/null; {resume}"
     scenario = Path(run) / SCENARIO
     if not scenario.is_file():
@@ -102,21 +109,21 @@ def old_run(run: str, changes: Sequence[str], python: str = "python") -> JobBund
 
 
 def _code(scenario: Scenario) -> tuple[tuple[ModuleType, ...], dict[str, bytes]]:
-    """The packages that the scenario's components come from, and the files of single modules by their names."""
+    """The packages of external components, and the files of single modules by name."""
     found = foreign_code(scenario)
     files = [Path(module.__file__) for module in found if not hasattr(module, "__path__") and module.__file__]
     packages = tuple(module for module in found if hasattr(module, "__path__"))
     return packages, {file.name: file.read_bytes() for file in files}
 
 
-def _seen_from_anywhere(scenario: Scenario) -> tuple[Scenario, list[str]]:
-    """The scenario with relative folders as they are called from anywhere, and a line for each."""
+def _make_paths_absolute(scenario: Scenario) -> tuple[Scenario, list[str]]:
+    """The scenario with absolute folders in the place of relative ones, and a notice for each."""
     notices: list[str] = []
     changed: dict[str, Any] = {}
     for section, key in (("tracking", "root"), ("data", "root"), ("data", "path"), ("aggregation", "identities")):
         part = changed.get(section, getattr(scenario, section))
         value = getattr(part, key, "")
-        home = value.startswith("~") and section == "data"  # the home folder of whoever reads the data
+        home = value.startswith("~") and section == "data"  # the home folder on the machine that reads the data
         hub = key == "path" and not Path(value).exists()
         if not value or hub or home or Path(value).is_absolute():
             continue

@@ -1,4 +1,4 @@
-"""What a run begins with, written once into its folder, and whether a resumed run still begins with the same."""
+"""Records what a run begins with, and checks that a resumed run begins with the same."""
 
 from __future__ import annotations
 
@@ -23,16 +23,21 @@ HELD_TO = {
     "settings_sha256": "scenario's settings",
     "identities_sha256": "clients' public keys (aggregation.identities)",
 }
-"""What a resumed run must have in common with its beginning, by its name in data.json."""
+"""What must be equal when a run is resumed, by its key in data.json."""
 
 SETTINGS = ("seed", "method", "training", "pace", "trace", "evaluation", "privacy", "aggregation")
 
 
 def keep_origin(scenario: Scenario, prepared: Prepared, folder: Path) -> None:
-    """Writes partition, picture, scores and data.json into a new run's folder, or holds a resumed run to them.
+    """Writes partition, figure, scores and data.json of a new run, or checks that a resumed run begins with the same.
+
+    Args:
+        scenario: The run's scenario.
+        prepared: Data, partition and model, as prepared now.
+        folder: The run's folder.
 
     Raises:
-        RunError: The run began with other data, another partition, backbone or settings, or cannot be written.
+        RunError: The run began with other data, another partition, backbone or settings, or a file cannot be written.
     """
     path = folder / "data.json"
     if not path.exists():
@@ -45,8 +50,8 @@ def keep_origin(scenario: Scenario, prepared: Prepared, folder: Path) -> None:
     for name, what in HELD_TO.items():
         if before.get(name) != now.get(name):
             raise RunError(
-                f"{folder}: the {what} are not those the run began with (sha256 {_shown(now.get(name))}, "
-                f"was {_shown(before.get(name))}). Put them back, or start a new run."
+                f"{folder}: the {what} differ from those the run began with (sha256 {_shorten(now.get(name))}, "
+                f"was {_shorten(before.get(name))}). Restore them, or start a new run."
             )
 
 
@@ -62,26 +67,35 @@ def _origin(scenario: Scenario, prepared: Prepared) -> dict[str, Any]:
         "data_sha256": prepared.manifest.fingerprint,
         "split_sha256": prepared.manifest.split_sha256,
         "backbone_sha256": prepared.backbone,
-        "settings_sha256": settings_sha256(scenario, images.template),
+        "settings_sha256": hash_settings(scenario, images.template),
         **({"identities_sha256": signed} if signed else {}),
         "notices": images.notices,
     }
 
 
-def _shown(digest: object) -> str:
+def _shorten(digest: object) -> str:
     return digest[:12] if isinstance(digest, str) else "none"
 
 
-def settings_sha256(scenario: Scenario, template: str) -> str:
-    """Returns the hash of what the numbers depend on beside data, partition and weights, which have their own.
+def hash_settings(scenario: Scenario, template: str) -> str:
+    """Hashes the settings that a run's numbers depend on. Data, partition and weights have hashes of their own.
 
-    Names, folders and places to run are not in it: a run may be moved and resumed on other machines. Of the clients'
-    identities the folder is none of the settings, and the public keys in it have a hash of their own.
+    Names, folders and the place of execution are left out, because a run may be moved and resumed on another machine.
+    The folder of the clients' identities is left out too; the public keys in it have a hash of their own.
+
+    Args:
+        scenario: The scenario.
+        template: The data set's hand-written prompt.
+
+    Returns:
+        The sha256 as hexadecimal digits.
     """
     written = to_mapping(scenario)
     settings = {section: written[section] for section in SETTINGS}
     settings["aggregation"] = {name: v for name, v in written["aggregation"].items() if name != "identities"}
-    if scenario.pace == StragglerPolicy() and not scenario.trace.timed:  # as it was before there were these sections
+    if (
+        scenario.pace == StragglerPolicy() and not scenario.trace.timed
+    ):  # hashes of older versions have no such sections
         del settings["pace"], settings["trace"]
     rest = [
         scenario.backbone.precision,

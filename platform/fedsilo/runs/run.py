@@ -1,7 +1,7 @@
-"""A run from scenario to result: folder, data, partition, features, clients, rounds, result.
+"""Executes a run from scenario to result: folder, data, partition, features, clients, rounds, result.
 
-Starting and resuming are the same walk: everything before the rounds is a function of the scenario, so it is done
-again and compared with what the folder holds, and the rounds go on from the newest checkpoint.
+Starting and resuming use the same code. Everything before the rounds is a function of the scenario, so a resumed run
+computes it again and compares it with the folder; its rounds continue from the newest checkpoint.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from fedsilo.report.page.document import PAGE, write_page
 from fedsilo.report.results.finished_run import Run
 from fedsilo.report.results.summary import summarise
 from fedsilo.runs.provenance import keep_origin
-from fedsilo.runs.trackers import chosen, tracked
+from fedsilo.runs.trackers import choose_loggers, open_trackers
 from fedsilo.simulation.chance_floor import Floor
 from fedsilo.simulation.client import ClientRules
 from fedsilo.simulation.feature_encoding import Encoders
@@ -53,17 +53,27 @@ from fedsilo.storage.run_folder import (
 )
 
 DRIVER_WAIT_S = 1.0
-"""How long a second process waits for the first, seconds."""
+"""Seconds that a second process waits for the first."""
 
 UNTOUCHED = {"scenario.yaml", ROUNDS_LOCK, DRIVER_LOCK}
-"""What is in a run's folder before anything was done."""
+"""Files in a run's folder before any work is done."""
 
 
 class Runtime(Encoders, Protocol):
-    """Where work is done: in this process, or on a Ray cluster."""
+    """Where a run is executed: in this process, or on a Ray cluster."""
 
     def run(self, job: Job, prepared: Prepared, rules: ClientRules, watch: MethodRoundCallback) -> dict[str, Outcome]:
-        """Runs a job's federations over clients made from what was prepared."""
+        """Runs the federations of a job.
+
+        Args:
+            job: The methods of the run, with their folders.
+            prepared: Data, partition, features and the frozen model.
+            rules: Settings that all clients share.
+            watch: Called after each finished round.
+
+        Returns:
+            The outcome of each method by name.
+        """
         ...
 
 
@@ -72,13 +82,14 @@ Runtimes = Callable[[Scenario], AbstractContextManager[Runtime]]
 
 @dataclass(frozen=True, slots=True)
 class RunCallbacks:
-    """Who is told how a run goes; all by default do nothing.
+    """Callbacks for the progress of a run. By default they do nothing.
 
     Attributes:
-        progress: Told of preparation: progress(stage, done, total).
-        prepared: Told when data, partition and features are there, with the run's folder.
-        announce: Told what should be known before the first round, such as the noise that a budget takes.
-        watch: Told of each finished round.
+        progress: Called during preparation: progress(stage, done, total).
+        prepared: Called when data, partition and features are ready: prepared(prepared, folder).
+        announce: Called with each line that a user should read before the first round, such as the noise of a privacy
+            budget.
+        watch: Called after each finished round: watch(method, record).
     """
 
     progress: Progress = lambda stage, done, total: None
@@ -88,11 +99,17 @@ class RunCallbacks:
 
 
 def begin(scenario: Scenario, folder: Path | None = None) -> Path:
-    """Returns a new run folder that holds the resolved scenario and nothing else.
+    """Creates a run folder that holds the resolved scenario and nothing else.
 
     Args:
         scenario: The scenario.
-        folder: The folder, which must not be there yet; None for a new one below `tracking.root`.
+        folder: The folder, which must not exist; None for a new one below `tracking.root`.
+
+    Returns:
+        The folder.
+
+    Raises:
+        RunError: The folder cannot be created.
     """
     if folder is None:
         folder = create_run_folder(Path(scenario.tracking.root), scenario.name)
@@ -105,25 +122,28 @@ def begin(scenario: Scenario, folder: Path | None = None) -> Path:
 def go(
     folder: Path, listener: RunCallbacks | None = None, runtimes: Runtimes | None = None, changes: Sequence[str] = ()
 ) -> Run:
-    """Runs what is still to do in a run folder and returns the finished run.
+    """Runs what remains to be done in a run folder.
 
     Args:
         folder: The run's folder.
-        listener: Who is told how it goes.
-        runtimes: Holds the runtime of a scenario; by default the one that its `actors.backend` names.
-        changes: `actors.KEY=value` texts: where and with which resources, if not as the run began.
+        listener: Callbacks for the progress.
+        runtimes: Creates the runtime of a scenario; by default the one that `actors.backend` names.
+        changes: `actors.KEY=value` texts that replace the scenario's settings of where the run is executed.
+
+    Returns:
+        The finished run.
 
     Raises:
-        FedsiloError: Whatever the user can act on; the folder then holds all that was finished. A folder in which
-            nothing was finished is removed when the scenario cannot be run at all.
-        RunError: Another process is at work in the folder.
+        FedsiloError: An error that the user can fix. The folder then holds everything that was finished. If the
+            scenario cannot be run at all and nothing was finished, the folder is removed.
+        RunError: Another process works in the folder.
     """
     run = Run(find_run_folder(folder))
     if run.finished:
         return run
-    scenario = _moved(run, changes)
+    scenario = _change_actors(run, changes)
     with lock(folder, DRIVER_WAIT_S, DRIVER_LOCK):
-        if run.finished:  # by whoever held it a moment ago
+        if run.finished:  # by the process that held the lock
             return run
         try:
             return _execute(scenario, folder, listener or RunCallbacks(), runtimes or _runtime)
@@ -134,22 +154,22 @@ def go(
             raise
 
 
-def _moved(run: Run, changes: Sequence[str]) -> Scenario:
-    """The run's scenario, with other `actors`: whatever its numbers depend on stays as it was."""
+def _change_actors(run: Run, changes: Sequence[str]) -> Scenario:
+    """The run's scenario with other `actors` settings. All settings that its numbers depend on stay."""
     for change in changes:
         if not change.startswith("actors.") or change.startswith("actors.threads"):
             raise ScenarioError(
-                f"{change}: a run that has begun keeps its scenario; only where it runs, actors.* but actors.threads, "
-                "may change. Start a new run."
+                f"{change}: a run that has begun keeps its scenario; only actors.* without actors.threads may "
+                "change. Start a new run."
             )
     return read(run.folder / "scenario.yaml", changes) if changes else run.scenario
 
 
 def _execute(scenario: Scenario, folder: Path, listener: RunCallbacks, runtimes: Runtimes) -> Run:
-    loggers = chosen(scenario.tracking)
+    loggers = choose_loggers(scenario.tracking)
     if scenario.actors.address:  # actors on a cluster start in other folders than this process
         folder = folder.absolute()
-    with threads(scenario.actors.threads), tf32(scenario.backbone.tf32), runtimes(scenario) as runtime:
+    with set_threads(scenario.actors.threads), tf32(scenario.backbone.tf32), runtimes(scenario) as runtime:
         methods = methods_of(scenario)
         prepared = prepare(scenario, list(methods.values()), runtime, listener.progress)
         keep_origin(scenario, prepared, folder)
@@ -172,16 +192,16 @@ def _execute(scenario: Scenario, folder: Path, listener: RunCallbacks, runtimes:
             ),
         )
         job = Job(folder, parts, scenario.tracking.checkpoints, _floor(scenario, prepared))
-        with tracked(loggers, scenario, folder, listener.announce) as trackers:
-            outcomes = runtime.run(job, prepared, rules, _both(listener.watch, trackers.watch))
+        with open_trackers(loggers, scenario, folder, listener.announce) as trackers:
+            outcomes = runtime.run(job, prepared, rules, _call_both(listener.watch, trackers.watch))
             _conclude(scenario, prepared, folder, parts, outcomes)
             trackers.conclude(Run(folder).result)
     _draw(Run(folder), listener)
     return Run(folder)
 
 
-def _both(first: MethodRoundCallback, second: MethodRoundCallback) -> MethodRoundCallback:
-    """Who is told of a round, and who after."""
+def _call_both(first: MethodRoundCallback, second: MethodRoundCallback) -> MethodRoundCallback:
+    """Calls two callbacks after each round."""
 
     def watch(part: str, record: RoundRecord) -> None:
         first(part, record)
@@ -205,8 +225,8 @@ def _conclude(
     others = [part.name for part in parts if part.name != method and part.plan.method.trains]
     if budget and others:
         notices.append(
-            f"privacy: the budget is {method}'s alone; {', '.join(others)} learnt from the same data, each with a "
-            "budget of its own or, where nothing is sent, none. Publish one of them."
+            f"privacy: the budget covers {method} alone; {', '.join(others)} trained on the same data, each with a "
+            "budget of its own or, where nothing is sent, without one. Publish only one of these models."
         )
     write_json(
         folder / "result.json",
@@ -219,25 +239,34 @@ def _floor(scenario: Scenario, prepared: Prepared) -> Floor:
 
 
 def _draw(run: Run, listener: RunCallbacks) -> None:
-    """Writes the run's page; the run is finished, so whatever is wrong with a picture is no reason to fail."""
+    """Writes the run's page. The run has finished, so an error of the page is announced and does not fail the run."""
     try:
         write_page(run, run.folder / PAGE)
     except Exception as error:
-        listener.announce(f"{run.folder / PAGE}: was not drawn: {error!r}. `fedsilo report {run.folder}` tries again.")
+        listener.announce(
+            f"{run.folder / PAGE}: was not drawn: {error!r}. Draw it again with `fedsilo report {run.folder}`."
+        )
 
 
 def _runtime(scenario: Scenario) -> AbstractContextManager[Runtime]:
     if scenario.actors.backend == "serial":
         return contextlib.nullcontext(SerialRuntime(scenario.backbone.device))
-    # The engine's one look upwards, and only when the scenario asks for Ray.
+    # The engine's only import of an upper layer, and only when the scenario asks for Ray.
     from fedsilo_actors.runtime import ray_runtime
 
     return ray_runtime(scenario.actors, scenario.backbone.device, scenario.backbone.tf32, foreign_code(scenario))
 
 
 @contextlib.contextmanager
-def threads(count: int) -> Iterator[None]:
-    """Holds torch to a number of threads, the scenario's: sums depend on it."""
+def set_threads(count: int) -> Iterator[None]:
+    """Sets torch's number of threads for a while, because sums depend on it.
+
+    Args:
+        count: Number of threads.
+
+    Yields:
+        Nothing.
+    """
     before = torch.get_num_threads()
     torch.set_num_threads(count)
     try:
@@ -246,4 +275,4 @@ def threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-__all__ = ["RunCallbacks", "Runtime", "begin", "go", "threads"]
+__all__ = ["RunCallbacks", "Runtime", "begin", "go", "set_threads"]

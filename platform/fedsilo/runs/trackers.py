@@ -1,7 +1,7 @@
-"""The loggers of one run: told of every round once, however often the run is interrupted, and never in its way.
+"""The loggers of one run. Each receives every round once, even if the run is interrupted, and cannot stop the run.
 
-tracking.json in the run's folder has what each logger calls the run and which rounds it was told of. What it missed
-while the driver was dead is on record in rounds.jsonl and told when the run is resumed.
+tracking.json in the run's folder has the run's identity at each logger, and the rounds that it has received. Rounds
+that it missed while the driver was dead are read from rounds.jsonl when the run is resumed.
 """
 
 from __future__ import annotations
@@ -17,19 +17,25 @@ from fedsilo.config.sections import Scenario, Tracking
 from fedsilo.core import RoundRecord
 from fedsilo.core.errors import RunError, ScenarioError
 from fedsilo.core.tracking import Log, Logger, Occasion
-from fedsilo.report.results.finished_run import homes
+from fedsilo.report.results.finished_run import list_method_folders
 from fedsilo.storage.run_folder import ROUNDS, read_json, read_lines, write_json
 
 FILE = "tracking.json"
-UNTOLD = ("round", "participants", "dropped", "shared_sha256", "seconds", "slowest")
-"""Of a record: what is no number, or told in another way."""
+LEFT_OUT = ("round", "participants", "dropped", "shared_sha256", "seconds", "slowest")
+"""Keys of a record that loggers do not receive, or receive in another form."""
 
 
-def chosen(tracking: Tracking) -> dict[str, Logger]:
-    """Returns the loggers that a scenario names.
+def choose_loggers(tracking: Tracking) -> dict[str, Logger]:
+    """Lists the loggers that a scenario names.
+
+    Args:
+        tracking: The scenario's section.
+
+    Returns:
+        Loggers by name.
 
     Raises:
-        ScenarioError: The package of one is not installed.
+        ScenarioError: A logger's package is not installed.
     """
     loggers: dict[str, Logger] = {name: getattr(tracking, name) for name in tracking.loggers}
     for name, logger in loggers.items():
@@ -43,41 +49,50 @@ def chosen(tracking: Tracking) -> dict[str, Logger]:
 
 
 class Trackers:
-    """A run's loggers, open."""
+    """The open loggers of a run."""
 
     def __init__(
         self, loggers: Mapping[str, Logger], scenario: Scenario, folder: Path, notice: Callable[[str], None]
     ) -> None:
-        """Opens them and tells them what they missed.
+        """Opens the loggers and sends them the rounds that they missed.
 
         Args:
-            loggers: By name.
-            scenario: The run's.
-            folder: The run's.
-            notice: Takes a line when one of them fails.
+            loggers: Loggers by name.
+            scenario: The run's scenario.
+            folder: The run's folder.
+            notice: Called with one line when a logger fails.
         """
         self._folder, self._notice = folder, notice
-        self._known = _known(folder / FILE)
+        self._known = _read_file(folder / FILE)
         self._logs: dict[str, Log] = {}
         self._finished = False
         for name, logger in loggers.items():
             identity = str(self._own(name)["identity"])
-            with self._guarded(name):
+            with self._guard(name):
                 self._logs[name] = logger.open(Occasion(folder, identity, to_mapping(scenario)))
                 self._own(name)["identity"] = self._logs[name].identity
-        for method, home in homes(scenario, folder) if self._logs else ():
+        for method, home in list_method_folders(scenario, folder) if self._logs else ():
             for record in read_lines(home / ROUNDS):
-                self._tell(method, record)
+                self._send(method, record)
         self._write()
 
     def watch(self, method: str, record: RoundRecord) -> None:
-        """Is told of a finished round."""
+        """Sends a finished round to all loggers.
+
+        Args:
+            method: Name of the method.
+            record: Record of the round.
+        """
         if self._logs:
-            self._tell(method, record.line())
+            self._send(method, record.line())
             self._write()
 
     def conclude(self, result: Mapping[str, Any]) -> None:
-        """Is told of the finished run, the document of result.json."""
+        """Sends the result of the finished run to all loggers.
+
+        Args:
+            result: Document of result.json.
+        """
         self._finished = True
         found = {
             f"{row['method']}/{measure}": value
@@ -86,36 +101,36 @@ class Trackers:
             if _is_number(value)
         }
         for name in list(self._logs):
-            with self._guarded(name):
+            with self._guard(name):
                 self._logs[name].conclude(found)
 
     def close(self) -> None:
-        """Ends them all."""
+        """Closes all loggers."""
         for name in list(self._logs):
-            with self._guarded(name):
+            with self._guard(name):
                 self._logs[name].close(self._finished)
         self._logs.clear()
 
-    def _tell(self, method: str, record: Mapping[str, Any]) -> None:
+    def _send(self, method: str, record: Mapping[str, Any]) -> None:
         for name in list(self._logs):
-            told = self._own(name)["rounds"]
-            if record["round"] <= told.get(method, -1):
+            sent = self._own(name)["rounds"]
+            if record["round"] <= sent.get(method, -1):
                 continue
-            with self._guarded(name):
-                self._logs[name].log(method, record["round"], numbers(record))
-                told[method] = record["round"]
+            with self._guard(name):
+                self._logs[name].log(method, record["round"], select_numbers(record))
+                sent[method] = record["round"]
 
     @contextlib.contextmanager
-    def _guarded(self, name: str) -> Iterator[None]:
-        """A logger that fails is left alone from then on: the run is worth more."""
+    def _guard(self, name: str) -> Iterator[None]:
+        """Removes a logger that fails, so that the run continues."""
         try:
             yield
         except Exception as error:
             self._logs.pop(name, None)
             first = (str(error).strip().splitlines() or [""])[0]
             self._notice(
-                f"tracking: {name} failed and is told nothing more: {type(error).__name__}: {first[:200]}. The run "
-                "goes on, its records are whole."
+                f"tracking: {name} failed and receives nothing more: {type(error).__name__}: {first[:200]}. The run "
+                "continues, its records are complete."
             )
 
     def _own(self, name: str) -> dict[str, Any]:
@@ -124,15 +139,25 @@ class Trackers:
 
     def _write(self) -> None:
         if self._known:
-            with contextlib.suppress(RunError, OSError):  # at worst a round is told twice after a crash
+            with contextlib.suppress(RunError, OSError):  # at worst a logger receives a round twice after a crash
                 write_json(self._folder / FILE, self._known)
 
 
 @contextlib.contextmanager
-def tracked(
+def open_trackers(
     loggers: Mapping[str, Logger], scenario: Scenario, folder: Path, notice: Callable[[str], None]
 ) -> Iterator[Trackers]:
-    """Holds a run's loggers open; the arguments are those of `Trackers`."""
+    """Holds a run's loggers open.
+
+    Args:
+        loggers: Loggers by name.
+        scenario: The run's scenario.
+        folder: The run's folder.
+        notice: Called with one line when a logger fails.
+
+    Yields:
+        The open loggers.
+    """
     trackers = Trackers(loggers, scenario, folder, notice)
     try:
         yield trackers
@@ -140,9 +165,16 @@ def tracked(
         trackers.close()
 
 
-def numbers(record: Mapping[str, Any]) -> dict[str, float]:
-    """Returns what loggers are told of a round: its finite numbers, and the seconds of each stage."""
-    found = {name: value for name, value in record.items() if name not in UNTOLD}
+def select_numbers(record: Mapping[str, Any]) -> dict[str, float]:
+    """Selects the numbers of a round that loggers receive.
+
+    Args:
+        record: Line of rounds.jsonl.
+
+    Returns:
+        Finite numbers by name, among them the seconds of each stage.
+    """
+    found = {name: value for name, value in record.items() if name not in LEFT_OUT}
     found |= {"participants": len(record["participants"]), "dropped": len(record["dropped"])}
     found |= {f"seconds/{stage}": value for stage, value in record["seconds"].items()}
     found |= {f"seconds/{key} client": value for key, value in _pace(record.get("slowest") or {}).items()}
@@ -157,8 +189,8 @@ def _is_number(value: Any) -> bool:
     return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
 
 
-def _known(path: Path) -> dict[str, Any]:
-    """What each logger was told; a file that is damaged is none."""
+def _read_file(path: Path) -> dict[str, Any]:
+    """The rounds that each logger has received; empty where the file is damaged."""
     try:
         return read_json(path) if path.exists() else {}
     except RunError:

@@ -12,7 +12,7 @@ from fedsilo.config.scenario_reading import from_mapping
 from fedsilo.models.clip.image_encoder import ImageEncoder
 from fedsilo.models.clip.precision import set_tf32, tf32
 from fedsilo.models.clip.views import Preprocessing
-from fedsilo.runs.provenance import settings_sha256
+from fedsilo.runs.provenance import hash_settings
 from fedsilo.runs.run import begin, go
 from fedsilo_actors.client_actor import ClientActor, WorkerContext
 from fedsilo_actors.placement.packing import Host
@@ -83,5 +83,5 @@ def test_a_serial_run_is_held_to_what_its_scenario_says(
 
 
 def test_a_resumed_run_is_held_to_it() -> None:
-    on, off = (settings_sha256(from_mapping({"backbone.tf32": asked}), "a {}.") for asked in (True, False))
+    on, off = (hash_settings(from_mapping({"backbone.tf32": asked}), "a {}.") for asked in (True, False))
     assert on != off

@@ -1,4 +1,4 @@
-"""The picture of a budget: for one release, none that counts, and many."""
+"""Figure of a privacy budget: one release, no finite bound, and many releases."""
 
 import math
 import sys

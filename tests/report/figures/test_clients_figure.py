@@ -1,3 +1,5 @@
+"""Figure of client heterogeneity: map, colours, pairs and comparison."""
+
 from dataclasses import replace
 
 import numpy as np
@@ -10,10 +12,10 @@ from fedsilo.partitioning.manifest import freeze
 from fedsilo.partitioning.rules.composed import Composed
 from fedsilo.partitioning.shifts.feature.domains import Domains
 from fedsilo.partitioning.shifts.label.dirichlet import Dirichlet
-from fedsilo.report.figures.client_map import Colouring, pairs_of, square
+from fedsilo.report.figures.client_map import Colouring, arrange_matrix, find_pairs
 from fedsilo.report.figures.clients_figure import draw_clients
 from fedsilo.report.figures.compared_partitions_figure import draw_compared
-from fedsilo.report.terminal.partition_table import Measured
+from fedsilo.report.terminal.partition_table import MeasuredPartition
 
 PALETTE = ((0, 114, 178), (230, 159, 0), (0, 158, 115))
 
@@ -50,7 +52,7 @@ def measured(rule, features=True, classes=4, domains=3, size=120, names=None):
         found[np.arange(len(found)), images.train.domains[sample.positions]] += 1
         labels = images.train.labels[sample.positions]
         pictured = Pictured("toy", sample, found.astype(np.float32), labels, np.eye(classes, 5, dtype=np.float32))
-    return Measured("a title", manifest, measure(manifest, pictured))
+    return MeasuredPartition("a title", manifest, measure(manifest, pictured))
 
 
 def pixels_of(path):
@@ -115,9 +117,9 @@ def test_partitions_with_and_without_features_stand_side_by_side(tmp_path):
 
 def test_the_square_has_every_pair_twice():
     found = measured(Composed(feature=Domains())).scores
-    table = pairs_of(found, "feature_sliced")
+    table = find_pairs(found, "feature_sliced")
     assert table is not None
-    grid = square(table, found.map.clients)
+    grid = arrange_matrix(table, found.map.clients)
     assert (grid == grid.T).all()
     assert not grid.diagonal().any()
     assert grid[0, 1] == dict(zip(table.pairs, table.values, strict=True))[0, 1]

@@ -1,3 +1,5 @@
+"""Columns of a partition's figure: places of few clients, order of many."""
+
 import numpy as np
 import pytest
 from PIL import Image

@@ -1,3 +1,5 @@
+"""Figure of a partition: any number of clients, colours, names, and equal bytes."""
+
 import sys
 
 import numpy as np

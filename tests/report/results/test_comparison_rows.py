@@ -1,4 +1,4 @@
-"""Rows of a comparison, from results written by hand: no run is needed to check how they are put side by side."""
+"""Rows of a comparison, from results written by hand."""
 
 import io
 import json
@@ -10,9 +10,9 @@ import pytest
 
 from fedsilo.config.scenario_reading import from_mapping
 from fedsilo.core.errors import RunError
-from fedsilo.report.results.comparison_rows import standings
-from fedsilo.report.results.run_entry import RunEntry, settings
-from fedsilo.report.terminal.comparison_table import cells, csv, document, header, markdown
+from fedsilo.report.results.comparison_rows import compare_entries
+from fedsilo.report.results.run_entry import RunEntry, list_settings
+from fedsilo.report.terminal.comparison_table import format_row, list_titles, to_csv, to_document, to_markdown
 
 
 class Shelf:
@@ -59,7 +59,7 @@ def run(tmp_path: Path) -> Shelf:
 
 
 def test_a_row_is_mean_and_deviation_over_seeds(run: Shelf) -> None:
-    found = standings("t", [run("local", 1, 0.7), run("local", 0, 0.5), run("promptfl", 0, 0.6)])
+    found = compare_entries("t", [run("local", 1, 0.7), run("local", 0, 0.5), run("promptfl", 0, 0.6)])
     assert [row.method for row in found.rows] == ["chance", "zero_shot", "local", "promptfl"]
     local, promptfl = found.rows[2:]
     assert local.seeds == (0, 1)
@@ -67,67 +67,67 @@ def test_a_row_is_mean_and_deviation_over_seeds(run: Shelf) -> None:
     assert local.deviation["local_accuracy"] == pytest.approx(0.02**0.5)  # n - 1: ((0.1)^2 + (0.1)^2) / 1
     assert local.mean["worst_accuracy"] == pytest.approx(0.4)
     assert promptfl.deviation == {}
-    assert header(found) == ["method", "local", "spread", "worst", "best*", "seeds"]
-    assert cells(found, local) == ["local", "60.0 ± 14.1", "10.0", "40.0", "70.0", "2"]
-    assert cells(found, promptfl) == ["promptfl", "60.0", "10.0", "40.0", "70.0", "1"]
+    assert list_titles(found) == ["method", "local", "spread", "worst", "best*", "seeds"]
+    assert format_row(found, local) == ["local", "60.0 ± 14.1", "10.0", "40.0", "70.0", "2"]
+    assert format_row(found, promptfl) == ["promptfl", "60.0", "10.0", "40.0", "70.0", "1"]
     assert any("same partition for the same seed (sha256: seed 0 s0, seed 1 s1)" in note for note in found.notes)
 
 
 def test_what_differs_within_a_method_is_a_column_and_what_differs_between_methods_a_note(run: Shelf) -> None:
     one, other = ({"training__local_epochs": epochs, "training__batch_size": 8} for epochs in (1, 2))
-    found = standings("t", [run("local", 0, 0.5, **one), run("local", 0, 0.6, **other), run("promptfl", 0, 0.7)])
+    found = compare_entries("t", [run("local", 0, 0.5, **one), run("local", 0, 0.6, **other), run("promptfl", 0, 0.7)])
     assert found.varied == ("training.local_epochs",)
-    assert header(found)[:2] == ["method", "local_epochs"]
+    assert list_titles(found)[:2] == ["method", "local_epochs"]
     assert [row.varied.get("training.local_epochs") for row in found.rows[2:]] == ["1", "2", "1"]
     assert "not the same for all methods: training.batch_size is 8 for local; 32 for promptfl." in found.notes
 
 
 def test_different_partitions_for_one_seed_get_letters_and_floors_of_their_own(run: Shelf) -> None:
     runs = [run("local", 0, 0.5), run("local", 1, 0.5), run("promptfl", 0, 0.6, split="other")]
-    found = standings("t", runs)
+    found = compare_entries("t", runs)
     assert found.grounds == ("A", "B")
     assert [(row.method, row.ground) for row in found.rows] == [
         ("chance", "A"), ("zero_shot", "A"), ("chance", "B"), ("zero_shot", "B"), ("local", "A"), ("promptfl", "B"),
     ]  # fmt: skip
-    assert header(found)[1] == "ground"
+    assert list_titles(found)[1] == "ground"
     assert any("compare only those with the same letter" in note for note in found.notes)
     assert not any("same partition for the same seed" in note for note in found.notes)
 
 
 def test_rows_with_other_seeds_stand_on_the_same_ground(run: Shelf) -> None:
-    assert standings("t", [run("local", 0, 0.5), run("promptfl", 1, 0.5)]).grounds == ("A",)
+    assert compare_entries("t", [run("local", 0, 0.5), run("promptfl", 1, 0.5)]).grounds == ("A",)
 
 
 def test_the_same_run_twice_counts_once_and_two_results_of_it_are_refused(run: Shelf) -> None:
-    assert standings("t", [run("local", 0, 0.5), run("local", 0, 0.5)]).rows[-1].seeds == (0,)
+    assert compare_entries("t", [run("local", 0, 0.5), run("local", 0, 0.5)]).rows[-1].seeds == (0,)
     with pytest.raises(RunError, match="has another result than"):
-        standings("t", [run("local", 0, 0.5), run("local", 0, 0.6)])
+        compare_entries("t", [run("local", 0, 0.5), run("local", 0, 0.6)])
 
 
 def test_a_failed_run_is_said_in_its_row(run: Shelf) -> None:
-    found = standings(
+    found = compare_entries(
         "t", [run("local", 0, 0.5), run.failed("local", 1, "loss is nan"), run.failed("promptfl", 0, "x")]
     )
     local, promptfl = found.rows[-2:]
-    assert cells(found, local)[-1] == "1 of 2"
-    assert cells(found, promptfl) == ["promptfl", "failed", "", "", "", "0 of 1"]
+    assert format_row(found, local)[-1] == "1 of 2"
+    assert format_row(found, promptfl) == ["promptfl", "failed", "", "", "", "0 of 1"]
     assert found.failures == ["local, seed 1: loss is nan", "promptfl, seed 0: x"]
-    assert "- failed: local, seed 1: loss is nan\n" in document(found)
+    assert "- failed: local, seed 1: loss is nan\n" in to_document(found)
 
 
 def test_a_comparison_in_which_all_failed_is_still_a_table(run: Shelf) -> None:
-    found = standings("t", [run.failed("local", 0, "x")])
-    assert header(found) == ["method", "local", "seeds"]
+    found = compare_entries("t", [run.failed("local", 0, "x")])
+    assert list_titles(found) == ["method", "local", "seeds"]
     assert [row.method for row in found.rows] == ["local"]
 
 
 def test_zero_shot_that_is_compared_itself_has_one_row(run: Shelf) -> None:
-    found = standings("t", [run("zero_shot", 0, 0.4), run("local", 0, 0.5)])
+    found = compare_entries("t", [run("zero_shot", 0, 0.4), run("local", 0, 0.5)])
     assert [(row.method, row.floor) for row in found.rows] == [("chance", True), ("zero_shot", False), ("local", False)]
 
 
 def test_headlines_over_different_numbers_of_rounds_and_mixed_versions_are_said(run: Shelf) -> None:
-    notes = standings("t", [run("local", 0, 0.5), run("promptfl", 0, 0.5, last=10, torch="2.8")]).notes
+    notes = compare_entries("t", [run("local", 0, 0.5), run("promptfl", 0, 0.5, last=10, torch="2.8")]).notes
     assert (
         "every number but best* is a mean over the last evaluated rounds, not as many for all: 5 for local; "
         in notes[0]
@@ -136,13 +136,13 @@ def test_headlines_over_different_numbers_of_rounds_and_mixed_versions_are_said(
 
 
 def test_csv_and_markdown_hold_the_table(run: Shelf) -> None:
-    found = standings("t", [run("local", 0, 0.5), run("local", 1, 0.7), run.failed("promptfl", 0, "a | b")])
-    frame = pd.read_csv(io.StringIO(csv(found)))
+    found = compare_entries("t", [run("local", 0, 0.5), run("local", 1, 0.7), run.failed("promptfl", 0, "a | b")])
+    frame = pd.read_csv(io.StringIO(to_csv(found)))
     assert list(frame["method"]) == ["chance", "zero_shot", "local", "promptfl"]
     assert frame["local_accuracy"][2] == pytest.approx(0.6)
     assert frame["local_accuracy_std"][2] == pytest.approx(0.02**0.5)
     assert list(frame["seeds"])[2] == "0 1"
-    lines = markdown(found).splitlines()
+    lines = to_markdown(found).splitlines()
     assert lines[1] == "| --- | ---: | ---: | ---: | ---: | ---: |"
     assert lines[4] == "| local | 60.0 ± 14.1 | 10.0 | 40.0 | 70.0 | 2 |"
     assert len(lines) == 6
@@ -151,12 +151,12 @@ def test_csv_and_markdown_hold_the_table(run: Shelf) -> None:
 def test_settings_are_what_numbers_depend_on() -> None:
     one = from_mapping({"name": "a", "actors": {"backend": "serial"}, "tracking.root": "x"})
     other = from_mapping({"name": "b", "evaluation.references": ["local"], "tracking.checkpoints": 7})
-    assert settings(one) == settings(other)
+    assert list_settings(one) == list_settings(other)
     for change in ({"seed": 1}, {"actors.threads": 2}, {"training.rounds": 3}, {"method": "local"}):
-        assert settings(from_mapping(change)) != settings(from_mapping({}))
+        assert list_settings(from_mapping(change)) != list_settings(from_mapping({}))
 
 
 def test_methods_that_synchronise_differently_are_told(run: Shelf) -> None:
-    found = standings("t", [run("dpfpl", 0, 0.5), run("promptfl", 0, 0.6), run("local", 0, 0.7)])
+    found = compare_entries("t", [run("dpfpl", 0, 0.5), run("promptfl", 0, 0.6), run("local", 0, 0.7)])
     (line,) = [note for note in found.notes if note.startswith("not the same for all methods")]
     assert line == "not the same for all methods: method.synchronise is batch for dpfpl; round for promptfl, local."

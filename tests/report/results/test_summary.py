@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from fedsilo.report.results.summary import row, summarise
+from fedsilo.report.results.summary import summarise, summarise_method
 from fedsilo.simulation.chance_floor import Floor
 from fedsilo.simulation.federation_plan import Outcome
 from fedsilo.tasks.classification import Classification
@@ -19,7 +19,7 @@ def outcome(*accuracies: float | None) -> Outcome:
 
 @pytest.mark.parametrize(("last", "mean", "count"), [(1, 0.7, 1), (2, 0.6, 2), (3, 0.7, 3), (10, 0.55, 4)])
 def test_the_headline_is_the_mean_of_the_last_evaluated_rounds(last: int, mean: float, count: int) -> None:
-    found = row("x", "method", outcome(0.1, None, 0.9, 0.5, None, 0.7), last, FLOOR.measures)
+    found = summarise_method("x", "method", outcome(0.1, None, 0.9, 0.5, None, 0.7), last, FLOOR.measures)
     assert found["local_accuracy"] == pytest.approx(mean)
     assert (found["averaged_rounds"], found["rounds"]) == (count, 6)
     assert (found["first_local_accuracy"], found["best_local_accuracy"], found["best_round"]) == (0.1, 0.9, 2)

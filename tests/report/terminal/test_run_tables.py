@@ -1,4 +1,4 @@
-"""Tables show names as they are, whatever rich would make of them, and say over how many rounds they average."""
+"""Tables show names without interpreting rich's markup, and name the number of rounds that they average."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from fedsilo.report.results.comparison_rows import ComparisonRow, ComparisonRows
 from fedsilo.report.results.finished_run import Run
 from fedsilo.report.terminal.comparison_table import comparison_table
 from fedsilo.report.terminal.partition_table import partition_table
-from fedsilo.report.terminal.run_tables import listing, results_table, rounds_table
+from fedsilo.report.terminal.run_tables import listing_table, results_table, rounds_table
 from fedsilo.tasks.classification import Classification
 
 
@@ -46,7 +46,7 @@ def test_classes_and_domains_may_be_what_rich_takes_for_its_marks(manifest: Mani
 
 
 def test_so_may_names_of_methods_and_scenarios() -> None:
-    assert "pkg:[x] in [/y]" in text(listing("methods", [("pkg:[x] in [/y]", "[/z]")]))
+    assert "pkg:[x] in [/y]" in text(listing_table("methods", [("pkg:[x] in [/y]", "[/z]")]))
     row = ComparisonRow("[/m]", {"a.b": "[/v]"}, "A", (0,), {}, {"local_accuracy": 0.5}, {})
     shown = text(comparison_table(ComparisonRows("[/t]", ("a.b",), (row,), Classification().measured)))
     assert all(name in shown for name in ("[/m]", "[/v]", "[/t]"))

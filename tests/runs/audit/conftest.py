@@ -1,4 +1,4 @@
-"""A small finished run to audit, and made-up observations whose truth is known."""
+"""A small finished run to audit, and observations with known membership."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _cache(audit_cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def small_run(tmp_path_factory: pytest.TempPathFactory, audit_cache: Path) -> Iterator[Run]:
-    """A finished run that nobody may change."""
+    """A finished run that no test may change."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FEDSILO_CACHE", str(audit_cache))
         yield fedsilo.run(SMALL, tracking={"root": str(tmp_path_factory.mktemp("small"))})

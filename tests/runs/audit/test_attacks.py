@@ -1,3 +1,5 @@
+"""Attacks and their evaluation on observations with known membership."""
+
 from typing import Any
 
 import numpy as np
@@ -7,9 +9,9 @@ from scipy.stats import norm
 
 from fedsilo.runs.audit.attack_evaluation import Evidence, judge
 from fedsilo.runs.audit.audited_images import Population
-from fedsilo.runs.audit.lira import LikelihoodRatio, confidence
+from fedsilo.runs.audit.lira import LikelihoodRatio, compute_confidence
 from fedsilo.runs.audit.model_scores import Observation
-from fedsilo.runs.audit.roc import auc, curve
+from fedsilo.runs.audit.roc import compute_auc, compute_curve
 from fedsilo.runs.audit.shadow_model_attack import AttackModels
 
 ATTACKS = [LikelihoodRatio(), AttackModels(0)]
@@ -24,14 +26,14 @@ def evidence(population: Population, observe: Any, gap: float, **changes: Any) -
 def test_confidence_is_the_logit_of_the_own_class(population: Population, observe: Any) -> None:
     (seen,) = observe(1, 0.0)
     own = np.exp(seen.log_probabilities)[np.arange(800), population.labels]
-    np.testing.assert_allclose(confidence(seen, population), logit(own), rtol=1e-9)
+    np.testing.assert_allclose(compute_confidence(seen, population), logit(own), rtol=1e-9)
 
 
 def test_confidence_is_finite_where_probabilities_are_0_and_1_in_floating_point(population: Population) -> None:
     scores = np.full((800, 4), -400.0)
     scores[:, 0] = 0.0
     seen = Observation(scores, *[np.zeros(800, dtype=bool)] * 3)
-    found = confidence(seen, population)
+    found = compute_confidence(seen, population)
     assert np.isfinite(found).all()
     assert set(found[population.labels == 0].round()) == {400 - round(np.log(3))}
 
@@ -40,9 +42,11 @@ def test_the_ratio_is_as_good_as_the_two_normals_allow(population: Population, o
     """With many shadow models the attack knows both normals: AUC is then Phi(gap / sqrt 2), whatever an image's own."""
     target, *shadows = observe(200, 1.0, hardness=5.0)
     scores = LikelihoodRatio().fit(shadows, population).scores(target, population)
-    assert auc(*curve(scores, target.members)) == pytest.approx(norm.cdf(1 / np.sqrt(2)), abs=0.03)
+    assert compute_auc(*compute_curve(scores, target.members)) == pytest.approx(norm.cdf(1 / np.sqrt(2)), abs=0.03)
     # without an image's own mean there would be next to nothing to see
-    assert auc(*curve(confidence(target, population), target.members)) == pytest.approx(0.5, abs=0.1)
+    assert compute_auc(*compute_curve(compute_confidence(target, population), target.members)) == pytest.approx(
+        0.5, abs=0.1
+    )
 
 
 def test_an_image_that_was_in_every_shadow_or_in_none_is_judged_by_the_others_gap(
@@ -147,14 +151,14 @@ def test_members_in_no_batch_are_not_judged_but_their_coins_count(population: Po
     seen = [Observation(s.log_probabilities, s.members, s.exposed & ~idle, s.canaries) for s in (target, *shadows)]
     about = Evidence(population, seen[0], seen[1:], 1e-5, 0)
     fitted = LikelihoodRatio().fit(about.references, population)
-    assert about.on_target(fitted).members.sum() == (target.members & ~idle).sum()
-    assert (~about.on_target(fitted).members).sum() == (~target.members).sum()
-    assert about.on_trials(fitted).members.sum() == sum((s.members & ~idle).sum() for s in about.trials)
-    assert about.canaries(fitted).members.sum() == sum(s.members.sum() for s in about.trials)
+    assert about.score_target(fitted).members.sum() == (target.members & ~idle).sum()
+    assert (~about.score_target(fitted).members).sum() == (~target.members).sum()
+    assert about.score_trials(fitted).members.sum() == sum((s.members & ~idle).sum() for s in about.trials)
+    assert about.score_canaries(fitted).members.sum() == sum(s.members.sum() for s in about.trials)
 
 
 def test_the_attack_never_sees_the_trials_coins(population: Population, observe: Any) -> None:
-    """The bound is only one if what guesses a coin was not told it."""
+    """The bound holds only if the guesser of a coin does not know the coin."""
     plain = evidence(population, observe, gap=2.0)
     for attack in ATTACKS:
         before = attack.fit(plain.references, population).scores(plain.trials[0], population)

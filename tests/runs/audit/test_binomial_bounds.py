@@ -1,3 +1,5 @@
+"""Bounds on epsilon: against scipy, the numbers of the paper, and mechanisms with known epsilon."""
+
 import math
 
 import numpy as np
@@ -6,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import binomtest
 
-from fedsilo.runs.audit.binomial_bounds import chance, clopper_pearson, one_run_bound, rates_bound
+from fedsilo.runs.audit.binomial_bounds import clopper_pearson, largest_chance, one_run_bound, rates_bound
 
 
 @pytest.mark.parametrize(("hits", "trials"), [(0, 1), (1, 1), (0, 30), (30, 30), (3, 40), (37, 40), (500, 1000)])
@@ -32,7 +34,7 @@ def test_without_delta_the_chance_is_a_binomial_tail() -> None:
     epsilon, guesses, right = 0.7, 40, 31
     each = math.exp(epsilon) / (1 + math.exp(epsilon))
     tail = sum(math.comb(guesses, k) * each**k * (1 - each) ** (guesses - k) for k in range(right, guesses + 1))
-    assert chance(40, guesses, right, epsilon, 0.0) == pytest.approx(tail, rel=1e-12)
+    assert largest_chance(40, guesses, right, epsilon, 0.0) == pytest.approx(tail, rel=1e-12)
 
 
 def test_delta_adds_what_the_worst_jump_can_win() -> None:
@@ -46,7 +48,7 @@ def test_delta_adds_what_the_worst_jump_can_win() -> None:
     tail = sum(pmf(k) for k in range(right, guesses + 1))
     jumps = [sum(pmf(k) for k in range(right - i, right)) / i for i in range(1, right + 1)]
     expected = tail + 2 * canaries * delta * max(jumps)
-    assert chance(canaries, guesses, right, epsilon, delta) == pytest.approx(expected, rel=1e-9)
+    assert largest_chance(canaries, guesses, right, epsilon, delta) == pytest.approx(expected, rel=1e-9)
 
 
 @settings(max_examples=60, deadline=None)
@@ -71,7 +73,7 @@ def test_a_perfect_attack_is_bounded_by_how_much_it_guessed(guesses: int) -> Non
 
 
 def test_the_one_run_bound_holds_for_randomised_response_and_comes_near() -> None:
-    """The hardest private mechanism: every bit is told with chance e^eps / (1 + e^eps)."""
+    """The hardest private mechanism: every bit is revealed with probability e^eps / (1 + e^eps)."""
     epsilon, canaries = 1.0, 800
     generator = np.random.default_rng(0)
     right = generator.binomial(canaries, 1 / (1 + math.exp(-epsilon)), 300)

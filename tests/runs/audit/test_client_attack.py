@@ -1,4 +1,4 @@
-"""The attack on whole clients: made-up sums whose truth is known, and a small run with sound and flawed mechanisms."""
+"""The attack on whole clients: sums with known coins, and a small run with sound and flawed mechanisms."""
 
 import inspect
 from collections.abc import Callable
@@ -14,9 +14,9 @@ from fedsilo.core.errors import RunError
 from fedsilo.report.results.finished_run import Run
 from fedsilo.runs.audit.absent_clients import Absence
 from fedsilo.runs.audit.audit_request import ClientAudit
-from fedsilo.runs.audit.client_attack import Sums, guesses, log_ratios
+from fedsilo.runs.audit.client_attack import Sums, compute_log_ratios, guess_coins
 from fedsilo.runs.audit.client_audit import audit_clients
-from fedsilo.runs.audit.shadow_runs import client_shadows_of, coins
+from fedsilo.runs.audit.shadow_runs import list_client_shadows, toss_coins
 
 SCENARIO = Path(__file__).parents[3] / "scenarios" / "privacy" / "clients.yaml"
 CLIENTS = {
@@ -42,7 +42,7 @@ def sums(
 
 def test_without_noise_every_coin_is_told() -> None:
     found, there = sums(0.0)
-    assert np.array_equal(log_ratios(found) > 0, there)
+    assert np.array_equal(compute_log_ratios(found) > 0, there)
 
 
 def test_with_noise_the_scores_are_the_likelihood_ratios_of_the_clearest_coins() -> None:
@@ -52,13 +52,15 @@ def test_with_noise_the_scores_are_the_likelihood_ratios_of_the_clearest_coins()
     published = change[0] + noise * generator.normal(size=5000)
     one = Sums(change @ change.T, change @ published, float(published @ published), 5000)
     exact = (published @ change[0] - change[0] @ change[0] / 2) / noise**2
-    assert log_ratios(one)[0] == pytest.approx(exact, rel=0.05)
+    assert compute_log_ratios(one)[0] == pytest.approx(exact, rel=0.05)
 
 
 def test_much_noise_leaves_guessing() -> None:
     tried = [sums(100.0, seed) for seed in range(20)]
-    every, right = guesses(
-        np.concatenate([log_ratios(found) for found, _ in tried]), np.concatenate([there for _, there in tried]), 1.0
+    every, right = guess_coins(
+        np.concatenate([compute_log_ratios(found) for found, _ in tried]),
+        np.concatenate([there for _, there in tried]),
+        1.0,
     )
     assert every == 800
     assert 0.43 < right / every < 0.57
@@ -71,16 +73,18 @@ def test_contributions_that_are_too_long_are_told_by_their_length(times: float, 
     Were their length taken to be the promised one, all that the clients have in common would speak for each of them.
     """
     tried = [sums(5.0, seed, clients=8, size=4000, times=times) for seed in range(10)]
-    every, right = guesses(
-        np.concatenate([log_ratios(found) for found, _ in tried]), np.concatenate([there for _, there in tried]), 1.0
+    every, right = guess_coins(
+        np.concatenate([compute_log_ratios(found) for found, _ in tried]),
+        np.concatenate([there for _, there in tried]),
+        1.0,
     )
     assert right / every >= least
 
 
 def test_the_clearest_are_guessed_first() -> None:
     scores, there = np.array([5.0, -0.1, -4.0, 0.2]), np.array([True, True, False, False])
-    assert guesses(scores, there, 0.5) == (2, 2)
-    assert guesses(scores, there, 1.0) == (4, 2)
+    assert guess_coins(scores, there, 0.5) == (2, 2)
+    assert guess_coins(scores, there, 1.0) == (4, 2)
 
 
 def test_the_method_of_a_shadow_run_is_the_audited_one_but_for_the_training_of_the_absent() -> None:
@@ -107,9 +111,9 @@ def test_a_flawed_mechanism_is_contradicted(audited: Callable[..., dict[str, Any
     assert found["coins"] == 24
     assert found["epsilon"]["epsilon"] > found["claim"]["epsilon"]
     assert found["epsilon"]["epsilon"] <= found["epsilon"]["most"]
-    absent = client_shadows_of(Run(found["folder"]), 4)[1].scenario.method
+    absent = list_client_shadows(Run(found["folder"]), 4)[1].scenario.method
     assert isinstance(absent, Absence)
-    assert absent.absent == np.flatnonzero(~coins(Run(found["folder"]), 1)).tolist()
+    assert absent.absent == np.flatnonzero(~toss_coins(Run(found["folder"]), 1)).tolist()
 
 
 @pytest.mark.slow

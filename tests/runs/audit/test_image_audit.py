@@ -1,4 +1,4 @@
-"""From a run's folder to its audit: shadow runs, resumption, the document, refusals."""
+"""The audit of images from a run's folder to the document: shadow runs, resumption, refusals."""
 
 import json
 import os
@@ -17,19 +17,19 @@ from fedsilo.report.results.finished_run import Run
 from fedsilo.runs.audit.audit_request import Audit
 from fedsilo.runs.audit.audited_images import redraw
 from fedsilo.runs.audit.image_audit import audit
-from fedsilo.runs.audit.model_scores import observer_of
-from fedsilo.runs.audit.shadow_runs import shadows_of
+from fedsilo.runs.audit.model_scores import prepare_observer
+from fedsilo.runs.audit.shadow_runs import list_shadows
 from fedsilo.runs.run import go
 from fedsilo.simulation.serial import SerialRuntime
 from fedsilo.storage.run_folder import DRIVER_LOCK, lock, plain
 
-Told = list[tuple[int, int, str, bool]]
+Ended = list[tuple[int, int, str, bool]]
 
 
-def auditing(run: Run, **asked: Any) -> tuple[dict[str, Any], Told]:
-    told: Told = []
-    document = audit(run.folder, Audit(**{"shadows": 4, **asked}), lambda *what: told.append(what))
-    return document, told
+def auditing(run: Run, **asked: Any) -> tuple[dict[str, Any], Ended]:
+    ended: Ended = []
+    document = audit(run.folder, Audit(**{"shadows": 4, **asked}), lambda *what: ended.append(what))
+    return document, ended
 
 
 @pytest.fixture(scope="session")
@@ -47,10 +47,10 @@ def own_audited(audited: tuple[Run, dict[str, Any]], tmp_path: Path) -> Run:
 
 def test_shadow_runs_are_the_scenario_with_redrawn_membership(audited: tuple[Run, dict[str, Any]]) -> None:
     run, _ = audited
-    observer = observer_of(run, "client")
+    observer = prepare_observer(run, "client")
     rows = observer.population
     seeds, splits = set(), set()
-    for shadow in shadows_of(run, 4):
+    for shadow in list_shadows(run, 4):
         done = Run(shadow.folder)
         assert done.finished
         for section in ("backbone", "method", "training", "privacy", "aggregation"):
@@ -87,8 +87,8 @@ def test_the_document_says_all_and_is_written(audited: tuple[Run, dict[str, Any]
 def test_what_has_finished_is_used_again_also_where_the_run_was_moved_to(
     own_audited: Run, audited: tuple[Run, dict[str, Any]]
 ) -> None:
-    document, told = auditing(own_audited)
-    assert [before for *_, before in told] == [True] * 4
+    document, ended = auditing(own_audited)
+    assert [before for *_, before in ended] == [True] * 4
     assert {**document, "run": "small"} == audited[1]
     assert [before for *_, before in auditing(own_audited, shadows=5)[1]] == [True] * 4 + [False]
 
@@ -109,8 +109,8 @@ def test_an_interrupted_audit_is_gone_on_with_and_ends_the_same(
         with pytest.raises(KeyboardInterrupt):
             auditing(own_run)
     assert not (own_run.folder / "audit.json").exists()
-    document, told = auditing(own_run)
-    assert [before for *_, before in told] == [True, True, False, False]
+    document, ended = auditing(own_run)
+    assert [before for *_, before in ended] == [True, True, False, False]
     assert document == audited[1]
 
 
@@ -124,29 +124,29 @@ def test_shadow_runs_encode_no_image_that_was_encoded_before(
         return []
 
     monkeypatch.setattr(SerialRuntime, "encode", refuse)
-    told = auditing(own_audited, shadows=6)[1]
-    assert [before for *_, before in told] == [True] * 4 + [False] * 2
+    ended = auditing(own_audited, shadows=6)[1]
+    assert [before for *_, before in ended] == [True] * 4 + [False] * 2
 
 
 def test_a_shadow_of_another_version_is_made_anew(own_audited: Run, audited: tuple[Run, dict[str, Any]]) -> None:
     file = own_audited.folder / "audit" / "shadow-002" / "scenario.yaml"
     file.write_text(file.read_text().replace("learning_rate: 0.1", "learning_rate: 0.2"))
-    document, told = auditing(own_audited)
-    assert sorted(name for *_, name, before in told if not before) == ["shadow-002"]
+    document, ended = auditing(own_audited)
+    assert sorted(name for *_, name, before in ended if not before) == ["shadow-002"]
     assert {**document, "run": "small"} == audited[1]
 
 
 @pytest.mark.slow
 def test_side_by_side_gives_the_same(own_run: Run, audited: tuple[Run, dict[str, Any]]) -> None:
-    document, told = auditing(own_run, jobs=2)
+    document, ended = auditing(own_run, jobs=2)
     assert document == audited[1]
-    assert len(told) == 4
+    assert len(ended) == 4
 
 
 def test_the_control_and_the_other_view_have_files_of_their_own(own_audited: Run) -> None:
     before = (own_audited.folder / "audit.json").read_bytes()
-    shuffled, told = auditing(own_audited, shuffle=True)
-    assert all(was for *_, was in told)
+    shuffled, ended = auditing(own_audited, shuffle=True)
+    assert all(was for *_, was in ended)
     assert shuffled["verdict"][0].startswith("a control: membership was shuffled")
     assert auditing(own_audited, view="shared")[0]["view"] == "shared"
     assert (own_audited.folder / "audit.json").read_bytes() == before
@@ -197,7 +197,7 @@ def test_clients_without_test_images_of_their_classes_have_nothing_to_compare(ow
         manifest, clients=(replace(first, test=()), replace(second, train=second.train[:0], test=first.test))
     )
     moved.write(own_run.folder / "partition.json")
-    with pytest.raises(RunError, match="so members have nobody to be told from"):
+    with pytest.raises(RunError, match="so members cannot be compared with non-members"):
         auditing(own_run)
 
 
@@ -219,6 +219,6 @@ def test_two_audits_of_a_run_do_not_meet(own_run: Run, monkeypatch: pytest.Monke
 
 def test_relative_paths_are_fine(own_audited: Run, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(own_audited.folder.parent)
-    told: Told = []
-    audit(os.path.relpath(own_audited.folder), Audit(4), lambda *what: told.append(what))
-    assert [before for *_, before in told] == [True] * 4
+    ended: Ended = []
+    audit(os.path.relpath(own_audited.folder), Audit(4), lambda *what: ended.append(what))
+    assert [before for *_, before in ended] == [True] * 4

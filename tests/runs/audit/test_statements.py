@@ -1,4 +1,4 @@
-"""What an audit is for: an overfitted run is caught, one at small epsilon is not, shuffled membership gives half."""
+"""Purpose of an audit: an overfitted run shows, a run at small epsilon does not, shuffled membership gives 50 %."""
 
 from pathlib import Path
 from typing import Any

@@ -1,4 +1,4 @@
-"""Members must really have been trained on: what is said to have been in a batch is what training asked for."""
+"""Images that were in a batch: equal to the batches that training requested."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,8 +9,8 @@ import pytest
 from fedsilo.report.results.finished_run import Run
 from fedsilo.runs.audit.audit_request import Audit
 from fedsilo.runs.audit.image_audit import audit
-from fedsilo.runs.audit.model_scores import observer_of
-from fedsilo.runs.audit.trained_on import exposed
+from fedsilo.runs.audit.model_scores import prepare_observer
+from fedsilo.runs.audit.trained_on import find_exposed
 from fedsilo.simulation.feature_store import Subset
 
 
@@ -37,7 +37,10 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> set[int]:
         {"method": {"name": "promptfl", "context_length": 1, "synchronise": "batch"}},
         {
             "method": {"name": "promptfl", "context_length": 1, "synchronise": "batch"},
-            "partition": {"clients": 3, "label": {"name": "dirichlet", "beta": 0.3}},  # short clients begin anew
+            "partition": {
+                "clients": 3,
+                "label": {"name": "dirichlet", "beta": 0.3},
+            },  # small clients repeat their images
         },
         {"method": {"name": "local", "context_length": 1}},
         {"training": {"batch_size": 7}},
@@ -52,8 +55,8 @@ def test_exposed_is_what_training_asked_for(
     changes: dict[str, Any], run: Callable[..., Run], asked: set[int], small_run: Run
 ) -> None:
     done = run(**changes)
-    model = observer_of(small_run, "client").prepared.model
-    found = exposed(done, model)
+    model = prepare_observer(small_run, "client").prepared.model
+    found = find_exposed(done, model)
     assert {position for positions in found for position in positions.tolist()} == asked
     for share, positions in zip(done.manifest.shares(), found, strict=True):
         assert np.isin(positions, share.train).all()
@@ -62,8 +65,8 @@ def test_exposed_is_what_training_asked_for(
 
 
 def test_who_was_in_no_batch_is_no_member_and_is_counted(small_run: Run, own_run: Run) -> None:
-    observer = observer_of(own_run, "client")
-    target = observer.target()
+    observer = prepare_observer(own_run, "client")
+    target = observer.observe_target()
     held = sum(len(client.train) for client in own_run.manifest.clients)
     assert int(target.exposed.sum()) == held - 8
     assert int((~target.sound).sum()) == 8

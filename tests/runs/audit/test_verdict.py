@@ -1,13 +1,13 @@
-"""The words follow from the numbers."""
+"""The verdict of an audit follows from its numbers."""
 
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fedsilo.runs.audit.epsilon_bound import Coins, proved
+from fedsilo.runs.audit.epsilon_bound import Coins, prove_bound
 from fedsilo.runs.audit.repeated_audits import add_look
-from fedsilo.runs.audit.verdict import verdict, verdict_on_clients
+from fedsilo.runs.audit.verdict import describe_audit, describe_client_audit
 
 
 def rates(success: float) -> dict[str, float]:
@@ -44,7 +44,9 @@ def claim(epsilon: float | None, unit: str = "example", guaranteed: bool = True)
 
 
 def test_membership_that_shows() -> None:
-    lines = verdict(document(attack("ratio", 0.801, 0.001, epsilon=2.912, rough=1.5), attack("models", 0.9, 0.2)))
+    lines = describe_audit(
+        document(attack("ratio", 0.801, 0.001, epsilon=2.912, rough=1.5), attack("models", 0.9, 0.2))
+    )
     assert lines[0].startswith("membership shows: ratio tells what was trained on from what was not in 80.1 %")
     assert "guessing gives 45.0 % to 55.0 %" in lines[0]
     assert lines[1].startswith("epsilon of one example is at least 2.91 at delta 1e-05 with 95 % confidence: 90 of 100")
@@ -59,13 +61,14 @@ def test_membership_that_shows() -> None:
 def test_a_claim_that_is_out_of_reach_could_not_have_been_contradicted() -> None:
     found = attack("ratio", 0.8, 0.001, epsilon=2.0)
     assert (
-        "could not have contradicted the claimed epsilon 8 per example" in verdict(document(found, claim=claim(8.0)))[3]
+        "could not have contradicted the claimed epsilon 8 per example"
+        in describe_audit(document(found, claim=claim(8.0)))[3]
     )
-    assert "could not" not in verdict(document(found, claim=claim(3.0)))[3]
+    assert "could not" not in describe_audit(document(found, claim=claim(3.0)))[3]
 
 
 def test_looks_add_up() -> None:
-    lines = verdict(document(attack("ratio", 0.8, 0.001), looks=3))
+    lines = describe_audit(document(attack("ratio", 0.8, 0.001), looks=3))
     assert lines[-1].startswith(
         "looks add up: this is one of 3 different audits of this run, each wrong with up to 5 %"
     )
@@ -88,15 +91,15 @@ def clients(right: int, epsilon: float, p_value: float, **changes: Any) -> dict[
     ],
 )
 def test_the_bound_of_a_client_beside_the_claim(claimed: dict[str, Any] | None, bound: float, words: str) -> None:
-    lines = verdict_on_clients(clients(30, bound, 1e-6, claim=claimed))
+    lines = describe_client_audit(clients(30, bound, 1e-6, claim=claimed))
     assert lines[0].startswith("whole clients show: the shared states of all rounds tell in 93.8 % of 32 cases")
     assert lines[1].startswith("epsilon of one client is at least")
     assert lines[2].startswith(words)
 
 
 def test_clients_that_do_not_show_are_no_proof_and_the_control_says_nothing_of_epsilon() -> None:
-    assert "not a proof" in verdict_on_clients(clients(17, 0.0, 0.4))[0]
-    assert len(verdict_on_clients(clients(17, 0.0, 0.4, shuffled=True))) == 1
+    assert "not a proof" in describe_client_audit(clients(17, 0.0, 0.4))[0]
+    assert len(describe_client_audit(clients(17, 0.0, 0.4, shuffled=True))) == 1
 
 
 def test_an_audit_that_is_repeated_is_no_new_look(tmp_path: Path) -> None:
@@ -106,13 +109,13 @@ def test_an_audit_that_is_repeated_is_no_new_look(tmp_path: Path) -> None:
 
 def test_the_most_is_what_all_right_guesses_would_have_proved() -> None:
     coins = Coins(100, 4, 0.0)
-    found = proved(coins, [(50, 40), (100, 70)])
-    assert found.most == proved(coins, [(50, 50), (100, 100)]).epsilon
+    found = prove_bound(coins, [(50, 40), (100, 70)])
+    assert found.most == prove_bound(coins, [(50, 50), (100, 100)]).epsilon
     assert 0 < found.epsilon < found.most
 
 
 def test_membership_that_does_not_show_is_no_proof_and_below_half_is_no_merit() -> None:
-    lines = verdict(document(attack("ratio", 0.47, 0.9), attack("models", 0.51, 0.3)))
+    lines = describe_audit(document(attack("ratio", 0.47, 0.9), attack("models", 0.51, 0.3)))
     assert lines[0].startswith("membership does not show: at best 51.0 %, by models")
     assert "not a proof" in lines[0]
     assert lines[1] == "a rate below 50 % is not more private than 50 %: it is guessing with bad luck."
@@ -120,8 +123,10 @@ def test_membership_that_does_not_show_is_no_proof_and_below_half_is_no_merit() 
 
 
 def test_one_chance_in_a_hundred_is_shared_by_the_attacks() -> None:
-    assert verdict(document(attack("a", 0.6, 0.006), attack("b", 0.5, 0.5)))[0].startswith("membership does not show")
-    assert verdict(document(attack("a", 0.6, 0.006)))[0].startswith("membership shows")
+    assert describe_audit(document(attack("a", 0.6, 0.006), attack("b", 0.5, 0.5)))[0].startswith(
+        "membership does not show"
+    )
+    assert describe_audit(document(attack("a", 0.6, 0.006)))[0].startswith("membership shows")
 
 
 @pytest.mark.parametrize(
@@ -136,12 +141,12 @@ def test_one_chance_in_a_hundred_is_shared_by_the_attacks() -> None:
     ],
 )
 def test_the_bound_beside_the_claim(claimed: dict[str, Any] | None, bound: float, words: str) -> None:
-    lines = verdict(document(attack("ratio", 0.8, 0.001, epsilon=bound), claim=claimed))
+    lines = describe_audit(document(attack("ratio", 0.8, 0.001, epsilon=bound), claim=claimed))
     assert lines[2].startswith(words)
 
 
 def test_the_control_says_that_it_is_one_and_nothing_of_epsilon() -> None:
-    lines = verdict(document(attack("ratio", 0.52, 0.2, epsilon=0.1), shuffled=True))
+    lines = describe_audit(document(attack("ratio", 0.52, 0.2, epsilon=0.1), shuffled=True))
     assert lines == [
         "a control: membership was shuffled, so 52.0 % by ratio is what guessing gives (45.0 % to 55.0 %)."
     ]
@@ -149,7 +154,7 @@ def test_the_control_says_that_it_is_one_and_nothing_of_epsilon() -> None:
 
 def test_what_to_be_careful_about() -> None:
     left_out = {"trained_images_in_no_batch": 3, "without_counterpart": 2, "held_twice": 1}
-    lines = verdict(
+    lines = describe_audit(
         document(attack("ratio", 0.52, 0.2), left_out=left_out, members=60, non_members=60, untrained_auc=0.7)
     )
     assert "left out: 3 images, which of the training images were in no batch of any round." in lines
@@ -161,5 +166,5 @@ def test_what_to_be_careful_about() -> None:
 
 @pytest.mark.parametrize(("size", "auc", "said"), [(20, 0.6, False), (500, 0.6, True), (50_000, 0.53, False)])
 def test_images_differ_by_themselves_only_beyond_chance_and_enough_to_matter(size: int, auc: float, said: bool) -> None:
-    lines = verdict(document(attack("ratio", 0.52, 0.2), members=size, non_members=size, untrained_auc=auc))
+    lines = describe_audit(document(attack("ratio", 0.52, 0.2), members=size, non_members=size, untrained_auc=auc))
     assert any("differ by themselves" in line for line in lines) == said

@@ -1,4 +1,4 @@
-"""Comparisons that are really run, small and serial: what is run, what is not run again, what a failure does."""
+"""Small serial comparisons: what is run, what is not repeated, and what a failure does."""
 
 import shutil
 import subprocess
@@ -85,13 +85,13 @@ def runs_of(root: Path) -> list[Run]:
 
 def again(root: Path, **changes: Any) -> tuple[Comparison, list[tuple[str, int, bool]]]:
     """The same comparison once more, and what was done for it."""
-    told: list[tuple[str, int, bool]] = []
+    ended: list[tuple[str, int, bool]] = []
 
     def tell(done: int, total: int, entry: RunEntry, before: bool) -> None:
-        told.append((entry.method, entry.seed, before))
+        ended.append((entry.method, entry.seed, before))
 
     grid = Sweep(SMALL, changes, ("promptfl", "local"), (0, 1))
-    return compare_grid(grid, root, told=tell), told
+    return compare_grid(grid, root, callback=tell), ended
 
 
 def test_rows_are_the_means_of_ordinary_runs(pair: Comparison) -> None:
@@ -116,9 +116,9 @@ def test_methods_have_the_same_partition_for_the_same_seed(pair: Comparison) -> 
 def test_what_has_finished_is_not_run_again_whatever_its_folder_is_called(own_pair: Path, pair: Comparison) -> None:
     for number, run in enumerate(runs_of(own_pair)):
         run.folder.rename(own_pair / f"renamed-{number}")
-    found, told = again(own_pair)
-    assert all(before for _, _, before in told)
-    assert len(told) == len(runs_of(own_pair)) == 4
+    found, ended = again(own_pair)
+    assert all(before for _, _, before in ended)
+    assert len(ended) == len(runs_of(own_pair)) == 4
     assert found.standings.rows == pair.standings.rows
 
 
@@ -127,8 +127,8 @@ def test_only_what_is_missing_or_unfinished_is_run(own_pair: Path, pair: Compari
     hashes = [run.result["sha256"] for run in runs_of(own_pair)]
     (unfinished.folder / "result.json").unlink()
     shutil.rmtree(gone.folder)
-    found, told = again(own_pair)
-    assert {(m, s) for m, s, before in told if not before} == {("local", 1), ("promptfl", 0)}
+    found, ended = again(own_pair)
+    assert {(m, s) for m, s, before in ended if not before} == {("local", 1), ("promptfl", 0)}
     assert (unfinished.folder / "result.json").exists()
     assert len(runs_of(own_pair)) == 4
     assert sorted(run.result["sha256"] for run in runs_of(own_pair)) == sorted(hashes)
@@ -136,8 +136,8 @@ def test_only_what_is_missing_or_unfinished_is_run(own_pair: Path, pair: Compari
 
 
 def test_a_run_of_another_scenario_with_the_same_name_is_not_taken_for_it(own_pair: Path, pair: Comparison) -> None:
-    found, told = again(own_pair, **{"training.batch_size": 4})
-    assert not any(before for _, _, before in told)
+    found, ended = again(own_pair, **{"training.batch_size": 4})
+    assert not any(before for _, _, before in ended)
     assert len(runs_of(own_pair)) == 8
     assert found.standings.rows[2:] != pair.standings.rows[2:]
 
@@ -182,7 +182,7 @@ def test_unfinished_runs_in_a_folder_are_left_out_and_said(own_pair: Path) -> No
     assert any("broken cannot be read by this version" in note for note in found.notes)
     with pytest.raises(RunError, match="has not finished"):
         compare_folders([first])
-    with pytest.raises(RunError, match="holds no run"):
+    with pytest.raises(RunError, match="has no run"):
         compare_folders([first / "checkpoints"])
 
 

@@ -1,4 +1,4 @@
-"""Which runs a comparison consists of, and what is refused before any of them begins."""
+"""The runs of a comparison, and what is refused before the first of them begins."""
 
 from pathlib import Path
 from typing import Any
@@ -7,7 +7,7 @@ import pytest
 
 from fedsilo.core.errors import ScenarioError
 from fedsilo.core.registry import name_of
-from fedsilo.runs.comparison.sweep import Sweep, grid_of, trained_methods
+from fedsilo.runs.comparison.sweep import Sweep, build_sweep, list_trained_methods
 
 SMALL: dict[str, Any] = {
     "name": "small",
@@ -84,7 +84,7 @@ def test_a_method_s_own_keys_win_and_go_nowhere_else(ranked: str) -> None:
 
 
 def test_varied_values_times_seeds_and_a_method_without_the_key_runs_once(ranked: str) -> None:
-    grid = grid_of(SMALL, {}, ["promptfl", ranked], [0, 1], {"method.rank": [1, 2]})
+    grid = build_sweep(SMALL, {}, ["promptfl", ranked], [0, 1], {"method.rank": [1, 2]})
     found = grid.scenarios()[0]
     assert [(name_of(s.method), getattr(s.method, "rank", None), s.seed) for s in found] == [
         ("promptfl", None, 0), ("promptfl", None, 1),
@@ -103,10 +103,10 @@ def test_a_seed_or_method_given_twice_runs_once() -> None:
 
 
 def test_all_is_every_method_that_trains() -> None:
-    assert "zero_shot" not in trained_methods()
-    assert {"local", "promptfl"} <= set(trained_methods())
+    assert "zero_shot" not in list_trained_methods()
+    assert {"local", "promptfl"} <= set(list_trained_methods())
     grid = Sweep({**SMALL, "method": "promptfl"}, methods=("all",))
-    assert [name_of(method) for method in methods(grid)] == trained_methods()
+    assert [name_of(method) for method in methods(grid)] == list_trained_methods()
     assert grid.scenarios()[1] == []
 
 

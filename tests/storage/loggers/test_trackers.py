@@ -18,7 +18,7 @@ from fedsilo.core.tracking import Log, Logger, Occasion
 from fedsilo.report.results.finished_run import Run
 from fedsilo.runs import run as running
 from fedsilo.runs.run import RunCallbacks, begin, go
-from fedsilo.runs.trackers import Trackers, chosen, numbers, tracked
+from fedsilo.runs.trackers import Trackers, choose_loggers, open_trackers, select_numbers
 from fedsilo.storage.run_folder import plain, read_json
 
 SCENARIO = """\
@@ -114,7 +114,7 @@ def test_a_logger_that_fails_is_one_line_and_the_run_and_the_others_go_on(carrie
     broken, sound = Notebook(breaks=1), Notebook()
     run, notices = carried(loggers={"broken": broken, "sound": sound})
     assert notices == [
-        "tracking: broken failed and is told nothing more: ConnectionError: the line is dead. The run goes on, its "
+        "tracking: broken failed and receives nothing more: ConnectionError: the line is dead. The run continues, its "
         "records are whole."
     ]
     assert broken.told[-1] == ("promptfl", 0)
@@ -132,10 +132,10 @@ def test_a_resumed_run_goes_on_in_the_same_log_without_a_round_twice_or_missing(
     (home / "rounds.jsonl").write_text(floor.read_text())
     records = [RoundRecord(n, (0, 1), 0.5) for n in range(3)]
     book = Notebook()
-    with tracked({"notebook": book}, here, tmp_path, notices.append) as trackers:
+    with open_trackers({"notebook": book}, here, tmp_path, notices.append) as trackers:
         trackers.watch("promptfl", records[0])
     (tmp_path / "rounds.jsonl").write_text("".join(lines[:2]))
-    with tracked({"notebook": book}, here, tmp_path, notices.append) as trackers:
+    with open_trackers({"notebook": book}, here, tmp_path, notices.append) as trackers:
         trackers.watch("promptfl", records[1])
         trackers.watch("promptfl", records[2])
     assert book.told == [
@@ -157,8 +157,8 @@ def test_a_damaged_memory_begins_anew_and_one_that_cannot_be_written_is_no_fault
 
 
 def test_what_loggers_are_told_is_numbers() -> None:
-    assert numbers(plain(RECORD.line())) == numbers(RECORD.line())  # as it is read back, and as it comes
-    assert numbers(RECORD.line()) == {
+    assert select_numbers(plain(RECORD.line())) == select_numbers(RECORD.line())  # as it is read back, and as it comes
+    assert select_numbers(RECORD.line()) == {
         **{"local_accuracy": 0.5, "upload_bytes": 10.0, "download_bytes": 0.0, "exchanges": 0.0, "attempts": 1.0},
         **{"participants": 2.0, "dropped": 1.0, "seconds/train": 2.0},
         **{"seconds/slowest client": 1.5, "seconds/median client": 0.5},
@@ -171,7 +171,7 @@ def test_a_logger_that_is_not_installed_is_one_line_with_what_to_install(monkeyp
 
     monkeypatch.setattr("fedsilo.storage.loggers.tensorboard.TensorBoard.require", missing)
     with pytest.raises(ScenarioError) as caught:
-        chosen(Tracking(loggers=["tensorboard"]))
+        choose_loggers(Tracking(loggers=["tensorboard"]))
     assert str(caught.value) == (
         "tracking.loggers: tensorboard is not installed (No module named 'tensorboard'). Install it with: "
         "pip install 'fedsilo[tracking]'"

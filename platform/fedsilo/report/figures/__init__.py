@@ -1,1 +1,1 @@
-"""Figures as PNG files."""
+"""Figures of partitions and privacy budgets as PNG files."""

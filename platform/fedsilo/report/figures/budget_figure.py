@@ -1,4 +1,4 @@
-"""The picture of a budget: epsilon over releases, by the accountant."""
+"""Figure of a privacy budget: epsilon over releases, by accountant."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ COLOURS = {
     "never sampled": "#cc79a7",
 }
 FAR = 3.0
-"""A bound that ends this many times above the best one would only flatten the picture."""
+"""A bound that ends more than this many times above the best one is not drawn, since it would flatten the others."""
 SIZE_INCHES, DPI, SIZE_TEXT = (7.0, 4.0), 150, 8.5
 
 
@@ -34,19 +34,22 @@ def draw_spending(
     """Draws every accountant's epsilon over releases as a PNG.
 
     Args:
-        curve: What was spent after how many releases, in order, one point at least.
-        path: The PNG; its folder must exist.
-        title: First line.
-        subtitle: Second line: noise, delta, rate.
-        target: An epsilon to mark, if any.
-        unit: What is counted: releases or rounds.
+        curve: Epsilon after increasing numbers of releases, one point at least.
+        path: The PNG to write; its folder must exist.
+        title: First line of the figure.
+        subtitle: Second line: noise, delta, sampling rate.
+        target: An epsilon to mark; None for no mark.
+        unit: What is counted: "releases" or "rounds".
+
+    Raises:
+        RunError: The file cannot be written.
     """
     figure = Figure(figsize=SIZE_INCHES, facecolor="white")
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.1, 0.13, 0.74, 0.69))
     figure.text(0.03, 0.93, printable(title), size=12, color=INK, weight="bold", parse_math=False)
     figure.text(0.03, 0.875, printable(subtitle), size=SIZE_TEXT, color=FAINT, parse_math=False)
-    ends = [_draw_bound(axes, curve, name) for name in _shown(curve)]
+    ends = [_draw_bound(axes, curve, name) for name in _choose_accountants(curve)]
     if target is not None:
         axes.axhline(target, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))
         ends.append((target, "target", INK))
@@ -55,13 +58,13 @@ def draw_spending(
     save(figure, path, DPI)
 
 
-def _shown(curve: Sequence[Point]) -> list[str]:
+def _choose_accountants(curve: Sequence[Point]) -> list[str]:
     last = curve[-1].spent
     return [name for name, bound in last.by_accountant.items() if math.isfinite(bound) and bound <= FAR * last.epsilon]
 
 
 def _draw_bound(axes: Axes, curve: Sequence[Point], name: str) -> tuple[float, str, str]:
-    """Draws one accountant; returns where it ends, its name and its colour."""
+    """Draws one accountant. Returns its last value, its name and its colour."""
     colour, best = COLOURS[name], curve[-1].spent.by_accountant[name] == curve[-1].spent.epsilon
     at = [point.releases for point in curve]
     bounds = [point.spent.by_accountant.get(name, math.nan) for point in curve]
@@ -72,7 +75,7 @@ def _draw_bound(axes: Axes, curve: Sequence[Point], name: str) -> tuple[float, s
 
 
 def _name(axes: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
-    """Writes names beside the ends of the lines, apart enough to be read."""
+    """Writes names beside the ends of the lines, far enough apart to be readable."""
     low, high = axes.get_ylim()
     line, lowest = 0.052 * (high - low), -math.inf
     for height, name, colour in sorted(ends):

@@ -1,4 +1,4 @@
-"""The panels of pictures of clients: a map of where they lie, and the distances of all pairs.
+"""Panels of figures of clients: the map of clients, and the distances of all pairs.
 
 Dimensions: N clients, K classes.
 """
@@ -26,7 +26,7 @@ from fedsilo.report.figures.partition_layout import cut
 Floats = NDArray[np.float64]
 
 NUMBERED = 60
-"""Clients up to which each has its number on the map."""
+"""Most clients that have their number on the map."""
 
 KEYS = 26
 """Most colours with a line in the legend."""
@@ -34,13 +34,13 @@ KEYS = 26
 
 @dataclass(frozen=True, slots=True)
 class Colouring:
-    """What the colours of clients say.
+    """The colours of clients and their meaning.
 
     Attributes:
-        of: "corruption", "domain" or "largest class".
-        names: What the colours stand for, in order.
-        colours: One for each name.
-        client: (N,) index into `names` for each client of the manifest.
+        of: What a colour shows: "corruption", "domain" or "largest class".
+        names: Name of each colour, in order.
+        colours: A colour for each name.
+        client: Index (N,) into `names` for each client of the manifest.
     """
 
     of: str
@@ -50,7 +50,15 @@ class Colouring:
 
     @classmethod
     def of_clients(cls, manifest: Manifest) -> Colouring:
-        """By what is done to their images, or by domain where most clients have one, else by their largest class."""
+        """Chooses the colours of a partition's clients.
+
+        Args:
+            manifest: The partition.
+
+        Returns:
+            Colours by the corruption of the clients' images where there is one, else by domain where most clients have
+            one, else by the largest class.
+        """
         altered = [client.alteration.partition(" seed ")[0] for client in manifest.clients]
         if any(altered):
             return cls._of_words("corruption", altered, sorted({*altered} - {""}), "none")
@@ -67,7 +75,7 @@ class Colouring:
 
     @classmethod
     def _of_words(cls, of: str, words: Sequence[str], known: Sequence[str], without: str) -> Colouring:
-        """By a word of each client; a word keeps the colour of its place among those that are known."""
+        """Colours by a word of each client. The place of a word in `known` chooses its colour."""
         places = {name: place for place, name in enumerate(known) if name and name in words}
         names = list(places)
         colours = [DOMAIN_COLOURS[place % len(DOMAIN_COLOURS)] for place in places.values()]
@@ -75,14 +83,14 @@ class Colouring:
         return cls(of, (*names, without), (*colours, FAINT), np.array(client))
 
 
-def draw_map(axes: Axes, manifest: Manifest, scores: Scores, coordinate_bound: float | None = None) -> None:
-    """Draws clients where the map has them, sized by examples, over the circle of chance.
+def draw_map(axes: Axes, manifest: Manifest, scores: Scores, half_side: float | None = None) -> None:
+    """Draws clients at their places on the map, sized by examples, over the circle of chance.
 
     Args:
         axes: A square panel.
         manifest: The partition.
         scores: Its scores.
-        reach: Half the side of the map; None fits it to the clients.
+        half_side: Half the side of the map; None fits it to the clients.
     """
     found, colouring = scores.map, Colouring.of_clients(manifest)
     places, clients = np.array(found.places), np.array(found.clients)
@@ -101,7 +109,7 @@ def draw_map(axes: Axes, manifest: Manifest, scores: Scores, coordinate_bound: f
             axes.annotate(
                 str(client), (x, y), (5, 5), textcoords="offset points", size=SIZE_TEXT - 1, color=INK, zorder=4
             )
-    side = coordinate_bound or reach_of(scores)
+    side = half_side or compute_half_side(scores)
     axes.set_xlim(-side, side)
     axes.set_ylim(-side, side)
     axes.set_aspect("equal")
@@ -113,13 +121,27 @@ def draw_map(axes: Axes, manifest: Manifest, scores: Scores, coordinate_bound: f
     axes.spines[:].set_visible(False)
 
 
-def reach_of(scores: Scores) -> float:
-    """Half the side of a map that holds all clients and the circle of chance."""
+def compute_half_side(scores: Scores) -> float:
+    """Computes half the side of a map that holds all clients and the circle of chance.
+
+    Args:
+        scores: Scores of the partition.
+
+    Returns:
+        Half the side, in units of the map.
+    """
     return 1.12 * max([scores.map.radius, 1e-3, *(abs(part) for place in scores.map.places for part in place)])
 
 
-def map_keys(manifest: Manifest) -> tuple[str, list[Line2D], list[str]]:
-    """What the colours say, their marks and their names, for a legend; most frequent first where they are many."""
+def list_map_colours(manifest: Manifest) -> tuple[str, list[Line2D], list[str]]:
+    """Lists the colours of a map for its legend.
+
+    Args:
+        manifest: The partition.
+
+    Returns:
+        What the colours show, a mark in each colour, and their names. Of many colours only the most frequent ones.
+    """
     colouring = Colouring.of_clients(manifest)
     counts = np.bincount(colouring.client, minlength=len(colouring.names))
     shown = [place for place in np.argsort(-counts, kind="stable")[:KEYS].tolist() if counts[place]]
@@ -127,8 +149,16 @@ def map_keys(manifest: Manifest) -> tuple[str, list[Line2D], list[str]]:
     return colouring.of, marks, [cut(colouring.names[place]) for place in sorted(shown)]
 
 
-def square(table: Pairwise, clients: Sequence[int]) -> Floats:
-    """(N, N) the distances of all pairs of some clients, symmetric, 0 on the diagonal."""
+def arrange_matrix(table: Pairwise, clients: Sequence[int]) -> Floats:
+    """Arranges the distances of some clients as a matrix.
+
+    Args:
+        table: Distances of pairs.
+        clients: Numbers of the clients.
+
+    Returns:
+        Distances (N, N), symmetric, 0 on the diagonal.
+    """
     places = {client: place for place, client in enumerate(clients)}
     found = np.zeros((len(clients), len(clients)))
     for (one, other), value in zip(table.pairs, table.values, strict=True):
@@ -137,17 +167,25 @@ def square(table: Pairwise, clients: Sequence[int]) -> Floats:
     return found
 
 
-def pairs_of(scores: Scores, *names: str) -> Pairwise | None:
-    """The first of these distances that is known for all pairs of clients."""
+def find_pairs(scores: Scores, *names: str) -> Pairwise | None:
+    """Finds the first distance that is known for all pairs of clients.
+
+    Args:
+        scores: Scores of the partition.
+        names: Names of distances, in order of preference.
+
+    Returns:
+        The distances; None where none is complete.
+    """
     known = {table.name: table for table in scores.pairwise if table.complete and table.pairs}
     return next((known[name] for name in names if name in known), None)
 
 
 def _link(axes: Axes, scores: Scores, places: Floats) -> None:
-    """A line from each client to its nearest one, by the true distance: the map is flat and may deceive."""
-    table = pairs_of(scores, "feature_sliced" if scores.map.of == "features" else "label_distance")
+    """Draws a line from each client to its nearest one by the true distance, because a flat map distorts distances."""
+    table = find_pairs(scores, "feature_sliced" if scores.map.of == "features" else "label_distance")
     if table is None or len(places) < 3:
         return
-    distances = square(table, scores.map.clients) + np.diag(np.full(len(places), np.inf))
+    distances = arrange_matrix(table, scores.map.clients) + np.diag(np.full(len(places), np.inf))
     links = [(places[one], places[other]) for one, other in enumerate(distances.argmin(axis=1).tolist())]
     axes.add_collection(LineCollection(links, colors="#b4bdc4", linewidths=0.9, zorder=2))

@@ -1,8 +1,7 @@
-"""The picture of how unlike the clients are: their map, and the distances of all pairs where they are few.
+"""Figure of client heterogeneity: the map of clients, and the distances of all pairs where they are few.
 
-On the map distances between clients are distances between dots, as far as a flat map can show them; the dashed circle
-holds 95 of 100 clients that were dealt at random. In the square, features are above the diagonal and labels below;
-what is no more than chance is left blank.
+Distances on the map approximate distances between clients. The dashed circle holds 95 of 100 clients that were dealt at
+random. In the square, features are above the diagonal and labels below; distances that chance explains are blank.
 """
 
 from __future__ import annotations
@@ -26,7 +25,7 @@ from fedsilo.partitioning.heterogeneity import SCORES, Scores
 from fedsilo.partitioning.heterogeneity.scores import Pairwise
 from fedsilo.partitioning.manifest import Manifest
 from fedsilo.report.figures.canvas import save
-from fedsilo.report.figures.client_map import draw_map, map_keys, pairs_of, square
+from fedsilo.report.figures.client_map import arrange_matrix, draw_map, find_pairs, list_map_colours
 from fedsilo.report.figures.partition_figure import DPI, FAINT, HEAT, INK, PAPER, SHIFT, SIZE_TEXT
 from fedsilo.report.figures.partition_layout import cut
 
@@ -34,19 +33,22 @@ SIDE = 5.6  # inches, of map and of square
 LEFT, GAP, RIGHT, TOP, BOTTOM = 0.6, 0.95, 1.0, 1.3, 0.75
 
 MATRIX = 60
-"""Clients up to which all pairs are drawn."""
+"""Most clients whose pairs are all drawn."""
 
 
 def draw_clients(manifest: Manifest, scores: Scores, path: Path, title: str) -> None:
-    """Draws the clients of a partition as PNG, the same bytes for the same input. Raises RunError if the disk refuses.
+    """Draws the clients of a partition as PNG. Equal inputs give equal bytes.
 
     Args:
         manifest: The partition.
-        scores: What was measured of it.
-        path: File to write.
-        title: First line.
+        scores: Its scores.
+        path: The file to write.
+        title: First line of the figure.
+
+    Raises:
+        RunError: The file cannot be written.
     """
-    features, labels = pairs_of(scores, "feature_sliced"), pairs_of(scores, "label_distance")
+    features, labels = find_pairs(scores, "feature_sliced"), find_pairs(scores, "label_distance")
     above = features or labels
     matrix = above is not None and 3 <= len(scores.map.clients) <= MATRIX
     width = LEFT + SIDE + (GAP + SIDE + RIGHT if matrix else 0.35)
@@ -70,9 +72,9 @@ class Keys:
     """The legend of a map's colours.
 
     Attributes:
-        of: What the colours say.
+        of: What the colours show.
         marks: A dot in each colour.
-        names: What each stands for.
+        names: Name of each colour.
         columns: Entries side by side.
     """
 
@@ -83,18 +85,31 @@ class Keys:
 
     @classmethod
     def of_map(cls, manifest: Manifest, inches: float) -> Keys:
-        """The legend of a manifest's map, in so many inches of width."""
-        of, marks, names = map_keys(manifest)
+        """Builds the legend of a partition's map.
+
+        Args:
+            manifest: The partition.
+            inches: Width of the legend.
+
+        Returns:
+            The legend.
+        """
+        of, marks, names = list_map_colours(manifest)
         fitting = int(inches / (0.3 + 0.075 * max(len(name) for name in names)))
         return cls(of, marks, names, max(1, min(len(names), fitting)))
 
     @property
     def height(self) -> float:
-        """In inches."""
+        """Height of the legend in inches."""
         return 0.2 + 0.17 * -(-len(self.names) // self.columns)
 
     def draw(self, figure: Figure, at: tuple[float, float]) -> None:
-        """Draws it with its upper left corner at `at`, in parts of the figure."""
+        """Draws the legend.
+
+        Args:
+            figure: The figure.
+            at: Upper left corner, as fractions of the figure's width and height.
+        """
         legend = figure.legend(
             handles=self.marks,
             labels=self.names,
@@ -116,8 +131,15 @@ class Keys:
             label.set_parse_math(False)
 
 
-def verdict(scores: Scores) -> str:
-    """Whether the mapped distances are more than chance, in a line."""
+def describe_distances(scores: Scores) -> str:
+    """Describes whether the mapped distances are larger than chance explains.
+
+    Args:
+        scores: Scores of the partition.
+
+    Returns:
+        One line; "" without a score.
+    """
     name = "feature_sliced" if scores.map.of == "features" else "label_distance"
     score = scores.score(name)
     if score is None:
@@ -136,7 +158,7 @@ def _draw_header(figure: Figure, scores: Scores, title: str, size: tuple[float, 
     lines = (
         (0.3, title, 13, INK),
         (0.56, mapped, 8.5, INK),
-        (0.76, verdict(scores), 8.5, INK),
+        (0.76, describe_distances(scores), 8.5, INK),
         (0.96, shown, 8.5, FAINT),
     )
     for down, text, points, colour in lines:
@@ -147,9 +169,9 @@ def _draw_header(figure: Figure, scores: Scores, title: str, size: tuple[float, 
 
 
 def _draw_pairs(axes: Axes, manifest: Manifest, scores: Scores, above: Pairwise, below: Pairwise) -> None:
-    """All pairs: one distance above the diagonal, one below, like clients side by side."""
+    """All pairs: one distance above the diagonal, one below, with similar clients side by side."""
     clients = scores.map.clients
-    upper, lower = square(above, clients), square(below, clients)
+    upper, lower = arrange_matrix(above, clients), arrange_matrix(below, clients)
     order = leaves_list(linkage(squareform(upper), "average", optimal_ordering=True))
     upper, lower = upper[np.ix_(order, order)], lower[np.ix_(order, order)]
     below_diagonal = np.tri(len(order), dtype=bool)
@@ -159,12 +181,12 @@ def _draw_pairs(axes: Axes, manifest: Manifest, scores: Scores, above: Pairwise,
     ):
         score = scores.score(table.name)
         chance = score.null.mean if score else 0.0
-        # Twice what chance makes at the least: alike clients shall look alike.
+        # At least twice the distance by chance, so that similar clients look similar.
         norm = Normalize(chance, max(values.max(), 2 * chance, 1e-3))
-        axes.imshow(_coloured(values, norm, colours, mask), interpolation="nearest")
+        axes.imshow(_colour_matrix(values, norm, colours, mask), interpolation="nearest")
         side = ("above", "below")[place]
         _draw_scale(axes, ScalarMappable(norm, colours), f"{side} the diagonal: {SCORES[table.name].title}", place)
-    names = [_short(manifest, clients[place]) for place in order.tolist()]
+    names = [_name_client(manifest, clients[place]) for place in order.tolist()]
     size = min(SIZE_TEXT, 72 * SIDE / len(names) * 0.9)
     axes.set_xticks(range(len(names)), names, size=size, color=INK, rotation=90, parse_math=False)
     axes.set_yticks(range(len(names)), names, size=size, color=INK, parse_math=False)
@@ -172,7 +194,7 @@ def _draw_pairs(axes: Axes, manifest: Manifest, scores: Scores, above: Pairwise,
     axes.spines[:].set_visible(False)
 
 
-def _coloured(
+def _colour_matrix(
     values: NDArray[np.float64], norm: Normalize, colours: Colormap, hidden: NDArray[np.bool_]
 ) -> NDArray[Any]:
     found: NDArray[Any] = np.asarray(colours(norm(values)))
@@ -189,6 +211,6 @@ def _draw_scale(axes: Axes, mappable: ScalarMappable, name: str, place: int) -> 
     scale.set_ylabel(f"{name}\nwhite: chance or less", size=SIZE_TEXT, color=FAINT)
 
 
-def _short(manifest: Manifest, client: int) -> str:
+def _name_client(manifest: Manifest, client: int) -> str:
     domain = manifest.clients[client].domain
     return f"{cut(domain, 12)} {client}" if domain and len(manifest.clients) <= 24 else str(client)

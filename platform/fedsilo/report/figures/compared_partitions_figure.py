@@ -1,4 +1,4 @@
-"""The picture of several partitions side by side: their maps at one scale, and their scores beside chance."""
+"""Figure of several partitions side by side: their maps at one scale, and their scores beside chance."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ from matplotlib.lines import Line2D
 
 from fedsilo.partitioning.heterogeneity import SCORES
 from fedsilo.report.figures.canvas import save
-from fedsilo.report.figures.client_map import draw_map, reach_of
-from fedsilo.report.figures.clients_figure import Keys, verdict
+from fedsilo.report.figures.client_map import compute_half_side, draw_map
+from fedsilo.report.figures.clients_figure import Keys, describe_distances
 from fedsilo.report.figures.partition_figure import DOMAIN_COLOURS, DPI, FAINT, INK, PAPER, SIZE_TEXT
 from fedsilo.report.figures.partition_layout import cut
-from fedsilo.report.terminal.partition_table import Measured
+from fedsilo.report.terminal.partition_table import MeasuredPartition
 
 SIDE, GAP, LEFT, TOP, RIGHT = 3.6, 0.55, 0.6, 0.85, 0.35  # inches
 ACROSS = 4
@@ -26,10 +26,17 @@ ROW = 0.34
 """Height of a score's row, inches."""
 
 
-def draw_compared(several: Sequence[Measured], path: Path) -> None:
-    """Draws partitions side by side as PNG. Raises RunError if the disk refuses.
+def draw_compared(several: Sequence[MeasuredPartition], path: Path) -> None:
+    """Draws partitions side by side as PNG.
 
-    Maps of features share one scale, and maps of labels do: what looks larger there is larger.
+    All maps of features share one scale, and all maps of labels share one scale.
+
+    Args:
+        several: The partitions with their scores.
+        path: The file to write.
+
+    Raises:
+        RunError: The file cannot be written.
     """
     across, rows = min(ACROSS, len(several)), -(-len(several) // ACROSS)
     keys = [Keys.of_map(measured.manifest, SIDE) for measured in several]
@@ -40,7 +47,7 @@ def draw_compared(several: Sequence[Measured], path: Path) -> None:
     figure = Figure(figsize=(width, height), facecolor=PAPER)
     FigureCanvasAgg(figure)
     coordinate_bound = {
-        kind: max(reach_of(m.scores) for m in several if m.scores.map.of == kind) for kind in _kinds(several)
+        kind: max(compute_half_side(m.scores) for m in several if m.scores.map.of == kind) for kind in _kinds(several)
     }
     for number, (measured, key) in enumerate(zip(several, keys, strict=True)):
         left = LEFT + (number % ACROSS) * (SIDE + GAP)
@@ -55,18 +62,18 @@ def draw_compared(several: Sequence[Measured], path: Path) -> None:
     save(figure, path, DPI)
 
 
-def _title(figure: Figure, measured: Measured, left: float, top: float, height: float, colour: str) -> None:
+def _title(figure: Figure, measured: MeasuredPartition, left: float, top: float, height: float, colour: str) -> None:
     scores = measured.scores
     facts = f"{scores.clients:,} clients, {scores.sizes.effective_clients:,.1f} effective; map of {scores.map.of}"
-    lines = ((0.3, measured.name, 11, colour), (0.5, facts, 8.0, INK), (0.67, verdict(scores), 8.0, FAINT))
+    lines = ((0.3, measured.name, 11, colour), (0.5, facts, 8.0, INK), (0.67, describe_distances(scores), 8.0, FAINT))
     for down, text, size, ink in lines:
         weight = "bold" if size == 11 else "normal"
         shown = cut(text, int(125 * SIDE / size))
         figure.text(left, (top - down) / height, shown, size=size, color=ink, weight=weight, parse_math=False)
 
 
-def _draw_scores(axes: Axes, several: Sequence[Measured], names: Sequence[str]) -> None:
-    """A row for each score: full dots are values, open ones what chance makes, joined by a line."""
+def _draw_scores(axes: Axes, several: Sequence[MeasuredPartition], names: Sequence[str]) -> None:
+    """A row for each score. Filled dots are values, open dots are values by chance, and a line joins the two."""
     spread = 0.5 / max(1, len(several) - 1)
     for row, name in enumerate(names):
         for number, measured in enumerate(several):
@@ -102,7 +109,7 @@ def _draw_scores(axes: Axes, several: Sequence[Measured], names: Sequence[str]) 
     )
 
 
-def _kinds(several: Sequence[Measured]) -> set[str]:
+def _kinds(several: Sequence[MeasuredPartition]) -> set[str]:
     return {measured.scores.map.of for measured in several}
 
 

@@ -1,4 +1,4 @@
-"""What the columns of a partition's picture are: each client one, or many clients in a meaningful order, averaged.
+"""Columns of a partition's figure: one per client, or one per group of many clients in a meaningful order.
 
 Dimensions: N clients, C columns, K classes, D domains.
 """
@@ -17,23 +17,23 @@ from fedsilo.partitioning.manifest import Manifest
 Floats = NDArray[np.float64]
 
 IN_ORDER = 150
-"""Clients up to which each keeps its place; more are put in order, or nothing could be seen."""
+"""Most clients that keep their places; more clients are ordered, so that structure is visible."""
 
 FITTING = 600
-"""Columns that fit a page, about three pixels each; more clients share them."""
+"""Columns that fit on a page, about three pixels each; more clients share columns."""
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """What is drawn, column by column.
+    """The values of a partition's figure, column by column.
 
     Attributes:
-        train: (C, D) training examples of each domain, the mean of a column's clients.
-        test: (C, D) test examples of each domain.
-        classes: (C, K) training examples of each class.
-        shift: (C,) Jensen-Shannon distance of the labels to those of all clients; 0 without training examples.
+        train: Training examples (C, D) of each domain, the mean of a column's clients.
+        test: Test examples (C, D) of each domain.
+        classes: Training examples (C, K) of each class.
+        shift: Jensen-Shannon distance (C,) of the labels to those of all clients; 0 without training examples.
         borders: Columns before which another domain begins.
-        note: How clients became columns; "" where each is one, in its own order.
+        note: How clients were grouped into columns; "" where each column is a client, in the given order.
     """
 
     train: Floats
@@ -45,7 +45,14 @@ class Columns:
 
     @classmethod
     def of(cls, manifest: Manifest) -> Columns:
-        """The columns of a manifest's picture."""
+        """Computes the columns of a partition's figure.
+
+        Args:
+            manifest: The partition.
+
+        Returns:
+            The columns.
+        """
         counts = manifest.train_counts()
         train, test = (
             _table([getattr(c, f"{split}_domains") for c in manifest.clients]) for split in ("train", "test")
@@ -55,17 +62,24 @@ class Columns:
         each = -(-len(names) // FITTING)
         domains = [names[client] for client in order[::each].tolist()]
         return cls(
-            train=_averaged(train[order], each),
-            test=_averaged(test[order], each),
-            classes=_averaged(counts[order].astype(np.float64), each),
-            shift=_averaged(shifts(counts)[order], each),
+            train=_average(train[order], each),
+            test=_average(test[order], each),
+            classes=_average(counts[order].astype(np.float64), each),
+            shift=_average(measure_label_shifts(counts)[order], each),
             borders=tuple(at for at in range(1, len(domains)) if domains[at] != domains[at - 1]),
             note=_note(len(names), each),
         )
 
 
-def shifts(counts: NDArray[np.int64]) -> Floats:
-    """(N,) Jensen-Shannon distances of (N, K) clients' labels to those of all; 0 for a client without examples."""
+def measure_label_shifts(counts: NDArray[np.int64]) -> Floats:
+    """Measures how far each client's labels are from the labels of all clients.
+
+    Args:
+        counts: Training examples (N, K) of each client and class.
+
+    Returns:
+        Jensen-Shannon distances (N,); 0 for a client without examples.
+    """
     found = np.zeros(len(counts))
     holding = counts.sum(axis=1) > 0
     found[holding] = label_shift(counts[holding])
@@ -73,15 +87,15 @@ def shifts(counts: NDArray[np.int64]) -> Floats:
 
 
 def _order(manifest: Manifest, counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Clients by domain (mixed ones last), then by their largest class, then by how much of them it is."""
+    """Clients by domain (mixed ones last), then by largest class, then by the share of that class."""
     places = {name: place for place, name in enumerate(manifest.domains)}
     domains = [places.get(client.domain, len(places)) for client in manifest.clients]
     purity = counts.max(axis=1) / np.maximum(counts.sum(axis=1), 1)
     return np.lexsort((-purity, counts.argmax(axis=1), domains))
 
 
-def _averaged(values: Floats, each: int) -> Floats:
-    """Means of every `each` rows that follow each other; the last mean is of what is left."""
+def _average(values: Floats, each: int) -> Floats:
+    """Means of every `each` consecutive rows; the last mean covers the rest."""
     starts = np.arange(0, len(values), each)
     sizes = np.diff(np.append(starts, len(values)))
     return np.asarray(np.add.reduceat(values, starts, axis=0) / sizes.reshape(-1, *[1] * (values.ndim - 1)))

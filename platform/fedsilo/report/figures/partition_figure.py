@@ -1,7 +1,7 @@
-"""The picture of a partition: who holds how many examples of which class, from which domain.
+"""Figure of a partition: how many examples of which class and domain each client has.
 
 Above, a bar per client: training examples upwards, test examples downwards, coloured by domain. Below, in the same
-columns, how far the client's labels are from the overall ones, and a heat map of its training examples by class.
+columns, the distance of the client's labels from the overall ones, and a heat map of its training examples by class.
 
 Dimensions: N clients, K classes, D domains.
 """
@@ -25,12 +25,12 @@ from numpy.typing import NDArray
 from fedsilo.partitioning.heterogeneity import gini, mean_total_variation
 from fedsilo.partitioning.manifest import Manifest
 from fedsilo.report.figures.canvas import save
-from fedsilo.report.figures.partition_columns import IN_ORDER, Columns, shifts
+from fedsilo.report.figures.partition_columns import IN_ORDER, Columns, measure_label_shifts
 from fedsilo.report.figures.partition_layout import Sheet, cut
 from fedsilo.report.terminal.rule_text import rule_text
 
 INK, FAINT, PAPER = "#23303b", "#7c8a95", "#ffffff"
-# Told apart with every common kind of colour blindness; used round and round by more than eight domains.
+# Distinguishable with every common kind of colour blindness; more than eight domains repeat them.
 DOMAIN_COLOURS = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#8c6bb1", "#7f7f7f")
 HEAT = LinearSegmentedColormap.from_list("heat", ("#f3f5f6", "#c9dfe8", "#86b8cb", "#3d87a5", "#1a5876", "#0a2f47"))
 SHIFT = LinearSegmentedColormap.from_list("shift", ("#faf4ea", "#f0c987", "#d98b3a", "#8f4a12"))
@@ -39,12 +39,15 @@ SIZE_TEXT = 7.5  # points
 
 
 def draw_partition(manifest: Manifest, path: Path, title: str) -> None:
-    """Draws a partition as PNG, the same bytes for the same partition and title. Raises RunError when the disk refuses.
+    """Draws a partition as PNG. Equal partitions and titles give equal bytes.
 
     Args:
         manifest: The partition.
-        path: File to write.
-        title: First line, for example the scenario's name.
+        path: The file to write.
+        title: First line of the figure, for example the scenario's name.
+
+    Raises:
+        RunError: The file cannot be written.
     """
     columns = Columns.of(manifest)
     sheet = Sheet.of(manifest, len(columns.train))
@@ -67,7 +70,7 @@ def _draw_header(figure: Figure, sheet: Sheet, manifest: Manifest, title: str) -
     counts = manifest.train_counts()
     held = counts[counts.sum(axis=1) > 0]
     measured = (
-        f"label shift {shifts(held).mean():.2f} (Jensen-Shannon, to all)   between clients "
+        f"label shift {measure_label_shifts(held).mean():.2f} (Jensen-Shannon, to all)   between clients "
         f"{mean_total_variation(held):.2f} (total variation)   sizes {gini(counts.sum(axis=1)):.2f} (Gini)"
     )
     at = 0.2 / sheet.width
@@ -97,7 +100,7 @@ def _draw_header(figure: Figure, sheet: Sheet, manifest: Manifest, title: str) -
 
 
 def _draw_bars(axes: Axes, sheet: Sheet, columns: Columns) -> None:
-    """Sizes: training upwards, test downwards and paler, stacked by domain."""
+    """Sizes of the clients: training upwards, test downwards and paler, stacked by domain."""
     at = np.arange(len(columns.train))
     for counts, sign, pale in ((columns.train, 1, 0.0), (columns.test, -1, 0.5)):
         reached = np.zeros(len(at))
@@ -110,8 +113,8 @@ def _draw_bars(axes: Axes, sheet: Sheet, columns: Columns) -> None:
     axes.set_ylim(-lowest.max() - margin, highest.max() + margin)
     if sheet.numbered:
         for client, (up, down) in enumerate(zip(highest.tolist(), lowest.tolist(), strict=True)):
-            _number(axes, client, up, f"{up:,.0f}", "bottom")
-            _number(axes, client, -down, f"{down:,.0f}", "top")
+            _write_number(axes, client, up, f"{up:,.0f}", "bottom")
+            _write_number(axes, client, -down, f"{down:,.0f}", "top")
     for text, height in (("train", highest.max() / 2), ("test", -lowest.max() / 2)):
         axes.annotate(
             text,
@@ -130,11 +133,11 @@ def _draw_bars(axes: Axes, sheet: Sheet, columns: Columns) -> None:
     axes.grid(axis="y", color="#e6eaed", linewidth=0.6)
     axes.set_axisbelow(True)
     axes.tick_params(axis="y", labelsize=SIZE_TEXT, colors=FAINT, length=0)
-    _bare(axes, len(at))
+    _strip_axes(axes, len(at))
 
 
 def _stack(axes: Axes, low: NDArray[np.float64], high: NDArray[np.float64], colour: tuple[float, ...]) -> None:
-    """Bars from `low` to `high`: one each where they are few, one outline of all where a gap would be no pixel."""
+    """Bars from `low` to `high`: one each where they are few, one outline of all where gaps would be below a pixel."""
     if len(low) > IN_ORDER:
         axes.stairs(high, np.arange(len(low) + 1) - 0.5, baseline=low, fill=True, color=colour, linewidth=0)
         return
@@ -150,7 +153,7 @@ def _draw_shift(axes: Axes, sheet: Sheet, shift: NDArray[np.float64]) -> None:
         _write_cells(axes, image, values, "{:.2f}")
     axes.set_yticks([0], ["label shift"], size=SIZE_TEXT, color=INK)
     axes.tick_params(axis="y", length=0)
-    _bare(axes, values.shape[1])
+    _strip_axes(axes, values.shape[1])
 
 
 def _draw_heat(axes: Axes, sheet: Sheet, manifest: Manifest, columns: Columns) -> None:
@@ -164,7 +167,7 @@ def _draw_heat(axes: Axes, sheet: Sheet, manifest: Manifest, columns: Columns) -
         _write_cells(axes, image, counts, "{:,.0f}")
     else:
         _draw_scale(axes, sheet, image)
-    _bare(axes, counts.shape[1])
+    _strip_axes(axes, counts.shape[1])
     _name_columns(axes, sheet, manifest, columns.note)
     size = min(SIZE_TEXT + 0.5, max(5.0, 62 * sheet.row))
     step = math.ceil(size * 1.05 / (72 * sheet.row))
@@ -177,7 +180,7 @@ def _draw_heat(axes: Axes, sheet: Sheet, manifest: Manifest, columns: Columns) -
 
 
 def _name_columns(axes: Axes, sheet: Sheet, manifest: Manifest, note: str) -> None:
-    """Client names where they fit, else numbers, else every so many numbers; a note where columns are no clients."""
+    """Client names where they fit, else numbers, else every n-th number; a note where columns hold several clients."""
     if note:
         axes.set_xlabel(note, size=SIZE_TEXT, color=INK)
         return
@@ -212,7 +215,7 @@ def _write_cells(axes: Axes, image: AxesImage, values: NDArray[np.generic], form
         axes.text(column, row, form.format(value), size=SIZE_TEXT, color=colour, ha="center", va="center_baseline")
 
 
-def _number(axes: Axes, x: float, y: float, text: str, side: Literal["top", "bottom"]) -> None:
+def _write_number(axes: Axes, x: float, y: float, text: str, side: Literal["top", "bottom"]) -> None:
     """Writes a number beyond the end of a bar; `side` is the side of the text that the bar touches."""
     offset = 2 if side == "bottom" else -2
     axes.annotate(
@@ -220,8 +223,8 @@ def _number(axes: Axes, x: float, y: float, text: str, side: Literal["top", "bot
     )
 
 
-def _bare(axes: Axes, clients: int) -> None:
-    """Same columns in every panel, no frame, no ticks along the clients."""
+def _strip_axes(axes: Axes, clients: int) -> None:
+    """Removes the frame and the ticks along the clients; all panels have the same columns."""
     axes.set_xlim(-0.5, clients - 0.5)
     axes.set_xticks([])
     axes.spines[:].set_visible(False)

@@ -1,4 +1,4 @@
-"""The measures of a partition's picture: how wide a column and how high a row is, and what fits into them."""
+"""Layout of a partition's figure: widths of columns, heights of rows, and which texts fit into them."""
 
 from __future__ import annotations
 
@@ -16,19 +16,23 @@ LONGEST_NAME = 24  # characters of a class name before it is cut
 
 @dataclass(frozen=True, slots=True)
 class Sheet:
-    """Lengths in inches, chosen so that pictures of 4, 10, 100 and 10,000 clients can all be read.
+    """Lengths in inches, chosen so that figures of 4, 10, 100 and 10,000 clients are all readable.
 
     Attributes:
         left: Room for class names.
-        columns: Width of all clients together.
+        columns: Width of all columns together.
         rows: Height of all classes together.
-        column: Width of one of them.
+        column: Width of one column.
         row: Height of one class.
         numbered: Whether a column is wide enough for a number.
         written: Whether a cell of the heat map is large enough for a number.
         top: Room for the header.
         right: Room for the colour scale, where there is one.
         legend_columns: Domains in one row of the legend; 0 without a legend.
+        bars: Height of the panel of bars.
+        shift: Height of the strip of label shifts.
+        gap: Space between panels.
+        bottom: Room below the heat map.
     """
 
     left: float
@@ -48,7 +52,15 @@ class Sheet:
 
     @classmethod
     def of(cls, manifest: Manifest, clients: int) -> Sheet:
-        """The sheet for a manifest with so many columns, one for each client or for several."""
+        """Computes the layout for a partition.
+
+        Args:
+            manifest: The partition.
+            clients: Number of columns, each of one client or of several.
+
+        Returns:
+            The layout.
+        """
         classes = len(manifest.classes)
         longest = max(len(cut(name)) for name in manifest.classes)
         columns = min(max(0.62 * clients, 6.0), 13.0)
@@ -73,22 +85,39 @@ class Sheet:
 
     @property
     def width(self) -> float:
-        """Of the whole figure."""
+        """Width of the figure."""
         return self.left + self.columns + self.right
 
     @property
     def height(self) -> float:
-        """Of the whole figure."""
+        """Height of the figure."""
         return self.top + self.bars + self.shift + self.rows + 2 * self.gap + self.bottom
 
     def panel(self, figure: Figure, above: float, height: float) -> Axes:
-        """Axes across all columns that begin `above` inches under the header."""
+        """Adds a panel across all columns.
+
+        Args:
+            figure: The figure.
+            above: Inches between the header and the panel.
+            height: Height of the panel in inches.
+
+        Returns:
+            The panel.
+        """
         bottom = self.height - self.top - above - height
         box = (self.left / self.width, bottom / self.height, self.columns / self.width, height / self.height)
         return figure.add_axes(box)
 
 
 def cut(text: str, longest: int = LONGEST_NAME) -> str:
-    """The text, printable, or its beginning if it has more than `longest` characters."""
+    """Shortens a text.
+
+    Args:
+        text: The text.
+        longest: Most characters of the result.
+
+    Returns:
+        The text without control characters; its beginning and "…" where it is longer.
+    """
     text = printable(text)
     return text if len(text) <= longest else text[: longest - 1] + "…"

@@ -1,1 +1,1 @@
-"""The page of a run: report.html."""
+"""The HTML page of a run, report.html."""

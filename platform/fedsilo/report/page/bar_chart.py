@@ -1,104 +1,111 @@
-"""Bars over rounds, and bars that lie: stacked, each part told apart by colour and by order."""
+"""Bar charts over rounds and over time, whose bars are stacked from parts of several colours."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-from fedsilo.report.page.line_chart import Frame, look, span, ticks, whole_ticks
-from fedsilo.report.page.markup import Markup, element
+from markupsafe import Markup
 
-TOLD = 80
-"""Bars up to which each part of one tells its value."""
+from fedsilo.report.page.chart_frame import Frame, choose_ticks, choose_whole_ticks, widen_range
+from fedsilo.report.page.line_chart import colour_class
+from fedsilo.report.page.page_elements import LegendEntry
+from fedsilo.report.page.svg import draw
 
-HIGH = 20.0
-"""Height of a lying bar with the room around it."""
+TOOLTIPS = 80
+"""Most bars of a chart for which each part of a bar has a tooltip."""
+
+ROW_HEIGHT = 20.0
+"""Height of a row of a Gantt chart, with the space around its bars."""
 
 Stack = Mapping[str, float]
-"""Parts of a bar by name, from its foot on."""
+"""Values of a bar's parts by name, from the bottom up."""
 
 
-def columns(stacks: Sequence[Stack], names: Sequence[str], about: str, write: Callable[[float], str]) -> Markup:
-    """Returns a picture with a bar per round.
+def draw_columns(stacks: Sequence[Stack], names: Sequence[str], about: str, write: Callable[[float], str]) -> Markup:
+    """Draws one stacked bar for each round.
 
     Args:
-        stacks: A bar for each round from 0 on.
-        names: The parts in order; their place gives the colour.
-        about: What the picture shows.
-        write: Puts a value into words.
+        stacks: A bar for each round, from round 0.
+        names: Names of the parts in order; the index of a name chooses its colour.
+        about: What the chart shows, for screen readers.
+        write: Formats a value.
+
+    Returns:
+        The chart.
     """
     count = len(stacks)
     highest = max((sum(stack.values()) for stack in stacks), default=0.0)
-    frame = Frame((-0.5, count - 0.5), span([highest], zero=True), left=56.0)
+    frame = Frame((-0.5, count - 0.5), widen_range([highest], zero=True), left=56.0)
     wide = (frame.width - frame.left - frame.right) / max(1, count)
-    drawn = [*frame.grid(write), *frame.below("round", whole_ticks(count - 1))]
+    elements = [*frame.draw_grid(write), *frame.draw_axis("round", choose_whole_ticks(count - 1))]
     for number, stack in enumerate(stacks):
         foot = 0.0
         for name in names:
             value = stack.get(name, 0.0)
             if value > 0:
-                told = f"round {number}, {name}: {write(value)}" if count <= TOLD else ""
+                tooltip = f"round {number}, {name}: {write(value)}" if count <= TOOLTIPS else ""
                 corners = (frame.x(number) - 0.4 * wide, frame.y(foot + value), 0.8 * wide, frame.y(foot))
-                drawn.append(box(corners, names.index(name), told))
+                elements.append(draw_bar(corners, names.index(name), tooltip))
             foot += value
-    return frame.picture(about, *drawn)
+    return frame.draw_chart(about, *elements)
 
 
-def box(corners: tuple[float, float, float, float], number: int, told: str) -> Markup:
-    """Returns a rectangle.
+def draw_bar(corners: tuple[float, float, float, float], number: int, tooltip: str) -> Markup:
+    """Draws a bar.
 
     Args:
-        corners: Its left, its top, its width, and where its foot is.
+        corners: Left edge, top edge, width and bottom edge, in pixels.
         number: Number of its colour.
-        told: What it is; "" where that is told elsewhere.
+        tooltip: What the bar shows; "" for no tooltip.
+
+    Returns:
+        The bar.
     """
     left, top, width, foot = corners
-    title = [element("title", told)] if told else []
+    title = [draw("title", tooltip)] if tooltip else []
     size = {"x": left, "y": top, "width": f"{width:.2f}", "height": f"{max(foot - top, 0.2):.2f}"}
-    return element("rect", *title, class_=f"bar {look(number)}", **size)
+    return draw("rect", *title, class_=f"bar {colour_class(number)}", **size)
 
 
-def gantt(
+def draw_gantt(
     rows: Sequence[tuple[str, Sequence[tuple[str, float]]]],
     names: Sequence[str],
     about: str,
     write: Callable[[float], str],
 ) -> Markup:
-    """Returns a picture of what happened when: a row for each name, which begins where the one above ends.
+    """Draws a Gantt chart. Each row begins where the row above ends.
 
     Args:
-        rows: Name and steps in order, each the name of a part and how long it took.
-        names: The parts; their place gives the colour.
-        about: What the picture shows.
-        write: Puts a length into words.
+        rows: Name of each row and its steps in order; a step has the name of its part and its seconds.
+        names: Names of the parts; the index of a name chooses its colour.
+        about: What the chart shows, for screen readers.
+        write: Formats a length of time.
+
+    Returns:
+        The chart.
     """
     whole = sum(long for _, steps in rows for _, long in steps)
-    frame = Frame((0.0, whole or 1.0), (0.0, 1.0), height=HIGH * len(rows) + 46.0, left=92.0, right=20.0)
-    drawn, at = frame.below("seconds", ticks(0.0, whole or 1.0, 4)), 0.0
+    frame = Frame((0.0, whole or 1.0), (0.0, 1.0), height=ROW_HEIGHT * len(rows) + 46.0, left=92.0, right=20.0)
+    elements, at = frame.draw_axis("seconds", choose_ticks(0.0, whole or 1.0, 4)), 0.0
     for number, (title, steps) in enumerate(rows):
-        top = frame.top + number * HIGH
-        drawn.append(element("text", title, x=frame.left - 6, y=top + 14, class_="tick end"))
+        top = frame.top + number * ROW_HEIGHT
+        elements.append(draw("text", title, x=frame.left - 6, y=top + 14, class_="tick end"))
         for name, long in steps:
-            corners = (frame.x(at), top + 3, frame.x(at + long) - frame.x(at), top + HIGH - 3)
+            corners = (frame.x(at), top + 3, frame.x(at + long) - frame.x(at), top + ROW_HEIGHT - 3)
             if long > 0:
-                drawn.append(box(corners, names.index(name), f"{title}, {name}: {write(long)}" * (len(steps) <= TOLD)))
+                tooltip = f"{title}, {name}: {write(long)}" if len(steps) <= TOOLTIPS else ""
+                elements.append(draw_bar(corners, names.index(name), tooltip))
             at += long
-    return frame.picture(about, *drawn)
+    return frame.draw_chart(about, *elements)
 
 
-def squares(names: Sequence[str]) -> Markup:
-    """Returns the legend: a square of each colour beside its name."""
-    entries = [
-        element(
-            "li",
-            element(
-                "svg",
-                element("rect", x=0, y=0, width=12, height=12, class_=f"bar {look(number)}"),
-                viewBox="0 0 12 12",
-                class_="square",
-                aria_hidden="true",
-            ),
-            name,
-        )
-        for number, name in enumerate(names)
-    ]
-    return element("ul", entries, class_="legend")
+def list_bar_legend(names: Sequence[str]) -> list[LegendEntry]:
+    """Lists the entries of a bar chart's legend.
+
+    Args:
+        names: Names of the parts; the index of a name chooses its colour.
+
+    Returns:
+        An entry for each part.
+    """
+    return [LegendEntry(name, f"bar {colour_class(number)}") for number, name in enumerate(names)]

@@ -1,63 +1,78 @@
-"""When each client was at work in the newest rounds: a row for the coordinator and one for every client."""
+"""Clients at work: a Gantt chart of the newest rounds, with a row for the coordinator and one for each client."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from dataclasses import dataclass
 
-from fedsilo.report.page.bar_chart import box
-from fedsilo.report.page.line_chart import Frame, ticks
-from fedsilo.report.page.markup import Markup, element, figure, folded, joined, table
-from fedsilo.report.page.page_data import Part
-from fedsilo.report.phrases import seconds, several
+from markupsafe import Markup
+
+from fedsilo.report.page.bar_chart import draw_bar
+from fedsilo.report.page.chart_frame import Frame, choose_ticks
+from fedsilo.report.page.page_data import MethodRecords, Record
+from fedsilo.report.page.page_elements import Chart, HtmlTable
+from fedsilo.report.page.svg import draw
+from fedsilo.report.phrases import format_seconds, pluralize
 
 NEWEST = 3
-"""Rounds that are drawn, the newest ones."""
+"""Rounds of the chart, the newest ones."""
 
 MOST = 40
-"""Clients that are drawn, those who were at work longest."""
+"""Most clients of the chart; those with the longest work are shown."""
 
-HIGH = 15.0
-"""Height of a row with the room around it."""
-
-Record = Mapping[str, Any]
+ROW_HEIGHT = 15.0
+"""Height of a row, with the space around its bars."""
 
 
-def attendance(part: Part, stages: Sequence[str]) -> Markup:
-    """Returns the picture with its words; nothing where no client's time is on record.
+@dataclass(frozen=True, slots=True)
+class ClientsAtWork:
+    """The work of clients in the newest rounds.
+
+    Attributes:
+        remarks: What the chart leaves out, and how time was measured.
+        chart: The Gantt chart.
+        numbers: Seconds at work by client and stage.
+    """
+
+    remarks: str
+    chart: Chart
+    numbers: HtmlTable
+
+
+def chart_clients_at_work(part: MethodRecords, stages: Sequence[str]) -> ClientsAtWork | None:
+    """Draws when each client was at work.
 
     Args:
-        part: The method.
-        stages: Stages of a round; their place gives the colour, as in the other pictures.
+        part: Records of the method.
+        stages: Stages of a round; the index of a stage chooses its colour, as in the other charts.
+
+    Returns:
+        The chart with its remarks; None where no client's time is on record.
     """
     last = max((line["round"] for line in part.timeline), default=-1)
     lines = [line for line in part.timeline if line["round"] > last - NEWEST]
-    took = _took(lines)
+    took = _sum_seconds(lines)
     if not took:
-        return Markup()
+        return None
     shown = sorted(sorted(took, key=lambda client: (-sum(took[client].values()), client))[:MOST])
     first = min(line["round"] for line in lines)
     about = f"{part.name}: who was at work when, {_rounds(first, last)}."
-    picture = figure(_picture(lines, shown, stages, about), about)
-    return joined(
-        [
-            element("h3", "Clients at work"),
-            element("p", _words(lines, len(shown), len(took)), class_="faint"),
-            element("div", picture, class_="scroll whole wide", role="region", aria_label=about, tabindex=0),
-            folded("The same as numbers", _numbers(took, shown, lines)),
-        ]
+    return ClientsAtWork(
+        remarks=_remarks(lines, len(shown), len(took)),
+        chart=Chart(_draw_chart(lines, shown, stages, about), about),
+        numbers=_numbers(took, shown, lines),
     )
 
 
-def _words(lines: Sequence[Record], shown: int, clients: int) -> str:
-    told = ["Clients tell the time by their own machines' clocks."]
+def _remarks(lines: Sequence[Record], shown: int, clients: int) -> str:
+    remarks = ["Clients tell the time by their own machines' clocks."]
     if shown < clients:
-        told.insert(0, f"The {shown} of {several(clients, 'client')} that were at work longest.")
+        remarks.insert(0, f"The {shown} of {pluralize(clients, 'client')} that were at work longest.")
     if any(line["stage"] == "train" and not line["clients"] for line in lines):
-        told.append("Updates are masked: of a client's training only the coordinator's wait is on record.")
+        remarks.append("Updates are masked: of a client's training only the coordinator's wait is on record.")
     if any(line["client_seconds"] and max(_gaps(line)) > 1e-3 for line in lines):
-        told.append("A bar lasts from a client's first exchange of the round to its last, waiting included.")
-    return " ".join(told)
+        remarks.append("A bar lasts from a client's first exchange of the round to its last, waiting included.")
+    return " ".join(remarks)
 
 
 def _gaps(line: Record) -> Iterator[float]:
@@ -65,8 +80,8 @@ def _gaps(line: Record) -> Iterator[float]:
         yield until - began - took
 
 
-def _took(lines: Sequence[Record]) -> dict[int, dict[str, float]]:
-    """Seconds at work by client and stage, over all the rounds that are drawn."""
+def _sum_seconds(lines: Sequence[Record]) -> dict[int, dict[str, float]]:
+    """Seconds at work by client and stage, over all rounds of the chart."""
     found: dict[int, dict[str, float]] = {}
     for line in lines:
         for client, spent in zip(line["clients"], line["client_seconds"], strict=True):
@@ -75,16 +90,16 @@ def _took(lines: Sequence[Record]) -> dict[int, dict[str, float]]:
     return found
 
 
-def _picture(lines: Sequence[Record], clients: Sequence[int], stages: Sequence[str], about: str) -> Markup:
-    """Rounds one after the other, each as long as the coordinator saw it."""
+def _draw_chart(lines: Sequence[Record], clients: Sequence[int], stages: Sequence[str], about: str) -> Markup:
+    """Rounds one after the other, each as long as the coordinator measured it."""
     begins, whole = _begins(lines)
     rows = {client: number for number, client in enumerate(clients, 1)}
-    high = HIGH * (len(rows) + 1) + 46.0
+    high = ROW_HEIGHT * (len(rows) + 1) + 46.0
     frame = Frame((0.0, whole or 1.0), (0.0, 1.0), width=760.0, height=high, left=92.0, right=20.0)
-    drawn = frame.below("seconds", ticks(0.0, whole or 1.0, 6))
-    drawn += [_border(frame, round, at) for round, at in begins.items()]
+    elements = frame.draw_axis("seconds", choose_ticks(0.0, whole or 1.0, 6))
+    elements += [_border(frame, round, at) for round, at in begins.items()]
     for title, row in {"coordinator": 0, **{f"client {client:02d}": row for client, row in rows.items()}}.items():
-        drawn.append(element("text", title, x=frame.left - 6, y=_top(frame, row) + 11, class_="tick end"))
+        elements.append(draw("text", title, x=frame.left - 6, y=_top(frame, row) + 11, class_="tick end"))
     for line in lines:
         at, stage = begins[line["round"]], line["stage"]
         spans = [("coordinator", 0, line["began"], line["until"], line["seconds"])]
@@ -96,18 +111,20 @@ def _picture(lines: Sequence[Record], clients: Sequence[int], stages: Sequence[s
         ]
         for who, row, began, until, spent in spans:
             left, right = frame.x(at + max(began, 0.0)), frame.x(min(at + max(until, 0.0), whole))
-            words = f"{who}, round {line['round']}, {stage}: {seconds(spent)}"
+            words = f"{who}, round {line['round']}, {stage}: {format_seconds(spent)}"
             top = _top(frame, row)
-            drawn.append(box((left, top + 2, max(right - left, 0.5), top + HIGH - 2), stages.index(stage), words))
-    return frame.picture(about, *drawn)
+            elements.append(
+                draw_bar((left, top + 2, max(right - left, 0.5), top + ROW_HEIGHT - 2), stages.index(stage), words)
+            )
+    return frame.draw_chart(about, *elements)
 
 
 def _top(frame: Frame, row: int) -> float:
-    return frame.top + row * HIGH
+    return frame.top + row * ROW_HEIGHT
 
 
 def _begins(lines: Sequence[Record]) -> tuple[dict[int, float], float]:
-    """Where each round begins in the picture, and where the last one ends, seconds."""
+    """Seconds at which each round begins in the chart, and at which the last one ends."""
     begins: dict[int, float] = {}
     at = 0.0
     for round in dict.fromkeys(line["round"] for line in lines):
@@ -117,17 +134,18 @@ def _begins(lines: Sequence[Record]) -> tuple[dict[int, float], float]:
 
 
 def _border(frame: Frame, round: int, at: float) -> Markup:
-    title = element("title", f"round {round}")
+    title = draw("title", f"round {round}")
     x = frame.x(at)
-    return element("g", title, element("line", x1=x, x2=x, y1=frame.top, y2=frame.height - frame.bottom, class_="grid"))
+    return draw("g", title, draw("line", x1=x, x2=x, y1=frame.top, y2=frame.height - frame.bottom, class_="grid"))
 
 
-def _numbers(took: Mapping[int, Mapping[str, float]], clients: Sequence[int], lines: Sequence[Record]) -> Markup:
+def _numbers(took: Mapping[int, Mapping[str, float]], clients: Sequence[int], lines: Sequence[Record]) -> HtmlTable:
     stages = list(dict.fromkeys(line["stage"] for line in lines if line["clients"]))
     body = [
-        [f"client {client:02d}", *(seconds(took[client].get(stage, 0.0)) for stage in stages)] for client in clients
+        [f"client {client:02d}", *(format_seconds(took[client].get(stage, 0.0)) for stage in stages)]
+        for client in clients
     ]
-    return table(["client", *stages], body, "Seconds at work by client and stage")
+    return HtmlTable(["client", *stages], body, "Seconds at work by client and stage")
 
 
 def _rounds(first: int, last: int) -> str:

@@ -1,69 +1,82 @@
-"""The page of a run: one file that needs nothing else, no network and no script."""
+"""Writes the page of a run as one HTML file that needs no network and no script."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
 
+from markupsafe import Markup
+
 from fedsilo.core.printing import encoded
 from fedsilo.core.state import write_bytes
-from fedsilo.report.page.budget_section import ledger
-from fedsilo.report.page.environment_section import surroundings
-from fedsilo.report.page.faults_section import faults
-from fedsilo.report.page.learning_section import clients, overall
-from fedsilo.report.page.markup import Markup, element, section
-from fedsilo.report.page.opening_section import asked, comparison, headline
-from fedsilo.report.page.page_data import Material, gather
-from fedsilo.report.page.partition_section import partition
-from fedsilo.report.page.stragglers_section import pacing
-from fedsilo.report.page.stylesheet import STYLE
-from fedsilo.report.page.timing_section import timeline
-from fedsilo.report.page.traffic_section import traffic
+from fedsilo.report.page.budget_section import draw_ledger
+from fedsilo.report.page.clients_section import draw_clients
+from fedsilo.report.page.environment_section import draw_environment
+from fedsilo.report.page.faults_section import draw_faults
+from fedsilo.report.page.learning_section import draw_learning
+from fedsilo.report.page.opening_section import draw_comparison, draw_headline, draw_scenario
+from fedsilo.report.page.page_data import PageData, read_page_data
+from fedsilo.report.page.partition_section import draw_partition
+from fedsilo.report.page.rendering import render
+from fedsilo.report.page.stragglers_section import draw_stragglers
+from fedsilo.report.page.timing_section import draw_timing
+from fedsilo.report.page.traffic_section import draw_traffic
 from fedsilo.report.results.finished_run import Run
 
 PAGE = "report.html"
-"""The page's name in a run's folder."""
+"""Name of the page in a run's folder."""
 
-SECTIONS = (overall, clients, partition, ledger, traffic, timeline, pacing, faults, surroundings)
+SECTIONS: dict[str, Callable[[PageData], Markup]] = {
+    "Overall": draw_learning,
+    "Clients": draw_clients,
+    "Partition": draw_partition,
+    "Ledger": draw_ledger,
+    "Traffic": draw_traffic,
+    "Timeline": draw_timing,
+    "Pacing": draw_stragglers,
+    "Faults": draw_faults,
+    "Surroundings": draw_environment,
+}
+"""Sections below the opening, in their order, with the title that a section has where its records are damaged."""
 
 
 def write_page(run: Run, path: Path) -> None:
-    """Writes the page of a run, finished or not; the same records give the same bytes.
+    """Writes the page of a run, finished or not. Equal records give equal bytes.
 
     Args:
         run: The run.
         path: The HTML file to write.
 
     Raises:
-        ScenarioError: The run's scenario is none of this version.
-        RunError: The disk refuses.
+        ScenarioError: This version cannot read the run's scenario.
+        RunError: The file cannot be written.
     """
-    write_bytes(path, encoded(page(gather(run))))
+    write_bytes(path, encoded(draw_page(read_page_data(run))))
 
 
-def page(material: Material) -> str:
-    """Returns the page as HTML that is well-formed XML too."""
-    # What would be loaded from anywhere is refused by the browser itself.
-    policy = "default-src 'none'; img-src data:; style-src 'unsafe-inline'"
-    head = element(
-        "head",
-        element("meta", charset="utf-8"),
-        element("meta", http_equiv="Content-Security-Policy", content=policy),
-        element("meta", name="viewport", content="width=device-width, initial-scale=1"),
-        element("title", f"{material.scenario.name}: fedsilo run {material.folder.name}"),
-        element("style", Markup(STYLE)),
+def draw_page(data: PageData) -> str:
+    """Draws the page of a run.
+
+    Args:
+        data: The run's records.
+
+    Returns:
+        HTML that is well-formed XML too.
+    """
+    return render(
+        "page",
+        scenario=data.scenario.name,
+        run=data.folder.name,
+        headline=_draw_or_warn("Headline", draw_headline, data),
+        comparison=_draw_or_warn("Comparison", draw_comparison, data),
+        asked=_draw_or_warn("Asked", draw_scenario, data),
+        sections=[_draw_or_warn(title, draw, data) for title, draw in SECTIONS.items()],
     )
-    beginning = element("div", _drawn(comparison, material), _drawn(asked, material), class_="pair")
-    body = element(
-        "body", element("main", _drawn(headline, material), beginning, [_drawn(draw, material) for draw in SECTIONS])
-    )
-    return f"<!DOCTYPE html>\n{element('html', head, body, lang='en')}\n"
 
 
-def _drawn(draw: Callable[[Material], Markup], material: Material) -> Markup:
-    """A part of the page; a line instead of it where the records that it is made of are not as they should be."""
+def _draw_or_warn(title: str, draw: Callable[[PageData], Markup], data: PageData) -> Markup:
+    """A section of the page, or a warning in its place where its records are damaged."""
     try:
-        return draw(material)
+        return draw(data)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
-        title = draw.__name__.capitalize()
-        return section(title, element("p", f"Cannot be drawn, its records are damaged: {error!r}.", class_="warning"))
+        return render("damaged", title=title, error=repr(error))

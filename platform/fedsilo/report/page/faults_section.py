@@ -1,52 +1,56 @@
-"""What went wrong, or should be known: rounds done again, clients that dropped out, notices."""
+"""Faults and notices: repeated rounds, clients that dropped out, and files that cannot be read."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
-from fedsilo.report.page.markup import Markup, element, section, table
-from fedsilo.report.page.page_data import Material, Part
-from fedsilo.report.phrases import listed, several
+from markupsafe import Markup
+
+from fedsilo.report.page.page_data import MethodRecords, PageData
+from fedsilo.report.page.page_elements import HtmlTable
+from fedsilo.report.page.rendering import render
+from fedsilo.report.phrases import list_numbers, pluralize
 
 
-def faults(material: Material) -> Markup:
-    """Returns what is on record of faults; that there were none where there is nothing."""
-    lines = list(_lines(material))
-    told = [element("ul", [element("li", line) for line in lines])] if lines else []
-    dropped = [row for part in material.learners for row in _dropped(part)]
-    missing = (
-        [table(["round", "method", "clients dropped"], dropped, "Clients that dropped out", words=range(3))]
-        if dropped
-        else []
-    )
-    if not told and not missing:
-        return section("Faults and notices", element("p", "Nothing was tried again, nobody dropped out."))
-    return section("Faults and notices", told, missing)
+def draw_faults(data: PageData) -> Markup:
+    """Draws the faults that are on record.
+
+    Args:
+        data: The run's records.
+
+    Returns:
+        The section.
+    """
+    rows = [row for part in data.learners for row in _list_dropped(part)]
+    header = ["round", "method", "clients dropped"]
+    dropped = HtmlTable(header, rows, "Clients that dropped out", words=range(3)) if rows else None
+    return render("faults", lines=list(_lines(data)), dropped=dropped)
 
 
-def _lines(material: Material) -> Iterator[str]:
-    if material.result is None:
+def _lines(data: PageData) -> Iterator[str]:
+    if data.result is None:
         yield "The run has not finished: notices of its rounds are written when it does."
-    resumed = material.environment.get("resumed")
+    resumed = data.environment.get("resumed")
     if isinstance(resumed, list) and resumed:
-        yield f"Resumed {several(len(resumed), 'time')}; notices of the processes before the last are not on record."
-    for part in material.learners:
-        yield from _again(part)
-    notices = [*material.origin.get("notices", ()), *(material.result or {}).get("notices", ())]
+        yield f"Resumed {pluralize(len(resumed), 'time')}; notices of the processes before the last are not on record."
+    for part in data.learners:
+        yield from _list_repeated(part)
+    notices = [*data.origin.get("notices", ()), *(data.result or {}).get("notices", ())]
     yield from dict.fromkeys(map(str, notices))
-    yield from material.unreadable
+    yield from data.unreadable
 
 
-def _again(part: Part) -> Iterator[str]:
-    """Rounds whose releases were made more than once, with other noise."""
-    again = sorted({int(charge["round"]) for charge in part.charges if charge.get("attempt", 0)})
-    if again:
-        yield f"{part.name}: releases made more than once in round {listed(again)}, each time with other noise."
+def _list_repeated(part: MethodRecords) -> Iterator[str]:
+    """Rounds whose releases were repeated with other noise."""
+    repeated = sorted({int(charge["round"]) for charge in part.charges if charge.get("attempt", 0)})
+    if repeated:
+        rounds = list_numbers(repeated)
+        yield f"{part.name}: releases made more than once in round {rounds}, each time with other noise."
 
 
-def _dropped(part: Part) -> list[list[str]]:
+def _list_dropped(part: MethodRecords) -> list[list[str]]:
     return [
-        [str(record["round"]), part.name, listed(list(record["dropped"]))]
+        [str(record["round"]), part.name, list_numbers(list(record["dropped"]))]
         for record in part.rounds
         if record.get("dropped")
     ]

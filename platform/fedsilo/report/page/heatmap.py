@@ -1,39 +1,42 @@
-"""A heat map of clients by rounds, one pixel a value, for runs with more clients than there is room for curves."""
+"""A heat map of clients by rounds, with one pixel per value, for runs with too many clients for single curves."""
 
 from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Callable
 
 import numpy as np
+from markupsafe import Markup
 from numpy.typing import NDArray
 from PIL import Image
 
-from fedsilo.report.page.line_chart import Frame, ticks, whole_ticks
-from fedsilo.report.page.markup import Markup, element
+from fedsilo.report.page.chart_frame import Frame, choose_ticks, choose_whole_ticks
+from fedsilo.report.page.svg import draw
 
-# Dark to light like viridis: the order can be seen without telling colours apart, on white and on black.
+# From dark to light, like viridis: the order is visible without colour vision, on white and on black.
 STOPS = ((68, 1, 84), (59, 82, 139), (33, 145, 140), (94, 201, 98), (253, 231, 37))
 MISSING = (150, 150, 150)
 
 
-def heat_map(values: NDArray[np.float64], low: float, high: float, about: str) -> Markup:
-    """Returns the picture.
+def draw_heat_map(values: NDArray[np.float64], low: float, high: float, about: str) -> Markup:
+    """Draws the heat map.
 
     Args:
-        values: (clients, rounds) in [low, high]; nan where nothing was measured.
-        low: What is darkest.
-        high: What is lightest.
-        about: What the picture shows.
+        values: Values (clients, rounds) in [low, high]; nan where nothing was measured.
+        low: Value of the darkest colour.
+        high: Value of the lightest colour.
+        about: What the heat map shows, for screen readers.
+
+    Returns:
+        The chart.
     """
     clients, rounds = values.shape
     height = min(max(3.0 * clients, 160.0), 1000.0) + 46.0
     frame = Frame((-0.5, rounds - 0.5), (clients - 0.5, -0.5), width=720.0, height=height)
     wide, high_px = frame.width - frame.left - frame.right, frame.height - frame.top - frame.bottom
-    picture = element(
+    picture = draw(
         "image",
-        href=data_uri(_png(_coloured(values, low, high))),
+        href=data_uri(_png(_colour(values, low, high))),
         x=frame.left,
         y=frame.top,
         width=wide,
@@ -42,30 +45,43 @@ def heat_map(values: NDArray[np.float64], low: float, high: float, about: str) -
         class_="pixels",
     )
     beside = [
-        element("text", f"{tick:g}", x=frame.left - 6, y=frame.y(tick) + 4, class_="tick end")
-        for tick in ticks(0.0, float(clients - 1), 8)
+        draw("text", f"{tick:g}", x=frame.left - 6, y=frame.y(tick) + 4, class_="tick end")
+        for tick in choose_ticks(0.0, float(clients - 1), 8)
         if tick == int(tick)
     ]
-    return frame.picture(about, picture, *beside, *frame.below("round", whole_ticks(rounds - 1, 12)))
+    return frame.draw_chart(about, picture, *beside, *frame.draw_axis("round", choose_whole_ticks(rounds - 1, 12)))
 
 
-def scale(low: float, high: float, write: Callable[[float], str]) -> Markup:
-    """Returns the legend of the colours, its ends written by a function."""
+def draw_colour_scale(low: float, high: float) -> Markup:
+    """Draws the colours of a heat map in one row, for its legend.
+
+    Args:
+        low: Value of the darkest colour.
+        high: Value of the lightest colour.
+
+    Returns:
+        The picture.
+    """
     steps = np.linspace(low, high, 64)[None]
-    picture = element(
-        "image", href=data_uri(_png(_coloured(steps, low, high))), width=150, height=12, preserveAspectRatio="none"
-    )
-    bar = element("svg", picture, viewBox="0 0 150 12", class_="scale", aria_hidden="true")
-    return element("p", f"{write(low)} ", bar, f" {write(high)}, grey: not measured", class_="faint")
+    uri = data_uri(_png(_colour(steps, low, high)))
+    picture = draw("image", href=uri, width=150, height=12, preserveAspectRatio="none")
+    return draw("svg", picture, viewBox="0 0 150 12", class_="scale", aria_hidden="true")
 
 
 def data_uri(png: bytes) -> str:
-    """Returns a PNG as an address that holds it."""
+    """Encodes a picture as a `data:` address that contains it.
+
+    Args:
+        png: A PNG file.
+
+    Returns:
+        The address.
+    """
     return f"data:image/png;base64,{base64.b64encode(png).decode()}"
 
 
-def _coloured(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.uint8]:
-    """(..., 3) colours of values."""
+def _colour(values: NDArray[np.float64], low: float, high: float) -> NDArray[np.uint8]:
+    """The RGB colour (..., 3) of each value."""
     part = np.clip((np.nan_to_num(values, nan=low) - low) / ((high - low) or 1.0), 0.0, 1.0)
     at = np.linspace(0.0, 1.0, len(STOPS))
     colours = np.stack([np.interp(part, at, [stop[channel] for stop in STOPS]) for channel in range(3)], axis=-1)

@@ -1,6 +1,6 @@
-"""What a run's page is made of: its records, read once, finished or not.
+"""The records of a run that its page shows, read once.
 
-What is damaged or missing is told and left out: a page of the rest is worth more than none.
+A run may be unfinished. Damaged and missing files are named on the page and left out of it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,8 @@ from fedsilo.core.registry import title_of
 from fedsilo.partitioning.manifest import Manifest
 from fedsilo.privacy.ledger import STATEMENT
 from fedsilo.privacy.ledger_lines import LEDGER
-from fedsilo.report.results.finished_run import Run, homes
-from fedsilo.report.results.summary import row
+from fedsilo.report.results.finished_run import Run, list_method_folders
+from fedsilo.report.results.summary import summarise_method
 from fedsilo.simulation.federation_plan import Outcome
 from fedsilo.storage.run_folder import CLIENTS, ROUNDS, TIMELINE, WIRE, read_json, read_lines
 
@@ -28,17 +28,18 @@ Read = TypeVar("Read")
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """One method's records.
+class MethodRecords:
+    """The records of one method.
 
     Attributes:
-        name: The method.
+        name: Name of the method.
         rounds: Lines of rounds.jsonl.
         scores: Lines of clients.jsonl.
         wire: Lines of wire.jsonl.
         charges: Lines of ledger.jsonl.
-        timeline: Lines of timeline.jsonl; runs of earlier versions have none.
-        privacy: The statement, None where nothing is promised.
+        timeline: Lines of timeline.jsonl; empty for runs of earlier versions.
+        privacy: The privacy guarantee (privacy.json); None without one.
+        measures: Metrics of the run's task.
     """
 
     name: str
@@ -52,19 +53,37 @@ class Part:
 
     @property
     def evaluated(self) -> list[Record]:
-        """Returns the rounds in which clients were measured."""
+        """Records of the rounds in which clients were evaluated."""
         return [record for record in self.rounds if record.get(self.measures.local) is not None]
 
-    def curve(self, measure: str) -> list[tuple[float, float | None]]:
-        """Returns a measure over all rounds, None where there is none."""
+    def read_curve(self, measure: str) -> list[tuple[float, float | None]]:
+        """Reads a measure over all rounds.
+
+        Args:
+            measure: Key of the measure in rounds.jsonl.
+
+        Returns:
+            Round and value of each round; None for a round without a value.
+        """
         return [(float(record["round"]), record.get(measure)) for record in self.rounds]
 
     def has(self, measure: str) -> bool:
-        """Returns whether any round has the measure."""
+        """Checks whether any round has a value of a measure.
+
+        Args:
+            measure: Key of the measure in rounds.jsonl.
+
+        Returns:
+            Whether there is a value.
+        """
         return any(record.get(measure) is not None for record in self.rounds)
 
-    def of_clients(self) -> dict[int, list[tuple[float, float | None]]]:
-        """Returns each client's headline metric on its own test images over rounds."""
+    def read_client_curves(self) -> dict[int, list[tuple[float, float | None]]]:
+        """Reads the headline metric of each client on its own test images.
+
+        Returns:
+            Round and value of each evaluation, by client.
+        """
         found: dict[int, list[tuple[float, float | None]]] = {}
         for score in self.scores:
             found.setdefault(int(score["client"]), []).append(
@@ -72,33 +91,37 @@ class Part:
             )
         return dict(sorted(found.items()))
 
-    def last(self) -> dict[int, float | None]:
-        """Returns each client's headline metric in the last evaluation."""
-        return {client: points[-1][1] for client, points in self.of_clients().items()}
+    def read_last_scores(self) -> dict[int, float | None]:
+        """Reads the headline metric of each client in its last evaluation.
+
+        Returns:
+            The value by client.
+        """
+        return {client: points[-1][1] for client, points in self.read_client_curves().items()}
 
 
 @dataclass(frozen=True, slots=True)
-class Material:
-    """All of a run that its page shows.
+class PageData:
+    """All records of a run that its page shows.
 
     Attributes:
-        folder: Where the run is.
-        scenario: What was asked for.
-        yaml: The same as it stands in the folder.
-        method: The scenario's method.
-        parts: Records by method in the order in which they run; those that have begun.
+        folder: Folder of the run.
+        scenario: The scenario.
+        yaml: Text of scenario.yaml in the folder.
+        method: Name of the scenario's method.
+        parts: Records of the methods that have begun, by name, in the order in which the methods run.
         result: result.json; None before the run has finished.
-        manifest: The partition, if it is there.
-        environment: What it ran on.
+        manifest: The partition; None before the data are split.
+        environment: environment.json, the machine and the versions.
         origin: data.json, what the run began with.
-        unreadable: A line for each thing that could not be read.
+        unreadable: A message for each file that could not be read.
     """
 
     folder: Path
     scenario: Scenario
     yaml: str
     method: str
-    parts: Mapping[str, Part]
+    parts: Mapping[str, MethodRecords]
     result: Record | None
     manifest: Manifest | None
     environment: Record
@@ -106,43 +129,50 @@ class Material:
     unreadable: Sequence[str]
 
     @property
-    def main(self) -> Part | None:
-        """Returns the records of the scenario's method, if it has begun."""
+    def main(self) -> MethodRecords | None:
+        """Records of the scenario's method; None before it has begun."""
         return self.parts.get(self.method)
 
     @property
-    def floor(self) -> Part | None:
-        """Returns zero-shot's records, where it is not the scenario's method itself."""
+    def floor(self) -> MethodRecords | None:
+        """Records of zero-shot; None where zero-shot is the scenario's method."""
         return None if self.method == "zero_shot" else self.parts.get("zero_shot")
 
     @property
-    def learners(self) -> list[Part]:
-        """Returns the methods that are drawn as curves: all but zero-shot, the scenario's own last."""
+    def learners(self) -> list[MethodRecords]:
+        """Methods that are drawn as curves: all except zero-shot, the scenario's method last."""
         others = [part for name, part in self.parts.items() if name not in (self.method, "zero_shot")]
         return others + ([self.main] if self.main else [])
 
-    def look(self, part: Part) -> int:
-        """Returns the number of a method's colour and dashes, 0 for the scenario's own."""
+    def style_of(self, part: MethodRecords) -> int:
+        """Chooses the colour and the dash pattern of a method.
+
+        Args:
+            part: One of `learners`.
+
+        Returns:
+            The style number, 0 for the scenario's method.
+        """
         return 0 if part.name == self.method else 1 + [p.name for p in self.learners].index(part.name)
 
     @property
     def chance(self) -> float | None:
-        """Returns the headline metric of guessing."""
+        """Headline metric of random guessing; None before the data are split."""
         return self.scenario.task.chance(self.manifest.classes) if self.manifest else None
 
     @property
     def measures(self) -> Measures:
-        """Returns the task's measures."""
+        """Metrics of the run's task."""
         return self.scenario.task.measured
 
     @property
     def last_rounds(self) -> int:
-        """Returns how many evaluated rounds the headline averages."""
+        """Number of evaluated rounds that the headline averages."""
         return self.scenario.evaluation.last or self.scenario.method.headline_rounds
 
     @property
     def rows(self) -> list[Record]:
-        """Returns the comparison: the result's, or what the rounds so far come to."""
+        """Rows of the comparison, from result.json or, before the end, from the rounds so far."""
         if self.result:
             return list(self.result["rows"])
         order = [*([self.floor] if self.floor else []), *self.learners]
@@ -150,16 +180,28 @@ class Material:
         chance = {"method": "chance", "role": "reference", self.measures.local: self.chance}
         return [chance, *(self._row(part) for part in measured)] if measured else []
 
-    def _row(self, part: Part) -> Record:
+    def _row(self, part: MethodRecords) -> Record:
         role = "method" if part.name == self.method else "reference"
-        return row(part.name, role, Outcome(tuple(part.rounds), (), "", (), ()), self.last_rounds, self.measures)
+        return summarise_method(
+            part.name, role, Outcome(tuple(part.rounds), (), "", (), ()), self.last_rounds, self.measures
+        )
 
 
-def gather(run: Run) -> Material:
-    """Returns what is there of a run. Raises ScenarioError when its scenario.yaml is none of this version."""
+def read_page_data(run: Run) -> PageData:
+    """Reads the records of a run.
+
+    Args:
+        run: The run, finished or not.
+
+    Returns:
+        All records that can be read, and a message for each file that cannot.
+
+    Raises:
+        ScenarioError: This version cannot read the run's scenario.yaml.
+    """
     folder, unreadable = run.folder, list[str]()
 
-    def sound(read: Callable[[], Read], fallback: Read) -> Read:
+    def read_or_note(read: Callable[[], Read], fallback: Read) -> Read:
         try:
             return read()
         except FedsiloError as error:
@@ -169,28 +211,28 @@ def gather(run: Run) -> Material:
     method = title_of(run.scenario.method)
     none: Record | None = None
     no_manifest: Manifest | None = None
-    return Material(
+    return PageData(
         folder=folder,
         scenario=run.scenario,
         yaml=(folder / "scenario.yaml").read_text(encoding="utf-8"),
         method=method,
         parts={
-            name: _part(name, home, sound(partial(_statement, home), none), run.scenario.task.measured)
-            for name, home in homes(run.scenario, folder)
+            name: _part(name, home, read_or_note(partial(_statement, home), none), run.scenario.task.measured)
+            for name, home in list_method_folders(run.scenario, folder)
             if home.is_dir()
         },
-        result=sound(lambda: run.result, none) if run.finished else None,
-        manifest=sound(lambda: run.manifest, no_manifest) if (folder / "partition.json").exists() else None,
-        environment=sound(lambda: _document(folder / "environment.json"), {}),
-        origin=sound(lambda: _document(folder / "data.json"), {}),
+        result=read_or_note(lambda: run.result, none) if run.finished else None,
+        manifest=read_or_note(lambda: run.manifest, no_manifest) if (folder / "partition.json").exists() else None,
+        environment=read_or_note(lambda: _document(folder / "environment.json"), {}),
+        origin=read_or_note(lambda: _document(folder / "data.json"), {}),
         unreadable=unreadable,
     )
 
 
-def _part(name: str, home: Path, guarantee: Record | None, measures: Measures) -> Part:
+def _part(name: str, home: Path, guarantee: Record | None, measures: Measures) -> MethodRecords:
     journals = (ROUNDS, CLIENTS, WIRE, LEDGER, TIMELINE)
     rounds, scores, wire, charges, timeline = (read_lines(home / journal) for journal in journals)
-    return Part(name, rounds, scores, wire, charges, timeline, guarantee, measures)
+    return MethodRecords(name, rounds, scores, wire, charges, timeline, guarantee, measures)
 
 
 def _statement(home: Path) -> Record | None:

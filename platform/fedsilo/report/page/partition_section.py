@@ -1,50 +1,61 @@
-"""Who holds what: the partition's pictures and its table."""
+"""Partition: its pictures, and a table of the images of each client."""
 
 from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
 
+from markupsafe import Markup
+
 from fedsilo.core.errors import FedsiloError
 from fedsilo.partitioning.heterogeneity import FILE, Scores, measure
 from fedsilo.partitioning.manifest import Holding, Manifest
 from fedsilo.report.page.heatmap import data_uri
-from fedsilo.report.page.markup import Markup, element, figure, folded, section, table
-from fedsilo.report.page.page_data import Material
-from fedsilo.report.phrases import several
-from fedsilo.report.terminal.partition_table import one_line
-from fedsilo.report.terminal.run_tables import kind_of
+from fedsilo.report.page.page_data import PageData
+from fedsilo.report.page.page_elements import HtmlTable
+from fedsilo.report.page.rendering import render
+from fedsilo.report.phrases import pluralize
+from fedsilo.report.terminal.partition_table import scores_line
+from fedsilo.report.terminal.run_tables import describe_client
 
 PICTURES = {
     "partition.png": "Above: images of each client by domain. Below: its training images by class.",
     "clients.png": "Images that the clients hold.",
 }
 LARGEST = 2_000_000
-"""Bytes of a picture beyond which it is named and not shown: the page must stay small."""
+"""Most bytes of a picture that is shown; a larger one is only named, so that the page stays small."""
 
 SHORT = 20
-"""Rows up to which a table is not folded."""
+"""Most rows of a table that is not folded."""
 
 
-def partition(material: Material) -> Markup:
-    """Returns the pictures of the partition, and who holds what as a table."""
-    manifest = material.manifest
+def draw_partition(data: PageData) -> Markup:
+    """Draws the pictures of the partition, and the images of each client as a table.
+
+    Args:
+        data: The run's records.
+
+    Returns:
+        The section.
+    """
+    manifest = data.manifest
     if manifest is None:
-        return section("Partition", element("p", "The data have not been split yet."))
-    scores = _scores(material.folder, manifest)
-    holders = _table(manifest, scores.label_shift)
-    pictures = [_picture(material.folder / name, about, manifest) for name, about in PICTURES.items()]
-    return section(
-        "Partition",
-        element("p", f"How unlike the {one_line(scores)}."),
-        pictures,
-        folded("Who holds what", holders, open=len(manifest.clients) <= SHORT),
-        element("p", "sha256 ", element("code", manifest.sha256), class_="faint"),
+        return render("partition", table=None)
+    scores = _scores(data.folder, manifest)
+    paths = {data.folder / name: about for name, about in PICTURES.items()}
+    return render(
+        "partition",
+        scores=scores_line(scores),
+        pictures=[_picture(path, about) for path, about in paths.items() if path.is_file()],
+        clients=pluralize(len(manifest.clients), "client"),
+        table=_table(manifest, scores.label_shift),
+        unfolded=len(manifest.clients) <= SHORT,
+        sha256=manifest.sha256,
     )
 
 
 def _scores(folder: Path, manifest: Manifest) -> Scores:
-    """What the run has saved, or of an older or damaged one what can be known without its images."""
+    """The scores that the run has saved; for an old or damaged run, the scores that need no images."""
     with suppress(FedsiloError, OSError):
         saved = Scores.read(folder / FILE)
         if saved.split_sha256 == manifest.split_sha256:
@@ -52,28 +63,23 @@ def _scores(folder: Path, manifest: Manifest) -> Scores:
     return measure(manifest, None, "not saved with the run")
 
 
-def _picture(path: Path, about: str, manifest: Manifest) -> Markup:
-    if not path.is_file():
-        return Markup()
-    if path.stat().st_size > LARGEST:
-        return element("p", f"{path.name} is too large for this page; it lies beside it.", class_="faint")
-    alternative = f"{about} {several(len(manifest.clients), 'client')}; the table below has the numbers."
-    image = element("img", src=data_uri(path.read_bytes()), alt=alternative)
-    box = element("div", image, class_="scroll paper", role="region", aria_label=path.name, tabindex=0)
-    return figure(box, about)
+def _picture(path: Path, about: str) -> dict[str, str]:
+    """Name, caption and address of a picture; an empty address where it is too large."""
+    uri = data_uri(path.read_bytes()) if path.stat().st_size <= LARGEST else ""
+    return {"name": path.name, "about": about, "uri": uri}
 
 
-def _table(manifest: Manifest, shifts: tuple[float | None, ...]) -> Markup:
+def _table(manifest: Manifest, shifts: tuple[float | None, ...]) -> HtmlTable:
     header = ["client", "domain", "train", "test", "classes", "label shift", "most of"]
     body = [_row(manifest, client, shift) for client, shift in zip(manifest.clients, shifts, strict=True)]
-    return table(header, body, "Who holds what", words=(0, 1, 6))
+    return HtmlTable(header, body, "Who holds what", words=(0, 1, 6))
 
 
 def _row(manifest: Manifest, client: Holding, shift: float | None) -> list[str]:
     counts = sorted(zip(client.train_classes, manifest.classes, strict=True), reverse=True)[:3]
     return [
         f"{client.number:02d}",
-        kind_of(client),
+        describe_client(client),
         f"{len(client.train):,}",
         f"{len(client.test):,}",
         str(sum(1 for count in client.train_classes if count)),

@@ -1,34 +1,46 @@
-"""Simulated time: the headline metric over it, and who was late or away; where the scenario simulates any."""
+"""Simulated time: the headline metric over simulated seconds, and late or offline clients."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
+from markupsafe import Markup
+
 from fedsilo.config.stragglers import StragglerPolicy
 from fedsilo.core import Measures
-from fedsilo.report.page.line_chart import Line, curves, key
-from fedsilo.report.page.markup import Markup, element, figure, folded, section, table
-from fedsilo.report.page.page_data import Material, Part
-from fedsilo.report.phrases import listed, number
+from fedsilo.report.page.line_chart import ChartLine, draw_curves, list_line_legend
+from fedsilo.report.page.page_data import MethodRecords, PageData
+from fedsilo.report.page.page_elements import Chart, HtmlTable
+from fedsilo.report.page.rendering import render
+from fedsilo.report.phrases import format_number, list_numbers
+
+CLOCKS = ("clock_s", "simulated_s")
 
 
-def pacing(material: Material) -> Markup:
-    """Returns the section; nothing where no time is simulated."""
-    parts = [part for part in material.learners if part.has("clock_s") and part.evaluated]
+def draw_stragglers(data: PageData) -> Markup:
+    """Draws the headline metric over simulated seconds, and how often clients were late or offline.
+
+    Args:
+        data: The run's records.
+
+    Returns:
+        The section; empty where the scenario simulates no time.
+    """
+    parts = [part for part in data.learners if part.has("clock_s") and part.evaluated]
     if not parts:
         return Markup()
-    metric = material.measures.headline
+    metric = data.measures.headline
     about = f"Local {metric.words}, mean over clients, over simulated seconds"
-    lines = [Line(part.name, _points(part), material.look(part)) for part in parts]
-    drawn = curves(lines, [], about, metric.tick, along="simulated seconds")
-    return section(
-        "Simulated time",
-        element("p", f"{_rule(material.scenario.pace)} Time is simulated and follows from the scenario alone."),
-        key([(part.name, material.look(part)) for part in reversed(parts)], []),
-        element("div", figure(drawn, about), class_="pictures"),
-        element("div", [_sums(part) for part in reversed(parts)]),
-        folded(f"Rounds of {parts[-1].name}", _rounds(parts[-1])),
+    lines = [ChartLine(part.name, _points(part), data.style_of(part)) for part in parts]
+    return render(
+        "stragglers",
+        rule=_rule(data.scenario.pace),
+        legend=list_line_legend([(part.name, data.style_of(part)) for part in reversed(parts)]),
+        chart=Chart(draw_curves(lines, [], about, metric.tick, along="simulated seconds"), about),
+        totals=[_totals(part) for part in reversed(parts)],
+        method=parts[-1].name,
+        rounds=_rounds(parts[-1]),
     )
 
 
@@ -39,31 +51,28 @@ def _rule(pace: StragglerPolicy) -> str:
     return f"A round waits for the clients that it wants{limit}."
 
 
-def _points(part: Part) -> list[tuple[float, float | None]]:
+def _points(part: MethodRecords) -> list[tuple[float, float | None]]:
     return [(float(record["clock_s"]), record[part.measures.local]) for record in part.evaluated]
 
 
-def _sums(part: Part) -> Markup:
+def _totals(part: MethodRecords) -> str:
     counts = {name: sum(len(record.get(name) or ()) for record in part.rounds) for name in ("late", "offline")}
     empty = sum(not record["participants"] for record in part.rounds)
-    text = (
-        f"{part.name}: {number(part.rounds[-1]['clock_s'])} simulated seconds; {counts['late']} times a client was "
+    clock = format_number(part.rounds[-1]["clock_s"])
+    return (
+        f"{part.name}: {clock} simulated seconds; {counts['late']} times a client was "
         f"late or not needed, {counts['offline']} times offline; {empty} rounds without an update."
     )
-    return element("p", text)
 
 
-def _rounds(part: Part) -> Markup:
+def _rounds(part: MethodRecords) -> HtmlTable:
     header = ["round", "ends at s", "took s", "clients", "late", "offline", "staleness", "local"]
-    return table(header, [_row(record, part.measures) for record in part.rounds], "Rounds in simulated time")
+    return HtmlTable(header, [_row(record, part.measures) for record in part.rounds], "Rounds in simulated time")
 
 
 def _row(record: Mapping[str, Any], measures: Measures) -> list[str]:
-    clients = [listed(found) if found else "–" for found in map(record.get, ("participants", "late", "offline"))]
+    clients = [list_numbers(found) if found else "–" for found in map(record.get, ("participants", "late", "offline"))]
     staleness = record.get("staleness")
     behind = ", ".join(map(str, staleness)) if isinstance(staleness, list) and staleness else "–"
-    times = [number(value) if isinstance(value := record.get(name), (int, float)) else "–" for name in CLOCKS]
+    times = [format_number(value) if isinstance(value := record.get(name), (int, float)) else "–" for name in CLOCKS]
     return [str(record["round"]), *times, *clients, behind, measures.headline.shown(record.get(measures.local))]
-
-
-CLOCKS = ("clock_s", "simulated_s")

@@ -1,1 +1,1 @@
-"""What came of runs: their result, read back, looked at while they run, and set side by side."""
+"""Results of runs: reading them back, their progress, and comparisons of several runs."""

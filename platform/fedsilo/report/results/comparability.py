@@ -1,7 +1,7 @@
-"""May the rows of a comparison be compared? What they stand on, and what else is not the same for all.
+"""Checks whether the rows of a comparison can be compared, and lists what differs between them.
 
-Seed by seed, rows must stand on the same ground: the same images at the same clients, seen by the same backbone. Runs
-of one scenario and seed do, since a partition depends on nothing else; here it is checked. Every kind of ground has a
+Seed by seed, comparable rows have the same ground: the same images at the same clients, and the same backbone. Runs of
+one scenario and seed have it, because a partition depends on nothing else; this module checks it. Every ground has a
 letter, and rows with different letters must not be compared.
 """
 
@@ -16,44 +16,62 @@ SYNCHRONISE = "method.synchronise"
 
 
 class Grounds:
-    """The kinds of ground found so far."""
+    """The grounds found so far."""
 
     def __init__(self) -> None:
         self._runs: list[dict[int, RunEntry]] = []
 
     @property
     def letters(self) -> list[str]:
-        """Returns the letters given so far."""
+        """The letters assigned so far."""
         return [_letter(number) for number in range(len(self._runs))]
 
-    def letter(self, runs: Sequence[RunEntry]) -> str:
-        """Returns the first letter whose ground is that of these finished runs for every seed they share."""
+    def assign_letter(self, runs: Sequence[RunEntry]) -> str:
+        """Assigns a letter to the ground of finished runs.
+
+        Args:
+            runs: Finished runs of one row.
+
+        Returns:
+            The first letter whose ground equals that of the runs for every seed they share; "" without runs.
+        """
         if not runs:
             return ""
-        number = next((n for n, known in enumerate(self._runs) if _fit(runs, known)), len(self._runs))
+        number = next((n for n, known in enumerate(self._runs) if _fits(runs, known)), len(self._runs))
         if number == len(self._runs):
             self._runs.append({})
         self._runs[number] = {**{run.seed: run for run in runs}, **self._runs[number]}
         return _letter(number)
 
-    def runs(self, letter: str) -> list[RunEntry]:
-        """Returns a run for every seed on a ground, by seed."""
+    def list_runs(self, letter: str) -> list[RunEntry]:
+        """Lists the runs on a ground.
+
+        Args:
+            letter: Letter of the ground.
+
+        Returns:
+            One run for every seed, ordered by seed.
+        """
         known = self._runs[self.letters.index(letter)]
         return [known[seed] for seed in sorted(known)]
 
-    def notes(self) -> list[str]:
-        """Returns the line that says whether all rows may be compared."""
+    def describe(self) -> list[str]:
+        """Describes whether all rows can be compared.
+
+        Returns:
+            One line, or none where no run has finished.
+        """
         if len(self._runs) > 1:
             return [
                 "not all rows stand on the same ground (partition, data or backbone): compare only those with the "
                 "same letter."
             ]
-        hashes = [f"seed {run.seed} {run.ground[0][:12]}" for letter in self.letters for run in self.runs(letter)]
+        hashes = [f"seed {run.seed} {run.ground[0][:12]}" for letter in self.letters for run in self.list_runs(letter)]
         return [f"all rows have the same partition for the same seed (sha256: {', '.join(hashes)})."] if hashes else []
 
 
-def _fit(runs: Sequence[RunEntry], known: dict[int, RunEntry]) -> bool:
-    """Whether the runs stand on what is known, for every seed that is."""
+def _fits(runs: Sequence[RunEntry], known: dict[int, RunEntry]) -> bool:
+    """Whether the runs have a known ground, for every seed that is known."""
     return all(run.ground == known.get(run.seed, run).ground for run in runs)
 
 
@@ -63,10 +81,17 @@ def _letter(number: int) -> str:
     return ascii_uppercase[place] + (str(again) if again else "")
 
 
-def differences(entries: Sequence[RunEntry], varied: Sequence[str]) -> list[str]:
-    """Returns a line for every key outside `method` that differs between methods and is not varied on purpose.
+def list_differences(entries: Sequence[RunEntry], varied: Sequence[str]) -> list[str]:
+    """Lists the keys outside `method` that differ between methods although the comparison does not vary them.
 
-    Of the methods' own keys the one that changes everybody's training is told as well: how often they synchronise.
+    The only method key in the list is `method.synchronise`, because it changes how every client trains.
+
+    Args:
+        entries: The runs.
+        varied: Dotted keys that are varied on purpose.
+
+    Returns:
+        One line for each key.
     """
     lines = []
     for key in dict.fromkeys(key for entry in entries for key in entry.settings):
@@ -74,22 +99,35 @@ def differences(entries: Sequence[RunEntry], varied: Sequence[str]) -> list[str]
             continue
         methods = _by_value((entry.value(key), entry.method) for entry in entries if key in entry.settings)
         if len(methods) > 1:
-            lines.append(f"not the same for all methods: {key} is {_listed(methods)}.")
+            lines.append(f"not the same for all methods: {key} is {_join_methods(methods)}.")
     return lines
 
 
-def windows(entries: Sequence[RunEntry]) -> list[str]:
-    """Returns the line that says how many rounds the numbers of finished runs are means of."""
+def describe_windows(entries: Sequence[RunEntry]) -> list[str]:
+    """Describes over how many rounds the numbers of finished runs are averaged.
+
+    Args:
+        entries: Finished runs.
+
+    Returns:
+        One line, or none without runs.
+    """
     methods = _by_value((str(entry.averaged_rounds), entry.method) for entry in entries)
     if len(methods) > 1:
-        return [
-            f"every number but best* is a mean over the last evaluated rounds, not as many for all: {_listed(methods)}."
-        ]
+        rounds = _join_methods(methods)
+        return [f"every number but best* is a mean over the last evaluated rounds, not as many for all: {rounds}."]
     return [f"every number but best* is the mean over the last {last} evaluated rounds." for last in methods]
 
 
-def versions(entries: Sequence[RunEntry]) -> list[str]:
-    """Returns a line where finished runs were made with different versions of something."""
+def list_version_differences(entries: Sequence[RunEntry]) -> list[str]:
+    """Describes which software versions differ between finished runs.
+
+    Args:
+        entries: Finished runs.
+
+    Returns:
+        One line, or none where all versions are equal.
+    """
     found: dict[str, set[str]] = {}
     for entry in entries:
         for name, version in entry.versions.items():
@@ -99,12 +137,12 @@ def versions(entries: Sequence[RunEntry]) -> list[str]:
 
 
 def _by_value(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    """The methods that have each value, each once."""
+    """The methods that have each value, each method once."""
     methods: dict[str, dict[str, None]] = {}
     for value, method in pairs:
         methods.setdefault(value, {})[method] = None
     return {value: list(by) for value, by in methods.items()}
 
 
-def _listed(methods: dict[str, list[str]]) -> str:
+def _join_methods(methods: dict[str, list[str]]) -> str:
     return "; ".join(f"{value} for {', '.join(by)}" for value, by in methods.items())

@@ -1,4 +1,4 @@
-"""A finished or interrupted run, read back: tables, prompts, predictions."""
+"""A finished or interrupted run, read back from its folder: tables, states, predictions."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from fedsilo.core.errors import RunError
 from fedsilo.core.metrics import measures_of
 from fedsilo.core.registry import title_of
 from fedsilo.partitioning.manifest import Manifest
-from fedsilo.report.results.summary import schema
+from fedsilo.report.results.summary import build_result_schema
 from fedsilo.storage.checkpoints import Checkpoint, Checkpoints
 from fedsilo.storage.json_schema import faults
 from fedsilo.storage.run_folder import CLIENTS, ROUNDS, WIRE, find_run_folder, read_json, read_lines
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from torch import Tensor
 
 
-Told = Callable[[str], None]
+Warn = Callable[[str], None]
 
 
 def _warn(line: str) -> None:
@@ -38,34 +38,34 @@ class Run:
     """One run's folder as Python objects.
 
     Attributes:
-        folder: Where it is.
+        folder: The folder.
     """
 
     folder: Path
 
     @cached_property
     def scenario(self) -> Scenario:
-        """Returns the resolved scenario."""
+        """The run's scenario, with all values resolved."""
         return read(self.folder / "scenario.yaml")
 
     @cached_property
     def manifest(self) -> Manifest:
-        """Returns the frozen partition."""
+        """The partition."""
         return Manifest.read(self.folder / "partition.json")
 
     @property
     def finished(self) -> bool:
-        """Returns whether the run has its result."""
+        """Whether the run has its result."""
         return (self.folder / "result.json").exists()
 
     @property
     def result(self) -> dict[str, Any]:
-        """Returns the document of result.json. Raises RunError when the run has not finished, or it is not sound."""
+        """The document of result.json. Raises RunError when the run has not finished, or the file is damaged."""
         if not self.finished:
-            raise RunError(f"{self.folder}: has not finished. `fedsilo resume {self.folder}` goes on with it.")
+            raise RunError(f"{self.folder}: has not finished. `fedsilo resume {self.folder}` continues it.")
         path = self.folder / "result.json"
         document = read_json(path)
-        fault = next(faults(document, self._form_of(document)), "")
+        fault = next(faults(document, self._schema_of(document)), "")
         if fault:
             raise RunError(
                 f"{path}: is not a result of this version: {fault}. Remove it, and `fedsilo resume {self.folder}` "
@@ -73,68 +73,78 @@ class Run:
             )
         return document
 
-    def _form_of(self, document: dict[str, Any]) -> Any:
-        """What the document must look like: it lists its metrics itself, so code from outside is not needed for it."""
+    def _schema_of(self, document: dict[str, Any]) -> Any:
+        """The schema of the document. The document lists its metrics itself, so external components are not needed."""
         try:
-            return schema(measures_of(document))
-        except (AttributeError, KeyError, TypeError, ValueError):  # not sound; the task says what it should be
-            return schema(self.scenario.task.measured)
+            return build_result_schema(measures_of(document))
+        except (AttributeError, KeyError, TypeError, ValueError):  # damaged; the scenario's task has the metrics
+            return build_result_schema(self.scenario.task.measured)
 
     @property
     def rounds(self) -> pd.DataFrame:
-        """Returns a table with one row per round: loss, accuracies in [0, 1], bytes, seconds by stage."""
+        """A table with one row per round: loss, metrics (ratios in [0, 1]), bytes, seconds by stage."""
         return _table(self.folder / ROUNDS)
 
     @property
     def clients(self) -> pd.DataFrame:
-        """Returns a table with one row per client and evaluated round."""
+        """A table with one row per client and evaluated round."""
         return _table(self.folder / CLIENTS)
 
     @property
     def wire(self) -> pd.DataFrame:
-        """Returns a table of what crossed between clients and coordinator."""
+        """A table of what clients and coordinator sent each other."""
         return _table(self.folder / WIRE)
 
     @property
     def results(self) -> pd.DataFrame:
-        """Returns the comparison table: chance, zero-shot, references and the method."""
+        """The comparison table: chance, zero-shot, references and the method."""
         import pandas as pd
 
         return pd.DataFrame(self.result["rows"])
 
     @property
     def shared(self) -> dict[str, Tensor]:
-        """Returns the newest shared state, for PromptFL {"context": (L, W)}.
+        """The newest shared state, for PromptFL {"context": (L, W)}.
 
-        Warns, as `private` and `predict` do, where a newer checkpoint is damaged and passed over.
+        Warns, as `private` and `predict` do, where a newer checkpoint is damaged and skipped.
         """
         return self._checkpoint().shared
 
     def private(self, client: int) -> dict[str, Tensor]:
-        """Returns one client's newest private state; empty for methods without one."""
-        self._known(client)
-        return self._checkpoint().private_of(client)
-
-    def predict(self, client: int, images: Sequence[Image.Image], told: Told = _warn) -> pd.DataFrame:
-        """Returns one row per image with the client's most probable class, its probability, and all probabilities.
+        """Reads a client's newest private state.
 
         Args:
-            client: Whose model classifies.
+            client: Number of the client.
+
+        Returns:
+            Tensors by name; empty for methods without private state.
+        """
+        self._require_client(client)
+        return self._checkpoint().private_of(client)
+
+    def predict(self, client: int, images: Sequence[Image.Image], warn: Warn = _warn) -> pd.DataFrame:
+        """Classifies images with a client's newest model.
+
+        Args:
+            client: Number of the client.
             images: Images of any size and mode.
-            told: Told, in one line, where a damaged checkpoint was passed over for an older one; warns by default.
+            warn: Receives one line where a damaged checkpoint was skipped for an older one; warns by default.
+
+        Returns:
+            One row per image: the most probable class, its probability, the next best class, and all probabilities.
         """
         from fedsilo.report.results.prediction import predict
 
-        self._known(client)
+        self._require_client(client)
         template = str(read_json(self.folder / "data.json")["template"])
-        return predict(self.scenario, self.manifest.classes, template, self._checkpoint(told), client, images)
+        return predict(self.scenario, self.manifest.classes, template, self._checkpoint(warn), client, images)
 
-    def _known(self, client: int) -> None:
+    def _require_client(self, client: int) -> None:
         count = len(self.manifest.clients)
         if not 0 <= client < count:
             raise RunError(f"{self.folder}: there is no client {client}. It has clients 0 to {count - 1}.")
 
-    def _checkpoint(self, told: Told = _warn) -> Checkpoint:
+    def _checkpoint(self, warn: Warn = _warn) -> Checkpoint:
         checkpoint, notices = Checkpoints(self.folder / "checkpoints", keep=1).newest()
         if checkpoint is None:
             why = notices[-1] if notices else "no round has finished"
@@ -142,19 +152,37 @@ class Run:
         if notices:
             first, *others = notices
             more = f" {len(others)} more {'is' if len(others) == 1 else 'are'} damaged." if others else ""
-            told(f"{first}{more} What follows is of round {checkpoint.round}.")
+            warn(f"{first}{more} What follows is of round {checkpoint.round}.")
         return checkpoint
 
 
-def homes(scenario: Scenario, folder: Path) -> Iterator[tuple[str, Path]]:
-    """Yields each method of a run with the folder of its records, in the order in which they run."""
+def list_method_folders(scenario: Scenario, folder: Path) -> Iterator[tuple[str, Path]]:
+    """Lists the methods of a run with their folders.
+
+    Args:
+        scenario: The run's scenario.
+        folder: The run's folder.
+
+    Yields:
+        Name of each method and the folder of its records, in the order in which the methods run.
+    """
     method = title_of(scenario.method)
     for name in dict.fromkeys(["zero_shot", method, *scenario.evaluation.reference_names]):
         yield name, folder if name == method else folder / "references" / name.replace(":", ".")
 
 
 def load(folder: str | Path) -> Run:
-    """Returns the run in a folder. Raises RunError when there is none."""
+    """Opens a run.
+
+    Args:
+        folder: The run's folder.
+
+    Returns:
+        The run.
+
+    Raises:
+        RunError: The folder has no run.
+    """
     return Run(find_run_folder(Path(folder)))
 
 

@@ -1,4 +1,4 @@
-"""New images, classified with what a run has learned."""
+"""Classification of new images with the model of one client of a run."""
 
 from __future__ import annotations
 
@@ -31,25 +31,28 @@ def predict(
     client: int,
     images: Sequence[Image.Image],
 ) -> pd.DataFrame:
-    """Returns one row per image: "class", "probability", "next_best", and one column "p(NAME)" per class.
+    """Classifies images.
 
     Args:
         scenario: The run's scenario; its backbone and method are used.
         classes: Class names in label order.
         template: The data set's hand-written prompt.
-        checkpoint: What was learned.
-        client: The client whose model classifies.
+        checkpoint: The trained states.
+        client: Number of the client whose model classifies.
         images: Images of any size and mode.
+
+    Returns:
+        One row per image: "class", "probability", "next_best", and one column "p(NAME)" per class.
 
     Raises:
         NotFinite: A score is nan or infinite.
-        BackboneError: An image's feature is.
-        RunError: The checkpoint is not one of this method, or damaged.
+        BackboneError: An image's feature is nan or infinite.
+        RunError: The checkpoint is damaged or belongs to another method.
     """
     loaded = load(scenario.backbone, scenario.seed)
     method = scenario.method
     model = frozen_model(loaded, classes, template, method.phrases, image_blocks=method.needs_image_blocks)
-    received, private = _learned(scenario, checkpoint, client, model)
+    received, private = _read_states(scenario, checkpoint, client, model)
     inputs = torch.stack([loaded.images.preprocessing.plain(as_rgb(image)) for image in images])
     with torch.no_grad():
         columns = {PIXELS: inputs, **loaded.images.columns(inputs, method.reads)}
@@ -89,8 +92,8 @@ def table_of(scores: Tensor, classes: Sequence[str]) -> pd.DataFrame:
     )
 
 
-def _learned(scenario: Scenario, checkpoint: Checkpoint, client: int, model: Frozen) -> tuple[State, State]:
-    """What the client receives of the shared state, and its private state; of tensors that the method can take up."""
+def _read_states(scenario: Scenario, checkpoint: Checkpoint, client: int, model: Frozen) -> tuple[State, State]:
+    """What the client receives of the shared state, and its private state, both checked against the method."""
     method, private = scenario.method, checkpoint.private_of(client)
     checkpoint.require_shared(method.initial_shared(model, scenario.seed))
     require_like(private, method.initial_private(model, scenario.seed, client), checkpoint.private_path(client))

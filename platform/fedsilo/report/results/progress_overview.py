@@ -1,4 +1,4 @@
-"""How far a run is: what `fedsilo top` shows, read from the run's folder by whoever can reach it."""
+"""Progress of a run, read from its folder while the run is at work."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from typing import Any
 
 from fedsilo.core import Measures
 from fedsilo.core.registry import title_of
-from fedsilo.report.results.finished_run import Run, homes
+from fedsilo.report.results.finished_run import Run, list_method_folders
 from fedsilo.storage.run_folder import DRIVER_LOCK, ROUNDS, ROUNDS_LOCK, TIMELINE, last_lines, read_lines
 
 PACE = 10
-"""Newest rounds by whose mean the time left is foretold."""
+"""Newest rounds whose mean predicts the time left."""
 
 SLOWEST = 3
-"""Clients of the newest round that are named."""
+"""Slowest clients that are named."""
 
 FINISHED, RUNNING, STOPPED = "finished", "running", "stopped"
 
 
 @dataclass(frozen=True, slots=True)
-class Home:
-    """Where one method's records are.
+class MethodFolder:
+    """The folder of one method's records.
 
     Attributes:
-        name: The method.
-        folder: Its folder.
-        planned: Rounds that are asked for.
-        budget: Epsilon that it may not exceed; None: none.
+        name: Name of the method.
+        folder: The folder.
+        planned: Rounds that the scenario asks for.
+        budget: Largest epsilon that the scenario allows; None without a limit.
     """
 
     name: str
@@ -40,22 +40,22 @@ class Home:
 
 
 @dataclass(frozen=True, slots=True)
-class Course:
-    """How far one method is.
+class MethodProgress:
+    """Progress of one method.
 
     Attributes:
-        name: The method.
-        planned: Rounds that are asked for.
+        name: Name of the method.
+        planned: Rounds that the scenario asks for.
         finished: Rounds that are done.
-        last: The newest line of rounds.jsonl; empty before the first.
-        measured: The newest one in which clients were measured; the same.
-        budget: Epsilon that it may not exceed; None: none.
-        upload_bytes: Bytes that left clients, all rounds together.
-        download_bytes: Bytes that went to clients.
-        retried: Attempts at rounds that had to be made again.
+        last: Newest line of rounds.jsonl; empty before the first round.
+        measured: Newest line in which clients were evaluated; empty before the first evaluation.
+        budget: Largest epsilon that the scenario allows; None without a limit.
+        upload_bytes: Bytes that clients sent, all rounds together.
+        download_bytes: Bytes that clients received, all rounds together.
+        retried: Attempts at rounds that failed and were repeated.
         dropped: Clients that dropped out, all rounds together.
-        pace_s: Mean seconds of its newest rounds; 0.0 before the first.
-        slowest: Client and seconds of training of the slowest ones of the newest round, where they tell.
+        pace_s: Mean seconds of the newest rounds; 0.0 before the first round.
+        slowest: Client and seconds of training of the slowest clients of the newest round; empty where not on record.
     """
 
     name: str
@@ -74,25 +74,25 @@ class Course:
 
 @dataclass(frozen=True, slots=True)
 class Overview:
-    """How far a run is.
+    """Progress of a run.
 
     Attributes:
-        run: Its name.
+        run: Name of the run's folder.
         state: "running", "finished" or "stopped".
-        courses: Each method in the order in which they run.
-        measures: The task's.
-        chance: The headline metric of guessing; None while the classes are not known.
+        courses: Progress of each method, in the order in which the methods run.
+        measures: Metrics of the task.
+        chance: Headline metric of random guessing; None while the classes are not known.
     """
 
     run: str
     state: str
-    courses: tuple[Course, ...]
+    courses: tuple[MethodProgress, ...]
     measures: Measures
     chance: float | None = None
 
     @property
-    def current(self) -> Course | None:
-        """Returns the method that is at work, or was last; None before the first round."""
+    def current(self) -> MethodProgress | None:
+        """The method that runs now, or that ran last; None before the first round."""
         begun = [course for course in self.courses if course.finished]
         if self.state == FINISHED:
             return begun[-1] if begun else None
@@ -101,9 +101,9 @@ class Overview:
 
     @property
     def left_s(self) -> float | None:
-        """Returns the seconds left at the newest rounds' pace, checkpoints not counted; None where nothing is known.
+        """Seconds left at the pace of the newest rounds, without checkpoints; None where the pace is not known.
 
-        A method that has yet to begin is taken to be as fast as the current one.
+        A method that has not begun is assumed to be as fast as the current one.
         """
         current = self.current
         if self.state != RUNNING or current is None or not current.pace_s or current.name == "zero_shot":
@@ -111,31 +111,52 @@ class Overview:
         return sum((course.planned - course.finished) * (course.pace_s or current.pace_s) for course in self.courses)
 
 
-def overview_of_run(run: Run) -> Overview:
-    """Returns how far the run in a folder is. Raises RunError or ScenarioError when the folder is none of a run's."""
+def read_overview(run: Run) -> Overview:
+    """Reads the progress of a run.
+
+    Args:
+        run: The run.
+
+    Returns:
+        Its progress.
+
+    Raises:
+        RunError: The folder has no run.
+        ScenarioError: The run's scenario cannot be read.
+    """
     scenario, folder = run.scenario, run.folder
     method = title_of(scenario.method)
     limit = scenario.privacy.limit
     parts = [
-        Home(name, home, 1 if name == "zero_shot" else scenario.training.rounds, limit if name == method else None)
-        for name, home in homes(scenario, folder)
+        MethodFolder(
+            name, home, 1 if name == "zero_shot" else scenario.training.rounds, limit if name == method else None
+        )
+        for name, home in list_method_folders(scenario, folder)
     ]
     known = (folder / "partition.json").exists()
     chance = scenario.task.chance(run.manifest.classes) if known else None
     measures = scenario.task.measured
-    return Overview(folder.name, _state(run), courses(parts, measures), measures, chance)
+    return Overview(folder.name, _state(run), read_progress(parts, measures), measures, chance)
 
 
-def courses(parts: Sequence[Home], measures: Measures) -> tuple[Course, ...]:
-    """Returns how far each method is by what is in its folder."""
+def read_progress(parts: Sequence[MethodFolder], measures: Measures) -> tuple[MethodProgress, ...]:
+    """Reads the progress of each method from its folder.
+
+    Args:
+        parts: The methods with their folders.
+        measures: Metrics of the task.
+
+    Returns:
+        Progress of each method, in the same order.
+    """
     return tuple(_course(part, measures.local) for part in parts)
 
 
-def _course(part: Home, local: str) -> Course:
+def _course(part: MethodFolder, local: str) -> MethodProgress:
     records = read_lines(part.folder / ROUNDS)
     measured = [record for record in records if record.get(local) is not None]
     newest = [sum(record.get("seconds", {}).values()) for record in records[-PACE:]]
-    return Course(
+    return MethodProgress(
         name=part.name,
         planned=part.planned,
         finished=len(records),
@@ -152,29 +173,29 @@ def _course(part: Home, local: str) -> Course:
 
 
 def _slowest(folder: Path) -> tuple[tuple[int, float], ...]:
-    """The slowest in training of the newest round on the timeline."""
+    """The slowest clients in training of the newest round on the timeline."""
     trained = [line for line in last_lines(folder / TIMELINE) if line.get("stage") == "train"]
     if not trained:
         return ()
     took = zip(trained[-1].get("clients", ()), trained[-1].get("client_seconds", ()), strict=False)
-    return tuple(sorted(took, key=lambda told: (-told[1], told[0]))[:SLOWEST])
+    return tuple(sorted(took, key=lambda pair: (-pair[1], pair[0]))[:SLOWEST])
 
 
 def _state(run: Run) -> str:
     if run.finished:
         return FINISHED
-    if any(_held(run.folder / name) for name in (DRIVER_LOCK, ROUNDS_LOCK)):
+    if any(_is_locked(run.folder / name) for name in (DRIVER_LOCK, ROUNDS_LOCK)):
         return RUNNING
-    return FINISHED if run.finished else STOPPED  # it may have finished while the locks were looked at
+    return FINISHED if run.finished else STOPPED  # it may have finished during the check
 
 
-def _held(path: Path) -> bool:
-    """Whether a process holds a lock. Looking takes it for a moment, for which everybody who wants it waits."""
+def _is_locked(path: Path) -> bool:
+    """Whether a process holds a lock. The check itself holds the lock for a moment, for which other processes wait."""
     try:
         with path.open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
-    except OSError:  # there is none, or it may not be read
+    except OSError:  # the file does not exist or cannot be read
         return False
     return False

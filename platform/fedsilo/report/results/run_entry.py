@@ -1,4 +1,4 @@
-"""One run of a comparison, and what makes it another run than the next one."""
+"""One run of a comparison, with the settings that distinguish it from other runs."""
 
 from __future__ import annotations
 
@@ -16,23 +16,30 @@ from fedsilo.report.results.finished_run import Run
 from fedsilo.storage.run_folder import read_json
 
 Ground = tuple[str, ...]
-"""What a run stands on: hashes of its partition and of its backbone's weights, and the hand-written prompt."""
+"""Ground of a run: hashes of its partition and of its backbone's weights, and the hand-written prompt."""
 
 
-def settings(scenario: Scenario) -> dict[str, Any]:
-    """Returns all keys that the numbers of a run depend on, dotted: no names, no folders, and not where it runs."""
+def list_settings(scenario: Scenario) -> dict[str, Any]:
+    """Lists all keys that the numbers of a run depend on, without names, folders and where the run is executed.
+
+    Args:
+        scenario: The scenario.
+
+    Returns:
+        Values by dotted key.
+    """
     mapping = to_mapping(scenario)
     threads = mapping.pop("actors")["threads"]
     for key in ("name", "tracking"):
         del mapping[key]
     del mapping["evaluation"]["references"]
-    return {**_dotted(mapping), "actors.threads": threads}
+    return {**_flatten(mapping), "actors.threads": threads}
 
 
-def _dotted(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+def _flatten(mapping: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
     flat: dict[str, Any] = {}
     for key, value in mapping.items():
-        flat |= _dotted(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+        flat |= _flatten(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return flat
 
 
@@ -41,9 +48,9 @@ class RunEntry:
     """One run of a comparison.
 
     Attributes:
-        scenario: What it runs.
-        folder: Where it is; None if it never began.
-        error: Why it did not finish, one line; "" if it did.
+        scenario: Its scenario.
+        folder: Its folder; None if the run never began.
+        error: Why the run did not finish, on one line; "" if it finished.
     """
 
     scenario: Scenario
@@ -52,33 +59,33 @@ class RunEntry:
 
     @cached_property
     def settings(self) -> dict[str, Any]:
-        """Returns `settings` of its scenario."""
-        return settings(self.scenario)
+        """Values of `list_settings` for its scenario."""
+        return list_settings(self.scenario)
 
     @property
     def method(self) -> str:
-        """Returns its method's name."""
+        """Name of its method."""
         return title_of(self.scenario.method)
 
     @property
     def seed(self) -> int:
-        """Returns its seed."""
+        """Its seed."""
         return self.scenario.seed
 
     @cached_property
     def result(self) -> dict[str, Any]:
-        """Returns the document of its result.json. Raises RunError when it has not finished."""
+        """The document of result.json. Raises RunError when the run has not finished."""
         return Run(self._where).result
 
     @cached_property
     def ground(self) -> Ground:
-        """Returns what it stands on."""
+        """Its ground: what must be equal in runs that are compared."""
         data = read_json(self._where / "data.json")
         return tuple(str(data.get(key)) for key in ("split_sha256", "backbone_sha256", "template"))
 
     @cached_property
     def versions(self) -> dict[str, str]:
-        """Returns the versions it was made with, and the hash of fedsilo's own source."""
+        """Versions of the packages it ran with, and the hash of fedsilo's source code."""
         document = read_json(self._where / "environment.json")
         packages = document.get("packages")
         known = packages if isinstance(packages, dict) else {}
@@ -86,11 +93,21 @@ class RunEntry:
 
     @property
     def _where(self) -> Path:
-        assert self.folder is not None, "only a run that finished is asked for what it found"
+        assert self.folder is not None, "only a run that finished has results"
         return self.folder
 
     def row(self, method: str) -> dict[str, Any]:
-        """Returns the row of a method, or of a reference, in its result."""
+        """Finds the row of a method, or of a reference, in the result.
+
+        Args:
+            method: Name of the method.
+
+        Returns:
+            The row.
+
+        Raises:
+            RunError: The result has no such row.
+        """
         found: dict[str, Any] | None = next((row for row in self.result["rows"] if row["method"] == method), None)
         if found is None:
             raise RunError(f"{self._where / 'result.json'}: has no row of method '{method}'. Remove it, and resume.")
@@ -98,9 +115,16 @@ class RunEntry:
 
     @property
     def averaged_rounds(self) -> int:
-        """Returns over how many evaluated rounds its numbers are means."""
+        """Number of evaluated rounds that its numbers average."""
         return int(self.row(self.method).get("averaged_rounds") or self.result["headline"]["last_rounds"])
 
     def value(self, key: str) -> str:
-        """Returns the value of a dotted key as written in a scenario; "" where its scenario has no such key."""
+        """Reads a value of the scenario.
+
+        Args:
+            key: Dotted key.
+
+        Returns:
+            The value as written in a scenario; "" where the scenario has no such key.
+        """
         return written(self.settings[key]) if key in self.settings else ""

@@ -1,7 +1,7 @@
-"""From outcomes to result.json: headline numbers, comparison rows, warnings and hashes.
+"""Builds result.json from the outcomes of all methods: headline, comparison rows, warnings and hashes.
 
-The headline is the mean over the last evaluated rounds. The best round stands beside it and is marked: picking it
-uses the test set.
+The headline is the mean over the last evaluated rounds. The best round stands beside it and is marked, because it is
+selected with the test set.
 """
 
 from __future__ import annotations
@@ -20,8 +20,15 @@ from fedsilo.storage.json_schema import NUMBER, Maybe
 BUDGET = {"epsilon": Maybe(NUMBER), "delta": NUMBER, "guaranteed": bool, "unit": str, "note": str}
 
 
-def schema(measures: Measures) -> dict[str, Any]:
-    """Returns the shape of result.json: what its readers count on; an epsilon that is infinite is null there."""
+def build_result_schema(measures: Measures) -> dict[str, Any]:
+    """Builds the schema of result.json.
+
+    Args:
+        measures: Metrics of the task.
+
+    Returns:
+        The keys that readers rely on, with their types. An infinite epsilon is null.
+    """
     row = {
         "method": str,
         "role": str,
@@ -43,19 +50,26 @@ def schema(measures: Measures) -> dict[str, Any]:
 def summarise(
     method: str, outcomes: Mapping[str, Outcome], floor: Floor, last: int, budget: Budget | None
 ) -> dict[str, Any]:
-    """Returns the document of result.json.
+    """Builds the document of result.json.
 
     Args:
         method: Name of the scenario's method; all other outcomes are references.
         outcomes: Outcomes by method name.
-        floor: The task's measures, and what guessing comes to.
+        floor: The task's metrics, with the row of random guessing.
         last: Evaluated rounds that the headline averages.
-        budget: What was spent, None where nothing is promised.
+        budget: Epsilon and delta that were spent; None without a guarantee.
+
+    Returns:
+        The document.
     """
     measures = floor.measures
     rows = [floor.row]
-    rows += [row(name, "reference", outcome, last, measures) for name, outcome in outcomes.items() if name != method]
-    rows.append(row(method, "method", outcomes[method], last, measures))
+    rows += [
+        summarise_method(name, "reference", outcome, last, measures)
+        for name, outcome in outcomes.items()
+        if name != method
+    ]
+    rows.append(summarise_method(method, "method", outcomes[method], last, measures))
     hashes = {name: _hashes(outcome) for name, outcome in outcomes.items()}
     return {
         "method": method,
@@ -69,8 +83,19 @@ def summarise(
     }
 
 
-def row(name: str, role: str, outcome: Outcome, last: int, measures: Measures) -> dict[str, Any]:
-    """Returns one comparison row: each measure as mean over the last evaluated rounds, and the best round."""
+def summarise_method(name: str, role: str, outcome: Outcome, last: int, measures: Measures) -> dict[str, Any]:
+    """Summarises one method as a comparison row.
+
+    Args:
+        name: Name of the method.
+        role: "method" or "reference".
+        outcome: Its outcome.
+        last: Evaluated rounds to average.
+        measures: Metrics of the task.
+
+    Returns:
+        Each measure as the mean over the last evaluated rounds, and the best round.
+    """
     evaluated = [record for record in outcome.records if record[measures.local] is not None]
     recent = evaluated[-last:]  # fewer, where fewer were evaluated
     sign = 1 if measures.headline.higher else -1

@@ -1,1 +1,1 @@
-"""Tables for the terminal."""
+"""Tables and lines for the terminal."""

@@ -1,4 +1,4 @@
-"""The table of an audit, made from its document."""
+"""Tables of an audit for the terminal."""
 
 from __future__ import annotations
 
@@ -17,7 +17,15 @@ AUDIT_LEGEND = (
 
 
 def audit_table(document: Mapping[str, Any]) -> Table:
-    """Returns a row per attack: success, AUC, TPR at 1 % FPR, the bound on epsilon, and beside it what is claimed."""
+    """Draws the table of an audit of single examples.
+
+    Args:
+        document: The audit's document.
+
+    Returns:
+        A row per attack: success, AUC, TPR at 1 % FPR, the lower bound on epsilon, its largest possible value, and the
+        claimed epsilon.
+    """
     shuffled = ", membership shuffled" if document["shuffled"] else ""
     title = (
         f"{cell(document['run'])}: membership inference, {document['view']} view{shuffled} "
@@ -38,7 +46,15 @@ CLIENTS_LEGEND = (
 
 
 def clients_audit_table(document: Mapping[str, Any]) -> Table:
-    """Returns one row: right guesses, the bound on epsilon of a client, what it could have been, what is claimed."""
+    """Draws the table of an audit of whole clients.
+
+    Args:
+        document: The audit's document.
+
+    Returns:
+        One row: correct guesses, the lower bound on a client's epsilon, its largest possible value, and the claimed
+        epsilon.
+    """
     shuffled = ", coins tossed again" if document["shuffled"] else ""
     title = (
         f"{cell(document['run'])}: which clients contributed, by the shared states of all rounds{shuffled} "
@@ -54,12 +70,12 @@ def _table(
     rows: Iterable[tuple[str, Sequence[str], Mapping[str, Any]]],
     claim: Mapping[str, Any] | None,
 ) -> Table:
-    """A row per attack: its name, its rates, the bound on epsilon, what it could have been, and what is claimed."""
+    """A row per attack: name, rates, lower bound on epsilon, largest possible bound, claimed epsilon."""
     table = Table(title=title, title_justify="left")
     for column in ("attack", *rates, "epsilon >=", "of at most", "claimed epsilon"):
         table.add_column(column, justify="left" if column == "attack" else "right")
     for attack, found, bound in rows:
-        table.add_row(attack, *found, f"{bound['epsilon']:.2f}", f"{bound['most']:.2f}", _claimed(claim))
+        table.add_row(attack, *found, f"{bound['epsilon']:.2f}", f"{bound['most']:.2f}", _format_claim(claim))
     return table
 
 
@@ -71,7 +87,7 @@ def _in_percent(value: float, low: float, high: float) -> str:
     return f"{100 * value:.1f} ({100 * low:.0f} to {100 * high:.0f})"
 
 
-def _claimed(claim: Mapping[str, Any] | None) -> str:
+def _format_claim(claim: Mapping[str, Any] | None) -> str:
     if claim is None:
         return "none"
     epsilon = "infinite" if claim["epsilon"] is None else f"{claim['epsilon']:.3g}"

@@ -1,4 +1,4 @@
-"""Texts that rich shows as they are."""
+"""Text that rich prints without interpreting it."""
 
 from __future__ import annotations
 
@@ -8,5 +8,12 @@ from fedsilo.core.printing import printable
 
 
 def cell(text: object) -> str:
-    """Returns a text for a table or line of rich: nothing is taken for a mark, nothing is obeyed by a terminal."""
+    """Escapes a text for a table or line of rich.
+
+    Args:
+        text: Any object.
+
+    Returns:
+        Its text without control characters, and with rich's markup escaped.
+    """
     return escape(printable(str(text)))

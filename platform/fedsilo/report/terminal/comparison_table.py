@@ -1,4 +1,4 @@
-"""The table of a comparison: for the terminal, as Markdown, as CSV."""
+"""Table of a comparison, for the terminal, as Markdown and as CSV."""
 
 from __future__ import annotations
 
@@ -9,25 +9,39 @@ from rich.table import Table
 from fedsilo.core.metrics import GLOBAL, NEIGHBOUR, Measures
 from fedsilo.report.results.comparison_rows import ComparisonRow, ComparisonRows
 from fedsilo.report.terminal.cells import cell
-from fedsilo.report.terminal.run_tables import more_legend
+from fedsilo.report.terminal.run_tables import optional_legend
 
 
 def comparison_table(standings: ComparisonRows) -> Table:
-    """Returns the table for the terminal."""
+    """Draws the table for the terminal.
+
+    Args:
+        standings: The comparison.
+
+    Returns:
+        A table with one row per method and varied setting.
+    """
     table = Table(title=f"{cell(standings.title)}: {standings.measures.unit}", title_justify="left")
-    left = _named(standings)
-    for number, title in enumerate(header(standings)):
+    left = _count_name_columns(standings)
+    for number, title in enumerate(list_titles(standings)):
         table.add_column(cell(title), justify="left" if number < left else "right")
     for row in standings.rows:
-        table.add_row(*map(cell, cells(standings, row)), style=None if row.floor else "bold")
+        table.add_row(*map(cell, format_row(standings, row)), style=None if row.floor else "bold")
     return table
 
 
-def markdown(standings: ComparisonRows) -> str:
-    """Returns the table as Markdown."""
-    left, titles = _named(standings), header(standings)
+def to_markdown(standings: ComparisonRows) -> str:
+    """Writes the table as Markdown.
+
+    Args:
+        standings: The comparison.
+
+    Returns:
+        The Markdown table.
+    """
+    left, titles = _count_name_columns(standings), list_titles(standings)
     rule = ["---" if number < left else "---:" for number in range(len(titles))]
-    return "".join(_line(row) for row in (titles, rule, *(cells(standings, row) for row in standings.rows)))
+    return "".join(_line(row) for row in (titles, rule, *(format_row(standings, row) for row in standings.rows)))
 
 
 def _line(texts: Sequence[str]) -> str:
@@ -35,17 +49,31 @@ def _line(texts: Sequence[str]) -> str:
     return f"| {' | '.join(escaped)} |\n"
 
 
-def document(standings: ComparisonRows) -> str:
-    """Returns table, legend, notes and failures as a Markdown document."""
+def to_document(standings: ComparisonRows) -> str:
+    """Writes table, legend, notes and failures as a Markdown document.
+
+    Args:
+        standings: The comparison.
+
+    Returns:
+        The document.
+    """
     lines = [*standings.notes, *(f"failed: {line}" for line in standings.failures)]
     points = "".join(f"- {line}\n" for line in lines)
-    return f"# {standings.title}\n\n{markdown(standings)}\n{comparison_legend(standings)}\n\n{points}"
+    return f"# {standings.title}\n\n{to_markdown(standings)}\n{comparison_legend(standings)}\n\n{points}"
 
 
 def comparison_legend(standings: ComparisonRows) -> str:
-    """Returns what the columns mean."""
+    """Explains the columns.
+
+    Args:
+        standings: The comparison.
+
+    Returns:
+        The legend, one or more lines.
+    """
     measures = standings.measures
-    more = more_legend(measures)
+    more = optional_legend(measures)
     own = (
         f"{measures.unit}, mean ± standard deviation over seeds; local: mean over clients of the "
         f"{measures.headline.words} on their own test images, with spread and worst over clients; neighbours: on all "
@@ -58,23 +86,37 @@ def _titles(measures: Measures) -> dict[str, str]:
     return {**measures.titles, measures.best: "best*"}
 
 
-def csv(standings: ComparisonRows) -> str:
-    """Returns all numbers as CSV: ratios in [0, 1], deviations as `<measure>_std`, seeds separated by spaces."""
+def to_csv(standings: ComparisonRows) -> str:
+    """Writes all numbers as CSV.
+
+    Args:
+        standings: The comparison.
+
+    Returns:
+        Ratios in [0, 1], deviations as `<measure>_std`, seeds separated by spaces.
+    """
     frame = standings.frame
     frame["seeds"] = [" ".join(map(str, row.seeds)) for row in standings.rows]
     frame["failed"] = ["; ".join(f"seed {seed}: {why}" for seed, why in row.failed.items()) for row in standings.rows]
     return str(frame.to_csv(index=False, lineterminator="\n"))
 
 
-def header(standings: ComparisonRows) -> list[str]:
-    """Returns the titles of the columns."""
+def list_titles(standings: ComparisonRows) -> list[str]:
+    """Lists the titles of the columns.
+
+    Args:
+        standings: The comparison.
+
+    Returns:
+        The titles in order.
+    """
     ground = ["ground"] if len(standings.grounds) > 1 else []
     titles = _titles(standings.measures)
     return ["method", *_short(standings.varied), *ground, *(titles[name] for name in _names(standings)), "seeds"]
 
 
 def _short(keys: Sequence[str]) -> list[str]:
-    """The last words of dotted keys, where they are enough to tell them apart."""
+    """The last words of dotted keys, where the last word is unique and clear."""
     last = [key.rpartition(".")[2] for key in keys]
     return [
         word if last.count(word) == 1 and word not in ("name", "mode") else key
@@ -82,8 +124,16 @@ def _short(keys: Sequence[str]) -> list[str]:
     ]
 
 
-def cells(standings: ComparisonRows, row: ComparisonRow) -> list[str]:
-    """Returns one row as texts, in the order of the columns."""
+def format_row(standings: ComparisonRows, row: ComparisonRow) -> list[str]:
+    """Formats a row.
+
+    Args:
+        standings: The comparison.
+        row: One of its rows.
+
+    Returns:
+        A text for each column.
+    """
     ground = [row.ground] if len(standings.grounds) > 1 else []
     varied = [row.varied.get(key, "") for key in standings.varied]
     values = [_value(row, name, standings.measures) for name in _names(standings)]
@@ -104,11 +154,11 @@ def _value(row: ComparisonRow, name: str, measures: Measures) -> str:
 
 
 def _names(standings: ComparisonRows) -> list[str]:
-    """The measures that any row has; local always."""
+    """The measures that any row has, and always the local one."""
     local = standings.measures.local
     return [n for n in _titles(standings.measures) if n == local or any(n in row.mean for row in standings.rows)]
 
 
-def _named(standings: ComparisonRows) -> int:
-    """How many columns are names, not numbers."""
+def _count_name_columns(standings: ComparisonRows) -> int:
+    """Number of columns that hold names, not numbers."""
     return 1 + len(standings.varied) + (len(standings.grounds) > 1)

@@ -1,4 +1,4 @@
-"""How far a run is, as people read it in a terminal."""
+"""Progress of a run for the terminal."""
 
 from __future__ import annotations
 
@@ -10,26 +10,29 @@ from rich.table import Table
 from rich.text import Text
 
 from fedsilo.core.metrics import LOCAL, NEIGHBOUR, WORST, Measures
-from fedsilo.report.phrases import seconds, size
-from fedsilo.report.results.progress_overview import RUNNING, STOPPED, Course, Overview
+from fedsilo.report.phrases import format_bytes, format_seconds
+from fedsilo.report.results.progress_overview import RUNNING, STOPPED, MethodProgress, Overview
 
 DASH = "–"
 TITLES = ("round", "loss", "local", "worst", "neighbours", "epsilon", "up", "down", "a round", "again", "lost")
-"""Columns beside the method: again is rounds made again, lost is clients that dropped out."""
+"""Columns beside the method. "again" counts repeated rounds, "lost" counts clients that dropped out."""
 
 MEASURED = {"local": LOCAL, "worst": WORST, "neighbours": NEIGHBOUR}
-"""Columns of the headline metric, with whose images it is measured on."""
+"""Columns of the headline metric, with the view that each one shows."""
 
 WIDE, SECONDARY = 104, {"neighbours", "down", "a round"}
-"""Columns of a terminal from which on all of these are in the table."""
+"""A terminal of at least WIDE columns shows the columns in SECONDARY too."""
 
 
 def overview_table(overview: Overview, width: int = WIDE) -> RenderableType:
-    """Returns the table of all methods with a line above and lines on the newest round below.
+    """Draws the table of all methods, with a title above and lines on the newest round below.
 
     Args:
-        overview: How far the run is.
-        width: Columns of the terminal; in a narrow one there is less in the table.
+        overview: The run's progress.
+        width: Columns of the terminal; a narrow one gets fewer columns of the table.
+
+    Returns:
+        Table and lines.
     """
     table = Table(
         title=Text(_title(overview)), title_justify="left", title_style="bold", box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
@@ -52,46 +55,60 @@ def overview_table(overview: Overview, width: int = WIDE) -> RenderableType:
 
 
 def newest_lines(overview: Overview) -> list[str]:
-    """Returns what is told of the newest round, and what to do with a run that stands still."""
-    told, current = [], overview.current
+    """Describes the newest round, and how to continue a run that has stopped.
+
+    Args:
+        overview: The run's progress.
+
+    Returns:
+        The lines.
+    """
+    lines, current = [], overview.current
     if current is not None and current.last.get("seconds"):
         stages = ", ".join(f"{stage} {_short(took)}" for stage, took in current.last["seconds"].items())
-        told.append(f"{current.name}, round {current.last['round']}: {stages}")
+        lines.append(f"{current.name}, round {current.last['round']}: {stages}")
     if current is not None and current.slowest:
         slow = ", ".join(f"client {client:02d} {_short(took)}" for client, took in current.slowest)
-        told.append(f"slowest in training: {slow}")
+        lines.append(f"slowest in training: {slow}")
     if overview.state == STOPPED:
-        told.append("nobody is at work on it. `fedsilo resume` with its folder goes on.")
-    return told
+        lines.append("No process works on this run. `fedsilo resume` with its folder continues it.")
+    return lines
 
 
 def progress_line(overview: Overview) -> str:
-    """Returns the newest round in one line, for where there is no terminal; "" before the first."""
+    """Describes the newest round in one line, for output that is no terminal.
+
+    Args:
+        overview: The run's progress.
+
+    Returns:
+        The line; "" before the first round.
+    """
     current = overview.current
     if current is None:
         return ""
     loss, local = current.last.get("loss"), current.measured.get(overview.measures.local)
-    told = [f"{current.name} {current.finished}/{current.planned}"]
-    told += [] if loss is None else [f"loss {loss:.3g}"]
-    told += [] if local is None else [f"local {overview.measures.headline.shown(local)}"]
-    return f"{overview.run}: " + ", ".join(told + ([_left(overview)] if _left(overview) else []))
+    parts = [f"{current.name} {current.finished}/{current.planned}"]
+    parts += [] if loss is None else [f"loss {loss:.3g}"]
+    parts += [] if local is None else [f"local {overview.measures.headline.shown(local)}"]
+    return f"{overview.run}: " + ", ".join(parts + ([_left(overview)] if _left(overview) else []))
 
 
 def _title(overview: Overview) -> str:
     current = overview.current
-    told = [overview.run, overview.state]
+    parts = [overview.run, overview.state]
     if overview.state == RUNNING and current is None:
-        told.append("no round has finished yet")
+        parts.append("no round has finished yet")
     elif current is not None:
-        told.append(f"{current.name} round {current.finished} of {current.planned}")
-    return "   ".join(told + ([_left(overview)] if _left(overview) else []))
+        parts.append(f"{current.name} round {current.finished} of {current.planned}")
+    return "   ".join(parts + ([_left(overview)] if _left(overview) else []))
 
 
 def _left(overview: Overview) -> str:
-    return "" if overview.left_s is None else f"about {seconds(overview.left_s)} left"
+    return "" if overview.left_s is None else f"about {format_seconds(overview.left_s)} left"
 
 
-def _cells(course: Course, measures: Measures) -> dict[str, str]:
+def _cells(course: MethodProgress, measures: Measures) -> dict[str, str]:
     rounds = f"{course.finished}/{course.planned}"
     if not course.finished:
         return {"round": rounds}
@@ -100,8 +117,8 @@ def _cells(course: Course, measures: Measures) -> dict[str, str]:
         "loss": _number(course.last.get("loss")),
         **{title: measures.headline.shown(course.measured.get(measures.of(view))) for title, view in MEASURED.items()},
         "epsilon": _epsilon(course),
-        "up": size(course.upload_bytes),
-        "down": size(course.download_bytes),
+        "up": format_bytes(course.upload_bytes),
+        "down": format_bytes(course.download_bytes),
         "a round": _short(course.pace_s),
         "again": str(course.retried),
         "lost": str(course.dropped),
@@ -109,15 +126,15 @@ def _cells(course: Course, measures: Measures) -> dict[str, str]:
 
 
 def _short(took: float) -> str:
-    """A time of which hundredths of a second are enough."""
-    return f"{took:.2f} s" if took < 10 else seconds(took)
+    """A time with hundredths of a second at most."""
+    return f"{took:.2f} s" if took < 10 else format_seconds(took)
 
 
 def _number(value: Any) -> str:
     return DASH if value is None else f"{value:.3g}"
 
 
-def _epsilon(course: Course) -> str:
+def _epsilon(course: MethodProgress) -> str:
     spent = course.last.get("epsilon")
     if spent is None:
         return DASH

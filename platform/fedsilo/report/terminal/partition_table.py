@@ -1,4 +1,4 @@
-"""Tables of a partition for the terminal: who holds what, and how unlike the clients are, alone or side by side."""
+"""Tables of partitions for the terminal: the images of each client, and heterogeneity scores."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ from rich.table import Table
 from fedsilo.partitioning.heterogeneity import SCORES, Score, Scores
 from fedsilo.partitioning.manifest import Holding, Manifest
 from fedsilo.report.terminal.cells import cell
-from fedsilo.report.terminal.run_tables import kind_of
+from fedsilo.report.terminal.run_tables import describe_client
 
 SHOWN = 40
-"""Clients with a row of their own; of more, the largest and the smallest are shown."""
+"""Most clients that all have a row; of more clients only the largest and the smallest have one."""
 
 SCORES_LEGEND = (
     "by chance: the same examples dealt at random in the same sizes; p: how often such a deal scores as much\n"
@@ -22,13 +22,13 @@ SCORES_LEGEND = (
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
-    """A partition and what was measured of it.
+class MeasuredPartition:
+    """A partition with its heterogeneity scores.
 
     Attributes:
-        name: The scenario's.
-        manifest: Who holds what.
-        scores: How unlike the clients are.
+        name: Name of the scenario.
+        manifest: The partition.
+        scores: The scores.
     """
 
     name: str
@@ -37,7 +37,14 @@ class Measured:
 
 
 def partition_table(manifest: Manifest) -> Table:
-    """Returns who holds what: sizes, domain and the largest classes of each client, or of the largest and smallest."""
+    """Draws the images of each client.
+
+    Args:
+        manifest: The partition.
+
+    Returns:
+        Sizes, domain and largest classes of each client; of many clients only the largest and the smallest.
+    """
     table = Table(title="who holds what", title_justify="left")
     for title in ("client", "domain", "train", "test", "classes", "most of"):
         table.add_column(title, justify="left" if title in ("domain", "most of") else "right")
@@ -61,7 +68,7 @@ def _holding(client: Holding, classes: Sequence[str]) -> tuple[str, ...]:
     counts = sorted(zip(client.train_classes, classes, strict=True), reverse=True)[:4]
     return (
         f"{client.number:02d}",
-        cell(kind_of(client)),
+        cell(describe_client(client)),
         str(len(client.train)),
         str(len(client.test)),
         str(sum(1 for count in client.train_classes if count)),
@@ -69,8 +76,15 @@ def _holding(client: Holding, classes: Sequence[str]) -> tuple[str, ...]:
     )
 
 
-def scores_table(measured: Measured) -> Table:
-    """Returns every score beside its null."""
+def scores_table(measured: MeasuredPartition) -> Table:
+    """Draws every score beside its value by chance.
+
+    Args:
+        measured: The partition with its scores.
+
+    Returns:
+        A row per score.
+    """
     table = Table(title=f"{cell(measured.name)}: how unlike the clients are", title_justify="left")
     for title in ("score", "value", "at most", "by chance", "95 %", "p", "beyond chance", ""):
         table.add_column(title, justify="left" if title in ("score", "") else "right")
@@ -91,7 +105,14 @@ def scores_table(measured: Measured) -> Table:
 
 
 def sizes_line(scores: Scores) -> str:
-    """Returns how unequal the clients' training sets are, in a line."""
+    """Describes how unequal the clients' training sets are.
+
+    Args:
+        scores: The scores.
+
+    Returns:
+        One line.
+    """
     sizes = scores.sizes
     return (
         f"sizes: {sizes.smallest:,} to {sizes.largest:,} training images, median {sizes.median:,.0f}; "
@@ -99,19 +120,33 @@ def sizes_line(scores: Scores) -> str:
     )
 
 
-def one_line(scores: Scores) -> str:
-    """Returns the main scores in a line."""
+def scores_line(scores: Scores) -> str:
+    """Describes the main scores.
+
+    Args:
+        scores: The scores.
+
+    Returns:
+        One line.
+    """
     found = [scores.score(name) for name in ("label_shift", "feature_sliced", "labelled_transport")]
-    parts = [_said(score) for score in found if score is not None]
+    parts = [_describe(score) for score in found if score is not None]
     return f"clients: {'; '.join(parts)}; sizes {scores.sizes.gini:.2f} (Gini)"
 
 
-def _said(score: Score) -> str:
+def _describe(score: Score) -> str:
     return f"{SCORES[score.name].title} {score.value:.2f}, by chance {score.null.mean:.2f} ({score.verdict})"
 
 
-def comparison_of_partitions(several: Sequence[Measured]) -> Table:
-    """Returns partitions side by side: a column each."""
+def partitions_table(several: Sequence[MeasuredPartition]) -> Table:
+    """Draws partitions side by side.
+
+    Args:
+        several: The partitions with their scores.
+
+    Returns:
+        A column per partition.
+    """
     table = Table(title="partitions side by side: value (by chance) beyond chance", title_justify="left")
     table.add_column("", no_wrap=True)
     for measured in several:
@@ -126,7 +161,7 @@ def comparison_of_partitions(several: Sequence[Measured]) -> Table:
     return table
 
 
-def _facts(several: Sequence[Measured]) -> list[tuple[str, list[str]]]:
+def _facts(several: Sequence[MeasuredPartition]) -> list[tuple[str, list[str]]]:
     sizes = [measured.scores.sizes for measured in several]
     backbones = [measured.scores.backbone or "none" for measured in several]
     return [

@@ -1,4 +1,4 @@
-"""A partition's rule in a line: what it was told, without what is usual anyway."""
+"""A partition's rule on one line, without default values."""
 
 from __future__ import annotations
 
@@ -13,17 +13,20 @@ from fedsilo.core.registry import find
 
 
 def rule_text(rule: Mapping[str, Any]) -> str:
-    """Returns the rule of a manifest in words, for example "clients 10, label dirichlet (beta 0.3), feature domains".
+    """Describes the rule of a manifest, for example "clients 10, label dirichlet (beta 0.3), feature domains".
 
     Args:
-        rule: Name and keys, as in `Manifest.rule`; of a component that cannot be found any more every key is told.
+        rule: Name and keys, as in `Manifest.rule`. All keys of a component that no longer exists are listed.
+
+    Returns:
+        The line.
     """
     name = str(rule.get("name", ""))
-    told = _told(rule, Partition)
-    return ", ".join(told if name == "composed" and told else [name, *told])
+    keys = _list_keys(rule, Partition)
+    return ", ".join(keys if name == "composed" and keys else [name, *keys])
 
 
-def _told(keys: Mapping[str, Any], contract: type[Component]) -> list[str]:
+def _list_keys(keys: Mapping[str, Any], contract: type[Component]) -> list[str]:
     cls = _class(contract, str(keys.get("name", "")))
     usual = {} if cls is None else described(cls())
     inner = {} if cls is None else slots(cls)
@@ -32,10 +35,10 @@ def _told(keys: Mapping[str, Any], contract: type[Component]) -> list[str]:
         if key == "name" or value == usual.get(key, _NOTHING):
             continue
         if isinstance(value, Mapping) and key in inner:
-            found.append(f"{key} {value.get('name')}{_bracketed(_told(value, inner[key]))}")
+            found.append(f"{key} {value.get('name')}{_bracket(_list_keys(value, inner[key]))}")
         elif isinstance(value, Mapping):
             before = usual.get(key, {})
-            found.append(f"{key}{_bracketed([f'{k} {_plain(v)}' for k, v in value.items() if v != before.get(k)])}")
+            found.append(f"{key}{_bracket([f'{k} {_plain(v)}' for k, v in value.items() if v != before.get(k)])}")
         else:
             found.append(f"{key} {_plain(value)}")
     return found
@@ -48,12 +51,12 @@ def _class(contract: type[Component], name: str) -> type[Component] | None:
     try:
         cls = find(contract, name)
         cls()
-    except (UnknownComponent, TypeError):  # from elsewhere, and not there any more, or with keys that must be given
+    except (UnknownComponent, TypeError):  # gone, or with required keys
         return None
     return cls
 
 
-def _bracketed(words: list[str]) -> str:
+def _bracket(words: list[str]) -> str:
     return f" ({', '.join(words)})" if words else ""
 
 

@@ -1,4 +1,4 @@
-"""Tables for the terminal, made from a run's records."""
+"""Tables of a run's records for the terminal."""
 
 from __future__ import annotations
 
@@ -16,14 +16,21 @@ if TYPE_CHECKING:
     from fedsilo.report.results.finished_run import Run
 
 PACED = ("simulated s", "late", "offline")
-"""Columns of rounds whose time is simulated."""
+"""Additional columns of rounds with simulated time."""
 
 
 def results_table(result: Mapping[str, Any]) -> Table:
-    """Returns the comparison: chance, zero-shot, references, method; ratios in per cent."""
+    """Draws the comparison of a run.
+
+    Args:
+        result: Document of result.json.
+
+    Returns:
+        A row for chance, zero-shot, each reference and the method; ratios in per cent.
+    """
     rows, measures = result["rows"], measures_of(result)
     names = [name for name in measures.titles if any(row.get(name) is not None for row in rows)]
-    title = f"{cell(result['scenario'])}: {measures.unit} ({averaged(result)})"
+    title = f"{cell(result['scenario'])}: {measures.unit} ({describe_averaged_rounds(result)})"
     table = Table(title=title, title_justify="left")
     table.add_column("method")
     for name in names:
@@ -36,15 +43,22 @@ def results_table(result: Mapping[str, Any]) -> Table:
     for row in rows:
         style = "bold" if row["role"] == "method" else None
         cells = [measures.written(name, row.get(name)) for name in names]
-        clock = [_rounded(row.get("simulated_s"))] if timed else []
-        table.add_row(cell(row["method"]), *cells, *learning(row, measures), *clock, style=style)
+        clock = [_format_clock(row.get("simulated_s"))] if timed else []
+        table.add_row(cell(row["method"]), *cells, *format_learning(row, measures), *clock, style=style)
     return table
 
 
-def legend(result: Mapping[str, Any]) -> str:
-    """Returns what the columns of a result mean."""
+def results_legend(result: Mapping[str, Any]) -> str:
+    """Explains the columns of a result.
+
+    Args:
+        result: Document of result.json.
+
+    Returns:
+        The legend, one or more lines.
+    """
     rows, measures = result["rows"], measures_of(result)
-    more = [line for name, line in more_legend(measures).items() if any(row.get(name) is not None for row in rows)]
+    more = [line for name, line in optional_legend(measures).items() if any(row.get(name) is not None for row in rows)]
     own = (
         f"local: mean over clients of the {measures.headline.words} on their own test images, with spread and worst "
         "over clients\nneighbours: on all other clients' images, global: on all images; * picked with the test set, "
@@ -53,8 +67,15 @@ def legend(result: Mapping[str, Any]) -> str:
     return "\n".join([own, *more])
 
 
-def more_legend(measures: Measures) -> dict[str, str]:
-    """Returns lines for columns that only some scenarios have, by the measure's name."""
+def optional_legend(measures: Measures) -> dict[str, str]:
+    """Explains columns that only some scenarios have.
+
+    Args:
+        measures: Metrics of the task.
+
+    Returns:
+        A line by the name of its measure.
+    """
     return {
         measures.of(UNSEEN): "unseen: clients that never train, on their own test images; they count in no other "
         "column",
@@ -64,28 +85,51 @@ def more_legend(measures: Measures) -> dict[str, str]:
     }
 
 
-def averaged(result: Mapping[str, Any]) -> str:
-    """Returns over how many rounds the numbers are means: fewer than were asked for where fewer were evaluated."""
+def describe_averaged_rounds(result: Mapping[str, Any]) -> str:
+    """Describes over how many rounds the numbers of a result are means.
+
+    Args:
+        result: Document of result.json.
+
+    Returns:
+        A phrase. It names fewer rounds than the scenario asks for where fewer were evaluated.
+    """
     asked = result["headline"]["last_rounds"]
     rounds = max((row["averaged_rounds"] for row in result["rows"] if row.get("averaged_rounds")), default=asked)
     return "of the last evaluated round" if rounds == 1 else f"mean over the last {rounds} evaluated rounds"
 
 
-def learning(row: Mapping[str, Any], measures: Measures) -> tuple[str, str]:
-    """Returns a row's first value and its best one with the round; both empty where nothing is learned."""
+def format_learning(row: Mapping[str, Any], measures: Measures) -> tuple[str, str]:
+    """Formats the first and the best value of a row.
+
+    Args:
+        row: Row of a result.
+        measures: Metrics of the task.
+
+    Returns:
+        The first value, and the best value with its round; both "" for a method that does not train.
+    """
     if (row.get("rounds") or 1) < 2:
         return "", ""
     best = f"{measures.written(measures.local, row.get(measures.best))} ({row.get('best_round')})"
     return measures.written(measures.local, row.get(measures.first)), best
 
 
-def _rounded(value: Any) -> str:
-    """Simulated seconds with four figures that count; empty for None."""
+def _format_clock(value: Any) -> str:
+    """Simulated seconds with four significant figures; "" for None."""
     return "" if _present(value) is None else f"{value:.4g}" if value < 1e4 else f"{value:,.0f}"
 
 
 def rounds_table(run: Run, newest: int = 20) -> Table:
-    """Returns the newest rounds of a run: loss, metrics, bytes, seconds; in simulated time who was late or away."""
+    """Draws the newest rounds of a run.
+
+    Args:
+        run: The run.
+        newest: Most rounds of the table.
+
+    Returns:
+        Loss, metrics, bytes and seconds of each round; with simulated time also late and offline clients.
+    """
     records = run.rounds.to_dict("records")[-newest:]
     timed = any(_present(record.get("clock_s")) is not None for record in records)
     measures = run.scenario.task.measured
@@ -103,7 +147,7 @@ def rounds_table(run: Run, newest: int = 20) -> Table:
             f"{record['upload_bytes'] / 1000:.1f}",
             f"{seconds:.2f}",
             *(
-                [_rounded(record.get("clock_s")), str(len(record["late"])), str(len(record["offline"]))]
+                [_format_clock(record.get("clock_s")), str(len(record["late"])), str(len(record["offline"]))]
                 if timed
                 else []
             ),
@@ -112,11 +156,18 @@ def rounds_table(run: Run, newest: int = 20) -> Table:
 
 
 def slowest_line(run: Run) -> str:
-    """Returns who was slowest in the newest round that tells: "slowest: client 07, 2.3 s of 2.9 s ..."; "" for none."""
-    told = [record for record in run.rounds.to_dict("records") if _present(record.get("slowest.client")) is not None]
-    if not told:
+    """Describes the slowest client of the newest round that records one.
+
+    Args:
+        run: The run.
+
+    Returns:
+        Such as "slowest: client 07, 2.3 s of 2.9 s ..."; "" where no round records it.
+    """
+    records = [record for record in run.rounds.to_dict("records") if _present(record.get("slowest.client")) is not None]
+    if not records:
         return ""
-    last = told[-1]
+    last = records[-1]
     return (
         f"slowest: client {int(last['slowest.client']):02d}, {last['slowest.seconds']:.2g} s of "
         f"{last['seconds.train']:.2g} s of training in round {last['round']}; "
@@ -129,7 +180,14 @@ def _present(value: Any) -> Any:
 
 
 def clients_table(run: Run) -> Table:
-    """Returns each client's share and its headline metric in the last evaluation, beside zero-shot's."""
+    """Draws the clients of a run.
+
+    Args:
+        run: The run.
+
+    Returns:
+        Images and headline metric of each client in the last evaluation, beside zero-shot's.
+    """
     metric = run.scenario.task.measured.headline
     table = Table(title=f"{cell(run.folder.name)}: clients, last evaluation", title_justify="left")
     for title in ("client", "domain", "train", "test", "classes", "zero-shot", metric.words):
@@ -139,7 +197,7 @@ def clients_table(run: Run) -> Table:
     for client in run.manifest.clients:
         table.add_row(
             f"{client.number:02d}",
-            cell(kind_of(client)),
+            cell(describe_client(client)),
             str(len(client.train)),
             str(len(client.test)),
             str(sum(1 for count in client.train_classes if count)),
@@ -149,8 +207,15 @@ def clients_table(run: Run) -> Table:
     return table
 
 
-def kind_of(client: Holding) -> str:
-    """Returns a client's domain and what else sets it apart, in words: "photo, blur 3, unseen"."""
+def describe_client(client: Holding) -> str:
+    """Describes a client's domain and what else distinguishes it.
+
+    Args:
+        client: The client in the manifest.
+
+    Returns:
+        Such as "photo, blur 3, unseen".
+    """
     words = [client.domain or "mixed", client.alteration.partition(" seed ")[0]]
     words += ["own labels"] * bool(client.train_labels or client.test_labels) + ["unseen"] * (not client.seen)
     return ", ".join(word for word in words if word)
@@ -164,7 +229,15 @@ def _last_scores(frame: Any, metric: str) -> dict[int, Any]:
 
 
 def description_table(title: str, rows: Sequence[Description]) -> Table:
-    """Returns the keys of a section or component: type, default, meaning."""
+    """Draws the keys of a section or component.
+
+    Args:
+        title: Title of the table.
+        rows: Descriptions of the keys.
+
+    Returns:
+        A row per key: type, default, allowed values, meaning.
+    """
     table = Table(title=cell(title), title_justify="left")
     for column in ("key", "type", "default", "allowed", "meaning"):
         table.add_column(column, overflow="fold")
@@ -173,8 +246,16 @@ def description_table(title: str, rows: Sequence[Description]) -> Table:
     return table
 
 
-def listing(kind: str, entries: Iterable[tuple[str, str]]) -> Table:
-    """Returns names with a line about each."""
+def listing_table(kind: str, entries: Iterable[tuple[str, str]]) -> Table:
+    """Draws names with a line about each.
+
+    Args:
+        kind: Title of the table.
+        entries: Name and description.
+
+    Returns:
+        A row per name.
+    """
     table = Table(title=kind, title_justify="left", show_header=False)
     table.add_column("name", style="bold")
     table.add_column("what")

@@ -1,1 +1,1 @@
-"""Membership inference against a finished run: can its models be asked which images they were trained on?"""
+"""Privacy audits of a finished run: membership inference of images and of whole clients."""

@@ -1,8 +1,8 @@
-"""The method of a shadow run of the attack on clients: the audited run's, with some clients that contribute nothing.
+"""The method of a shadow run of the attack on clients, in which some clients contribute nothing.
 
-Such a client takes part as always: it is asked, weighs what it weighs, clips and adds its noise. Only its change is
-zero, whatever its data are. These are the neighbours that `adjacency: zero_out` compares: one unit's contribution is
-replaced by nothing, all sizes stay public.
+It is the audited run's method. An absent client takes part as usual: it is sampled, keeps its weight, clips, and adds
+its noise. Only its change is zero, for any data. These are the neighbouring data sets of `adjacency: zero_out`: the
+contribution of one unit is replaced by nothing, and all sizes stay public.
 """
 
 from __future__ import annotations
@@ -24,45 +24,52 @@ def _method_of(run: str) -> Method:
     return load(run).scenario.method
 
 
-def _theirs(name: str) -> Any:
+def _delegate(name: str) -> Any:
     """An attribute of the audited run's method."""
     return property(lambda self: getattr(_method_of(self.run), name))
 
 
 @dataclass(frozen=True)
 class Absence(Method):
-    """The method of a run; the clients that are listed learn nothing and send no change."""
+    """The method of a run, in which the listed clients learn nothing and send no change."""
 
     run: str = key("", "The audited run's folder.")
     absent: list[int] = key(list, "Clients that contribute nothing.")
 
-    uploads = _theirs("uploads")
-    parts = _theirs("parts")
-    reads = _theirs("reads")
-    needs_image_blocks = _theirs("needs_image_blocks")
-    entangled = _theirs("entangled")
-    trains = _theirs("trains")
-    reads_updates = _theirs("reads_updates")
-    separable = _theirs("separable")
-    headline_rounds = _theirs("headline_rounds")
-    uploads_gradients = _theirs("uploads_gradients")
-    uniform = _theirs("uniform")
-    personal = _theirs("personal")
-    reads_names = _theirs("reads_names")
-    streams = _theirs("streams")
-    allows_stale = _theirs("allows_stale")
-    phrases = _theirs("phrases")
-    initial_shared = _theirs("initial_shared")
-    initial_private = _theirs("initial_private")
-    exchanges = _theirs("exchanges")
-    download = _theirs("download")
-    server_step = _theirs("server_step")
-    adapt = _theirs("adapt")
-    unfamiliar = _theirs("unfamiliar")
-    predictor = _theirs("predictor")
+    uploads = _delegate("uploads")
+    parts = _delegate("parts")
+    reads = _delegate("reads")
+    needs_image_blocks = _delegate("needs_image_blocks")
+    entangled = _delegate("entangled")
+    trains = _delegate("trains")
+    reads_updates = _delegate("reads_updates")
+    separable = _delegate("separable")
+    headline_rounds = _delegate("headline_rounds")
+    uploads_gradients = _delegate("uploads_gradients")
+    uniform = _delegate("uniform")
+    personal = _delegate("personal")
+    reads_names = _delegate("reads_names")
+    streams = _delegate("streams")
+    allows_stale = _delegate("allows_stale")
+    phrases = _delegate("phrases")
+    initial_shared = _delegate("initial_shared")
+    initial_private = _delegate("initial_private")
+    exchanges = _delegate("exchanges")
+    download = _delegate("download")
+    server_step = _delegate("server_step")
+    adapt = _delegate("adapt")
+    unfamiliar = _delegate("unfamiliar")
+    predictor = _delegate("predictor")
 
     def train(self, work: LocalWork) -> LocalResult:
-        """Returns what the method learns; of an absent client what it received, and its private state as it was."""
+        """Trains a client that is present.
+
+        Args:
+            work: The client's work of this exchange.
+
+        Returns:
+            The method's result; for an absent client the state that it received, and its private state unchanged.
+        """
         method = _method_of(self.run)
         if work.client not in self.absent:
             return method.train(work)

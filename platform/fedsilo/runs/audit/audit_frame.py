@@ -1,4 +1,4 @@
-"""What audits of images and of whole clients have in common: one at a time, the document's frame."""
+"""Common parts of audits of images and of whole clients: lock, and frame of the document."""
 
 from __future__ import annotations
 
@@ -9,46 +9,63 @@ from typing import Any
 
 from fedsilo.core.registry import title_of
 from fedsilo.report.results.finished_run import Run
-from fedsilo.runs.audit.audit_request import Asked
+from fedsilo.runs.audit.audit_request import AuditOptions
 from fedsilo.runs.audit.epsilon_bound import CONFIDENCE
 from fedsilo.runs.audit.repeated_audits import add_look
 from fedsilo.runs.audit.shadow_runs import AUDIT
-from fedsilo.runs.run import threads
+from fedsilo.runs.run import set_threads
 from fedsilo.storage.run_folder import DRIVER_LOCK, lock
 
 DELTA = 1e-5
-"""At which epsilon is asked for where the run claims none."""
+"""Delta of the bound on epsilon where the run claims none."""
 WAIT_S = 1.0
-"""How long an audit waits for another one of the same run, seconds."""
+"""Seconds that an audit waits for another audit of the same run."""
 
 
 @contextmanager
-def at_work(run: Run) -> Iterator[Path]:
-    """Gives an audit the run's audit folder, which no other has meanwhile, and the run's number of threads.
+def lock_audit(run: Run) -> Iterator[Path]:
+    """Locks the run's audit folder, and sets the run's number of threads.
+
+    Args:
+        run: The audited run.
+
+    Yields:
+        The audit folder.
 
     Raises:
         RunError: Another audit of the run is at work.
     """
     place = run.folder / AUDIT
     place.mkdir(exist_ok=True)
-    with lock(place, WAIT_S, DRIVER_LOCK), threads(run.scenario.actors.threads):
+    with lock(place, WAIT_S, DRIVER_LOCK), set_threads(run.scenario.actors.threads):
         yield place
 
 
-def delta_of(run: Run) -> float:
-    """Returns the delta that epsilon is asked for at: the claimed one, if there is one."""
+def choose_delta(run: Run) -> float:
+    """Chooses the delta of the bound on epsilon.
+
+    Args:
+        run: The audited run.
+
+    Returns:
+        The run's claimed delta; `DELTA` without a claim.
+    """
     claim = run.result["privacy"]
     return float(claim["delta"]) if claim else DELTA
 
 
-def framed(run: Run, asked: Asked, place: Path, look: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the part of a document that every audit has; the look is counted, unless it is a control.
+def build_frame(run: Run, asked: AuditOptions, place: Path, look: Mapping[str, Any]) -> dict[str, Any]:
+    """Builds the part of the document that all audits have, and counts the audit unless it is a control.
 
     Args:
         run: The audited run.
-        asked: What was asked for.
+        asked: The options.
         place: The run's audit folder.
-        look: What sets this audit apart from others of the run, beside its shadow runs; its unit is among it.
+        look: What distinguishes this audit from other audits of the run, beside the number of shadow runs; it includes
+            the unit.
+
+    Returns:
+        The part of the document.
     """
     return {
         "run": run.folder.name,

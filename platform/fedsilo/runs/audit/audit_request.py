@@ -13,7 +13,7 @@ VIEWS = (CLIENT, SHARED)
 
 
 @dataclass(frozen=True, slots=True)
-class Asked:
+class AuditOptions:
     """What is asked of any audit.
 
     Attributes:
@@ -44,7 +44,7 @@ class Asked:
 
 
 @dataclass(frozen=True, slots=True)
-class Audit(Asked):
+class Audit(AuditOptions):
     """What is asked for; of the shadow runs two teach and two are tried, at the least.
 
     Attributes:
@@ -64,9 +64,9 @@ class Audit(Asked):
         """
         if self.view not in VIEWS:
             raise RunError(f"view: must be one of {', '.join(VIEWS)}, got '{self.view}'.")
-        Asked.check(self)
+        AuditOptions.check(self)
 
 
 @dataclass(frozen=True, slots=True)
-class ClientAudit(Asked):
+class ClientAudit(AuditOptions):
     """What is asked for."""

@@ -1,12 +1,12 @@
-"""Who is asked about: every image that a client of the audited run holds, and how shadow runs deal them anew.
+"""The images of an audit: every image that a client of the audited run holds, and new memberships for shadow runs.
 
 The *pool* is a data set of all images that some client holds, training and test images alike. A shadow run deals it
-anew: in every *cell*, one class at one client, as many images as can be are *canaries* whose membership is a fair coin;
-the rest is all in, or all out, so that a client trains on as many images of a class as in the audited run, on average.
-Which images are canaries is drawn too. A fair coin for each is what the bound of one run needs
-(Steinke, Nasr, Jagielski, NeurIPS 2023, arXiv:2305.08846).
+again: in every *cell*, one class at one client, as many images as possible are *canaries*, whose membership is a fair
+coin. The other images of the cell are all members or all non-members, so that a client trains, on average, on as many
+images of a class as in the audited run. Which images are canaries is random too. The bound of one run needs a fair coin
+for each canary (Steinke, Nasr, Jagielski, NeurIPS 2023, arXiv:2305.08846).
 
-Dimensions: n rows, an image at a client each.
+Dimensions: n rows, each an image at a client.
 """
 
 from __future__ import annotations
@@ -28,15 +28,15 @@ Flags = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Population:
-    """The images of all clients, a row each; a client's training images come before its test images.
+    """The images of all clients, one row each. A client's training images come before its test images.
 
     Attributes:
-        positions: (n,) position in the pool.
-        clients: (n,) the client that holds it.
-        labels: (n,) its class.
-        members: (n,) whether it is one of the client's training images.
-        alone: (n,) whether nobody else holds the same image, nor this client a second time.
-        domains: Name of the domain of each client, "" where they are mixed.
+        positions: Position (n,) of the image in the pool.
+        clients: Client (n,) that holds the image.
+        labels: Class (n,) of the image.
+        members: Whether (n,) the image is one of the client's training images.
+        alone: Whether (n,) the image occurs only once, at this client.
+        domains: Name of the domain of each client, "" where domains are mixed.
     """
 
     positions: Indices
@@ -51,14 +51,18 @@ class Population:
 
     @property
     def comparable(self) -> Flags:
-        """(n,) whether there are both images that were trained on and others, of its class at its client."""
+        """Whether (n,) the image's class at its client has both members and non-members."""
         found = np.zeros(len(self), dtype=bool)
         for cell in self.cells():
             found[cell] = 0 < self.members[cell].sum() < len(cell)
         return found
 
     def cells(self) -> Iterator[Indices]:
-        """Yields the rows of each class at each client, of images that nobody else holds."""
+        """Groups the images that occur only once.
+
+        Yields:
+            Row numbers of each class at each client.
+        """
         cell = self.clients * (self.labels.max(initial=0) + 1) + self.labels
         rows = np.flatnonzero(self.alone)
         for value in np.unique(cell[rows]):
@@ -70,15 +74,22 @@ class Draw:
     """The membership of one shadow run.
 
     Attributes:
-        members: (n,) whether the client trains on it.
-        canaries: (n,) whether a fair coin decided that.
+        members: Whether (n,) the client trains on the image.
+        canaries: Whether (n,) a fair coin decided that.
     """
 
     members: Flags
     canaries: Flags
 
-    def shares(self, population: Population) -> list[Share]:
-        """Returns one share of the pool per client, of the pool as training and as test split."""
+    def build_shares(self, population: Population) -> list[Share]:
+        """Builds the clients' shares of the pool.
+
+        Args:
+            population: The rows.
+
+        Returns:
+            One share per client; positions refer to the pool, which is both training and test split.
+        """
         return [self._share(population, client, domain) for client, domain in enumerate(population.domains)]
 
     def _share(self, population: Population, client: int, domain: str) -> Share:
@@ -87,10 +98,15 @@ class Draw:
         return Share(train, test, domain)
 
 
-def pooled(images: LabelledImages, manifest: Manifest) -> LabelledImages:
-    """Returns the pool as a data set: the same examples as training and as test split, for a partition to tell apart.
+def build_pool(images: LabelledImages, manifest: Manifest) -> LabelledImages:
+    """Builds the pool as a data set, with the same examples as training and as test split.
 
-    Training images come first, then test images, each in their order in the split.
+    Args:
+        images: The run's data.
+        manifest: The run's partition.
+
+    Returns:
+        The pool: training images, then test images, each in the order of their split.
     """
     train, test = images.train.take(manifest.held), images.test.take(_held_test(manifest))
     domains = np.concatenate([train.domains, test.domains])
@@ -102,7 +118,7 @@ def pooled(images: LabelledImages, manifest: Manifest) -> LabelledImages:
 
 @dataclass(frozen=True, slots=True)
 class _OneAfterTheOther:
-    """Fetches the images of two splits, numbered through; pickled like any fetcher."""
+    """Fetches the images of two splits that are numbered consecutively. It can be pickled like any fetcher."""
 
     first: Examples
     second: Examples
@@ -112,17 +128,20 @@ class _OneAfterTheOther:
         return self.first.fetch(number) if rest < 0 else self.second.fetch(rest)
 
     def name(self, number: int) -> str:
-        """Returns how messages name an image."""
+        """Names an image for messages."""
         rest = number - len(self.first)
         return self.first.name(number) if rest < 0 else self.second.name(rest)
 
 
-def population_of(manifest: Manifest, pool: LabelledImages) -> Population:
-    """Returns the rows of an audited run.
+def build_population(manifest: Manifest, pool: LabelledImages) -> Population:
+    """Lists the rows of an audited run.
 
     Args:
         manifest: The run's partition.
-        pool: What `pooled` made of its data.
+        pool: The run's data as a pool.
+
+    Returns:
+        The rows.
     """
     train, test = manifest.held, _held_test(manifest)
     positions, clients, members = [], [], []
@@ -144,10 +163,18 @@ def population_of(manifest: Manifest, pool: LabelledImages) -> Population:
 
 
 def redraw(population: Population, seed: int, number: int) -> Draw:
-    """Returns the membership of a shadow run: a function of the audited run's seed and the shadow's number.
+    """Draws the membership of a shadow run.
 
-    Images that are held twice, and cells in which all or none are members, stay as they are: there is nothing to
-    compare them with.
+    Images that occur twice, and cells in which all or no images are members, keep their membership, because there is
+    nothing to compare them with.
+
+    Args:
+        population: The rows.
+        seed: Seed of the audited run.
+        number: Number of the shadow run.
+
+    Returns:
+        The membership, a function of seed and number.
     """
     generator = numpy_generator(seed, "audit membership", step=number)
     members, canaries = population.members.copy(), np.zeros(len(population), dtype=bool)

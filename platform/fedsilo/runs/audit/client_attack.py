@@ -1,20 +1,21 @@
-"""The attack on whole clients: which clients contributed to a run, told from the shared states of all its rounds.
+"""The attack on whole clients: from the shared states of all rounds it infers which clients contributed to a run.
 
-The attacker of the definition of differential privacy knows everything but the noise and the secret: all data, all
-seeds of training, the initial state. So it can compute, round by round and from the shared state that was really
-published, what every client would send, clipped as the mechanism promises. What was published is then
+The attacker in the definition of differential privacy knows everything except the noise and the secret: all data, all
+seeds of training, the initial state. So for each round it can compute, from the published shared state, what every
+client would send, clipped as the mechanism promises. The published change of the shared state is then
 
     shared[r + 1] - shared[r] = sum over clients j of b[j] change[j, r] + noise,
 
-linear in the coins b[j] in {0, 1}. With a normal prior of the coins' mean and variance, and the noise estimated from
-what the changes leave unexplained, the posterior of b is normal, and a coin's score is its log likelihood ratio.
+which is linear in the coins b[j] in {0, 1}. With a normal prior that has the coins' mean and variance, and the noise
+estimated from the residual of the changes, the posterior of b is normal. The score of a coin is its log likelihood
+ratio.
 
-Nothing has to be learnt from other runs, so every shadow run is tried. In each one a fair coin per client says whether
-it contributes (`absence.Absence`), which is what the bound of one run needs.
+The attack learns nothing from other runs, so every shadow run is a trial. In each one a fair coin per client decides
+whether the client contributes (`absent_clients.Absence`), as the bound of one run requires.
 
-Source: the posterior is ordinary Bayesian linear regression; scoring clients by what they contribute to published sums
-as in Andrew et al., "One-shot Empirical Privacy Estimation for Federated Learning", ICLR 2024, arXiv:2302.03098, with
-real clients in place of random ones; the bound is Steinke et al.'s, see `bounds`.
+Source: the posterior is ordinary Bayesian linear regression; clients are scored by their contributions to published
+sums as in Andrew et al., "One-shot Empirical Privacy Estimation for Federated Learning", ICLR 2024, arXiv:2302.03098,
+with real clients in the place of random ones; the bound is from Steinke et al., see `binomial_bounds`.
 
 Dimensions: n clients, D coordinates of all uploads of a run together.
 """
@@ -46,20 +47,20 @@ from fedsilo.storage.checkpoints import Checkpoints
 
 PRIOR_MEAN, PRIOR_VARIANCE = 0.5, 0.25
 SCALES = tuple(2.0 ** (step / 2) for step in range(11))
-"""How many times what was promised clients may have contributed, 1 to 32: a clip norm may be too large."""
+"""Factors, 1 to 32, by which contributions may be larger than promised: a clip norm may be too large."""
 LEAST_NOISE = 1e-12
-"""Smallest variance of the noise, as a share of the mean square of what was published: rounding to fp32."""
+"""Smallest variance of the noise, as a share of the mean square of what was published, for rounding to fp32."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sums:
-    """What was published, against what clients would contribute, summed over all coordinates of all rounds.
+    """Inner products of what was published with what clients would contribute, over all coordinates of all rounds.
 
     Attributes:
-        products: (n, n) inner products of the clients' contributions.
-        explained: (n,) inner products of contributions and what was published.
-        square: Squared length of what was published.
-        coordinates: D.
+        products: Inner products (n, n) of the clients' contributions.
+        explained: Inner products (n,) of the contributions with what was published.
+        square: Squared norm of what was published.
+        coordinates: Number of coordinates, D.
     """
 
     products: Scores
@@ -68,39 +69,55 @@ class Sums:
     coordinates: int
 
 
-def why_not(run: Run) -> str:
-    """Returns why the clients of a run cannot be attacked, "" where they can."""
+def explain_refusal(run: Run) -> str:
+    """Checks whether the clients of a run can be attacked.
+
+    Args:
+        run: The run.
+
+    Returns:
+        The reason why not; "" where they can.
+    """
     scenario, name = run.scenario, name_of(run.scenario.method)
     if not scenario.method.allows_stale or not scenario.method.uploads:
         return (
-            f"method '{name}' does not send the result of a whole round to be merely averaged, so what a client would "
-            "contribute cannot be computed from the shared states of the rounds"
+            f"method '{name}' does not just average the results of whole rounds, so a client's contribution cannot "
+            "be computed from the shared states of the rounds"
         )
     if Schedule(scenario.method, scenario.training, (1,), 0, scenario.pace, scenario.trace).paced:
-        return "clients that are late, away or behind contribute in other rounds than the attack reckons with"
+        return "clients that are late, offline or stale contribute in other rounds than the attack assumes"
     if any(client.strange for client in run.manifest.clients) or scenario.partition.unseen.classes:
-        return "clients with labels of their own, altered images or unseen parties cannot be dealt again"
+        return "clients with their own labels, altered images, unseen clients or unseen classes cannot be dealt again"
     return ""
 
 
-def scores_of(shadow: Run, method: Method, progress: Progress) -> Scores:
-    """Returns (n,) log likelihood ratios that a client contributed to a shadow run; higher speaks for it.
+def score_clients(shadow: Run, method: Method, progress: Progress) -> Scores:
+    """Scores the clients of a shadow run.
 
     Args:
         shadow: A finished shadow run with the checkpoints of all its rounds.
         method: The audited run's method.
-        progress: Told how far the features are.
+        progress: Called while features are computed: progress(stage, done, total).
+
+    Returns:
+        Log likelihood ratios (n,) that a client contributed; a higher value speaks for it.
     """
-    return log_ratios(_summed(shadow, method, progress))
+    return compute_log_ratios(_sum_contributions(shadow, method, progress))
 
 
-def log_ratios(sums: Sums) -> Scores:
-    """Returns (n,) log likelihood ratios of b = 1 over b = 0, all other coins being unknown.
+def compute_log_ratios(sums: Sums) -> Scores:
+    """Computes the log likelihood ratio of b = 1 over b = 0 for each client, with all other coins unknown.
 
-    All changes are taken to be as many times as long as what was published makes likeliest, of `SCALES`.
+    All changes are scaled by the factor in `SCALES` that makes the published states most likely.
+
+    Args:
+        sums: Inner products of a run.
+
+    Returns:
+        Log likelihood ratios (n,).
     """
     noise = _noise(sums)
-    sums = max((_scaled(sums, scale) for scale in SCALES), key=lambda one: _evidence(one, noise))
+    sums = max((_scale(sums, scale) for scale in SCALES), key=lambda one: _evidence(one, noise))
     count = len(sums.explained)
     precision = sums.products / noise + np.eye(count) / PRIOR_VARIANCE
     surprise = (sums.explained - sums.products @ np.full(count, PRIOR_MEAN)) / noise
@@ -108,13 +125,13 @@ def log_ratios(sums: Sums) -> Scores:
     return found
 
 
-def _scaled(sums: Sums, scale: float) -> Sums:
-    """The sums if clients had contributed so many times what was promised."""
+def _scale(sums: Sums, scale: float) -> Sums:
+    """The sums for contributions that are `scale` times as long."""
     return replace(sums, products=scale**2 * sums.products, explained=scale * sums.explained)
 
 
 def _evidence(sums: Sums, noise: float) -> float:
-    """The log probability density of what was published, up to a constant: normal, by the prior of the coins."""
+    """Log probability density of what was published under the prior of the coins, up to a constant."""
     count = len(sums.explained)
     mean = np.full(count, PRIOR_MEAN)
     square = sums.square - 2 * mean @ sums.explained + mean @ sums.products @ mean
@@ -125,7 +142,7 @@ def _evidence(sums: Sums, noise: float) -> float:
 
 
 def _noise(sums: Sums) -> float:
-    """The variance of the noise: what the changes, each of any length, leave unexplained."""
+    """Variance of the noise: what the changes, each with a free factor, leave unexplained."""
     best = np.linalg.lstsq(sums.products, sums.explained, rcond=None)[0]
     left = sums.square - 2 * best @ sums.explained + best @ sums.products @ best
     freedom = max(sums.coordinates - len(best), 1)
@@ -133,19 +150,22 @@ def _noise(sums: Sums) -> float:
     return max(float(left) / freedom, least)
 
 
-def guesses(scores: Scores, there: Flags, share: float) -> tuple[int, int]:
-    """Returns how many coins are guessed, those with the clearest scores, and how many of the guesses are right.
+def guess_coins(scores: Scores, there: Flags, share: float) -> tuple[int, int]:
+    """Guesses the coins with the clearest scores.
 
     Args:
-        scores: (m,) of all coins of all trials.
-        there: (m,) the coins.
+        scores: Scores (m,) of all coins of all trials.
+        there: The coins (m,).
         share: Share of the coins that is guessed, in (0, 1].
+
+    Returns:
+        Number of guesses, and number of correct guesses.
     """
     chosen = np.argsort(-np.abs(scores), kind="stable")[: int(share * len(scores))]
     return len(chosen), int(((scores[chosen] > 0) == there[chosen]).sum())
 
 
-def _summed(shadow: Run, method: Method, progress: Progress) -> Sums:
+def _sum_contributions(shadow: Run, method: Method, progress: Progress) -> Sums:
     scenario = shadow.scenario
     prepared = prepare(scenario, [method], SerialRuntime(scenario.backbone.device), progress)
     rules = ClientRules(scenario.seed, scenario.training, scenario.evaluation.batch_size, scenario.task)
@@ -164,7 +184,7 @@ def _summed(shadow: Run, method: Method, progress: Progress) -> Sums:
 def _rounds(
     shadow: Run, method: Method, backend: SerialBackend, initial: State
 ) -> Iterator[tuple[Scores, NDArray[np.float64]]]:
-    """Yields, for each round, what was published (d,) and what every client would contribute to it (n, d)."""
+    """Yields for each round what was published (d,), and what every client would contribute to it (n, d)."""
     scenario, sizes = shadow.scenario, shadow.manifest.training_sizes
     schedule = Schedule(method, scenario.training, sizes, scenario.seed)
     checkpoints = Checkpoints(shadow.folder / "checkpoints", scenario.training.rounds)
@@ -176,20 +196,20 @@ def _rounds(
         weights = _weights(scenario, [sizes[client] for client in participants])
         changes = np.zeros((len(sizes), len(vector(before))))
         for weight, update in zip(weights, backend.train(tasks), strict=True):
-            sent = _promised(scenario, to_tensors(update.tensors), before)
+            sent = _clip(scenario, to_tensors(update.tensors), before)
             changes[update.client] = weight * (vector(sent) - vector(before))
         yield vector(after) - vector(before), changes
         before = after
 
 
-def _promised(scenario: Scenario, upload: State, known: State) -> State:
+def _clip(scenario: Scenario, upload: State, known: State) -> State:
     """An upload as the mechanism promises to clip it."""
     mechanism = scenario.privacy
     return clipped(upload, known, mechanism.clip_norm) if isinstance(mechanism, DifferentialPrivacy) else upload
 
 
 def _weights(scenario: Scenario, sizes: list[int]) -> list[float]:
-    """What each participant counts in the mean."""
+    """Weight of each participant in the mean."""
     alike = scenario.privacy.uniform or scenario.method.uniform
     if alike or getattr(scenario.aggregation, "weights", "examples") == "uniform":
         return [1 / len(sizes)] * len(sizes)
@@ -201,9 +221,15 @@ def _vector(state: State, names: tuple[str, ...]) -> Scores:
 
 
 def refuse(run: Run) -> None:
-    """Raises RunError where the clients of a run cannot be attacked, with the reason."""
-    if reason := why_not(run):
+    """Refuses a run whose clients cannot be attacked.
+
+    Args:
+        run: The run.
+
+    Raises:
+        RunError: The clients cannot be attacked; the error has the reason.
+    """
+    if reason := explain_refusal(run):
         raise RunError(
-            f"{run.folder}: unit client: {reason}. Nothing that this audit can do contradicts an epsilon per client "
-            "here."
+            f"{run.folder}: unit client: {reason}. This audit cannot contradict an epsilon per client of this run."
         )

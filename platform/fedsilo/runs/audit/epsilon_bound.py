@@ -1,7 +1,7 @@
-"""The bound on epsilon from guesses at fair coins, and the largest one that so many guesses could have given.
+"""The lower bound on epsilon from guesses of fair coins, and the largest bound that the number of guesses allows.
 
-How many coins are guessed is a choice. Several are tried, and all of them, of all attacks that are made at once, share
-the chance of error, so the best of them can be said.
+The number of guesses is a choice. Several numbers are tried; all of them, for all attacks of an audit, divide the error
+probability, so the best bound can be reported.
 """
 
 from __future__ import annotations
@@ -16,17 +16,17 @@ CONFIDENCE = 0.95
 
 @dataclass(frozen=True, slots=True)
 class OneRun:
-    """The bound on epsilon from the trials, and what it was made of.
+    """The lower bound on epsilon from the trials, and the numbers behind it.
 
     Attributes:
-        epsilon: What the training cannot be better than, with `confidence`; 0 if nothing was found.
-        most: The epsilon if every guess had been right: no larger one can be contradicted by so many trials.
-        delta: The delta it is stated at.
+        epsilon: Lower bound on the training's epsilon, with `confidence`; 0 if nothing was found.
+        most: The bound if every guess had been correct; a larger epsilon cannot be contradicted by these trials.
+        delta: Delta of the bound.
         confidence: 0.95.
-        runs: Trials.
-        canaries: Units whose membership a fair coin decided, over all trials.
-        guesses: How many of them were guessed.
-        right: Right guesses.
+        runs: Number of trials.
+        canaries: Number of units whose membership was a fair coin, over all trials.
+        guesses: Number of guesses.
+        right: Number of correct guesses.
     """
 
     epsilon: float
@@ -44,9 +44,9 @@ class Coins:
     """The coins of all trials.
 
     Attributes:
-        count: How many, over all trials.
-        runs: Trials.
-        delta: At which epsilon is asked for.
+        count: Number of coins, over all trials.
+        runs: Number of trials.
+        delta: Delta of the bound.
     """
 
     count: int
@@ -54,13 +54,16 @@ class Coins:
     delta: float
 
 
-def proved(coins: Coins, tried: Sequence[tuple[int, int]], among: int = 1) -> OneRun:
-    """Returns the best bound over several numbers of guesses.
+def prove_bound(coins: Coins, tried: Sequence[tuple[int, int]], among: int = 1) -> OneRun:
+    """Computes the best bound over several numbers of guesses.
 
     Args:
         coins: The coins.
-        tried: Guesses, and how many of them were right; how many are guessed must not depend on the coins.
-        among: Attacks that are made at once.
+        tried: Number of guesses and number of correct ones; the number of guesses must not depend on the coins.
+        among: Number of attacks in the audit.
+
+    Returns:
+        The best bound.
     """
     confidence = 1 - (1 - CONFIDENCE) / (len(tried) * among)
 

@@ -1,4 +1,4 @@
-"""Mechanisms with a known fault, to see whether an audit finds it. They claim what `central` claims, and break it.
+"""Mechanisms with a known fault, to test whether an audit finds it. They claim what `central` claims, and break it.
 
 fedsilo run scenarios/privacy/clients.yaml privacy.mode=fedsilo.runs.audit.flawed_mechanisms:NoNoise
 fedsilo audit RUN --unit client
@@ -13,32 +13,56 @@ from fedsilo.privacy.mechanism_base import clipped
 from fedsilo.privacy.mechanisms.central import Central
 
 LOOSE = 10
-"""By what the clip norm of `LooseClip` is too large."""
+"""Factor by which the clip norm of `LooseClip` is too large."""
 
 
 @dataclass(frozen=True)
 class NoNoise(Central):
-    """Clips as it says and adds no noise."""
+    """Clips as it claims and adds no noise."""
 
     def protect_mean(self, mean: State, release: Release) -> State:
-        """Returns the mean without noise."""
+        """Adds no noise to the mean.
+
+        Args:
+            mean: The mean of the updates.
+            release: The release.
+
+        Returns:
+            The mean unchanged.
+        """
         return mean
 
     def protect_private(self, gradients: State, release: Release) -> State:
-        """Returns gradients without noise."""
+        """Adds no noise to gradients of private parameters.
+
+        Args:
+            gradients: The gradients.
+            release: The release.
+
+        Returns:
+            The gradients unchanged.
+        """
         return gradients
 
 
 @dataclass(frozen=True)
 class LooseClip(Central):
-    """Adds the noise that it says and clips at ten times the norm that it says."""
+    """Adds the noise that it claims, and clips at ten times the norm that it claims."""
 
     @property
     def examples(self) -> ExampleClipping | None:
-        """Returns how examples are clipped: not enough."""
+        """How examples are clipped: at a norm that is too large."""
         clipping = super().examples
         return clipping and replace(clipping, norm=LOOSE * clipping.norm)
 
     def protect_client(self, upload: State, release: Release) -> State:
-        """Returns a client's upload clipped, not enough."""
+        """Clips a client's upload at a norm that is too large.
+
+        Args:
+            upload: The upload.
+            release: The release.
+
+        Returns:
+            The clipped upload.
+        """
         return upload if self.by_example else clipped(upload, release.reference, LOOSE * self.clip_norm)

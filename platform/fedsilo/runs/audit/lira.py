@@ -1,9 +1,9 @@
 """LiRA: the likelihood ratio of an example's confidence under models that were trained on it and models that were not.
 
-The confidence phi = log(p_y / (1 - p_y)) of an example is near normal over shadow models. Means with and without the
-example are taken for each example; the variance is one for all examples, as the paper advises below 64 shadow models.
-With few of them a mean is uncertain, so the likelihood of a new value has variance s^2 (1 + 1/k) for a mean of k. An
-example that was in all shadow models, or in none, gets the other mean from the mean difference over all examples.
+The confidence phi = log(p_y / (1 - p_y)) of an example is nearly normal over shadow models. Each example has its own
+means with and without it in training; the variance is the same for all examples, as the paper advises for fewer than 64
+shadow models. With k models a mean is uncertain, so the likelihood of a new value has variance s^2 (1 + 1/k). An
+example that was in all shadow models, or in none, gets its missing mean from the mean difference over all examples.
 
 Source: Carlini et al., "Membership Inference Attacks From First Principles", S&P 2022, arXiv:2112.03570, algorithm 1.
 
@@ -26,12 +26,12 @@ LEAST_VARIANCE = 1e-6
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """The confidence of every example in models of one kind.
+    """The confidence of every example in models of one kind, trained on it or not.
 
     Attributes:
-        means: (n,) nan where there is no such model.
-        counts: (n,) models.
-        variance: Of a confidence around its mean, over all examples; nan if no example has two models.
+        means: Mean confidence (n,); nan where there is no such model.
+        counts: Number of models (n,).
+        variance: Variance of a confidence around its mean, over all examples; nan if no example has two models.
     """
 
     means: Scores
@@ -41,44 +41,70 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class LikelihoodRatio:
-    """The attack."""
+    """The attack before training."""
 
     name = "likelihood ratio"
     decides_at = None
 
     def fit(self, references: Sequence[Observation], population: Population) -> FittedRatio:
-        """Returns the attack that has learned from runs whose membership it knows."""
-        values = np.stack([confidence(seen, population) for seen in references])
+        """Estimates the confidences of every example with and without it in training.
+
+        Args:
+            references: Runs with known membership.
+            population: The rows.
+
+        Returns:
+            The attack after training.
+        """
+        values = np.stack([compute_confidence(seen, population) for seen in references])
         members = np.stack([seen.members & seen.sound for seen in references])
         others = np.stack([~seen.members for seen in references])
         inside, outside = _side(values, members), _side(values, others)
         shift = _mean(inside.means - outside.means, default=0.0)
         spread = _mean(np.array([inside.variance, outside.variance]), default=1.0)
         return FittedRatio(
-            _completed(inside, outside.means + shift, spread), _completed(outside, inside.means - shift, spread)
+            _complete(inside, outside.means + shift, spread), _complete(outside, inside.means - shift, spread)
         )
 
 
 @dataclass(frozen=True, slots=True)
 class FittedRatio:
-    """The attack with what it knows of each example.
+    """The attack after training.
 
     Attributes:
-        inside: Models that were trained on it.
-        outside: Models that were not.
+        inside: Confidence under models that were trained on the example.
+        outside: Confidence under models that were not.
     """
 
     inside: Side
     outside: Side
 
     def scores(self, seen: Observation, population: Population) -> Scores:
-        """Returns (n,) log likelihood ratios; above 0 speaks for membership."""
-        value = confidence(seen, population)
+        """Scores the rows of a run.
+
+        Args:
+            seen: The run's models.
+            population: The rows.
+
+        Returns:
+            Log likelihood ratios (n,); a value above 0 speaks for membership.
+        """
+        value = compute_confidence(seen, population)
         return _log_likelihood(value, self.inside) - _log_likelihood(value, self.outside)
 
 
-def confidence(seen: Observation, population: Population) -> Scores:
-    """Returns (n,) log(p_y / (1 - p_y)) of each row's own class; by logarithms, so that nothing is cut off."""
+def compute_confidence(seen: Observation, population: Population) -> Scores:
+    """Computes the confidence log(p_y / (1 - p_y)) of each row's class.
+
+    It is computed from logarithms, so that no probability is rounded to 0 or 1.
+
+    Args:
+        seen: A run's models.
+        population: The rows.
+
+    Returns:
+        Confidences (n,).
+    """
     every = seen.log_probabilities
     own = np.arange(every.shape[1]) == population.labels[:, None]
     right: Scores = every[own]
@@ -87,7 +113,7 @@ def confidence(seen: Observation, population: Population) -> Scores:
 
 
 def _side(values: Scores, chosen: Flags) -> Side:
-    """(runs, n) confidences, those `chosen`, as means over runs."""
+    """Means over runs of the chosen confidences (runs, n)."""
     counts = chosen.sum(axis=0).astype(np.float64)
     sums = np.where(chosen, values, 0.0).sum(axis=0)
     means = np.divide(sums, counts, out=np.full(len(counts), np.nan), where=counts > 0)
@@ -96,8 +122,8 @@ def _side(values: Scores, chosen: Flags) -> Side:
     return Side(means, counts, float(squares / freedom) if freedom else np.nan)
 
 
-def _completed(side: Side, otherwise: Scores, spread: float) -> Side:
-    """The side with a mean for every example; one that is only inferred counts as one model."""
+def _complete(side: Side, otherwise: Scores, spread: float) -> Side:
+    """The side with a mean for every example; an inferred mean counts as one model."""
     missing = np.isnan(side.means)
     variance = spread if np.isnan(side.variance) else side.variance
     return Side(np.where(missing, otherwise, side.means), np.maximum(side.counts, 1), max(variance, LEAST_VARIANCE))
@@ -110,6 +136,6 @@ def _log_likelihood(value: Scores, side: Side) -> Scores:
 
 
 def _mean(values: Scores, default: float) -> float:
-    """The mean of those that are numbers."""
+    """The mean of the values that are not nan."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if len(known) else default

@@ -1,8 +1,8 @@
-"""What a run's released models say of every image of the pool: all that an attack gets to see of the run.
+"""Log-probabilities of a run's models for every image of the pool: all that an attack sees of the run.
 
-Two views. `client`: every client's own model, shared and private state as it ends with them, on that client's images;
-the worst case, since a client's private state normally stays with it. `shared`: the shared state as downloaded, with
-the private state that a client starts from, which is what somebody who only receives models can compute.
+There are two views. `client`: each client's own model, with its final shared and private state, on that client's
+images. It is the worst case, because a client's private state normally stays with the client. `shared`: the downloaded
+shared state with the private state that a client starts from, which anyone who only receives models can compute.
 
 Dimensions: n rows of the population, K classes.
 """
@@ -22,9 +22,9 @@ from fedsilo.core.state import require_like
 from fedsilo.methods.zero_shot import ZeroShot
 from fedsilo.report.results.finished_run import Run
 from fedsilo.runs.audit.audit_request import SHARED
-from fedsilo.runs.audit.audited_images import Draw, Flags, Population, population_of, redraw
-from fedsilo.runs.audit.shadow_scenario import Pool, Redrawn
-from fedsilo.runs.audit.trained_on import exposed
+from fedsilo.runs.audit.audited_images import Draw, Flags, Population, build_population, redraw
+from fedsilo.runs.audit.shadow_scenario import ImagePool, Redrawn
+from fedsilo.runs.audit.trained_on import find_exposed
 from fedsilo.simulation.preparation import Prepared, prepare
 from fedsilo.simulation.serial import SerialRuntime
 from fedsilo.storage.checkpoints import Checkpoint, Checkpoints
@@ -35,13 +35,13 @@ Scores = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """One run seen through its models.
+    """One run, observed through its models.
 
     Attributes:
-        log_probabilities: (n, K) of all classes, by the model of the row's client.
-        members: (n,) whether the image was among the client's training images.
-        exposed: (n,) whether it was in a batch.
-        canaries: (n,) whether a fair coin made it a member or not; nowhere in the audited run.
+        log_probabilities: Log-probabilities (n, K) of all classes, by the model of the row's client.
+        members: Whether (n,) the image was among the client's training images.
+        exposed: Whether (n,) the image was in a batch.
+        canaries: Whether (n,) a fair coin decided the membership; False everywhere for the audited run.
     """
 
     log_probabilities: Scores
@@ -51,13 +51,13 @@ class Observation:
 
     @property
     def sound(self) -> Flags:
-        """(n,) whether membership is what it says: a member that was in no batch is neither one nor the other."""
+        """Whether (n,) membership is certain; False for a member that was in no batch."""
         return np.equal(self.exposed, self.members)
 
 
 @dataclass(frozen=True, slots=True)
 class Observer:
-    """Looks at runs that have the same pool, backbone and method.
+    """Observes runs that have the same pool, backbone and method.
 
     Attributes:
         run: The audited run.
@@ -71,45 +71,67 @@ class Observer:
     prepared: Prepared
     population: Population
 
-    def target(self) -> Observation:
-        """Returns what the audited run's models say. Raises RunError."""
+    def observe_target(self) -> Observation:
+        """Observes the audited run.
+
+        Returns:
+            The observation.
+
+        Raises:
+            RunError: The run's models are missing, damaged or not finite.
+        """
         positions = self._pool_positions()
-        seen = [positions[found] for found in exposed(self.run, self.prepared.model)]
+        seen = [positions[found] for found in find_exposed(self.run, self.prepared.model)]
         nowhere = np.zeros(len(self.population), dtype=bool)
-        return self._observed(self.run, Draw(self.population.members, nowhere), seen)
+        return self._observe(self.run, Draw(self.population.members, nowhere), seen)
 
-    def shadow(self, run: Run, number: int) -> Observation:
-        """Returns what a shadow run's models say. Raises RunError."""
+    def observe_shadow(self, run: Run, number: int) -> Observation:
+        """Observes a shadow run.
+
+        Args:
+            run: The shadow run.
+            number: Its number.
+
+        Returns:
+            The observation.
+
+        Raises:
+            RunError: The run's models are missing, damaged or not finite.
+        """
         draw = redraw(self.population, self.run.scenario.seed, number)
-        return self._observed(run, draw, exposed(run, self.prepared.model))
+        return self._observe(run, draw, find_exposed(run, self.prepared.model))
 
-    def untrained(self) -> Scores:
-        """Returns the (n, K) log-probabilities of the hand-written prompts, which were trained on nothing here."""
+    def score_untrained(self) -> Scores:
+        """Computes the log-probabilities of the hand-written prompts, which are not trained.
+
+        Returns:
+            Log-probabilities (n, K).
+        """
         predictor = ZeroShot().predictor(self.prepared.model, {}, {})
         return self._log_probabilities(lambda client: predictor)
 
     def _pool_positions(self) -> Indices:
-        """(training split,) where a training image of the audited run is in the pool."""
+        """Position in the pool (training split,) of each training image; -1 for an image outside the pool."""
         held = self.run.manifest.held
         positions = np.full(self.run.manifest.train_examples, -1, dtype=np.int64)
         positions[held] = np.arange(len(held))
         return positions
 
-    def _observed(self, run: Run, draw: Draw, seen: Sequence[Indices]) -> Observation:
+    def _observe(self, run: Run, draw: Draw, seen: Sequence[Indices]) -> Observation:
         rows = self.population
         in_a_batch = np.zeros(len(rows), dtype=bool)
         for client, positions in enumerate(seen):
             mine = rows.clients == client
             in_a_batch[mine] = np.isin(rows.positions[mine], positions)
-        found = self._log_probabilities(self._released(run))
-        # What somebody's model says is not a number tells an attack nothing.
+        found = self._log_probabilities(self._load_models(run))
+        # Scores that are not finite tell an attack nothing.
         if not np.isfinite(found).all():
-            raise RunError(f"{run.folder}: its models give scores that are not numbers. There is nothing to audit.")
+            raise RunError(f"{run.folder}: its models give scores that are not finite, so there is nothing to audit.")
         return Observation(found, draw.members, in_a_batch & draw.members, draw.canaries)
 
-    def _released(self, run: Run) -> Callable[[int], Predictor]:
-        """Returns a function from a client to the model of the view."""
-        checkpoint, scenario, model = last_checkpoint(run), run.scenario, self.prepared.model
+    def _load_models(self, run: Run) -> Callable[[int], Predictor]:
+        """Returns a function that maps a client to its model in this view."""
+        checkpoint, scenario, model = read_last_checkpoint(run), run.scenario, self.prepared.model
         checkpoint.require_shared(scenario.method.initial_shared(model, scenario.seed))
 
         def predictor(client: int) -> Predictor:
@@ -138,28 +160,46 @@ class Observer:
         return found
 
 
-def observer_of(run: Run, view: str, progress: Progress = lambda stage, done, total: None) -> Observer:
-    """Returns who looks at a run and its shadows: the pool's features, from the cache where they can be.
+def prepare_observer(run: Run, view: str, progress: Progress = lambda stage, done, total: None) -> Observer:
+    """Prepares the observation of a run and its shadow runs: the pool's features, from the cache where possible.
+
+    Args:
+        run: The audited run.
+        view: `client` or `shared`.
+        progress: Called while features are computed: progress(stage, done, total).
+
+    Returns:
+        The observer.
 
     Raises:
-        DataError: The run's images are no longer there, or are others.
-        RunError: The backbone is not the one the run was made with.
+        DataError: The run's images are no longer available, or have changed.
+        RunError: The backbone differs from the one that the run used.
     """
     scenario = replace(
         run.scenario,
-        data=Pool(str(run.folder)),
+        data=ImagePool(str(run.folder)),
         partition=Redrawn(str(run.folder)),
         training=replace(run.scenario.training, views=0, online=False),
     )
-    methods = [ZeroShot(), scenario.method]  # what `untrained` reads, too
+    methods = [ZeroShot(), scenario.method]  # `untrained` needs zero-shot's inputs
     prepared = prepare(scenario, methods, SerialRuntime(scenario.backbone.device), progress)
     if read_json(run.folder / "data.json").get("backbone_sha256") != prepared.backbone:
-        raise RunError(f"{run.folder}: the backbone's weights are not those the run was made with. Put them back.")
-    return Observer(run, view, prepared, population_of(run.manifest, prepared.images))
+        raise RunError(f"{run.folder}: the backbone's weights differ from those of the run. Restore them.")
+    return Observer(run, view, prepared, build_population(run.manifest, prepared.images))
 
 
-def last_checkpoint(run: Run) -> Checkpoint:
-    """Returns the checkpoint of a run's last round. Raises RunError when it is missing or damaged."""
+def read_last_checkpoint(run: Run) -> Checkpoint:
+    """Reads the checkpoint of a run's last round.
+
+    Args:
+        run: The run.
+
+    Returns:
+        The checkpoint.
+
+    Raises:
+        RunError: The checkpoint is missing or damaged.
+    """
     checkpoint, notices = Checkpoints(run.folder / "checkpoints", keep=1).newest()
     rounds = run.scenario.training.rounds
     if checkpoint is None or checkpoint.round != rounds - 1:

@@ -1,6 +1,6 @@
-"""How often a run was looked at: every audit of a run may be wrong with 5 %, and all of them together more often.
+"""Counts the audits of a run. Each audit may be wrong with probability 5 %, and several audits together with more.
 
-RUN/audit/looks.json    each audit that was made of the run once: unit, view, shadow runs
+RUN/audit/looks.json    each different audit of the run once: unit, view, shadow runs
 """
 
 from __future__ import annotations
@@ -15,13 +15,14 @@ LOOKS = "looks.json"
 
 
 def add_look(folder: Path, look: Mapping[str, Any]) -> int:
-    """Returns how many different audits were made of a run, this one included.
-
-    An audit that is repeated shows the same numbers, so it is the same look.
+    """Records an audit. A repeated audit shows the same numbers, so it counts once.
 
     Args:
         folder: The run's audit folder.
-        look: What sets this audit apart from others of the run; plain JSON values.
+        look: What distinguishes this audit from other audits of the run; plain JSON values.
+
+    Returns:
+        Number of different audits of the run, with this one.
     """
     path = folder / LOOKS
     looks = list(read_json(path).get("looks", [])) if path.exists() else []

@@ -1,8 +1,8 @@
-"""Attack models on class probabilities: what a shadow model answers for images that it was trained on, and others.
+"""Attack models on the class probabilities that shadow models give to training images and to other images.
 
-For every class a small network is trained on the probabilities that shadow models give to images of that class, with
-as many members as non-members: K inputs, 32 rectified units, 2 outputs, Adam at 0.01 for 200 epochs of all data at
-once. A class with few of them gets a logistic regression instead, trained the same way.
+For every class a small network is trained on the probabilities that shadow models give to images of that class, with as
+many members as non-members: K inputs, 32 rectified units, 2 outputs, Adam at 0.01 for 200 epochs of full batches. A
+class with few images gets a logistic regression instead, trained in the same way.
 
 Source: Shokri, Stronati, Song, Shmatikov, "Membership Inference Attacks Against Machine Learning Models", S&P 2017,
 arXiv:1610.05820, with the network of DP-FPL (arXiv:2501.13904, appendix A.3). Their released network has a sigmoid
@@ -29,7 +29,7 @@ from fedsilo.runs.audit.model_scores import Observation, Scores
 
 HIDDEN, EPOCHS, RATE = 32, 200, 0.01
 ENOUGH = 100
-"""Answers of a class, members and others together, from which on it gets a network."""
+"""Fewest answers of a class, members and non-members together, for a network."""
 
 Network = tuple[Tensor, ...]
 """Weights and biases, layer by layer."""
@@ -37,10 +37,10 @@ Network = tuple[Tensor, ...]
 
 @dataclass(frozen=True, slots=True)
 class AttackModels:
-    """The attack.
+    """The attack before training.
 
     Attributes:
-        seed: What balancing and the networks' starts are drawn from.
+        seed: Seed of the balancing and of the networks' initial weights.
     """
 
     seed: int
@@ -48,34 +48,42 @@ class AttackModels:
     decides_at = 0.0
 
     def fit(self, references: Sequence[Observation], population: Population) -> FittedModels:
-        """Returns the attack that has learned from runs whose membership it knows."""
+        """Trains a network per class.
+
+        Args:
+            references: Runs with known membership.
+            population: The rows.
+
+        Returns:
+            The attack after training.
+        """
         answers = np.concatenate([np.exp(seen.log_probabilities) for seen in references])
         members = np.concatenate([seen.members for seen in references])
         usable = np.concatenate([seen.sound & population.comparable for seen in references])
         labels = np.tile(population.labels, len(references))
         networks = {}
         for label in np.unique(population.labels[population.comparable]).tolist():
-            chosen = self._balanced(usable & (labels == label), members, label)
+            chosen = self._balance(usable & (labels == label), members, label)
             if len(chosen):
-                networks[label] = self._trained(answers[chosen], members[chosen], label)
+                networks[label] = self._train(answers[chosen], members[chosen], label)
         return FittedModels(networks)
 
-    def _balanced(self, usable: Flags, members: Flags, label: int) -> Scores:
-        """Rows of one class, as many members as others."""
+    def _balance(self, usable: Flags, members: Flags, label: int) -> Scores:
+        """Rows of one class, with as many members as non-members."""
         generator = numpy_generator(self.seed, "audit balance", step=label)
         sides = [generator.permutation(np.flatnonzero(usable & side)) for side in (members, ~members)]
         fewer = min(map(len, sides))
         return np.concatenate([side[:fewer] for side in sides])
 
-    def _trained(self, answers: Scores, members: Flags, label: int) -> Network:
+    def _train(self, answers: Scores, members: Flags, label: int) -> Network:
         inputs, targets = torch.from_numpy(answers).float(), torch.from_numpy(members.astype(np.int64))
         widths = [answers.shape[1], *([HIDDEN] if len(answers) >= ENOUGH else []), 2]
-        network = _start(widths, torch_generator(self.seed, "audit network", step=label))
+        network = _initialise(widths, torch_generator(self.seed, "audit network", step=label))
         means, squares = ([torch.zeros_like(part) for part in network] for _ in range(2))
         steps = [torch.zeros(()) for _ in network]
         for _ in range(EPOCHS):
             leaves = [part.detach().requires_grad_() for part in network]
-            gradients = torch.autograd.grad(cross_entropy(_answer(leaves, inputs), targets), leaves)
+            gradients = torch.autograd.grad(cross_entropy(_forward(leaves, inputs), targets), leaves)
             adam(
                 list(network), list(gradients), means, squares, [], steps, foreach=False,
                 amsgrad=False, beta1=0.9, beta2=0.999, lr=RATE, weight_decay=0.0, eps=1e-8, maximize=False,
@@ -85,28 +93,36 @@ class AttackModels:
 
 @dataclass(frozen=True, slots=True)
 class FittedModels:
-    """The attack with a network per class.
+    """The attack after training.
 
     Attributes:
-        networks: By class; classes of which there was nothing to learn from have none.
+        networks: Networks by class; a class without training data has none.
     """
 
     networks: Mapping[int, Network]
 
     @torch.no_grad()
     def scores(self, seen: Observation, population: Population) -> Scores:
-        """Returns (n,) log odds of membership; 0 for classes without a network."""
+        """Scores the rows of a run.
+
+        Args:
+            seen: The run's models.
+            population: The rows.
+
+        Returns:
+            Log odds (n,) of membership; 0 for classes without a network.
+        """
         answers = torch.from_numpy(np.exp(seen.log_probabilities)).float()
         found = np.zeros(len(population))
         for label, network in self.networks.items():
             rows = np.flatnonzero(population.labels == label)
-            outputs = _answer(network, answers[rows]).double().numpy()
+            outputs = _forward(network, answers[rows]).double().numpy()
             found[rows] = outputs[:, 1] - outputs[:, 0]
         return found
 
 
-def _start(widths: Sequence[int], generator: torch.Generator) -> Network:
-    """torch.nn.Linear's own start, drawn from a generator: uniform within 1/sqrt(inputs)."""
+def _initialise(widths: Sequence[int], generator: torch.Generator) -> Network:
+    """Initial weights as in torch.nn.Linear, drawn from a generator: uniform within 1/sqrt(inputs)."""
     parts = []
     for inputs, outputs in pairwise(widths):
         for shape in ((outputs, inputs), (outputs,)):
@@ -114,8 +130,8 @@ def _start(widths: Sequence[int], generator: torch.Generator) -> Network:
     return tuple(parts)
 
 
-def _answer(network: Sequence[Tensor], inputs: Tensor) -> Tensor:
-    """(m, 2)."""
+def _forward(network: Sequence[Tensor], inputs: Tensor) -> Tensor:
+    """Outputs (m, 2) of a network."""
     for layer in range(0, len(network), 2):
         if layer:
             inputs = inputs.relu()

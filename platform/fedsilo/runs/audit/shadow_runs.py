@@ -1,8 +1,8 @@
-"""Shadow runs: the audited scenario carried out again in full, on the same images with membership redrawn by chance.
+"""Shadow runs: the audited scenario executed again in full, on the same images with new random membership.
 
-Each is an ordinary run in `RUN/audit/shadow-NNN`, with a seed of its own: what the method draws (start, batches, noise)
-is not what the audited run drew, because an attacker does not know that either. What has finished is used again, what
-was interrupted is gone on with. All are carried out by the serial backend, which gives the same bits as Ray does.
+Each is an ordinary run in `RUN/audit/shadow-NNN` with its own seed. The method's random draws (initial values, batches,
+noise) differ from those of the audited run, because an attacker does not know them either. Finished runs are reused,
+and interrupted runs continue. All of them use the serial backend, which gives the same bits as Ray.
 """
 
 from __future__ import annotations
@@ -24,19 +24,19 @@ from fedsilo.core.printing import encoded
 from fedsilo.core.seeds import derive, numpy_generator
 from fedsilo.core.state import write_bytes
 from fedsilo.report.results.finished_run import Run
-from fedsilo.report.results.run_entry import settings
+from fedsilo.report.results.run_entry import list_settings
 from fedsilo.runs.audit.absent_clients import Absence
-from fedsilo.runs.audit.shadow_scenario import Pool, Redrawn, Unchanged
-from fedsilo.runs.comparison.execute import side_by_side
+from fedsilo.runs.audit.shadow_scenario import ImagePool, Redrawn, Unchanged
+from fedsilo.runs.comparison.execute import run_side_by_side
 
 AUDIT = "audit"
-"""The folder below the audited run's."""
+"""Name of the audit folder in the audited run's folder."""
 
 RUN_KEYS = ("data.run", "partition.run", "method.run")
 """Keys of a shadow's scenario that name the folder of the audited run."""
 
-Told = Callable[[int, int, str, bool], None]
-"""told(done, total, name, before): a shadow run has ended, or had finished before."""
+ShadowCallback = Callable[[int, int, str, bool], None]
+"""callback(done, total, name, before): a shadow run has ended now, or (`before`) had finished earlier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,25 +44,28 @@ class Shadow:
     """A shadow run.
 
     Attributes:
-        number: From 0; its membership and its seed follow from it.
-        folder: Where it is.
-        scenario: What it runs.
+        number: Its number from 0, which determines its membership and its seed.
+        folder: Its folder.
+        scenario: Its scenario.
     """
 
     number: int
     folder: Path
     scenario: Scenario
 
-    def finished(self) -> bool:
-        """Returns whether the folder holds the finished run of this scenario.
+    def prepare(self) -> bool:
+        """Prepares the folder, and checks whether it holds the finished run of this scenario.
 
-        What is there of another scenario, an older version's for instance, is removed; and the scenario is written, so
-        that the run can be begun or gone on with.
+        A run of another scenario, for example of an older version, is removed. The scenario is written, so that the run
+        can begin or continue.
+
+        Returns:
+            Whether the run has finished.
         """
         if self.folder.exists() and not self._is_this():
             shutil.rmtree(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
-        # Also over one that is there: it names the folder of the audited run, which may have been moved.
+        # An existing file is replaced too: it names the folder of the audited run, which may have been moved.
         write_bytes(self.folder / "scenario.yaml", encoded(to_yaml(self.scenario)))
         return Run(self.folder).finished
 
@@ -73,61 +76,86 @@ class Shadow:
             return False
 
 
-def shadows_of(run: Run, count: int) -> list[Shadow]:
-    """Returns the first so many shadow runs of a run; nothing is carried out yet."""
-    return [
-        Shadow(number, run.folder / AUDIT / f"shadow-{number:03d}", _scenario(run, number)) for number in range(count)
-    ]
-
-
-def carry_out(shadows: Sequence[Shadow], jobs: int, told: Told) -> None:
-    """Carries out those that have not finished.
+def list_shadows(run: Run, count: int) -> list[Shadow]:
+    """Lists the shadow runs of an audit of images without executing them.
 
     Args:
-        shadows: All that are wanted.
-        jobs: Processes side by side; 1 runs everything in this process.
-        told: Told of every one that is there.
+        run: The audited run.
+        count: Number of shadow runs.
 
-    Raises:
-        RunError: One of them failed.
+    Returns:
+        The shadow runs.
     """
-    missing, done = [], 0
-    for shadow in shadows:
-        if shadow.finished():
-            done += 1
-            told(done, len(shadows), shadow.folder.name, True)
-        else:
-            missing.append(shadow)
-    for shadow, error in side_by_side(missing, jobs, lambda one, attempt: attempt(one.folder)):
-        if error:
-            raise RunError(f"{shadow.folder.name}: {error}")
-        done += 1
-        told(done, len(shadows), shadow.folder.name, False)
-
-
-def coins(run: Run, number: int) -> NDArray[np.bool_]:
-    """Returns (clients,) whether each client contributes in a shadow run of the attack on clients: fair coins."""
-    generator = numpy_generator(run.scenario.seed, "audit clients", step=number)
-    return generator.random(len(run.manifest.clients)) < 0.5
-
-
-def client_shadows_of(run: Run, count: int) -> list[Shadow]:
-    """Returns the first so many shadow runs of the attack on clients; nothing is carried out yet."""
     return [
-        Shadow(number, run.folder / AUDIT / f"clients-{number:03d}", _with_absent(run, number))
+        Shadow(number, run.folder / AUDIT / f"shadow-{number:03d}", _build_scenario(run, number))
         for number in range(count)
     ]
 
 
-def _with_absent(run: Run, number: int) -> Scenario:
-    """The audited scenario with another seed, with clients whose coin says so absent; every round's state is kept."""
+def carry_out(shadows: Sequence[Shadow], jobs: int, callback: ShadowCallback) -> None:
+    """Executes the shadow runs that have not finished.
+
+    Args:
+        shadows: All shadow runs of the audit.
+        jobs: Number of runs at the same time, each in its own process; 1 runs all of them in this process.
+        callback: Called after every shadow run: callback(done, total, name, before).
+
+    Raises:
+        RunError: A shadow run failed.
+    """
+    missing, done = [], 0
+    for shadow in shadows:
+        if shadow.prepare():
+            done += 1
+            callback(done, len(shadows), shadow.folder.name, True)
+        else:
+            missing.append(shadow)
+    for shadow, error in run_side_by_side(missing, jobs, lambda one, attempt: attempt(one.folder)):
+        if error:
+            raise RunError(f"{shadow.folder.name}: {error}")
+        done += 1
+        callback(done, len(shadows), shadow.folder.name, False)
+
+
+def toss_coins(run: Run, number: int) -> NDArray[np.bool_]:
+    """Tosses the coins of a shadow run of the attack on clients.
+
+    Args:
+        run: The audited run.
+        number: Number of the shadow run.
+
+    Returns:
+        Whether (clients,) each client contributes.
+    """
+    generator = numpy_generator(run.scenario.seed, "audit clients", step=number)
+    return generator.random(len(run.manifest.clients)) < 0.5
+
+
+def list_client_shadows(run: Run, count: int) -> list[Shadow]:
+    """Lists the shadow runs of an audit of clients without executing them.
+
+    Args:
+        run: The audited run.
+        count: Number of shadow runs.
+
+    Returns:
+        The shadow runs.
+    """
+    return [
+        Shadow(number, run.folder / AUDIT / f"clients-{number:03d}", _build_client_scenario(run, number))
+        for number in range(count)
+    ]
+
+
+def _build_client_scenario(run: Run, number: int) -> Scenario:
+    """The audited scenario with another seed, in which coins make clients absent; checkpoints keep every round."""
     scenario, where = run.scenario, str(run.folder.resolve())
-    absent = [client for client, there in enumerate(coins(run, number).tolist()) if not there]
+    absent = [client for client, there in enumerate(toss_coins(run, number).tolist()) if not there]
     return replace(
         scenario,
         name=f"clients-{number:03d}",
         seed=derive(scenario.seed, "audit clients shadow", step=number),
-        data=Pool(where),
+        data=ImagePool(where),
         partition=Unchanged(where),
         method=Absence(where, absent),
         evaluation=replace(scenario.evaluation, every=scenario.training.rounds, neighbours="never", references=[]),
@@ -136,17 +164,17 @@ def _with_absent(run: Run, number: int) -> Scenario:
     )
 
 
-def _scenario(run: Run, number: int) -> Scenario:
-    """The audited scenario with another seed and membership; nothing that training depends on is changed."""
+def _build_scenario(run: Run, number: int) -> Scenario:
+    """The audited scenario with another seed and membership. Everything else that training depends on is equal."""
     scenario, where = run.scenario, str(run.folder.resolve())
-    # Evaluations in between can be left out unless clients adapt in them, which may leave a trace in their state.
+    # Intermediate evaluations can be left out unless clients adapt in them, which may change their state.
     adapts = type(scenario.method).adapt is not Method.adapt
     every = scenario.evaluation.every if adapts else scenario.training.rounds
     return replace(
         scenario,
         name=f"shadow-{number:03d}",
         seed=derive(scenario.seed, "audit shadow", step=number),
-        data=Pool(where),
+        data=ImagePool(where),
         partition=Redrawn(where, number),
         evaluation=replace(scenario.evaluation, every=every, neighbours="never", references=[]),
         actors=Actors(backend="serial", threads=scenario.actors.threads),
@@ -155,5 +183,5 @@ def _scenario(run: Run, number: int) -> Scenario:
 
 
 def _settings(scenario: Scenario) -> dict[str, Any]:
-    """What its numbers depend on; not the folder of the audited run, in which it lies."""
-    return {key: value for key, value in settings(scenario).items() if key not in RUN_KEYS}
+    """The settings that its numbers depend on, without the folder of the audited run."""
+    return {key: value for key, value in list_settings(scenario).items() if key not in RUN_KEYS}

@@ -1,8 +1,8 @@
-"""Which training images a run really trained on: those that were in a batch of a round that was run.
+"""Finds the training images that a run really trained on: those that were in a batch of some round.
 
-It is not every image of a client: a last smaller batch is left out, and with few rounds or few participants an image
-can be passed over for good. The batches are asked of `core.work.LocalWork` itself, from the run's own records of who
-took part and how many exchanges there were, so whatever rule it draws batches by is the rule here.
+These are not all images of a client: a smaller last batch is left out, and with few rounds or few participants an image
+may never be in a batch. `core.work.LocalWork` itself repeats the batches, from the run's own records of participants
+and exchanges, so this module follows the same rule of drawing batches.
 """
 
 from __future__ import annotations
@@ -25,12 +25,18 @@ from fedsilo.simulation.schedule import Schedule
 from fedsilo.storage.run_folder import ROUNDS, read_lines
 
 
-def exposed(run: Run, model: Frozen) -> list[Indices]:
-    """Returns, per client, the positions (ascending, in the training split) of the images that were in a batch.
+def find_exposed(run: Run, model: Frozen) -> list[Indices]:
+    """Finds the images that were in a batch.
 
     Args:
         run: A run with all its rounds.
-        model: Any frozen side; only its device is looked at.
+        model: Any frozen model; only its device is used.
+
+    Returns:
+        For each client, positions of its images in the training split, ascending.
+
+    Raises:
+        RunError: The batches were drawn from the operating system's randomness, so they cannot be repeated.
     """
     scenario = run.scenario
     seen = [_Witness(np.zeros(len(client.train), dtype=bool)) for client in run.manifest.clients]
@@ -38,8 +44,8 @@ def exposed(run: Run, model: Frozen) -> list[Indices]:
     mechanism = fit_mechanism(scenario.privacy, schedule)
     if mechanism.examples and mechanism.examples.poisson and not mechanism.seeded:
         raise RunError(
-            f"{run.folder}: its batches came from the operating system (privacy.randomness: system), so nobody can say "
-            "which images were in one. Audit a run with privacy.randomness=seed."
+            f"{run.folder}: the operating system drew its batches (privacy.randomness: system), so it is unknown which "
+            "images were in one. Audit a run with privacy.randomness=seed."
         )
     attempts = {(line["round"], line["exchange"]): line["attempt"] for line in read_lines(run.folder / LEDGER)}
     for record in read_lines(run.folder / ROUNDS):
@@ -59,13 +65,20 @@ def exposed(run: Run, model: Frozen) -> list[Indices]:
 
 
 def sends_batches(method: Method) -> bool:
-    """Returns whether an exchange is one batch; it is a round's local epochs otherwise."""
+    """Checks whether an exchange of a method is one batch, and not a round's local epochs.
+
+    Args:
+        method: The method.
+
+    Returns:
+        Whether an exchange is one batch.
+    """
     return method.exchanges(2) == 2
 
 
 @dataclass(frozen=True, slots=True)
 class _Witness:
-    """A feature source that has no features and notes what is asked of it."""
+    """A feature source without features that records which rows are requested."""
 
     seen: NDArray[np.bool_]
 

@@ -1,4 +1,4 @@
-"""An audit in plain words."""
+"""The result of an audit in sentences."""
 
 from __future__ import annotations
 
@@ -7,17 +7,20 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 SIGNIFICANT = 0.01
-"""Chance of saying that membership shows where it does not, over all attacks together."""
+"""Probability, over all attacks together, of reporting membership where there is none."""
 
 FEW = 100
-"""Non-members below which a false positive rate of 1 % means none at all."""
+"""With fewer non-members, a false positive rate of 1 % means no false positive at all."""
 
 
-def verdict(document: Mapping[str, Any]) -> list[str]:
-    """Returns lines that say what an audit's document means, the conclusion first.
+def describe_audit(document: Mapping[str, Any]) -> list[str]:
+    """Describes the result of an audit of single images, the conclusion first.
 
     Args:
-        document: As `auditing.audit` makes it, without the verdict.
+        document: The document of `image_audit.audit`, without the verdict.
+
+    Returns:
+        The lines.
     """
     found = document["attacks"]
     return [
@@ -28,14 +31,17 @@ def verdict(document: Mapping[str, Any]) -> list[str]:
     ]
 
 
-def verdict_on_clients(document: Mapping[str, Any]) -> list[str]:
-    """Returns lines that say what the document of an audit of whole clients means, the conclusion first.
+def describe_client_audit(document: Mapping[str, Any]) -> list[str]:
+    """Describes the result of an audit of whole clients, the conclusion first.
 
     Args:
-        document: As `auditing_clients.audit_clients` makes it, without the verdict.
+        document: The document of `client_audit.audit_clients`, without the verdict.
+
+    Returns:
+        The lines.
     """
     claim, best = document["claim"], document["epsilon"]
-    lines = [_coins_told(document)]
+    lines = [_describe_coins(document)]
     if not document["shuffled"]:
         lines += [
             _at_least("client", best, document["confidence"]),
@@ -45,21 +51,20 @@ def verdict_on_clients(document: Mapping[str, Any]) -> list[str]:
     return [*lines, *_looks(document)]
 
 
-def _coins_told(document: Mapping[str, Any]) -> str:
+def _describe_coins(document: Mapping[str, Any]) -> str:
     right, count = document["right"], document["coins"]
-    low, high = (percent(document[end] / count) for end in ("chance_low", "chance_high"))
+    rate = format_percent(right / count)
+    low, high = (format_percent(document[end] / count) for end in ("chance_low", "chance_high"))
     if document["shuffled"]:
-        return (
-            f"a control: coins were tossed again, so {percent(right / count)} is what guessing gives ({low} to {high})."
-        )
+        return f"a control: coins were tossed again, so {rate} is what guessing gives ({low} to {high})."
     if document["p_value"] < SIGNIFICANT:
         return (
-            f"whole clients show: the shared states of all rounds tell in {percent(right / count)} of {count} cases "
+            f"whole clients show: the shared states of all rounds reveal in {rate} of {count} cases "
             f"whether a client contributed, where guessing gives {low} to {high}."
         )
     return (
-        f"whole clients do not show: {percent(right / count)} of {count} cases, where guessing gives {low} to {high}. "
-        "That is what this attack found, not a proof that there is nothing to find."
+        f"whole clients do not show: {rate} of {count} cases, where guessing gives {low} to {high}. "
+        "This is the result of one attack, not a proof that there is nothing to find."
     )
 
 
@@ -74,31 +79,31 @@ def _at_least(unit: str, best: Mapping[str, Any], confidence: float) -> str:
 
 
 def _against(claim: Mapping[str, Any] | None, best: Mapping[str, Any], unit: str) -> str:
-    """A bound beside what the run claims."""
+    """A lower bound beside the epsilon that the run claims."""
     if claim is None:
         return "the run claims no epsilon."
     if claim["epsilon"] is None:
         return "the run claims no finite epsilon."
     if best["epsilon"] <= claim["epsilon"]:
-        return f"{_said(claim)} is not contradicted."
+        return f"{_describe(claim)} is not contradicted."
     if claim["unit"] == unit and claim["guaranteed"]:
-        return f"{_said(claim)} is contradicted: the mechanism does not do what it says, or not for this view."
-    return f"{_said(claim)} is exceeded{_why_it_may_be(claim, unit)}."
+        return f"{_describe(claim)} is contradicted: the mechanism does not do what it claims, or not for this view."
+    return f"{_describe(claim)} is exceeded{_explain(claim, unit)}."
 
 
 def _most(claim: Mapping[str, Any] | None, best: Mapping[str, Any]) -> str:
-    """What could have been shown at most, and what follows for the claim."""
+    """The largest epsilon that the audit could have shown, and what follows for the claim."""
     text = (
         f"had every guess on its {best['runs']} shadow runs been right, this audit could have shown epsilon "
         f"{best['most']:.2f} and no more"
     )
     if claim and claim["epsilon"] is not None and claim["epsilon"] >= best["most"]:
-        return f"{text}: it could not have contradicted {_said(claim)}. More shadow runs can show more."
+        return f"{text}: it could not have contradicted {_describe(claim)}. More shadow runs can show more."
     return f"{text}."
 
 
 def _looks(document: Mapping[str, Any]) -> Iterator[str]:
-    """Looks add up."""
+    """The confidence of several audits together."""
     looks, alone = document["looks"], 1 - document["confidence"]
     if document["shuffled"]:
         return
@@ -118,7 +123,7 @@ def _looks(document: Mapping[str, Any]) -> Iterator[str]:
 def _membership(document: Mapping[str, Any], found: list[Mapping[str, Any]]) -> Iterator[str]:
     caught = [attack for attack in found if attack["p_value"] < SIGNIFICANT / len(found)]
     best = max(caught or found, key=lambda attack: attack["rates"]["success"])
-    rate, (low, high) = percent(best["rates"]["success"]), chance_range(best)
+    rate, (low, high) = format_percent(best["rates"]["success"]), format_chance_range(best)
     if document["shuffled"]:
         yield (
             f"a control: membership was shuffled, so {rate} by {best['attack']} is what guessing gives "
@@ -126,13 +131,13 @@ def _membership(document: Mapping[str, Any], found: list[Mapping[str, Any]]) -> 
         )
     elif caught:
         yield (
-            f"membership shows: {best['attack']} tells what was trained on from what was not in {rate} of cases, "
+            f"membership shows: {best['attack']} separates training images from other images in {rate} of cases, "
             f"where guessing gives {low} to {high}."
         )
     else:
         yield (
             f"membership does not show: at best {rate}, by {best['attack']}, where guessing gives {low} to {high}. "
-            "That is what these attacks found, not a proof that there is nothing to find."
+            "This is the result of these attacks, not a proof that there is nothing to find."
         )
     if any(attack["rates"]["success"] < 0.5 for attack in found):
         yield "a rate below 50 % is not more private than 50 %: it is guessing with bad luck."
@@ -156,12 +161,12 @@ def _epsilon(document: Mapping[str, Any], found: list[Mapping[str, Any]]) -> Ite
         yield "this attack is on single images; `fedsilo audit RUN --unit client` is on whole clients, as the claim is."
 
 
-def _said(claim: Mapping[str, Any]) -> str:
+def _describe(claim: Mapping[str, Any]) -> str:
     kind = "claimed" if claim["guaranteed"] else "nominal"
     return f"the {kind} epsilon {claim['epsilon']:.3g} per {claim['unit']}"
 
 
-def _why_it_may_be(claim: Mapping[str, Any], unit: str) -> str:
+def _explain(claim: Mapping[str, Any], unit: str) -> str:
     if not claim["guaranteed"]:
         return ", which is no contradiction: it is nominal"
     if unit == "client":
@@ -178,29 +183,44 @@ def _cautions(document: Mapping[str, Any], found: list[Mapping[str, Any]]) -> It
     }
     for reason, words in reasons.items():
         if left_out[reason]:
-            yield f"left out: {left_out[reason]} images, which {words}."
+            yield f"left out: {left_out[reason]} images that {words}."
     if document["non_members"] < FEW:
         yield f"with {document['non_members']} non-members a false positive rate of 1 % means none at all."
     if _apart(document):
         yield (
-            f"training and test images differ by themselves: the hand-written prompts, trained on neither, tell them "
-            f"apart with AUC {document['untrained_auc']:.2f}. Success may be about that and not about training."
+            f"training and test images differ by themselves: the hand-written prompts, trained on neither, separate "
+            f"them with AUC {document['untrained_auc']:.2f}. Success may come from that and not from training."
         )
 
 
 def _apart(document: Mapping[str, Any]) -> bool:
-    """Whether the AUC without training is off by more than three standard errors, and by enough to matter."""
+    """Whether the AUC without training differs from 0.5 by more than three standard errors, and by enough to matter."""
     members, others = document["members"], document["non_members"]
     error = math.sqrt((members + others + 1) / (12 * members * others))
     return bool(abs(document["untrained_auc"] - 0.5) > max(0.05, 3 * error))
 
 
-def percent(rate: float) -> str:
-    """Returns a rate as per cent."""
+def format_percent(rate: float) -> str:
+    """Formats a rate in per cent.
+
+    Args:
+        rate: The rate, in [0, 1].
+
+    Returns:
+        Such as "71.5 %".
+    """
     return f"{100 * rate:.1f} %"
 
 
-def chance_range(attack: Mapping[str, Any], rate: str = "success") -> tuple[str, str]:
-    """Returns the ends of what guessing gives for one of an attack's rates, as per cent."""
-    low, high = (percent(attack[end][rate]) for end in ("chance_low", "chance_high"))
+def format_chance_range(attack: Mapping[str, Any], rate: str = "success") -> tuple[str, str]:
+    """Formats the range of an attack's rate by chance.
+
+    Args:
+        attack: The attack's result in the document.
+        rate: Name of the rate.
+
+    Returns:
+        Lower and upper end in per cent.
+    """
+    low, high = (format_percent(attack[end][rate]) for end in ("chance_low", "chance_high"))
     return low, high

@@ -1,1 +1,1 @@
-"""Several runs made from one scenario, or found in folders, for one table."""
+"""Comparisons: several runs made from one scenario, or found in folders, in one table."""

@@ -1,4 +1,4 @@
-"""A comparison from what is asked to its rows."""
+"""Compares methods, settings and seeds: runs what is missing and builds the rows."""
 
 from __future__ import annotations
 
@@ -8,20 +8,20 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fedsilo.core.errors import RunError
-from fedsilo.report.results.comparison_rows import ComparisonRows, standings
+from fedsilo.report.results.comparison_rows import ComparisonRows, compare_entries
 from fedsilo.runs.comparison.find_runs import collect
 from fedsilo.runs.comparison.sweep import Sweep
 
 if TYPE_CHECKING:
-    from fedsilo.runs.comparison.execute import Told
+    from fedsilo.runs.comparison.execute import RunEndCallback
 
 
 @dataclass(frozen=True, slots=True)
 class Comparison:
-    """A comparison that was run.
+    """A comparison whose runs have ended.
 
     Attributes:
-        root: Its folder.
+        root: Folder of the comparison.
         standings: Its rows.
     """
 
@@ -30,33 +30,49 @@ class Comparison:
 
 
 def compare_grid(
-    grid: Sweep, root: Path | None = None, jobs: int = 1, told: Told = lambda done, total, entry, before: None
+    grid: Sweep,
+    root: Path | None = None,
+    jobs: int = 1,
+    callback: RunEndCallback = lambda done, total, entry, before: None,
 ) -> Comparison:
-    """Runs what has not been run yet and compares.
+    """Runs what has not been run yet, and compares.
 
     Args:
-        grid: What is compared.
-        root: The comparison's folder; by default `<tracking.root>/<scenario's name>-comparison`, the same again for
-            the same scenario, so that a comparison that was stopped is gone on with.
-        jobs: Processes side by side; 1 runs everything in this one.
-        told: Told of every run that has ended.
+        grid: The runs to compare.
+        root: The comparison's folder; by default `<tracking.root>/<scenario's name>-comparison`. The name is the same
+            for the same scenario, so a stopped comparison continues.
+        jobs: Number of runs at the same time, each in its own process; 1 runs all of them in this process.
+        callback: Called after every run that has ended: callback(done, total, entry, before).
+
+    Returns:
+        The comparison.
 
     Raises:
-        ScenarioError: With every problem found in any run's scenario; nothing has been run.
-        RunError: The folder cannot be made, or holds two different results of the same run.
+        ScenarioError: A scenario has problems; the error lists those of all runs, and nothing has been run.
+        RunError: The folder cannot be created, or two runs with equal settings have different results.
     """
     if jobs < 1:
         raise RunError(f"jobs: must be at least 1, got {jobs}.")
     scenarios, left_out = grid.scenarios()
-    from fedsilo.runs.comparison.execute import carry_out  # it takes seconds, and a wrong scenario is refused before
+    from fedsilo.runs.comparison.execute import carry_out  # the import takes seconds; a wrong scenario is refused first
 
     first = scenarios[0]
     folder = root or Path(first.tracking.root) / f"{first.name}-comparison"
-    return Comparison(folder, standings(first.name, carry_out(scenarios, folder, jobs, told), left_out))
+    return Comparison(folder, compare_entries(first.name, carry_out(scenarios, folder, jobs, callback), left_out))
 
 
 def compare_folders(paths: Sequence[Path]) -> ComparisonRows:
-    """Compares the finished runs in folders. Raises RunError when there is none, or when two contradict each other."""
+    """Compares the finished runs in folders.
+
+    Args:
+        paths: Run folders, or folders that hold run folders.
+
+    Returns:
+        The rows.
+
+    Raises:
+        RunError: There is no finished run, or two runs with equal settings have different results.
+    """
     entries, left_out = collect(paths)
     title = paths[0].name if len(paths) == 1 else f"{len(entries)} runs"
-    return standings(title, entries, left_out)
+    return compare_entries(title, entries, left_out)

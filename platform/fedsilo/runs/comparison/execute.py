@@ -1,7 +1,7 @@
-"""Carries out the runs of a comparison, each in an ordinary run folder; what has finished before is not run again.
+"""Executes the runs of a comparison, each in an ordinary run folder, without repeating finished ones.
 
-A run is recognised by what it computes (`entries.settings` of its resolved scenario), not by the name of its folder.
-One that fails does not stop the others.
+A run is recognised by what it computes (`run_entry.settings` of its resolved scenario), not by the name of its folder.
+A run that fails does not stop the others.
 """
 
 from __future__ import annotations
@@ -17,63 +17,66 @@ from typing import TypeVar
 
 from fedsilo.config.sections import Scenario
 from fedsilo.core.errors import FedsiloError, RunError
-from fedsilo.report.results.comparison_rows import varied_keys
-from fedsilo.report.results.run_entry import RunEntry, settings
-from fedsilo.runs.comparison.find_runs import runs_below
+from fedsilo.report.results.comparison_rows import find_varied_keys
+from fedsilo.report.results.run_entry import RunEntry, list_settings
+from fedsilo.runs.comparison.find_runs import find_runs_below
 from fedsilo.runs.comparison.worker_pool import WorkerPool
 from fedsilo.runs.run import begin, go
 
 Work = TypeVar("Work")
 Done = TypeVar("Done")
 
-Told = Callable[[int, int, RunEntry, bool], None]
-"""told(done, total, entry, before): a run has ended, or had finished before."""
+RunEndCallback = Callable[[int, int, RunEntry, bool], None]
+"""callback(done, total, entry, before): a run has ended now, or (`before`) had finished earlier."""
 
 
 @dataclass(frozen=True, slots=True)
 class _Task:
-    """A run to carry out: in the folder where it was interrupted, or in a new one."""
+    """A run to execute, in a new folder or in the folder where it was interrupted."""
 
     number: int
     scenario: Scenario
     folder: Path | None
 
 
-def carry_out(scenarios: Sequence[Scenario], root: Path, jobs: int, told: Told) -> list[RunEntry]:
-    """Returns one entry per scenario, in their order.
+def carry_out(scenarios: Sequence[Scenario], root: Path, jobs: int, callback: RunEndCallback) -> list[RunEntry]:
+    """Executes the runs that have not finished.
 
     Args:
-        scenarios: What to run.
+        scenarios: The scenarios.
         root: The comparison's folder, which holds the run folders.
-        jobs: Processes side by side; 1 runs everything in this process.
-        told: Told of every run that has ended.
+        jobs: Number of runs at the same time, each in its own process; 1 runs all of them in this process.
+        callback: Called after every run that has ended: callback(done, total, entry, before).
+
+    Returns:
+        One entry per scenario, in the same order.
 
     Raises:
-        RunError: The folder cannot be made.
+        RunError: The folder cannot be created.
     """
-    entries, tasks = _what_there_is(scenarios, root)
+    entries, tasks = _find_finished(scenarios, root)
     done = 0
     for entry in entries.values():
         done += 1
-        told(done, len(scenarios), entry, True)
-    for number, entry in _ended(tasks, jobs):
+        callback(done, len(scenarios), entry, True)
+    for number, entry in _run_tasks(tasks, jobs):
         entries[number] = entry
         done += 1
-        told(done, len(scenarios), entry, False)
+        callback(done, len(scenarios), entry, False)
     return [entries[number] for number in sorted(entries)]
 
 
-def _what_there_is(scenarios: Sequence[Scenario], root: Path) -> tuple[dict[int, RunEntry], list[_Task]]:
-    """Finished runs by number, and what is to be run or to be gone on with."""
+def _find_finished(scenarios: Sequence[Scenario], root: Path) -> tuple[dict[int, RunEntry], list[_Task]]:
+    """Finished runs by number, and the tasks that remain."""
     try:
         root.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise RunError(f"{root}: cannot be made: {error.strerror}. Choose another folder.") from error
-    found, _ = runs_below(root)
+        raise RunError(f"{root}: cannot be created: {error.strerror}. Choose another folder.") from error
+    found, _ = find_runs_below(root)
     labels = _labels(scenarios)
     entries, tasks = {}, []
     for number, scenario in enumerate(scenarios):
-        wanted = settings(scenario)
+        wanted = list_settings(scenario)
         same = [run for run in found if run.settings == wanted]
         finished = [entry for entry in same if not entry.error]
         if finished:
@@ -87,7 +90,7 @@ def _what_there_is(scenarios: Sequence[Scenario], root: Path) -> tuple[dict[int,
 def _labels(scenarios: Sequence[Scenario]) -> list[str]:
     """Names for run folders: method, varied values, seed."""
     entries = [RunEntry(scenario) for scenario in scenarios]
-    varied = varied_keys(entries)
+    varied = find_varied_keys(entries)
     labels = []
     for entry in entries:
         values = [f"{key.rpartition('.')[2]}-{entry.value(key)}" for key in varied if key in entry.settings]
@@ -96,39 +99,42 @@ def _labels(scenarios: Sequence[Scenario]) -> list[str]:
     return labels
 
 
-def _ended(tasks: Sequence[_Task], jobs: int) -> Iterator[tuple[int, RunEntry]]:
-    """Carries out the tasks; yields each one's number and entry when it has ended."""
-    for task, entry in side_by_side(tasks, jobs, _entry):
+def _run_tasks(tasks: Sequence[_Task], jobs: int) -> Iterator[tuple[int, RunEntry]]:
+    """Executes the tasks. Yields the number and entry of each one when it has ended."""
+    for task, entry in run_side_by_side(tasks, jobs, _run_task):
         yield task.number, entry
 
 
-def side_by_side(
+def run_side_by_side(
     tasks: Sequence[Work], jobs: int, carry: Callable[[Work, Callable[[Path], str]], Done]
 ) -> Iterator[tuple[Work, Done]]:
-    """Yields each task with what came of it, when it has ended.
+    """Does tasks at the same time.
 
     Args:
-        tasks: What is to be done.
-        jobs: Processes side by side; 1 does everything in this process.
-        carry: carry(task, attempt) does a task; `attempt` runs what is to do in a run folder, here or in a process,
-            and returns "" or why it failed.
+        tasks: The tasks.
+        jobs: Number of processes; 1 does everything in this process.
+        carry: carry(task, attempt) does one task. `attempt` executes a run folder, here or in a process, and returns ""
+            or an error message.
+
+    Yields:
+        Each task with its result, in the order in which they end.
     """
     if jobs == 1 or len(tasks) < 2:
         for task in tasks:
             yield task, carry(task, attempt)
         return
-    with WorkerPool(min(jobs, len(tasks))) as lanes, ThreadPoolExecutor(lanes.count) as pool:
-        futures = {pool.submit(carry, task, lanes.attempt): task for task in tasks}
+    with WorkerPool(min(jobs, len(tasks))) as workers, ThreadPoolExecutor(workers.count) as pool:
+        futures = {pool.submit(carry, task, workers.attempt): task for task in tasks}
         try:
             for future in as_completed(futures):
                 yield futures[future], future.result()
         except BaseException:
             pool.shutdown(wait=False, cancel_futures=True)
-            lanes.stop()
+            workers.stop()
             raise
 
 
-def _entry(task: _Task, attempt: Callable[[Path], str]) -> RunEntry:
+def _run_task(task: _Task, attempt: Callable[[Path], str]) -> RunEntry:
     try:
         folder = task.folder or begin(task.scenario)
     except FedsiloError as error:
@@ -138,9 +144,15 @@ def _entry(task: _Task, attempt: Callable[[Path], str]) -> RunEntry:
 
 
 def attempt(folder: Path) -> str:
-    """Runs what is to do in a run folder; returns "" or, in one line, why it failed.
+    """Executes what remains to be done in a run folder.
 
-    An error that nobody foresaw is a fault of a method, or ours; the folder's failure.txt then says where it is.
+    An unexpected error is a fault of a method or of fedsilo; failure.txt in the folder then has its traceback.
+
+    Args:
+        folder: The run's folder.
+
+    Returns:
+        "" or, on one line, why it failed.
     """
     try:
         go(folder)

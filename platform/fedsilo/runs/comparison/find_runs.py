@@ -13,25 +13,28 @@ UNFINISHED = "has not finished"
 
 
 def collect(paths: Sequence[Path]) -> tuple[list[RunEntry], list[str]]:
-    """Returns the finished runs in folders, and a line for each that is left out.
+    """Collects the finished runs in folders.
 
     Args:
         paths: Run folders, or folders that hold run folders.
 
+    Returns:
+        The runs, and a line for each run that is left out.
+
     Raises:
-        RunError: A folder holds no run, a run that is named itself has not finished, or nothing has.
+        RunError: A folder has no run, a run folder in `paths` has not finished, or no run has finished.
     """
     entries: list[RunEntry] = []
     left_out: list[str] = []
     for path in paths:
         if (path / "scenario.yaml").is_file():
             run = Run(path)
-            run.result  # noqa: B018, a run that is named must have one
+            run.result  # noqa: B018, a run folder in `paths` must have a result
             entries.append(RunEntry(run.scenario, path))
             continue
-        found, damaged = runs_below(path)
+        found, damaged = find_runs_below(path)
         if not found and not damaged:
-            raise RunError(f"{path}: holds no run. Give run folders, or a folder of them.")
+            raise RunError(f"{path}: has no run. Give run folders, or a folder of them.")
         entries += [entry for entry in found if not entry.error]
         left_out += [f"left out: {e.folder} {UNFINISHED}. `fedsilo resume {e.folder}`" for e in found if e.error]
         left_out += damaged
@@ -41,8 +44,15 @@ def collect(paths: Sequence[Path]) -> tuple[list[RunEntry], list[str]]:
     return list(unique.values()), left_out
 
 
-def runs_below(folder: Path) -> tuple[list[RunEntry], list[str]]:
-    """Returns the runs directly below a folder, unfinished ones with an error, and lines for those not readable."""
+def find_runs_below(folder: Path) -> tuple[list[RunEntry], list[str]]:
+    """Finds the runs directly below a folder.
+
+    Args:
+        folder: The folder.
+
+    Returns:
+        The runs, unfinished ones with an error; and a line for each run that cannot be read.
+    """
     entries, damaged = [], []
     for path in sorted(folder.glob("*/scenario.yaml")):
         run = Run(path.parent)

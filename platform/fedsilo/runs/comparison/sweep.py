@@ -1,7 +1,7 @@
-"""Which runs a comparison consists of: every method with every varied value and every seed.
+"""Lists the runs of a comparison: every method with every varied value and every seed.
 
-All of them are made from one scenario. A method takes over the keys of the scenario's `method` section that it has
-too and keeps its own defaults for the rest; seeds and data are the same for all, and so are the partitions.
+All of them are made from one scenario. A method takes those keys of the scenario's `method` section that it has, and
+keeps its defaults for the rest. Seeds, data and partitions are the same for all methods.
 """
 
 from __future__ import annotations
@@ -20,23 +20,23 @@ from fedsilo.config.sections import Scenario
 from fedsilo.core import Method
 from fedsilo.core.errors import ScenarioError, UnknownComponent
 from fedsilo.core.registry import find, names
-from fedsilo.report.results.run_entry import settings
+from fedsilo.report.results.run_entry import list_settings
 
 ALL = "all"
-"""In the place of a method's name: every method that trains."""
+"""A word in the place of a method's name: every method that trains."""
 
 
 @dataclass(frozen=True)
 class Sweep:
-    """What is compared.
+    """The runs of a comparison.
 
     Attributes:
         source: A scenario file, or its content as nested mappings.
         overrides: Changes for all runs.
-        methods: Names of methods; none is the scenario's own, `all` every one that trains.
-        seeds: Seeds; none is the scenario's own.
+        methods: Names of methods; empty for the scenario's own, `all` for every method that trains.
+        seeds: Seeds; empty for the scenario's own.
         axes: For each varied key its values, each as a change: ((["privacy.epsilon=0.4"], ["privacy.epsilon=0.1"]),).
-        only: Changes for single methods, by name; they win over all others.
+        only: Changes for single methods, by name; they override all others.
     """
 
     source: str | os.PathLike[str] | Mapping[str, Any]
@@ -47,29 +47,34 @@ class Sweep:
     only: Mapping[str, Changes] = field(default_factory=dict)
 
     def scenarios(self) -> tuple[list[Scenario], list[str]]:
-        """Returns the scenario of every run, each once, and a line for each method of `all` that cannot be run here.
+        """Builds the scenario of every run.
+
+        Returns:
+            The scenarios without duplicates, and a line for each method of `all` that cannot be run here.
 
         Raises:
-            ScenarioError: With every problem found in any of them; nothing has been written.
+            ScenarioError: A scenario has problems; the error lists those of all runs, and nothing has been written.
         """
         chosen = self._methods()
         for name in self.only:
             if name not in chosen:
-                raise ScenarioError(f"methods: keys are given for '{name}', which is not compared. Add it.")
+                raise ScenarioError(f"methods: '{name}' has keys but is not compared. Add '{name}' to the methods.")
         found: list[Scenario] = []
         refused: dict[str, list[str]] = {}
         for method in chosen:
             try:
-                found += self._of(method, chosen)
+                found += self._scenarios_of(method, chosen)
             except ScenarioError as error:
                 for line in error.problems:
                     refused.setdefault(line, []).append(method)
         if refused and (not found or ALL not in self.methods):
-            lines = [_said_of(line, by, chosen) for line, by in refused.items()]
+            lines = [_prefix_methods(line, by, chosen) for line, by in refused.items()]
             raise ScenarioError(lines[0], lines)
-        return _each_once(found), [f"left out: {_said_of(line, by, chosen)}" for line, by in refused.items()]
+        return _remove_duplicates(found), [
+            f"left out: {_prefix_methods(line, by, chosen)}" for line, by in refused.items()
+        ]
 
-    def _of(self, method: str, chosen: tuple[str, ...]) -> list[Scenario]:
+    def _scenarios_of(self, method: str, chosen: tuple[str, ...]) -> list[Scenario]:
         """The scenarios of one method."""
         own: list[Changes] = [{"evaluation.references": []}]
         if method in self.only:
@@ -86,36 +91,51 @@ class Sweep:
         return read(self.source, self.overrides, variant=variant)
 
     def _methods(self) -> tuple[str, ...]:
-        """The methods' names, each once; "" is the scenario's own."""
+        """Names of the methods without duplicates; "" is the scenario's own."""
         found: list[str] = []
         for name in self.methods or ("",):
-            found += trained_methods() if name == ALL else [name]
+            found += list_trained_methods() if name == ALL else [name]
         for name in found:
             if name:
-                _known(name)
+                _require_method(name)
         return tuple(dict.fromkeys(found))
 
 
-def trained_methods() -> list[str]:
-    """Returns the names of all registered methods that have something to learn, sorted; combinations have no end."""
+def list_trained_methods() -> list[str]:
+    """Lists the registered methods that train.
+
+    Returns:
+        Names, sorted, without combinations of a learner and a strategy.
+    """
     recipes = [name for name in names(Method) if name != COMPOSED]
     return [name for name in recipes if find(Method, name)().trains]  # type: ignore[attr-defined]
 
 
-def grid_of(
+def build_sweep(
     scenario: str | os.PathLike[str] | Mapping[str, Any],
     overrides: Mapping[str, Any],
     methods: Sequence[str] | Mapping[str, Mapping[str, Any]],
     seeds: Sequence[int],
     vary: Mapping[str, Sequence[Any]],
 ) -> Sweep:
-    """Returns the grid of what is given in Python; `methods` may map names to the keys that only they get."""
+    """Builds a sweep from Python values.
+
+    Args:
+        scenario: A scenario file, or its content as nested mappings.
+        overrides: Changes for all runs, by dotted key.
+        methods: Names of methods, or a mapping from names to changes for that method only.
+        seeds: Seeds; empty for the scenario's own.
+        vary: Values by dotted key.
+
+    Returns:
+        The sweep.
+    """
     axes = tuple(tuple({key: value} for value in values) for key, values in vary.items())
     only = {name: keys for name, keys in methods.items() if keys} if isinstance(methods, Mapping) else {}
     return Sweep(scenario, overrides, tuple(methods), tuple(seeds), axes, only)
 
 
-def _known(name: str) -> None:
+def _require_method(name: str) -> None:
     try:
         for path, part in named_parts(name).items():
             component(path, part)
@@ -123,17 +143,17 @@ def _known(name: str) -> None:
         raise ScenarioError(f"methods: {error}") from error
 
 
-def _said_of(line: str, by: Sequence[str], chosen: Sequence[str]) -> str:
-    """A problem's line, with the methods it is about unless it is about all."""
+def _prefix_methods(line: str, by: Sequence[str], chosen: Sequence[str]) -> str:
+    """A problem's line, after the names of its methods unless all methods have it."""
     return line if len(by) == len(chosen) else f"{', '.join(by)}: {line}"
 
 
-def _each_once(scenarios: Sequence[Scenario]) -> list[Scenario]:
-    """The scenarios without those that would give the same numbers again, such as a varied key that a method lacks."""
+def _remove_duplicates(scenarios: Sequence[Scenario]) -> list[Scenario]:
+    """The scenarios without those that would repeat numbers, for example because a method lacks a varied key."""
     found: list[Scenario] = []
     seen: list[dict[str, Any]] = []
     for scenario in scenarios:
-        if (mine := settings(scenario)) not in seen:
+        if (mine := list_settings(scenario)) not in seen:
             found.append(scenario)
             seen.append(mine)
     return found

@@ -1,7 +1,7 @@
-"""A process of a comparison: reads run folders, one JSON line each, carries them out, answers with why they failed.
+"""A process of a comparison. It reads run folders, one JSON line each, executes them, and answers with an error or "".
 
-Started by `lanes`; it ends when its standard input does or, in the middle of a run, when whoever started it is gone:
-nobody could go on with a run that somebody is still in.
+`worker_pool` starts it. It ends when its standard input ends or, during a run, when its parent process has died;
+otherwise it would block the run's folder for a process that resumes the run.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from pathlib import Path
 
 
 def main() -> None:
-    """Answers until there is no more to read."""
-    # Whatever prints something on standard output must not be taken for an answer.
+    """Answers until its standard input ends."""
+    # Other text on standard output must not be read as an answer.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8")
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    # Ctrl-C reaches the whole group; the process that asked ends this one when it has tidied up.
+    # Ctrl-C reaches the whole process group; the parent ends this process after its own clean-up.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_leave_with, args=(os.getppid(),), daemon=True).start()
+    threading.Thread(target=_end_with_parent, args=(os.getppid(),), daemon=True).start()
     from fedsilo.runs.comparison.execute import attempt
 
     for line in sys.stdin:
@@ -30,8 +30,8 @@ def main() -> None:
         answers.flush()
 
 
-def _leave_with(parent: int) -> None:
-    """Ends this process when its parent has: it then has another one."""
+def _end_with_parent(parent: int) -> None:
+    """Ends this process when its parent has ended; it then has another parent."""
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)

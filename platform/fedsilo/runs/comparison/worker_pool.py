@@ -1,8 +1,8 @@
-"""Processes that carry out runs side by side, each one run after the other.
+"""Processes that execute runs at the same time, each one run after the other.
 
-They are processes and not threads because a run holds the cores' caches and torch's settings for itself, and because
-one that is killed, for want of memory for instance, takes no other run with it. A process is asked by one JSON line,
-the run's folder, and answers by one, why it failed; see `worker`.
+They are processes and not threads, because a run uses torch's global settings, and because a process that is killed,
+for example for lack of memory, stops no other run. A process receives one JSON line, the run's folder, and answers with
+one JSON line, an error or ""; see `worker`.
 """
 
 from __future__ import annotations
@@ -18,13 +18,20 @@ from types import TracebackType
 
 
 class Worker:
-    """One process; it is started when it is first needed, and again after it has died."""
+    """One process. It starts with its first run, and starts again after it has died."""
 
     def __init__(self) -> None:
         self._process: subprocess.Popen[str] | None = None
 
     def attempt(self, folder: Path) -> str:
-        """Carries out one run; returns "" or why it failed, one line."""
+        """Executes one run.
+
+        Args:
+            folder: The run's folder.
+
+        Returns:
+            "" or, on one line, why it failed.
+        """
         process = self._process = self._process or _start()
         assert process.stdin
         assert process.stdout
@@ -39,10 +46,10 @@ class Worker:
         code = process.wait()
         self.stop()
         how = f"was killed (signal {-code})" if code < 0 else f"ended (exit code {code})"
-        return f"{folder}: its process {how}. `fedsilo resume {folder}` goes on with it."
+        return f"{folder}: its process {how}. `fedsilo resume {folder}` continues it."
 
     def stop(self) -> None:
-        """Ends the process, whatever it is doing; the run it is in can be gone on with."""
+        """Ends the process at once. Its run can be resumed."""
         process, self._process = self._process, None
         if process is None:
             return
@@ -55,7 +62,7 @@ class Worker:
 
 
 def _start() -> subprocess.Popen[str]:
-    # The same modules from the same places, also those that this process was told of after its start.
+    # The same module search path, with entries that were added after this process started.
     path = os.pathsep.join(entry for entry in sys.path if entry)
     return subprocess.Popen(
         [sys.executable, "-m", "fedsilo.runs.comparison.worker"],
@@ -67,28 +74,39 @@ def _start() -> subprocess.Popen[str]:
 
 
 class WorkerPool:
-    """Several of them; whoever asks gets one that is free."""
+    """A fixed number of processes that share the runs."""
 
     def __init__(self, count: int) -> None:
-        """Makes so many; they start when they are needed."""
+        """Creates the workers without starting their processes.
+
+        Args:
+            count: Number of processes.
+        """
         self.count = count
         self._all = [Worker() for _ in range(count)]
         self._free: SimpleQueue[Worker] = SimpleQueue()
-        for lane in self._all:
-            self._free.put(lane)
+        for worker in self._all:
+            self._free.put(worker)
 
     def attempt(self, folder: Path) -> str:
-        """Carries out one run in a process that is free; waits for one if need be."""
-        lane = self._free.get()
+        """Executes one run in a free process, and waits for one if necessary.
+
+        Args:
+            folder: The run's folder.
+
+        Returns:
+            "" or, on one line, why it failed.
+        """
+        worker = self._free.get()
         try:
-            return lane.attempt(folder)
+            return worker.attempt(folder)
         finally:
-            self._free.put(lane)
+            self._free.put(worker)
 
     def stop(self) -> None:
         """Ends all processes."""
-        for lane in self._all:
-            lane.stop()
+        for worker in self._all:
+            worker.stop()
 
     def __enter__(self) -> WorkerPool:
         return self
