@@ -59,11 +59,11 @@ def _python() -> Finding:
 
 
 def _packages() -> list[Finding]:
-    from fedsilo.storage.environment import versions
+    from fedsilo.storage.environment import read_versions
 
     return [
         Finding(name, version, f"install it: pip install {name}" if version == "missing" else "")
-        for name, version in versions().items()
+        for name, version in read_versions().items()
     ]
 
 
@@ -77,9 +77,9 @@ def _devices() -> Finding:
 
 
 def _memory() -> Finding:
-    from fedsilo.storage.environment import memory_bytes
+    from fedsilo.storage.environment import measure_memory
 
-    total = memory_bytes() / 2**30
+    total = measure_memory() / 2**30
     actors = int((total - 2) / 0.4)
     low = "less than 4 GiB: use actors.backend=serial." if 0 < total < 4 else ""
     return Finding("memory", f"{total:.1f} GiB, room for about {max(actors, 0)} client actors", low)
@@ -117,10 +117,10 @@ def _backbone() -> Finding:
 def _ray() -> Finding:
     from fedsilo.config.sections import Actors
     from fedsilo.core.errors import FedsiloError
-    from fedsilo_actors.runtime import resources
+    from fedsilo_actors.runtime import read_cluster_resources
 
     try:
-        found = resources(Actors())
+        found = read_cluster_resources(Actors())
     except FedsiloError as error:
         return Finding("ray on this machine", "cannot be started", str(error))
     return Finding("ray on this machine", f"starts; {found.get('CPU', 0):g} CPUs, {found.get('GPU', 0):g} GPUs")

@@ -64,8 +64,8 @@ def seldom(every_s: float, clock: Callable[[], float] = monotonic) -> Callable[[
 
 def show_json(document: Any) -> None:
     """Prints one JSON document; what is not a number is null, since JSON has no other word for it."""
-    from fedsilo.storage.run_folder import plain
+    from fedsilo.storage.run_folder import to_json_value
 
     # A letter that the locale lacks would be written as \\xe9 otherwise, which JSON does not know.
     escaped = not (sys.stdout.encoding or "utf").lower().startswith("utf")
-    print(json.dumps(plain(document), indent=2, ensure_ascii=escaped, allow_nan=False, default=str))
+    print(json.dumps(to_json_value(document), indent=2, ensure_ascii=escaped, allow_nan=False, default=str))

@@ -18,7 +18,7 @@ from fedsilo.core.errors import PrivacyBudgetError
 
 if TYPE_CHECKING:
     from fedsilo.core.privacy_events import Adjacency, AnyPrivacyEvent
-    from fedsilo.privacy.accounting.accountants import Spent
+    from fedsilo.privacy.accounting.accountants import AccountedEpsilon
 
 MEANINGS = {
     "closed form": "exact, everybody is in every release",
@@ -140,7 +140,7 @@ def _refuse_options_of_releases(context: typer.Context) -> None:
 def _multiplier(plan: Plan, target: float) -> float:
     """The least noise for a target; 0 where the releases spend no more than that under none."""
     from fedsilo.privacy.accounting.accountants import quick_epsilon
-    from fedsilo.privacy.accounting.noise_search import multiplier_for
+    from fedsilo.privacy.accounting.noise_search import solve_multiplier
 
     def expenses(noise: float) -> Sequence[AnyPrivacyEvent]:
         return plan.expenses(noise, plan.releases)
@@ -152,7 +152,7 @@ def _multiplier(plan: Plan, target: float) -> float:
     def tried(noise: float, spent: float) -> None:
         write(f"looking for the noise multiplier: {noise:.6g} spends epsilon {_number(spent)}")
 
-    return multiplier_for(target, plan.delta, expenses, plan.adjacency, tried)
+    return solve_multiplier(target, plan.delta, expenses, plan.adjacency, tried)
 
 
 def _adjacency(word: str) -> Adjacency:
@@ -164,7 +164,7 @@ def _adjacency(word: str) -> Adjacency:
     raise PrivacyBudgetError(f"privacy: --adjacency must be {' or '.join(ADJACENCIES)}, got {word!r}.")
 
 
-def _table(plan: Plan, spent: Spent) -> Table:
+def _table(plan: Plan, spent: AccountedEpsilon) -> Table:
     table = Table(title=f"{plan.words}, {plan.adjacency}", title_justify="left")
     table.add_column("accountant")
     table.add_column("epsilon", justify="right")
@@ -179,7 +179,7 @@ def _number(value: float) -> str:
     return "no bound" if math.isinf(value) else f"{value:.4f}" if 0.1 <= value < 1e4 else f"{value:.4g}"
 
 
-def _document(plan: Plan, multiplier: float, spent: Spent) -> dict[str, Any]:
+def _document(plan: Plan, multiplier: float, spent: AccountedEpsilon) -> dict[str, Any]:
     return {
         "noise_multiplier": spelled(multiplier),
         "epsilon": spelled(spent.epsilon),
@@ -192,7 +192,7 @@ def _document(plan: Plan, multiplier: float, spent: Spent) -> dict[str, Any]:
 
 
 def _draw(plan: Plan, multiplier: float, target: float | None, path: Path) -> None:
-    from fedsilo.privacy.accounting.epsilon_curve import spending_curve
+    from fedsilo.privacy.accounting.epsilon_curve import trace_epsilon
     from fedsilo.report.figures.budget_figure import draw_spending
 
     write = seldom(EVERY_S)
@@ -201,6 +201,6 @@ def _draw(plan: Plan, multiplier: float, target: float | None, path: Path) -> No
         write(f"counting for the picture: epsilon of {made:,} of {plan.releases:,} releases")
         return plan.expenses(multiplier, made)
 
-    curve = spending_curve(expenses, plan.releases, plan.delta, plan.adjacency)
+    curve = trace_epsilon(expenses, plan.releases, plan.delta, plan.adjacency)
     title = f"epsilon {_number(curve[-1].spent.epsilon)} with noise of {multiplier:.4g} times the bound"
     draw_spending(curve, path, title, f"{plan.words}, {plan.adjacency}", target)

@@ -62,9 +62,9 @@ def _source(run: str, address: str) -> Iterator[Look]:
         return
     if not address:
         raise RunError(f"{run}: there is no such folder here. Of a run on a cluster give its name and --address.")
-    from fedsilo_actors.monitoring.run_observer import observed
+    from fedsilo_actors.monitoring.run_observer import observe
 
-    with observed(folder.name, address) as look:
+    with observe(folder.name, address) as look:
         yield look
 
 
