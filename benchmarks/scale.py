@@ -36,7 +36,7 @@ from fedsilo.config.scenario_reading import from_mapping
 from fedsilo.report.results.finished_run import Run
 from fedsilo.runs.run import RunCallbacks, begin, go
 from fedsilo.storage.run_folder import read_lines
-from fedsilo_actors.placement.packing import works
+from fedsilo_actors.placement.packing import estimate_work
 from fedsilo_actors.ray_backend import RayBackend
 from fedsilo_actors.runtime import RayRuntime
 
@@ -113,7 +113,7 @@ def row(clients: int, asked: argparse.Namespace) -> dict[str, Any]:
     rounds = [(b["at"] - a["at"], b["waited"] - a["waited"]) for a, b in pairwise(times)]
     return {
         "clients": clients,
-        "steps": sum(works(training, sizes)) - clients,
+        "steps": sum(estimate_work(training, sizes)) - clients,
         "seconds": statistics.median(whole for whole, _ in rounds),
         "own": statistics.median(whole - waited for whole, waited in rounds),
         "total": time.perf_counter() - started,
@@ -144,9 +144,9 @@ class Timed(RayBackend):
         with self._waiting():
             return super()._answers(*arguments)
 
-    def _whoever_answers(self, *arguments: Any) -> dict[int, Any]:
+    def _gather_available(self, *arguments: Any) -> dict[int, Any]:
         with self._waiting():
-            return super()._whoever_answers(*arguments)
+            return super()._gather_available(*arguments)
 
     @contextmanager
     def _waiting(self) -> Iterator[None]:

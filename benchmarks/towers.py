@@ -42,10 +42,10 @@ from fedsilo.simulation.client import ClientRules
 from fedsilo.simulation.feature_store import ClientIndices, FeatureStore
 from fedsilo.tasks.classification import Classification
 from fedsilo_actors.client_actor import WorkerInit
-from fedsilo_actors.cluster import cluster
+from fedsilo_actors.cluster import connect_cluster
 from fedsilo_actors.placement.packing import Host
 from fedsilo_actors.placement.resources import Resources
-from fedsilo_actors.recovery.client_start import Hosting
+from fedsilo_actors.recovery.client_start import ClientStarter
 
 MB = 1e6
 CLASSES, EXAMPLES, LAYERS, JOINT = 10, 8, 12, 64
@@ -82,11 +82,11 @@ def row(width: int, actors: int) -> dict[str, float]:
     model = tower_of(width)
     packed = model.pack()
     method = PromptFL(context_length=4)
-    with cluster(section):
+    with connect_cluster(section):
         supplies = WorkerInit(
             *map(ray.put, (warehouse(actors), claims(actors), packed)), ClientRules(0, Training(), 10, Classification())
         )
-        hosting = Hosting(section, "cpu", "towers", ("",) * actors)
+        hosting = ClientStarter(section, "cpu", "towers", ("",) * actors)
         hosts = [hosting.start(Host((number,), Resources(0, 0), 1), None, 0) for number in range(actors)]
         ray.get([host.supply.remote(supplies) for host in hosts])
         ray.get([host.set_method.remote(method, NoMechanism()) for host in hosts])

@@ -15,9 +15,9 @@ import pytest
 import yaml
 
 from fedsilo.tasks.classification import Classification
-from fedsilo_actors.monitoring.ray_metrics import metrics_of
+from fedsilo_actors.monitoring.ray_metrics import list_metrics
 
-METRICS = metrics_of(Classification().measured)
+METRICS = list_metrics(Classification().measured)
 FOLDER = Path(__file__).resolve().parent.parent / "deploy" / "monitoring"
 CONFIGS = sorted(FOLDER.glob("prometheus*.yml"))
 

@@ -23,7 +23,7 @@ from fedsilo.models.prompts.frozen_model import PackedModel
 from fedsilo.simulation.client import Client, ClientRules
 from fedsilo.simulation.feature_store import ClientIndices, FeatureStore
 from fedsilo.simulation.serial import SerialBackend
-from fedsilo_actors.devices import granted
+from fedsilo_actors.devices import pick_device
 from fedsilo_actors.monitoring.actor_reports import HostReporter
 from fedsilo_actors.placement.packing import Host
 
@@ -110,7 +110,7 @@ class ClientActor:
                 f"tracking.root: on {platform.node()}, where {place.title} would compute, there is no "
                 f"{supplies.folder}. Clients keep their private states there: name a folder that all machines share."
             )
-        device = granted(place.device, place.host.demand.gpus)
+        device = pick_device(place.device, place.host.demand.gpus)
         warehouse: FeatureStore
         claims: tuple[ClientIndices, ...]
         packed: PackedModel
@@ -130,7 +130,7 @@ class ClientActor:
         portions = [warehouse.on(device).portion(claims[number]) for number in place.host.clients]
         model = packed.unpack(device)
         self._clients = SerialBackend([Client(portion, model, rules) for portion in portions])
-        self._reporter.supplied(device, rules.task)
+        self._reporter.report_start(device, rules.task)
 
     @ray.method(concurrency_group=PROTOCOL)  # answers while it trains
     def is_supplied(self) -> bool:
@@ -142,7 +142,7 @@ class ClientActor:
         """Returns these clients' updates for one exchange."""
         with self._within_memory("train"):
             updates = self._known("train").train(tasks)
-        self._reporter.trained(tasks, updates)
+        self._reporter.report_training(tasks, updates)
         return updates
 
     @ray.method
@@ -150,7 +150,7 @@ class ClientActor:
         """Returns how their models do on test images."""
         with self._within_memory("evaluate"):
             scores = self._known("evaluate").evaluate(tasks)
-        self._reporter.scored(tasks, scores)
+        self._reporter.report_scores(tasks, scores)
         return scores
 
     @ray.method
@@ -158,7 +158,7 @@ class ClientActor:
         """Trains for one exchange; the updates stay here until they are masked."""
         with self._within_memory("train"):
             self._known("train").learn(tasks)
-        self._reporter.learnt(tasks)
+        self._reporter.report_masked_training(tasks)
 
     @ray.method(concurrency_group=PROTOCOL)
     def answer(self, messages: Mapping[int, bytes], timeout_s: float) -> dict[int, bytes]:
@@ -174,7 +174,7 @@ class ClientActor:
     def set_method(self, method: Method, mechanism: Mechanism) -> None:
         """Takes up a method with its initial private states, under a mechanism."""
         self._known("set_method").set_method(method, mechanism)
-        self._reporter.entered(method)
+        self._reporter.report_method(method)
 
     @ray.method
     def save(self, folder: str) -> dict[int, str]:

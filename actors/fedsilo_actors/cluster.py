@@ -29,7 +29,7 @@ RAY_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
 
 
 @contextlib.contextmanager
-def cluster(section: Actors, code: Sequence[ModuleType] = ()) -> Iterator[str]:
+def connect_cluster(section: Actors, code: Sequence[ModuleType] = ()) -> Iterator[str]:
     """Holds a connection to Ray and yields the dashboard's address, "" without one.
 
     A Ray that is already connected is used and left running; otherwise one is started on this machine, or joined at
@@ -106,17 +106,17 @@ def _own_sigterm() -> Iterator[None]:
         signal.signal(signal.SIGTERM, before)
 
 
-def total() -> dict[str, float]:
+def total_resources() -> dict[str, float]:
     """Returns what the connected cluster has to give, by resource name."""
     return dict(ray.cluster_resources())  # type: ignore[no-untyped-call]
 
 
-def nodes() -> int:
+def count_nodes() -> int:
     """Returns how many machines the connected cluster has now."""
     return sum(node["Alive"] for node in ray.nodes())  # type: ignore[no-untyped-call]
 
 
-def available() -> dict[str, float]:
+def free_resources() -> dict[str, float]:
     """Returns what is free in the connected cluster now."""
     return dict(ray.available_resources())  # type: ignore[no-untyped-call]
 
@@ -129,7 +129,7 @@ def _arguments(section: Actors, code: Sequence[ModuleType]) -> dict[str, Any]:
         "ignore_reinit_error": True,
     }
     if section.address:
-        return {**common, "address": section.address, "runtime_env": shipped_code(code)}
+        return {**common, "address": section.address, "runtime_env": ship_code(code)}
     if section.pretend_gpus:
         common["num_gpus"] = section.pretend_gpus
     if section.object_store_mb:
@@ -140,7 +140,7 @@ def _arguments(section: Actors, code: Sequence[ModuleType]) -> dict[str, Any]:
     return {**common, "address": "local", "include_dashboard": section.dashboard}
 
 
-def shipped_code(more: Sequence[ModuleType] = ()) -> dict[str, Any]:
+def ship_code(more: Sequence[ModuleType] = ()) -> dict[str, Any]:
     """Returns the part of a runtime environment that has the packages themselves.
 
     Another machine may have an older fedsilo, or none. A job of Ray's has brought them along already.

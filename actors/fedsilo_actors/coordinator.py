@@ -56,4 +56,4 @@ class Coordinator:
     def _watch(self, part: str, record: RoundRecord) -> None:
         with self._guard:
             self._seen.append((part, record))
-        self._reporter.finished(part, record)
+        self._reporter.report_round(part, record)

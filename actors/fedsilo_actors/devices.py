@@ -10,10 +10,10 @@ import torch
 from fedsilo.config.sections import Actors
 from fedsilo.core import Devices
 from fedsilo.core.errors import ResourceError
-from fedsilo_actors.cluster import total
+from fedsilo_actors.cluster import total_resources
 
 
-def wanted(section: Actors, asked: str) -> str:
+def resolve_device(section: Actors, asked: str) -> str:
     """Returns the device that actors are to compute on, given a GPU: "auto", "cuda", or one that Ray does not give.
 
     Args:
@@ -25,11 +25,11 @@ def wanted(section: Actors, asked: str) -> str:
     return "cpu" if section.pretend_gpus else asked.partition(":")[0]
 
 
-def granted(device: str, gpus: float) -> str:
+def pick_device(device: str, gpus: float) -> str:
     """Returns where this actor computes: on a GPU only if it was given one and it is there.
 
     Args:
-        device: What is `wanted`.
+        device: What is `resolve_device`.
         gpus: The share of a GPU that the actor was given.
 
     Raises:
@@ -47,7 +47,7 @@ def granted(device: str, gpus: float) -> str:
     return "cpu"
 
 
-def devices(section: Actors, asked: str) -> Devices:
+def choose_devices(section: Actors, asked: str) -> Devices:
     """Returns where the driver and the encoders compute; encoders are given GPUs where the cluster has any.
 
     Args:
@@ -57,10 +57,10 @@ def devices(section: Actors, asked: str) -> Devices:
     Raises:
         ResourceError: A GPU is asked for by name, and the cluster has none.
     """
-    device = wanted(section, asked)
+    device = resolve_device(section, asked)
     if not _given_by_ray(device):
         return Devices(device, device)
-    there = total().get("GPU", 0) >= 1
+    there = total_resources().get("GPU", 0) >= 1
     if device != "auto" and not there and section.wait_for_nodes:
         return Devices("cpu", "cuda")
     if device != "auto" and not there:

@@ -19,12 +19,12 @@ from fedsilo.core import Examples
 from fedsilo.core.errors import ClientError, ClusterError, FedsiloError
 from fedsilo.models.clip.features import Chunk, EncodedChunk, encode_chunk
 from fedsilo.models.clip.image_encoder import ImageEncoder
-from fedsilo_actors.cluster import total
-from fedsilo_actors.devices import granted
-from fedsilo_actors.monitoring.logs import LOG, begin
-from fedsilo_actors.placement.reservation import Waiting, placement
+from fedsilo_actors.cluster import total_resources
+from fedsilo_actors.devices import pick_device
+from fedsilo_actors.monitoring.logs import LOG, start_logging
+from fedsilo_actors.placement.reservation import WaitLimit, hold_placement
 from fedsilo_actors.placement.resources import Resources
-from fedsilo_actors.recovery.failures import explained, first_line
+from fedsilo_actors.recovery.failures import explain, first_line
 
 STEPS = 10_000
 """Ray counts a GPU in so many parts."""
@@ -42,7 +42,7 @@ class EncoderActor:
             readers: Threads that fetch and prepare images beside the tower.
             log_level: Least level of its log lines.
         """
-        begin(log_level)
+        start_logging(log_level)
         torch.set_num_threads(threads)
         self._gpus, self._readers = gpus, readers
         self._at_hand: tuple[ImageEncoder, Examples] | None = None
@@ -56,7 +56,7 @@ class EncoderActor:
         """Returns the features of one chunk; `supplies` are the references of tower and images."""
         if self._at_hand is None:
             encoder, images = ray.get(list(supplies))
-            granted(encoder.device, self._gpus)  # features of another device than they are kept under would mislead
+            pick_device(encoder.device, self._gpus)  # features of another device than they are kept under would mislead
             self._at_hand = encoder, images
         started = time.perf_counter()
         encoded = encode_chunk(*self._at_hand, chunk, self._readers)
@@ -87,14 +87,14 @@ def encode_with_actors(
     """
     if not missing:
         return
-    count, share = shares(section, len(missing), encoder.device)
+    count, share = plan_encoders(section, len(missing), encoder.device)
     supplies = [ray.put(encoder), ray.put(images)]
-    with encoders(section, count, share, kind) as actors:
+    with start_encoders(section, count, share, kind) as actors:
         # Whoever is waited for may have to be started first, or again after its process died.
         yield from _work(actors, supplies, missing, section.start_timeout_s + section.timeout_s)
 
 
-def shares(section: Actors, chunks: int, device: str) -> tuple[int, float]:
+def plan_encoders(section: Actors, chunks: int, device: str) -> tuple[int, float]:
     """Returns how many encoders there are to be, and which share of a GPU each is to be given.
 
     Args:
@@ -102,7 +102,7 @@ def shares(section: Actors, chunks: int, device: str) -> tuple[int, float]:
         chunks: Chunks to encode.
         device: Where they are encoded.
     """
-    there_is = total()
+    there_is = total_resources()
     gpus = int(there_is.get("GPU", section.wait_for_nodes)) if device.startswith("cuda") else 0
     count = min(chunks, section.encoders or gpus or max(int(there_is.get("CPU", 1)), 1))
     if not gpus:
@@ -112,7 +112,7 @@ def shares(section: Actors, chunks: int, device: str) -> tuple[int, float]:
 
 
 @contextlib.contextmanager
-def encoders(
+def start_encoders(
     section: Actors, count: int, share: float, kind: type[EncoderActor] = EncoderActor
 ) -> Iterator[list[ActorHandle[Any]]]:
     """Holds so many encoder actors with such a share of a GPU each; both are free when it ends.
@@ -120,10 +120,10 @@ def encoders(
     Raises:
         ResourceError: The GPUs are not free within the time limit.
     """
-    retries, readers = section.retries, max(1, int(total().get("CPU", 1)) // count)
+    retries, readers = section.retries, max(1, int(total_resources().get("CPU", 1)) // count)
     actor: Any = ray.remote(num_cpus=0, num_gpus=share, max_restarts=retries, max_task_retries=retries)(kind)
     asked = [Resources(share, 0.0)] * count if share else []
-    with placement(asked, Waiting.of(section), "encoders") as group:
+    with hold_placement(asked, WaitLimit.of(section), "encoders") as group:
         places = [
             "DEFAULT" if group is None else PlacementGroupSchedulingStrategy(group, number) for number in range(count)
         ]
@@ -164,11 +164,11 @@ def _answer(call: Any) -> EncodedChunk:
         return encoded
     except RayTaskError as error:
         if isinstance(error.cause, (FedsiloError, RayError, MemoryError)):
-            raise explained(error, "encoder") from None
+            raise explain(error, "encoder") from None
         raise ClientError(
             f"encoder: {type(error.cause).__name__}: {first_line(error.cause)}.", stage="encode"
         ) from None
     except RayActorError as error:
         raise ClusterError(f"encoder: died again and again: {first_line(error)}. Then resume the run.") from None
     except RayError as error:
-        raise explained(error, "encoder") from None
+        raise explain(error, "encoder") from None

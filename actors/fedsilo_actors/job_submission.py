@@ -18,7 +18,7 @@ from ray.job_submission import JobStatus, JobSubmissionClient
 
 from fedsilo.core.errors import ResourceError
 from fedsilo.runs.job_bundle import JobBundle
-from fedsilo_actors.cluster import shipped_code
+from fedsilo_actors.cluster import ship_code
 
 USUAL_ADDRESS = "http://127.0.0.1:8265"
 """Where the job server is on a cluster's head, or the near end of a tunnel to it."""
@@ -52,7 +52,7 @@ class JobServer:
         with tempfile.TemporaryDirectory() as folder, _here(self.address):
             for name, content in shipment.files.items():
                 (Path(folder) / name).write_bytes(content)
-            environment = {**shipped_code(shipment.code), **({"working_dir": folder} if shipment.files else {})}
+            environment = {**ship_code(shipment.code), **({"working_dir": folder} if shipment.files else {})}
             self._client.submit_job(entrypoint=shipment.command, submission_id=shipment.name, runtime_env=environment)
 
     def follow(self, job: str, write: Callable[[str], None]) -> int:

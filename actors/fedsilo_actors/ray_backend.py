@@ -21,7 +21,7 @@ from fedsilo.core.errors import ClientLost, ClientOutOfMemory
 from fedsilo_actors.client_actor import WorkerInit
 from fedsilo_actors.placement.packing import Host
 from fedsilo_actors.recovery.failures import first_line
-from fedsilo_actors.recovery.relocation import Moving
+from fedsilo_actors.recovery.relocation import Relocation
 from fedsilo_actors.replies import Replies
 
 RESTART_POLL_S = 0.2
@@ -39,7 +39,7 @@ class RayBackend:
         supplies: WorkerInit,
         timeout_s: float,
         start_timeout_s: float,
-        moving: Moving | None = None,
+        moving: Relocation | None = None,
     ) -> None:
         """Takes the actors, who is in them, what to supply them with, and the longest waits.
 
@@ -102,14 +102,14 @@ class RayBackend:
     def answer(self, messages: Mapping[int, bytes], timeout_s: float) -> dict[int, bytes]:
         """Returns the answers to messages of secure aggregation, while clients train; dropped out ones are missing."""
         calls = {n: self._actors[n].answer.remote(own, timeout_s) for n, own in self._of_hosts(messages)}
-        return _in_order(messages, self._whoever_answers(calls, "answer", timeout_s))
+        return _in_order(messages, self._gather_available(calls, "answer", timeout_s))
 
     def masked(self, clients: Sequence[int]) -> dict[int, bytes]:
         """Returns the masked updates of clients that were told to learn; dropped out ones are missing."""
         asked = dict(self._of_hosts(dict.fromkeys(clients)))
-        learnt = self._whoever_answers({n: self._learning[n] for n in asked}, "train", self._timeout_s)
+        learnt = self._gather_available({n: self._learning[n] for n in asked}, "train", self._timeout_s)
         calls = {n: self._actors[n].masked.remote(list(asked[n])) for n in learnt}
-        return _in_order(clients, self._whoever_answers(calls, "mask", self._timeout_s))
+        return _in_order(clients, self._gather_available(calls, "mask", self._timeout_s))
 
     def set_method(self, method: Method, mechanism: Mechanism) -> None:
         """Has every client take up a method."""
@@ -223,18 +223,18 @@ class RayBackend:
             except (ActorUnavailableError, GetTimeoutError) as error:
                 if time.monotonic() > deadline:
                     why = f"not back within {self._start_timeout_s:g} s ({first_line(error)})"
-                    raise self._replies.loss(number, "restart", why) from None
+                    raise self._replies.make_loss(number, "restart", why) from None
                 time.sleep(RESTART_POLL_S)
             except RayTaskError as fault:
-                raise self._replies.fault(number, "restart", fault) from None
+                raise self._replies.explain_fault(number, "restart", fault) from None
             except RayError as fault:
-                raise self._replies.loss(number, "restart", first_line(fault)) from None
+                raise self._replies.make_loss(number, "restart", first_line(fault)) from None
 
     def _answers(self, calls: Mapping[int, Any], stage: str, timeout_s: float | None = None) -> list[Any]:
-        return self._replies.all(calls, stage, self._timeout_s if timeout_s is None else timeout_s)
+        return self._replies.gather(calls, stage, self._timeout_s if timeout_s is None else timeout_s)
 
-    def _whoever_answers(self, calls: Mapping[int, Any], stage: str, limit: float) -> dict[int, Any]:
-        return self._replies.whoever(calls, stage, limit)
+    def _gather_available(self, calls: Mapping[int, Any], stage: str, limit: float) -> dict[int, Any]:
+        return self._replies.gather_available(calls, stage, limit)
 
 
 def _in_order(

@@ -29,7 +29,7 @@ class Replies:
         self.lost: set[int] = set()
         self.crowded: dict[int, Resources] = {}
 
-    def all(self, calls: Mapping[int, Any], stage: str, limit: float) -> list[Any]:
+    def gather(self, calls: Mapping[int, Any], stage: str, limit: float) -> list[Any]:
         """Returns the answers to all calls, in their order.
 
         Args:
@@ -47,7 +47,7 @@ class Replies:
             self._explain(calls, stage, limit, error)
             raise
 
-    def whoever(self, calls: Mapping[int, Any], stage: str, limit: float) -> dict[int, Any]:
+    def gather_available(self, calls: Mapping[int, Any], stage: str, limit: float) -> dict[int, Any]:
         """The answers by actor. One that died or is silent is lost and left out; a fault in one is raised."""
         ready, _ = ray.wait(list(calls.values()), num_returns=len(calls), timeout=limit) if calls else ([], [])
         answers, there = {}, set(ready)
@@ -59,7 +59,7 @@ class Replies:
             try:
                 answers[number] = ray.get(call)
             except RayTaskError as fault:
-                error = self.fault(number, stage, fault)
+                error = self.explain_fault(number, stage, fault)
                 if not isinstance(error, ClientLost):
                     raise error from None
             except OutOfMemoryError as fault:
@@ -77,26 +77,26 @@ class Replies:
             try:
                 ray.get(call, timeout=limit)
             except RayError as fault:
-                told = self._told(number, stage, fault)
+                told = self._translate(number, stage, fault)
                 if not isinstance(told, ClientOutOfMemory):
                     raise told from None
                 crowded = crowded or told  # others may be, too: one try is enough for all of them
         if crowded:
             raise crowded from None
 
-    def _told(self, number: int, stage: str, fault: RayError) -> FedsiloError:
+    def _translate(self, number: int, stage: str, fault: RayError) -> FedsiloError:
         """What an actor's fault is in our words."""
         if isinstance(fault, RayTaskError):
-            return self.fault(number, stage, fault)
+            return self.explain_fault(number, stage, fault)
         if isinstance(fault, OutOfMemoryError):
             return self._killed(number, stage, fault)
         if isinstance(fault, RayActorError):
             self.lost.add(number)
-            return self.loss(number, stage, f"its process died ({first_line(fault)})")
+            return self.make_loss(number, stage, f"its process died ({first_line(fault)})")
         # The node that held the answer may be gone: `restart` finds out.
-        return self.loss(number, stage, f"{type(fault).__name__}: {first_line(fault)}")
+        return self.make_loss(number, stage, f"{type(fault).__name__}: {first_line(fault)}")
 
-    def fault(self, number: int, stage: str, fault: RayTaskError) -> FedsiloError:
+    def explain_fault(self, number: int, stage: str, fault: RayTaskError) -> FedsiloError:
         """Returns what was raised in an actor as one of our errors; the actor is lost, or crowded, where it says so."""
         cause = fault.cause
         if isinstance(cause, ClientOutOfMemory):
@@ -119,7 +119,7 @@ class Replies:
         text = f"{host.title}, stage '{stage}': Ray ended its process, the memory of its machine ran out"
         if reserved:
             return self._short_of("memory", number, f"{text} with {reserved} MiB reserved")
-        return self.loss(number, stage, f"the memory of its machine ran out ({first_line(fault)})")
+        return self.make_loss(number, stage, f"the memory of its machine ran out ({first_line(fault)})")
 
     def _short_of(self, what: str, number: int, text: str) -> FedsiloError:
         """What is said of an actor that needs more; it will be given it before the next try, if there can be more."""
@@ -135,7 +135,7 @@ class Replies:
         given = f"{more.gpus:g} GPU" if what == "GPU" else f"{more.memory >> 20} MiB"
         return ClientOutOfMemory(f"{text}; it is given {given}.", client=host.clients[0])
 
-    def loss(self, number: int, stage: str, why: str) -> ClientLost:
+    def make_loss(self, number: int, stage: str, why: str) -> ClientLost:
         """Returns that an actor is lost, in the name of its first client."""
         host = self._hosts[number]
         return ClientLost(f"{host.title}, stage '{stage}': {why}.", client=host.clients[0], stage=stage)

@@ -19,20 +19,20 @@ from fedsilo.simulation.federation_plan import Outcome
 from fedsilo.simulation.job import Job, MethodRoundCallback
 from fedsilo.simulation.preparation import Prepared
 from fedsilo_actors.client_actor import ClientActor, WorkerInit
-from fedsilo_actors.cluster import CLIENT, cluster, nodes, total
+from fedsilo_actors.cluster import CLIENT, connect_cluster, count_nodes, total_resources
 from fedsilo_actors.coordinator import Coordinator
-from fedsilo_actors.devices import devices, wanted
+from fedsilo_actors.devices import choose_devices, resolve_device
 from fedsilo_actors.encoder import EncoderActor, encode_with_actors
-from fedsilo_actors.placement.automatic import Measure, shares
-from fedsilo_actors.placement.packing import Host, clients_per_actor, pack, works
-from fedsilo_actors.placement.probing import ProbeActor, measure
-from fedsilo_actors.placement.reservation import Waiting, placement
-from fedsilo_actors.placement.resources import automatic, demands
+from fedsilo_actors.placement.automatic import Measure, choose_gpu_shares
+from fedsilo_actors.placement.packing import Host, clients_per_actor, estimate_work, pack
+from fedsilo_actors.placement.probing import ProbeActor, measure_client
+from fedsilo_actors.placement.reservation import WaitLimit, hold_placement
+from fedsilo_actors.placement.resources import find_automatic_clients, read_demands
 from fedsilo_actors.ray_backend import RayBackend
-from fedsilo_actors.recovery.client_start import Hosting, notices
-from fedsilo_actors.recovery.coordinator_restart import Coordination, with_notices
-from fedsilo_actors.recovery.failures import own_words
-from fedsilo_actors.recovery.relocation import Moving, sweep
+from fedsilo_actors.recovery.client_start import ClientStarter, describe_sharing
+from fedsilo_actors.recovery.coordinator_restart import CoordinatorSupervisor, add_notices
+from fedsilo_actors.recovery.failures import translate_ray_errors
+from fedsilo_actors.recovery.relocation import Relocation, sweep
 
 
 class RayRuntime:
@@ -58,11 +58,11 @@ class RayRuntime:
 
     def devices(self) -> Devices:
         """Returns the driver's device and the encoders'. Raises ResourceError."""
-        return devices(self._section, self._device)
+        return choose_devices(self._section, self._device)
 
     def one_machine(self) -> bool:
         """Returns whether the cluster is this machine alone, so that clients can read the driver's files."""
-        return nodes() == 1 and not self._section.address.startswith(CLIENT)
+        return count_nodes() == 1 and not self._section.address.startswith(CLIENT)
 
     def encode(self, encoder: ImageEncoder, images: Examples, missing: Sequence[Chunk]) -> Iterator[EncodedChunk]:
         """Yields the features of chunks of images by encoder actors, released when the last chunk is done."""
@@ -78,21 +78,21 @@ class RayRuntime:
         """
         section = self._section
         domains = tuple(client.domain for client in prepared.manifest.clients)
-        hosting = Hosting(section, self._device, job.folder.name, domains, self.host, self._tf32)
+        hosting = ClientStarter(section, self._device, job.folder.name, domains, self.host, self._tf32)
         # Held here until the end: a client that is started again fetches them again.
         arrays = ray.put(prepared.warehouse), ray.put(prepared.claims), ray.put(prepared.model.pack())
         supplies = WorkerInit(*arrays, rules=rules, folder=str(job.folder.absolute()))
         probing = replace(hosting, kind=self.probe)
-        work = works(rules.training, prepared.manifest.training_sizes)
-        hosts, told = self._hosts(domains, work, lambda host: measure(probing, host, supplies, job))
-        with placement([host.demand for host in hosts], Waiting.of(section), manner=section.placement) as group:
+        work = estimate_work(rules.training, prepared.manifest.training_sizes)
+        hosts, told = self._hosts(domains, work, lambda host: measure_client(probing, host, supplies, job))
+        with hold_placement([host.demand for host in hosts], WaitLimit.of(section), manner=section.placement) as group:
             actors = [hosting.start(host, group, number) for number, host in enumerate(hosts)]
-            moving = Moving(hosting, group)
+            moving = Relocation(hosting, group)
             backend = self.backend(actors, hosts, supplies, section.timeout_s, section.start_timeout_s, moving)
             try:
                 told += backend.start()
-                outcomes = Coordination(job, backend, watch, section).run(self.coordinator)
-                return with_notices(outcomes, told)
+                outcomes = CoordinatorSupervisor(job, backend, watch, section).run(self.coordinator)
+                return add_notices(outcomes, told)
             finally:
                 backend.close()
                 sweep(hosting.run)
@@ -100,13 +100,13 @@ class RayRuntime:
     def _hosts(self, domains: Sequence[str], work: Sequence[int], measure: Measure) -> tuple[list[Host], list[str]]:
         """Who shares an actor and what each asks for, and what the user did not ask for but gets."""
         section = self._section
-        asked, left = demands(section, domains), automatic(section, domains)
-        most = clients_per_actor(section, len(asked), total())
+        asked, left = read_demands(section, domains), find_automatic_clients(section, domains)
+        most = clients_per_actor(section, len(asked), total_resources())
         if not left:
             hosts = pack(asked, work, most)
-            return hosts, notices(section, hosts)
-        on_gpus = section.pretend_gpus or wanted(section, self._device).startswith(("auto", "cuda"))
-        found = shares(section, asked, left, work, measure if on_gpus else None)
+            return hosts, describe_sharing(section, hosts)
+        on_gpus = section.pretend_gpus or resolve_device(section, self._device).startswith(("auto", "cuda"))
+        found = choose_gpu_shares(section, asked, left, work, measure if on_gpus else None)
         for line in found.notices:
             print(line, file=sys.stderr)
         return pack(found.asked, work, max(most, found.per_actor)), found.notices
@@ -126,14 +126,14 @@ def ray_runtime(
         tf32: Its `backbone.tf32`.
         code: Modules that other machines need beside fedsilo.
     """
-    with cluster(section, code) as dashboard:
+    with connect_cluster(section, code) as dashboard:
         if dashboard and section.dashboard:
             print(f"Ray dashboard: http://{dashboard}", file=sys.stderr)
-        with own_words("actors"):
+        with translate_ray_errors("actors"):
             yield RayRuntime(section, device, tf32)
 
 
-def resources(section: Actors) -> dict[str, float]:
+def read_cluster_resources(section: Actors) -> dict[str, float]:
     """Returns what the Ray that a scenario would use has to give, by name."""
-    with cluster(section):
-        return total()
+    with connect_cluster(section):
+        return total_resources()

@@ -21,34 +21,32 @@ from fedsilo.core.state import write_bytes
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.storage.checkpoints import Checkpoints
 from fedsilo_actors.fault_injection import command_session as sessions
-from fedsilo_actors.fault_injection.command_session import Ending, command
-from fedsilo_actors.fault_injection.fault_log import FaultLog, faults
-from fedsilo_actors.fault_injection.fault_plan import Plan, Point, check, odds, read_plan
+from fedsilo_actors.fault_injection.command_session import Ending, run_command
 from fedsilo_actors.fault_injection.fault_verdict import Verdict
-from fedsilo_actors.fault_injection.faulty_run import Limits, Trial, _judged_faults, judged
+from fedsilo_actors.fault_injection.faulty_run import FaultyRun, Limits, _judged_faults, judge
 from fedsilo_actors.fault_injection.injectors import damage, exhaust_memory, fill_disk
 
-ALL = [Point("kill client", "train", round, 0, client) for round in range(100) for client in range(20)]
+ALL = [FaultPoint("kill client", "train", round, 0, client) for round in range(100) for client in range(20)]
 CERTAIN = {"kill client": 1.0}
 METHOD = PromptFL(context_length=3)
 
 
-def struck(plan: Plan) -> list[Point]:
-    return [point for point in ALL if plan.due(point)]
+def struck(plan: FaultPlan) -> list[FaultPoint]:
+    return [point for point in ALL if plan.is_due(point)]
 
 
 def test_a_plan_is_a_function_of_its_seed_with_the_chance_that_was_asked_for() -> None:
-    plan = Plan(7, {"kill client": 0.1})
-    assert struck(plan) == struck(Plan(7, {"kill client": 0.1, "hang client": 1.0}))
-    assert struck(plan) != struck(Plan(8, {"kill client": 0.1}))
+    plan = FaultPlan(7, {"kill client": 0.1})
+    assert struck(plan) == struck(FaultPlan(7, {"kill client": 0.1, "hang client": 1.0}))
+    assert struck(plan) != struck(FaultPlan(8, {"kill client": 0.1}))
     assert 150 < len(struck(plan)) < 250  # of 2000: four standard deviations are 54
-    assert set(struck(plan)) < set(struck(Plan(7, {"kill client": 0.2})))
-    assert struck(Plan(7, {"kill client": 0.0})) == []
-    assert len(struck(Plan(7, CERTAIN))) == len(ALL)
+    assert set(struck(plan)) < set(struck(FaultPlan(7, {"kill client": 0.2})))
+    assert struck(FaultPlan(7, {"kill client": 0.0})) == []
+    assert len(struck(FaultPlan(7, CERTAIN))) == len(ALL)
 
 
 def test_every_part_of_a_point_counts() -> None:
-    point, plan = Point("kill client", "train", 1, 2, 3), Plan(0, {"kill client": 0.5, "hang client": 0.5})
+    point, plan = FaultPoint("kill client", "train", 1, 2, 3), FaultPlan(0, {"kill client": 0.5, "hang client": 0.5})
     changes: list[dict[str, Any]] = [
         {"kind": "hang client"}, {"stage": "save"}, {"round": 9}, {"exchange": 9}, {"client": 9},
     ]  # fmt: skip
@@ -58,7 +56,7 @@ def test_every_part_of_a_point_counts() -> None:
 
 
 def test_a_plan_is_read_as_it_was_written(tmp_path: Path) -> None:
-    plan = Plan(3, {"kill client": 0.25, "fill disk": 1.0}, 12.5)
+    plan = FaultPlan(3, {"kill client": 0.25, "fill disk": 1.0}, 12.5)
     plan.write(tmp_path)
     assert read_plan(tmp_path) == plan
     (tmp_path / "chaos.json").write_text('{"seed": 1}')
@@ -67,21 +65,21 @@ def test_a_plan_is_read_as_it_was_written(tmp_path: Path) -> None:
 
 
 def test_a_fault_strikes_once_and_stands_in_the_ledger_before_it_does(tmp_path: Path) -> None:
-    ledger = FaultLog(tmp_path, Plan(0, CERTAIN))
-    assert not ledger.claims(Point("hang client", "train"))
-    assert ledger.claims(ALL[0])
-    assert [(line["kind"], line["attempt"]) for line in faults(tmp_path)] == [("kill client", 0)]
-    later = FaultLog(tmp_path, Plan(0, CERTAIN), attempt=1)
-    assert not later.claims(ALL[0])
-    assert later.claims(ALL[1])
-    assert [line["client"] for line in faults(tmp_path)] == [0, 1]
+    ledger = FaultLog(tmp_path, FaultPlan(0, CERTAIN))
+    assert not ledger.claim(FaultPoint("hang client", "train"))
+    assert ledger.claim(ALL[0])
+    assert [(line["kind"], line["attempt"]) for line in read_faults(tmp_path)] == [("kill client", 0)]
+    later = FaultLog(tmp_path, FaultPlan(0, CERTAIN), attempt=1)
+    assert not later.claim(ALL[0])
+    assert later.claim(ALL[1])
+    assert [line["client"] for line in read_faults(tmp_path)] == [0, 1]
 
 
 def test_whoever_reaches_the_same_point_at_once_does_not_claim_it_as_well(tmp_path: Path) -> None:
-    ledger = FaultLog(tmp_path, Plan(0, CERTAIN))
+    ledger = FaultLog(tmp_path, FaultPlan(0, CERTAIN))
     with ThreadPoolExecutor(4) as threads:  # the lock is one of open files, which each has of its own
         claimed = list(threads.map(ledger.claims, [point for point in ALL[:40] for _ in range(4)]))
-    assert sum(claimed) == len(faults(tmp_path)) == 40
+    assert sum(claimed) == len(read_faults(tmp_path)) == 40
 
 
 @pytest.mark.parametrize(
@@ -98,21 +96,21 @@ def test_whoever_reaches_the_same_point_at_once_does_not_claim_it_as_well(tmp_pa
 )
 def test_what_cannot_be_asked_for_is_one_line(deed: str, word: str, said: str) -> None:
     with pytest.raises(ScenarioError) as caught:
-        odds({deed: [word]})
+        parse_odds({deed: [word]})
     assert str(caught.value).startswith(f"--{deed} {word}: ")
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
 
 
 def test_all_that_is_wrong_is_said_at_once() -> None:
-    assert odds({"kill": ["client:0.1", "node:1"], "fill": ["disk:0"]}) == {
+    assert parse_odds({"kill": ["client:0.1", "node:1"], "fill": ["disk:0"]}) == {
         "kill client": 0.1, "kill node": 1.0, "fill disk": 0.0,
     }  # fmt: skip
     with pytest.raises(ScenarioError, match="is given twice") as caught:
-        odds({"kill": ["client:0.1", "client:0.2", "nobody:1"]})
+        parse_odds({"kill": ["client:0.1", "client:0.2", "nobody:1"]})
     assert len(caught.value.problems) == 2
     with pytest.raises(ScenarioError, match="no fault is asked for"):
-        odds({"kill": []})
+        parse_odds({"kill": []})
 
 
 @pytest.mark.parametrize(
@@ -131,7 +129,7 @@ def test_faults_that_a_scenario_cannot_have_are_one_line(
     file = tmp_path / "s.yaml"
     file.write_text("data: emblems\nmethod: promptfl\n")
     with pytest.raises(ScenarioError) as caught:
-        check({kind: 0.1}, read(file, changes), 600.0)
+        check_faults({kind: 0.1}, read(file, changes), 600.0)
     assert said in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -202,9 +200,9 @@ def test_a_command_that_hangs_is_ended_with_all_that_it_started(
 
     monkeypatch.setattr(sessions.subprocess, "Popen", Hanging)
     words = ["sh", "-c", "sleep 600 & sleep 600"]
-    ending = command(words, {"PATH": os.environ["PATH"]}, tmp_path / "log", 0.5)
+    ending = run_command(words, {"PATH": os.environ["PATH"]}, tmp_path / "log", 0.5)
     assert (ending.code, ending.left) == (None, 3)
-    assert judged(ending, Limits(0.5)) == ("", "hung: it was ended after 0.5 s.")
+    assert judge(ending, Limits(0.5)) == ("", "hung: it was ended after 0.5 s.")
 
 
 @pytest.mark.parametrize(
@@ -226,7 +224,7 @@ def test_a_command_that_hangs_is_ended_with_all_that_it_started(
     ],
 )
 def test_a_stop_is_one_line_and_exit_code_2_or_it_should_not_be(code: int, errors: str, why: str, trouble: str) -> None:
-    assert judged(Ending(code, errors, 0), Limits()) == (why, trouble)
+    assert judge(Ending(code, errors, 0), Limits()) == (why, trouble)
 
 
 def fault(kind: str, attempt: int) -> dict[str, Any]:
@@ -240,12 +238,12 @@ def test_the_last_fault_before_a_stop_is_what_stopped_it() -> None:
         fault("kill driver", 1), fault("kill coordinator", 1),
         fault("kill client", 2),
     ]  # fmt: skip
-    judged = _judged_faults(told, ["client 1: raised.", "the driver was killed"])
-    assert [one["survived"] for one in judged] == [True, False, False, False, True]
+    marked = _judged_faults(told, ["client 1: raised.", "the driver was killed"])
+    assert [one["survived"] for one in marked] == [True, False, False, False, True]
 
 
-def trial(sha256: str, **changes: Any) -> Trial:
-    plain = Trial(0, Path("runs/x"), (), (), (), sha256, {"m": sha256}, "", 10.0)
+def trial(sha256: str, **changes: Any) -> FaultyRun:
+    plain = FaultyRun(0, Path("runs/x"), (), (), (), sha256, {"m": sha256}, "", 10.0)
     return replace(plain, **changes)
 
 

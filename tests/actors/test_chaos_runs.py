@@ -25,9 +25,9 @@ from fedsilo.methods.fedotp import FedOTP
 from fedsilo.simulation.federation_plan import Outcome
 from fedsilo.simulation.serial import SerialRuntime
 from fedsilo.storage.run_folder import read_lines
-from fedsilo_actors.fault_injection.fault_log import FaultLog, faults
-from fedsilo_actors.fault_injection.fault_plan import Plan, Point
-from fedsilo_actors.fault_injection.faulty_actors import FaultyBackend, FaultyClientActor, stricken
+from fedsilo_actors.fault_injection.fault_log import FaultLog, read_faults
+from fedsilo_actors.fault_injection.fault_plan import FaultPlan, FaultPoint
+from fedsilo_actors.fault_injection.faulty_actors import FaultyBackend, FaultyClientActor, with_faults
 from fedsilo_actors.runtime import RayRuntime, ray_runtime
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -36,23 +36,23 @@ METHOD = FedOTP(context_length=3)
 SECTION = Actors(object_store_mb=80, start_timeout_s=600, timeout_s=8, retries=1)
 
 FAULTS = (
-    Point("kill coordinator", "save", 0),
-    Point("hang client", "train", 1, client=0),
-    Point("raise client", "evaluate", 2, client=1),
-    Point("exhaust client", "train", 3, client=1),
-    Point("kill client", "save", 4, client=0),
-    Point("hang coordinator", "train", 5),
-    Point("fill disk", "save", 5),
+    FaultPoint("kill coordinator", "save", 0),
+    FaultPoint("hang client", "train", 1, client=0),
+    FaultPoint("raise client", "evaluate", 2, client=1),
+    FaultPoint("exhaust client", "train", 3, client=1),
+    FaultPoint("kill client", "save", 4, client=0),
+    FaultPoint("hang coordinator", "train", 5),
+    FaultPoint("fill disk", "save", 5),
 )
 
 
 @dataclass(frozen=True)
-class Aimed(Plan):
+class Aimed(FaultPlan):
     """Faults at given points, not drawn."""
 
-    points: tuple[Point, ...] = ()
+    points: tuple[FaultPoint, ...] = ()
 
-    def due(self, point: Point) -> bool:
+    def is_due(self, point: FaultPoint) -> bool:
         return point in self.points
 
 
@@ -85,7 +85,7 @@ def test_faults_of_clients_coordinator_and_disk_leave_the_bits_of_a_serial_run(w
     with ray_runtime(SECTION) as runtime:
         for attempt in range(4):
             ledger = FaultLog(folder, Aimed(0, {}, points=FAULTS), attempt)
-            runtime.host, runtime.backend = stricken(FaultyClientActor, ledger), stricken(FaultyBackend, ledger)
+            runtime.host, runtime.backend = with_faults(FaultyClientActor, ledger), with_faults(FaultyBackend, ledger)
             try:
                 outcomes = on_ray(here, folder, runtime, lambda part, record: told.append(record.round))
                 break
@@ -93,7 +93,7 @@ def test_faults_of_clients_coordinator_and_disk_leave_the_bits_of_a_serial_run(w
                 stops.append(error)
     notices += outcomes["method"].notices
     assert bits(outcomes) == serial(here, tmp_path / "serial")
-    assert [line["kind"] for line in faults(folder)] == [point.kind for point in FAULTS]
+    assert [line["kind"] for line in read_faults(folder)] == [point.kind for point in FAULTS]
     assert [type(error) for error in stops] == [ClientError, RunError]
     assert [str(stop).count("\n") for stop in stops] == [0, 0]
     assert "client 01, stage 'evaluate': Misfortune" in str(stops[0])

@@ -10,8 +10,8 @@ import fedsilo_actors.encoder
 from fedsilo.config.sections import Actors
 from fedsilo.core import Devices
 from fedsilo.core.errors import ResourceError
-from fedsilo_actors.devices import devices, granted, wanted
-from fedsilo_actors.encoder import shares
+from fedsilo_actors.devices import choose_devices, pick_device, resolve_device
+from fedsilo_actors.encoder import plan_encoders
 
 
 @pytest.fixture
@@ -44,20 +44,20 @@ def test_a_client_computes_on_a_gpu_only_if_it_was_given_one(
     machine: Any, asked: str, gpus: float, cuda: bool, device: str
 ) -> None:
     machine(gpus=1, cuda=cuda)
-    assert granted(wanted(Actors(), asked), gpus) == device
+    assert pick_device(resolve_device(Actors(), asked), gpus) == device
 
 
 def test_a_gpu_that_was_asked_for_by_name_and_is_not_there_is_one_line(machine: Any) -> None:
     machine(gpus=1, cuda=False)
     with pytest.raises(ResourceError, match=r"^backbone.device: is 'cuda', but torch finds no GPU .* Install .*\.$"):
-        granted("cuda", 0.5)
+        pick_device("cuda", 0.5)
 
 
 def test_nobody_computes_on_pretended_gpus_even_where_there_is_a_real_one(machine: Any) -> None:
     machine(gpus=2, cuda=True)
     section = Actors(pretend_gpus=2, gpus_per_client=0.5)
-    assert granted(wanted(section, "auto"), 0.5) == "cpu"
-    assert devices(section, "auto") == Devices("cpu", "cpu")
+    assert pick_device(resolve_device(section, "auto"), 0.5) == "cpu"
+    assert choose_devices(section, "auto") == Devices("cpu", "cpu")
 
 
 @pytest.mark.parametrize(
@@ -75,13 +75,13 @@ def test_the_driver_computes_on_the_cpu_and_encoders_where_the_cluster_has_gpus(
     machine: Any, asked: str, gpus: int, cuda: bool, address: str, images: str
 ) -> None:
     machine(gpus=gpus, cuda=cuda)
-    assert devices(Actors(address=address), asked) == Devices("cpu", images)
+    assert choose_devices(Actors(address=address), asked) == Devices("cpu", images)
 
 
 def test_a_gpu_asked_of_a_cluster_without_is_one_line(machine: Any) -> None:
     machine(gpus=0, cuda=True)
     with pytest.raises(ResourceError, match=r"^backbone.device: is 'cuda', but the cluster has no GPU\. Use auto"):
-        devices(Actors(), "cuda")
+        choose_devices(Actors(), "cuda")
 
 
 @pytest.mark.parametrize(
@@ -99,4 +99,4 @@ def test_encoders_share_the_clusters_gpus_between_them(
     machine: Any, encoders: int, chunks: int, device: str, expected: tuple[int, float]
 ) -> None:
     machine(gpus=2, cuda=True)
-    assert shares(Actors(encoders=encoders), chunks, device) == expected
+    assert plan_encoders(Actors(encoders=encoders), chunks, device) == expected

@@ -50,7 +50,7 @@ class AtOnce(RayBackend):
     def _answers(self, calls: Mapping[int, Any], stage: str, timeout_s: float | None = None) -> list[Any]:
         return list(calls.values())
 
-    def _whoever_answers(self, calls: Mapping[int, Any], stage: str, limit: float) -> dict[int, Any]:
+    def _gather_available(self, calls: Mapping[int, Any], stage: str, limit: float) -> dict[int, Any]:
         return {number: answer for number, answer in calls.items() if number not in self._replies.lost}
 
     def _also_lost(self) -> set[int]:

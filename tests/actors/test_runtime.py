@@ -26,9 +26,9 @@ from fedsilo.simulation.federation_plan import Outcome
 from fedsilo.simulation.job import Job, JobPart
 from fedsilo.simulation.serial import SerialRuntime
 from fedsilo_actors.client_actor import ClientActor
-from fedsilo_actors.encoder import encoders
-from fedsilo_actors.placement.reservation import Waiting, check, reserve
-from fedsilo_actors.placement.resources import Resources, demands
+from fedsilo_actors.encoder import start_encoders
+from fedsilo_actors.placement.reservation import WaitLimit, check_capacity, reserve
+from fedsilo_actors.placement.resources import Resources, read_demands
 from fedsilo_actors.runtime import RayRuntime, ray_runtime
 
 pytestmark = pytest.mark.ray
@@ -199,7 +199,7 @@ def where(asked: list[Resources]) -> list[str]:
 
     from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
-    group = reserve(asked, Waiting(600))
+    group = reserve(asked, WaitLimit(600))
     assert group is not None
     actors = [
         ray.remote(num_gpus=demand.gpus, num_cpus=demand.cpus)(Probe)
@@ -219,15 +219,15 @@ def test_encoders_have_gpus_of_their_own_and_give_them_back_to_the_clients(runti
     def given(self: Any) -> list[int]:
         return ray.get_gpu_ids()
 
-    with encoders(Actors(start_timeout_s=600), 4, 0.5) as actors:
+    with start_encoders(Actors(start_timeout_s=600), 4, 0.5) as actors:
         gpus = ray.get([actor.__ray_call__.remote(given) for actor in actors])
         with (
             pytest.raises(ResourceError, match="2 encoders were not placed within"),
-            encoders(Actors(start_timeout_s=0.5), 2, 0.5),
+            start_encoders(Actors(start_timeout_s=0.5), 2, 0.5),
         ):
             pass
     assert Counter(gpu for own in gpus for gpu in own) == {0: 2, 1: 2}
-    group = reserve([Resources(1.0, 0)] * 2, Waiting(600))
+    group = reserve([Resources(1.0, 0)] * 2, WaitLimit(600))
     assert group is not None
     remove_placement_group(group)
 
@@ -269,44 +269,44 @@ def test_clients_with_pretended_gpus_compute_on_the_cpu_like_serial_ones(
 
 
 def test_eight_quarters_land_four_and_four(runtime: RayRuntime) -> None:
-    asked = demands(Actors(gpus_per_client=0.25), [""] * 8)
+    asked = read_demands(Actors(gpus_per_client=0.25), [""] * 8)
     assert Counter(where(asked)) == {"0": 4, "1": 4}
 
 
 def test_nine_quarters_are_refused_with_what_is_asked_and_what_there_is(runtime: RayRuntime) -> None:
     with pytest.raises(ResourceError, match=r"9 client actors ask for 9 x 0.25 GPU = 2.25, which takes 3 .* has 2"):
-        check(demands(Actors(gpus_per_client=0.25), [""] * 9))
+        check_capacity(read_demands(Actors(gpus_per_client=0.25), [""] * 9))
 
 
 def test_fractions_are_counted_as_they_are_packed(runtime: RayRuntime) -> None:
-    check([Resources(0.5, 0), Resources(0.3, 0), Resources(0.7, 0), Resources(0.5, 0)])
+    check_capacity([Resources(0.5, 0), Resources(0.3, 0), Resources(0.7, 0), Resources(0.5, 0)])
     with pytest.raises(ResourceError, match="takes 3 whole GPUs"):
-        check([Resources(0.6, 0)] * 3)
+        check_capacity([Resources(0.6, 0)] * 3)
 
 
 def test_more_cpus_than_there_are_is_refused_at_once(runtime: RayRuntime) -> None:
     with pytest.raises(ResourceError, match="3 client actors ask for 3000 CPU"):
-        check([Resources(0, 1000)] * 3)
+        check_capacity([Resources(0, 1000)] * 3)
 
 
 def test_more_processes_than_memory_holds_are_refused_before_any_is_started(runtime: RayRuntime) -> None:
     with pytest.raises(ResourceError, match=r"10000 client processes take about 3320 GiB .* actors.backend=serial"):
-        check(demands(Actors(), [""] * 10_000))
+        check_capacity(read_demands(Actors(), [""] * 10_000))
 
 
 def test_single_clients_have_their_own_resources() -> None:
     section = Actors(gpus_per_client=0.25, clients={2: ClientResources(gpus=1.0), 0: ClientResources(cpus=0.5)})
-    assert demands(section, [""] * 3) == [Resources(0.25, 0.5), Resources(0.25, 0.0), Resources(1.0, 0.0)]
+    assert read_demands(section, [""] * 3) == [Resources(0.25, 0.5), Resources(0.25, 0.0), Resources(1.0, 0.0)]
     with pytest.raises(ResourceError, match="there is no client 5, the partition has 3"):
-        demands(Actors(clients={5: ClientResources(gpus=1.0)}), [""] * 3)
+        read_demands(Actors(clients={5: ClientResources(gpus=1.0)}), [""] * 3)
 
 
 def test_a_reservation_that_is_not_met_in_time_is_given_back(runtime: RayRuntime) -> None:
-    first = reserve([Resources(1.0, 0)] * 2, Waiting(600))
+    first = reserve([Resources(1.0, 0)] * 2, WaitLimit(600))
     assert first is not None
     with pytest.raises(ResourceError, match="not placed within 1 s"):
-        reserve([Resources(1.0, 0)], Waiting(1))
+        reserve([Resources(1.0, 0)], WaitLimit(1))
     remove_placement_group(first)
-    again = reserve([Resources(1.0, 0)] * 2, Waiting(600))
+    again = reserve([Resources(1.0, 0)] * 2, WaitLimit(600))
     assert again is not None
     remove_placement_group(again)

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
 from fedsilo.aggregation.ring import Ring
-from fedsilo.aggregation.secagg.encoding import kind_of
+from fedsilo.aggregation.secagg.encoding import read_kind
 from fedsilo.aggregation.secagg.protocol_messages import Mailbox, Masked, Opening, Roster, Survivors
 from fedsilo.aggregation.secure import Secure
 from fedsilo.config.sections import Actors
@@ -32,7 +32,7 @@ from fedsilo_actors.client_actor import WorkerInit
 from fedsilo_actors.placement.packing import pack
 from fedsilo_actors.placement.resources import Resources
 from fedsilo_actors.ray_backend import RayBackend
-from fedsilo_actors.recovery.client_start import Hosting
+from fedsilo_actors.recovery.client_start import ClientStarter
 from fedsilo_actors.runtime import RayRuntime, ray_runtime
 
 pytestmark = pytest.mark.ray
@@ -59,7 +59,7 @@ class Recording:
         super().learn(tasks)  # type: ignore[misc]
 
     def answer(self, messages: Mapping[int, bytes], timeout_s: float) -> dict[int, bytes]:
-        stage = HEARD[kind_of(next(iter(messages.values())))]
+        stage = HEARD[read_kind(next(iter(messages.values())))]
         gone = self.missing(self.round, stage)
         answers: dict[int, bytes] = super().answer(messages, timeout_s)  # type: ignore[misc]
         self.seen: list[bytes] = [*getattr(self, "seen", []), *answers.values()]
@@ -109,7 +109,7 @@ class Hanging(Recording, RayBackend):
     hung = False
 
     def answer(self, messages: Mapping[int, bytes], timeout_s: float) -> dict[int, bytes]:
-        silent = HEARD[kind_of(next(iter(messages.values())))] == "share" and self.round == 1
+        silent = HEARD[read_kind(next(iter(messages.values())))] == "share" and self.round == 1
         return super().answer(messages, 15 if silent else 600)
 
     def missing(self, round: int, stage: str) -> set[int]:
@@ -214,7 +214,7 @@ def backend_of(kind: type[RayBackend], runtime: RayRuntime, here: Any, per_actor
     supplies = WorkerInit(*held, here.rules)
     clients = len(prepared.claims)
     hosts = pack([Resources(0, 0)] * clients, [1] * clients, per_actor)
-    hosting = Hosting(Actors(), "cpu", kind.__name__, ("",) * clients)
+    hosting = ClientStarter(Actors(), "cpu", kind.__name__, ("",) * clients)
     actors = [hosting.start(host, None, number) for number, host in enumerate(hosts)]
     backend = kind(actors, hosts, supplies, 600, 600)
     try:
@@ -255,7 +255,7 @@ def test_clients_killed_at_every_stage_leave_a_sum_that_is_exact_over_the_others
     expected = job_of(here, tmp_path / "serial", aggregation=Secure()).run(Dropping(here, METHOD), silent)["method"]
     assert bits(outcome) == bits(expected)
     assert [record["dropped"] for record in outcome.records] == [[0], [1], [2], [3], []]
-    masked = [message for message in backend.seen if kind_of(message) == Masked.kind]
+    masked = [message for message in backend.seen if read_kind(message) == Masked.kind]
     assert masked
     words = np.concatenate([Masked.from_bytes(message).vector for message in masked])
     assert abs(float(np.mean(words >= 2**31)) - 0.5) < 5 * 0.5 / np.sqrt(len(words))
@@ -284,7 +284,7 @@ class Garbling:
 
     def answer(self, messages: Mapping[int, bytes], timeout_s: float) -> dict[int, bytes]:
         answers: dict[int, bytes] = super().answer(messages, timeout_s)  # type: ignore[misc]
-        if self.round == 0 and kind_of(next(iter(messages.values()))) == Roster.kind and 1 in answers:
+        if self.round == 0 and read_kind(next(iter(messages.values()))) == Roster.kind and 1 in answers:
             answers[1] = b"garbage"
         return answers
 

@@ -18,8 +18,8 @@ from fedsilo.methods.local import Local
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.simulation.federation_plan import Outcome
 from fedsilo.simulation.serial import SerialRuntime
-from fedsilo_actors.placement.reservation import Waiting, check, reserve
-from fedsilo_actors.placement.resources import Resources, demands
+from fedsilo_actors.placement.reservation import WaitLimit, check_capacity, reserve
+from fedsilo_actors.placement.resources import Resources, read_demands
 from fedsilo_actors.runtime import RayRuntime, ray_runtime
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
@@ -103,18 +103,18 @@ def test_clients_are_where_their_labels_and_resources_say_and_compute_what_they_
 def test_labels_that_no_node_has_are_one_line_and_so_is_more_than_the_nodes_that_have_them_give(
     runtime: RayRuntime,
 ) -> None:
-    asked = demands(Actors(labels={"zone": "nowhere"}), [""] * 3)
+    asked = read_demands(Actors(labels={"zone": "nowhere"}), [""] * 3)
     with pytest.raises(ResourceError) as caught:
-        check(asked)
+        check_capacity(asked)
     assert str(caught.value) == (
         "actors: 3 client actors ask for a node with zone=nowhere, which none has. Labels there are: disk=fast, "
         "zone=far, zone=near (2 nodes). Correct the labels, or start a node that has them: "
         "`ray start --labels NAME=VALUE`."
     )
     with pytest.raises(ResourceError, match=r"on nodes with zone=far ask for 2 CPU, these nodes have 1\. Lower"):
-        check(demands(Actors(labels={"zone": "far"}, cpus_per_client=1.0), [""] * 2))
+        check_capacity(read_demands(Actors(labels={"zone": "far"}, cpus_per_client=1.0), [""] * 2))
     with pytest.raises(ResourceError, match=r"ask for a node with disk=fast, zone=far, which none has"):
-        check([Resources(0, 0, labels=(("disk", "fast"), ("zone", "far")))])
+        check_capacity([Resources(0, 0, labels=(("disk", "fast"), ("zone", "far")))])
 
 
 def test_clients_of_a_node_that_is_lost_go_on_elsewhere_and_change_no_bit(
@@ -147,16 +147,16 @@ def test_clients_of_a_node_that_is_lost_go_on_elsewhere_and_change_no_bit(
 def test_a_cluster_that_grows_is_waited_for(cluster: Cluster, runtime: RayRuntime) -> None:
     asked = [Resources(0, 0.5, others=(("late", 0.5),), labels=(("zone", "late"),))] * 2
     with pytest.raises(ResourceError, match="which none has"):
-        reserve(asked, Waiting(600))
+        reserve(asked, WaitLimit(600))
     with pytest.raises(ResourceError) as caught:
-        reserve(asked, Waiting(0.5, for_nodes=True))
+        reserve(asked, WaitLimit(0.5, for_nodes=True))
     assert str(caught.value) == (
         "actors: 2 client actors were not placed within 0.5 s: they ask for 1 CPU (3 free), 1 late (0 free), nodes "
         "with zone=late, and no node came that has it. Wait for others to finish, ask for less, or raise "
         "actors.start_timeout_s."
     )
     with ThreadPoolExecutor(1) as beside:
-        waiting = beside.submit(reserve, asked, Waiting(600, for_nodes=True))
+        waiting = beside.submit(reserve, asked, WaitLimit(600, for_nodes=True))
         cluster.add_node(**NODE, resources={"late": 1}, labels={"zone": "late"})
         group = waiting.result()
     assert group is not None

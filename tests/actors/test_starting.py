@@ -9,7 +9,7 @@ import ray
 
 from fedsilo.config.sections import Actors
 from fedsilo.core.errors import ResourceError
-from fedsilo_actors.cluster import cluster
+from fedsilo_actors.cluster import connect_cluster
 
 
 @pytest.mark.parametrize("variable", ["TMPDIR", "RAY_TMPDIR"])
@@ -26,7 +26,7 @@ def test_a_path_that_is_too_long_for_sockets_names_the_variable(variable: str, m
     monkeypatch.setenv(variable, long)
     with (
         pytest.raises(ResourceError, match=rf"^{variable}: .*105 bytes, too long .* {variable}=/tmp\."),
-        cluster(Actors()),
+        connect_cluster(Actors()),
     ):
         raise AssertionError("never reached")
 
@@ -37,7 +37,7 @@ def test_other_reasons_name_the_doctor(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr(ray, "is_initialized", lambda: False)
     monkeypatch.setattr(ray, "init", refuse)
-    with pytest.raises(ResourceError, match=r"no port is left.*fedsilo doctor"), cluster(Actors()):
+    with pytest.raises(ResourceError, match=r"no port is left.*fedsilo doctor"), connect_cluster(Actors()):
         raise AssertionError("never reached")
 
 
@@ -70,7 +70,7 @@ class Starts:
 @pytest.mark.parametrize("late", LATE, ids=lambda error: type(error).__name__)
 def test_a_start_that_took_too_long_is_tried_once_more(monkeypatch: pytest.MonkeyPatch, late: Exception) -> None:
     starts = Starts(monkeypatch, late)
-    with cluster(Actors()) as dashboard:
+    with connect_cluster(Actors()) as dashboard:
         assert dashboard == "here"
         assert starts.calls == ["init local", "shutdown", "init local"]
     assert starts.calls[3:] == ["shutdown"]
@@ -78,10 +78,10 @@ def test_a_start_that_took_too_long_is_tried_once_more(monkeypatch: pytest.Monke
 
 def test_a_start_is_tried_twice_at_most_and_for_no_other_reason_twice(monkeypatch: pytest.MonkeyPatch) -> None:
     twice = Starts(monkeypatch, *LATE[:2])
-    with pytest.raises(ResourceError, match=r"Timed out after 30 seconds.*fedsilo doctor"), cluster(Actors()):
+    with pytest.raises(ResourceError, match=r"Timed out after 30 seconds.*fedsilo doctor"), connect_cluster(Actors()):
         raise AssertionError("never reached")
     assert twice.calls.count("init local") == 2
     once = Starts(monkeypatch, RuntimeError("no port is left"))
-    with pytest.raises(ResourceError, match="no port is left"), cluster(Actors()):
+    with pytest.raises(ResourceError, match="no port is left"), connect_cluster(Actors()):
         raise AssertionError("never reached")
     assert once.calls == ["init local"]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from fedsilo.aggregation.secagg.encoding import kind_of
+from fedsilo.aggregation.secagg.encoding import read_kind
 from fedsilo.aggregation.secagg.protocol_messages import Mailbox, Opening, Roster, Survivors
 from fedsilo.core import ClientTask, Mechanism, Method
 from fedsilo.core.state import sha256
@@ -43,7 +43,7 @@ class Leaking(SerialBackend):
         super().learn(tasks)
 
     def answer(self, messages: Mapping[int, bytes], timeout_s: float) -> dict[int, bytes]:
-        stage = STAGES[kind_of(next(iter(messages.values())))]
+        stage = STAGES[read_kind(next(iter(messages.values())))]
         return self._left(stage, super().answer(messages, timeout_s))
 
     def masked(self, clients: Sequence[int]) -> dict[int, bytes]:

@@ -12,7 +12,7 @@ from tests.aggregation.conftest import Leaking
 
 from fedsilo.aggregation.plain import Plain
 from fedsilo.aggregation.ring import Ring
-from fedsilo.aggregation.secagg.update_vectors import Encoding
+from fedsilo.aggregation.secagg.update_vectors import UpdateEncoding
 from fedsilo.aggregation.secure import Secure
 from fedsilo.core import Aggregation, ClientTask, ClientUpdate, Mechanism, Method
 from fedsilo.core.errors import ClientLost
@@ -27,13 +27,13 @@ from fedsilo.privacy.ledger_lines import LedgerEntry
 from fedsilo.privacy.mechanisms import central, distributed, local, paper, rigorous
 from fedsilo.privacy.mechanisms.central import Central
 from fedsilo.privacy.mechanisms.distributed import Distributed
-from fedsilo.privacy.mechanisms.local import Local
+from fedsilo.privacy.mechanisms.local import LocalNoise
 from fedsilo.privacy.mechanisms.paper import Paper
 from fedsilo.privacy.mechanisms.rigorous import Rigorous
 from fedsilo.simulation.federation import Federation
 from fedsilo.simulation.federation_plan import Outcome
 from fedsilo.storage.checkpoints import Checkpoints
-from fedsilo.storage.environment import arithmetic
+from fedsilo.storage.environment import describe_arithmetic
 from fedsilo.storage.run_folder import Journals, read_lines
 
 ROUNDS, BATCHES = PromptFL(context_length=3), DPFPL(context_length=3, rank=2)
@@ -95,13 +95,13 @@ Uses = dict[bytes, list[str]]
 def used(monkeypatch: pytest.MonkeyPatch) -> Uses:
     """What each key was used on: what noise was added to, or the states that a client's draw follows from."""
     uses: Uses = defaultdict(list)
-    gaussian, encode, secret = differential_privacy.gaussian, Encoding.encode, LocalWork.secret
+    gaussian, encode, secret = differential_privacy.add_gaussian_noise, UpdateEncoding.encode, LocalWork.secret
 
     def noise(state: Any, deviation: float, generator: KeyedGenerator) -> Any:
         uses[generator.key].append(f"{sha256(state)} {deviation}")
         return gaussian(state, deviation, generator)
 
-    def share(self: Encoding, change: Any, examples: int, loss: float, key: bytes) -> Any:
+    def share(self: UpdateEncoding, change: Any, examples: int, loss: float, key: bytes) -> Any:
         content = b"".join(name.encode() + array.tobytes() for name, array in sorted(change.items()))
         uses[key].append(f"{hashlib.sha256(content).hexdigest()} {self}")
         return encode(self, change, examples, loss, key)
@@ -112,15 +112,15 @@ def used(monkeypatch: pytest.MonkeyPatch) -> Uses:
         return generator
 
     for module in (differential_privacy, central, distributed, local, paper, rigorous):
-        monkeypatch.setattr(module, "gaussian", noise)
-    monkeypatch.setattr(Encoding, "encode", share)
+        monkeypatch.setattr(module, "add_gaussian_noise", noise)
+    monkeypatch.setattr(UpdateEncoding, "encode", share)
     monkeypatch.setattr(LocalWork, "secret", draw)
     return uses
 
 
 MODES: list[tuple[Mechanism, Method, Aggregation]] = [
     (Central(**SHUFFLED), BATCHES, Plain()),
-    (Local(**SHUFFLED), BATCHES, Secure()),
+    (LocalNoise(**SHUFFLED), BATCHES, Secure()),
     (Paper(), BATCHES, Secure()),
     (Distributed(**SHUFFLED), BATCHES, Secure()),
     (Distributed(noise_multiplier=2.0), ROUNDS, Secure()),
@@ -132,9 +132,9 @@ OTHERS: list[tuple[Mechanism, Method, Aggregation]] = [
     (Central(**EXAMPLE), BATCHES, Secure()),
     (Rigorous(noise_multiplier=2.0), BATCHES, Plain()),
     (Rigorous(noise_multiplier=2.0, sampling="shuffled"), BATCHES, Secure()),
-    (Local(noise_multiplier=2.0), ROUNDS, Plain()),
-    (Local(noise_multiplier=2.0), ROUNDS, Ring()),
-    (Local(**EXAMPLE), BATCHES, Plain()),
+    (LocalNoise(noise_multiplier=2.0), ROUNDS, Plain()),
+    (LocalNoise(noise_multiplier=2.0), ROUNDS, Ring()),
+    (LocalNoise(**EXAMPLE), BATCHES, Plain()),
     (Paper(), BATCHES, Plain()),
     (Distributed(**EXAMPLE), BATCHES, Secure()),
 ]
@@ -166,7 +166,7 @@ def test_no_key_is_used_twice_on_different_content(
     assert {attempt for _, _, attempt in opened} == {0} or how.masks
 
 
-@pytest.mark.parametrize("mechanism", [Central(**SHUFFLED), Local(**SHUFFLED), Distributed(**SHUFFLED), Paper()])
+@pytest.mark.parametrize("mechanism", [Central(**SHUFFLED), LocalNoise(**SHUFFLED), Distributed(**SHUFFLED), Paper()])
 def test_who_misses_the_first_exchange_of_a_pass_is_charged_for_the_sums_that_it_is_in(
     world: Any, tmp_path: Path, mechanism: Mechanism
 ) -> None:
@@ -199,7 +199,7 @@ def test_a_number_is_used_again_only_where_everything_that_bits_follow_from_is_t
     assert ledger.attempt(2, (0, 1, 2), "s") == 1, "a trace that was changed"
     assert ledger.attempt(2, (0, 1), "other") == 1, "an earlier round that ended otherwise"
     assert Ledger(tmp_path, mechanism, repeats=False).attempt(2, (0, 1), "s") == 1, "a GPU, or masks"
-    monkeypatch.setattr("fedsilo.privacy.ledger.arithmetic", lambda: "another machine")
+    monkeypatch.setattr("fedsilo.privacy.ledger.describe_arithmetic", lambda: "another machine")
     moved = Ledger(tmp_path, mechanism)
     assert moved.attempt(2, (0, 1), "s") == 1
     moved.charge(entries(attempt=1))
@@ -208,10 +208,10 @@ def test_a_number_is_used_again_only_where_everything_that_bits_follow_from_is_t
 
 
 def test_a_number_is_not_used_again_by_other_code(monkeypatch: pytest.MonkeyPatch) -> None:
-    before = arithmetic()
-    assert arithmetic() == before
-    monkeypatch.setattr("fedsilo.storage.environment.code", lambda: "0" * 64)
-    assert arithmetic() != before, "another source of fedsilo, whose bits may be others"
+    before = describe_arithmetic()
+    assert describe_arithmetic() == before
+    monkeypatch.setattr("fedsilo.storage.environment.hash_source", lambda: "0" * 64)
+    assert describe_arithmetic() != before, "another source of fedsilo, whose bits may be others"
 
 
 @pytest.mark.parametrize("how", [Plain(), Secure()])

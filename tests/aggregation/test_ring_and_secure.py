@@ -25,7 +25,7 @@ from fedsilo.methods.promptfl import PromptFL
 from fedsilo.privacy.ledger import Ledger
 from fedsilo.privacy.mechanisms.central import Central
 from fedsilo.privacy.mechanisms.distributed import Distributed
-from fedsilo.privacy.mechanisms.local import Local
+from fedsilo.privacy.mechanisms.local import LocalNoise
 from fedsilo.simulation.serial import SerialBackend
 from fedsilo.storage.checkpoints import Checkpoints
 from fedsilo.storage.run_folder import read_lines
@@ -189,7 +189,7 @@ SHARES = Distributed(noise_multiplier=1.0)
     "mechanism",
     [
         Central(noise_multiplier=1.0, unit="example"),
-        Local(noise_multiplier=1.0, unit="example"),
+        LocalNoise(noise_multiplier=1.0, unit="example"),
         Distributed(noise_multiplier=1.0, unit="example"),
     ],
 )

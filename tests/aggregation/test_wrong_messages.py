@@ -13,7 +13,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from fedsilo.aggregation.secagg.encoding import VERSION, Message, kind_of
+from fedsilo.aggregation.secagg.encoding import VERSION, Message, read_kind
 from fedsilo.aggregation.secagg.masking import MaskingClient
 from fedsilo.aggregation.secagg.protocol_messages import (
     Advertise,
@@ -23,8 +23,8 @@ from fedsilo.aggregation.secagg.protocol_messages import (
     Refusal,
     Roster,
     Sealed,
-    Share,
-    Shares,
+    SealedShares,
+    SecretShare,
     Survivors,
     Unmask,
 )
@@ -41,7 +41,7 @@ from fedsilo.storage.run_folder import Journals
 
 CLIENTS, DIM, ATTEMPTS = 7, 5, 4
 METHOD = FedPer(context_length=3)
-KINDS: dict[str, type[Message]] = {"advertise": Advertise, "share": Shares, "mask": Masked, "unmask": Unmask}
+KINDS: dict[str, type[Message]] = {"advertise": Advertise, "share": SealedShares, "mask": Masked, "unmask": Unmask}
 STAGES = {Opening.kind: "advertise", Roster.kind: "share", Mailbox.kind: "prepare", Survivors.kind: "unmask"}
 Spoil = Callable[["Talking", str, int, bytes], Any]
 """What becomes of a client's answer of a stage, as the coordinator gets it."""
@@ -69,7 +69,7 @@ class Talking:
             self.clients[number].keep(task.encoding.encode(change, 10, 0.5, bytes(32)), lambda parameters: None)
 
     def answer(self, messages: Mapping[int, bytes], timeout_s: float) -> dict[int, Any]:
-        stage = STAGES[kind_of(next(iter(messages.values())))]
+        stage = STAGES[read_kind(next(iter(messages.values())))]
         return self._spoilt(stage, {n: self.clients[n].answer(message) for n, message in messages.items()})
 
     def masked(self, clients: Sequence[int]) -> dict[int, Any]:
@@ -81,7 +81,7 @@ class Talking:
         return {number: self._one(spoils[number], stage, number, answer) for number, answer in answers.items()}
 
     def _one(self, spoil: Spoil, stage: str, number: int, answer: bytes) -> Any:
-        return answer if kind_of(answer) == Refusal.kind else spoil(self, stage, number, answer)
+        return answer if read_kind(answer) == Refusal.kind else spoil(self, stage, number, answer)
 
 
 def gather(talking: Talking, barred: frozenset[int] = frozenset(), attempt: int = 0) -> Gathered:
@@ -193,7 +193,7 @@ def with_wrong_shares(least: int, value: bytes) -> Spoil:
         if stage != "unmask":
             return answer
         message = read(stage, answer)
-        seeds = tuple(Share(s.owner, value if s.owner >= least else s.value) for s in message.seeds)
+        seeds = tuple(SecretShare(s.owner, value if s.owner >= least else s.value) for s in message.seeds)
         return bytes(replace(message, seeds=seeds).to_bytes())
 
     return spoil
@@ -332,7 +332,7 @@ class Spoiling(SerialBackend):
         super().learn(tasks)
 
     def answer(self, messages: Mapping[int, bytes], timeout_s: float) -> dict[int, bytes]:
-        return self.spoilt(STAGES[kind_of(next(iter(messages.values())))], super().answer(messages, timeout_s))
+        return self.spoilt(STAGES[read_kind(next(iter(messages.values())))], super().answer(messages, timeout_s))
 
     def masked(self, clients: Sequence[int]) -> dict[int, bytes]:
         return self.spoilt("mask", super().masked(clients))
@@ -368,7 +368,7 @@ def test_a_run_whose_client_deals_garbage_goes_on_without_it_and_has_it_again(wo
     class Dealing(Spoiling):
         def spoilt(self, stage: str, answers: dict[int, bytes]) -> dict[int, bytes]:
             if stage == "share" and 1 in answers and self.sums <= 1:  # both attempts at round 0
-                message = Shares.from_bytes(answers[1])
+                message = SealedShares.from_bytes(answers[1])
                 sealed = tuple(Sealed(one.peer, bytes(82)) for one in message.sealed)
                 return answers | {1: replace(message, sealed=sealed).to_bytes()}
             return answers

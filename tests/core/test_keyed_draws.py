@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fedsilo.core.keyed_draws import KeyedGenerator
 from fedsilo.core.seeds import key_of, keyed_generator, system_generator
-from fedsilo.privacy.mechanism_base import gaussian
+from fedsilo.privacy.mechanism_base import add_gaussian_noise
 
 NUMBERS = 1_000_000
 
@@ -80,11 +80,12 @@ def test_numbers_have_the_bits_of_float64() -> None:
     for numbers in (keyed_generator(0, "bits").uniform(1000), keyed_generator(0, "bits").normal((10, 100))):
         assert numbers.dtype == torch.float64
         assert int((numbers.float().double() == numbers).sum()) < 10
-    noisy = gaussian({"a": torch.full((1000,), 1e3)}, 1e-3, keyed_generator(0, "bits"))["a"]
+    noisy = add_gaussian_noise({"a": torch.full((1000,), 1e3)}, 1e-3, keyed_generator(0, "bits"))["a"]
     expected = 1e3 + 1e-3 * keyed_generator(0, "bits").normal((1000,))
     assert torch.equal(noisy, expected.float()), "one rounding, of the sum"
     assert (
-        gaussian({"a": torch.zeros(3, dtype=torch.float64)}, 1.0, keyed_generator(0, "x"))["a"].dtype == torch.float64
+        add_gaussian_noise({"a": torch.zeros(3, dtype=torch.float64)}, 1.0, keyed_generator(0, "x"))["a"].dtype
+        == torch.float64
     )
 
 

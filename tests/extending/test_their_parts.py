@@ -29,9 +29,9 @@ from fedsilo.runs.audit.image_audit import audit
 from fedsilo.runs.run import RunCallbacks, begin, go
 from fedsilo.storage.run_folder import read_json, read_lines
 from fedsilo.training import local_training as local
-from fedsilo_actors.fault_injection.fault_log import FaultLog, faults
-from fedsilo_actors.fault_injection.fault_plan import Plan, Point
-from fedsilo_actors.fault_injection.faulty_actors import FaultyClientActor, stricken
+from fedsilo_actors.fault_injection.fault_log import FaultLog, read_faults
+from fedsilo_actors.fault_injection.fault_plan import FaultPlan, FaultPoint
+from fedsilo_actors.fault_injection.faulty_actors import FaultyClientActor, with_faults
 from fedsilo_actors.runtime import ray_runtime
 
 SCENARIO: dict[str, Any] = {
@@ -152,11 +152,11 @@ def test_group_norms_are_private_by_example_and_a_run_on_pixels_is_audited(lab: 
 
 
 @dataclass(frozen=True)
-class Killed(Plan):
+class Killed(FaultPlan):
     """One client dies when it has trained in round 1."""
 
-    def due(self, point: Point) -> bool:
-        return point == Point("kill client", "train", 1, client=0)
+    def is_due(self, point: FaultPoint) -> bool:
+        return point == FaultPoint("kill client", "train", 1, client=0)
 
 
 @pytest.mark.ray
@@ -170,8 +170,8 @@ def test_on_ray_both_learners_give_the_serial_bits_and_survive_a_killed_client(l
         found = []
         for number, made in enumerate(sections):
             folder = begin(replace(made, actors=actors), lab / f"ray-{number}")
-            runtime.host = stricken(FaultyClientActor, FaultLog(folder, Killed(0, {})))
+            runtime.host = with_faults(FaultyClientActor, FaultLog(folder, Killed(0, {})))
             found.append(hashes(go(folder, runtimes=lambda made: contextlib.nullcontext(runtime))))
-            assert [line["kind"] for line in faults(folder)] == ["kill client"]
+            assert [line["kind"] for line in read_faults(folder)] == ["kill client"]
     assert found == serial
     assert found[0] != found[1] == found[2], "views drawn online are, in the first rounds, those that are cached"

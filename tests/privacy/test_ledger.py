@@ -21,7 +21,7 @@ from fedsilo.privacy.ledger import Ledger
 from fedsilo.privacy.ledger_lines import LedgerEntry
 from fedsilo.privacy.mechanisms.central import Central
 from fedsilo.privacy.mechanisms.distributed import Distributed
-from fedsilo.privacy.mechanisms.local import Local
+from fedsilo.privacy.mechanisms.local import LocalNoise
 from fedsilo.privacy.mechanisms.none import NoMechanism
 from fedsilo.privacy.mechanisms.paper import Paper
 from fedsilo.privacy.mechanisms.rigorous import Rigorous
@@ -82,7 +82,7 @@ def lines(folder: Path) -> list[dict[str, Any]]:
 
 
 def test_what_is_released_is_charged_before(world: Any, tmp_path: Path) -> None:
-    here = world(mechanism=Local(noise_multiplier=NOISE))
+    here = world(mechanism=LocalNoise(noise_multiplier=NOISE))
     backend = Mortal(here, ROUNDS, Cut(), at=1)
     with pytest.raises(Cut):
         go(here, ROUNDS, tmp_path / "run", backend)
@@ -97,7 +97,7 @@ def test_what_is_released_is_charged_before(world: Any, tmp_path: Path) -> None:
 
 
 def test_a_charge_that_cannot_be_written_stops_the_release(world: Any, tmp_path: Path) -> None:
-    ledger = Ledger(tmp_path, world(mechanism=Local(noise_multiplier=NOISE)).fitted(ROUNDS))
+    ledger = Ledger(tmp_path, world(mechanism=LocalNoise(noise_multiplier=NOISE)).fitted(ROUNDS))
     (tmp_path / "ledger.jsonl").mkdir()
     with pytest.raises(RunError, match=r"ledger.jsonl: cannot be written: .* Free space, then resume"):
         ledger.charge(LedgerEntry(0, 0, 0, (0,)))
@@ -149,7 +149,7 @@ def test_a_finished_round_that_lacks_any_of_its_lines_is_refused(world: Any, tmp
 
 
 def test_a_last_line_that_lacks_its_newline_only_is_a_charge(world: Any, tmp_path: Path) -> None:
-    mechanism, path = world(mechanism=Local(noise_multiplier=NOISE)).fitted(ROUNDS), tmp_path / "ledger.jsonl"
+    mechanism, path = world(mechanism=LocalNoise(noise_multiplier=NOISE)).fitted(ROUNDS), tmp_path / "ledger.jsonl"
     ledger = Ledger(tmp_path, mechanism)
     for round in range(2):
         ledger.charge(LedgerEntry(round, 0, 0, (0, 1), "s"))
@@ -182,7 +182,7 @@ def test_a_client_that_was_taken_out_of_all_lines_is_missed(
 
 
 def test_a_client_that_dropped_out_of_a_sum_is_not_missed_and_a_stranger_is(world: Any, tmp_path: Path) -> None:
-    here = world(clients=3, participation=0.7, mechanism=Local(noise_multiplier=NOISE)).fitted(ROUNDS)
+    here = world(clients=3, participation=0.7, mechanism=LocalNoise(noise_multiplier=NOISE)).fitted(ROUNDS)
     ledger = Ledger(tmp_path, here)
     ledger.charge(LedgerEntry(0, 0, 0, (0, 1), "s"))
     ledger.require(0, [(0, (0, 1, 2))], dropped=[2])
@@ -193,12 +193,12 @@ def test_a_client_that_dropped_out_of_a_sum_is_not_missed_and_a_stranger_is(worl
 def test_a_ledger_that_is_no_file_is_refused(world: Any, tmp_path: Path) -> None:
     (tmp_path / "ledger.jsonl").mkdir()
     with pytest.raises(RunError, match=r"ledger\.jsonl: cannot be read: .*Put the file back"):
-        Ledger(tmp_path, world(mechanism=Local(noise_multiplier=NOISE)).fitted(ROUNDS))
+        Ledger(tmp_path, world(mechanism=LocalNoise(noise_multiplier=NOISE)).fitted(ROUNDS))
 
 
 MECHANISMS = [
     (Central(noise_multiplier=NOISE), ROUNDS),
-    (Local(noise_multiplier=NOISE, unit="example", sampling="shuffled", adjacency="replace"), BATCHES),
+    (LocalNoise(noise_multiplier=NOISE, unit="example", sampling="shuffled", adjacency="replace"), BATCHES),
     (Rigorous(noise_multiplier=NOISE), BATCHES),
     (Paper(), BATCHES),
 ]
@@ -431,7 +431,7 @@ def test_a_ledger_without_a_finished_round_is_refused_with_its_line(world: Any, 
 
 
 def test_no_epsilon_is_a_nan(world: Any, tmp_path: Path) -> None:
-    here = world(mechanism=Local(noise_multiplier=0.001))
+    here = world(mechanism=LocalNoise(noise_multiplier=0.001))
     outcome = go(here, ROUNDS, tmp_path / "run")
     assert outcome.epsilon is not None
     assert math.isfinite(outcome.epsilon)

@@ -17,7 +17,7 @@ from fedsilo.cli import top_command as watching
 from fedsilo.report.results.finished_run import Run
 from fedsilo.report.results.progress_overview import FINISHED, RUNNING, STOPPED, read_overview
 from fedsilo.report.terminal.overview_table import overview_table, progress_line
-from fedsilo.storage.run_folder import DRIVER_LOCK, ROUNDS_LOCK, last_lines
+from fedsilo.storage.run_folder import DRIVER_LOCK, ROUNDS_LOCK, read_last_lines
 
 Made = Callable[..., Run]
 
@@ -138,8 +138,8 @@ def test_a_narrow_terminal_has_fewer_columns_and_all_names(made: Made) -> None:
 def test_only_the_end_of_a_long_journal_is_read(tmp_path: Path) -> None:
     path = tmp_path / "timeline.jsonl"
     path.write_text("".join(json.dumps({"round": n}) + "\n" for n in range(1000)))
-    assert [line["round"] for line in last_lines(path, 40)] == [998, 999]
-    assert last_lines(tmp_path / "none.jsonl") == []
+    assert [line["round"] for line in read_last_lines(path, 40)] == [998, 999]
+    assert read_last_lines(tmp_path / "none.jsonl") == []
 
 
 def call(monkeypatch: pytest.MonkeyPatch, *words: str, code: int = 0) -> tuple[str, str]:

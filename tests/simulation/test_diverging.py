@@ -38,7 +38,7 @@ from fedsilo.methods.composed import Composed
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.models.prompts.frozen_model import FrozenModel
 from fedsilo.privacy.mechanisms.central import Central
-from fedsilo.privacy.mechanisms.local import Local as LocalNoise
+from fedsilo.privacy.mechanisms.local import LocalNoise
 from fedsilo.simulation.federation import Federation
 from fedsilo.simulation.serial import SerialBackend
 from fedsilo.storage.checkpoints import Checkpoints

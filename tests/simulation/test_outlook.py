@@ -11,7 +11,7 @@ from fedsilo.core.privacy_events import AnyPrivacyEvent, PrivacyEvent
 from fedsilo.core.training_settings import Training
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.privacy.accounting import accountant as spending
-from fedsilo.privacy.accounting.accountant import EACH, Spending
+from fedsilo.privacy.accounting.accountant import EACH, PrivacyAccountant
 from fedsilo.privacy.accounting.accountants import epsilon
 from fedsilo.privacy.mechanisms.central import Central
 from fedsilo.simulation.noise_calibration import EVERY_ROUND, plan_privacy
@@ -66,7 +66,7 @@ def test_the_work_of_an_outlook_does_not_grow_with_the_rounds(counted: Counter[s
 def test_an_outlook_is_what_counting_round_by_round_gives() -> None:
     plan = schedule(9, participation=0.5)
     ahead = plan_privacy(Central(unit="example", noise_multiplier=3.0), plan)
-    one_by_one = Spending()
+    one_by_one = PrivacyAccountant()
     for round in range(9):
         for exchange, clients in plan.turns_of(round):
             for client in clients:
@@ -80,7 +80,7 @@ def test_an_outlook_is_what_counting_round_by_round_gives() -> None:
 
 def test_the_worst_client_is_found_without_accounting_for_all_of_them(counted: Counter[str]) -> None:
     """Clients of which none has both the higher rate and the larger count."""
-    spent, kinds = Spending(), 12
+    spent, kinds = PrivacyAccountant(), 12
     for client in range(kinds):
         spent.add(client, [PrivacyEvent(8.0, 0.02 * (client + 1), 4000 // (client + 1))])
     assert len(spent.candidates()) == kinds
@@ -89,11 +89,11 @@ def test_the_worst_client_is_found_without_accounting_for_all_of_them(counted: C
     assert found is not None
     assert found.epsilon == max(every)
     assert counted["accountant"] <= kinds // 2
-    assert Spending().worst(1e-5, "zero_out") is None
+    assert PrivacyAccountant().worst(1e-5, "zero_out") is None
 
 
 def test_of_very_many_kinds_of_clients_each_one_s_epsilon_is_the_quick_bound(counted: Counter[str]) -> None:
-    spent = Spending()
+    spent = PrivacyAccountant()
     for client in range(EACH + 1):
         spent.add(client, [PrivacyEvent(8.0, 0.1, 100 + client)])
     found = list(spent.bounds(1e-5, "zero_out"))

@@ -11,7 +11,7 @@ from fedsilo.aggregation.secure import Secure
 from fedsilo.core import ClientScore, ClientUpdate
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.privacy.mechanisms.distributed import Distributed
-from fedsilo.privacy.mechanisms.local import Local
+from fedsilo.privacy.mechanisms.local import LocalNoise
 from fedsilo.privacy.mechanisms.none import NoMechanism
 from fedsilo.simulation import stage_timer as module
 from fedsilo.simulation.federation import Federation
@@ -81,7 +81,7 @@ def test_a_coordinator_that_is_not_trusted_is_told_no_seconds_of_a_client(
 ) -> None:
     """How long a client works depends on its data and on which examples were sampled."""
     mechanisms = {
-        "local": Local(unit="client", noise_multiplier=1.0),
+        "local": LocalNoise(unit="client", noise_multiplier=1.0),
         "distributed": Distributed(unit="client", noise_multiplier=1.0),
         "masked": NoMechanism(),
     }

@@ -1,18 +1,14 @@
-import multiprocessing
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from fedsilo.core.errors import RunError
 from fedsilo.storage.run_folder import (
     CLIENTS,
-    DRIVER_LOCK,
     ROUNDS,
     Journals,
     create_run_folder,
     find_run_folder,
-    lock,
     read_json,
     read_lines,
     write_json,
@@ -109,31 +105,3 @@ def test_a_full_disk_is_said_in_one_line(tmp_path: Path) -> None:
     journals.add(ROUNDS, {"round": 0})
     with pytest.raises(RunError, match=r"cannot be written: .* then resume"):
         journals.commit()
-
-
-def _hold(folder: str, ready: Any, done: Any) -> None:
-    with lock(Path(folder)):
-        ready.set()
-        done.wait()
-
-
-def test_a_second_process_in_the_same_run_is_refused_until_the_first_is_gone(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    ready, done = context.Event(), context.Event()
-    holder = context.Process(target=_hold, args=(str(tmp_path), ready, done), daemon=True)
-    holder.start()
-    while not ready.wait(0.1):
-        assert holder.is_alive()
-    with pytest.raises(RunError, match=rf"another process \(number {holder.pid} on "), lock(tmp_path, wait_s=0.2):
-        pass
-    with lock(tmp_path, wait_s=0, name=DRIVER_LOCK):
-        pass
-    holder.kill()
-    holder.join()
-    with lock(tmp_path, wait_s=5):
-        pass
-
-
-def test_a_folder_that_cannot_be_written_is_said_in_one_line(tmp_path: Path) -> None:
-    with pytest.raises(RunError, match="gone: cannot be written: No such file"), lock(tmp_path / "gone"):
-        pass

@@ -28,7 +28,7 @@ from fedsilo.simulation.chance_floor import Floor
 from fedsilo.simulation.evaluation import score_line
 from fedsilo.storage.run_folder import read_lines
 from fedsilo_actors.monitoring import logs
-from fedsilo_actors.monitoring.readings import Circumstances, of_round, of_scores
+from fedsilo_actors.monitoring.readings import RoundContext, read_round, read_scores
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "extending.md"
 COMBINED = "my_lab.shift:Shift+my_lab.damped:Damped"
@@ -142,10 +142,10 @@ def test_prometheus_and_log_lines_name_the_metric(
     record = RoundRecord(2, (0, 1), 0.5, {"local_rank": 1.25, "worst_rank": 1.5, "local_top_two": 0.75})
     floor = Floor(task.measured, {"rank": 3.0, "top_two": 0.4})
     score = ClientScore(1, {"positions": 5, "found": 3, "examples": 4})
-    around = Circumstances("r", COMBINED, 3, task.measured, floor.headline, 1.5)
+    around = RoundContext("r", COMBINED, 3, task.measured, floor.headline, 1.5)
     told = [
-        *of_round(record, around),
-        *of_scores([score], task, "r", COMBINED, {}),
+        *read_round(record, around),
+        *read_scores([score], task, "r", COMBINED, {}),
     ]
     values = {reading.metric.name: reading.value for reading in told}
     assert values["fedsilo_local_rank"] == 1.25
@@ -155,8 +155,8 @@ def test_prometheus_and_log_lines_name_the_metric(
     assert not [name for name in values if "accuracy" in name]
     monkeypatch.setattr(logs.LOG, "propagate", True)
     with caplog.at_level("INFO", "fedsilo"):
-        logs.finished(COMBINED, record, task.measured, 3)
-        logs.scored(2, [score], task, {})
+        logs.log_round(COMBINED, record, task.measured, 3)
+        logs.log_scores(2, [score], task, {})
     assert "local rank 1.25," in caplog.messages[0]
     assert caplog.messages[1].endswith(", rank 1.25")
 

@@ -30,7 +30,7 @@ class Ending:
     left: int
 
 
-def command(words: Sequence[str], environment: Mapping[str, str], log: Path, limit_s: float) -> Ending:
+def run_command(words: Sequence[str], environment: Mapping[str, str], log: Path, limit_s: float) -> Ending:
     """Returns how a command ended; what it and its children wrote is in a file.
 
     Args:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from fedsilo.storage.run_folder import read_lines
-from fedsilo_actors.fault_injection.fault_plan import Plan, Point
+from fedsilo_actors.fault_injection.fault_plan import FaultPlan, FaultPoint
 
 CHAOS = "chaos.jsonl"
 
@@ -30,12 +30,12 @@ class FaultLog:
     """
 
     folder: Path
-    plan: Plan
+    plan: FaultPlan
     attempt: int = 0
 
-    def claims(self, point: Point) -> bool:
+    def claim(self, point: FaultPoint) -> bool:
         """Returns whether to strike here now: it is planned and has not been done. It is on disk when this returns."""
-        if not self.plan.due(point):
+        if not self.plan.is_due(point):
             return False
         with (self.folder / CHAOS).open("a+b") as file:
             fcntl.flock(file, fcntl.LOCK_EX)
@@ -49,10 +49,10 @@ class FaultLog:
         return True
 
 
-def faults(folder: Path) -> list[dict[str, Any]]:
-    """Returns what has struck a run, in order: the fields of a `Point`, the attempt, and the time."""
+def read_faults(folder: Path) -> list[dict[str, Any]]:
+    """Returns what has struck a run, in order: the fields of a `FaultPoint`, the attempt, and the time."""
     return read_lines(folder / CHAOS)
 
 
-def _same(line: dict[str, Any], point: Point) -> bool:
+def _same(line: dict[str, Any], point: FaultPoint) -> bool:
     return all(line[name] == value for name, value in asdict(point).items())

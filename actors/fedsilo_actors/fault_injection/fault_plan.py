@@ -30,7 +30,7 @@ PLAN = "chaos.json"
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class FaultPoint:
     """One place in a run where one kind of fault can strike.
 
     Attributes:
@@ -49,7 +49,7 @@ class Point:
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class FaultPlan:
     """The faults of one run.
 
     Attributes:
@@ -62,7 +62,7 @@ class Plan:
     odds: Mapping[str, float]
     hang_s: float = 3600.0
 
-    def due(self, point: Point) -> bool:
+    def is_due(self, point: FaultPoint) -> bool:
         """Returns whether a fault is planned for this point: always the same answer."""
         purpose = f"chaos: {point.kind}, {point.stage}"
         drawn = derive(self.seed, purpose, round=point.round, client=point.client, step=point.exchange)
@@ -73,16 +73,16 @@ class Plan:
         write_bytes(folder / PLAN, json.dumps(asdict(self)).encode())
 
 
-def read_plan(folder: Path) -> Plan:
+def read_plan(folder: Path) -> FaultPlan:
     """Returns the plan in a run's folder. Raises RunError when there is none."""
     document = read_json(folder / PLAN)
     try:
-        return Plan(int(document["seed"]), dict(document["odds"]), float(document["hang_s"]))
+        return FaultPlan(int(document["seed"]), dict(document["odds"]), float(document["hang_s"]))
     except (KeyError, TypeError, ValueError) as error:
         raise RunError(f"{folder / PLAN}: is no plan of faults: {error!r}.") from error
 
 
-def odds(asked: Mapping[str, Iterable[str]]) -> dict[str, float]:
+def parse_odds(asked: Mapping[str, Iterable[str]]) -> dict[str, float]:
     """Returns the chance of each kind, from what was asked for on the command line.
 
     Args:
@@ -120,7 +120,7 @@ def _trouble(deed: str, target: str, chance: str) -> str:
     return "" if 0 <= value <= 1 else f"the chance must be from 0 to 1, got {value:g}."
 
 
-def check(odds: Mapping[str, float], scenario: Scenario, limit_s: float) -> None:
+def check_faults(odds: Mapping[str, float], scenario: Scenario, limit_s: float) -> None:
     """Refuses faults that this scenario cannot have, and scenarios that are meant to end otherwise after a fault.
 
     Args:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from fedsilo_actors.fault_injection.faulty_run import Trial
+from fedsilo_actors.fault_injection.faulty_run import FaultyRun
 
 COLUMNS = ("fault", "struck", "survived in place", "resumed after")
 RUN_COLUMNS = ("chaos seed", "faults", "resumed", "seconds", "hashes")
@@ -19,22 +19,22 @@ class Verdict:
 
     Attributes:
         reference: The undisturbed run.
-        trials: The runs under faults.
+        runs: The runs under faults.
     """
 
-    reference: Trial
-    trials: tuple[Trial, ...]
+    reference: FaultyRun
+    runs: tuple[FaultyRun, ...]
 
-    def equal(self, trial: Trial) -> bool:
+    def equal(self, run: FaultyRun) -> bool:
         """Returns whether a run ended with the undisturbed one's hashes and nothing happened that never should."""
         reference = self.reference
-        same = bool(reference.sha256) and (trial.sha256, trial.hashes) == (reference.sha256, reference.hashes)
-        return same and not trial.trouble
+        same = bool(reference.sha256) and (run.sha256, run.hashes) == (reference.sha256, reference.hashes)
+        return same and not run.trouble
 
     @property
     def sound(self) -> bool:
         """Returns whether all runs did, and the undisturbed one came to its end."""
-        return all(map(self.equal, (self.reference, *self.trials)))
+        return all(map(self.equal, (self.reference, *self.runs)))
 
     def by_kind(self, kinds: Sequence[str]) -> list[tuple[str, int, int, int]]:
         """Returns, for each kind: how often it struck, was survived in place, needed a resumption.
@@ -42,7 +42,7 @@ class Verdict:
         Args:
             kinds: What was asked for; what never struck stands there with zeros.
         """
-        struck = [fault for trial in self.trials for fault in trial.faults]
+        struck = [fault for run in self.runs for fault in run.faults]
         survived = Counter(fault["kind"] for fault in struck if fault["survived"])
         every = Counter(fault["kind"] for fault in struck)
         return [(kind, every[kind], survived[kind], every[kind] - survived[kind]) for kind in kinds]
@@ -50,8 +50,8 @@ class Verdict:
     def by_run(self) -> list[tuple[str, ...]]:
         """Returns, for each run as text: its seed, faults, resumptions, seconds, and "equal" or what is wrong."""
         return [
-            (str(trial.seed), str(len(trial.faults)), str(len(trial.stops)), f"{trial.seconds:.0f}", self._word(trial))
-            for trial in self.trials
+            (str(run.seed), str(len(run.faults)), str(len(run.stops)), f"{run.seconds:.0f}", self._word(run))
+            for run in self.runs
         ]
 
     def document(self, kinds: Sequence[str]) -> dict[str, Any]:
@@ -60,16 +60,16 @@ class Verdict:
             "equal": self.sound,
             "reference": asdict(self.reference),
             "faults": [dict(zip(COLUMNS, row, strict=True)) for row in self.by_kind(kinds)],
-            "runs": [{**asdict(trial), "equal": self.equal(trial)} for trial in self.trials],
+            "runs": [{**asdict(run), "equal": self.equal(run)} for run in self.runs],
         }
 
-    def _word(self, trial: Trial) -> str:
-        if trial.trouble:
-            return trial.trouble
-        return "equal" if self.equal(trial) else "NOT EQUAL"
+    def _word(self, run: FaultyRun) -> str:
+        if run.trouble:
+            return run.trouble
+        return "equal" if self.equal(run) else "NOT EQUAL"
 
 
-def markdown(verdict: Verdict, kinds: Sequence[str], command: str) -> str:
+def render_markdown(verdict: Verdict, kinds: Sequence[str], command: str) -> str:
     """Returns the two tables in Markdown, with the command that made them.
 
     Args:
@@ -77,13 +77,13 @@ def markdown(verdict: Verdict, kinds: Sequence[str], command: str) -> str:
         kinds: What was asked for.
         command: As the user typed it.
     """
-    equal = sum(map(verdict.equal, verdict.trials))
+    equal = sum(map(verdict.equal, verdict.runs))
     rows = [[str(cell) for cell in row] for row in verdict.by_kind(kinds)]
     return "\n".join(
         [
             f"    {command}",
             "",
-            f"{len(verdict.trials)} runs under faults; {equal} ended with the hashes of the undisturbed run "
+            f"{len(verdict.runs)} runs under faults; {equal} ended with the hashes of the undisturbed run "
             f"(sha256 `{verdict.reference.sha256[:16]}`).",
             "",
             *_table(COLUMNS, rows),

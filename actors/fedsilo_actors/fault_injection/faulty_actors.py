@@ -14,7 +14,7 @@ from fedsilo.models.clip.features import Chunk, EncodedChunk
 from fedsilo_actors.client_actor import ClientActor
 from fedsilo_actors.encoder import EncoderActor
 from fedsilo_actors.fault_injection.fault_log import FaultLog
-from fedsilo_actors.fault_injection.fault_plan import Point
+from fedsilo_actors.fault_injection.fault_plan import FaultPoint
 from fedsilo_actors.fault_injection.injectors import fill_disk, strike_coordinator, strike_worker
 from fedsilo_actors.ray_backend import RayBackend
 
@@ -85,12 +85,12 @@ class FaultyBackend(RayBackend):
         """Has clients write their private state; struck then, the round is on record and has no checkpoint."""
         hashes = super().save(folder)
         strike_coordinator(self.ledger, "save", _round(folder))
-        if self.ledger.claims(Point("fill disk", "save", _round(folder))):
+        if self.ledger.claim(FaultPoint("fill disk", "save", _round(folder))):
             fill_disk()
         return hashes
 
 
-def stricken(kind: Kind, ledger: FaultLog) -> Kind:
+def with_faults(kind: Kind, ledger: FaultLog) -> Kind:
     """Returns a class of struck actors that knows the run's faults: actors' arguments are those of every run."""
     made: Any = type(kind.__name__, (kind,), {"__doc__": kind.__doc__, "ledger": ledger})
     return made  # type: ignore[no-any-return]

@@ -17,10 +17,10 @@ from fedsilo.core.errors import FedsiloError
 from fedsilo.runs.run import RunCallbacks, Runtime, go
 from fedsilo.simulation.serial import SerialRuntime
 from fedsilo_actors.fault_injection.fault_log import FaultLog
-from fedsilo_actors.fault_injection.fault_plan import Point, read_plan
-from fedsilo_actors.fault_injection.faulty_actors import FaultyBackend, FaultyClientActor, FaultyEncoder, stricken
+from fedsilo_actors.fault_injection.fault_plan import FaultPoint, read_plan
+from fedsilo_actors.fault_injection.faulty_actors import FaultyBackend, FaultyClientActor, FaultyEncoder, with_faults
 from fedsilo_actors.fault_injection.injectors import fill_store, kill
-from fedsilo_actors.fault_injection.local_nodes import Machines, machines
+from fedsilo_actors.fault_injection.local_nodes import LocalNodes, hold_nodes
 from fedsilo_actors.runtime import ray_runtime
 
 
@@ -31,7 +31,7 @@ class Driver:
         """Takes the run's folder, with the plan of its faults in it, and how often it was resumed."""
         self._folder = folder
         self._ledger = FaultLog(folder, read_plan(folder), attempt)
-        self._machines: Machines | None = None
+        self._machines: LocalNodes | None = None
         self._hoard: list[Any] = []
 
     def drive(self) -> None:
@@ -44,21 +44,21 @@ class Driver:
             yield SerialRuntime(scenario.backbone.device)
             return
         wanted = self._ledger.plan.odds.get("kill node", 0.0) > 0
-        with machines(scenario.actors, wanted) as self._machines:
+        with hold_nodes(scenario.actors, wanted) as self._machines:
             with ray_runtime(scenario.actors, scenario.backbone.device, scenario.backbone.tf32) as runtime:
-                runtime.host = stricken(FaultyClientActor, self._ledger)
-                runtime.encoder = stricken(FaultyEncoder, self._ledger)
-                runtime.backend = stricken(FaultyBackend, self._ledger)
+                runtime.host = with_faults(FaultyClientActor, self._ledger)
+                runtime.encoder = with_faults(FaultyEncoder, self._ledger)
+                runtime.backend = with_faults(FaultyBackend, self._ledger)
                 yield runtime
             self._hoard.clear()
 
     def _prepared(self, prepared: object, folder: Path) -> None:
-        if self._ledger.claims(Point("kill driver", "prepare")):
+        if self._ledger.claim(FaultPoint("kill driver", "prepare")):
             kill()
 
     def _watch(self, part: str, record: RoundRecord) -> None:
         def due(kind: str) -> bool:
-            return self._ledger.claims(Point(kind, f"after {part}", record.round))
+            return self._ledger.claim(FaultPoint(kind, f"after {part}", record.round))
 
         if self._machines and due("kill node"):
             self._machines.remove_one()

@@ -19,9 +19,9 @@ from fedsilo.report.results.finished_run import Run
 from fedsilo.runs.run import begin
 from fedsilo.storage.run_folder import read_json
 from fedsilo_actors.fault_injection import faulty_driver as driver
-from fedsilo_actors.fault_injection.command_session import Ending, command
-from fedsilo_actors.fault_injection.fault_log import faults
-from fedsilo_actors.fault_injection.fault_plan import Plan
+from fedsilo_actors.fault_injection.command_session import Ending, run_command
+from fedsilo_actors.fault_injection.fault_log import read_faults
+from fedsilo_actors.fault_injection.fault_plan import FaultPlan
 from fedsilo_actors.fault_injection.injectors import damage
 
 RAY_LINE = re.compile(r"(\x1b\[\d+m)?\((raylet|autoscaler|gcs_server|pid=)|\[?\d{4}-\d\d-\d\d |\s|$")
@@ -31,7 +31,7 @@ DRIVER, DAMAGE, KILLED = "kill driver", "damage checkpoint", "the driver was kil
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class FaultyRun:
     """What came of one run under faults.
 
     Attributes:
@@ -70,7 +70,7 @@ class Limits:
     resumptions: int = 25
 
 
-def trial(scenario: Scenario, root: Path, plan: Plan, limits: Limits) -> Trial:
+def run_with_faults(scenario: Scenario, root: Path, plan: FaultPlan, limits: Limits) -> FaultyRun:
     """Returns what came of one run under a plan's faults; without any it is an undisturbed one.
 
     Args:
@@ -88,12 +88,12 @@ def trial(scenario: Scenario, root: Path, plan: Plan, limits: Limits) -> Trial:
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     result = read_json(folder / "result.json") if Run(folder).finished else {}
-    told = _judged_faults(faults(folder), stops)
+    told = _judged_faults(read_faults(folder), stops)
     seconds, sha256, notices = time.monotonic() - started, result.get("sha256", ""), tuple(result.get("notices", ()))
-    return Trial(plan.seed, folder, told, tuple(stops), notices, sha256, result.get("hashes"), trouble, seconds)
+    return FaultyRun(plan.seed, folder, told, tuple(stops), notices, sha256, result.get("hashes"), trouble, seconds)
 
 
-def _drive(folder: Path, plan: Plan, limits: Limits, stops: list[str], temporary: Path) -> str:
+def _drive(folder: Path, plan: FaultPlan, limits: Limits, stops: list[str], temporary: Path) -> str:
     """Drives a run to its end, or returns what should never be."""
     environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
     environment |= {"RAY_TMPDIR": str(temporary), "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0", "RAY_USAGE_STATS_ENABLED": "0"}
@@ -102,13 +102,13 @@ def _drive(folder: Path, plan: Plan, limits: Limits, stops: list[str], temporary
     for attempt in range(limits.resumptions + 1):
         words = [sys.executable, "-m", driver.__name__, str(folder), str(attempt)]
         log = folder / f"chaos-{attempt}.log"
-        ending = command(words, environment, log, limits.attempt_s)
-        why, trouble = judged(ending, limits)
+        ending = run_command(words, environment, log, limits.attempt_s)
+        why, trouble = judge(ending, limits)
         if trouble:
             return f"attempt {attempt}: {trouble} See {log}."
         if not why:
             return ""
-        if any(fault["kind"] == DAMAGE and fault["attempt"] == attempt for fault in faults(folder)):
+        if any(fault["kind"] == DAMAGE and fault["attempt"] == attempt for fault in read_faults(folder)):
             why += f", {_damaged(folder, plan.seed, attempt)}"
         stops.append(why)
     return f"was resumed {limits.resumptions} times and is still not finished."
@@ -130,7 +130,7 @@ def _judged_faults(struck: Sequence[dict[str, Any]], stops: Sequence[str]) -> tu
     )
 
 
-def judged(ending: Ending, limits: Limits) -> tuple[str, str]:
+def judge(ending: Ending, limits: Limits) -> tuple[str, str]:
     """Returns why an attempt stopped, "" when it is finished, and what about it should never be, "" when it is sound.
 
     Args:

@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 import ray
 
-from fedsilo_actors.cluster import total
+from fedsilo_actors.cluster import total_resources
 from fedsilo_actors.fault_injection.fault_log import FaultLog
-from fedsilo_actors.fault_injection.fault_plan import Point
+from fedsilo_actors.fault_injection.fault_plan import FaultPoint
 
 HEADROOM_BYTES = 64 << 20
 HOARD_BYTES = 8 << 20
@@ -31,11 +31,11 @@ def strike_worker(ledger: FaultLog, target: str, stage: str, **where: int) -> No
         ledger: The run's faults.
         target: "client" or "encoder".
         stage: What it was doing.
-        where: Round, exchange and client, as in a `Point`.
+        where: Round, exchange and client, as in a `FaultPoint`.
     """
 
     def due(deed: str) -> bool:
-        return ledger.claims(Point(f"{deed} {target}", stage, **where))
+        return ledger.claim(FaultPoint(f"{deed} {target}", stage, **where))
 
     if due("kill"):
         kill()
@@ -49,9 +49,9 @@ def strike_worker(ledger: FaultLog, target: str, stage: str, **where: int) -> No
 
 def strike_coordinator(ledger: FaultLog, stage: str, round: int, exchange: int = 0) -> None:
     """Does to this process, the coordinator's, what is planned for this point."""
-    if ledger.claims(Point("kill coordinator", stage, round, exchange)):
+    if ledger.claim(FaultPoint("kill coordinator", stage, round, exchange)):
         kill()
-    if ledger.claims(Point("hang coordinator", stage, round, exchange)):
+    if ledger.claim(FaultPoint("hang coordinator", stage, round, exchange)):
         os.kill(os.getpid(), signal.SIGSTOP)  # sleeping would leave its other thread to answer
 
 
@@ -83,7 +83,7 @@ def fill_disk() -> None:
 
 def fill_store() -> list[Any]:
     """Returns references that keep the object store over-full: more than half of it again has to be moved to disk."""
-    room = total()["object_store_memory"]
+    room = total_resources()["object_store_memory"]
     return [ray.put(np.ones(HOARD_BYTES, np.uint8)) for _ in range(int(1.5 * room / HOARD_BYTES))]
 
 

@@ -18,7 +18,7 @@ OTHERS = 2
 """Nodes beside the driver's."""
 
 
-class Machines:
+class LocalNodes:
     """The nodes; Ray is connected to them while they are held."""
 
     def __init__(self, section: Actors) -> None:
@@ -54,12 +54,12 @@ def _busy_workers(raylet: int) -> int:
 
 
 @contextlib.contextmanager
-def machines(section: Actors, wanted: bool) -> Iterator[Machines | None]:
+def hold_nodes(section: Actors, wanted: bool) -> Iterator[LocalNodes | None]:
     """Holds several nodes where they are wanted; else yields None, and the run starts a Ray of one node itself."""
     if not wanted:
         yield None
         return
-    held = Machines(section)
+    held = LocalNodes(section)
     try:
         yield held
     finally:

@@ -8,15 +8,15 @@ from pathlib import Path
 
 from fedsilo.config.sections import Actors, Scenario
 from fedsilo.core.errors import ScenarioError
-from fedsilo_actors.fault_injection.fault_plan import Plan, check
+from fedsilo_actors.fault_injection.fault_plan import FaultPlan, check_faults
 from fedsilo_actors.fault_injection.fault_verdict import Verdict
-from fedsilo_actors.fault_injection.faulty_run import Limits, trial
+from fedsilo_actors.fault_injection.faulty_run import Limits, run_with_faults
 
 BACKENDS = ("serial", "ray")
 
 
 @dataclass(frozen=True, slots=True)
-class Series:
+class FaultSeries:
     """What is to be done.
 
     Attributes:
@@ -37,7 +37,7 @@ class Series:
 
     def check(self) -> None:
         """Refuses what cannot be done, before anything is. Raises ScenarioError."""
-        check(self.odds, self.scenario, self.limits.attempt_s)
+        check_faults(self.odds, self.scenario, self.limits.attempt_s)
         if self.reference not in BACKENDS:
             raise ScenarioError(f"--reference: must be {' or '.join(BACKENDS)}, got '{self.reference}'.")
 
@@ -52,10 +52,10 @@ class Series:
         if self.reference == "serial":  # which takes no keys that are for Ray
             actors = Actors(backend="serial", threads=actors.threads)
         calm = replace(self.scenario, actors=actors)
-        found = Verdict(trial(calm, root, Plan(self.seed, {}), replace(self.limits, resumptions=0)), ())
+        found = Verdict(run_with_faults(calm, root, FaultPlan(self.seed, {}), replace(self.limits, resumptions=0)), ())
         tell(found)
         for number in range(self.runs if found.reference.sha256 else 0):
-            plan = Plan(self.seed + number, self.odds)
-            found = replace(found, trials=(*found.trials, trial(self.scenario, root, plan, self.limits)))
+            plan = FaultPlan(self.seed + number, self.odds)
+            found = replace(found, runs=(*found.runs, run_with_faults(self.scenario, root, plan, self.limits)))
             tell(found)
         return found

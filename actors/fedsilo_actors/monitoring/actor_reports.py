@@ -11,13 +11,14 @@ import ray
 
 from fedsilo.core import ClientScore, ClientTask, ClientUpdate, EvaluationTask, Method, RoundRecord, Task
 from fedsilo.core.registry import title_of
+from fedsilo.simulation.job import JobPart
 from fedsilo.storage.run_folder import ROUNDS, read_lines
 from fedsilo_actors.monitoring import logs
-from fedsilo_actors.monitoring.ray_metrics import LOG, RESTARTS, Meters, Reading
-from fedsilo_actors.monitoring.readings import Circumstances, of_process, of_round, of_scores, of_updates
+from fedsilo_actors.monitoring.ray_metrics import LOG, RESTARTS, MetricExporter, Reading
+from fedsilo_actors.monitoring.readings import RoundContext, read_process, read_round, read_scores, read_updates
 
 if TYPE_CHECKING:  # clients do not need what runs rounds
-    from fedsilo.simulation.job import Job, JobPart
+    from fedsilo.simulation.job import Job
 
 ZERO_SHOT = "zero_shot"
 
@@ -34,11 +35,11 @@ class HostReporter:
             domains: Each of its clients' domain, "" when mixed.
             level: Least level of log lines.
         """
-        logs.begin(level)
+        logs.start_logging(level)
         self._run, self._host, self._domains = run, host, dict(domains)
-        self._meters, self._method, self._device = Meters(), "", "cpu"
+        self._meters, self._method, self._device = MetricExporter(), "", "cpu"
 
-    def supplied(self, device: str, task: Task) -> None:
+    def report_start(self, device: str, task: Task) -> None:
         """Is told that the clients are there, where they compute, and what they predict."""
         self._device, self._task = device, task
         with warnings.catch_warnings():
@@ -49,30 +50,30 @@ class HostReporter:
             "%s: %d clients on %s%s",
             *(self._host, len(self._domains), device, ", started again after it died" if again else ""),
         )
-        self._meters.tell([Reading(RESTARTS, float(again), (self._run, self._host))])
+        self._meters.export([Reading(RESTARTS, float(again), (self._run, self._host))])
 
-    def entered(self, method: Method) -> None:
+    def report_method(self, method: Method) -> None:
         """Is told of the method that is taken up."""
         self._method = title_of(method)
 
-    def trained(self, tasks: Mapping[int, ClientTask], updates: Sequence[ClientUpdate]) -> None:
+    def report_training(self, tasks: Mapping[int, ClientTask], updates: Sequence[ClientUpdate]) -> None:
         """Is told of updates before they leave; of a round's later exchanges, which may be many, only the log is."""
         first = next(iter(tasks.values())).exchange == 0
         if first or LOG.isEnabledFor(logging.DEBUG):
-            logs.trained(tasks, updates, self._domains)
+            logs.log_training(tasks, updates, self._domains)
         if not first:
             return
-        self._meters.tell(of_updates(updates, self._run, self._method, self._domains))
+        self._meters.export(read_updates(updates, self._run, self._method, self._domains))
 
-    def learnt(self, tasks: Mapping[int, ClientTask]) -> None:
+    def report_masked_training(self, tasks: Mapping[int, ClientTask]) -> None:
         """Is told of updates that stay until they are masked."""
-        logs.learnt(tasks, self._domains)
+        logs.log_masked_training(tasks, self._domains)
 
-    def scored(self, tasks: Mapping[int, EvaluationTask], scores: Sequence[ClientScore]) -> None:
+    def report_scores(self, tasks: Mapping[int, EvaluationTask], scores: Sequence[ClientScore]) -> None:
         """Is told of scores before they leave; looks at the memory too, since all of a round's work is done."""
-        logs.scored(next(iter(tasks.values())).round, scores, self._task, self._domains)
-        self._meters.tell(of_scores(scores, self._task, self._run, self._method, self._domains))
-        self._meters.tell(of_process(self._run, self._host, self._device))
+        logs.log_scores(next(iter(tasks.values())).round, scores, self._task, self._domains)
+        self._meters.export(read_scores(scores, self._task, self._run, self._method, self._domains))
+        self._meters.export(read_process(self._run, self._host, self._device))
 
 
 class CoordinatorReporter:
@@ -80,18 +81,18 @@ class CoordinatorReporter:
 
     def __init__(self, job: Job, level: str) -> None:
         """Takes the job, and the least level of log lines."""
-        logs.begin(level)
-        self._job, self._meters = job, Meters()
+        logs.start_logging(level)
+        self._job, self._meters = job, MetricExporter()
         self._parts = {part.name: part for part in job.parts}
 
-    def finished(self, name: str, record: RoundRecord) -> None:
+    def report_round(self, name: str, record: RoundRecord) -> None:
         """Is told of a part's finished round."""
         part = self._parts[name]
-        logs.finished(name, record, part.plan.task.measured, part.plan.schedule.rounds)
-        self._meters.tell(of_round(record, self._around(part)))
+        logs.log_round(name, record, part.plan.task.measured, part.plan.schedule.rounds)
+        self._meters.export(read_round(record, self._around(part)))
 
-    def _around(self, part: JobPart) -> Circumstances:
-        return Circumstances(
+    def _around(self, part: JobPart) -> RoundContext:
+        return RoundContext(
             run=self._job.folder.name,
             method=part.name,
             planned=part.plan.schedule.rounds,

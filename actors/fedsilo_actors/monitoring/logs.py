@@ -17,7 +17,7 @@ LOG = logging.getLogger("fedsilo")
 FORM = "%(asctime)s %(levelname)-7s %(message)s"
 
 
-def begin(level: str) -> None:
+def start_logging(level: str) -> None:
     """Has this process write lines of a level ("debug", "info", "warning") and above; again changes the level only."""
     if not LOG.handlers:
         handler = logging.StreamHandler()
@@ -27,7 +27,7 @@ def begin(level: str) -> None:
     LOG.setLevel(level.upper())
 
 
-def trained(tasks: Mapping[int, ClientTask], updates: Sequence[ClientUpdate], domains: Mapping[int, str]) -> None:
+def log_training(tasks: Mapping[int, ClientTask], updates: Sequence[ClientUpdate], domains: Mapping[int, str]) -> None:
     """Tells how clients trained: the first exchange of a round as information, others for who looks for faults."""
     for update in updates:
         task = tasks[update.client]
@@ -35,22 +35,22 @@ def trained(tasks: Mapping[int, ClientTask], updates: Sequence[ClientUpdate], do
         LOG.log(_level(task), "%s: trained%s%s", _where(update.client, task, domains), _took(update.seconds), loss)
 
 
-def learnt(tasks: Mapping[int, ClientTask], domains: Mapping[int, str]) -> None:
+def log_masked_training(tasks: Mapping[int, ClientTask], domains: Mapping[int, str]) -> None:
     """Tells that clients trained whose updates are masked: neither how long it took nor how well it went."""
     for client, task in tasks.items():
         LOG.log(_level(task), "%s: trained, its update will be masked", _where(client, task, domains))
 
 
-def scored(round: int, scores: Sequence[ClientScore], task: Task, domains: Mapping[int, str]) -> None:
+def log_scores(round: int, scores: Sequence[ClientScore], task: Task, domains: Mapping[int, str]) -> None:
     """Tells how clients did on their own test images."""
     metric = task.measured.headline
     for score in scores:
         found = f", {metric.words} {metric.shown(task.measures(score.own)[metric.name])}" if score.examples else ""
-        who = title(score.client, domains)
+        who = client_title(score.client, domains)
         LOG.info("%s, round %d: evaluated%s%s", who, round, _took(score.seconds), found)
 
 
-def finished(part: str, record: RoundRecord, measures: Measures, planned: int) -> None:
+def log_round(part: str, record: RoundRecord, measures: Measures, planned: int) -> None:
     """Tells of a round as the coordinator sees it."""
     told = [f"{len(record.participants)} clients"]
     if math.isfinite(record.loss):
@@ -68,7 +68,7 @@ def finished(part: str, record: RoundRecord, measures: Measures, planned: int) -
         LOG.warning("coordinator, %s, round %d: without clients %s", part, record.round, dropped)
 
 
-def title(client: int, domains: Mapping[int, str]) -> str:
+def client_title(client: int, domains: Mapping[int, str]) -> str:
     """Returns "client 03 photo", or without the domain where images are mixed."""
     return f"client {client:02d} {domains.get(client, '')}".rstrip()
 
@@ -80,7 +80,7 @@ def _took(seconds: float) -> str:
 
 def _where(client: int, task: ClientTask, domains: Mapping[int, str]) -> str:
     exchange = f", exchange {task.exchange}" if task.exchange else ""
-    return f"{title(client, domains)}, round {task.round}{exchange}"
+    return f"{client_title(client, domains)}, round {task.round}{exchange}"
 
 
 def _level(task: ClientTask) -> int:

@@ -31,7 +31,7 @@ MOST_CLIENTS = 200
 
 
 @dataclass(frozen=True, slots=True)
-class Metric:
+class RayMetric:
     """One thing that is measured.
 
     Attributes:
@@ -62,33 +62,33 @@ class Reading:
         tags: A word for each of its tags, in their order.
     """
 
-    metric: Metric
+    metric: RayMetric
     value: float
     tags: tuple[str, ...]
 
 
-ROUNDS_FINISHED = Metric("fedsilo_rounds_finished", "Rounds finished.")
-ROUNDS_PLANNED = Metric("fedsilo_rounds_planned", "Rounds that the scenario asks for.")
-RETRIED_ROUNDS = Metric("fedsilo_retried_rounds", "Attempts at rounds that had to be made again.", counter=True)
-LOSS = Metric("fedsilo_train_loss", "Mean training loss of the last round, where clients tell it.")
-EPSILON = Metric("fedsilo_epsilon", "Epsilon that the ledger counts.")
-EPSILON_BUDGET = Metric("fedsilo_epsilon_budget", "Epsilon that the run may not exceed.")
-UPLOAD = Metric("fedsilo_upload_bytes", "Bytes that left clients.", counter=True)
-DOWNLOAD = Metric("fedsilo_download_bytes", "Bytes that went to clients.", counter=True)
-STAGE_SECONDS = Metric("fedsilo_stage_seconds", "Seconds of a stage of the last round.", (*METHOD, "stage"))
-PARTICIPANTS = Metric("fedsilo_participating_clients", "Clients that trained in the last round.")
-DROPPED = Metric("fedsilo_dropped_clients", "Clients that dropped out, all rounds together.", counter=True)
-SLOWEST = Metric("fedsilo_slowest_client_seconds", "Training time of the slowest client of the last round.")
-MEDIAN = Metric("fedsilo_median_client_seconds", "Median training time of the clients of the last round.")
-CLIENT_SECONDS = Metric(
+ROUNDS_FINISHED = RayMetric("fedsilo_rounds_finished", "Rounds finished.")
+ROUNDS_PLANNED = RayMetric("fedsilo_rounds_planned", "Rounds that the scenario asks for.")
+RETRIED_ROUNDS = RayMetric("fedsilo_retried_rounds", "Attempts at rounds that had to be made again.", counter=True)
+LOSS = RayMetric("fedsilo_train_loss", "Mean training loss of the last round, where clients tell it.")
+EPSILON = RayMetric("fedsilo_epsilon", "Epsilon that the ledger counts.")
+EPSILON_BUDGET = RayMetric("fedsilo_epsilon_budget", "Epsilon that the run may not exceed.")
+UPLOAD = RayMetric("fedsilo_upload_bytes", "Bytes that left clients.", counter=True)
+DOWNLOAD = RayMetric("fedsilo_download_bytes", "Bytes that went to clients.", counter=True)
+STAGE_SECONDS = RayMetric("fedsilo_stage_seconds", "Seconds of a stage of the last round.", (*METHOD, "stage"))
+PARTICIPANTS = RayMetric("fedsilo_participating_clients", "Clients that trained in the last round.")
+DROPPED = RayMetric("fedsilo_dropped_clients", "Clients that dropped out, all rounds together.", counter=True)
+SLOWEST = RayMetric("fedsilo_slowest_client_seconds", "Training time of the slowest client of the last round.")
+MEDIAN = RayMetric("fedsilo_median_client_seconds", "Median training time of the clients of the last round.")
+CLIENT_SECONDS = RayMetric(
     "fedsilo_client_train_seconds", "Training time of a client in the last round's first exchange.", CLIENT
 )
-RESTARTS = Metric("fedsilo_actor_restarts", "Actors that Ray started again after they died.", HOST, counter=True)
-MEMORY = Metric("fedsilo_process_resident_bytes", "Memory of a client actor's process.", HOST)
-GPU_ALLOCATED = Metric("fedsilo_gpu_allocated_bytes", "GPU memory that an actor's tensors hold.", HOST)
-GPU_PEAK = Metric("fedsilo_gpu_peak_bytes", "The most that they have held.", HOST)
+RESTARTS = RayMetric("fedsilo_actor_restarts", "Actors that Ray started again after they died.", HOST, counter=True)
+MEMORY = RayMetric("fedsilo_process_resident_bytes", "Memory of a client actor's process.", HOST)
+GPU_ALLOCATED = RayMetric("fedsilo_gpu_allocated_bytes", "GPU memory that an actor's tensors hold.", HOST)
+GPU_PEAK = RayMetric("fedsilo_gpu_peak_bytes", "The most that they have held.", HOST)
 
-METRICS: tuple[Metric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, Metric))
+METRICS: tuple[RayMetric, ...] = tuple(value for value in list(globals().values()) if isinstance(value, RayMetric))
 """All that do not depend on the task."""
 
 VIEWS = {
@@ -102,20 +102,20 @@ VIEWS = {
 """Views of a task's headline metric that are metrics here; other metrics have the first one."""
 
 
-def of_task(view: str, measured: measures.Metric) -> Metric:
+def make_task_metric(view: str, measured: measures.Metric) -> RayMetric:
     """Returns the metric of a task's metric in a view, for example `fedsilo_local_accuracy_ratio`."""
     about = VIEWS[view].format(measured.words)
     tags = CLIENT if view == "client_" else METHOD
-    return Metric(f"fedsilo_{view}{measured.name}" + "_ratio" * measured.ratio, about[0].upper() + about[1:], tags)
+    return RayMetric(f"fedsilo_{view}{measured.name}" + "_ratio" * measured.ratio, about[0].upper() + about[1:], tags)
 
 
-def metrics_of(measured: measures.Measures) -> tuple[Metric, ...]:
+def list_metrics(measured: measures.Measures) -> tuple[RayMetric, ...]:
     """Returns all metrics of a run: those of the task's headline metric in all views, of others the local one."""
-    headline = (of_task(view, measured.headline) for view in VIEWS)
-    return (*METRICS, *headline, *(of_task(measures.LOCAL, metric) for metric in measured.metrics[1:]))
+    headline = (make_task_metric(view, measured.headline) for view in VIEWS)
+    return (*METRICS, *headline, *(make_task_metric(measures.LOCAL, metric) for metric in measured.metrics[1:]))
 
 
-class Meters:
+class MetricExporter:
     """Hands readings to Ray, gauges again and again; the first fault ends it quietly."""
 
     def __init__(self, repeat_s: float = REPEAT_S) -> None:
@@ -131,7 +131,7 @@ class Meters:
         self._ended = threading.Event()
         self._repeating: threading.Thread | None = None
 
-    def tell(self, readings: Iterable[Reading]) -> None:
+    def export(self, readings: Iterable[Reading]) -> None:
         """Records readings; what is not a finite number is left out, and so is a counter that does not grow."""
         with self._guard:
             if self._ended.is_set():
@@ -152,7 +152,7 @@ class Meters:
 
     def _repeat(self) -> None:
         while not self._ended.wait(self._repeat_s):
-            self.tell(list(self._latest.values()))
+            self.export(list(self._latest.values()))
 
     def _record(self, reading: Reading) -> None:
         metric, value = reading.metric, float(reading.value)
@@ -167,7 +167,7 @@ class Meters:
             self._latest[metric.name, reading.tags] = reading
 
 
-def _made(metric: Metric) -> Any:
+def _made(metric: RayMetric) -> Any:
     from ray.util.metrics import Counter, Gauge
 
     kind = Counter if metric.counter else Gauge

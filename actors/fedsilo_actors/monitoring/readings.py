@@ -13,14 +13,14 @@ import torch
 from fedsilo.core import ClientScore, ClientUpdate, Measures, RoundRecord, Task
 from fedsilo.core.metrics import LOCAL, NEIGHBOUR, WORST
 from fedsilo_actors.monitoring import ray_metrics as m
-from fedsilo_actors.monitoring.ray_metrics import MOST_CLIENTS, Metric, Reading
+from fedsilo_actors.monitoring.ray_metrics import MOST_CLIENTS, RayMetric, Reading
 
 STATM = Path("/proc/self/statm")
 """Where Linux tells the memory of a process, in pages; the second number is what is resident."""
 
 
 @dataclass(frozen=True, slots=True)
-class Circumstances:
+class RoundContext:
     """What a federation's records are read against.
 
     Attributes:
@@ -42,17 +42,17 @@ class Circumstances:
     budget: float | None = None
 
 
-def of_round(record: RoundRecord, around: Circumstances) -> Iterator[Reading]:
+def read_round(record: RoundRecord, around: RoundContext) -> Iterator[Reading]:
     """Yields the readings of a finished round; what was not measured is left out."""
     tags, headline = (around.run, around.method), around.measures.headline
     views = {view: record.metrics.get(around.measures.of(view)) for view in (LOCAL, WORST, NEIGHBOUR)}
-    values: dict[Metric, float | None] = {
+    values: dict[RayMetric, float | None] = {
         m.ROUNDS_FINISHED: record.round + 1,
         m.ROUNDS_PLANNED: around.planned,
         m.RETRIED_ROUNDS: record.attempts - 1,
         m.LOSS: record.loss,
-        m.of_task("zero_shot_", headline): around.zero_shot,
-        m.of_task("chance_", headline): around.chance,
+        m.make_task_metric("zero_shot_", headline): around.zero_shot,
+        m.make_task_metric("chance_", headline): around.chance,
         m.EPSILON: record.epsilon,
         m.EPSILON_BUDGET: around.budget,
         m.UPLOAD: record.upload_bytes,
@@ -62,22 +62,22 @@ def of_round(record: RoundRecord, around: Circumstances) -> Iterator[Reading]:
         m.SLOWEST: record.slowest.get("seconds"),
         m.MEDIAN: record.slowest.get("median"),
     }
-    values |= {m.of_task(view, headline): value for view, value in views.items()}
+    values |= {m.make_task_metric(view, headline): value for view, value in views.items()}
     more = around.measures.metrics[1:]
-    values |= {m.of_task(LOCAL, metric): record.metrics.get(LOCAL + metric.name) for metric in more}
+    values |= {m.make_task_metric(LOCAL, metric): record.metrics.get(LOCAL + metric.name) for metric in more}
     yield from (Reading(metric, value, tags) for metric, value in values.items() if value is not None)
     for stage, seconds in record.seconds.items():
         yield Reading(m.STAGE_SECONDS, seconds, (*tags, stage))
 
 
-def of_updates(updates: Sequence[ClientUpdate], run: str, method: str, domains: dict[int, str]) -> Iterator[Reading]:
+def read_updates(updates: Sequence[ClientUpdate], run: str, method: str, domains: dict[int, str]) -> Iterator[Reading]:
     """Yields what updates tell of their clients: how long they trained, if they do. The loss is the coordinator's."""
     for update in updates:
         if update.client < MOST_CLIENTS and math.isfinite(update.seconds):
             yield Reading(m.CLIENT_SECONDS, update.seconds, _who(run, method, update.client, domains))
 
 
-def of_scores(
+def read_scores(
     scores: Sequence[ClientScore], task: Task, run: str, method: str, domains: dict[int, str]
 ) -> Iterator[Reading]:
     """Yields the headline metric of clients that have test images."""
@@ -85,10 +85,10 @@ def of_scores(
     for score in scores:
         if score.client < MOST_CLIENTS and score.examples:
             value = task.measures(score.own)[headline.name]
-            yield Reading(m.of_task("client_", headline), value, _who(run, method, score.client, domains))
+            yield Reading(m.make_task_metric("client_", headline), value, _who(run, method, score.client, domains))
 
 
-def of_process(run: str, host: str, device: str) -> Iterator[Reading]:
+def read_process(run: str, host: str, device: str) -> Iterator[Reading]:
     """Yields the memory of this process, and of the GPU that it computes on."""
     if STATM.exists():
         pages = int(STATM.read_text(encoding="ascii").split()[1])

@@ -45,7 +45,7 @@ Look = Callable[[], Overview | None]
 
 
 @contextlib.contextmanager
-def observed(run: str, address: str) -> Iterator[Look]:
+def observe(run: str, address: str) -> Iterator[Look]:
     """Holds a connection to a cluster and yields what asks a run's coordinator how far it is; None: it has ended.
 
     Args:

@@ -14,8 +14,8 @@ from fedsilo.config.sections import Actors
 from fedsilo_actors.encoder import STEPS
 from fedsilo_actors.placement import labels
 from fedsilo_actors.placement.packing import Host
-from fedsilo_actors.placement.probing import Measured
-from fedsilo_actors.placement.reservation import gpus_needed
+from fedsilo_actors.placement.probing import ClientFootprint
+from fedsilo_actors.placement.reservation import count_gpus
 from fedsilo_actors.placement.resources import Resources
 
 MARGIN = 1.25
@@ -25,11 +25,11 @@ MOST = 8
 """Processes on one GPU. Each has a CUDA context of its own (some hundred MB), and they take turns: where eight do not
 keep a GPU busy, clients that share an actor cost less. apple/pfl-research finds the best between one and five."""
 
-Measure = Callable[[Host], Measured]
+Measure = Callable[[Host], ClientFootprint]
 
 
 @dataclass(frozen=True, slots=True)
-class Shares:
+class GPUShares:
     """What `auto` comes to.
 
     Attributes:
@@ -43,9 +43,9 @@ class Shares:
     notices: list[str]
 
 
-def shares(
+def choose_gpu_shares(
     section: Actors, asked: Sequence[Resources], left: Sequence[int], work: Sequence[int], measure: Measure | None
-) -> Shares:
+) -> GPUShares:
     """Returns what each client is given.
 
     Args:
@@ -66,7 +66,7 @@ def shares(
             continue
         largest = max(kind, key=lambda client: (work[client], -client))
         measured = measure(Host((largest,), replace(asked[largest], gpus=1.0), work[largest]))
-        taken = gpus_needed([demand.gpus for demand in asked if demand.labels == own])
+        taken = count_gpus([demand.gpus for demand in asked if demand.labels == own])
         gpus = max(int(_gpus(own)) - taken, 1)
         room = most_on_one(measured)
         most = max(most, 1 if section.clients_per_actor else math.ceil(len(kind) / (room * gpus)))
@@ -75,23 +75,23 @@ def shares(
         for client in kind:
             result[client] = replace(asked[client], gpus=share)
         notices.append(_line(own, _measured(measured, share, room, math.ceil(len(kind) / most))))
-    return Shares(result, most, notices)
+    return GPUShares(result, most, notices)
 
 
-def most_on_one(measured: Measured) -> int:
+def most_on_one(measured: ClientFootprint) -> int:
     """Returns how many actors with such a client a GPU holds, at least one."""
     return max(min(int(measured.there_is // (MARGIN * measured.memory)), MOST), 1)
 
 
 def _gpus(own: labels.Labels) -> float:
-    return labels.resources(own).get("GPU", 0.0)
+    return labels.sum_resources(own).get("GPU", 0.0)
 
 
 def _line(own: labels.Labels, what: str) -> str:
-    return f"actors.gpus_per_client: auto{f' with {labels.said(own)}' if own else ''} {what}"
+    return f"actors.gpus_per_client: auto{f' with {labels.format_labels(own)}' if own else ''} {what}"
 
 
-def _measured(measured: Measured, share: float, room: int, actors: int) -> str:
+def _measured(measured: ClientFootprint, share: float, room: int, actors: int) -> str:
     return (
         f"is {share:g}: client {measured.client}, who has the most work, took {measured.memory / 2**30:.2f} of "
         f"{measured.there_is / 2**30:.2f} GiB, {measured.train_s:.2f} s for an exchange and "

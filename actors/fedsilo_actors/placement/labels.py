@@ -17,15 +17,15 @@ NODE_ID = "ray.io/node-id"
 """A label that Ray gives to every node; of no use to people, so it is not listed."""
 
 
-def alive() -> list[Mapping[str, Any]]:
+def list_nodes() -> list[Mapping[str, Any]]:
     """Returns the nodes that the cluster has now, as Ray describes them."""
     return [node for node in ray.nodes() if node["Alive"]]  # type: ignore[no-untyped-call]
 
 
-def resources(asked: Labels) -> dict[str, float]:
+def sum_resources(asked: Labels) -> dict[str, float]:
     """Returns what the nodes that have these labels have to give together, by resource name."""
     found: Counter[str] = Counter()
-    for node in alive():
+    for node in list_nodes():
         if meets(node["Labels"], asked):
             found.update(node["Resources"])
     return dict(found)
@@ -41,12 +41,13 @@ def require(asked: Labels, who: str) -> None:
     Raises:
         ResourceError: No node has all of them; the message lists the labels that there are.
     """
-    nodes = [node["Labels"] for node in alive()]
+    nodes = [node["Labels"] for node in list_nodes()]
     if any(meets(labels, asked) for labels in nodes):
         return
     raise ResourceError(
-        f"actors: {who} ask for a node with {said(asked)}, which none has. Labels there are: {there(nodes)}. "
-        "Correct the labels, or start a node that has them: `ray start --labels NAME=VALUE`."
+        f"actors: {who} ask for a node with {format_labels(asked)}, which none has. Labels there are: "
+        f"{format_node_labels(nodes)}. Correct the labels, or start a node that has them: "
+        "`ray start --labels NAME=VALUE`."
     )
 
 
@@ -67,12 +68,12 @@ def _meets(has: str | None, value: str) -> bool:
     return among == (positive == value)
 
 
-def said(asked: Labels) -> str:
+def format_labels(asked: Labels) -> str:
     """Returns labels for people: "zone=a, disk=!slow"."""
     return ", ".join(f"{name}={value}" for name, value in asked)
 
 
-def there(nodes: Sequence[Mapping[str, str]]) -> str:
+def format_node_labels(nodes: Sequence[Mapping[str, str]]) -> str:
     """Returns the labels of some nodes for people, with the number of nodes where it is not one: "zone=a (2 nodes)"."""
     found = Counter(f"{name}={value}" for labels in nodes for name, value in sorted(labels.items()) if name != NODE_ID)
     listed = [text + (f" ({count} nodes)" if count > 1 else "") for text, count in sorted(found.items())]

@@ -38,10 +38,10 @@ class Host:
     @property
     def title(self) -> str:
         """Returns the name for people: "client 07", "clients 00-09"."""
-        return f"client{'s'[: len(self.clients) > 1]} {listed(self.clients)}"
+        return f"client{'s'[: len(self.clients) > 1]} {format_clients(self.clients)}"
 
 
-def works(training: Training, sizes: Iterable[int]) -> list[int]:
+def estimate_work(training: Training, sizes: Iterable[int]) -> list[int]:
     """Returns the work of each client in a round: training steps, and one for being evaluated.
 
     Args:
@@ -106,7 +106,7 @@ def _spread(clients: Sequence[int], work: Sequence[int], per_actor: int) -> list
     return [tuple(sorted(part)) for part in parts]
 
 
-def listed(clients: Sequence[int]) -> str:
+def format_clients(clients: Sequence[int]) -> str:
     """Returns ascending client numbers for people: "00-09", "00-03, 07, 09-11 and 5 more"."""
     runs: list[list[int]] = []
     for client in clients:

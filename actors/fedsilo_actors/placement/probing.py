@@ -22,12 +22,12 @@ from fedsilo.core import Arrays, ClientTask, EvaluationTask, Mechanism, Method
 from fedsilo.core.errors import ClientError, ClientOutOfMemory, FedsiloError, ResourceError
 from fedsilo.core.state import to_arrays, to_tensors
 from fedsilo.simulation.job import Job
-from fedsilo.storage.environment import memory_bytes
+from fedsilo.storage.environment import measure_memory
 from fedsilo_actors.client_actor import ClientActor, WorkerInit
-from fedsilo_actors.devices import granted
+from fedsilo_actors.devices import pick_device
 from fedsilo_actors.placement.packing import Host
-from fedsilo_actors.placement.reservation import Waiting, placement
-from fedsilo_actors.recovery.client_start import Hosting
+from fedsilo_actors.placement.reservation import WaitLimit, hold_placement
+from fedsilo_actors.recovery.client_start import ClientStarter
 
 
 class Gauge(Protocol):
@@ -69,16 +69,16 @@ class ProcessGauge:
     def peak(self) -> tuple[int, int]:
         """Returns the process's largest resident memory and the machine's, bytes."""
         unit = 1 if sys.platform == "darwin" else 1024
-        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, memory_bytes()
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, measure_memory()
 
 
-def gauge_of(device: str) -> Gauge:
+def make_gauge(device: str) -> Gauge:
     """Returns what measures on a device."""
     return GPUGauge() if device.startswith("cuda") else ProcessGauge()
 
 
 @dataclass(frozen=True, slots=True)
-class Trial:
+class ProbeTask:
     """What is tried of one method.
 
     Attributes:
@@ -95,7 +95,7 @@ class Trial:
 
 
 @dataclass(frozen=True, slots=True)
-class Measured:
+class ClientFootprint:
     """What one client needed.
 
     Attributes:
@@ -120,37 +120,37 @@ class ProbeActor(ClientActor):
         gauge: Gives what measures on a device.
     """
 
-    gauge: Callable[[str], Gauge] = staticmethod(gauge_of)
+    gauge: Callable[[str], Gauge] = staticmethod(make_gauge)
 
     @ray.method
-    def measure(self, supplies: WorkerInit, trials: Sequence[Trial]) -> Measured:
+    def measure(self, supplies: WorkerInit, tasks: Sequence[ProbeTask]) -> ClientFootprint:
         """Returns what an exchange and an evaluation of each method need at most."""
         host = self._place.host
-        gauge = self.gauge(granted(self._place.device, host.demand.gpus))
+        gauge = self.gauge(pick_device(self._place.device, host.demand.gpus))
         gauge.begin()
         here: Any = self  # called without Ray, which types do not tell
         here.supply(replace(supplies, rules=replace(supplies.rules, aggregation=None)))  # nothing of it is sent
-        seconds = [self._tried(trial, host.clients[0]) for trial in trials]
+        seconds = [self._try_out(task, host.clients[0]) for task in tasks]
         memory, there_is = gauge.peak()
         train_s, evaluate_s = (max(stage) for stage in zip(*seconds, strict=True))
-        return Measured(host.clients[0], memory, there_is, train_s, evaluate_s)
+        return ClientFootprint(host.clients[0], memory, there_is, train_s, evaluate_s)
 
-    def _tried(self, trial: Trial, client: int) -> tuple[float, float]:
+    def _try_out(self, task: ProbeTask, client: int) -> tuple[float, float]:
         here: Any = self
-        here.set_method(trial.method, trial.mechanism)
+        here.set_method(task.method, task.mechanism)
         times = [time.perf_counter()]
-        if trial.method.trains:
-            here.train({client: ClientTask(0, 0, trial.shared)})
+        if task.method.trains:
+            here.train({client: ClientTask(0, 0, task.shared)})
         times.append(time.perf_counter())
-        here.evaluate({client: EvaluationTask(0, trial.shared, trial.neighbours)})
+        here.evaluate({client: EvaluationTask(0, task.shared, task.neighbours)})
         times.append(time.perf_counter())
         return times[1] - times[0], times[2] - times[1]
 
 
-def trials(job: Job, client: int) -> list[Trial]:
+def list_probe_tasks(job: Job, client: int) -> list[ProbeTask]:
     """Returns what is tried of a job by a client."""
     return [
-        Trial(
+        ProbeTask(
             method=part.plan.method,
             mechanism=part.plan.mechanism,
             shared=to_arrays(part.plan.method.download(to_tensors(part.plan.initial), client)),
@@ -160,7 +160,7 @@ def trials(job: Job, client: int) -> list[Trial]:
     ]
 
 
-def measure(hosting: Hosting, host: Host, supplies: WorkerInit, job: Job) -> Measured:
+def measure_client(hosting: ClientStarter, host: Host, supplies: WorkerInit, job: Job) -> ClientFootprint:
     """Returns what a client needs of the GPU that its host is given, as an actor on it finds.
 
     Args:
@@ -174,12 +174,12 @@ def measure(hosting: Hosting, host: Host, supplies: WorkerInit, job: Job) -> Mea
         FedsiloError: What else is wrong with the client.
     """
     section = hosting.section
-    with placement([host.demand], Waiting.of(section), "probe") as group:
+    with hold_placement([host.demand], WaitLimit.of(section), "probe") as group:
         actor: Any = hosting.start(host, group, 0)
         try:
             with _explained(host, section.timeout_s):
-                found: Measured = ray.get(
-                    actor.measure.remote(supplies, trials(job, host.clients[0])),
+                found: ClientFootprint = ray.get(
+                    actor.measure.remote(supplies, list_probe_tasks(job, host.clients[0])),
                     timeout=section.start_timeout_s + section.timeout_s,
                 )
                 return found

@@ -12,7 +12,7 @@ from ray.util.placement_group import PlacementGroup, placement_group, remove_pla
 
 from fedsilo.config.sections import PACK, Actors
 from fedsilo.core.errors import ResourceError
-from fedsilo_actors.cluster import available, total
+from fedsilo_actors.cluster import free_resources, total_resources
 from fedsilo_actors.placement import labels
 from fedsilo_actors.placement.packing import PROCESS_BYTES
 from fedsilo_actors.placement.resources import Resources
@@ -21,7 +21,7 @@ TRACE = {"CPU": 0.001}
 """What is reserved for an actor that asks for nothing but has a place among others: Ray takes no empty bundle."""
 
 
-def check(asked: Sequence[Resources], who: str = "client actors") -> None:
+def check_capacity(asked: Sequence[Resources], who: str = "client actors") -> None:
     """Refuses what the cluster can never give: to all together, and to those that are bound to some of its nodes.
 
     Args:
@@ -35,8 +35,10 @@ def check(asked: Sequence[Resources], who: str = "client actors") -> None:
         bound = [demand for demand in asked if demand.labels == own]
         if own:
             labels.require(own, f"{len(bound)} {who}")
-            _check(bound, f"{who} on nodes with {labels.said(own)}", labels.resources(own), "these nodes have")
-    _check(asked, who, total(), "the cluster has")
+            _check(
+                bound, f"{who} on nodes with {labels.format_labels(own)}", labels.sum_resources(own), "these nodes have"
+            )
+    _check(asked, who, total_resources(), "the cluster has")
 
 
 def _check(asked: Sequence[Resources], who: str, there_is: Mapping[str, float], have: str) -> None:
@@ -52,7 +54,7 @@ def _check(asked: Sequence[Resources], who: str, there_is: Mapping[str, float], 
         ResourceError: It does not suffice, fractions of one GPU packed as Ray packs them.
     """
     whole = int(there_is.get("GPU", 0))
-    needed = gpus_needed([demand.gpus for demand in asked])
+    needed = count_gpus([demand.gpus for demand in asked])
     if needed > whole:
         raise ResourceError(
             f"actors: {len(asked)} {who} ask for {_listed([d.gpus for d in asked])} GPU = "
@@ -85,7 +87,7 @@ def _check_processes(clients: int, memory: float, have: str) -> None:
         )
 
 
-def gpus_needed(shares: Sequence[float]) -> int:
+def count_gpus(shares: Sequence[float]) -> int:
     """Returns how many GPUs these shares take: first fit, largest first, since a fraction comes from one GPU."""
     free: list[float] = []
     whole = 0
@@ -107,7 +109,7 @@ def _listed(values: Sequence[float]) -> str:
 
 
 @dataclass(frozen=True, slots=True)
-class Waiting:
+class WaitLimit:
     """How long, and for what.
 
     Attributes:
@@ -119,14 +121,14 @@ class Waiting:
     for_nodes: bool = False
 
     @classmethod
-    def of(cls, section: Actors) -> Waiting:
+    def of(cls, section: Actors) -> WaitLimit:
         """Returns what a scenario says."""
         return cls(section.start_timeout_s, section.wait_for_nodes)
 
 
 @contextlib.contextmanager
-def placement(
-    asked: Sequence[Resources], waiting: Waiting, who: str = "client actors", manner: str = PACK
+def hold_placement(
+    asked: Sequence[Resources], waiting: WaitLimit, who: str = "client actors", manner: str = PACK
 ) -> Iterator[PlacementGroup | None]:
     """Holds what `reserve` returns, and gives it back."""
     group = reserve(asked, waiting, who, manner)
@@ -138,7 +140,7 @@ def placement(
 
 
 def reserve(
-    asked: Sequence[Resources], waiting: Waiting, who: str = "client actors", manner: str = PACK, name: str = ""
+    asked: Sequence[Resources], waiting: WaitLimit, who: str = "client actors", manner: str = PACK, name: str = ""
 ) -> PlacementGroup | None:
     """Returns a placement group with one bundle per actor, or None when nothing is asked for.
 
@@ -153,7 +155,7 @@ def reserve(
         ResourceError: The cluster cannot give it, or does not within the time.
     """
     if not waiting.for_nodes:
-        check(asked, who)
+        check_capacity(asked, who)
     if not any(demand.bundle() or demand.labels for demand in asked) and manner == PACK:
         return None
     group: PlacementGroup = placement_group(
@@ -168,17 +170,17 @@ def reserve(
     return group
 
 
-def _too_late(asked: Sequence[Resources], waiting: Waiting, who: str) -> str:
+def _too_late(asked: Sequence[Resources], waiting: WaitLimit, who: str) -> str:
     """What is said when there was no room in time, with what is asked and what is free."""
     needed: Counter[str] = Counter()
     for demand in asked:
         needed.update(demand.bundle())
-    free = available()
+    free = free_resources()
     wanted = ", ".join(
         f"{amount / _unit(name):g} {name}{' MiB' * (name == 'memory')} ({free.get(name, 0.0) / _unit(name):g} free)"
         for name, amount in sorted(needed.items())
     )
-    bound = sorted({labels.said(demand.labels) for demand in asked if demand.labels})
+    bound = sorted({labels.format_labels(demand.labels) for demand in asked if demand.labels})
     nodes = f", nodes with {' and with '.join(bound)}" if bound else ""
     late = "and no node came that has it" if waiting.for_nodes else "though the cluster has it"
     return (

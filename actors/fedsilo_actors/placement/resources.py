@@ -43,7 +43,7 @@ class Resources:
         return {name: value for name, value in bundle.items() if value > 0}
 
 
-def demands(section: Actors, domains: Sequence[str]) -> list[Resources]:
+def read_demands(section: Actors, domains: Sequence[str]) -> list[Resources]:
     """Returns what each client asks for, in client order: what `actors.clients` says of it, else its group, its domain.
 
     Args:
@@ -58,7 +58,7 @@ def demands(section: Actors, domains: Sequence[str]) -> list[Resources]:
     return [_demand(section, said) for said in _said(section, domains)]
 
 
-def automatic(section: Actors, domains: Sequence[str]) -> list[int]:
+def find_automatic_clients(section: Actors, domains: Sequence[str]) -> list[int]:
     """Returns the clients whose share of a GPU is to be measured: `auto` is said, and of them nothing else.
 
     Args:

@@ -13,13 +13,13 @@ from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from fedsilo.config.sections import Actors
 from fedsilo_actors.client_actor import PROTOCOL, ClientActor, WorkerContext
-from fedsilo_actors.devices import wanted
+from fedsilo_actors.devices import resolve_device
 from fedsilo_actors.placement.packing import PROCESS_BYTES, Host
 from fedsilo_actors.placement.resources import Resources
 
 
 @dataclass(frozen=True, slots=True)
-class Hosting:
+class ClientStarter:
     """How actors are started, whoever is in them.
 
     Attributes:
@@ -51,7 +51,7 @@ class Hosting:
             host=host,
             domain=own.pop() if len(own) == 1 else "",
             threads=self.section.threads,
-            device=wanted(self.section, self.device),
+            device=resolve_device(self.section, self.device),
             run=self.run,
             domains=tuple(self.domains[client] for client in host.clients),
             log_level=self.section.log_level,
@@ -65,7 +65,7 @@ class Hosting:
         return started
 
 
-def notices(section: Actors, hosts: Sequence[Host]) -> list[str]:
+def describe_sharing(section: Actors, hosts: Sequence[Host]) -> list[str]:
     """Returns what the user did not ask for: clients that share actors for want of memory."""
     clients = sum(len(host.clients) for host in hosts)
     if section.clients_per_actor or clients == len(hosts):

@@ -18,7 +18,7 @@ from fedsilo.simulation.federation_plan import Outcome
 from fedsilo.simulation.job import Job, MethodRoundCallback
 from fedsilo_actors.coordinator import Coordinator
 from fedsilo_actors.ray_backend import RayBackend
-from fedsilo_actors.recovery.failures import explained, first_line
+from fedsilo_actors.recovery.failures import explain, first_line
 
 POLL_S = 0.1
 PATIENCE_S = 10.0
@@ -37,7 +37,7 @@ class CoordinatorLost(Exception):
     """The coordinator's process died, or was ended because it did not answer any more."""
 
 
-class Coordination:
+class CoordinatorSupervisor:
     """A job in a coordinator actor, which is replaced when it dies: the next goes on from the newest checkpoint.
 
     The client actors stay. What the dead one asked of them they finish first, and the next one's first call gives each
@@ -73,7 +73,7 @@ class Coordination:
         lost: CoordinatorLost | None = None
         for attempt in range(self._section.retries + 1):
             try:
-                return with_notices(self._attempt(coordinator, attempt), notices)
+                return add_notices(self._attempt(coordinator, attempt), notices)
             except CoordinatorLost as error:
                 lost = error
                 notices.append(f"the coordinator died {self._where} and was started again: {error}")
@@ -137,7 +137,7 @@ def _from_anywhere(job: Job) -> Job:
     return replace(job, folder=job.folder.absolute(), parts=parts)
 
 
-def with_notices(outcomes: dict[str, Outcome], notices: Sequence[str]) -> dict[str, Outcome]:
+def add_notices(outcomes: dict[str, Outcome], notices: Sequence[str]) -> dict[str, Outcome]:
     """Returns the outcomes of a job's parts, the first with notices about the job as a whole before its own."""
     first = next(iter(outcomes))
     return {**outcomes, first: replace(outcomes[first], notices=(*notices, *outcomes[first].notices))}
@@ -147,5 +147,5 @@ def _unwrapped(error: RayTaskError) -> FedsiloError:
     """Our own error as it was raised in the coordinator, what Ray did to it, or an unforeseen one, in our words."""
     cause = error.cause
     if isinstance(cause, (FedsiloError, RayError, MemoryError)):
-        return explained(error, "coordinator")
+        return explain(error, "coordinator")
     return ClientError(f"stage 'coordinator': {type(cause).__name__}: {first_line(cause)}.", stage="coordinator")

@@ -43,7 +43,7 @@ def first_line(error: BaseException) -> str:
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
-def explained(error: RayError, where: str) -> FedsiloError:
+def explain(error: RayError, where: str) -> FedsiloError:
     """Returns an error of Ray as one of ours; one of ours that Ray has carried here is returned as it was.
 
     Args:
@@ -64,7 +64,7 @@ def explained(error: RayError, where: str) -> FedsiloError:
 
 
 @contextlib.contextmanager
-def own_words(where: str) -> Iterator[None]:
+def translate_ray_errors(where: str) -> Iterator[None]:
     """Holds a stretch of code out of which no error of Ray comes but as one of ours.
 
     Args:
@@ -76,4 +76,4 @@ def own_words(where: str) -> Iterator[None]:
     try:
         yield
     except RayError as error:
-        raise explained(error, where) from error
+        raise explain(error, where) from error

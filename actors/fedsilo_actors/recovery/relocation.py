@@ -22,8 +22,8 @@ from ray.util.placement_group import (
 
 from fedsilo.core.errors import ResourceError
 from fedsilo_actors.placement.packing import Host
-from fedsilo_actors.placement.reservation import Waiting, reserve
-from fedsilo_actors.recovery.client_start import Hosting
+from fedsilo_actors.placement.reservation import WaitLimit, reserve
+from fedsilo_actors.recovery.client_start import ClientStarter
 
 BESIDE_S = 5.0
 """How long room for one beside all others is waited for before all are placed again."""
@@ -38,13 +38,13 @@ ALL = -1
 """Stands for everybody where reservations are numbered."""
 
 
-class Moving:
+class Relocation:
     """The reservations of a run's actors, of which some have moved."""
 
-    def __init__(self, hosting: Hosting, group: PlacementGroup | None) -> None:
+    def __init__(self, hosting: ClientStarter, group: PlacementGroup | None) -> None:
         """Takes what starts actors, and where all of them are now."""
         self._hosting, self._group = hosting, group
-        self._waiting = Waiting.of(hosting.section)
+        self._waiting = WaitLimit.of(hosting.section)
         self._own: dict[int, PlacementGroup] = {}
         self._names: dict[int, str] = {}
 
@@ -77,7 +77,7 @@ class Moving:
     def _beside(self, number: int, actors: list[ActorHandle[Any]], hosts: Sequence[Host]) -> None:
         limit = self._waiting.timeout_s if self._waiting.for_nodes else min(self._waiting.timeout_s, BESIDE_S)
         name = _name(self._hosting.run)
-        group = reserve([hosts[number].demand], Waiting(limit, self._waiting.for_nodes), name=name)
+        group = reserve([hosts[number].demand], WaitLimit(limit, self._waiting.for_nodes), name=name)
         if group is not None:
             self._own[number], self._names[number] = group, name
         actors[number] = self._started(hosts[number], group)

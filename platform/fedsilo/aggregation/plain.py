@@ -17,7 +17,7 @@ from torch import Tensor
 from fedsilo.core import Aggregation, ClientUpdate, Exchange, Gathered, times_of
 from fedsilo.core.config_fields import key
 from fedsilo.core.state import size
-from fedsilo.storage.wire_log import exchange_lines
+from fedsilo.storage.wire_log import make_exchange_lines
 
 
 @dataclass(frozen=True)
@@ -44,7 +44,7 @@ class Plain(Aggregation):
             clients=tuple(tasks),
             loss=self._mean_loss(updates, exchange.uniform),
             updates={update.client: update.tensors for update in updates},
-            crossings=exchange_lines(tasks, updates),
+            crossings=make_exchange_lines(tasks, updates),
             upload_bytes=sum(size(update.tensors) for update in updates),
             download_bytes=sum(size(task.shared) for task in tasks.values()),
             seconds=seconds,

@@ -12,7 +12,7 @@ import numpy as np
 from fedsilo.aggregation.secagg.modular_sums import RingAggregation
 from fedsilo.core import Exchange, Gathered, times_of
 from fedsilo.core.state import size
-from fedsilo.storage.wire_log import exchange_lines
+from fedsilo.storage.wire_log import make_exchange_lines
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Ring(RingAggregation):
 
     def gather(self, exchange: Exchange) -> Gathered:
         """Returns the mean of what all participants send. Raises ClientLost where one does not."""
-        encoding, tasks = self.encoded(exchange)
+        encoding, tasks = self.encode_tasks(exchange)
         exchange.charge(list(tasks))
         updates = exchange.backend.train(tasks)
         total = np.stack([update.tensors["ring"] for update in updates]).sum(axis=0, dtype=np.uint32)
@@ -32,7 +32,7 @@ class Ring(RingAggregation):
             clients=tuple(tasks),
             loss=loss,
             updates={},
-            crossings=exchange_lines(tasks, updates),
+            crossings=make_exchange_lines(tasks, updates),
             upload_bytes=sum(size(update.tensors) for update in updates),
             download_bytes=sum(size(task.shared) for task in tasks.values()),
             seconds=seconds,

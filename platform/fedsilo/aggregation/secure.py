@@ -20,20 +20,20 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from fedsilo.aggregation.secagg.encoding import Message, garbage, kind_of
+from fedsilo.aggregation.secagg.encoding import Message, malformed, read_kind
 from fedsilo.aggregation.secagg.graph import neighbours_needed
 from fedsilo.aggregation.secagg.identities import HOW, check_private_keys, find_exposed_keys, read_members, read_signer
 from fedsilo.aggregation.secagg.modular_sums import RingAggregation
 from fedsilo.aggregation.secagg.parameters import GRAPHS, Parameters, default_threshold
 from fedsilo.aggregation.secagg.protocol_coordinator import SecureCoordinator, SecureSum
-from fedsilo.aggregation.secagg.protocol_messages import Advertise, Masked, Refusal, Shares, Unmask
+from fedsilo.aggregation.secagg.protocol_messages import Advertise, Masked, Refusal, SealedShares, Unmask
 from fedsilo.aggregation.secagg.signatures import Signer
-from fedsilo.aggregation.secagg.update_vectors import Encoding
+from fedsilo.aggregation.secagg.update_vectors import UpdateEncoding
 from fedsilo.core import ClientTask, Exchange, Gathered
 from fedsilo.core.config_fields import key
 from fedsilo.core.errors import ProtocolViolation, RoundAborted, ScenarioError
 from fedsilo.data.files.file_sources import from_home, is_missing
-from fedsilo.storage.wire_log import crossed, message_lines, task_lines
+from fedsilo.storage.wire_log import count_bytes, make_message_lines, make_task_lines
 
 DROPOUT = 0.05
 """Share of clients that may drop out without a round on the neighbours' graph failing more often than 2^-30."""
@@ -130,7 +130,7 @@ class Secure(RingAggregation):
             ProtocolViolation: Clients refuse the round itself: it is not what they agreed to.
             ScenarioError: So many clients have no safe threshold, or public keys cannot be read.
         """
-        encoding, tasks = self.encoded(exchange)
+        encoding, tasks = self.encode_tasks(exchange)
         session = _Session(exchange, tasks, self._coordinator(exchange, encoding), self.stage_timeout_s)
         total = session.run()
         mean, loss = self.mean(exchange, encoding, total.total)
@@ -140,8 +140,8 @@ class Secure(RingAggregation):
             loss=loss,
             updates={},
             crossings=session.lines,
-            upload_bytes=crossed(session.lines, "up"),
-            download_bytes=crossed(session.lines, "down"),
+            upload_bytes=count_bytes(session.lines, "up"),
+            download_bytes=count_bytes(session.lines, "down"),
             silent=session.silent,
             notices=tuple(session.notices),
         )
@@ -159,7 +159,7 @@ class Secure(RingAggregation):
         count = self.neighbours or needed.neighbours
         return Parameters(clients, threshold, dim, self.colluding, self.graph, count, min(needed.quorum, count))
 
-    def _coordinator(self, exchange: Exchange, encoding: Encoding) -> SecureCoordinator:
+    def _coordinator(self, exchange: Exchange, encoding: UpdateEncoding) -> SecureCoordinator:
         clients, first = tuple(sorted(exchange.tasks)), next(iter(exchange.tasks.values()))
         dim = encoding.dim({name: tuple(tensor.shape) for name, tensor in exchange.reference.items()})
         context = f"{exchange.run}|{first.round}|{first.exchange}|{exchange.attempt}"
@@ -200,11 +200,11 @@ class _Session:
 
     def _opened(self) -> SecureSum:
         coordinator, backend = self._coordinator, self._exchange.backend
-        self.lines += task_lines(self._tasks)
+        self.lines += make_task_lines(self._tasks)
         backend.learn(self._tasks)  # and while they do:
         opening = coordinator.opening()
         self._hear(Advertise, self._tell(dict.fromkeys(self._tasks, opening)))
-        self._hear(Shares, self._tell(coordinator.close()))
+        self._hear(SealedShares, self._tell(coordinator.close()))
         ready = self._ready(self._tell(coordinator.close()))  # mailboxes: clients make their masks
         self._hear(Masked, self._sound(backend.masked(ready), ready))
         survivors = coordinator.close()
@@ -219,7 +219,7 @@ class _Session:
         """Sends a stage's messages; returns the answers of those who are still there."""
         sent = {client: message.to_bytes() for client, message in messages.items()}
         kind = type(next(iter(messages.values()))).__name__.lower()
-        self.lines += message_lines(self._tasks, kind, "down", sent)
+        self.lines += make_message_lines(self._tasks, kind, "down", sent)
         return self._sound(self._exchange.backend.answer(sent, self._timeout_s), sent)
 
     def _sound(self, answers: Mapping[int, object], asked: Collection[int]) -> dict[int, bytes]:
@@ -236,7 +236,7 @@ class _Session:
         return {client: answer for client, answer in sound.items() if not self._refused(client, answer)}
 
     def _refused(self, client: int, answer: bytes) -> bool:
-        if kind_of(answer) != Refusal.kind:
+        if read_kind(answer) != Refusal.kind:
             return False
         try:
             self._wrong[client] = f"it refused: {Refusal.from_bytes(answer).reason}"
@@ -249,14 +249,14 @@ class _Session:
         self._wrong |= dict.fromkeys((client for client, answer in answers.items() if answer), "no answer to a mailbox")
         return sorted(client for client, answer in answers.items() if not answer)
 
-    def _hear(self, kind: type[Advertise | Shares | Masked | Unmask], answers: Mapping[int, bytes]) -> None:
+    def _hear(self, kind: type[Advertise | SealedShares | Masked | Unmask], answers: Mapping[int, bytes]) -> None:
         """Takes the messages of a stage; who sent none that fits has dropped out."""
-        self.lines += message_lines(self._tasks, kind.__name__.lower(), "up", answers)
+        self.lines += make_message_lines(self._tasks, kind.__name__.lower(), "up", answers)
         for client in sorted(answers):
             try:
                 message = kind.from_bytes(answers[client])
                 if message.sender != client:
-                    raise garbage(f"{kind.__name__} in the name of client {message.sender}")
+                    raise malformed(f"{kind.__name__} in the name of client {message.sender}")
                 self._coordinator.receive(message)
             except ProtocolViolation as error:
                 self._wrong[client] = str(error)

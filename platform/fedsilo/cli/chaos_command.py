@@ -85,15 +85,15 @@ def chaos(  # noqa: PLR0913, the arguments of a command are its options
         quiet: Whether to leave out progress.
     """
     from fedsilo.config.scenario_reading import read
-    from fedsilo_actors.fault_injection.fault_plan import odds
+    from fedsilo_actors.fault_injection.fault_plan import parse_odds
 
     deeds = {"kill": kill, "hang": hang, "raise": raise_, "exhaust": exhaust, "damage": damage, "fill": fill}
-    asked = odds({deed: words or () for deed, words in deeds.items()})
+    asked = parse_odds({deed: words or () for deed, words in deeds.items()})
     checked = read(scenario, changes or ())
     from fedsilo_actors.fault_injection.faulty_run import Limits
-    from fedsilo_actors.fault_injection.series import Series
+    from fedsilo_actors.fault_injection.series import FaultSeries
 
-    series = Series(checked, asked, seed, runs, reference, Limits(limit))
+    series = FaultSeries(checked, asked, seed, runs, reference, Limits(limit))
     series.check()
     folder = root or Path(tempfile.mkdtemp(prefix="fedsilo-chaos-"))
 
@@ -117,9 +117,7 @@ def chaos(  # noqa: PLR0913, the arguments of a command are its options
 
 
 def _show_newest(found: Verdict, runs: int) -> None:
-    name, trial = (
-        (f"{len(found.trials)}/{runs}", found.trials[-1]) if found.trials else ("undisturbed", found.reference)
-    )
+    name, trial = (f"{len(found.runs)}/{runs}", found.runs[-1]) if found.runs else ("undisturbed", found.reference)
     how = trial.trouble or f"{len(trial.faults)} faults, resumed {len(trial.stops)} times, {trial.seconds:.0f} s"
     equal = "" if found.equal(trial) or trial.trouble else ", HASHES ARE NOT EQUAL"
     remark(f"{name}  {trial.folder.name}: {how}{equal}")
@@ -134,7 +132,7 @@ def _print(found: Verdict, kinds: Sequence[str], folder: Path) -> None:
         line(f"the undisturbed run failed: {found.reference.trouble or found.reference.stops[0]}")
     elif found.sound:
         line(f"equal: every run ended with the hashes of the undisturbed one (sha256 {found.reference.sha256[:16]})")
-    if found.trials and not any(trial.faults for trial in found.trials):
+    if found.runs and not any(trial.faults for trial in found.runs):
         line("note: no fault was drawn. Raise the chances, or the number of runs.")
     if folder.exists():
         line(f"runs: {folder}")
@@ -152,9 +150,9 @@ def _table(title: str, columns: Sequence[str], rows: Sequence[Sequence[str]]) ->
 def _write(path: Path, found: Verdict, kinds: Sequence[str]) -> None:
     """Writes the tables between the marks of a file. A file without marks is replaced by the tables."""
     from fedsilo.core.state import write_bytes
-    from fedsilo_actors.fault_injection.fault_verdict import markdown
+    from fedsilo_actors.fault_injection.fault_verdict import render_markdown
 
-    tables = f"{MARK}\n\n{markdown(found, kinds, shlex.join(['fedsilo', *sys.argv[1:]]))}\n\n{MARK}"
+    tables = f"{MARK}\n\n{render_markdown(found, kinds, shlex.join(['fedsilo', *sys.argv[1:]]))}\n\n{MARK}"
     before = path.read_text(encoding="utf-8").split(MARK) if path.exists() else []
     document = f"{before[0]}{tables}{before[2]}" if len(before) == 3 else f"{tables}\n"
     write_bytes(path, encoded(document))

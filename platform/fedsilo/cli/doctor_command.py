@@ -14,6 +14,7 @@ from rich.table import Table
 from fedsilo.cli.output import show, show_json
 from fedsilo.cli.run_commands import Json
 from fedsilo.report.terminal.cells import cell
+from fedsilo.storage.environment import measure_memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class Diagnosis:
 
 
 def doctor(json: Json = False) -> None:
-    """Check versions, devices, Ray, memory, disk and cache; exit code 1 when something would stop a run.
+    """Check read_versions, devices, Ray, memory, disk and cache; exit code 1 when something would stop a run.
 
     Args:
         json: Whether to print JSON.
@@ -67,11 +68,11 @@ def _python() -> Diagnosis:
 
 
 def _packages() -> list[Diagnosis]:
-    from fedsilo.storage.environment import versions
+    from fedsilo.storage.environment import read_versions
 
     return [
         Diagnosis(name, version, f"install it: pip install {name}" if version == "missing" else "")
-        for name, version in versions().items()
+        for name, version in read_versions().items()
     ]
 
 
@@ -85,9 +86,8 @@ def _devices() -> Diagnosis:
 
 
 def _memory() -> Diagnosis:
-    from fedsilo.storage.environment import memory_bytes
 
-    total = memory_bytes() / 2**30
+    total = measure_memory() / 2**30
     actors = int((total - 2) / 0.4)
     low = "less than 4 GiB: use actors.backend=serial." if 0 < total < 4 else ""
     return Diagnosis("memory", f"{total:.1f} GiB, room for about {max(actors, 0)} client actors", low)
@@ -125,10 +125,10 @@ def _backbone() -> Diagnosis:
 def _ray() -> Diagnosis:
     from fedsilo.config.sections import Actors
     from fedsilo.core.errors import FedsiloError
-    from fedsilo_actors.runtime import resources
+    from fedsilo_actors.runtime import read_cluster_resources
 
     try:
-        found = resources(Actors())
+        found = read_cluster_resources(Actors())
     except FedsiloError as error:
         return Diagnosis("ray on this machine", "cannot be started", str(error))
     return Diagnosis("ray on this machine", f"starts; {found.get('CPU', 0):g} CPUs, {found.get('GPU', 0):g} GPUs")

@@ -12,6 +12,7 @@ from typing import Any
 from rich.console import Console, RenderableType
 
 from fedsilo.core.printing import printable
+from fedsilo.storage.run_folder import to_json_value
 
 WIDTH_WITHOUT_TERMINAL = 110
 
@@ -103,8 +104,7 @@ def show_json(document: Any) -> None:
     Args:
         document: The document.
     """
-    from fedsilo.storage.run_folder import plain
 
     # A letter that the locale lacks would otherwise be written as \\xe9, which is not JSON.
     escaped = not (sys.stdout.encoding or "utf").lower().startswith("utf")
-    print(json.dumps(plain(document), indent=2, ensure_ascii=escaped, allow_nan=False, default=str))
+    print(json.dumps(to_json_value(document), indent=2, ensure_ascii=escaped, allow_nan=False, default=str))

@@ -15,10 +15,12 @@ from fedsilo.cli.output import limit_rate, line, show, show_json, spell_infinity
 from fedsilo.cli.privacy_plan import foresee
 from fedsilo.cli.run_commands import Json, Overrides
 from fedsilo.core.errors import PrivacyBudgetError
+from fedsilo.privacy.accounting.accountants import AccountedEpsilon
+from fedsilo.privacy.accounting.epsilon_curve import trace_epsilon
+from fedsilo.privacy.accounting.noise_search import solve_multiplier
 
 if TYPE_CHECKING:
     from fedsilo.core.privacy_events import Adjacency, AnyPrivacyEvent
-    from fedsilo.privacy.accounting.accountants import Spent
 
 MEANINGS = {
     "closed form": "exact, every unit is in every release",
@@ -157,7 +159,6 @@ def _refuse_options_of_releases(context: typer.Context) -> None:
 def _multiplier(plan: ReleasePlan, target: float) -> float:
     """The least noise for a target; 0 where the releases spend no more than that without noise."""
     from fedsilo.privacy.accounting.accountants import quick_epsilon
-    from fedsilo.privacy.accounting.noise_search import multiplier_for
 
     def expenses(noise: float) -> Sequence[AnyPrivacyEvent]:
         return plan.expenses(noise, plan.releases)
@@ -169,7 +170,7 @@ def _multiplier(plan: ReleasePlan, target: float) -> float:
     def show_progress(noise: float, spent: float) -> None:
         write(f"looking for the noise multiplier: {noise:.6g} spends epsilon {_number(spent)}")
 
-    return multiplier_for(target, plan.delta, expenses, plan.adjacency, show_progress)
+    return solve_multiplier(target, plan.delta, expenses, plan.adjacency, show_progress)
 
 
 def _adjacency(word: str) -> Adjacency:
@@ -181,7 +182,7 @@ def _adjacency(word: str) -> Adjacency:
     raise PrivacyBudgetError(f"privacy: --adjacency must be {' or '.join(ADJACENCIES)}, got {word!r}.")
 
 
-def _table(plan: ReleasePlan, spent: Spent) -> Table:
+def _table(plan: ReleasePlan, spent: AccountedEpsilon) -> Table:
     table = Table(title=f"{plan.words}, {plan.adjacency}", title_justify="left")
     table.add_column("accountant")
     table.add_column("epsilon", justify="right")
@@ -196,7 +197,7 @@ def _number(value: float) -> str:
     return "no bound" if math.isinf(value) else f"{value:.4f}" if 0.1 <= value < 1e4 else f"{value:.4g}"
 
 
-def _document(plan: ReleasePlan, multiplier: float, spent: Spent) -> dict[str, Any]:
+def _document(plan: ReleasePlan, multiplier: float, spent: AccountedEpsilon) -> dict[str, Any]:
     return {
         "noise_multiplier": spell_infinity(multiplier),
         "epsilon": spell_infinity(spent.epsilon),
@@ -209,7 +210,6 @@ def _document(plan: ReleasePlan, multiplier: float, spent: Spent) -> dict[str, A
 
 
 def _draw(plan: ReleasePlan, multiplier: float, target: float | None, path: Path) -> None:
-    from fedsilo.privacy.accounting.epsilon_curve import spending_curve
     from fedsilo.report.figures.budget_figure import draw_spending
 
     write = limit_rate(EVERY_S)
@@ -218,6 +218,6 @@ def _draw(plan: ReleasePlan, multiplier: float, target: float | None, path: Path
         write(f"counting for the picture: epsilon of {made:,} of {plan.releases:,} releases")
         return plan.expenses(multiplier, made)
 
-    curve = spending_curve(expenses, plan.releases, plan.delta, plan.adjacency)
+    curve = trace_epsilon(expenses, plan.releases, plan.delta, plan.adjacency)
     title = f"epsilon {_number(curve[-1].spent.epsilon)} with noise of {multiplier:.4g} times the bound"
     draw_spending(curve, path, title, f"{plan.words}, {plan.adjacency}", target)

@@ -17,7 +17,7 @@ from fedsilo.core.types import Arrays
 class Encoding(Protocol):
     """How clients write their updates as whole numbers.
 
-    The only one is `fedsilo.aggregation.secagg.update_vectors.Encoding`.
+    The only one is `fedsilo.aggregation.secagg.update_vectors.UpdateEncoding`.
     """
 
     @property

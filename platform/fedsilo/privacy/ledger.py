@@ -22,12 +22,12 @@ from pathlib import Path
 from fedsilo.core import Mechanism, PlannedRelease
 from fedsilo.core.errors import RunError
 from fedsilo.core.privacy_events import AnyPrivacyEvent
-from fedsilo.privacy.accounting.accountant import Spending
+from fedsilo.privacy.accounting.accountant import PrivacyAccountant
 from fedsilo.privacy.accounting.accountants import epsilon
-from fedsilo.privacy.accounting.opacus_check import disagreement, opacus_epsilon
+from fedsilo.privacy.accounting.opacus_check import describe_disagreement, opacus_epsilon
 from fedsilo.privacy.ledger_lines import LEDGER, LedgerEntry, append_entry, read_entries
 from fedsilo.privacy.passes import PassCounter
-from fedsilo.storage.environment import arithmetic
+from fedsilo.storage.environment import describe_arithmetic
 from fedsilo.storage.run_folder import write_json
 
 STATEMENT = "privacy.json"
@@ -51,8 +51,8 @@ class Ledger:
             RunError: The ledger is damaged.
         """
         self._folder, self._mechanism, self._repeats = folder, mechanism, repeats
-        self._arithmetic = arithmetic()
-        self._spending = Spending()
+        self._arithmetic = describe_arithmetic()
+        self._spending = PrivacyAccountant()
         self._entries: dict[int, list[LedgerEntry]] = {}
         self._begun: Counter[int] = Counter()  # by round: the next number
         self._passes, self._round = PassCounter(mechanism), -1
@@ -192,7 +192,7 @@ class Ledger:
         each = {client: spent for _, clients, spent in self._spending.bounds(delta, adjacency) for client in clients}
         self.state({"opacus": max(others, default=math.inf)}, each)
         pairs = zip(candidates, others, strict=True)
-        lines = (disagreement(epsilon(one, delta, adjacency).epsilon, other) for one, other in pairs)
+        lines = (describe_disagreement(epsilon(one, delta, adjacency).epsilon, other) for one, other in pairs)
         return next(filter(None, lines), "")
 
     def state(self, others: Mapping[str, float] | None = None, each: Mapping[int, float] | None = None) -> None:

@@ -95,11 +95,13 @@ class DifferentialPrivacy(Mechanism):
 
     def fit(self, facts: PrivacyContext) -> DifferentialPrivacy:
         """Returns the mechanism with its noise solved for the planned exchanges. Raises PrivacyBudgetError."""
-        from fedsilo.privacy.accounting.accountant import Spending  # here: it loads scipy, and clients never fit
+        from fedsilo.privacy.accounting.accountant import (
+            PrivacyAccountant,  # here: it loads scipy, and clients never fit
+        )
 
         fitted = replace(self)
         _set(fitted, facts=replace(facts, turns=()), federation=facts.federation, multiplier=1.0)
-        plan = Spending()
+        plan = PrivacyAccountant()
         plan.take(facts.turns, fitted.expenses)
         _set(fitted, multiplier=self.noise_multiplier or _solved(fitted, plan.candidates()))
         costs = [fitted.cost(one, fitted.multiplier) for one in plan.candidates()]
@@ -159,11 +161,11 @@ class DifferentialPrivacy(Mechanism):
 
     def protect_private(self, gradients: State, release: Release) -> State:
         """Returns gradients that a client steps along with noise, where examples are the unit; nobody else adds any."""
-        return gaussian(gradients, self.deviation, release.generator) if self.unit == EXAMPLE else gradients
+        return add_gaussian_noise(gradients, self.deviation, release.generator) if self.unit == EXAMPLE else gradients
 
     def protect_client(self, upload: State, release: Release) -> State:
         """Returns a client's upload with its change clipped as a whole; examples were clipped one by one before."""
-        return clipped(upload, release.reference, self.clip_norm) if self.unit == CLIENT else upload
+        return clip_change(upload, release.reference, self.clip_norm) if self.unit == CLIENT else upload
 
     def protect_mean(self, mean: State, release: Release) -> State:
         """Returns the mean as it is."""
@@ -198,9 +200,9 @@ class DifferentialPrivacy(Mechanism):
         """Returns the epsilon of releases under another noise."""
         from fedsilo.privacy.accounting.accountants import epsilon
 
-        return epsilon(self.restated(expenses, multiplier), self.delta, self.adjacency).epsilon
+        return epsilon(self.restate(expenses, multiplier), self.delta, self.adjacency).epsilon
 
-    def restated(self, expenses: Sequence[AnyPrivacyEvent], multiplier: float) -> tuple[AnyPrivacyEvent, ...]:
+    def restate(self, expenses: Sequence[AnyPrivacyEvent], multiplier: float) -> tuple[AnyPrivacyEvent, ...]:
         """Returns the same releases under another noise."""
         other = replace(self)
         _set(other, multiplier=multiplier)
@@ -211,7 +213,7 @@ class DifferentialPrivacy(Mechanism):
         return Budget(epsilon, self.delta, guaranteed=True, unit=self.unit)
 
 
-def gaussian(state: State, deviation: float, generator: KeyedGenerator) -> dict[str, Tensor]:
+def add_gaussian_noise(state: State, deviation: float, generator: KeyedGenerator) -> dict[str, Tensor]:
     """Returns the tensors with Gaussian noise of a deviation per coordinate, drawn in the order of their names.
 
     Noise is drawn and added in float64; what is released is the sum, rounded to the tensors' own type.
@@ -224,7 +226,7 @@ def _noisy(tensor: Tensor, deviation: float, generator: KeyedGenerator) -> Tenso
     return (tensor.double() + noise.to(tensor.device)).to(tensor.dtype)
 
 
-def clipped(upload: State, known: State, norm: float) -> dict[str, Tensor]:
+def clip_change(upload: State, known: State, norm: float) -> dict[str, Tensor]:
     """Returns the upload with its change from what is known scaled down, as a whole, to an L2 norm.
 
     Raises:
@@ -249,14 +251,14 @@ def _distance(upload: State, known: State) -> float:
 
 def _solved(mechanism: DifferentialPrivacy, plans: Sequence[tuple[AnyPrivacyEvent, ...]]) -> float:
     """The smallest multiplier under which no client's plan exceeds the epsilon: of the costliest one, and checked."""
-    from fedsilo.privacy.accounting.noise_search import multiplier_for
+    from fedsilo.privacy.accounting.noise_search import solve_multiplier
 
     target, delta, adjacency = mechanism.epsilon, mechanism.delta, mechanism.adjacency
     assert target is not None
     solved, left = 0.0, sorted(plans, key=_weight)
     while left:
         worst = left.pop()
-        solved = max(solved, multiplier_for(target, delta, partial(mechanism.restated, worst), adjacency))
+        solved = max(solved, solve_multiplier(target, delta, partial(mechanism.restate, worst), adjacency))
         left = [plan for plan in left if mechanism.cost(plan, solved) > target]
     return solved or 1.0
 

@@ -48,9 +48,9 @@ from fedsilo.storage.run_folder import (
     create_named_folder,
     create_run_folder,
     find_run_folder,
-    lock,
     write_json,
 )
+from fedsilo.storage.run_lock import lock
 
 DRIVER_WAIT_S = 1.0
 """Seconds that a second process waits for the first."""

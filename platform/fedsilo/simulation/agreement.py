@@ -68,7 +68,9 @@ class Agreement:
         if task.encoding is None or expected is None:
             raise self._refusal(f"an update with {task.encoding}", f"agreed was {expected}")
         other = [
-            f.name for f in fields(updates.Encoding) if getattr(task.encoding, f.name) != getattr(expected, f.name)
+            f.name
+            for f in fields(updates.UpdateEncoding)
+            if getattr(task.encoding, f.name) != getattr(expected, f.name)
         ]
         asked, agreed = (
             ", ".join(f"{name} {getattr(encoding, name)}" for name in other) for encoding in (task.encoding, expected)

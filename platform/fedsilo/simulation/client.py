@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from fedsilo.aggregation.secagg.masking import MaskingClient
-from fedsilo.aggregation.secagg.update_vectors import Ring
+from fedsilo.aggregation.secagg.modular_vectors import Residues
 from fedsilo.core import (
     Arrays,
     Candidates,
@@ -227,7 +227,7 @@ class Client:
         except NotFinite as error:
             raise ClientError(str(error), client=number, round=round, stage=stage) from None
 
-    def _encoded(self, task: ClientTask, upload: Arrays, loss: float) -> Ring:
+    def _encoded(self, task: ClientTask, upload: Arrays, loss: float) -> Residues:
         """The update as a ring vector. Of gradients nothing is known before, of new values what was received."""
         encoding = task.encoding
         assert encoding is not None

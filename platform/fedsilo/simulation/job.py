@@ -12,7 +12,8 @@ from fedsilo.simulation.chance_floor import Floor
 from fedsilo.simulation.federation import Federation
 from fedsilo.simulation.federation_plan import FederationPlan, Outcome
 from fedsilo.storage.checkpoints import Checkpoints
-from fedsilo.storage.run_folder import Journals, lock
+from fedsilo.storage.run_folder import Journals
+from fedsilo.storage.run_lock import lock
 
 MethodRoundCallback = Callable[[str, RoundRecord], None]
 

@@ -10,8 +10,8 @@ from fedsilo.core import Aggregation, Budget, Mechanism, PrivacyContext
 from fedsilo.core.errors import ScenarioError
 from fedsilo.core.privacy_events import AnyPrivacyEvent
 from fedsilo.core.registry import title_of
-from fedsilo.privacy.accounting.accountant import Spending
-from fedsilo.privacy.accounting.epsilon_curve import Point, points_of
+from fedsilo.privacy.accounting.accountant import PrivacyAccountant
+from fedsilo.privacy.accounting.epsilon_curve import EpsilonPoint, choose_points
 from fedsilo.privacy.mechanism_base import EXAMPLE, DifferentialPrivacy
 from fedsilo.privacy.mechanisms.none import NoMechanism
 from fedsilo.simulation.schedule import Schedule
@@ -117,7 +117,7 @@ class Outlook:
 
     mechanism: Mechanism
     groups: tuple[Group, ...]
-    curve: tuple[Point, ...]
+    curve: tuple[EpsilonPoint, ...]
     guarantee: Budget
 
 
@@ -143,13 +143,13 @@ def plan_privacy(
         PrivacyBudgetError: No noise gives the epsilon that is asked for.
     """
     made, total = fit_mechanism(mechanism, schedule), schedule.rounds
-    spending, curve, done = Spending(), [], 0
-    for end in range(1, total + 1) if total <= EVERY_ROUND else points_of(total, EVERY_ROUND):
+    spending, curve, done = PrivacyAccountant(), [], 0
+    for end in range(1, total + 1) if total <= EVERY_ROUND else choose_points(total, EVERY_ROUND):
         counted("round", done, total)
         spending.take((turn for round in range(done, end) for turn in schedule.turns_of(round)), made.expenses)
         worst, done = spending.worst(made.delta, made.adjacency), end
         if worst:
-            curve.append(Point(end, worst))
+            curve.append(EpsilonPoint(end, worst))
     groups, kinds = list[Group](), len(spending.distinct())
     for expenses, clients, spent in spending.bounds(made.delta, made.adjacency):
         groups.append(Group(tuple(clients), expenses, spent))

@@ -1,1 +1,1 @@
-"""What a run writes down: its folder, checkpoints, wire log, environment, and loggers beside them."""
+"""What a run writes: its folder and lock, checkpoints, wire log, environment, and loggers beside them."""

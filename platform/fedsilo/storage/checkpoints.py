@@ -1,7 +1,7 @@
-"""Checkpoints: the state after a round, whole, checksummed, without pickle.
+"""Checkpoints: the state after a round, complete, with checksums, without pickle.
 
 A checkpoint is written to a temporary folder, synced and renamed, so a folder `round-0007` is always complete. Its
-`checkpoint.json` carries the hash of every state in it; a damaged one is passed over for the one before.
+`checkpoint.json` holds the hash of every state; a damaged checkpoint is skipped and the one before it is used.
 """
 
 from __future__ import annotations
@@ -33,11 +33,11 @@ class Checkpoint:
     """The state after a round.
 
     Attributes:
-        folder: Where it is; clients find their private state there.
+        folder: The checkpoint's folder; clients find their private state there.
         round: The last finished round.
         shared: The shared state.
         private: Hash of each client's private state, by client.
-        versions: Shared states before earlier rounds that updates still to come began from, by round.
+        versions: Earlier shared states that updates still on their way began from, by round.
     """
 
     folder: Path
@@ -47,24 +47,41 @@ class Checkpoint:
     versions: dict[int, State] = field(default_factory=dict)
 
     def private_of(self, client: int) -> dict[str, Tensor]:
-        """Returns a client's private state, empty where it has none. Raises RunError when it is damaged."""
+        """Reads a client's private state.
+
+        Args:
+            client: The client's number.
+
+        Returns:
+            Tensors by name; empty where the client has no private state.
+
+        Raises:
+            RunError: The state is missing or damaged.
+        """
         if client not in self.private:
             raise RunError(f"{self.folder}: checkpoint.json is damaged: it has no client {client}.")
         expected = self.private[client]
         return {} if expected == EMPTY else read_state(self.private_path(client), expected)
 
     def private_path(self, client: int) -> Path:
-        """Returns the file of a client's private state."""
+        """Names the file of a client's private state.
+
+        Args:
+            client: The client's number.
+
+        Returns:
+            Path of the file, which may not exist.
+        """
         return self.folder / f"client-{client:04d}.safetensors"
 
     def require_shared(self, pattern: State) -> None:
-        """Refuses shared states that the run's method cannot take up.
+        """Refuses shared states that the run's method cannot use.
 
         Args:
             pattern: The method's shared state before round 0.
 
         Raises:
-            RunError: A tensor is missing, or is of another shape or type.
+            RunError: A tensor is missing, or has another shape or type.
         """
         require_like(self.shared, pattern, self.folder / _SHARED)
         for round, state in self.versions.items():
@@ -72,11 +89,14 @@ class Checkpoint:
 
 
 def starting_point(shared: State, before: Checkpoint | None) -> str:
-    """Returns a hash of the states that a round begins from, 16 hexadecimal digits.
+    """Hashes the states that a round begins from.
 
     Args:
         shared: The shared state before the round.
         before: The checkpoint that the round begins from; None before round 0, where clients have their initial states.
+
+    Returns:
+        16 hexadecimal digits.
     """
     states = [sha256(shared)]
     if before:
@@ -89,7 +109,12 @@ class Checkpoints:
     """The checkpoints of one run."""
 
     def __init__(self, folder: Path, keep: int) -> None:
-        """Keeps the newest `keep` checkpoints in a folder, made when needed."""
+        """Opens the checkpoints in a folder, which is made when needed.
+
+        Args:
+            folder: The folder.
+            keep: How many of the newest checkpoints are kept.
+        """
         self._folder, self._keep = folder, keep
 
     def write(
@@ -99,13 +124,19 @@ class Checkpoints:
         save: Callable[[Path], Mapping[int, str]],
         versions: Mapping[int, State] | None = None,
     ) -> Checkpoint:
-        """Writes the state after a round, and returns it.
+        """Writes the state after a round.
 
         Args:
             round: The round.
             shared: The shared state after it.
-            save: Has the clients write theirs into the folder it is given; returns the hashes.
-            versions: Shared states before earlier rounds that are still needed, by round.
+            save: Has the clients write their private states into the given folder; returns the hashes by client.
+            versions: Earlier shared states that are still needed, by round.
+
+        Returns:
+            The checkpoint.
+
+        Raises:
+            RunError: The disk refuses.
         """
         final = self._folder / f"round-{round:04d}"
         temporary = self._folder / f".round-{round:04d}.tmp"
@@ -130,7 +161,11 @@ class Checkpoints:
         return Checkpoint(final, round, dict(shared), private, dict(versions or {}))
 
     def newest(self) -> tuple[Checkpoint | None, list[str]]:
-        """Returns the newest sound checkpoint, or None, and a line for each damaged one that was passed over."""
+        """Finds the newest undamaged checkpoint.
+
+        Returns:
+            The checkpoint, or None, and a line for each damaged one that was skipped.
+        """
         notices: list[str] = []
         for folder in reversed(self._all()):
             try:
@@ -140,7 +175,17 @@ class Checkpoints:
         return None, notices
 
     def of(self, round: int) -> Checkpoint:
-        """Returns the checkpoint of a round. Raises RunError when it is missing or damaged."""
+        """Reads the checkpoint of a round.
+
+        Args:
+            round: The round.
+
+        Returns:
+            The checkpoint.
+
+        Raises:
+            RunError: The checkpoint is missing or damaged.
+        """
         return self._read(self._folder / f"round-{round:04d}")
 
     def _read(self, folder: Path) -> Checkpoint:

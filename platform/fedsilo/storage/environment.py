@@ -1,4 +1,4 @@
-"""What a run ran on: versions, machine, command. Kept beside the results, since bits depend on it."""
+"""What a run ran on: versions, machine, command. Written beside the results, because bits depend on it."""
 
 from __future__ import annotations
 
@@ -35,26 +35,33 @@ PACKAGES = (
 )
 
 
-def environment() -> dict[str, Any]:
-    """Returns versions, machine and command of this process, as plain values."""
+def describe_environment() -> dict[str, Any]:
+    """Describes versions, machine and command of this process.
+
+    Returns:
+        Plain values for environment.json.
+    """
     return {
         "command": sys.argv,
         "python": platform.python_version(),
         "system": f"{platform.system()} {platform.release()} {platform.machine()}",
         "cores": os.cpu_count(),
-        "memory_gib": round(memory_bytes() / 2**30, 1),
-        "packages": versions(),
-        "code": code(),
+        "memory_gib": round(measure_memory() / 2**30, 1),
+        "packages": read_versions(),
+        "code": hash_source(),
     }
 
 
 def keep_environment(path: Path) -> None:
-    """Writes the environment of a new run; that of a run gone on with is added below `resumed`, the first one stays.
+    """Writes the environment of a new run, or adds that of a resumption under `resumed`.
+
+    Args:
+        path: The file environment.json.
 
     Raises:
-        RunError: What is there is damaged, or the disk refuses.
+        RunError: The file is damaged, or the disk refuses.
     """
-    here = environment()
+    here = describe_environment()
     if not path.exists():
         write_json(path, here)
         return
@@ -63,8 +70,12 @@ def keep_environment(path: Path) -> None:
     write_json(path, {**first, "resumed": [*(before if isinstance(before, list) else []), here]})
 
 
-def versions() -> dict[str, str]:
-    """Returns the version of every package the numbers depend on; "missing" where there is none."""
+def read_versions() -> dict[str, str]:
+    """Reads the versions of the packages that the numbers depend on.
+
+    Returns:
+        Version by package; "missing" where it is not installed.
+    """
     found = {}
     for name in PACKAGES:
         try:
@@ -74,20 +85,29 @@ def versions() -> dict[str, str]:
     return found
 
 
-def arithmetic() -> str:
-    """Returns what the bits of training and noise depend on here beside the scenario, in one line.
+def describe_arithmetic() -> str:
+    """Describes what the bits of training and noise depend on, beside the scenario.
 
-    Two processes with the same line give the same bits on their CPUs; the number is that of the noise's generator.
+    Two processes with the same line compute the same bits on their CPUs.
+
+    Returns:
+        One line: version of the noise, hash of the source, versions of torch and numpy, instruction set.
     """
-    import torch  # here: what only asks for versions need not load it
+    import torch  # imported here: a caller that asks for versions only need not load it
 
     capability = torch.backends.cpu.get_cpu_capability()
-    return f"noise {NOISE}, fedsilo {code()[:12]}, torch {torch.__version__}, numpy {np.__version__}, {capability}"
+    return (
+        f"noise {NOISE}, fedsilo {hash_source()[:12]}, torch {torch.__version__}, numpy {np.__version__}, {capability}"
+    )
 
 
 @cache
-def code() -> str:
-    """Returns the hash of fedsilo's own source: a version number stays the same while one works on it."""
+def hash_source() -> str:
+    """Hashes fedsilo's own source, because its version number stays the same during development.
+
+    Returns:
+        SHA-256, 64 hexadecimal digits.
+    """
     digest = hashlib.sha256()
     folder = Path(__file__).parents[1]
     for path in sorted(folder.rglob("*.py")):
@@ -95,8 +115,12 @@ def code() -> str:
     return digest.hexdigest()
 
 
-def memory_bytes() -> int:
-    """Returns the machine's memory in bytes, 0 where the system does not say."""
+def measure_memory() -> int:
+    """Measures the machine's memory.
+
+    Returns:
+        Bytes; 0 where the system does not tell.
+    """
     try:
         return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     except (ValueError, OSError):

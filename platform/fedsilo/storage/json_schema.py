@@ -1,4 +1,4 @@
-"""Whether a JSON document has the shape that its readers count on: files are edited by hand, and copied about."""
+"""The shape that readers expect of a JSON document, and a check of it: users edit and copy these files."""
 
 from __future__ import annotations
 
@@ -22,20 +22,24 @@ class Maybe:
     """A shape that may be null or missing.
 
     Attributes:
-        shape: What it is otherwise.
+        shape: The shape of a value that is there.
     """
 
     shape: Any
 
 
-def faults(value: Any, shape: Any, at: str = "") -> Iterator[str]:
-    """Yields what is not as it should be, one "where: what" each.
+def find_faults(value: Any, shape: Any, at: str = "") -> Iterator[str]:
+    """Finds where a document differs from a shape.
 
     Args:
         value: Decoded JSON.
-        shape: A type or several; a mapping of the keys that must be there to their shapes; a list of the one shape that
-            all items have; or a `Maybe`.
-        at: Where the value is in the document, "" for the whole of it.
+        shape: A type or several; a mapping from keys that must be there to their shapes; a list with the one shape of
+            all
+            items; or a `Maybe`.
+        at: Where the value is in the document; "" for the whole document.
+
+    Yields:
+        A line "where: what" for each fault.
     """
     if isinstance(shape, Maybe):
         if value is None:
@@ -46,7 +50,7 @@ def faults(value: Any, shape: Any, at: str = "") -> Iterator[str]:
         yield f"{at} is missing" if value is None else f"{at or 'it'} must be {NAMES[kind]}"
     elif isinstance(shape, Mapping):
         for key, inner in shape.items():
-            yield from faults(value.get(key), inner, f"{at}.{key}" if at else key)
+            yield from find_faults(value.get(key), inner, f"{at}.{key}" if at else key)
     elif isinstance(shape, list):
         for number, item in enumerate(value):
-            yield from faults(item, shape[0], f"{at}[{number}]")
+            yield from find_faults(item, shape[0], f"{at}[{number}]")

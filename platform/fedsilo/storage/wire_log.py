@@ -1,7 +1,7 @@
 """The wire log: name, shape, type and bytes of everything that crosses between clients and coordinator.
 
-One line per exchange, direction and kind of content; clients that sent alike stand in one line. Of secure aggregation
-every stage has its lines: together they are what the coordinator saw.
+There is one line per exchange, direction and kind of content; clients that sent the same shapes share a line. Every
+stage of secure aggregation has its lines: together they are what the coordinator saw.
 """
 
 from __future__ import annotations
@@ -21,23 +21,50 @@ UPDATE_SCALARS = ("weight", "loss", "seconds")
 Line = dict[str, object]
 
 
-def exchange_lines(tasks: Mapping[int, ClientTask], updates: Sequence[ClientUpdate]) -> list[Line]:
-    """Returns the lines of what participants received, and of what they sent in the clear."""
+def make_exchange_lines(tasks: Mapping[int, ClientTask], updates: Sequence[ClientUpdate]) -> list[Line]:
+    """Describes what participants received, and what they sent in the clear.
+
+    Args:
+        tasks: The tasks, by client.
+        updates: The updates that came back.
+
+    Returns:
+        Lines of the wire log, downloads first.
+    """
     received = {update.client: update.tensors for update in updates}
     seconds, _ = times_of(updates)
     scalars = [name for name in UPDATE_SCALARS if name != "seconds" or seconds]
     if next(iter(tasks.values())).encoding is not None:
         scalars = []
-    return task_lines(tasks) + _lines({**_when(tasks), "direction": "up"}, received, scalars)
+    return make_task_lines(tasks) + _lines({**_when(tasks), "direction": "up"}, received, scalars)
 
 
-def task_lines(tasks: Mapping[int, ClientTask]) -> list[Line]:
-    """Returns the lines of what participants received."""
+def make_task_lines(tasks: Mapping[int, ClientTask]) -> list[Line]:
+    """Describes what participants received.
+
+    Args:
+        tasks: The tasks, by client.
+
+    Returns:
+        Lines of the wire log.
+    """
     return _lines({**_when(tasks), "direction": "down"}, {client: task.shared for client, task in tasks.items()})
 
 
-def message_lines(tasks: Mapping[int, ClientTask], kind: str, direction: str, sent: Mapping[int, bytes]) -> list[Line]:
-    """Returns the lines of one stage of secure aggregation: messages of one kind, clients by the bytes of theirs."""
+def make_message_lines(
+    tasks: Mapping[int, ClientTask], kind: str, direction: str, sent: Mapping[int, bytes]
+) -> list[Line]:
+    """Describes one stage of secure aggregation: messages of one kind.
+
+    Args:
+        tasks: The tasks of the exchange, by client.
+        kind: Name of the kind of message.
+        direction: "up" or "down".
+        sent: The messages, by client.
+
+    Returns:
+        Lines of the wire log, one for all clients whose messages have the same size.
+    """
     alike: dict[int, list[int]] = {}
     for client, message in sorted(sent.items()):
         alike.setdefault(len(message), []).append(client)
@@ -45,8 +72,16 @@ def message_lines(tasks: Mapping[int, ClientTask], kind: str, direction: str, se
     return [{**when, "clients": clients, "bytes_per_client": count} for count, clients in alike.items()]
 
 
-def crossed(lines: Iterable[Mapping[str, Any]], direction: str) -> int:
-    """Returns the bytes that crossed in one direction."""
+def count_bytes(lines: Iterable[Mapping[str, Any]], direction: str) -> int:
+    """Adds up the bytes that crossed in one direction.
+
+    Args:
+        lines: Lines of the wire log.
+        direction: "up" or "down".
+
+    Returns:
+        Bytes, over all clients.
+    """
     return sum(line["bytes_per_client"] * len(line["clients"]) for line in lines if line["direction"] == direction)
 
 
@@ -56,7 +91,13 @@ def _when(tasks: Mapping[int, ClientTask]) -> Line:
 
 
 def record_scores(journals: Journals, tasks: Mapping[int, EvaluationTask], scores: Sequence[ClientScore]) -> None:
-    """Notes an evaluation: shared state down, counts up."""
+    """Records an evaluation: shared state down, counts up.
+
+    Args:
+        journals: Gets the lines, to be written with the next commit.
+        tasks: The evaluation's tasks, by client.
+        scores: What the clients sent back.
+    """
     when = {"round": next(iter(tasks.values())).round, "stage": "evaluate"}
     down = _lines({**when, "direction": "down"}, {client: task.shared for client, task in tasks.items()})
     up = _counts({**when, "direction": "up"}, scores)

@@ -14,12 +14,12 @@ from fedsilo.core import ClientScore, ClientTask, ClientUpdate, RoundRecord
 from fedsilo.tasks.classification import Classification
 from fedsilo_actors.monitoring import logs
 from fedsilo_actors.monitoring import ray_metrics as metrics
-from fedsilo_actors.monitoring.ray_metrics import MOST_CLIENTS, Meters, Metric, Reading, metrics_of
-from fedsilo_actors.monitoring.readings import Circumstances, of_process, of_round, of_scores, of_updates
+from fedsilo_actors.monitoring.ray_metrics import MOST_CLIENTS, MetricExporter, RayMetric, Reading, list_metrics
+from fedsilo_actors.monitoring.readings import RoundContext, read_process, read_round, read_scores, read_updates
 
 TASK = Classification()
-LOCAL = metrics.of_task("local_", TASK.measured.headline)
-AROUND = Circumstances("night", "promptfl", 40, TASK.measured, chance=0.1, zero_shot=0.5, budget=8.0)
+LOCAL = metrics.make_task_metric("local_", TASK.measured.headline)
+AROUND = RoundContext("night", "promptfl", 40, TASK.measured, chance=0.1, zero_shot=0.5, budget=8.0)
 RECORD = RoundRecord(
     round=7,
     participants=(0, 2, 3),
@@ -39,9 +39,9 @@ def score(client: int, correct: int, examples: int) -> ClientScore:
     return ClientScore(client, {"correct": correct, "examples": examples, "loss": 0.0})
 
 
-def told(record: RoundRecord, around: Circumstances = AROUND) -> dict[str, float]:
+def told(record: RoundRecord, around: RoundContext = AROUND) -> dict[str, float]:
     """Values by metric, with the stage where there is one."""
-    found = list(of_round(record, around))
+    found = list(read_round(record, around))
     assert all(reading.tags[:2] == ("night", "promptfl") for reading in found)
     return {"/".join([reading.metric.name[len("fedsilo_") :], *reading.tags[2:]]): reading.value for reading in found}
 
@@ -58,7 +58,7 @@ def test_a_round_is_told_whole() -> None:
 
 
 def test_what_was_not_measured_is_left_out() -> None:
-    bare = told(RoundRecord(0, (0,), math.nan), Circumstances("night", "promptfl", 2, TASK.measured))
+    bare = told(RoundRecord(0, (0,), math.nan), RoundContext("night", "promptfl", 2, TASK.measured))
     assert set(bare) == {
         *("rounds_finished", "rounds_planned", "retried_rounds", "train_loss", "upload_bytes", "download_bytes"),
         *("participating_clients", "dropped_clients"),
@@ -68,18 +68,18 @@ def test_what_was_not_measured_is_left_out() -> None:
 def test_every_metric_has_a_reading_that_makes_it() -> None:
     scores = [score(0, 1, 2)]
     readings: list[Reading] = [
-        *of_round(RECORD, AROUND),
-        *of_updates([ClientUpdate(0, {}, 1, 0.5, 2.0)], "night", "promptfl", {}),
-        *of_scores(scores, TASK, "night", "promptfl", {}),
-        *of_process("night", "client 00", "cpu"),
+        *read_round(RECORD, AROUND),
+        *read_updates([ClientUpdate(0, {}, 1, 0.5, 2.0)], "night", "promptfl", {}),
+        *read_scores(scores, TASK, "night", "promptfl", {}),
+        *read_process("night", "client 00", "cpu"),
     ]
     elsewhere = {metrics.RESTARTS, metrics.GPU_ALLOCATED, metrics.GPU_PEAK}
-    assert {reading.metric for reading in readings} | elsewhere == set(metrics_of(TASK.measured))
+    assert {reading.metric for reading in readings} | elsewhere == set(list_metrics(TASK.measured))
     assert all(len(reading.tags) == len(reading.metric.tags) for reading in readings)
 
 
 def test_names_are_what_prometheus_wants() -> None:
-    found = metrics_of(TASK.measured)
+    found = list_metrics(TASK.measured)
     assert len({metric.name for metric in found}) == len(found)
     for metric in found:
         assert re.fullmatch(r"fedsilo(_[a-z]+)+", metric.name)
@@ -90,13 +90,13 @@ def test_names_are_what_prometheus_wants() -> None:
 
 def test_clients_are_told_with_their_domain_and_only_so_many() -> None:
     updates = [ClientUpdate(client, {}, 1, 0.5, 2.0 + client) for client in (3, MOST_CLIENTS)]
-    (reading,) = of_updates(updates, "night", "promptfl", {3: "photo"})
+    (reading,) = read_updates(updates, "night", "promptfl", {3: "photo"})
     assert (reading.metric.name, reading.value) == ("fedsilo_client_train_seconds", 5.0)
     assert dict(zip(reading.metric.tags, reading.tags, strict=True)) == {
         **{"run": "night", "method": "promptfl", "client": "03", "domain": "photo"},
     }
     scores = [score(3, 3, 4), score(4, 0, 0), score(MOST_CLIENTS, 1, 1)]
-    assert [reading.value for reading in of_scores(scores, TASK, "night", "promptfl", {})] == [0.75]
+    assert [reading.value for reading in read_scores(scores, TASK, "night", "promptfl", {})] == [0.75]
 
 
 class Kept:
@@ -104,7 +104,7 @@ class Kept:
 
     calls: list[tuple[str, str, float, dict[str, str]]] = []  # noqa: RUF012
 
-    def __init__(self, metric: Metric) -> None:
+    def __init__(self, metric: RayMetric) -> None:
         self.name = metric.name
 
     def set(self, value: float, tags: dict[str, str]) -> None:
@@ -125,7 +125,7 @@ def test_gauges_are_set_counters_grow_and_nothing_is_told_that_is_no_number(kept
     tags = ("night", "promptfl")
     values = {metrics.LOSS: math.nan, metrics.EPSILON: math.inf, LOCAL: 0.5}
     counts = {metrics.UPLOAD: 10, metrics.DROPPED: 0}
-    Meters(repeat_s=0).tell(Reading(metric, value, tags) for metric, value in {**values, **counts}.items())
+    MetricExporter(repeat_s=0).export(Reading(metric, value, tags) for metric, value in {**values, **counts}.items())
     where = {"run": "night", "method": "promptfl"}
     assert kept == [
         ("set", "fedsilo_local_accuracy_ratio", 0.5, where),
@@ -134,9 +134,9 @@ def test_gauges_are_set_counters_grow_and_nothing_is_told_that_is_no_number(kept
 
 
 def test_gauges_are_told_again_since_ray_forgets_them_and_counters_are_not(kept: list[Any]) -> None:
-    meters = Meters(repeat_s=0.01)
+    meters = MetricExporter(repeat_s=0.01)
     for value in (0.25, 0.5):
-        meters.tell([Reading(LOCAL, value, ("a", "b")), Reading(metrics.UPLOAD, 10, ("a", "b"))])
+        meters.export([Reading(LOCAL, value, ("a", "b")), Reading(metrics.UPLOAD, 10, ("a", "b"))])
     deadline = time.monotonic() + 600
     while len(kept) < 8 and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -150,15 +150,15 @@ def test_a_fault_of_the_metrics_is_one_line_and_ends_them(
 ) -> None:
     asked: list[str] = []
 
-    def broken(metric: Metric) -> Any:
+    def broken(metric: RayMetric) -> Any:
         asked.append(metric.name)
         raise RuntimeError("agent is gone")
 
     monkeypatch.setattr(metrics, "_made", broken)
     monkeypatch.setattr(logging.getLogger("fedsilo"), "propagate", True)
-    meters = Meters(repeat_s=0)
+    meters = MetricExporter(repeat_s=0)
     for _ in range(2):
-        meters.tell([Reading(LOCAL, 0.5, ("a", "b"))] * 2)
+        meters.export([Reading(LOCAL, 0.5, ("a", "b"))] * 2)
     assert asked == ["fedsilo_local_accuracy_ratio"]
     assert caplog.messages == ["metrics: no more from here: RuntimeError: agent is gone"]
 
@@ -172,19 +172,19 @@ def log(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> It
 
 def test_what_a_client_does_not_tell_is_in_no_line_and_no_metric(log: pytest.LogCaptureFixture) -> None:
     update = ClientUpdate(3, {}, 1, math.nan, math.nan)
-    logs.trained({3: ClientTask(7, 0, {})}, [update], {})
-    logs.scored(7, [score(3, 3, 4)], TASK, {})
+    logs.log_training({3: ClientTask(7, 0, {})}, [update], {})
+    logs.log_scores(7, [score(3, 3, 4)], TASK, {})
     assert log.messages == ["client 03, round 7: trained", "client 03, round 7: evaluated, accuracy 75.0 %"]
-    assert list(of_updates([update], "night", "promptfl", {})) == []
+    assert list(read_updates([update], "night", "promptfl", {})) == []
 
 
 def test_lines_say_who_when_and_how_it_went(log: pytest.LogCaptureFixture) -> None:
     tasks = {3: ClientTask(7, 0, {}), 4: ClientTask(7, 5, {})}
     updates = [ClientUpdate(3, {}, 1, 0.834, 0.2123), ClientUpdate(4, {}, 1, 0.5, 0.1)]
-    logs.trained(tasks, updates, {3: "photo"})
+    logs.log_training(tasks, updates, {3: "photo"})
     scores = [replace(score(3, 3, 4), seconds=0.05), replace(score(4, 0, 0), seconds=0.01)]
-    logs.scored(7, scores, TASK, {3: "photo"})
-    logs.finished("promptfl", RECORD, TASK.measured, 40)
+    logs.log_scores(7, scores, TASK, {3: "photo"})
+    logs.log_round("promptfl", RECORD, TASK.measured, 40)
     assert log.messages == [
         "client 03 photo, round 7: trained in 0.21 s, loss 0.834",
         "client 04, round 7, exchange 5: trained in 0.10 s, loss 0.5",
@@ -199,8 +199,8 @@ def test_lines_say_who_when_and_how_it_went(log: pytest.LogCaptureFixture) -> No
 
 def test_a_loss_that_is_hidden_from_the_coordinator_is_hidden_from_the_log(log: pytest.LogCaptureFixture) -> None:
     tasks = {3: ClientTask(7, 0, {})}
-    logs.trained(tasks, [ClientUpdate(3, {}, 1, math.nan, 0.2123)], {})
-    logs.learnt(tasks, {3: "photo"})
+    logs.log_training(tasks, [ClientUpdate(3, {}, 1, math.nan, 0.2123)], {})
+    logs.log_masked_training(tasks, {3: "photo"})
     assert log.messages == [
         "client 03, round 7: trained in 0.21 s",
         "client 03 photo, round 7: trained, its update will be masked",
@@ -212,7 +212,7 @@ def test_the_level_is_the_scenario_s_and_a_line_is_written_once(capsys: pytest.C
     before = list(logger.handlers), logger.level, logger.propagate
     try:
         for level in ("debug", "warning"):
-            logs.begin(level)
+            logs.start_logging(level)
         logger.info("not this")
         logger.warning("this")
         assert len(logger.handlers) == len(before[0]) + (not before[0])

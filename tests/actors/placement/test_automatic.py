@@ -15,10 +15,10 @@ from fedsilo.methods.promptfl import PromptFL
 from fedsilo.simulation.job import Job, JobPart
 from fedsilo.simulation.serial import SerialRuntime
 from fedsilo_actors.placement import reservation
-from fedsilo_actors.placement.automatic import MOST, most_on_one, shares
+from fedsilo_actors.placement.automatic import MOST, choose_gpu_shares, most_on_one
 from fedsilo_actors.placement.packing import Host
-from fedsilo_actors.placement.probing import Gauge, Measured, ProbeActor, ProcessGauge
-from fedsilo_actors.placement.resources import Resources, automatic, demands
+from fedsilo_actors.placement.probing import ClientFootprint, Gauge, ProbeActor, ProcessGauge
+from fedsilo_actors.placement.resources import Resources, find_automatic_clients, read_demands
 from fedsilo_actors.runtime import ray_runtime
 
 GIB = 1 << 30
@@ -33,22 +33,22 @@ def gpus(monkeypatch: pytest.MonkeyPatch) -> Any:
             own = [count for zone, count in zones.items() if dict(asked).get("zone", zone) == zone]
             return {"GPU": float(sum(own))} if sum(own) else {}
 
-        monkeypatch.setattr(fedsilo_actors.placement.automatic.labels, "resources", found)
+        monkeypatch.setattr(fedsilo_actors.placement.automatic.labels, "sum_resources", found)
 
     return there_are
 
 
 def taking(gib: float, of: float = 80.0) -> Any:
-    def measure(host: Host) -> Measured:
+    def measure(host: Host) -> ClientFootprint:
         assert host.demand.gpus == 1.0
-        return Measured(host.clients[0], int(gib * GIB), int(of * GIB), 1.5, 0.25)
+        return ClientFootprint(host.clients[0], int(gib * GIB), int(of * GIB), 1.5, 0.25)
 
     return measure
 
 
 def given(section: Actors, clients: int, measure: Any) -> tuple[list[float], int, list[str]]:
-    asked, left = demands(section, [""] * clients), automatic(section, [""] * clients)
-    found = shares(section, asked, left, list(range(clients)), measure)
+    asked, left = read_demands(section, [""] * clients), find_automatic_clients(section, [""] * clients)
+    found = choose_gpu_shares(section, asked, left, list(range(clients)), measure)
     return [demand.gpus for demand in found.asked], found.per_actor, found.notices
 
 
@@ -93,9 +93,9 @@ def test_each_kind_of_node_is_measured_by_its_own_largest_client(gpus: Any) -> N
     )
     told: list[int] = []
 
-    def measure(host: Host) -> Measured:
+    def measure(host: Host) -> ClientFootprint:
         told.extend(host.clients)
-        return Measured(
+        return ClientFootprint(
             host.clients[0], 10 * GIB, (80 if dict(host.demand.labels)["zone"] == "large" else 16) * GIB, 1, 1
         )
 
@@ -112,12 +112,12 @@ def test_without_gpus_auto_is_none_and_says_so(gpus: Any) -> None:
     assert given(Actors(gpus_per_client="auto"), 2, None)[2] == [
         "actors.gpus_per_client: auto is 0: clients compute on the CPU."
     ]
-    assert automatic(Actors(gpus_per_client=0.5), ["", ""]) == []
+    assert find_automatic_clients(Actors(gpus_per_client=0.5), ["", ""]) == []
 
 
 def test_nobody_is_left_without_room_and_nobody_crowds() -> None:
-    assert most_on_one(Measured(0, 100 * GIB, 80 * GIB, 1, 1)) == 1
-    assert most_on_one(Measured(0, 1, 80 * GIB, 1, 1)) == MOST == 8
+    assert most_on_one(ClientFootprint(0, 100 * GIB, 80 * GIB, 1, 1)) == 1
+    assert most_on_one(ClientFootprint(0, 1, 80 * GIB, 1, 1)) == MOST == 8
 
 
 def test_a_process_is_measured_by_what_it_holds() -> None:

@@ -3,8 +3,8 @@
 import pytest
 
 from fedsilo.config.sections import Actors, ClientResources, GroupResources
-from fedsilo_actors.placement.labels import meets, said, there
-from fedsilo_actors.placement.resources import demands
+from fedsilo_actors.placement.labels import format_labels, format_node_labels, meets
+from fedsilo_actors.placement.resources import read_demands
 
 
 @pytest.mark.parametrize(
@@ -28,7 +28,7 @@ def test_a_client_s_own_labels_come_before_its_group_s_and_these_before_everybod
         groups={"few": GroupResources(clients=[0, 1], labels={"zone": "there", "rack": "2"})},
         domains={"photo": ClientResources(labels={"rack": "1"})},
     )
-    found = [dict(demand.labels) for demand in demands(section, ["photo", "photo", "photo", ""])]
+    found = [dict(demand.labels) for demand in read_demands(section, ["photo", "photo", "photo", ""])]
     assert found == [
         {"zone": "far", "disk": "fast", "rack": "2"},
         {"zone": "there", "disk": "fast", "rack": "2"},
@@ -39,9 +39,9 @@ def test_a_client_s_own_labels_come_before_its_group_s_and_these_before_everybod
 
 def test_labels_are_listed_for_people_without_what_ray_gives_every_node() -> None:
     nodes = [{"ray.io/node-id": "x", "zone": "a"}, {"ray.io/node-id": "y", "zone": "a", "disk": "fast"}]
-    assert there(nodes) == "disk=fast, zone=a (2 nodes)"
-    assert there([{"ray.io/node-id": "x"}]) == "none"
-    assert said((("disk", "!slow"), ("zone", "a"))) == "disk=!slow, zone=a"
+    assert format_node_labels(nodes) == "disk=fast, zone=a (2 nodes)"
+    assert format_node_labels([{"ray.io/node-id": "x"}]) == "none"
+    assert format_labels((("disk", "!slow"), ("zone", "a"))) == "disk=!slow, zone=a"
 
 
 @pytest.mark.parametrize(

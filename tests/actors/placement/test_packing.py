@@ -10,9 +10,9 @@ from fedsilo.config.key_descriptions import describe
 from fedsilo.config.sections import Actors, ClientResources, GroupResources
 from fedsilo.core.errors import ResourceError
 from fedsilo.core.training_settings import Training
-from fedsilo_actors.placement.packing import Host, clients_per_actor, listed, pack, works
-from fedsilo_actors.placement.resources import Resources, demands
-from fedsilo_actors.recovery.client_start import notices
+from fedsilo_actors.placement.packing import Host, clients_per_actor, estimate_work, format_clients, pack
+from fedsilo_actors.placement.resources import Resources, read_demands
+from fedsilo_actors.recovery.client_start import describe_sharing
 
 PLAIN, HALF = Resources(0.0, 0.0), Resources(0.5, 0.0)
 
@@ -60,11 +60,11 @@ def test_clients_with_equal_work_stay_with_their_neighbours() -> None:
         "clients 00-03", "clients 04-06", "clients 07-09",
     ]  # fmt: skip
     assert [host.title for host in pack([PLAIN] * 2, [3, 4], 1)] == ["client 01", "client 00"]
-    assert listed([0, 1, 2, 5, 8, 9, 11, 13, 14]) == "00-02, 05, 08-09 and 3 more"
+    assert format_clients([0, 1, 2, 5, 8, 9, 11, 13, 14]) == "00-02, 05, 08-09 and 3 more"
 
 
 def test_work_is_steps_and_an_evaluation() -> None:
-    assert works(Training(local_epochs=2, batch_size=10), [0, 5, 10, 39]) == [1, 3, 3, 7]
+    assert estimate_work(Training(local_epochs=2, batch_size=10), [0, 5, 10, 39]) == [1, 3, 3, 7]
 
 
 @pytest.mark.parametrize(
@@ -78,9 +78,9 @@ def test_clients_share_actors_where_asked_or_where_memory_is_short(asked: int, m
 
 def test_clients_that_share_actors_for_want_of_memory_are_a_notice_and_those_that_were_told_to_are_none() -> None:
     crowd, single = pack([PLAIN] * 100, [1] * 100, 50), pack([PLAIN] * 3, [1] * 3, 1)
-    assert notices(Actors(), single) == []
-    assert notices(Actors(clients_per_actor=50), crowd) == []
-    assert notices(Actors(), crowd) == [
+    assert describe_sharing(Actors(), single) == []
+    assert describe_sharing(Actors(clients_per_actor=50), crowd) == []
+    assert describe_sharing(Actors(), crowd) == [
         "actors: 100 clients shared 2 actors: a process for each would take about 33 GiB. Set actors.clients_per_actor "
         "to choose."
     ]
@@ -98,14 +98,20 @@ def test_a_client_s_own_resources_come_before_its_group_s_and_these_before_its_d
         domains={"photo": ClientResources(cpus=1.0, resources={"rack": 0.5}), "sketch": ClientResources(gpus=0.2)},
     )
     memory = 1 << 20
-    assert demands(section, DOMAINS) == [
+    assert read_demands(section, DOMAINS) == [
         Resources(1.0, 2.0, memory, (("TPU", 1.0), ("rack", 0.5))),
         Resources(0.1, 1.0, memory, (("rack", 0.5),)),
         Resources(0.2, 0.0, memory),
         Resources(0.1, 0.0, memory),
         Resources(0.5, 2.0, memory, (("TPU", 1.0),)),
     ]
-    assert demands(section, DOMAINS)[0].bundle() == {"CPU": 2.0, "GPU": 1.0, "memory": memory, "TPU": 1.0, "rack": 0.5}
+    assert read_demands(section, DOMAINS)[0].bundle() == {
+        "CPU": 2.0,
+        "GPU": 1.0,
+        "memory": memory,
+        "TPU": 1.0,
+        "rack": 0.5,
+    }
 
 
 @pytest.mark.parametrize(
@@ -123,7 +129,7 @@ def test_a_client_s_own_resources_come_before_its_group_s_and_these_before_its_d
 )
 def test_resources_for_nobody_are_one_line(given: dict[str, Any], line: str) -> None:
     with pytest.raises(ResourceError) as caught:
-        demands(Actors(**given), DOMAINS)
+        read_demands(Actors(**given), DOMAINS)
     assert str(caught.value) == line
 
 

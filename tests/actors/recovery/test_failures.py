@@ -15,7 +15,7 @@ from fedsilo.runs.run import Runtime, begin, go
 from fedsilo_actors.placement.packing import Host
 from fedsilo_actors.placement.resources import Resources
 from fedsilo_actors.ray_backend import RayBackend
-from fedsilo_actors.recovery.failures import explained, own_words
+from fedsilo_actors.recovery.failures import explain, translate_ray_errors
 
 RAISED: dict[str, RayError] = {
     "the object store is full": exceptions.ObjectStoreFullError("no room\nmuch more"),
@@ -39,7 +39,7 @@ RAISED: dict[str, RayError] = {
 
 @pytest.mark.parametrize("said", RAISED)
 def test_every_error_of_ray_is_one_line_that_says_what_to_do(said: str) -> None:
-    with pytest.raises(ClusterError) as caught, own_words("coordinator"):
+    with pytest.raises(ClusterError) as caught, translate_ray_errors("coordinator"):
         raise RAISED[said]
     assert str(caught.value).startswith(f"coordinator: {said}")
     assert str(caught.value).endswith("hen resume the run.")
@@ -56,7 +56,7 @@ def test_every_error_of_ray_is_one_line_that_says_what_to_do(said: str) -> None:
     ],
 )
 def test_what_a_worker_raised_is_what_is_told(cause: Exception, kind: type[Exception], said: str) -> None:
-    found = explained(RayTaskError("encode", "trace", cause), "encoder")
+    found = explain(RayTaskError("encode", "trace", cause), "encoder")
     assert type(found) is kind
     assert str(found).startswith(said)
 
@@ -81,8 +81,8 @@ def test_whatever_ray_says_of_a_client_s_answer_the_client_is_lost_and_the_round
 @pytest.mark.parametrize("cause", [MemoryError("no"), RAISED["the object store is full"]], ids=["memory", "store"])
 def test_a_client_that_had_no_room_may_try_again_and_one_that_is_wrong_may_not(cause: Exception) -> None:
     backend = RayBackend([None], [Host((3,), Resources(0, 0), 1)], None, 1.0, 1.0)  # type: ignore[list-item, arg-type]
-    assert isinstance(backend._replies.fault(0, "train", RayTaskError("train", "trace", cause)), ClientLost)
-    wrong = backend._replies.fault(0, "train", RayTaskError("train", "trace", ValueError("x")))
+    assert isinstance(backend._replies.explain_fault(0, "train", RayTaskError("train", "trace", cause)), ClientLost)
+    wrong = backend._replies.explain_fault(0, "train", RayTaskError("train", "trace", ValueError("x")))
     assert not isinstance(wrong, ClientLost)
 
 

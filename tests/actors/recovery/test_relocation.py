@@ -21,10 +21,10 @@ from fedsilo.simulation.federation_plan import Outcome
 from fedsilo.simulation.serial import SerialRuntime
 from fedsilo_actors.client_actor import ClientActor
 from fedsilo_actors.placement.packing import Host
-from fedsilo_actors.placement.reservation import Waiting, reserve
+from fedsilo_actors.placement.reservation import WaitLimit, reserve
 from fedsilo_actors.placement.resources import Resources
 from fedsilo_actors.ray_backend import RayBackend
-from fedsilo_actors.recovery.relocation import Moving, sweep
+from fedsilo_actors.recovery.relocation import Relocation, sweep
 from fedsilo_actors.runtime import RayRuntime, ray_runtime
 
 METHOD = Local(context_length=3)
@@ -138,10 +138,10 @@ def test_one_moves_where_there_is_room_or_all_do_and_nothing_stays_reserved(
     shares: list[float], moved: set[int] | None
 ) -> None:
     hosting, hosts = light(), [Host((number,), Resources(share, 0), 1) for number, share in enumerate(shares)]
-    group = reserve([host.demand for host in hosts], Waiting(600))
+    group = reserve([host.demand for host in hosts], WaitLimit(600))
     assert group is not None
     before = [hosting.start(host, group, number) for number, host in enumerate(hosts)]
-    actors, moving = list(before), Moving(hosting, group)
+    actors, moving = list(before), Relocation(hosting, group)
     hosts[1] = Host((1,), Resources(1.0, 0), 1)
     if moved is None:
         line = (

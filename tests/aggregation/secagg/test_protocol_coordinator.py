@@ -10,7 +10,7 @@ import pytest
 
 from fedsilo.aggregation.secagg.parameters import Parameters
 from fedsilo.aggregation.secagg.protocol_coordinator import SecureCoordinator
-from fedsilo.aggregation.secagg.protocol_messages import Advertise, Masked, Sealed, Share
+from fedsilo.aggregation.secagg.protocol_messages import Advertise, Masked, Sealed, SecretShare
 from fedsilo.core.errors import ProtocolViolation, RoundAborted
 
 Make = Callable[..., Any]
@@ -148,7 +148,7 @@ def test_shares_of_others_than_asked_for_are_refused(play: Make) -> None:
     answer = round.answer(0, "unmask")
     for changed in (
         dataclasses.replace(answer, keys=answer.seeds[-1:]),
-        dataclasses.replace(answer, seeds=(*answer.seeds, Share(9, b"x" * 33))),
+        dataclasses.replace(answer, seeds=(*answer.seeds, SecretShare(9, b"x" * 33))),
         dataclasses.replace(answer, seeds=(*answer.seeds, *answer.keys)),
     ):
         refuses(round.coordinator, "wrong shares", round.coordinator.receive, changed)
@@ -167,7 +167,7 @@ def unmasking(round: Any, liars: dict[int, tuple[str, tuple[int, ...]]], change:
         answer = round.answer(number, "unmask")
         kind, owners = liars.get(number, ("seeds", ()))
         changed = tuple(
-            Share(share.owner, altered(share.value, change) if share.owner in owners else share.value)
+            SecretShare(share.owner, altered(share.value, change) if share.owner in owners else share.value)
             for share in getattr(answer, kind)
         )
         round.send(dataclasses.replace(answer, **{kind: changed}))

@@ -37,13 +37,13 @@ def ascending(items: st.SearchStrategy[Any], name: str) -> st.SearchStrategy[Any
 
 
 sealed = ascending(st.builds(messages.Sealed, client, some(82)), "peer")
-shares = ascending(st.builds(messages.Share, client, some(33)), "owner")
+shares = ascending(st.builds(messages.SecretShare, client, some(33)), "owner")
 rows = st.lists(number, max_size=9).map(lambda values: np.array(values, dtype=np.uint32))
 STRATEGIES: dict[type[Message], st.SearchStrategy[Any]] = {
     messages.Opening: st.builds(messages.Opening, st.binary(max_size=40), parameters),
     messages.Advertise: advertise,
     messages.Roster: st.builds(messages.Roster, some(32), ascending(advertise, "sender")),
-    messages.Shares: st.builds(messages.Shares, some(32), client, sealed),
+    messages.SealedShares: st.builds(messages.SealedShares, some(32), client, sealed),
     messages.Mailbox: st.builds(messages.Mailbox, some(32), clients, sealed),
     messages.Masked: st.builds(messages.Masked, some(32), client, rows),
     messages.Survivors: st.builds(messages.Survivors, some(32), clients, clients),
@@ -128,7 +128,7 @@ def test_a_list_that_announces_too_much_allocates_nothing() -> None:
         (messages.Survivors, (CONTEXT, [1, 2], ())),
         (messages.Mailbox, (CONTEXT, (1, 2), (messages.Sealed(2, b"x" * 82), messages.Sealed(1, b"x" * 82)))),
         (messages.Sealed, (1, b"x" * 81)),
-        (messages.Share, (1, b"x" * 32)),
+        (messages.SecretShare, (1, b"x" * 32)),
         (messages.Masked, (CONTEXT, 1, np.zeros(3, dtype=np.int64))),
         (messages.Masked, (CONTEXT, 1, np.zeros((3, 1), dtype=np.uint32))),
         (messages.Masked, (CONTEXT, 1, [1, 2, 3])),
@@ -143,12 +143,12 @@ def test_a_value_that_is_no_message_cannot_be_made(kind: type[Any], fields: tupl
 def test_sizes_are_those_that_are_documented() -> None:
     entry = messages.Advertise(CONTEXT, 1, *(bytes([i]) * 32 for i in range(3)))
     ciphertexts = tuple(messages.Sealed(i, b"x" * 82) for i in range(5))
-    opened = tuple(messages.Share(i, b"x" * 33) for i in range(5))
+    opened = tuple(messages.SecretShare(i, b"x" * 33) for i in range(5))
     sizes = {
         entry: 144,
         dataclasses.replace(entry, signature=b"s" * 64): 208,
         messages.Roster(CONTEXT, (entry,)): 44 + 136,
-        messages.Shares(CONTEXT, 1, ciphertexts): 48 + 86 * 5,
+        messages.SealedShares(CONTEXT, 1, ciphertexts): 48 + 86 * 5,
         messages.Mailbox(CONTEXT, tuple(range(6)), ciphertexts): 48 + 4 * 6 + 86 * 5,
         messages.Masked(CONTEXT, 1, np.zeros(7, dtype=np.uint32)): 48 + 4 * 7,
         messages.Survivors(CONTEXT, tuple(range(6)), (6, 7)): 48 + 4 * 8,

@@ -79,20 +79,20 @@ def _shares(
 def test_a_threshold_of_tiny_shares_opens_the_secret() -> None:
     for secret, coefficients in itertools.product(range(5), itertools.product(range(5), repeat=2)):
         values = _shares(secret, coefficients, 3, (1, 2, 4), 5)
-        weights = shamir.weights((1, 2, 4), 5)
+        weights = shamir.lagrange_weights((1, 2, 4), 5)
         assert sum(w * values[p] for w, p in zip(weights, (1, 2, 4), strict=True)) % 5 == secret
 
 
 def test_coefficients_are_uniform() -> None:
     draw = random.Random(0).randbytes
-    seen = Counter(shamir.below(5, draw) for _ in range(50_000))
+    seen = Counter(shamir.draw_below(5, draw) for _ in range(50_000))
     assert set(seen) == set(range(5))
     assert max(abs(count - 10_000) for count in seen.values()) < 400  # 4.5 deviations
 
 
 def test_coefficients_are_drawn_anew_where_they_do_not_fit() -> None:
     drawn = iter([b"\xe0", b"\xa0", b"\x80"])  # 7, 5, then 4 of what is below 5
-    assert shamir.below(5, lambda size: next(drawn)) == 4
+    assert shamir.draw_below(5, lambda size: next(drawn)) == 4
 
 
 def test_shares_that_do_not_belong_together_are_refused_or_open_something_else() -> None:

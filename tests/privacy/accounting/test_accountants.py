@@ -10,7 +10,7 @@ from scipy.integrate import quad
 from fedsilo.core.errors import PrivacyBudgetError
 from fedsilo.core.privacy_events import ADJACENCIES, Adjacency, AnyPrivacyEvent, DiscretePrivacyEvent, PrivacyEvent
 from fedsilo.privacy.accounting.accountants import epsilon, merge, quick_epsilon
-from fedsilo.privacy.accounting.epsilon_curve import spending_curve
+from fedsilo.privacy.accounting.epsilon_curve import trace_epsilon
 from fedsilo.privacy.accounting.gaussian_releases import gaussian_epsilon
 from fedsilo.privacy.accounting.pld import loss_epsilon
 from fedsilo.privacy.accounting.rdp import ORDERS, gaussian_curve, renyi_epsilon
@@ -196,10 +196,10 @@ def test_of_no_renyi_bound_nothing_is_infinite() -> None:
 
 
 def test_epsilon_over_releases_ends_where_the_plan_does() -> None:
-    curve = spending_curve(lambda made: [PrivacyEvent(10.0, CALTECH, made)], 200, DELTA, points=6)
+    curve = trace_epsilon(lambda made: [PrivacyEvent(10.0, CALTECH, made)], 200, DELTA, points=6)
     assert [point.releases for point in curve] == [1, 8, 32, 72, 128, 200]
     assert curve[-1].spent == epsilon([PrivacyEvent(10.0, CALTECH, 200)], DELTA)
-    assert [point.releases for point in spending_curve(lambda made: [PrivacyEvent(10.0, count=made)], 1, DELTA)] == [1]
+    assert [point.releases for point in trace_epsilon(lambda made: [PrivacyEvent(10.0, count=made)], 1, DELTA)] == [1]
 
 
 @pytest.mark.parametrize(("make", "words"), [

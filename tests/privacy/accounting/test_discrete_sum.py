@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from fedsilo.core.privacy_events import Adjacency, AnyPrivacyEvent, DiscretePrivacyEvent, PrivacyEvent
 from fedsilo.privacy.accounting.accountants import epsilon
 from fedsilo.privacy.accounting.discrete_sum import (
-    amplified,
+    amplify,
+    approximate_by_gaussian,
     discrete_curve,
-    gaussian_comparison,
     release_rdp,
     tau,
 )
@@ -130,7 +130,7 @@ def test_what_is_claimed_of_a_single_number_holds_exactly(
 
 def test_noise_too_small_for_a_comparison_gets_the_direct_bound_only() -> None:
     for plan in (in_ring(1e-4, 2.0**4), DiscretePrivacyEvent(0.4, 100, 10, 1.0)):
-        assert gaussian_comparison([plan]) is None
+        assert approximate_by_gaussian([plan]) is None
         found = epsilon([plan, PrivacyEvent(1.0)], DELTA)
         assert set(found.by_accountant) == {"rdp"}
         assert found.epsilon > gaussian_epsilon(1.0, DELTA)
@@ -138,7 +138,7 @@ def test_noise_too_small_for_a_comparison_gets_the_direct_bound_only() -> None:
 
 def test_the_slack_of_small_noise_is_charged() -> None:
     plan = DiscretePrivacyEvent(1.5, 4, 50, 1.0, count=10)
-    comparison = gaussian_comparison([plan])
+    comparison = approximate_by_gaussian([plan])
     assert comparison is not None
     assert comparison.slack == pytest.approx(10 * 50 * tau(plan) / 2, rel=1e-9)
     assert comparison.slack > 1e-7
@@ -157,7 +157,7 @@ def test_amplification_is_the_formula_and_above_the_exact_gaussian(rate: float, 
             for l in range(2, order + 1)
         )
         moment = (1 - rate) ** (order - 1) * (order * rate - rate + 1) + sum(terms)
-        found = amplified(order, rdp, rate)
+        found = amplify(order, rdp, rate)
         assert found == pytest.approx(math.log(moment) / (order - 1), rel=1e-9)
         assert found >= below - 1e-12
 

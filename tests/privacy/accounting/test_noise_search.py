@@ -8,7 +8,7 @@ from fedsilo.core.errors import PrivacyBudgetError
 from fedsilo.core.privacy_events import Adjacency, AnyPrivacyEvent, DiscretePrivacyEvent, PrivacyEvent
 from fedsilo.privacy.accounting.accountants import epsilon
 from fedsilo.privacy.accounting.gaussian_releases import gaussian_mu
-from fedsilo.privacy.accounting.noise_search import LARGEST, SMALLEST, multiplier_for
+from fedsilo.privacy.accounting.noise_search import LARGEST, SMALLEST, solve_multiplier
 
 DELTA = 1e-5
 
@@ -34,20 +34,20 @@ def in_ring(noise: float) -> list[AnyPrivacyEvent]:
     pytest.param(0.01, lambda noise: [PrivacyEvent(noise, 1e-6, 10**6)], "zero_out", marks=pytest.mark.slow),
 ])  # fmt: skip
 def test_there_and_back(target: float, plan, adjacency: Adjacency) -> None:
-    found = multiplier_for(target, DELTA, plan, adjacency)
+    found = solve_multiplier(target, DELTA, plan, adjacency)
     assert epsilon(plan(found), DELTA, adjacency).epsilon <= target
     assert epsilon(plan(found * (1 - 2e-4)), DELTA, adjacency).epsilon > target
 
 
 @pytest.mark.parametrize("target", [1e-3, 0.4, 30.0])
 def test_without_sampling_it_is_the_inverse_of_the_closed_form(target: float) -> None:
-    found = multiplier_for(target, DELTA, lambda noise: [PrivacyEvent(noise, 1.0, 7)])
+    found = solve_multiplier(target, DELTA, lambda noise: [PrivacyEvent(noise, 1.0, 7)])
     assert found == pytest.approx(math.sqrt(7) / gaussian_mu(target, DELTA), rel=1e-4)
 
 
 def test_both_ends_of_the_range() -> None:
-    assert multiplier_for(1.0, DELTA, lambda noise: [PrivacyEvent(noise, count=0)]) == SMALLEST
-    near = multiplier_for(1.2, DELTA, lambda noise: [PrivacyEvent(noise, 1.0, 10**9)])
+    assert solve_multiplier(1.0, DELTA, lambda noise: [PrivacyEvent(noise, count=0)]) == SMALLEST
+    near = solve_multiplier(1.2, DELTA, lambda noise: [PrivacyEvent(noise, 1.0, 10**9)])
     assert 0.9 * LARGEST < near < LARGEST
 
 
@@ -59,7 +59,7 @@ def test_both_ends_of_the_range() -> None:
 ])  # fmt: skip
 def test_what_cannot_be_reached_is_said(target: float, plan, words: str) -> None:
     with pytest.raises(PrivacyBudgetError, match=words):
-        multiplier_for(target, DELTA, plan)
+        solve_multiplier(target, DELTA, plan)
 
 
 @pytest.mark.slow
@@ -71,7 +71,7 @@ def test_what_cannot_be_reached_is_said(target: float, plan, words: str) -> None
 def test_a_search_ends_soon_where_epsilon_jumps(target: float, rate: float, count: int, adjacency: Adjacency) -> None:
     """The tight accountant's grid depends on the multiplier, in powers of two: epsilon jumps across the target."""
     tried: list[float] = []
-    found = multiplier_for(
+    found = solve_multiplier(
         target,
         DELTA,
         lambda noise: [PrivacyEvent(noise, rate, count)],
@@ -85,7 +85,7 @@ def test_a_search_ends_soon_where_epsilon_jumps(target: float, rate: float, coun
 
 def test_a_target_that_the_least_noise_keeps_is_refused_and_says_what_that_spends() -> None:
     with pytest.raises(PrivacyBudgetError, match=r"epsilon 1e\+12: protects nothing: .* spends 5\.043e\+05"):
-        multiplier_for(1e12, DELTA, lambda noise: [PrivacyEvent(noise)])
+        solve_multiplier(1e12, DELTA, lambda noise: [PrivacyEvent(noise)])
 
 
 def test_the_search_is_short() -> None:
@@ -95,5 +95,5 @@ def test_the_search_is_short() -> None:
         calls.append(noise)
         return [PrivacyEvent(noise, 0.05, 200)]
 
-    multiplier_for(1.0, DELTA, plan)
+    solve_multiplier(1.0, DELTA, plan)
     assert len(calls) < 40

@@ -14,7 +14,7 @@ from opacus.accountants.utils import get_noise_multiplier
 from fedsilo.core.privacy_events import PrivacyEvent
 from fedsilo.privacy.accounting.accountants import epsilon
 from fedsilo.privacy.accounting.gaussian_releases import gaussian_epsilon, gaussian_mu
-from fedsilo.privacy.accounting.noise_search import multiplier_for
+from fedsilo.privacy.accounting.noise_search import solve_multiplier
 from fedsilo.privacy.accounting.rdp import ORDERS, gaussian_curve
 
 DELTA = 1e-5
@@ -74,7 +74,7 @@ def test_what_sampling_would_have_bought_dp_fpl(nominal: float, at_1e4: float, e
     (0.1, 86.03), pytest.param(1.0, 10.489, marks=pytest.mark.slow), pytest.param(8.0, 1.842, marks=pytest.mark.slow),
 ])  # fmt: skip
 def test_noise_for_a_target(target: float, expected: float) -> None:
-    found = multiplier_for(target, DELTA, lambda noise: [PrivacyEvent(noise, 32 / 413, 1300)])
+    found = solve_multiplier(target, DELTA, lambda noise: [PrivacyEvent(noise, 32 / 413, 1300)])
     assert found == pytest.approx(expected, rel=1.5e-3)
     assert found < expected
 

@@ -8,7 +8,7 @@ import pytest
 
 from fedsilo.aggregation.plain import Plain
 from fedsilo.aggregation.ring import Ring
-from fedsilo.aggregation.secagg.encoding import kind_of
+from fedsilo.aggregation.secagg.encoding import read_kind
 from fedsilo.aggregation.secagg.parameters import Parameters
 from fedsilo.aggregation.secagg.protocol_messages import Opening, Refusal
 from fedsilo.aggregation.secure import Secure
@@ -19,7 +19,7 @@ from fedsilo.methods.fedper import FedPer
 from fedsilo.methods.zero_shot import ZeroShot
 from fedsilo.privacy.mechanisms.central import Central
 from fedsilo.privacy.mechanisms.distributed import Distributed
-from fedsilo.privacy.mechanisms.local import Local
+from fedsilo.privacy.mechanisms.local import LocalNoise
 from fedsilo.privacy.mechanisms.none import NoMechanism
 from fedsilo.simulation.federation import Federation
 from fedsilo.simulation.serial import SerialBackend
@@ -47,7 +47,7 @@ def refuses(client: Any, call: Any, task: ClientTask, *facts: str) -> None:
     assert (caught.value.reason, caught.value.client) == ("weak protection", client.number)
     assert all(fact in str(caught.value) for fact in facts), str(caught.value)
     assert sha256(client._private) == before, "it has not even learnt"
-    assert kind_of(client.masked()) == Refusal.kind, "there is nothing to mask"
+    assert read_kind(client.masked()) == Refusal.kind, "there is nothing to mask"
 
 
 WEAKER = {
@@ -77,7 +77,7 @@ def test_an_encoding_that_is_not_its_own_is_refused(world: Any, change: dict[str
 
 
 def test_an_encoding_that_is_its_own_is_followed(world: Any) -> None:
-    for mechanism in (SHARES, Local(noise_multiplier=1.0), Central(noise_multiplier=1.0), NoMechanism()):
+    for mechanism in (SHARES, LocalNoise(noise_multiplier=1.0), Central(noise_multiplier=1.0), NoMechanism()):
         here = world(clients=CLIENTS, mechanism=mechanism, aggregation=SECURE)
         client = here.clients(METHOD)[0]
         client.learn(asked(here))
@@ -122,7 +122,7 @@ def test_a_sum_of_other_parameters_than_its_own_gets_no_vector(
     with pytest.raises(ProtocolViolation) as caught:
         client.masked()
     assert caught.value.reason == "parameters"
-    assert kind_of(client.masked()) == Refusal.kind, "the vector is gone"
+    assert read_kind(client.masked()) == Refusal.kind, "the vector is gone"
 
 
 class Favouring(SerialBackend):

@@ -16,7 +16,7 @@ from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.privacy.mechanisms.central import Central
 from fedsilo.privacy.mechanisms.distributed import Distributed
-from fedsilo.privacy.mechanisms.local import Local
+from fedsilo.privacy.mechanisms.local import LocalNoise
 from fedsilo.privacy.mechanisms.none import NoMechanism
 
 ROUNDS = PromptFL(context_length=3)
@@ -69,7 +69,7 @@ def batches(method: Method, work: LocalWork) -> list[Indices]:
 def test_what_examples_are_charged_is_how_often_they_were_drawn_from(
     world: Any, method: Method, sampling: str, training: dict[str, Any], clients: int
 ) -> None:
-    mechanism = Local(unit="example", noise_multiplier=1.0, sampling=sampling)
+    mechanism = LocalNoise(unit="example", noise_multiplier=1.0, sampling=sampling)
     fitted = world(mechanism=mechanism, clients=clients, **training).fitted(method)
     charged, steps = Counter[int](), Counter[int]()
     entered = [np.zeros(20 + 7 * client, dtype=int) for client in range(clients)]
@@ -90,7 +90,7 @@ def test_what_examples_are_charged_is_how_often_they_were_drawn_from(
             assert charged[client] <= entered[client].max() + 1
 
 
-@pytest.mark.parametrize("mechanism", [Central, Local, Distributed])
+@pytest.mark.parametrize("mechanism", [Central, LocalNoise, Distributed])
 @pytest.mark.parametrize("method", [ROUNDS, BATCHES])
 def test_a_client_is_charged_one_release_for_every_exchange(world: Any, mechanism: Any, method: Method) -> None:
     fitted = world(mechanism=mechanism(noise_multiplier=1.5)).fitted(method)
@@ -102,7 +102,7 @@ def test_a_client_is_charged_one_release_for_every_exchange(world: Any, mechanis
 
 def poisson(world: Any, method: Method = BATCHES, client: int = 2, steps: int = 2000, **changes: Any) -> np.ndarray:
     """(steps, examples): which of a client's examples are in which batch."""
-    here = world(mechanism=Local(unit="example", noise_multiplier=1.0))
+    here = world(mechanism=LocalNoise(unit="example", noise_multiplier=1.0))
     work = here.work(method, client, **changes)
     found = np.zeros((steps, len(work.labels)), dtype=bool)
     for step in range(steps):
@@ -152,7 +152,7 @@ def test_shuffled_batches_are_those_of_training_without_a_mechanism(world: Any) 
 
 @pytest.mark.parametrize("method", [DPFPL(context_length=3, rank=2), BATCHES])
 def test_batches_of_one_round_repeat_no_draw(world: Any, method: Method) -> None:
-    here = world(mechanism=Local(unit="example", noise_multiplier=1.0), local_epochs=2)
+    here = world(mechanism=LocalNoise(unit="example", noise_multiplier=1.0), local_epochs=2)
     work = here.work(method, client=2)
     seen = [tuple(work.batch(step).targets["class"].tolist()) for step in range(8)]
     assert len(set(seen)) > 6

@@ -17,10 +17,10 @@ from fedsilo.core.errors import ClientError, PrivacyBudgetError, RunError
 from fedsilo.core.seeds import keyed_generator
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.promptfl import PromptFL
-from fedsilo.privacy.mechanism_base import clipped
+from fedsilo.privacy.mechanism_base import clip_change
 from fedsilo.privacy.mechanisms.central import Central
 from fedsilo.privacy.mechanisms.distributed import Distributed
-from fedsilo.privacy.mechanisms.local import Local
+from fedsilo.privacy.mechanisms.local import LocalNoise
 from fedsilo.privacy.mechanisms.none import NoMechanism
 from fedsilo.privacy.mechanisms.rigorous import Rigorous
 
@@ -45,10 +45,10 @@ def release(participants: int = 1, purpose: str = "noise", **where: int) -> Rele
         (Central(unit="client", **KEYS), False, 0, 0, OF_CLIENT / CLIENTS),
         (Central(unit="example", **KEYS), True, OF_EXAMPLE, 0, OF_EXAMPLE / CLIENTS),
         (Rigorous(**KEYS), True, OF_EXAMPLE, 0, OF_EXAMPLE / CLIENTS),
-        (Local(unit="client", **KEYS), True, 0, OF_CLIENT, 0),
-        (Local(unit="client", **KEYS), False, 0, OF_CLIENT, 0),
-        (Local(unit="example", **KEYS), True, OF_EXAMPLE, OF_EXAMPLE, 0),
-        (Local(unit="example", **KEYS), False, OF_EXAMPLE, 0, 0),
+        (LocalNoise(unit="client", **KEYS), True, 0, OF_CLIENT, 0),
+        (LocalNoise(unit="client", **KEYS), False, 0, OF_CLIENT, 0),
+        (LocalNoise(unit="example", **KEYS), True, OF_EXAMPLE, OF_EXAMPLE, 0),
+        (LocalNoise(unit="example", **KEYS), False, OF_EXAMPLE, 0, 0),
         (Distributed(unit="client", **KEYS), True, 0, 0, 0),
         (Distributed(unit="example", **KEYS), True, 1.02 * OF_EXAMPLE, 0, 0),
         (NoMechanism(), True, 0, 0, 0),
@@ -101,7 +101,7 @@ def test_shares_of_the_fewest_honest_clients_add_up_to_the_whole_noise(unit: str
 
 def test_noise_is_independent_over_tensors_clients_and_steps() -> None:
     mechanism, nothing = (
-        Local(unit="example", **KEYS).fit(facts()),
+        LocalNoise(unit="example", **KEYS).fit(facts()),
         {"u": torch.zeros(90_000), "v": torch.zeros(90_000)},
     )
     draws = [
@@ -138,7 +138,7 @@ def test_a_change_is_never_longer_than_the_norm_even_as_it_is_sent(
 ) -> None:
     before = {"a": far * torch.tensor(known), "b": torch.zeros(2, 2)}
     upload = {"a": before["a"] + torch.tensor(change[: len(known)]), "b": torch.full((2, 2), change[-1])}
-    after = clipped(upload, before, norm)
+    after = clip_change(upload, before, norm)
     length = math.sqrt(sum(float((after[n].double() - before[n].double()).square().sum()) for n in before))
     assert length <= norm
     assert all(after[name].dtype == torch.float32 for name in after)
@@ -148,22 +148,22 @@ def test_rounding_beside_large_numbers_does_not_make_a_clipped_change_longer_aga
     generator = torch.Generator().manual_seed(3)
     known = {"a": 100 * torch.randn(8192, generator=generator)}
     upload = {"a": known["a"] + torch.randn(8192, generator=generator)}
-    after = clipped(upload, known, 1e-3)
+    after = clip_change(upload, known, 1e-3)
     assert float((after["a"].double() - known["a"].double()).norm()) <= 1e-3
 
 
 def test_a_change_is_clipped_as_a_whole_and_small_ones_are_left_alone() -> None:
     known = {"a": torch.ones(3), "b": torch.zeros(2, 2)}
     upload = {"a": torch.tensor([1.0, 1.0, 4.0]), "b": torch.full((2, 2), 2.0)}
-    change = {name: clipped(upload, known, 1.0)[name] - known[name] for name in known}
+    change = {name: clip_change(upload, known, 1.0)[name] - known[name] for name in known}
     assert math.sqrt(sum(float((c**2).sum()) for c in change.values())) == pytest.approx(1.0, rel=1e-5)
     assert torch.allclose(change["a"] * 5, upload["a"] - known["a"], atol=1e-5)
     small = {"a": known["a"] + 0.1, "b": known["b"]}
-    assert all(torch.equal(clipped(small, known, 1.0)[name], small[name]) for name in small)
+    assert all(torch.equal(clip_change(small, known, 1.0)[name], small[name]) for name in small)
 
 
 @pytest.mark.parametrize("bad", [math.nan, math.inf, -math.inf])
-@pytest.mark.parametrize("mechanism", [Central(**KEYS), Local(**KEYS), Distributed(**KEYS)])
+@pytest.mark.parametrize("mechanism", [Central(**KEYS), LocalNoise(**KEYS), Distributed(**KEYS)])
 def test_what_is_not_finite_is_refused(mechanism: Mechanism, bad: float) -> None:
     known = {"a": torch.zeros(3)}
     with pytest.raises(ClientError, match=r"^privacy.clip_norm: an update of norm (nan|inf) cannot be clipped"):
@@ -176,11 +176,11 @@ def test_what_is_not_finite_is_refused(mechanism: Mechanism, bad: float) -> None
     ("mechanism", "method"),
     [
         (Central(epsilon=2.0), PromptFL(context_length=3)),
-        (Local(epsilon=0.5, adjacency="replace"), PromptFL(context_length=3)),
+        (LocalNoise(epsilon=0.5, adjacency="replace"), PromptFL(context_length=3)),
         (Distributed(epsilon=1.0), PromptFL(context_length=3)),
         (Central(epsilon=1.0, unit="example", sampling="shuffled"), DPFPL(context_length=3, rank=2)),
         (Rigorous(epsilon=0.7, adjacency="replace"), DPFPL(context_length=3, rank=2)),
-        (Local(epsilon=3.0, unit="example"), PromptFL(context_length=3)),
+        (LocalNoise(epsilon=3.0, unit="example"), PromptFL(context_length=3)),
         (Distributed(epsilon=4.0, unit="example"), DPFPL(context_length=3, rank=2)),
     ],
 )
@@ -207,7 +207,7 @@ def test_an_epsilon_that_no_noise_gives_is_refused_before_anything_is_run(world:
 
 def test_impossible_values_are_refused() -> None:
     assert Central().problems() == ["epsilon: give either epsilon or noise_multiplier, neither is given."]
-    assert Local(epsilon=1.0, noise_multiplier=1.0).problems()[0].endswith("both are given.")
+    assert LocalNoise(epsilon=1.0, noise_multiplier=1.0).problems()[0].endswith("both are given.")
     assert Distributed(epsilon=1.0).problems() == []
 
 

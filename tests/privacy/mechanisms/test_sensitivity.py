@@ -21,9 +21,9 @@ from fedsilo.methods.fedotp import FedOTP
 from fedsilo.methods.fedpha import FedPHA
 from fedsilo.methods.finetune import FineTune
 from fedsilo.methods.promptfl import PromptFL
-from fedsilo.privacy.mechanism_base import clipped
+from fedsilo.privacy.mechanism_base import clip_change
 from fedsilo.privacy.mechanisms.central import Central
-from fedsilo.privacy.mechanisms.local import Local
+from fedsilo.privacy.mechanisms.local import LocalNoise
 from fedsilo.strategies.fedavg import FedAvgStrategy
 from fedsilo.training.gradients import clipped_gradients
 from fedsilo.training.module_learner import ModuleLearner, Sizes
@@ -139,7 +139,7 @@ def changed(source: Any, position: int) -> Any:
 @pytest.mark.parametrize("method", METHODS[:3], ids=name)
 def test_an_empty_batch_still_sends_noise_and_the_run_goes_on(world: Any, tmp_path: Any, method: Any) -> None:
     """One example per batch on average: more than a third of the batches are empty."""
-    mechanism = Local(unit="example", noise_multiplier=2.0, clip_norm=CLIP)
+    mechanism = LocalNoise(unit="example", noise_multiplier=2.0, clip_norm=CLIP)
     here = world(mechanism=mechanism, batch_size=1, rounds=1)
     work = here.work(method)
     empty = [step for step in range(20) if not len(work.batch(step).targets["class"])]
@@ -154,7 +154,7 @@ def test_an_empty_batch_still_sends_noise_and_the_run_goes_on(world: Any, tmp_pa
     assert len(outcome.records) == 1
 
 
-@pytest.mark.parametrize("mechanism", [MECHANISM, Local(unit="example", noise_multiplier=1.0)])
+@pytest.mark.parametrize("mechanism", [MECHANISM, LocalNoise(unit="example", noise_multiplier=1.0)])
 def test_what_the_loss_is_leaves_a_client_only_where_the_coordinator_is_trusted(world: Any, mechanism: Any) -> None:
     method = METHODS[0]
     here = world(mechanism=mechanism)
@@ -183,7 +183,7 @@ def test_a_client_moves_the_mean_that_noise_is_added_to_by_at_most_its_share(agg
     generator, clients = torch.Generator().manual_seed(0), 10
     known = {"context": 0.02 * torch.randn(8192, generator=generator)}
     changed = [{"context": known["context"] + torch.randn(8192, generator=generator)} for _ in range(clients)]
-    uploads = [clipped(upload, known, norm) for upload in changed]
+    uploads = [clip_change(upload, known, norm) for upload in changed]
 
     def mean(sent: list[dict[str, Tensor]]) -> dict[str, Tensor]:
         tasks = {client: ClientTask(0, 0, to_arrays(known)) for client in range(clients)}

@@ -6,21 +6,23 @@ import sys
 import pytest
 from PIL import Image
 
-from fedsilo.privacy.accounting.accountants import Spent
-from fedsilo.privacy.accounting.epsilon_curve import Point
+from fedsilo.privacy.accounting.accountants import AccountedEpsilon
+from fedsilo.privacy.accounting.epsilon_curve import EpsilonPoint
 from fedsilo.report.figures.budget_figure import draw_spending
 
 
-def points(count: int, scale: float = 1.0) -> list[Point]:
+def points(count: int, scale: float = 1.0) -> list[EpsilonPoint]:
     return [
-        Point(number, Spent(value, 1e-5, {"pld": value, "rdp": 1.1 * value, "without sampling": 50 * value}))
+        EpsilonPoint(
+            number, AccountedEpsilon(value, 1e-5, {"pld": value, "rdp": 1.1 * value, "without sampling": 50 * value})
+        )
         for number in range(1, count + 1)
         for value in [scale * math.sqrt(number)]
     ]
 
 
-def no_bound(number: int) -> Point:
-    return Point(number, Spent(math.inf, 1e-5, {"closed form": math.inf, "rdp": math.inf}))
+def no_bound(number: int) -> EpsilonPoint:
+    return EpsilonPoint(number, AccountedEpsilon(math.inf, 1e-5, {"closed form": math.inf, "rdp": math.inf}))
 
 
 CURVES = (

@@ -21,7 +21,8 @@ from fedsilo.runs.audit.model_scores import prepare_observer
 from fedsilo.runs.audit.shadow_runs import list_shadows
 from fedsilo.runs.run import go
 from fedsilo.simulation.serial import SerialRuntime
-from fedsilo.storage.run_folder import DRIVER_LOCK, lock, plain
+from fedsilo.storage.run_folder import DRIVER_LOCK, to_json_value
+from fedsilo.storage.run_lock import lock
 
 Ended = list[tuple[int, int, str, bool]]
 
@@ -68,7 +69,7 @@ def test_shadow_runs_are_the_scenario_with_redrawn_membership(audited: tuple[Run
 
 def test_the_document_says_all_and_is_written(audited: tuple[Run, dict[str, Any]]) -> None:
     run, document = audited
-    assert json.loads((run.folder / "audit.json").read_text()) == json.loads(json.dumps(plain(document)))
+    assert json.loads((run.folder / "audit.json").read_text()) == json.loads(json.dumps(to_json_value(document)))
     assert (document["members"], document["non_members"]) == (40, 32)
     assert (document["shadows"], document["view"], document["claim"]) == (4, "client", None)
     assert [attack["attack"] for attack in document["attacks"]] == ["likelihood ratio", "attack models"]

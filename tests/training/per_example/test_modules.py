@@ -23,7 +23,7 @@ from fedsilo.methods.composed import Composed
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.privacy.mechanisms.central import Central
 from fedsilo.privacy.mechanisms.distributed import Distributed
-from fedsilo.privacy.mechanisms.local import Local
+from fedsilo.privacy.mechanisms.local import LocalNoise
 from fedsilo.strategies.fedavg import FedAvgStrategy
 from fedsilo.training.loss import Loss
 from fedsilo.training.module_learner import ModuleLearner, Sizes
@@ -327,7 +327,7 @@ def private(learner: Network) -> Composed:
     ("mechanism", "aggregation"),
     [
         (Central(unit="example", noise_multiplier=1.0), Plain()),
-        (Local(unit="example", noise_multiplier=1.0), Plain()),
+        (LocalNoise(unit="example", noise_multiplier=1.0), Plain()),
         (Distributed(unit="example", noise_multiplier=1.0), Secure()),
     ],
     ids=["central", "local", "distributed"],

@@ -18,30 +18,30 @@ MOST_NUMBER = 2**32 - 2
 VERSION = b"FSA\x01"
 
 
-def garbage(what: str) -> ProtocolViolation:
+def malformed(what: str) -> ProtocolViolation:
     """Returns the refusal of bytes or values that are no message."""
     return ProtocolViolation(f"secure sum: {what}. The message is damaged or of another version.", reason="garbage")
 
 
-def kind_of(message: bytes) -> int:
+def read_kind(message: bytes) -> int:
     """Returns the kind that a message says it is, which its class then checks; -1 where it is too short."""
-    return Reader(message[4:8]).number() if len(message) >= 8 else -1
+    return Reader(message[4:8]).read_number() if len(message) >= 8 else -1
 
 
-def number(value: int) -> bytes:
+def encode_number(value: int) -> bytes:
     """Returns a number in [0, 2**32) as four bytes."""
     return value.to_bytes(4, "little")
 
 
-def numbers(values: Iterable[int]) -> bytes:
+def encode_numbers(values: Iterable[int]) -> bytes:
     """Returns how many there are, and each."""
-    encoded = [number(value) for value in values]
-    return number(len(encoded)) + b"".join(encoded)
+    encoded = [encode_number(value) for value in values]
+    return encode_number(len(encoded)) + b"".join(encoded)
 
 
-def text(value: bytes) -> bytes:
+def encode_bytes(value: bytes) -> bytes:
     """Returns a byte string of any length with its length before it."""
-    return number(len(value)) + value
+    return encode_number(len(value)) + value
 
 
 class Reader:
@@ -53,30 +53,30 @@ class Reader:
     def take(self, size: int) -> bytes:
         """Returns the next so many bytes."""
         if size > len(self._data) - self._at:
-            raise garbage(f"{size} bytes expected, {len(self._data) - self._at} left")
+            raise malformed(f"{size} bytes expected, {len(self._data) - self._at} left")
         self._at += size
         return self._data[self._at - size : self._at]
 
-    def number(self) -> int:
+    def read_number(self) -> int:
         """Returns the next number."""
         return int.from_bytes(self.take(4), "little")
 
-    def numbers(self) -> tuple[int, ...]:
+    def read_numbers(self) -> tuple[int, ...]:
         """Returns the next list of numbers."""
-        return self.many(Reader.number)
+        return self.read_list(Reader.read_number)
 
-    def many(self, read: Callable[[Reader], Any]) -> tuple[Any, ...]:
+    def read_list(self, read: Callable[[Reader], Any]) -> tuple[Any, ...]:
         """Returns the items of a list; one that announces more than there is ends at the first that is missing."""
-        return tuple(read(self) for _ in range(self.number()))
+        return tuple(read(self) for _ in range(self.read_number()))
 
-    def text(self) -> bytes:
+    def read_text(self) -> bytes:
         """Returns the next byte string of any length."""
-        return self.take(self.number())
+        return self.take(self.read_number())
 
-    def end(self) -> None:
+    def finish(self) -> None:
         """Refuses anything that is left."""
         if self._at != len(self._data):
-            raise garbage(f"{len(self._data) - self._at} bytes too many")
+            raise malformed(f"{len(self._data) - self._at} bytes too many")
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,19 +106,19 @@ def _is_row(value: Any) -> bool:
 
 
 def _read_row(reader: Reader) -> Any:
-    data = reader.text()
+    data = reader.read_text()
     if len(data) % 4:
-        raise garbage("a vector is cut off")
+        raise malformed("a vector is cut off")
     return np.frombuffer(data, dtype="<u4").astype(np.uint32, copy=False)
 
 
-CLIENT = Form(_is_client, number, Reader.number)
-CLIENTS = Form(lambda value: isinstance(value, tuple) and _ascends(value), numbers, Reader.numbers)
-TEXT = Form(lambda value: isinstance(value, bytes), text, Reader.text)
-ROW = Form(_is_row, lambda value: text(value.astype("<u4", copy=False).tobytes()), _read_row)
+CLIENT = Form(_is_client, encode_number, Reader.read_number)
+CLIENTS = Form(lambda value: isinstance(value, tuple) and _ascends(value), encode_numbers, Reader.read_numbers)
+TEXT = Form(lambda value: isinstance(value, bytes), encode_bytes, Reader.read_text)
+ROW = Form(_is_row, lambda value: encode_bytes(value.astype("<u4", copy=False).tobytes()), _read_row)
 
 
-def fixed(size: int) -> Form:
+def fixed_bytes(size: int) -> Form:
     """Returns the form of byte strings of one size."""
     return Form(
         lambda value: isinstance(value, bytes) and len(value) == size,
@@ -127,12 +127,12 @@ def fixed(size: int) -> Form:
     )
 
 
-def optional(size: int) -> Form:
+def optional_bytes(size: int) -> Form:
     """Returns the form of byte strings of one size, or empty."""
-    return Form(lambda value: isinstance(value, bytes) and len(value) in (0, size), text, Reader.text)
+    return Form(lambda value: isinstance(value, bytes) and len(value) in (0, size), encode_bytes, Reader.read_text)
 
 
-def listed(record: type[Record], owner: str) -> Form:
+def record_tuple(record: type[Record], owner: str) -> Form:
     """Returns the form of tuples of records that ascend by the client in their field `owner`."""
     return Form(
         lambda value: (
@@ -140,8 +140,8 @@ def listed(record: type[Record], owner: str) -> Form:
             and all(isinstance(item, record) for item in value)
             and _ascends(getattr(item, owner) for item in value)
         ),
-        lambda value: number(len(value)) + b"".join(item.body() for item in value),
-        lambda reader: reader.many(record.read),
+        lambda value: encode_number(len(value)) + b"".join(item.body() for item in value),
+        lambda reader: reader.read_list(record.read),
     )
 
 
@@ -154,7 +154,7 @@ class Record:
     def __post_init__(self) -> None:
         for field, form in zip(fields(self), self.forms, strict=True):  # type: ignore[arg-type]
             if not form.fits(getattr(self, field.name)):
-                raise garbage(f"{type(self).__name__}.{field.name} is not as it must be")
+                raise malformed(f"{type(self).__name__}.{field.name} is not as it must be")
 
     def body(self) -> bytes:
         """Returns the fields, in order."""
@@ -175,7 +175,7 @@ class Message(Record):
 
     def to_bytes(self) -> bytes:
         """Returns the encoding."""
-        return VERSION + number(self.kind) + self.body()
+        return VERSION + encode_number(self.kind) + self.body()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
@@ -185,8 +185,8 @@ class Message(Record):
             ProtocolViolation: The bytes are none of this kind.
         """
         reader = Reader(data)
-        if reader.take(4) != VERSION or reader.number() != cls.kind:
-            raise garbage(f"not a {cls.__name__}")
+        if reader.take(4) != VERSION or reader.read_number() != cls.kind:
+            raise malformed(f"not a {cls.__name__}")
         message = cls.read(reader)
-        reader.end()
+        reader.finish()
         return message

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fedsilo.aggregation.secagg.encoding import number
+from fedsilo.aggregation.secagg.encoding import encode_number
 from fedsilo.core.errors import ScenarioError
 
 EXPOSURE = 2.0**-40
@@ -38,13 +38,13 @@ class Neighbourhood:
     quorum: int
 
 
-def complete(clients: Sequence[int]) -> dict[int, frozenset[int]]:
+def complete_graph(clients: Sequence[int]) -> dict[int, frozenset[int]]:
     """Returns the graph that joins everybody with everybody."""
     everybody = frozenset(clients)
     return {client: everybody - {client} for client in clients}
 
 
-def sparse(clients: Sequence[int], neighbours: int, seed: bytes) -> dict[int, frozenset[int]]:
+def sparse_graph(clients: Sequence[int], neighbours: int, seed: bytes) -> dict[int, frozenset[int]]:
     """Returns a random Harary graph.
 
     Args:
@@ -56,8 +56,8 @@ def sparse(clients: Sequence[int], neighbours: int, seed: bytes) -> dict[int, fr
         Symmetric; everybody has k neighbours, but one has k + 1 where k and n are both odd.
     """
     if neighbours >= len(clients) - 1:
-        return complete(clients)
-    ring = sorted(clients, key=lambda client: hashlib.sha256(seed + number(client)).digest())
+        return complete_graph(clients)
+    ring = sorted(clients, key=lambda client: hashlib.sha256(seed + encode_number(client)).digest())
     n = len(ring)
     joined: dict[int, set[int]] = {client: set() for client in ring}
     edges = [(at, at + step) for at in range(n) for step in range(1, neighbours // 2 + 1)]
@@ -69,7 +69,7 @@ def sparse(clients: Sequence[int], neighbours: int, seed: bytes) -> dict[int, fr
     return {client: frozenset(others) for client, others in joined.items()}
 
 
-def connected(graph: Graph, among: Collection[int]) -> bool:
+def is_connected(graph: Graph, among: Collection[int]) -> bool:
     """Returns whether these clients hang together by edges among themselves.
 
     If they do not, opening the sum opens the sum of each part.
@@ -83,7 +83,7 @@ def connected(graph: Graph, among: Collection[int]) -> bool:
     return not left
 
 
-def tail(n: int, marked: int, drawn: int) -> NDArray[np.float64]:
+def hypergeometric_tail(n: int, marked: int, drawn: int) -> NDArray[np.float64]:
     """Returns (drawn + 2,) the chances that at least 0, 1, ... of `drawn` out of n are among the `marked` ones."""
     logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, n + 1)))])  # of the factorials
     hits = np.arange(drawn + 1)
@@ -100,12 +100,12 @@ def tail(n: int, marked: int, drawn: int) -> NDArray[np.float64]:
 
 def exposure(clients: int, colluding: int, neighbours: int, quorum: int) -> float:
     """Returns a bound on the chance that the colluding are a quorum among the neighbours of any client."""
-    return float(min(1.0, clients * tail(clients - 1, colluding, neighbours)[quorum]))
+    return float(min(1.0, clients * hypergeometric_tail(clients - 1, colluding, neighbours)[quorum]))
 
 
 def failure(clients: int, dropped: int, neighbours: int, quorum: int) -> float:
     """Returns a bound on the chance that so many drop-outs leave fewer than a quorum of any client's neighbours."""
-    return float(min(1.0, clients * tail(clients - 1, dropped, neighbours)[neighbours - quorum + 1]))
+    return float(min(1.0, clients * hypergeometric_tail(clients - 1, dropped, neighbours)[neighbours - quorum + 1]))
 
 
 def neighbours_needed(clients: int, corrupt_share: float, dropout_share: float) -> Neighbourhood:
@@ -121,7 +121,7 @@ def neighbours_needed(clients: int, corrupt_share: float, dropout_share: float) 
     """
     corrupt, dropped = math.ceil(corrupt_share * clients), math.ceil(dropout_share * clients)
     for neighbours in range(2, clients):
-        risks = clients * tail(clients - 1, corrupt, neighbours)
+        risks = clients * hypergeometric_tail(clients - 1, corrupt, neighbours)
         quorum = max(2, int(np.argmax(risks <= EXPOSURE)))  # the last is 0: there is always one
         if quorum <= neighbours and failure(clients, dropped, neighbours, quorum) <= FAILURE:
             return Neighbourhood(neighbours, quorum)

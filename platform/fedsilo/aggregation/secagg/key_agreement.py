@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.ciphers.aead import ChaCha20Poly1305
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from fedsilo.aggregation.secagg.encoding import number
+from fedsilo.aggregation.secagg.encoding import encode_number
 from fedsilo.core.errors import ProtocolViolation
 
 KEY_SIZE, TAG_SIZE = 32, 16
@@ -74,13 +74,13 @@ def agree(private: bytes, public: bytes) -> bytes:
 
 def derive(secret: bytes, purpose: str, transcript: bytes, *clients: int) -> bytes:
     """Returns a key of 32 bytes for one purpose between these clients in this order."""
-    info = LABEL + purpose.encode() + b"|" + transcript + b"".join(number(client) for client in clients)
+    info = LABEL + purpose.encode() + b"|" + transcript + b"".join(encode_number(client) for client in clients)
     return HKDF(SHA256(), KEY_SIZE, salt=None, info=info).derive(secret)
 
 
 def commit(seed: bytes, context: bytes, client: int) -> bytes:
     """Returns the 32 bytes by which a client's random seed can be recognised once it is opened."""
-    return hashlib.sha256(LABEL + b"seed|" + context + number(client) + seed).digest()
+    return hashlib.sha256(LABEL + b"seed|" + context + encode_number(client) + seed).digest()
 
 
 def seal(key: bytes, plain: bytes, bound: bytes) -> bytes:

@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 
-from fedsilo.aggregation.secagg.encoding import kind_of
+from fedsilo.aggregation.secagg.encoding import read_kind
+from fedsilo.aggregation.secagg.modular_vectors import Residues
 from fedsilo.aggregation.secagg.protocol_client import SecureClient
 from fedsilo.aggregation.secagg.protocol_messages import Mailbox, Opening, Refusal, Roster, Survivors
 from fedsilo.aggregation.secagg.signatures import Signer
-from fedsilo.aggregation.secagg.update_vectors import Ring
 from fedsilo.core.errors import ProtocolViolation
 
 Check = Callable[[Opening], None]
@@ -28,13 +28,13 @@ class MaskingClient:
         self._signer: Signer | None = None
         self._round: SecureClient | None = None
         self._opening: Opening | None = None
-        self._kept: tuple[Ring, Check] | None = None
+        self._kept: tuple[Residues, Check] | None = None
 
     def sign_with(self, signer: Signer | None) -> None:
         """Signs advertisements from now on, and checks everybody's; None: advertisements carry no signature."""
         self._signer = signer
 
-    def keep(self, vector: Ring, check: Check) -> None:
+    def keep(self, vector: Residues, check: Check) -> None:
         """Keeps an encoded update until it is masked; nothing gives it back as it is.
 
         Args:
@@ -70,7 +70,7 @@ class MaskingClient:
             return Refusal(self._number, str(error).encode()).to_bytes()
 
     def _answer(self, message: bytes) -> bytes:
-        kind = kind_of(message)
+        kind = read_kind(message)
         if kind == Opening.kind:
             opening = Opening.from_bytes(message)
             self._end()

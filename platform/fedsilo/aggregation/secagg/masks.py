@@ -11,9 +11,8 @@ from collections.abc import Callable
 import numpy as np
 from cryptography.hazmat.primitives.ciphers import Cipher
 from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
-from numpy.typing import NDArray
 
-Residues = NDArray[np.uint32]
+from fedsilo.aggregation.secagg.modular_vectors import Residues
 
 BLOCK = 1 << 15
 """Coordinates expanded at a time: the two buffers and the piece of the vector stay in the processor's cache."""

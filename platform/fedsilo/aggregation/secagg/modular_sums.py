@@ -9,7 +9,8 @@ from typing import ClassVar
 import torch
 from torch import Tensor
 
-from fedsilo.aggregation.secagg.update_vectors import Encoding, Ring
+from fedsilo.aggregation.secagg.modular_vectors import Residues
+from fedsilo.aggregation.secagg.update_vectors import UpdateEncoding
 from fedsilo.core import FINEST_SHARE, Aggregation, ClientTask, Exchange, Mechanism, SumTerms
 from fedsilo.core.config_fields import key
 from fedsilo.core.errors import RunError
@@ -34,7 +35,7 @@ class RingAggregation(Aggregation):
         """Returns how many updates in an opened sum of so many are unknown to everybody: their noise must suffice."""
         return clients
 
-    def encoded(self, exchange: Exchange) -> tuple[Encoding, dict[int, ClientTask]]:
+    def encode_tasks(self, exchange: Exchange) -> tuple[UpdateEncoding, dict[int, ClientTask]]:
         """Returns the encoding of this exchange, and the participants' tasks with it.
 
         Raises:
@@ -50,10 +51,10 @@ class RingAggregation(Aggregation):
         encoding = self.encoding(exchange.mechanism, terms)
         return encoding, {client: replace(task, encoding=encoding) for client, task in exchange.tasks.items()}
 
-    def encoding(self, mechanism: Mechanism, terms: SumTerms) -> Encoding:
+    def encoding(self, mechanism: Mechanism, terms: SumTerms) -> UpdateEncoding:
         """Returns how clients write their updates. Raises RunError as `encoded`."""
         coordinate_bound = mechanism.coordinate_bound
-        plain = Encoding(
+        plain = UpdateEncoding(
             clients=terms.clients,
             bound=self.bound if coordinate_bound is None else coordinate_bound,
             clamp=coordinate_bound is not None,
@@ -64,7 +65,7 @@ class RingAggregation(Aggregation):
         )
         return self._with_noise(plain, mechanism, terms.coordinates)
 
-    def _with_noise(self, plain: Encoding, mechanism: Mechanism, coordinates: int) -> Encoding:
+    def _with_noise(self, plain: UpdateEncoding, mechanism: Mechanism, coordinates: int) -> UpdateEncoding:
         noise = mechanism.shares
         if noise is None:
             return plain
@@ -79,7 +80,7 @@ class RingAggregation(Aggregation):
             )
         return replace(room, share=share, honest=honest)
 
-    def mean(self, exchange: Exchange, encoding: Encoding, total: Ring) -> tuple[dict[str, Tensor], float]:
+    def mean(self, exchange: Exchange, encoding: UpdateEncoding, total: Residues) -> tuple[dict[str, Tensor], float]:
         """Returns the mean upload, in fp64, and the mean loss that a sum stands for."""
         shapes = {name: tuple(tensor.shape) for name, tensor in exchange.reference.items()}
         change, loss = encoding.decode(total, shapes)

@@ -15,6 +15,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from fedsilo.core.errors import ScenarioError
 
+Residues = NDArray[np.uint32]
+"""A vector of residues modulo 2**32, `(d,)`."""
 MOST = 2**31 - 1
 """Largest centred residue."""
 DEVIATIONS = 10.0

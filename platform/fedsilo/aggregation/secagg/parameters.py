@@ -5,7 +5,14 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
-from fedsilo.aggregation.secagg.encoding import MOST_NUMBER, Reader, garbage, number, numbers, text
+from fedsilo.aggregation.secagg.encoding import (
+    MOST_NUMBER,
+    Reader,
+    encode_bytes,
+    encode_number,
+    encode_numbers,
+    malformed,
+)
 from fedsilo.aggregation.secagg.graph import EXPOSURE, exposure
 from fedsilo.core.errors import ProtocolViolation, ScenarioError
 
@@ -135,12 +142,14 @@ class Parameters:
 
     def digest(self, context: bytes) -> bytes:
         """Returns the 32 bytes that stand in every message of the round: hash of its context and these parameters."""
-        return hashlib.sha256(b"fedsilo secure sum 1" + text(context) + self.to_bytes()).digest()
+        return hashlib.sha256(b"fedsilo secure sum 1" + encode_bytes(context) + self.to_bytes()).digest()
 
     def to_bytes(self) -> bytes:
         """Returns the encoding that `from_bytes` reads; only parameters without problems are sure to have one."""
         values = (self.threshold, self.dim, self.colluding, self.neighbours, self.quorum, self.bits)
-        return numbers(self.clients) + b"".join(number(value) for value in (GRAPHS.index(self.graph), *values))
+        return encode_numbers(self.clients) + b"".join(
+            encode_number(value) for value in (GRAPHS.index(self.graph), *values)
+        )
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Parameters:
@@ -150,9 +159,9 @@ class Parameters:
             ProtocolViolation: The bytes are no encoding of parameters.
         """
         reader = Reader(data)
-        clients = reader.numbers()
-        graph, threshold, dim, colluding, neighbours, quorum, bits = (reader.number() for _ in range(7))
-        reader.end()
+        clients = reader.read_numbers()
+        graph, threshold, dim, colluding, neighbours, quorum, bits = (reader.read_number() for _ in range(7))
+        reader.finish()
         if graph >= len(GRAPHS):
-            raise garbage(f"no graph of number {graph}")
+            raise malformed(f"no graph of number {graph}")
         return cls(clients, threshold, dim, colluding, GRAPHS[graph], neighbours, quorum, bits)

@@ -25,8 +25,8 @@ from fedsilo.aggregation.secagg.protocol_messages import (
     Masked,
     Roster,
     Sealed,
-    Share,
-    Shares,
+    SealedShares,
+    SecretShare,
     Survivors,
     Unmask,
 )
@@ -108,7 +108,7 @@ class SecureClient:
             self._secrets, self._advertised = held, mine
         return mine
 
-    def share(self, roster: Roster) -> Shares:
+    def share(self, roster: Roster) -> SealedShares:
         """Returns shares of the two secrets for each neighbour, sealed to it.
 
         Raises:
@@ -131,7 +131,7 @@ class SecureClient:
                 key = session.sealing_key(held.agreed[peer], self.number, peer)
                 plain = seeds[point(peer)] + masking[point(peer)]
                 sealed.append(Sealed(peer, keys.seal(key, plain, session.transcript)))
-        return Shares(self._context, self.number, tuple(sealed))
+        return SealedShares(self._context, self.number, tuple(sealed))
 
     def prepare(self, mailbox: Mailbox) -> None:
         """Opens the shares of others and computes the mask; afterwards `mask` is one addition.
@@ -193,7 +193,7 @@ class SecureClient:
             alive, dropped = frozenset(survivors.clients), frozenset(survivors.dropped)
             self._check_survivors(alive, dropped)
             seeds, masking = (
-                tuple(Share(owner, held.shares[owner][secret]) for owner in sorted(held.shares.keys() & owners))
+                tuple(SecretShare(owner, held.shares[owner][secret]) for owner in sorted(held.shares.keys() & owners))
                 for secret, owners in enumerate((alive, dropped))
             )
         self.wipe()
@@ -266,7 +266,7 @@ class SecureClient:
         if self.number not in alive:
             raise ProtocolViolation("it is not among the survivors.", reason="not a survivor")
         self._check_enough(len(alive), len(self._known_session.holders(self.number, alive)))
-        if not graph.connected(self._known_session.graph, alive):
+        if not graph.is_connected(self._known_session.graph, alive):
             raise ProtocolViolation("the survivors fall into parts.", reason="disconnected")
 
     def _total_mask(self, session: Session, held: _Secrets, peers: list[int]) -> NDArray[np.uint32]:

@@ -19,7 +19,7 @@ from fedsilo.aggregation.secagg.protocol_messages import (
     Opening,
     Roster,
     Sealed,
-    Shares,
+    SealedShares,
     Survivors,
     Unmask,
 )
@@ -30,10 +30,10 @@ from fedsilo.core.errors import ProtocolViolation, RoundAborted
 STAGES = ("advertise", "share", "mask", "unmask", "open")
 ABORTED = "aborted"
 
-FromClient = Advertise | Shares | Masked | Unmask
+FromClient = Advertise | SealedShares | Masked | Unmask
 ToClient = Roster | Mailbox | Survivors
 EXPECTED: Mapping[type[FromClient], str] = {
-    Advertise: "advertise", Shares: "share", Masked: "mask", Unmask: "unmask",
+    Advertise: "advertise", SealedShares: "share", Masked: "mask", Unmask: "unmask",
 }  # fmt: skip
 
 
@@ -194,7 +194,7 @@ class SecureCoordinator:
     def _take(self, message: FromClient) -> None:
         if isinstance(message, Advertise):
             self._take_keys(message)
-        elif isinstance(message, Shares):
+        elif isinstance(message, SealedShares):
             self._take_shares(message)
         elif isinstance(message, Masked):
             self._take_vector(message)
@@ -219,7 +219,7 @@ class SecureCoordinator:
             for sender in repeated:
                 self._advertised.pop(sender, None)
 
-    def _take_shares(self, message: Shares) -> None:
+    def _take_shares(self, message: SealedShares) -> None:
         peers = self._known_session.neighbours(message.sender, self._members[1])
         if [sealed.peer for sealed in message.sealed] != peers:
             raise self._violation(message, "wrong shares", "not one for each neighbour")
@@ -276,7 +276,7 @@ class SecureCoordinator:
             return {client: self._mailbox(client, present) for client in sorted(present)}
         if self.stage == "unmask":
             return {}
-        if not graph.connected(self._known_session.graph, present):
+        if not graph.is_connected(self._known_session.graph, present):
             raise RoundAborted("secure sum: stage 'mask': the survivors fall into parts.", stage=self.stage)
         survivors = Survivors(self._context, tuple(sorted(present)), tuple(sorted(sharers - present)))
         return dict.fromkeys(sorted(present), survivors)

@@ -23,28 +23,30 @@ from fedsilo.aggregation.secagg.encoding import (
     Message,
     Reader,
     Record,
-    fixed,
-    listed,
-    optional,
-    text,
+    encode_bytes,
+    fixed_bytes,
+    optional_bytes,
+    record_tuple,
 )
 from fedsilo.aggregation.secagg.key_agreement import KEY_SIZE, TAG_SIZE
 from fedsilo.aggregation.secagg.parameters import Parameters
 from fedsilo.aggregation.secagg.shamir import SHARE_SIZE
 from fedsilo.aggregation.secagg.signatures import SIGNATURE_SIZE
 
-CONTEXT = fixed(32)
-KEY = fixed(KEY_SIZE)
+CONTEXT = fixed_bytes(32)
+KEY = fixed_bytes(KEY_SIZE)
 SEALED_SIZE = 2 * SHARE_SIZE + TAG_SIZE
 LONGEST_REASON = 400
 """Characters of a refusal that are shown."""
 
 
 def _read_parameters(reader: Reader) -> Parameters:
-    return Parameters.from_bytes(reader.text())
+    return Parameters.from_bytes(reader.read_text())
 
 
-PARAMETERS = Form(lambda value: isinstance(value, Parameters), lambda value: text(value.to_bytes()), _read_parameters)
+PARAMETERS = Form(
+    lambda value: isinstance(value, Parameters), lambda value: encode_bytes(value.to_bytes()), _read_parameters
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +79,7 @@ class Advertise(Message):
     """
 
     kind: ClassVar[int] = 1
-    forms: ClassVar[tuple[Form, ...]] = (CONTEXT, CLIENT, KEY, KEY, KEY, optional(SIGNATURE_SIZE))
+    forms: ClassVar[tuple[Form, ...]] = (CONTEXT, CLIENT, KEY, KEY, KEY, optional_bytes(SIGNATURE_SIZE))
 
     context: bytes
     sender: int
@@ -107,7 +109,7 @@ class Roster(Message):
     """
 
     kind: ClassVar[int] = 2
-    forms: ClassVar[tuple[Form, ...]] = (CONTEXT, listed(Advertise, "sender"))
+    forms: ClassVar[tuple[Form, ...]] = (CONTEXT, record_tuple(Advertise, "sender"))
 
     context: bytes
     advertised: tuple[Advertise, ...]
@@ -118,18 +120,18 @@ class Sealed(Record):
     """One client's shares for another, as only the other can read them.
 
     Attributes:
-        peer: In `Shares` whom they are for, in `Mailbox` whom they are from.
+        peer: In `SealedShares` whom they are for, in `Mailbox` whom they are from.
         ciphertext: 82 bytes: a share of the seed, a share of the masking key, a tag.
     """
 
-    forms: ClassVar[tuple[Form, ...]] = (CLIENT, fixed(SEALED_SIZE))
+    forms: ClassVar[tuple[Form, ...]] = (CLIENT, fixed_bytes(SEALED_SIZE))
 
     peer: int
     ciphertext: bytes
 
 
 @dataclass(frozen=True, slots=True)
-class Shares(Message):
+class SealedShares(Message):
     """Client to coordinator: shares of its two secrets for each neighbour. 48 + 86 k bytes.
 
     Attributes:
@@ -139,7 +141,7 @@ class Shares(Message):
     """
 
     kind: ClassVar[int] = 3
-    forms: ClassVar[tuple[Form, ...]] = (CONTEXT, CLIENT, listed(Sealed, "peer"))
+    forms: ClassVar[tuple[Form, ...]] = (CONTEXT, CLIENT, record_tuple(Sealed, "peer"))
 
     context: bytes
     sender: int
@@ -157,7 +159,7 @@ class Mailbox(Message):
     """
 
     kind: ClassVar[int] = 4
-    forms: ClassVar[tuple[Form, ...]] = (CONTEXT, CLIENTS, listed(Sealed, "peer"))
+    forms: ClassVar[tuple[Form, ...]] = (CONTEXT, CLIENTS, record_tuple(Sealed, "peer"))
 
     context: bytes
     clients: tuple[int, ...]
@@ -201,7 +203,7 @@ class Survivors(Message):
 
 
 @dataclass(frozen=True, slots=True, repr=False)
-class Share(Record):
+class SecretShare(Record):
     """One share of a client's secret, in the clear.
 
     Attributes:
@@ -209,7 +211,7 @@ class Share(Record):
         value: 33 bytes.
     """
 
-    forms: ClassVar[tuple[Form, ...]] = (CLIENT, fixed(SHARE_SIZE))
+    forms: ClassVar[tuple[Form, ...]] = (CLIENT, fixed_bytes(SHARE_SIZE))
 
     owner: int
     value: bytes
@@ -227,12 +229,17 @@ class Unmask(Message):
     """
 
     kind: ClassVar[int] = 7
-    forms: ClassVar[tuple[Form, ...]] = (CONTEXT, CLIENT, listed(Share, "owner"), listed(Share, "owner"))
+    forms: ClassVar[tuple[Form, ...]] = (
+        CONTEXT,
+        CLIENT,
+        record_tuple(SecretShare, "owner"),
+        record_tuple(SecretShare, "owner"),
+    )
 
     context: bytes
     sender: int
-    seeds: tuple[Share, ...]
-    keys: tuple[Share, ...]
+    seeds: tuple[SecretShare, ...]
+    keys: tuple[SecretShare, ...]
 
 
 @dataclass(frozen=True, slots=True)

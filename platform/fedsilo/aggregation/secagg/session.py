@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from fedsilo.aggregation.secagg import key_agreement as keys
 from fedsilo.aggregation.secagg.encoding import MOST_NUMBER
-from fedsilo.aggregation.secagg.graph import Graph, complete, sparse
+from fedsilo.aggregation.secagg.graph import Graph, complete_graph, sparse_graph
 from fedsilo.aggregation.secagg.parameters import Parameters
 from fedsilo.aggregation.secagg.protocol_messages import Advertise, Roster
 
@@ -41,8 +41,8 @@ class Session:
         transcript = hashlib.sha256(roster.to_bytes()).digest()
         advertised = {entry.sender: entry for entry in roster.advertised}
         if parameters.graph == "complete":
-            return cls(transcript, advertised, complete(tuple(advertised)))
-        whole = sparse(parameters.clients, parameters.neighbours, transcript)
+            return cls(transcript, advertised, complete_graph(tuple(advertised)))
+        whole = sparse_graph(parameters.clients, parameters.neighbours, transcript)
         return cls(transcript, advertised, {client: whole[client] & advertised.keys() for client in advertised})
 
     def neighbours(self, client: int, among: Collection[int]) -> list[int]:

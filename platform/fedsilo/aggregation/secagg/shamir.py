@@ -22,7 +22,7 @@ Draw = Callable[[int], bytes]
 """Returns so many random bytes; `secrets.token_bytes` but in tests."""
 
 
-def below(prime: int, draw: Draw) -> int:
+def draw_below(prime: int, draw: Draw) -> int:
     """Returns a uniform number in [0, prime): more bits than the prime has would favour small ones, so it tries."""
     bits = prime.bit_length()
     size = (bits + 7) // 8
@@ -34,7 +34,7 @@ def below(prime: int, draw: Draw) -> int:
 
 def share_out(secret: int, threshold: int, points: Iterable[int], prime: int, draw: Draw) -> dict[int, int]:
     """Returns the value at each point of a random polynomial of degree threshold - 1 with the secret at 0."""
-    coefficients = [below(prime, draw) for _ in range(threshold - 1)]
+    coefficients = [draw_below(prime, draw) for _ in range(threshold - 1)]
     values = {}
     for point in points:
         value = 0
@@ -45,7 +45,7 @@ def share_out(secret: int, threshold: int, points: Iterable[int], prime: int, dr
 
 
 @lru_cache(maxsize=1024)
-def weights(points: tuple[int, ...], prime: int) -> tuple[int, ...]:
+def lagrange_weights(points: tuple[int, ...], prime: int) -> tuple[int, ...]:
     """Returns Lagrange's weights at 0; kept, because a round opens all its secrets from the same few sets of points."""
     found = []
     for point in points:
@@ -90,7 +90,7 @@ def combine(shares: Mapping[int, bytes], threshold: int) -> bytes:
     if len(shares) < threshold:
         raise NotEnoughShares(f"{len(shares)} shares cannot open a secret that takes {threshold}.")
     points = tuple(sorted(shares))[:threshold]
-    terms = zip(weights(points, PRIME), points, strict=True)
+    terms = zip(lagrange_weights(points, PRIME), points, strict=True)
     secret = sum(weight * int.from_bytes(shares[point], "big") for weight, point in terms) % PRIME
     if secret >= 256**SECRET_SIZE:
         raise ProtocolViolation("secure sum: the shares of a secret do not belong together.", reason="wrong shares")

@@ -15,12 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from fedsilo.aggregation.secagg.modular_vectors import RingCodec
+from fedsilo.aggregation.secagg.modular_vectors import Residues, RingCodec
 from fedsilo.core.errors import ClientError
 from fedsilo.core.types import Arrays
 from fedsilo.privacy.accounting.discrete_gaussian import DiscreteGaussian
 
-Ring = NDArray[np.uint32]
 Shapes = Mapping[str, tuple[int, ...]]
 
 LARGEST_LOSS = 64.0
@@ -28,7 +27,7 @@ LARGEST_LOSS = 64.0
 
 
 @dataclass(frozen=True, slots=True)
-class Encoding:
+class UpdateEncoding:
     """How the clients of one exchange write their updates.
 
     Attributes:
@@ -74,7 +73,7 @@ class Encoding:
         """Returns the length of the vector for an upload of these shapes."""
         return _coordinates(shapes) + len(self._tail(1.0, 0.0))
 
-    def encode(self, change: Mapping[str, NDArray[Any]], examples: int, loss: float, key: bytes) -> Ring:
+    def encode(self, change: Mapping[str, NDArray[Any]], examples: int, loss: float, key: bytes) -> Residues:
         """Returns a client's update as a vector, its share of the noise included.
 
         Args:
@@ -99,7 +98,7 @@ class Encoding:
             vector += DiscreteGaussian(self.share).sample(len(vector), key).astype(np.uint32)
         return np.concatenate([vector, self._metrics.encode(np.array(self._tail(weight, loss)))])
 
-    def decode(self, total: Ring, shapes: Shapes) -> tuple[Arrays, float]:
+    def decode(self, total: Residues, shapes: Shapes) -> tuple[Arrays, float]:
         """Returns the mean change over the clients in a sum, in fp64, and their mean loss, nan where it is not told."""
         count = _coordinates(shapes)
         tail = self._metrics.decode(total[count:])

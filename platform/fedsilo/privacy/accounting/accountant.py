@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from fedsilo.core.privacy_events import Adjacency, AnyPrivacyEvent
-from fedsilo.privacy.accounting.accountants import Spent, epsilon, quick_epsilon
+from fedsilo.privacy.accounting.accountants import AccountedEpsilon, epsilon, quick_epsilon
 
 Turn = tuple[int, Sequence[int]]
 """One exchange: its number within its round, and the clients that take part."""
@@ -15,7 +15,7 @@ EACH = 64
 """Kinds of clients up to which each one's epsilon is counted by all accountants; beyond, by the quick ones."""
 
 
-class Spending:
+class PrivacyAccountant:
     """Expenses by client."""
 
     def __init__(self) -> None:
@@ -40,9 +40,9 @@ class Spending:
         for (client, exchange), times in parts.items():
             self.add(client, expenses(client, exchange), times)
 
-    def copy(self) -> Spending:
+    def copy(self) -> PrivacyAccountant:
         """Returns a spending that can go on by itself, to see what would be."""
-        other = Spending()
+        other = PrivacyAccountant()
         other._counts = {client: counts.copy() for client, counts in self._counts.items()}
         return other
 
@@ -74,7 +74,7 @@ class Spending:
                 left.append(expenses)
         return left
 
-    def worst(self, delta: float, adjacency: Adjacency) -> Spent | None:
+    def worst(self, delta: float, adjacency: Adjacency) -> AccountedEpsilon | None:
         """Returns the largest epsilon of any client at a delta; None where nothing was spent.
 
         The tight accountant is asked of those only whose quick bound is above what was found by then.
@@ -83,7 +83,7 @@ class Spending:
         if len(candidates) < 2:
             return epsilon(candidates[0], delta, adjacency) if candidates else None
         quick = {expenses: quick_epsilon(expenses, delta, adjacency) for expenses in candidates}
-        found: Spent | None = None
+        found: AccountedEpsilon | None = None
         for expenses in sorted(candidates, key=lambda one: -quick[one]):
             if found and quick[expenses] <= found.epsilon:
                 break

@@ -18,17 +18,17 @@ from dataclasses import dataclass, replace
 
 from fedsilo.core.errors import PrivacyBudgetError
 from fedsilo.core.privacy_events import ADJACENCIES, Adjacency, AnyPrivacyEvent, DiscretePrivacyEvent, PrivacyEvent
-from fedsilo.privacy.accounting.discrete_sum import Comparison, direct_curve, gaussian_comparison
+from fedsilo.privacy.accounting.discrete_sum import GaussianApproximation, approximate_by_gaussian, direct_curve
 from fedsilo.privacy.accounting.gaussian_releases import gaussian_epsilon
 from fedsilo.privacy.accounting.pld import loss_epsilon
-from fedsilo.privacy.accounting.rdp import gaussian_curve, renyi_epsilon, total
+from fedsilo.privacy.accounting.rdp import gaussian_curve, renyi_epsilon, sum_curves
 
 CLOSED_FORM, UNSAMPLED, LOSSES, RENYI = "closed form", "without sampling", "pld", "rdp"
 NEVER_SAMPLED = "never sampled"
 
 
 @dataclass(frozen=True, slots=True)
-class Spent:
+class AccountedEpsilon:
     """What releases have spent.
 
     Attributes:
@@ -43,7 +43,7 @@ class Spent:
     by_accountant: Mapping[str, float]
 
 
-def epsilon(expenses: Sequence[AnyPrivacyEvent], delta: float, adjacency: Adjacency = "zero_out") -> Spent:
+def epsilon(expenses: Sequence[AnyPrivacyEvent], delta: float, adjacency: Adjacency = "zero_out") -> AccountedEpsilon:
     """Returns the epsilon of all releases together, whatever each depends on of those before.
 
     Args:
@@ -57,10 +57,10 @@ def epsilon(expenses: Sequence[AnyPrivacyEvent], delta: float, adjacency: Adjace
     _check(delta, adjacency)
     merged = merge(expenses)
     bounds = _quick_bounds(merged, delta, adjacency)
-    comparison = gaussian_comparison(merged)
+    comparison = approximate_by_gaussian(merged)
     if comparison and CLOSED_FORM not in bounds and NEVER_SAMPLED not in bounds:
         bounds[LOSSES] = _carried_over(comparison, delta, lambda d: loss_epsilon(comparison.expenses, d, adjacency))
-    return Spent(min(bounds.values()), delta, bounds)
+    return AccountedEpsilon(min(bounds.values()), delta, bounds)
 
 
 def quick_epsilon(expenses: Sequence[AnyPrivacyEvent], delta: float, adjacency: Adjacency = "zero_out") -> float:
@@ -80,14 +80,14 @@ def merge(expenses: Sequence[AnyPrivacyEvent]) -> list[AnyPrivacyEvent]:
 def _quick_bounds(expenses: Sequence[AnyPrivacyEvent], delta: float, adjacency: Adjacency) -> dict[str, float]:
     rdp = renyi_epsilon(direct_curve(expenses, adjacency), delta)
     never = {NEVER_SAMPLED: 0.0} if expenses and chance_to_be_in(expenses) <= delta else {}
-    comparison = gaussian_comparison(expenses)
+    comparison = approximate_by_gaussian(expenses)
     if comparison is None:
         return {RENYI: rdp, **never}
     gaussians = comparison.expenses
     sampled = any(expense.rate < 1 for expense in gaussians)
     unsampled = _carried_over(comparison, delta, lambda d: gaussian_epsilon(_mu(gaussians, adjacency), d))
     if any(isinstance(expense, DiscretePrivacyEvent) for expense in expenses):
-        curve = total([gaussian_curve(expense, adjacency) for expense in gaussians])
+        curve = sum_curves([gaussian_curve(expense, adjacency) for expense in gaussians])
         rdp = min(rdp, _carried_over(comparison, delta, lambda d: renyi_epsilon(curve, d)))
     return {UNSAMPLED if sampled else CLOSED_FORM: unsampled, RENYI: rdp, **never}
 
@@ -103,7 +103,7 @@ def chance_to_be_in(expenses: Sequence[AnyPrivacyEvent]) -> float:
     return -math.expm1(sum(expense.count * math.log1p(-expense.rate) for expense in expenses if expense.count))
 
 
-def _carried_over(comparison: Comparison, delta: float, epsilon_at: Callable[[float], float]) -> float:
+def _carried_over(comparison: GaussianApproximation, delta: float, epsilon_at: Callable[[float], float]) -> float:
     """The epsilon of expenses, from that of the Gaussian releases they compare to."""
     return epsilon_at(delta * math.exp(-comparison.slack)) + 2 * comparison.slack
 

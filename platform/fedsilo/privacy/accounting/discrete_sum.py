@@ -38,7 +38,7 @@ from numpy.typing import NDArray
 from scipy.special import gammaln, logsumexp
 
 from fedsilo.core.privacy_events import Adjacency, AnyPrivacyEvent, DiscretePrivacyEvent, PrivacyEvent
-from fedsilo.privacy.accounting.rdp import ORDERS, Curve, gaussian_curve, rounding, total
+from fedsilo.privacy.accounting.rdp import ORDERS, Curve, bound_rounding, gaussian_curve, sum_curves
 
 SLACK = 1e-18
 """Slack of one release that the rounding parameter r is chosen for."""
@@ -49,7 +49,7 @@ SUBSAMPLED = 1024
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class GaussianApproximation:
     """Gaussian releases that others are functions of, nearly.
 
     Attributes:
@@ -61,7 +61,7 @@ class Comparison:
     slack: float
 
 
-def gaussian_comparison(expenses: Sequence[AnyPrivacyEvent]) -> Comparison | None:
+def approximate_by_gaussian(expenses: Sequence[AnyPrivacyEvent]) -> GaussianApproximation | None:
     """Returns the Gaussian releases that expenses compare to; None where their noise is too small for it."""
     compared: list[PrivacyEvent] = []
     slack = 0.0
@@ -76,7 +76,7 @@ def gaussian_comparison(expenses: Sequence[AnyPrivacyEvent]) -> Comparison | Non
         slack += expense.count * expense.dimension * (tau(expense) / 2 + 5 * math.exp(-2 * math.pi**2 * rounded))
         multiplier = math.sqrt(variance - rounded) / expense.sensitivity
         compared.append(PrivacyEvent(multiplier, expense.rate, expense.count))
-    return Comparison(tuple(compared), slack) if slack < LARGEST_SLACK else None
+    return GaussianApproximation(tuple(compared), slack) if slack < LARGEST_SLACK else None
 
 
 def tau(expense: DiscretePrivacyEvent) -> float:
@@ -88,7 +88,7 @@ def tau(expense: DiscretePrivacyEvent) -> float:
 
 def direct_curve(expenses: Sequence[AnyPrivacyEvent], adjacency: Adjacency) -> Curve:
     """Returns the RDP of all releases, discrete ones by proposition 14 and theorem 5."""
-    return total(
+    return sum_curves(
         [
             gaussian_curve(expense, adjacency)
             if isinstance(expense, PrivacyEvent)
@@ -110,7 +110,7 @@ def _single(expense: DiscretePrivacyEvent, adjacency: Adjacency) -> Curve:
     curve = release_rdp(ORDERS, expense, adjacency)
     # Theorem 5 is stated for a unit that is in or not; for one in another's place no credit is taken.
     if expense.rate < 1 and adjacency == "zero_out":
-        curve = np.minimum(curve, _subsampled(expense) + rounding(expense.rate))
+        curve = np.minimum(curve, _subsampled(expense) + bound_rounding(expense.rate))
     curve.setflags(write=False)
     return curve
 
@@ -129,10 +129,10 @@ def _subsampled(expense: DiscretePrivacyEvent) -> Curve:
     """One Poisson-sampled release at the integer orders; inf at the others."""
     rdp = np.concatenate([[0.0, 0.0], release_rdp(np.arange(2.0, SUBSAMPLED + 1), expense, "zero_out")])
     whole = (np.mod(ORDERS, 1) == 0) & (ORDERS <= SUBSAMPLED)
-    return np.array([amplified(int(a), rdp, expense.rate) if w else np.inf for a, w in zip(ORDERS, whole, strict=True)])
+    return np.array([amplify(int(a), rdp, expense.rate) if w else np.inf for a, w in zip(ORDERS, whole, strict=True)])
 
 
-def amplified(order: int, rdp: NDArray[np.float64], rate: float) -> float:
+def amplify(order: int, rdp: NDArray[np.float64], rate: float) -> float:
     """Returns the RDP of a Poisson-sampled mechanism (theorem 5 of Zhu and Wang).
 
     Args:

@@ -6,26 +6,26 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fedsilo.core.privacy_events import Adjacency, AnyPrivacyEvent
-from fedsilo.privacy.accounting.accountants import Spent, epsilon
+from fedsilo.privacy.accounting.accountants import AccountedEpsilon, epsilon
 
 POINTS = 32
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
+class EpsilonPoint:
     """What has been spent after so many releases."""
 
     releases: int
-    spent: Spent
+    spent: AccountedEpsilon
 
 
-def spending_curve(
+def trace_epsilon(
     expenses_after: Callable[[int], Sequence[AnyPrivacyEvent]],
     releases: int,
     delta: float,
     adjacency: Adjacency = "zero_out",
     points: int = POINTS,
-) -> list[Point]:
+) -> list[EpsilonPoint]:
     """Returns what is spent after 1, ..., `releases` releases, at so many points or fewer, the denser the earlier.
 
     Args:
@@ -35,11 +35,11 @@ def spending_curve(
         adjacency: What neighbours are.
         points: How many numbers of releases are looked at, >= 2.
     """
-    at = points_of(releases, points)
-    return [Point(number, epsilon(expenses_after(number), delta, adjacency)) for number in at]
+    at = choose_points(releases, points)
+    return [EpsilonPoint(number, epsilon(expenses_after(number), delta, adjacency)) for number in at]
 
 
-def points_of(total: int, points: int = POINTS) -> list[int]:
+def choose_points(total: int, points: int = POINTS) -> list[int]:
     """Returns so many of the numbers 1, ..., `total`, or fewer, ascending, with both ends; the denser the earlier.
 
     Args:

@@ -20,16 +20,16 @@ ROUGH = 1e-4
 PATIENCE = 9
 """Steps after which a search is taken to stand before such a jump; it halves its interval from there on."""
 
-Tried = Callable[[float, float], None]
-"""tried(multiplier, epsilon): what the tight accountant has answered."""
+SearchCallback = Callable[[float, float], None]
+"""on_answer(multiplier, epsilon): what the tight accountant has answered."""
 
 
-def multiplier_for(
+def solve_multiplier(
     target: float,
     delta: float,
     expenses_of: Callable[[float], Sequence[AnyPrivacyEvent]],
     adjacency: Adjacency = "zero_out",
-    tried: Tried = lambda multiplier, epsilon: None,
+    on_answer: SearchCallback = lambda multiplier, epsilon: None,
 ) -> float:
     """Returns the least noise multiplier, to 1e-4 of itself, whose releases spend at most the target.
 
@@ -42,7 +42,7 @@ def multiplier_for(
         delta: In (0, 1).
         expenses_of: Everything that is released when the noise multiplier is the argument; more noise, less spent.
         adjacency: What neighbours are.
-        tried: Called whenever the tight accountant has answered.
+        on_answer: Called whenever the tight accountant has answered.
 
     Returns:
         In [1e-3, 1e5]; 1e-3 where the releases spend nothing under any noise.
@@ -61,7 +61,7 @@ def multiplier_for(
     @cache
     def exact(multiplier: float) -> float:
         found = epsilon(expenses_of(multiplier), delta, adjacency).epsilon
-        tried(multiplier, found)
+        on_answer(multiplier, found)
         return found
 
     if quick(LARGEST) > target and exact(LARGEST) > target:

@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Sequence
 
 from fedsilo.core.privacy_events import Adjacency, AnyPrivacyEvent
-from fedsilo.privacy.accounting.discrete_sum import gaussian_comparison
+from fedsilo.privacy.accounting.discrete_sum import approximate_by_gaussian
 
 ORDERS = (*(1 + tenth / 10 for tenth in range(1, 100)), *range(11, 129), 256, 512, 1024)
 MOST_MULTIPLIER = 1e4
@@ -26,7 +26,7 @@ def opacus_epsilon(expenses: Sequence[AnyPrivacyEvent], delta: float, adjacency:
     It knows nothing of one example in another's place in a Poisson sample, and of discrete noise only as the Gaussian
     that it compares to.
     """
-    comparison = gaussian_comparison(expenses)
+    comparison = approximate_by_gaussian(expenses)
     if comparison is None:
         return math.inf
     if adjacency == "replace" and any(expense.rate < 1 for expense in comparison.expenses):
@@ -44,7 +44,7 @@ def opacus_epsilon(expenses: Sequence[AnyPrivacyEvent], delta: float, adjacency:
     return float(found) + 2 * comparison.slack
 
 
-def disagreement(epsilon: float, other: float) -> str:
+def describe_disagreement(epsilon: float, other: float) -> str:
     """Returns a line when an epsilon is above another bound of the same releases, "" when they agree.
 
     Ours is the least of several bounds; only rounding may put it above a valid one.

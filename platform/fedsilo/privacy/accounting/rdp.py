@@ -71,12 +71,12 @@ def _single(multiplier: float, rate: float, adjacency: Adjacency) -> Curve:
     curve = unsampled_curve(multiplier, adjacency)
     if rate < 1 and MULTIPLIERS[0] <= multiplier <= MULTIPLIERS[1]:
         sampled = _sampled if adjacency == "zero_out" else _replaced
-        curve = np.minimum(curve, sampled(multiplier, rate) + rounding(rate))
+        curve = np.minimum(curve, sampled(multiplier, rate) + bound_rounding(rate))
     curve.setflags(write=False)
     return curve
 
 
-def rounding(rate: float) -> Curve:
+def bound_rounding(rate: float) -> Curve:
     """Returns a bound on what rounding loses in a sum of binomial terms in log space, per order.
 
     Without it curves of tiny rates come out as 0 or below, and so would their epsilon.
@@ -135,6 +135,6 @@ def _replaced_divergence(order: float, shift: float, rate: float) -> float:
     return float(moment) / (order - 1)
 
 
-def total(curves: Sequence[Curve]) -> Curve:
+def sum_curves(curves: Sequence[Curve]) -> Curve:
     """Returns the RDP of all together: RDP adds up, whatever was seen in between."""
     return np.sum(curves, axis=0) if curves else np.zeros_like(ORDERS)

@@ -13,7 +13,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fedsilo.core import Release, State
-from fedsilo.privacy.mechanism_base import DifferentialPrivacy, gaussian
+from fedsilo.privacy.mechanism_base import DifferentialPrivacy, add_gaussian_noise
 
 
 @dataclass(frozen=True)
@@ -22,4 +22,4 @@ class Central(DifferentialPrivacy):
 
     def protect_mean(self, mean: State, release: Release) -> State:
         """Returns the mean with noise of deviation multiplier * sensitivity / participants per coordinate."""
-        return gaussian(mean, self.deviation / release.participants, release.generator)
+        return add_gaussian_noise(mean, self.deviation / release.participants, release.generator)

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from fedsilo.core import FINEST_SHARE, NoiseShares, Release, State
 from fedsilo.core.config_fields import key
 from fedsilo.core.privacy_events import AnyPrivacyEvent, DiscretePrivacyEvent
-from fedsilo.privacy.mechanism_base import DifferentialPrivacy, gaussian
+from fedsilo.privacy.mechanism_base import DifferentialPrivacy, add_gaussian_noise
 
 FEWEST_SHARES, LARGEST_DIM = 2, 2**26
 """What the accountant reckons with; more honest clients and fewer coordinates cost less."""
@@ -60,4 +60,4 @@ class Distributed(DifferentialPrivacy):
         """Returns gradients that a client steps along with noise, where examples are the unit."""
         if self.examples is None:
             return gradients
-        return gaussian(gradients, ROUNDING * self.deviation, release.generator)
+        return add_gaussian_noise(gradients, ROUNDING * self.deviation, release.generator)

@@ -13,11 +13,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from fedsilo.core import Release, State
-from fedsilo.privacy.mechanism_base import CLIENT, TAIL, DifferentialPrivacy, gaussian
+from fedsilo.privacy.mechanism_base import CLIENT, TAIL, DifferentialPrivacy, add_gaussian_noise
 
 
 @dataclass(frozen=True)
-class Local(DifferentialPrivacy):
+class LocalNoise(DifferentialPrivacy):
     """Clipped and made noisy by each client."""
 
     trusts_coordinator = False
@@ -39,4 +39,4 @@ class Local(DifferentialPrivacy):
         """Returns the upload with noise; as it is where it comes from steps that had theirs."""
         if not (self.unit == CLIENT or self.fitted.gradients):
             return upload
-        return gaussian(super().protect_client(upload, release), self.deviation, release.generator)
+        return add_gaussian_noise(super().protect_client(upload, release), self.deviation, release.generator)

@@ -12,7 +12,7 @@ noise where they have own parameters: it is trusted.
 
 Source: Tran et al., "Privacy-Preserving Personalized Federated Prompt Learning for Multimodal LLMs", ICLR 2025,
 arXiv:2501.13904, section 4 and appendix A.2; the sound epsilon is the closed form of composed
-Gaussians (`accounting.gaussian`).
+Gaussians (`accounting.gaussian_releases`).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from torch import Tensor
 from fedsilo.core import Budget, Mechanism, PrivacyContext, Release, State
 from fedsilo.core.config_fields import key
 from fedsilo.core.privacy_events import AnyPrivacyEvent, PrivacyEvent
-from fedsilo.privacy.mechanism_base import gaussian
+from fedsilo.privacy.mechanism_base import add_gaussian_noise
 
 
 @dataclass(frozen=True)
@@ -61,20 +61,20 @@ class Paper(Mechanism):
 
     def protect_private(self, gradients: State, release: Release) -> State:
         """Returns each gradient clipped, with noise of sigma_L."""
-        return gaussian(self._clipped(gradients), self.deviation, release.generator)
+        return add_gaussian_noise(self._clipped(gradients), self.deviation, release.generator)
 
     def protect_client(self, upload: State, release: Release) -> State:
         """Returns each gradient clipped; with noise of sigma_L where there will be none on the mean."""
         clipped = self._clipped(upload)
         if self._fitted().personal:
             return clipped
-        return gaussian(clipped, self.deviation, release.generator)
+        return add_gaussian_noise(clipped, self.deviation, release.generator)
 
     def protect_mean(self, mean: State, release: Release) -> State:
         """Returns the mean with noise of sigma_G, where clients added none; N is those who took part."""
         if not self._fitted().personal:
             return mean
-        return gaussian(mean, self.deviation / release.participants, release.generator)
+        return add_gaussian_noise(mean, self.deviation / release.participants, release.generator)
 
     def expenses(self, client: int, exchange: int) -> tuple[AnyPrivacyEvent, ...]:
         """Returns what an exchange costs in truth, one example exchanged for another: the sound side of the ledger.

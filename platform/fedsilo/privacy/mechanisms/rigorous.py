@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from fedsilo.core import Release, State
 from fedsilo.core.config_fields import key
-from fedsilo.privacy.mechanism_base import EXAMPLE, POISSON, SHUFFLED, DifferentialPrivacy, gaussian
+from fedsilo.privacy.mechanism_base import EXAMPLE, POISSON, SHUFFLED, DifferentialPrivacy, add_gaussian_noise
 
 
 @dataclass(frozen=True)
@@ -30,4 +30,4 @@ class Rigorous(DifferentialPrivacy):
 
     def protect_mean(self, mean: State, release: Release) -> State:
         """Returns the mean with noise of deviation multiplier * sensitivity / participants per coordinate."""
-        return gaussian(mean, self.deviation / release.participants, release.generator)
+        return add_gaussian_noise(mean, self.deviation / release.participants, release.generator)

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
 from fedsilo.core.printing import printable
-from fedsilo.privacy.accounting.epsilon_curve import Point
+from fedsilo.privacy.accounting.epsilon_curve import EpsilonPoint
 from fedsilo.report.figures.canvas import save
 
 INK, FAINT, GRID = "#23303b", "#7c8a95", "#e6eaed"
@@ -29,7 +29,12 @@ SIZE_INCHES, DPI, SIZE_TEXT = (7.0, 4.0), 150, 8.5
 
 
 def draw_spending(
-    curve: Sequence[Point], path: Path, title: str, subtitle: str, target: float | None = None, unit: str = "releases"
+    curve: Sequence[EpsilonPoint],
+    path: Path,
+    title: str,
+    subtitle: str,
+    target: float | None = None,
+    unit: str = "releases",
 ) -> None:
     """Draws every accountant's epsilon over releases as a PNG.
 
@@ -58,12 +63,12 @@ def draw_spending(
     save(figure, path, DPI)
 
 
-def _choose_accountants(curve: Sequence[Point]) -> list[str]:
+def _choose_accountants(curve: Sequence[EpsilonPoint]) -> list[str]:
     last = curve[-1].spent
     return [name for name, bound in last.by_accountant.items() if math.isfinite(bound) and bound <= FAR * last.epsilon]
 
 
-def _draw_bound(axes: Axes, curve: Sequence[Point], name: str) -> tuple[float, str, str]:
+def _draw_bound(axes: Axes, curve: Sequence[EpsilonPoint], name: str) -> tuple[float, str, str]:
     """Draws one accountant. Returns its last value, its name and its colour."""
     colour, best = COLOURS[name], curve[-1].spent.by_accountant[name] == curve[-1].spent.epsilon
     at = [point.releases for point in curve]
@@ -85,7 +90,7 @@ def _name(axes: Axes, ends: Sequence[tuple[float, str, str]]) -> None:
         )
 
 
-def _finish(axes: Axes, curve: Sequence[Point], unit: str) -> None:
+def _finish(axes: Axes, curve: Sequence[EpsilonPoint], unit: str) -> None:
     axes.set_xlim(0, curve[-1].releases)
     axes.set_ylim(0, max(axes.get_ylim()[1], 1e-9))
     axes.set_xlabel(unit, size=SIZE_TEXT, color=INK)

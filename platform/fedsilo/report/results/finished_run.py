@@ -17,7 +17,7 @@ from fedsilo.core.registry import title_of
 from fedsilo.partitioning.manifest import Manifest
 from fedsilo.report.results.summary import build_result_schema
 from fedsilo.storage.checkpoints import Checkpoint, Checkpoints
-from fedsilo.storage.json_schema import faults
+from fedsilo.storage.json_schema import find_faults
 from fedsilo.storage.run_folder import CLIENTS, ROUNDS, WIRE, find_run_folder, read_json, read_lines
 
 if TYPE_CHECKING:
@@ -65,7 +65,7 @@ class Run:
             raise RunError(f"{self.folder}: has not finished. `fedsilo resume {self.folder}` continues it.")
         path = self.folder / "result.json"
         document = read_json(path)
-        fault = next(faults(document, self._schema_of(document)), "")
+        fault = next(find_faults(document, self._schema_of(document)), "")
         if fault:
             raise RunError(
                 f"{path}: is not a result of this version: {fault}. Remove it, and `fedsilo resume {self.folder}` "

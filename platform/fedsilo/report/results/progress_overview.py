@@ -11,7 +11,7 @@ from typing import Any
 from fedsilo.core import Measures
 from fedsilo.core.registry import title_of
 from fedsilo.report.results.finished_run import Run, list_method_folders
-from fedsilo.storage.run_folder import DRIVER_LOCK, ROUNDS, ROUNDS_LOCK, TIMELINE, last_lines, read_lines
+from fedsilo.storage.run_folder import DRIVER_LOCK, ROUNDS, ROUNDS_LOCK, TIMELINE, read_last_lines, read_lines
 
 PACE = 10
 """Newest rounds whose mean predicts the time left."""
@@ -174,7 +174,7 @@ def _course(part: MethodFolder, local: str) -> MethodProgress:
 
 def _slowest(folder: Path) -> tuple[tuple[int, float], ...]:
     """The slowest clients in training of the newest round on the timeline."""
-    trained = [line for line in last_lines(folder / TIMELINE) if line.get("stage") == "train"]
+    trained = [line for line in read_last_lines(folder / TIMELINE) if line.get("stage") == "train"]
     if not trained:
         return ()
     took = zip(trained[-1].get("clients", ()), trained[-1].get("client_seconds", ()), strict=False)

@@ -14,7 +14,8 @@ from fedsilo.runs.audit.epsilon_bound import CONFIDENCE
 from fedsilo.runs.audit.repeated_audits import add_look
 from fedsilo.runs.audit.shadow_runs import AUDIT
 from fedsilo.runs.run import set_threads
-from fedsilo.storage.run_folder import DRIVER_LOCK, lock
+from fedsilo.storage.run_folder import DRIVER_LOCK
+from fedsilo.storage.run_lock import lock
 
 DELTA = 1e-5
 """Delta of the bound on epsilon where the run claims none."""

@@ -34,7 +34,7 @@ from fedsilo.core import ClientTask, Method, Progress, State
 from fedsilo.core.errors import RunError
 from fedsilo.core.registry import name_of
 from fedsilo.core.state import to_arrays, to_tensors
-from fedsilo.privacy.mechanism_base import DifferentialPrivacy, clipped
+from fedsilo.privacy.mechanism_base import DifferentialPrivacy, clip_change
 from fedsilo.privacy.mechanisms.none import NoMechanism
 from fedsilo.report.results.finished_run import Run
 from fedsilo.runs.audit.audited_images import Flags
@@ -205,7 +205,7 @@ def _rounds(
 def _clip(scenario: Scenario, upload: State, known: State) -> State:
     """An upload as the mechanism promises to clip it."""
     mechanism = scenario.privacy
-    return clipped(upload, known, mechanism.clip_norm) if isinstance(mechanism, DifferentialPrivacy) else upload
+    return clip_change(upload, known, mechanism.clip_norm) if isinstance(mechanism, DifferentialPrivacy) else upload
 
 
 def _weights(scenario: Scenario, sizes: list[int]) -> list[float]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from fedsilo.core import ExampleClipping, Release, State
-from fedsilo.privacy.mechanism_base import clipped
+from fedsilo.privacy.mechanism_base import clip_change
 from fedsilo.privacy.mechanisms.central import Central
 
 LOOSE = 10
@@ -65,4 +65,4 @@ class LooseClip(Central):
         Returns:
             The clipped upload.
         """
-        return upload if self.by_example else clipped(upload, release.reference, LOOSE * self.clip_norm)
+        return upload if self.by_example else clip_change(upload, release.reference, LOOSE * self.clip_norm)

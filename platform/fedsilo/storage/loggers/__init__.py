@@ -1,1 +1,1 @@
-"""Loggers beside the run's own records: one file each, which imports what it needs when it is asked for."""
+"""Loggers beside the run's own records, one file each. A file imports its package only when a scenario asks for it."""

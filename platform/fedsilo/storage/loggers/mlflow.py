@@ -12,10 +12,10 @@ from fedsilo.core.config_fields import key
 from fedsilo.core.tracking import Log, Logger, Occasion
 
 LONGEST = 500
-"""Letters of a parameter's value that every MLflow takes."""
+"""Characters of a parameter's value that every version of MLflow accepts."""
 
 AT_ONCE = 100
-"""Parameters that it takes at once."""
+"""Parameters that MLflow accepts in one call."""
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class MLflow(Logger):
 
     def require(self) -> None:
         """Imports the client."""
-        # What leaves the machine is what is asked for; and a server that is away must not hold the run for minutes.
+        # Only what the user asked for leaves the machine, and a server that is away must not delay the run for minutes.
         for name, value in {
             **{"MLFLOW_DISABLE_TELEMETRY": "true", "DO_NOT_TRACK": "true"},
             **{"MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1", "MLFLOW_HTTP_REQUEST_TIMEOUT": "10"},
@@ -40,10 +40,17 @@ class MLflow(Logger):
             import sqlalchemy  # noqa: F401
 
             logging.getLogger(alembic.__name__).setLevel(logging.WARNING)
-        logging.getLogger("mlflow").setLevel(logging.WARNING)  # it tells of every table that it makes
+        logging.getLogger("mlflow").setLevel(logging.WARNING)  # it logs every table that it makes
 
     def open(self, occasion: Occasion) -> Log:
-        """Returns the run, made or found again by its id."""
+        """Opens the run in MLflow, a new one or the one with the known id.
+
+        Args:
+            occasion: The run of fedsilo that is logged.
+
+        Returns:
+            The open run.
+        """
         from mlflow import MlflowClient
 
         root = occasion.folder.resolve().parent
@@ -68,9 +75,9 @@ class _Run(Log):
         """Keeps the scenario as parameters, such as training.rounds."""
         from mlflow.entities import Param
 
-        told = [Param(name, str(value)[:LONGEST]) for name, value in flat(scenario)]
-        for first in range(0, len(told), AT_ONCE):
-            self._client.log_batch(self.identity, params=told[first : first + AT_ONCE])
+        parameters = [Param(name, str(value)[:LONGEST]) for name, value in flatten(scenario)]
+        for first in range(0, len(parameters), AT_ONCE):
+            self._client.log_batch(self.identity, params=parameters[first : first + AT_ONCE])
 
     def log(self, method: str, round: int, values: Mapping[str, float]) -> None:
         self._metrics({f"{method}/{measure}".replace(":", "."): value for measure, value in values.items()}, round)
@@ -90,10 +97,18 @@ class _Run(Log):
         self._client.log_batch(self.identity, metrics=[Metric(name, v, now, step) for name, v in values.items()])
 
 
-def flat(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    """Yields the leaves of nested mappings by their dotted names; an empty mapping is a leaf."""
+def flatten(values: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
+    """Flattens nested mappings.
+
+    Args:
+        values: The mappings.
+        above: Dotted name of the mapping, with a dot at its end; "" for the outermost.
+
+    Yields:
+        Dotted name and value of each leaf; an empty mapping is a leaf.
+    """
     for name, value in values.items():
         if isinstance(value, Mapping) and value:
-            yield from flat(value, f"{above}{name}.")
+            yield from flatten(value, f"{above}{name}.")
         else:
             yield f"{above}{name}", value

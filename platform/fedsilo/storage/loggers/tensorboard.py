@@ -1,4 +1,4 @@
-"""TensorBoard: a folder of events per method below the run's, so that methods lie over each other in one picture."""
+"""TensorBoard: one folder of events per method, so that TensorBoard draws all methods in one chart."""
 
 from __future__ import annotations
 
@@ -24,7 +24,14 @@ class TensorBoard(Logger):
         import torch.utils.tensorboard  # noqa: F401
 
     def open(self, occasion: Occasion) -> Log:
-        """Returns writers that are made with the first round of each method."""
+        """Opens writers, which are made with the first round of each method.
+
+        Args:
+            occasion: The run of fedsilo that is logged.
+
+        Returns:
+            The open writers.
+        """
         own = Path(self.folder) / occasion.folder.name if self.folder else occasion.folder / FOLDER
         return _Writers(own)
 

@@ -1,4 +1,4 @@
-"""Weights & Biases: one run, on disk only unless there is a key to the service or the scenario says otherwise."""
+"""Weights & Biases: one run, only on disk unless there is a key for the service or the scenario says otherwise."""
 
 from __future__ import annotations
 
@@ -32,11 +32,18 @@ class WeightsAndBiases(Logger):
 
     def require(self) -> None:
         """Imports the package."""
-        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # faults of its own are not sent anywhere
+        os.environ.setdefault("WANDB_ERROR_REPORTING", "false")  # wandb sends no reports of its own errors
         import wandb  # noqa: F401
 
     def open(self, occasion: Occasion) -> Log:
-        """Returns the run, made or gone on with by its id."""
+        """Opens the run in Weights & Biases, a new one or the one with the known id.
+
+        Args:
+            occasion: The run of fedsilo that is logged.
+
+        Returns:
+            The open run.
+        """
         import wandb
 
         mode = self.mode if self.mode != "auto" else ("online" if has_key() else "offline")
@@ -73,7 +80,11 @@ class _Run(Log):
 
 
 def has_key() -> bool:
-    """Returns whether this account has a key to the service, in the environment or left by `wandb login`."""
+    """Looks for a key of this account to the service, in the environment or where `wandb login` puts it.
+
+    Returns:
+        Whether there is one.
+    """
     if os.environ.get("WANDB_API_KEY"):
         return True
     try:
