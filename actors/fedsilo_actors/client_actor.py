@@ -1,7 +1,7 @@
 """The actor around one or more clients: a serial backend over them that makes them from shared arrays.
 
-One call carries the tasks of all its clients and brings all their answers, so that an exchange takes as many messages
-as there are actors.
+One call carries the tasks of all its clients and returns all their answers, so an exchange needs as many messages as
+there are actors.
 """
 
 from __future__ import annotations
@@ -33,17 +33,17 @@ PROTOCOL = "protocol"
 
 @dataclass(frozen=True, slots=True)
 class WorkerContext:
-    """Who an actor is.
+    """What an actor knows of itself.
 
     Attributes:
-        host: Its clients, and what it was given for them.
-        domain: Their domain, "" where they differ or are mixed.
+        host: Its clients, and the resources it was given for them.
+        domain: Their domain; "" where they differ or are mixed.
         threads: Torch threads.
-        device: Where it is to compute, if it is given a GPU; see `devices.wanted`.
+        device: The device to compute on, if it is given a GPU; see `devices.resolve_device`.
         run: The run's name.
-        domains: The domain of each client, "" when mixed.
-        log_level: Least level of its log lines.
-        tf32: Whether a GPU may take fp32 products in TF32.
+        domains: The domain of each client; "" when mixed.
+        log_level: Lowest level of its log lines.
+        tf32: Whether a GPU may compute fp32 products in TF32.
     """
 
     host: Host
@@ -57,7 +57,7 @@ class WorkerContext:
 
     @property
     def title(self) -> str:
-        """Returns the name people read in the dashboard."""
+        """The name that people read in the dashboard."""
         return self.host.title + (f" {self.domain}" if self.domain else "")
 
 
@@ -66,12 +66,13 @@ class WorkerInit:
     """What all clients share.
 
     Attributes:
-        warehouse: Reference of the `FeatureStore` in the object store.
-        claims: Reference of the `ClientIndices` of all clients, in client order, in the object store. Not an argument
-            of the actors: Ray cannot start an actor again whose arguments were too large to be sent along and are gone.
-        model: Reference of the `PackedModel` in the object store.
-        rules: What the scenario says to every client.
-        folder: The run's folder, which every client must see; "" where nobody looks.
+        warehouse: Reference to the `FeatureStore` in the object store.
+        claims: Reference to the `ClientIndices` of all clients, in client order, in the object store. They are not an
+            argument of the actors: Ray cannot restart an actor whose arguments were too large to be sent along and are
+            gone.
+        model: Reference to the `PackedModel` in the object store.
+        rules: What the scenario tells every client.
+        folder: The run's folder, which every client must see; "" where no client reads it.
     """
 
     warehouse: Any
@@ -82,10 +83,14 @@ class WorkerInit:
 
 
 class ClientActor:
-    """Data owners as a Ray actor, one after the other at work; resources are given where it is started."""
+    """Clients in one Ray actor, which work one after the other; the starter gives the resources."""
 
     def __init__(self, place: WorkerContext) -> None:
-        """Makes an actor without clients: an actor that Ray starts again must not pass for the one before."""
+        """Makes an actor without clients, so that an actor that Ray has restarted is not mistaken for the one before.
+
+        Args:
+            place: What the actor knows of itself.
+        """
         torch.set_num_threads(place.threads)
         set_tf32(place.tf32)
         self._place = place
@@ -99,7 +104,10 @@ class ClientActor:
 
     @ray.method
     def supply(self, supplies: WorkerInit) -> None:
-        """Makes the clients; warehouse, claims and model are read from the node's object store without a copy.
+        """Makes the clients; feature store, indices and model are read from the node's object store without a copy.
+
+        Args:
+            supplies: What all clients share.
 
         Raises:
             ResourceError: The run's folder is not on this machine.
@@ -132,14 +140,25 @@ class ClientActor:
         self._clients = SerialBackend([Client(portion, model, rules) for portion in portions])
         self._reporter.report_start(device, rules.task)
 
-    @ray.method(concurrency_group=PROTOCOL)  # answers while it trains
+    @ray.method(concurrency_group=PROTOCOL)  # answers while clients train
     def is_supplied(self) -> bool:
-        """Returns whether there are clients in this actor: not in one that Ray has started again."""
+        """Checks whether this actor has clients; an actor that Ray has restarted has none.
+
+        Returns:
+            Whether it has.
+        """
         return self._clients is not None
 
     @ray.method
     def train(self, tasks: Mapping[int, ClientTask]) -> list[ClientUpdate]:
-        """Returns these clients' updates for one exchange."""
+        """Trains clients for one exchange.
+
+        Args:
+            tasks: The tasks, by client of this actor.
+
+        Returns:
+            Their updates.
+        """
         with self._within_memory("train"):
             updates = self._known("train").train(tasks)
         self._reporter.report_training(tasks, updates)
@@ -147,7 +166,14 @@ class ClientActor:
 
     @ray.method
     def evaluate(self, tasks: Mapping[int, EvaluationTask]) -> list[ClientScore]:
-        """Returns how their models do on test images."""
+        """Evaluates clients' models on test images.
+
+        Args:
+            tasks: The tasks, by client of this actor.
+
+        Returns:
+            Their scores.
+        """
         with self._within_memory("evaluate"):
             scores = self._known("evaluate").evaluate(tasks)
         self._reporter.report_scores(tasks, scores)
@@ -155,45 +181,85 @@ class ClientActor:
 
     @ray.method
     def learn(self, tasks: Mapping[int, ClientTask]) -> None:
-        """Trains for one exchange; the updates stay here until they are masked."""
+        """Trains clients for one exchange; the updates stay here until they are masked.
+
+        Args:
+            tasks: The tasks, by client of this actor.
+        """
         with self._within_memory("train"):
             self._known("train").learn(tasks)
         self._reporter.report_masked_training(tasks)
 
     @ray.method(concurrency_group=PROTOCOL)
     def answer(self, messages: Mapping[int, bytes], timeout_s: float) -> dict[int, bytes]:
-        """Returns the answers to messages of secure aggregation, while the clients train."""
+        """Answers messages of secure aggregation, while the clients train.
+
+        Args:
+            messages: The messages, by client of this actor.
+            timeout_s: Longest wait, seconds.
+
+        Returns:
+            The answers, by client.
+        """
         return self._known("answer").answer(messages, timeout_s)
 
     @ray.method
     def masked(self, clients: Sequence[int]) -> dict[int, bytes]:
-        """Returns the updates that were learnt, masked."""
+        """Masks the updates of clients that have learnt.
+
+        Args:
+            clients: Numbers of clients of this actor.
+
+        Returns:
+            The masked updates, by client.
+        """
         return self._known("mask").masked(clients)
 
     @ray.method
     def set_method(self, method: Method, mechanism: Mechanism) -> None:
-        """Takes up a method with its initial private states, under a mechanism."""
+        """Sets the method and the mechanism, with the method's initial private states.
+
+        Args:
+            method: The method.
+            mechanism: The fitted privacy mechanism.
+        """
         self._known("set_method").set_method(method, mechanism)
         self._reporter.report_method(method)
 
     @ray.method
     def save(self, folder: str) -> dict[int, str]:
-        """Writes the private states; returns their hashes by client."""
+        """Writes the private states.
+
+        Args:
+            folder: The folder they are written to.
+
+        Returns:
+            The hash of each state, by client.
+        """
         return self._known("save").save(Path(folder))
 
     @ray.method
     def restore(self, folder: str, hashes: Mapping[int, str]) -> None:
-        """Reads private states back."""
+        """Reads private states back.
+
+        Args:
+            folder: The folder they were written to.
+            hashes: The expected hash of each state, by client.
+        """
         self._known("restore").restore(Path(folder), hashes)
 
     @ray.method
     def reset(self, clients: Sequence[int]) -> None:
-        """Gives these clients the initial private state of their method."""
+        """Gives clients the initial private state of their method.
+
+        Args:
+            clients: Numbers of clients of this actor.
+        """
         self._known("restart").reset(clients)
 
     @contextlib.contextmanager
     def _within_memory(self, stage: str) -> Iterator[None]:
-        """Says of a GPU that is full what it is: a larger share helps."""
+        """Turns a GPU's out-of-memory error into ClientOutOfMemory, which a larger share of a GPU may solve."""
         try:
             yield
         except (torch.OutOfMemoryError, ClientError) as error:
@@ -206,7 +272,7 @@ class ClientActor:
             raise ClientOutOfMemory(text, host.clients[0], stage=stage) from None
 
     def _known(self, stage: str) -> SerialBackend:
-        """The clients, unless Ray has started this actor again behind the coordinator's back: their states are gone."""
+        """The clients, unless Ray has restarted this actor by itself: their states are lost then."""
         if self._clients is None:
             host = self._place.host
             raise ClientLost(

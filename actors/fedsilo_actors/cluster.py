@@ -1,4 +1,4 @@
-"""Starting a local Ray or joining a cluster, and leaving it as it was found."""
+"""The connection to Ray: starts a local Ray or joins a cluster, and leaves the cluster as it was found."""
 
 from __future__ import annotations
 
@@ -22,22 +22,25 @@ from fedsilo_actors.recovery.failures import first_line
 
 NAMESPACE = "fedsilo"
 CLIENT = "ray://"
-"""How the address of a cluster begins of which this machine is no part: Ray's client."""
+"""Prefix of the address of a cluster that this machine is not part of: Ray's client."""
 
 RAY_JOB = "RAY_JOB_CONFIG_JSON_ENV_VAR"
-"""Environment variable of what Ray started as a job: as JSON, what all of the job's processes are given."""
+"""Environment variable of a process that Ray started as a job: the runtime environment of the job, as JSON."""
 
 
 @contextlib.contextmanager
 def connect_cluster(section: Actors, code: Sequence[ModuleType] = ()) -> Iterator[str]:
-    """Holds a connection to Ray and yields the dashboard's address, "" without one.
+    """Holds a connection to Ray.
 
-    A Ray that is already connected is used and left running; otherwise one is started on this machine, or joined at
-    `actors.address`, and let go at the end.
+    A Ray that is already connected is used and left running. Otherwise one is started on this machine, or joined at
+    `actors.address`, and left at the end.
 
     Args:
         section: The scenario's `actors`.
         code: Modules that actors need beside fedsilo.
+
+    Yields:
+        The dashboard's address; "" without one.
 
     Raises:
         ResourceError: Ray cannot be started or reached.
@@ -59,18 +62,18 @@ def connect_cluster(section: Actors, code: Sequence[ModuleType] = ()) -> Iterato
 
 
 def _begun(arguments: dict[str, Any]) -> Any:
-    """What `ray.init` returns; called again, once, where a start took longer than Ray waits for one."""
+    """The result of `ray.init`, which is tried once more where a start took longer than Ray waits for one."""
     try:
         return ray.init(**arguments)
     except Exception as error:
         if not _took_too_long(error):
             raise
-    ray.shutdown()  # of the node that was late; the next one has a session of its own
+    ray.shutdown()  # ends the late node; the next one has a session of its own
     return ray.init(**arguments)
 
 
 def _took_too_long(error: Exception) -> bool:
-    """Whether Ray gave a node up: after 30 s, for which it has no setting and which a loaded machine can exceed."""
+    """Whether Ray gave a node up: after 30 s, which no setting changes and which a loaded machine can exceed."""
     return isinstance(error, TimeoutError) or "timed out" in str(error).lower()
 
 
@@ -90,16 +93,16 @@ def _refusal(section: Actors, line: str) -> str:
 
 
 def set_defaults() -> None:
-    """Sets what Ray is to do where the environment does not say; Ray reads it when it starts or joins."""
+    """Sets environment variables for Ray, where they are not set; Ray reads them when it starts or joins."""
     # A read-only Ray worker environment of `uv run` would start pip installs in every worker.
     os.environ.setdefault("RAY_ENABLE_UV_RUN_RUNTIME_ENV", "0")
-    # Ray sends usage statistics unless told not to: nothing leaves the researcher's machine by our doing.
+    # Ray sends usage statistics unless this is 0: nothing leaves the researcher's machine because of fedsilo.
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 
 
 @contextlib.contextmanager
 def _own_sigterm() -> Iterator[None]:
-    """Gives the program its answer to SIGTERM back, which Ray replaces by its own when it starts."""
+    """Restores the program's handler of SIGTERM, which Ray replaces by its own when it starts."""
     before = signal.getsignal(signal.SIGTERM)
     yield
     if callable(before) and threading.current_thread() is threading.main_thread():
@@ -107,17 +110,25 @@ def _own_sigterm() -> Iterator[None]:
 
 
 def total_resources() -> dict[str, float]:
-    """Returns what the connected cluster has to give, by resource name."""
+    """Reads the resources of the connected cluster.
+
+    Returns:
+        Amounts by resource name.
+    """
     return dict(ray.cluster_resources())  # type: ignore[no-untyped-call]
 
 
 def count_nodes() -> int:
-    """Returns how many machines the connected cluster has now."""
+    """Counts the machines that the connected cluster has now."""
     return sum(node["Alive"] for node in ray.nodes())  # type: ignore[no-untyped-call]
 
 
 def free_resources() -> dict[str, float]:
-    """Returns what is free in the connected cluster now."""
+    """Reads the free resources of the connected cluster.
+
+    Returns:
+        Amounts by resource name.
+    """
     return dict(ray.available_resources())  # type: ignore[no-untyped-call]
 
 
@@ -136,17 +147,20 @@ def _arguments(section: Actors, code: Sequence[ModuleType]) -> dict[str, Any]:
         common["object_store_memory"] = section.object_store_mb << 20
     if code:
         common["runtime_env"] = {"env_vars": {"PYTHONPATH": _search_path(code)}}
-    # Without "local" Ray joins whatever was last started on this machine with `ray start`, somebody else's too.
+    # Without "local" Ray joins the cluster that was last started on this machine with `ray start`, by any user.
     return {**common, "address": "local", "include_dashboard": section.dashboard}
 
 
 def ship_code(more: Sequence[ModuleType] = ()) -> dict[str, Any]:
-    """Returns the part of a runtime environment that has the packages themselves.
+    """Makes the part of a runtime environment that ships the packages themselves.
 
-    Another machine may have an older fedsilo, or none. A job of Ray's has brought them along already.
+    Another machine may have an older fedsilo, or none. A job of Ray has brought them along already.
 
     Args:
-        more: Modules and packages beside them.
+        more: Modules and packages to ship beside them.
+
+    Returns:
+        Keys of a Ray runtime environment; empty inside a job.
     """
     import fedsilo
     import fedsilo_actors
@@ -157,11 +171,11 @@ def ship_code(more: Sequence[ModuleType] = ()) -> dict[str, Any]:
 
 
 def _search_path(code: Sequence[ModuleType]) -> str:
-    """Where processes on this machine find the code: this one may have it on a path that it has changed itself."""
+    """PYTHONPATH for processes on this machine: this process may have changed its own path."""
     folders = dict.fromkeys(str(Path(_place(module)).absolute().parent) for module in code)
     return os.pathsep.join(filter(None, [*folders, os.environ.get("PYTHONPATH", "")]))
 
 
 def _place(module: ModuleType) -> str:
-    """A package's folder, or the file of a module that is none."""
+    """A package's folder, or a module's file."""
     return str(next(iter(module.__path__)) if hasattr(module, "__path__") else module.__file__)

@@ -1,4 +1,4 @@
-"""The coordinator actor: it runs the rounds and answers, meanwhile, how far they are."""
+"""The coordinator actor: it runs the rounds, and reports its progress meanwhile."""
 
 from __future__ import annotations
 
@@ -16,10 +16,16 @@ from fedsilo_actors.ray_backend import RayBackend
 
 
 class Coordinator:
-    """Runs a job over client actors; started with threads enough to answer two who ask while `run` works."""
+    """Runs a job over client actors; it is started with enough threads to answer two callers while `run` works."""
 
     def __init__(self, job: Job, backend: RayBackend, log_level: str = "warning") -> None:
-        """Takes the job, the way to its clients, and the least level of log lines."""
+        """Prepares the job; nothing runs yet.
+
+        Args:
+            job: The federations to run.
+            backend: Calls the clients.
+            log_level: Lowest level of its log lines.
+        """
         torch.set_num_threads(1)
         self._job, self._backend = job, backend
         self._seen: list[tuple[str, RoundRecord]] = []
@@ -32,18 +38,33 @@ class Coordinator:
 
     @ray.method
     def run(self) -> dict[str, Outcome]:
-        """Runs all rounds of all parts and returns their outcomes."""
+        """Runs all rounds of all federations.
+
+        Returns:
+            The outcome of each federation, by name.
+        """
         return self._job.run(self._backend, self._watch)
 
     @ray.method
     def progress(self, known: int) -> list[tuple[str, RoundRecord]]:
-        """Returns the rounds finished since the first `known` ones."""
+        """Reports finished rounds.
+
+        Args:
+            known: Number of rounds that the caller knows already.
+
+        Returns:
+            Name of the federation and record of each further round.
+        """
         with self._guard:
             return self._seen[known:]
 
     @ray.method
     def overview(self) -> Overview:
-        """Returns how far the run is, for whoever does not reach its folder."""
+        """Summarises the run's progress, for a caller that cannot read its folder.
+
+        Returns:
+            The overview.
+        """
         job = self._job
         parts = [
             MethodFolder(part.name, part.folder, part.plan.schedule.rounds, part.plan.mechanism.limit)

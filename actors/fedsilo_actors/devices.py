@@ -1,6 +1,6 @@
-"""Which device an actor computes on: the GPU that Ray gave it a share of, and none that it was not given.
+"""Devices of actors: an actor computes on a GPU only if Ray gave it a share of one.
 
-The driver computes on the CPU: Ray hands GPUs out to actors, and what is used beside that is counted nowhere.
+The driver computes on the CPU: Ray gives GPUs to actors, and use beside that would be counted nowhere.
 """
 
 from __future__ import annotations
@@ -14,11 +14,14 @@ from fedsilo_actors.cluster import total_resources
 
 
 def resolve_device(section: Actors, asked: str) -> str:
-    """Returns the device that actors are to compute on, given a GPU: "auto", "cuda", or one that Ray does not give.
+    """Resolves the device that actors compute on if they are given a GPU.
 
     Args:
         section: The scenario's `actors`.
         asked: Its `backbone.device`.
+
+    Returns:
+        "auto", "cuda", or a device that Ray does not manage.
     """
     if not _given_by_ray(asked):
         return asked
@@ -26,14 +29,17 @@ def resolve_device(section: Actors, asked: str) -> str:
 
 
 def pick_device(device: str, gpus: float) -> str:
-    """Returns where this actor computes: on a GPU only if it was given one and it is there.
+    """Picks the device of this actor: a GPU only if it was given one and torch finds it.
 
     Args:
-        device: What is `resolve_device`.
+        device: The result of `resolve_device`.
         gpus: The share of a GPU that the actor was given.
 
+    Returns:
+        A torch device.
+
     Raises:
-        ResourceError: "cuda" is wanted by name and given, but torch finds none here.
+        ResourceError: "cuda" is asked for by name and given, but torch finds no GPU here.
     """
     if not _given_by_ray(device):
         return device
@@ -48,11 +54,14 @@ def pick_device(device: str, gpus: float) -> str:
 
 
 def choose_devices(section: Actors, asked: str) -> Devices:
-    """Returns where the driver and the encoders compute; encoders are given GPUs where the cluster has any.
+    """Chooses where the driver and the encoders compute; encoders get GPUs where the cluster has any.
 
     Args:
         section: The scenario's `actors`.
         asked: Its `backbone.device`.
+
+    Returns:
+        The devices.
 
     Raises:
         ResourceError: A GPU is asked for by name, and the cluster has none.

@@ -1,4 +1,4 @@
-"""Encoder actors: the image tower on its own share of the machine or of its GPUs, gone before training begins."""
+"""Encoder actors: the image tower on its own share of the machine or of its GPUs; they end before training begins."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ from fedsilo_actors.placement.resources import Resources
 from fedsilo_actors.recovery.failures import explain, first_line
 
 STEPS = 10_000
-"""Ray counts a GPU in so many parts."""
+"""Number of parts into which Ray divides a GPU."""
 
 
 class EncoderActor:
@@ -38,9 +38,9 @@ class EncoderActor:
 
         Args:
             threads: Torch threads of the tower.
-            gpus: How much of a GPU it is given.
+            gpus: Share of a GPU that it is given.
             readers: Threads that fetch and prepare images beside the tower.
-            log_level: Least level of its log lines.
+            log_level: Lowest level of its log lines.
         """
         start_logging(log_level)
         torch.set_num_threads(threads)
@@ -53,7 +53,15 @@ class EncoderActor:
 
     @ray.method
     def encode(self, supplies: Sequence[Any], chunk: Chunk) -> EncodedChunk:
-        """Returns the features of one chunk; `supplies` are the references of tower and images."""
+        """Encodes one chunk.
+
+        Args:
+            supplies: References to the tower and the images.
+            chunk: The chunk.
+
+        Returns:
+            Its features.
+        """
         if self._at_hand is None:
             encoder, images = ray.get(list(supplies))
             pick_device(encoder.device, self._gpus)  # features of another device than they are kept under would mislead
@@ -71,36 +79,42 @@ def encode_with_actors(
     missing: Sequence[Chunk],
     kind: type[EncoderActor] = EncoderActor,
 ) -> Iterator[EncodedChunk]:
-    """Yields the features of the chunks as they come; actors are started only when a chunk is missing.
+    """Encodes chunks of images by actors, which are started only when a chunk is missing.
 
     Args:
         section: The scenario's `actors`.
         encoder: The image tower.
         images: All images.
-        missing: Which of them to encode.
-        kind: What the actors are made of.
+        missing: The chunks to encode.
+        kind: Class of the actors.
+
+    Yields:
+        The features of one chunk, in order of arrival.
 
     Raises:
         ResourceError: The GPUs are not free within the time limit.
         ClusterError: Encoders died again and again, or none answers within the time limit.
-        FedsiloError: What an image or the tower is at fault for.
+        FedsiloError: An image or the tower is faulty.
     """
     if not missing:
         return
     count, share = plan_encoders(section, len(missing), encoder.device)
     supplies = [ray.put(encoder), ray.put(images)]
     with start_encoders(section, count, share, kind) as actors:
-        # Whoever is waited for may have to be started first, or again after its process died.
+        # An encoder may have to be started first, or again after its process died.
         yield from _work(actors, supplies, missing, section.start_timeout_s + section.timeout_s)
 
 
 def plan_encoders(section: Actors, chunks: int, device: str) -> tuple[int, float]:
-    """Returns how many encoders there are to be, and which share of a GPU each is to be given.
+    """Chooses the number of encoders and their shares of a GPU.
 
     Args:
         section: The scenario's `actors`.
-        chunks: Chunks to encode.
-        device: Where they are encoded.
+        chunks: Number of chunks to encode.
+        device: The device they are encoded on.
+
+    Returns:
+        Number of encoders, and the share of a GPU of each.
     """
     there_is = total_resources()
     gpus = int(there_is.get("GPU", section.wait_for_nodes)) if device.startswith("cuda") else 0
@@ -115,7 +129,16 @@ def plan_encoders(section: Actors, chunks: int, device: str) -> tuple[int, float
 def start_encoders(
     section: Actors, count: int, share: float, kind: type[EncoderActor] = EncoderActor
 ) -> Iterator[list[ActorHandle[Any]]]:
-    """Holds so many encoder actors with such a share of a GPU each; both are free when it ends.
+    """Starts encoder actors and ends them, with their GPUs, when the context ends.
+
+    Args:
+        section: The scenario's `actors`.
+        count: Number of encoders.
+        share: Share of a GPU of each.
+        kind: Class of the actors.
+
+    Yields:
+        Handles of the actors.
 
     Raises:
         ResourceError: The GPUs are not free within the time limit.

@@ -1,4 +1,4 @@
-"""Runs as jobs of a Ray cluster: sent to its job server, carried out there, followed from here as long as one likes."""
+"""Runs as jobs of a Ray cluster: submitted to its job server, run there, followed from here."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from fedsilo.runs.job_bundle import JobBundle
 from fedsilo_actors.cluster import ship_code
 
 USUAL_ADDRESS = "http://127.0.0.1:8265"
-"""Where the job server is on a cluster's head, or the near end of a tunnel to it."""
+"""Address of the job server on a cluster's head, or of the near end of a tunnel to it."""
 
 REACH_S, ANSWER_S = 10.0, 60.0
 POLL_S, PATIENCE_S = 1.0, 120.0
@@ -35,20 +35,30 @@ class JobServer:
     """The job server of a cluster, on the port of its dashboard."""
 
     def __init__(self, address: str = "") -> None:
-        """Looks for the server at `http://host:port`; "" is what RAY_API_SERVER_ADDRESS says, or this machine's.
+        """Looks for the server.
+
+        Args:
+            address: `http://host:port`; "" for RAY_API_SERVER_ADDRESS, or this machine's server.
 
         Raises:
-            ResourceError: There is none.
+            ResourceError: There is no server.
         """
         self.address = _url(address or os.environ.get("RAY_API_SERVER_ADDRESS", "") or USUAL_ADDRESS)
         _look(self.address)
         with _here(self.address), _not_overruled():
             self._client: Any = _Client(self.address)
         for module in ("dashboard.modules.dashboard_sdk", "_private.runtime_env.packaging"):
-            logging.getLogger(f"ray.{module}").setLevel(logging.ERROR)  # they tell of every package that is sent
+            logging.getLogger(f"ray.{module}").setLevel(logging.ERROR)  # they log every package that is sent
 
     def submit(self, shipment: JobBundle) -> None:
-        """Sends code and files and starts the job, whose name is the shipment's. Raises ResourceError."""
+        """Sends code and files and starts the job.
+
+        Args:
+            shipment: Command, files and modules; its name becomes the job's.
+
+        Raises:
+            ResourceError: The server refuses, or does not answer.
+        """
         with tempfile.TemporaryDirectory() as folder, _here(self.address):
             for name, content in shipment.files.items():
                 (Path(folder) / name).write_bytes(content)
@@ -56,11 +66,14 @@ class JobServer:
             self._client.submit_job(entrypoint=shipment.command, submission_id=shipment.name, runtime_env=environment)
 
     def follow(self, job: str, write: Callable[[str], None]) -> int:
-        """Returns a job's exit code when it has ended; meanwhile its output is written as it comes.
+        """Follows a job until it ends.
 
         Args:
             job: Its name.
-            write: Given pieces of its output.
+            write: Called with pieces of its output as they come.
+
+        Returns:
+            The job's exit code.
 
         Raises:
             ResourceError: The server is gone for longer than `PATIENCE_S`, or the job could not be started.
@@ -69,7 +82,9 @@ class JobServer:
         while True:
             try:
                 with _here(self.address):
-                    details = self._client.get_job_info(job)  # first: what is written before it ends is in the log then
+                    details = self._client.get_job_info(
+                        job
+                    )  # before the log, which is then complete where it has ended
                     log = str(self._client.get_job_logs(job))
             except ResourceError:
                 if time.monotonic() - heard > PATIENCE_S:
@@ -84,7 +99,7 @@ class JobServer:
 
 
 class _Client(JobSubmissionClient):
-    """Ray's client, which would wait for ever for a server that is silent."""
+    """Ray's client with a time limit: it would wait for ever for a silent server."""
 
     def _do_request(self, method: str, endpoint: str, **given: Any) -> Any:
         return super()._do_request(method, endpoint, **{"timeout": ANSWER_S, **given})
@@ -115,25 +130,25 @@ def _look(address: str) -> None:
     advice = "Give --address http://HEAD:8265, or open a tunnel: `ray dashboard CLUSTER.yaml`, `kubectl port-forward`."
     try:
         answer = requests.get(f"{address}/api/version", timeout=REACH_S)
-        if answer.status_code in (401, 403):  # a token is wanted, which Ray's client knows where to find
+        if answer.status_code in (401, 403):  # the server requires a token, which Ray's client can find
             return
         version = answer.json()["ray_version"]
     except (requests.ConnectionError, requests.Timeout):
         raise ResourceError(f"{address}: nothing answers there within {REACH_S:g} s. {advice}") from None
     except (requests.RequestException, ValueError, KeyError, TypeError):
-        raise ResourceError(f"{address}: is no job server of Ray. {advice}") from None
+        raise ResourceError(f"{address}: is not a job server of Ray. {advice}") from None
     if version.split(".")[:1] != ray.__version__.split(".")[:1]:
         raise ResourceError(f"{address}: runs Ray {version}, here is {ray.__version__}. Use the same major version.")
 
 
 @contextlib.contextmanager
 def _here(address: str) -> Iterator[None]:
-    """Says in one line what went wrong with the server."""
+    """Turns an error of the server's client into one line."""
     try:
         yield
     except AuthenticationError:
         raise ResourceError(
-            f"{address}: wants the token of its cluster. Put it into RAY_AUTH_TOKEN, or its file's name into "
+            f"{address}: requires the token of its cluster. Put it into RAY_AUTH_TOKEN, or its file's name into "
             "RAY_AUTH_TOKEN_PATH; on the head `ray get-auth-token` prints it."
         ) from None
     except (RuntimeError, OSError, ValueError) as error:  # requests' own errors are OSErrors
@@ -143,7 +158,7 @@ def _here(address: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def _not_overruled() -> Iterator[None]:
-    """Keeps away the environment variables that Ray's client puts before the address that it is given."""
+    """Hides the environment variables that Ray's client would use instead of the given address."""
     kept = {name: os.environ.pop(name) for name in _OVERRULING if name in os.environ}
     try:
         yield

@@ -1,7 +1,7 @@
-"""The Ray backend: the coordinator's side of the calls to the actors that host clients.
+"""The Ray backend: the coordinator's side of the calls to client actors.
 
-Answers come in client order whatever the order of arrival. A dead or silent actor is a `ClientLost`, of all clients in
-it; Ray starts it again, `restart` supplies it.
+Answers come in client order whatever the order of arrival. A dead or silent actor is a `ClientLost`, for all clients in
+it. Ray starts the actor again, and `restart` gives it its clients again.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ Given = TypeVar("Given")
 
 
 class RayBackend:
-    """Clients in actors. Numbers of actors and of hosts are the same; who has the most work is asked first."""
+    """Clients in actors: actor n holds the clients of host n, and the host with the most work is called first."""
 
     def __init__(
         self,
@@ -41,15 +41,15 @@ class RayBackend:
         start_timeout_s: float,
         moving: Relocation | None = None,
     ) -> None:
-        """Takes the actors, who is in them, what to supply them with, and the longest waits.
+        """Prepares the calls; nothing is called yet.
 
         Args:
             actors: One per host, in the order of the hosts.
-            hosts: Who is in each, the ones with the most work first.
+            hosts: The clients in each, the hosts with the most work first.
             supplies: What every client is made from, after a restart too.
             timeout_s: Longest wait for an answer, seconds.
             start_timeout_s: Longest wait for actors to be started, seconds.
-            moving: Starts actors anew, somewhere else; None: an actor that Ray has given up stays lost.
+            moving: Starts actors again somewhere else; None: an actor that Ray has given up stays lost.
         """
         self._actors, self._hosts, self._supplies = list(actors), list(hosts), supplies
         self._timeout_s, self._start_timeout_s = timeout_s, start_timeout_s
@@ -58,14 +58,16 @@ class RayBackend:
         self._replies = Replies(self._actors, self._hosts, grows=moving is not None)
 
     def start(self) -> list[str]:
-        """Waits for all actors and supplies them, those that run out of memory with more of it, one that dies again.
+        """Waits for all actors and makes their clients.
+
+        Actors that run out of memory are started again with more. Actors that die are started again once.
 
         Returns:
             A line for each try that failed for such a reason.
 
         Raises:
             ResourceError: They need more than there is.
-            ClientLost: One is not there in time, or died again.
+            ClientLost: An actor is not there in time, or died again.
         """
         notices, died = list[str](), False
         while True:
@@ -84,61 +86,119 @@ class RayBackend:
                 self._bring_back()
 
     def train(self, tasks: Mapping[int, ClientTask]) -> list[ClientUpdate]:
-        """Returns the updates of these clients for one exchange."""
+        """Has clients train for one exchange.
+
+        Args:
+            tasks: The tasks, by client.
+
+        Returns:
+            Their updates, in the order of the tasks.
+        """
         calls = {n: self._named(n, "train", tasks).remote(own) for n, own in self._of_hosts(tasks)}
         found = {update.client: update for updates in self._answers(calls, "train") for update in updates}
         return [found[client] for client in tasks]
 
     def evaluate(self, tasks: Mapping[int, EvaluationTask]) -> list[ClientScore]:
-        """Returns the scores of these clients."""
+        """Has clients evaluate their models.
+
+        Args:
+            tasks: The tasks, by client.
+
+        Returns:
+            Their scores, in the order of the tasks.
+        """
         calls = {n: self._named(n, "evaluate", tasks).remote(own) for n, own in self._of_hosts(tasks)}
         found = {score.client: score for scores in self._answers(calls, "evaluate") for score in scores}
         return [found[client] for client in tasks]
 
     def learn(self, tasks: Mapping[int, ClientTask]) -> None:
-        """Has these clients train; their updates stay with them, and nobody waits here."""
+        """Has clients begin to train; their updates stay with them, and this does not wait.
+
+        Args:
+            tasks: The tasks, by client.
+        """
         self._learning = {n: self._named(n, "learn", tasks).remote(own) for n, own in self._of_hosts(tasks)}
 
     def answer(self, messages: Mapping[int, bytes], timeout_s: float) -> dict[int, bytes]:
-        """Returns the answers to messages of secure aggregation, while clients train; dropped out ones are missing."""
+        """Sends messages of secure aggregation, while clients train.
+
+        Args:
+            messages: The messages, by client.
+            timeout_s: Longest wait, seconds.
+
+        Returns:
+            The answers, by client; clients that dropped out are missing.
+        """
         calls = {n: self._actors[n].answer.remote(own, timeout_s) for n, own in self._of_hosts(messages)}
         return _in_order(messages, self._gather_available(calls, "answer", timeout_s))
 
     def masked(self, clients: Sequence[int]) -> dict[int, bytes]:
-        """Returns the masked updates of clients that were told to learn; dropped out ones are missing."""
+        """Collects the masked updates of clients that have learnt.
+
+        Args:
+            clients: Numbers of the clients.
+
+        Returns:
+            The masked updates, by client; clients that dropped out are missing.
+        """
         asked = dict(self._of_hosts(dict.fromkeys(clients)))
         learnt = self._gather_available({n: self._learning[n] for n in asked}, "train", self._timeout_s)
         calls = {n: self._actors[n].masked.remote(list(asked[n])) for n in learnt}
         return _in_order(clients, self._gather_available(calls, "mask", self._timeout_s))
 
     def set_method(self, method: Method, mechanism: Mechanism) -> None:
-        """Has every client take up a method."""
+        """Sets the method and the mechanism of every client.
+
+        Args:
+            method: The method.
+            mechanism: The fitted privacy mechanism.
+        """
         calls = {n: actor.set_method.remote(method, mechanism) for n, actor in enumerate(self._actors)}
         self._answers(calls, "set_method")
 
     def save(self, folder: Path) -> dict[int, str]:
-        """Has every client write its private state; returns the hash by client, in client order."""
+        """Has every client write its private state.
+
+        Args:
+            folder: The folder they write to.
+
+        Returns:
+            The hash of each state, in client order.
+        """
         calls = {n: actor.save.remote(str(folder)) for n, actor in enumerate(self._actors)}
         return dict(sorted(item for hashes in self._answers(calls, "save") for item in hashes.items()))
 
     def restore(self, folder: Path, hashes: Mapping[int, str]) -> None:
-        """Has clients read their private state, which must have the given hash."""
+        """Has clients read their private state.
+
+        Args:
+            folder: The folder they read from.
+            hashes: The expected hash of each state, by client.
+        """
         calls = {n: self._actors[n].restore.remote(str(folder), own) for n, own in self._of_hosts(hashes)}
         self._answers(calls, "restore")
 
     def reset(self, clients: Sequence[int]) -> None:
-        """Gives these clients the initial private state of their method."""
+        """Gives clients the initial private state of their method.
+
+        Args:
+            clients: Numbers of the clients.
+        """
         calls = {n: self._actors[n].reset.remote(list(own)) for n, own in self._of_hosts(dict.fromkeys(clients))}
         self._answers(calls, "restart")
 
     def restart(self, method: Method, mechanism: Mechanism) -> set[int]:
-        """Waits for lost actors to be started again by Ray and gives them supplies and method.
+        """Waits until Ray has started lost actors again, and gives them clients and method.
+
+        Args:
+            method: The method.
+            mechanism: The fitted privacy mechanism.
 
         Returns:
-            All clients in them, who have the method's initial private state now.
+            All clients in them, which now have the method's initial private state.
         """
         self._move_crowded()
-        self._replies.lost |= self._also_lost()
+        self._replies.find_lost(self._timeout_s)
         lost = self._bring_back()
         self._answers({number: self._actors[number].set_method.remote(method, mechanism) for number in lost}, "restart")
         return {client for number in lost for client in self._hosts[number].clients}
@@ -149,7 +209,7 @@ class RayBackend:
             ray.kill(actor, no_restart=True)
 
     def _bring_back(self) -> list[int]:
-        """The actors that were lost, which are there again and supplied."""
+        """Numbers of the actors that were lost, after they were started and supplied again."""
         for number in sorted(self._replies.lost):
             if not self._is_back(number):
                 self._move({number})
@@ -164,7 +224,7 @@ class RayBackend:
         return getattr(self._actors[number], call).options(name=f"{call} round {next(iter(tasks.values())).round}")
 
     def _move_crowded(self) -> None:
-        """Gives the actors that ran out of memory what they are to be given."""
+        """Starts the actors that ran out of memory again, with more."""
         for number, demand in self._replies.crowded.items():
             self._hosts[number] = replace(self._hosts[number], demand=demand)
         moved, self._replies.crowded = set(self._replies.crowded), {}
@@ -176,7 +236,7 @@ class RayBackend:
         self._replies.lost |= self._moving.move(numbers, self._actors, self._hosts)
 
     def _is_back(self, number: int) -> bool:
-        """Whether an actor is there or Ray is about to start it again: not one that it has given up."""
+        """Whether an actor is there or Ray is about to start it again; False where Ray has given it up."""
         if self._moving is None:
             return True
         try:
@@ -188,32 +248,14 @@ class RayBackend:
         return True
 
     def _of_hosts(self, given: Mapping[int, Given]) -> Iterator[tuple[int, dict[int, Given]]]:
-        """Hosts of clients that are given something, with what these are given."""
+        """Numbers of the hosts of these clients, with each host's part."""
         for number, host in enumerate(self._hosts):
             own = {client: given[client] for client in host.clients if client in given}
             if own:
                 yield number, own
 
-    def _also_lost(self) -> set[int]:
-        """Actors that died with the one that was noticed, as all on a dead node do; each alone would cost a retry."""
-        calls: dict[int, Any] = {
-            n: actor.is_supplied.remote() for n, actor in enumerate(self._actors) if n not in self._replies.lost
-        }
-        # It is answered beside training, so whoever is silent is lost for other reasons; the next call has its limit.
-        ready, _ = (
-            ray.wait(list(calls.values()), num_returns=len(calls), timeout=self._timeout_s) if calls else ([], [])
-        )
-        lost, there = set(), set(ready)
-        for number, call in calls.items():
-            try:
-                if call in there and not ray.get(call):
-                    lost.add(number)
-            except RayError:
-                lost.add(number)
-        return lost
-
     def _wait_for_restart(self, number: int) -> None:
-        """Supplies an actor as soon as it is there; until then Ray answers that it is unavailable."""
+        """Supplies an actor as soon as it is there; until then Ray reports that it is unavailable."""
         deadline = time.monotonic() + self._start_timeout_s
         while True:
             try:
@@ -240,6 +282,6 @@ class RayBackend:
 def _in_order(
     clients: Mapping[int, Any] | Sequence[int], answers: Mapping[int, Mapping[int, bytes]]
 ) -> dict[int, bytes]:
-    """The answers of all actors by client, in the order of the question."""
+    """The answers of all actors by client, in the order of the clients that were asked."""
     found = {client: answer for own in answers.values() for client, answer in own.items()}
     return {client: found[client] for client in clients if client in found}

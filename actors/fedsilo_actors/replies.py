@@ -1,4 +1,4 @@
-"""What comes back from calls to actors that host clients: answers, or what became of whoever gives none."""
+"""Answers of client actors, and the fedsilo error for each actor that gives none."""
 
 from __future__ import annotations
 
@@ -16,30 +16,39 @@ from fedsilo_actors.recovery.failures import first_line
 
 
 class Replies:
-    """Answers of actors, and who was found lost while they were waited for.
+    """Answers of actors, and the actors that were found lost on the way.
 
     Attributes:
         lost: Numbers of actors that died, or were ended because they were silent.
-        crowded: Actors that ran out of memory, with what they are to be given.
+        crowded: Actors that ran out of memory, with the resources they get next.
     """
 
     def __init__(self, actors: Sequence[ActorHandle[Any]], hosts: Sequence[Host], grows: bool) -> None:
-        """Takes the actors and who is in them, both as they are at each call, and whether one can be given more."""
+        """Begins with no actor lost.
+
+        Args:
+            actors: The actors; the list may change between calls.
+            hosts: The clients in each; the list may change between calls.
+            grows: Whether an actor can be given more resources.
+        """
         self._actors, self._hosts, self._grows = actors, hosts, grows
         self.lost: set[int] = set()
         self.crowded: dict[int, Resources] = {}
 
     def gather(self, calls: Mapping[int, Any], stage: str, limit: float) -> list[Any]:
-        """Returns the answers to all calls, in their order.
+        """Waits for the answers to all calls.
 
         Args:
-            calls: References of the answers, by number of the actor.
-            stage: What they were asked for.
+            calls: References to the answers, by number of the actor.
+            stage: What the actors were asked for.
             limit: Longest wait, seconds.
+
+        Returns:
+            The answers, in the order of the calls.
 
         Raises:
             ClientLost: An actor died, or is silent.
-            FedsiloError: Whatever else is wrong with one.
+            FedsiloError: Any other error of an actor.
         """
         try:
             return list(ray.get(list(calls.values()), timeout=limit))
@@ -48,7 +57,19 @@ class Replies:
             raise
 
     def gather_available(self, calls: Mapping[int, Any], stage: str, limit: float) -> dict[int, Any]:
-        """The answers by actor. One that died or is silent is lost and left out; a fault in one is raised."""
+        """Waits for the answers to all calls, and leaves out actors that died or are silent: they are lost.
+
+        Args:
+            calls: References to the answers, by number of the actor.
+            stage: What the actors were asked for.
+            limit: Longest wait, seconds.
+
+        Returns:
+            The answers, by number of the actor.
+
+        Raises:
+            FedsiloError: An error in an actor.
+        """
         ready, _ = ray.wait(list(calls.values()), num_returns=len(calls), timeout=limit) if calls else ([], [])
         answers, there = {}, set(ready)
         for number, call in calls.items():
@@ -68,8 +89,27 @@ class Replies:
                 self.lost.add(number)
         return answers
 
+    def find_lost(self, limit: float) -> None:
+        """Finds actors that died together with one that was noticed, as on a dead node: each alone would cost a retry.
+
+        Args:
+            limit: Longest wait, seconds.
+        """
+        calls: dict[int, Any] = {
+            n: actor.is_supplied.remote() for n, actor in enumerate(self._actors) if n not in self.lost
+        }
+        # It is answered beside training, so a silent actor is lost for other reasons; the next call has its limit.
+        ready, _ = ray.wait(list(calls.values()), num_returns=len(calls), timeout=limit) if calls else ([], [])
+        there = set(ready)
+        for number, call in calls.items():
+            try:
+                if call in there and not ray.get(call):
+                    self.lost.add(number)
+            except RayError:
+                self.lost.add(number)
+
     def _explain(self, calls: Mapping[int, Any], stage: str, limit: float, error: RayError) -> None:
-        """Raises what happened in our own words, the first faulty client named."""
+        """Raises the fedsilo error for a failed call, with the first faulty client in it."""
         if isinstance(error, GetTimeoutError):
             self._give_up_on_silent(calls, stage, limit)
         crowded: FedsiloError | None = None
@@ -77,15 +117,15 @@ class Replies:
             try:
                 ray.get(call, timeout=limit)
             except RayError as fault:
-                told = self._translate(number, stage, fault)
-                if not isinstance(told, ClientOutOfMemory):
-                    raise told from None
-                crowded = crowded or told  # others may be, too: one try is enough for all of them
+                translated = self._translate(number, stage, fault)
+                if not isinstance(translated, ClientOutOfMemory):
+                    raise translated from None
+                crowded = crowded or translated  # others may be crowded too: one try is enough for all of them
         if crowded:
             raise crowded from None
 
     def _translate(self, number: int, stage: str, fault: RayError) -> FedsiloError:
-        """What an actor's fault is in our words."""
+        """An actor's error as a fedsilo error."""
         if isinstance(fault, RayTaskError):
             return self.explain_fault(number, stage, fault)
         if isinstance(fault, OutOfMemoryError):
@@ -97,7 +137,18 @@ class Replies:
         return self.make_loss(number, stage, f"{type(fault).__name__}: {first_line(fault)}")
 
     def explain_fault(self, number: int, stage: str, fault: RayTaskError) -> FedsiloError:
-        """Returns what was raised in an actor as one of our errors; the actor is lost, or crowded, where it says so."""
+        """Translates an error that was raised in an actor.
+
+        The actor is marked as lost or crowded where the error says so.
+
+        Args:
+            number: Number of the actor.
+            stage: What it was asked for.
+            fault: What Ray raised.
+
+        Returns:
+            A fedsilo error.
+        """
         cause = fault.cause
         if isinstance(cause, ClientOutOfMemory):
             return self._short_of("GPU", number, str(cause))
@@ -107,12 +158,12 @@ class Replies:
             return cause
         host = self._hosts[number]
         text = f"{host.title}, stage '{stage}': {type(cause).__name__}: {first_line(cause)}."
-        if isinstance(cause, (RayError, MemoryError)):  # not of the client's making: another try may go well
+        if isinstance(cause, (RayError, MemoryError)):  # not the client's fault: another try may succeed
             return ClientLost(text, client=host.clients[0], stage=stage)
         return ClientError(text, client=host.clients[0], stage=stage)
 
     def _killed(self, number: int, stage: str, fault: OutOfMemoryError) -> FedsiloError:
-        """What is said of an actor that Ray ended because the memory of its machine ran out."""
+        """The error for an actor that Ray ended because the memory of its machine ran out."""
         self.lost.add(number)
         host = self._hosts[number]
         reserved = host.demand.memory >> 20
@@ -122,7 +173,7 @@ class Replies:
         return self.make_loss(number, stage, f"the memory of its machine ran out ({first_line(fault)})")
 
     def _short_of(self, what: str, number: int, text: str) -> FedsiloError:
-        """What is said of an actor that needs more; it will be given it before the next try, if there can be more."""
+        """The error for an actor that needs more; it gets more before the next try, where that is possible."""
         host = self._hosts[number]
         more = host.demand.larger(what)
         if more is None or not self._grows:
@@ -136,7 +187,16 @@ class Replies:
         return ClientOutOfMemory(f"{text}; it is given {given}.", client=host.clients[0])
 
     def make_loss(self, number: int, stage: str, why: str) -> ClientLost:
-        """Returns that an actor is lost, in the name of its first client."""
+        """Makes the error for a lost actor, in the name of its first client.
+
+        Args:
+            number: Number of the actor.
+            stage: What it was asked for.
+            why: Why it counts as lost.
+
+        Returns:
+            The error, to be raised.
+        """
         host = self._hosts[number]
         return ClientLost(f"{host.title}, stage '{stage}': {why}.", client=host.clients[0], stage=stage)
 

@@ -1,4 +1,4 @@
-"""A run on Ray: encoder actors for the features, then a coordinator and actors that host the clients."""
+"""A run on Ray: encoder actors for the features, then a coordinator actor and client actors."""
 
 from __future__ import annotations
 
@@ -36,14 +36,14 @@ from fedsilo_actors.recovery.relocation import Relocation, sweep
 
 
 class RayRuntime:
-    """Runs jobs on the Ray that is connected.
+    """Runs jobs on the Ray cluster that this process is connected to.
 
     Attributes:
-        host: What actors that host clients are made of.
-        probe: What the actor is made of that measures what a client needs.
-        encoder: What encoders are made of.
-        coordinator: What the coordinator is made of.
-        backend: What the coordinator calls the clients by.
+        host: Class of the actors that host clients.
+        probe: Class of the actor that measures what a client needs.
+        encoder: Class of the encoders.
+        coordinator: Class of the coordinator.
+        backend: Class of the coordinator's side of calls to clients.
     """
 
     host: type[ClientActor] = ClientActor
@@ -53,52 +53,87 @@ class RayRuntime:
     backend: type[RayBackend] = RayBackend
 
     def __init__(self, section: Actors, device: str = "auto", tf32: bool = False) -> None:
-        """Takes the scenario's `actors`, its `backbone.device` and its `backbone.tf32`."""
+        """Prepares a runtime; nothing is started.
+
+        Args:
+            section: The scenario's `actors`.
+            device: Its `backbone.device`.
+            tf32: Its `backbone.tf32`.
+        """
         self._section, self._device, self._tf32 = section, device, tf32
 
     def devices(self) -> Devices:
-        """Returns the driver's device and the encoders'. Raises ResourceError."""
+        """Chooses where the driver and the encoders compute.
+
+        Returns:
+            The devices.
+
+        Raises:
+            ResourceError: A GPU is asked for by name, and the cluster has none.
+        """
         return choose_devices(self._section, self._device)
 
     def one_machine(self) -> bool:
-        """Returns whether the cluster is this machine alone, so that clients can read the driver's files."""
+        """Checks whether the cluster is this machine alone, so that clients can read the driver's files.
+
+        Returns:
+            Whether it is.
+        """
         return count_nodes() == 1 and not self._section.address.startswith(CLIENT)
 
     def encode(self, encoder: ImageEncoder, images: Examples, missing: Sequence[Chunk]) -> Iterator[EncodedChunk]:
-        """Yields the features of chunks of images by encoder actors, released when the last chunk is done."""
+        """Encodes images by encoder actors, which end with the last chunk.
+
+        Args:
+            encoder: The image tower.
+            images: All images.
+            missing: The chunks to encode.
+
+        Yields:
+            The features of one chunk, in order of arrival.
+        """
         return encode_with_actors(self._section, encoder, images, missing, self.encoder)
 
     def run(self, job: Job, prepared: Prepared, rules: ClientRules, watch: MethodRoundCallback) -> dict[str, Outcome]:
-        """Runs a job with actors for the clients and a coordinator actor; all are gone when it returns.
+        """Runs a job with client actors and a coordinator actor; all of them are gone when this returns.
+
+        Args:
+            job: The federations to run.
+            prepared: The data, the model and the feature store.
+            rules: What the scenario tells every client.
+            watch: Called with each finished round.
+
+        Returns:
+            The outcome of each federation, by name.
 
         Raises:
             ResourceError: The clients cannot be placed.
             ClientError: A client failed.
-            ClusterError: The coordinator died again and again.
+            ClusterError: The coordinator died more often than `actors.retries` allows.
         """
         section = self._section
         domains = tuple(client.domain for client in prepared.manifest.clients)
         hosting = ClientStarter(section, self._device, job.folder.name, domains, self.host, self._tf32)
-        # Held here until the end: a client that is started again fetches them again.
+        # These references live until the end: a client that is started again fetches the arrays again.
         arrays = ray.put(prepared.warehouse), ray.put(prepared.claims), ray.put(prepared.model.pack())
         supplies = WorkerInit(*arrays, rules=rules, folder=str(job.folder.absolute()))
         probing = replace(hosting, kind=self.probe)
         work = estimate_work(rules.training, prepared.manifest.training_sizes)
-        hosts, told = self._hosts(domains, work, lambda host: measure_client(probing, host, supplies, job))
+        hosts, lines = self._hosts(domains, work, lambda host: measure_client(probing, host, supplies, job))
         with hold_placement([host.demand for host in hosts], WaitLimit.of(section), manner=section.placement) as group:
             actors = [hosting.start(host, group, number) for number, host in enumerate(hosts)]
             moving = Relocation(hosting, group)
             backend = self.backend(actors, hosts, supplies, section.timeout_s, section.start_timeout_s, moving)
             try:
-                told += backend.start()
+                lines += backend.start()
                 outcomes = CoordinatorSupervisor(job, backend, watch, section).run(self.coordinator)
-                return add_notices(outcomes, told)
+                return add_notices(outcomes, lines)
             finally:
                 backend.close()
                 sweep(hosting.run)
 
     def _hosts(self, domains: Sequence[str], work: Sequence[int], measure: Measure) -> tuple[list[Host], list[str]]:
-        """Who shares an actor and what each asks for, and what the user did not ask for but gets."""
+        """The actors with their clients and resources, and notices about what the user did not ask for."""
         section = self._section
         asked, left = read_demands(section, domains), find_automatic_clients(section, domains)
         most = clients_per_actor(section, len(asked), total_resources())
@@ -116,15 +151,18 @@ class RayRuntime:
 def ray_runtime(
     section: Actors, device: str = "auto", tf32: bool = False, code: Sequence[ModuleType] = ()
 ) -> Iterator[RayRuntime]:
-    """Holds a connection to Ray and yields a runtime on it; says where the dashboard is, if one was asked for.
+    """Holds a connection to Ray, and prints the dashboard's address if a dashboard was asked for.
 
-    Whatever Ray raises in whoever uses it is one of our errors outside.
+    Errors of Ray inside the context leave it as fedsilo errors.
 
     Args:
         section: The scenario's `actors`.
         device: Its `backbone.device`.
         tf32: Its `backbone.tf32`.
         code: Modules that other machines need beside fedsilo.
+
+    Yields:
+        A runtime on the connected cluster.
     """
     with connect_cluster(section, code) as dashboard:
         if dashboard and section.dashboard:
@@ -134,6 +172,13 @@ def ray_runtime(
 
 
 def read_cluster_resources(section: Actors) -> dict[str, float]:
-    """Returns what the Ray that a scenario would use has to give, by name."""
+    """Reads the resources of the Ray cluster that a scenario would use.
+
+    Args:
+        section: The scenario's `actors`.
+
+    Returns:
+        Amounts by resource name.
+    """
     with connect_cluster(section):
         return total_resources()

@@ -22,8 +22,10 @@ from fedsilo.methods.promptfl import PromptFL
 from fedsilo.storage.checkpoints import Checkpoints
 from fedsilo_actors.fault_injection import command_session as sessions
 from fedsilo_actors.fault_injection.command_session import Ending, run_command
+from fedsilo_actors.fault_injection.fault_log import FaultLog, read_faults
+from fedsilo_actors.fault_injection.fault_plan import FaultPlan, FaultPoint, check_faults, parse_odds, read_plan
 from fedsilo_actors.fault_injection.fault_verdict import Verdict
-from fedsilo_actors.fault_injection.faulty_run import FaultyRun, Limits, _judged_faults, judge
+from fedsilo_actors.fault_injection.faulty_run import FaultyRun, Limits, _mark_survived, judge
 from fedsilo_actors.fault_injection.injectors import damage, exhaust_memory, fill_disk
 
 ALL = [FaultPoint("kill client", "train", round, 0, client) for round in range(100) for client in range(20)]
@@ -75,7 +77,7 @@ def test_a_fault_strikes_once_and_stands_in_the_ledger_before_it_does(tmp_path: 
     assert [line["client"] for line in read_faults(tmp_path)] == [0, 1]
 
 
-def test_whoever_reaches_the_same_point_at_once_does_not_claim_it_as_well(tmp_path: Path) -> None:
+def test_a_process_at_the_same_point_at_the_same_time_does_not_claim_it_as_well(tmp_path: Path) -> None:
     ledger = FaultLog(tmp_path, FaultPlan(0, CERTAIN))
     with ThreadPoolExecutor(4) as threads:  # the lock is one of open files, which each has of its own
         claimed = list(threads.map(ledger.claims, [point for point in ALL[:40] for _ in range(4)]))
@@ -107,7 +109,7 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
         "kill client": 0.1, "kill node": 1.0, "fill disk": 0.0,
     }  # fmt: skip
     with pytest.raises(ScenarioError, match="is given twice") as caught:
-        parse_odds({"kill": ["client:0.1", "client:0.2", "nobody:1"]})
+        parse_odds({"kill": ["client:0.1", "client:0.2", "nothing:1"]})
     assert len(caught.value.problems) == 2
     with pytest.raises(ScenarioError, match="no fault is asked for"):
         parse_odds({"kill": []})
@@ -119,7 +121,7 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
         (["actors.backend=serial"], "kill client", "actors.backend: is serial"),
         (["actors.address=auto"], "kill node", "actors.address: faults are for a Ray of one's own"),
         (["aggregation=secure", "partition.clients=5"], "kill client", "its hashes are others by design"),
-        ([], "hang client", "whoever hangs is given up after 1800 s, an attempt has 600 s"),
+        ([], "hang client", "an actor that hangs is given up after 1800 s, an attempt has 600 s"),
         ([], "fill store", "actors.object_store_mb: must be from 80 to 1024 to be filled, got 0"),
     ],
 )
@@ -238,7 +240,7 @@ def test_the_last_fault_before_a_stop_is_what_stopped_it() -> None:
         fault("kill driver", 1), fault("kill coordinator", 1),
         fault("kill client", 2),
     ]  # fmt: skip
-    marked = _judged_faults(told, ["client 1: raised.", "the driver was killed"])
+    marked = _mark_survived(told, ["client 1: raised.", "the driver was killed"])
     assert [one["survived"] for one in marked] == [True, False, False, False, True]
 
 

@@ -158,7 +158,7 @@ def test_a_submitted_run_is_stopped_and_resumed_to_the_hashes_of_the_whole_run(
     assert f"report: {run / 'report.html'}" in resumed
     assert json.loads((run / "result.json").read_text())["hashes"] == hashes
     lab, ours = (folder / "notes").read_text().splitlines()[-1].split()
-    # Both came with the job; the tree that these tests run on was on nobody's path there.
+    # Both came with the job; the tree that these tests run on was on no process's path there.
     assert "runtime_resources/working_dir_files" in lab, lab
     assert "runtime_resources/py_modules_files" in ours, ours
 

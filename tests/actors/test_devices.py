@@ -53,7 +53,7 @@ def test_a_gpu_that_was_asked_for_by_name_and_is_not_there_is_one_line(machine: 
         pick_device("cuda", 0.5)
 
 
-def test_nobody_computes_on_pretended_gpus_even_where_there_is_a_real_one(machine: Any) -> None:
+def test_no_actor_computes_on_pretended_gpus_even_where_there_is_a_real_one(machine: Any) -> None:
     machine(gpus=2, cuda=True)
     section = Actors(pretend_gpus=2, gpus_per_client=0.5)
     assert pick_device(resolve_device(section, "auto"), 0.5) == "cpu"

@@ -24,7 +24,7 @@ from fedsilo_actors.job_submission import JobServer
 from fedsilo_actors.ray_token import show_token
 
 
-class Somebody(BaseHTTPRequestHandler):
+class AnyServer(BaseHTTPRequestHandler):
     """Answers everything with the server's one text."""
 
     def do_GET(self) -> None:
@@ -37,8 +37,8 @@ class Somebody(BaseHTTPRequestHandler):
 
 
 @pytest.fixture
-def somebody() -> Iterator[Any]:
-    server: Any = HTTPServer(("127.0.0.1", 0), Somebody)
+def any_server() -> Iterator[Any]:
+    server: Any = HTTPServer(("127.0.0.1", 0), AnyServer)
     server.code, server.text = 200, b"hello"
     thread = Thread(target=server.serve_forever, daemon=True)
     thread.start()
@@ -57,22 +57,22 @@ def _patient(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize(
     ("text", "code", "says"),
     [
-        (b"hello", 200, "is no job server of Ray"),
-        (b"[]", 200, "is no job server of Ray"),
+        (b"hello", 200, "is not a job server of Ray"),
+        (b"[]", 200, "is not a job server of Ray"),
         (b'{"ray_version": "1.13.0"}', 200, "runs Ray 1.13.0, here is "),
-        (b"Unauthorized", 401, "wants the token of its cluster. Put it into RAY_AUTH_TOKEN"),
+        (b"Unauthorized", 401, "requires the token of its cluster. Put it into RAY_AUTH_TOKEN"),
     ],
 )
-def test_whoever_is_no_fit_server_is_one_line(somebody: Any, text: bytes, code: int, says: str) -> None:
-    somebody.text, somebody.code = text, code
-    address = f"127.0.0.1:{somebody.server_port}"
+def test_what_is_no_fit_server_is_one_line(any_server: Any, text: bytes, code: int, says: str) -> None:
+    any_server.text, any_server.code = text, code
+    address = f"127.0.0.1:{any_server.server_port}"
     with pytest.raises(ResourceError) as caught:
         JobServer(address)
     assert str(caught.value).startswith(f"http://{address}: {says}")
     assert "\n" not in str(caught.value)
 
 
-def test_nobody_and_somebody_silent_are_one_line_soon(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_server_and_a_silent_one_are_one_line_soon(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("REACH_S", "ANSWER_S"):
         monkeypatch.setattr(fedsilo_actors.job_submission, name, 0.5)
     with socket.socket() as silent:
@@ -91,15 +91,15 @@ def test_an_address_of_ray_client_is_told_from_a_job_server_s() -> None:
 
 
 def test_the_address_that_is_given_counts_and_not_that_of_the_environment(
-    somebody: Any, monkeypatch: pytest.MonkeyPatch
+    any_server: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    somebody.text = b'{"ray_version": "%s"}' % ray.__version__.encode()
+    any_server.text = b'{"ray_version": "%s"}' % ray.__version__.encode()
     monkeypatch.setenv("RAY_ADDRESS", "http://127.0.0.1:1")
-    server = JobServer(f"http://127.0.0.1:{somebody.server_port}")
-    assert server._client.get_address().endswith(str(somebody.server_port))
+    server = JobServer(f"http://127.0.0.1:{any_server.server_port}")
+    assert server._client.get_address().endswith(str(any_server.server_port))
     assert os.environ["RAY_ADDRESS"] == "http://127.0.0.1:1"
-    monkeypatch.setenv("RAY_API_SERVER_ADDRESS", f"http://127.0.0.1:{somebody.server_port}")
-    assert JobServer().address == f"http://127.0.0.1:{somebody.server_port}"
+    monkeypatch.setenv("RAY_API_SERVER_ADDRESS", f"http://127.0.0.1:{any_server.server_port}")
+    assert JobServer().address == f"http://127.0.0.1:{any_server.server_port}"
 
 
 class Told:

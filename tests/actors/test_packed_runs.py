@@ -1,4 +1,4 @@
-"""Clients that share actors: the bits of a serial run, whoever shares with whom, and whichever process dies."""
+"""Clients that share actors: the bits of a serial run, whichever clients share an actor, and whichever process dies."""
 
 import os
 import signal

@@ -50,7 +50,7 @@ class Leaking(SerialBackend):
         return self._left("mask", super().masked(clients))
 
     def restart(self, method: Method, mechanism: Mechanism) -> set[int]:
-        back, self.lost = self.lost | self.mates, set()  # mates share a process with whoever is lost
+        back, self.lost = self.lost | self.mates, set()  # mates share a process with a client that is lost
         for client in back:
             self._clients[client].set_method(method, mechanism)
         return back

@@ -21,7 +21,7 @@ from fedsilo.core.state import sha256
 from fedsilo.core.work import LocalWork
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.promptfl import PromptFL
-from fedsilo.privacy import mechanism_base as differential_privacy
+from fedsilo.privacy import clipping_and_noise, mechanism_base
 from fedsilo.privacy.ledger import Ledger
 from fedsilo.privacy.ledger_lines import LedgerEntry
 from fedsilo.privacy.mechanisms import central, distributed, local, paper, rigorous
@@ -95,7 +95,7 @@ Uses = dict[bytes, list[str]]
 def used(monkeypatch: pytest.MonkeyPatch) -> Uses:
     """What each key was used on: what noise was added to, or the states that a client's draw follows from."""
     uses: Uses = defaultdict(list)
-    gaussian, encode, secret = differential_privacy.add_gaussian_noise, UpdateEncoding.encode, LocalWork.secret
+    gaussian, encode, secret = clipping_and_noise.add_gaussian_noise, UpdateEncoding.encode, LocalWork.secret
 
     def noise(state: Any, deviation: float, generator: KeyedGenerator) -> Any:
         uses[generator.key].append(f"{sha256(state)} {deviation}")
@@ -111,7 +111,7 @@ def used(monkeypatch: pytest.MonkeyPatch) -> Uses:
         uses[b"drawn by a client" + generator.key].append(sha256(self.shared) + sha256(self.private))
         return generator
 
-    for module in (differential_privacy, central, distributed, local, paper, rigorous):
+    for module in (mechanism_base, central, distributed, local, paper, rigorous):
         monkeypatch.setattr(module, "add_gaussian_noise", noise)
     monkeypatch.setattr(UpdateEncoding, "encode", share)
     monkeypatch.setattr(LocalWork, "secret", draw)

@@ -143,7 +143,7 @@ def test_a_sum_is_exactly_that_of_the_clients_that_stayed(
 
 @pytest.mark.parametrize("stage", ["advertise", "share", "mask", "unmask"])
 @pytest.mark.parametrize("method", [ROUNDS, BATCHES], **NAMED)
-def test_a_sum_of_too_few_is_given_up_and_the_round_begins_anew_with_other_keys_and_the_same_end(
+def test_a_sum_of_too_few_is_given_up_and_the_round_begins_again_with_other_keys_and_the_same_end(
     world: Any, run: Any, method: Method, stage: str
 ) -> None:
     here = world(clients=5, rounds=2)
@@ -193,7 +193,7 @@ SHARES = Distributed(noise_multiplier=1.0)
         Distributed(noise_multiplier=1.0, unit="example"),
     ],
 )
-def test_an_attempt_after_one_that_became_known_draws_noise_and_samples_anew(
+def test_an_attempt_after_one_that_became_known_draws_new_noise_and_samples(
     world: Any, run: Any, mechanism: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Exchange 0 is published, 1 is given up: what is published as 0 again must not share a draw with the first."""

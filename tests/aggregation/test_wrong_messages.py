@@ -287,7 +287,7 @@ def test_a_client_whose_message_is_none_is_left_out_by_name(stage: str, wrong: A
     assert gathered.clients == (0, 1, 2, 4, 5, 6)
     assert is_exact(gathered)
     (line,) = gathered.notices
-    assert line.startswith("client 3 was not heard any more: ")
+    assert line.startswith("client 3 was left out: ")
     assert line.isprintable()
 
 
@@ -295,20 +295,20 @@ def test_a_wrong_answer_after_its_update_counts_leaves_it_in_and_is_named() -> N
     gathered = gather(Talking({(3, "unmask"): other(b"garbage")}))
     assert (gathered.clients, gathered.silent) == (tuple(range(CLIENTS)), ())
     assert is_exact(gathered)
-    assert gathered.notices[0].startswith("client 3 was not heard any more")
+    assert gathered.notices[0].startswith("client 3 was left out")
 
 
-def test_a_client_that_deals_shares_nobody_can_read_is_left_out_of_the_next_attempt() -> None:
+def test_a_client_that_deals_shares_no_client_can_read_is_left_out_of_the_next_attempt() -> None:
     gathered, _, (aborted,) = ended({(2, "share"): sealing_garbage(0)})
     assert aborted.clients == (2,)
     assert gathered is not None
     assert gathered.clients == (0, 1, 3, 4, 5, 6)
-    assert "client 2 was not heard any more: its secrets could not be opened" in gathered.notices[0]
+    assert "client 2 was left out: its secrets could not be opened" in gathered.notices[0]
 
 
 def test_an_abort_says_what_was_wrong_before() -> None:
     spoils = {(number, "mask"): other(b"garbage") for number in range(3)}
-    with pytest.raises(RoundAborted, match=r"4 clients are left, 5 are needed.*client 0 was not heard.*client 2 was"):
+    with pytest.raises(RoundAborted, match=r"4 clients are left, 5 are needed.*client 0 was left out.*client 2 was"):
         gather(Talking(spoils))
 
 
@@ -360,7 +360,7 @@ def test_a_client_that_sends_garbage_is_as_one_that_dropped_out(
     assert (garbled.shared_sha256, garbled.private_sha256) == (dropped.shared_sha256, dropped.private_sha256)
     assert garbled.epsilon == dropped.epsilon
     first, second = garbled.notices
-    assert first.startswith(f"round {at}, exchange 0: client 1 was not heard any more: ")
+    assert first.startswith(f"round {at}, exchange 0: client 1 was left out: ")
     assert second == f"round {at}, exchange 0: without client 1."
 
 

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from fedsilo.core.keyed_draws import KeyedGenerator
 from fedsilo.core.seeds import key_of, keyed_generator, system_generator
-from fedsilo.privacy.mechanism_base import add_gaussian_noise
+from fedsilo.privacy.clipping_and_noise import add_gaussian_noise
 
 NUMBERS = 1_000_000
 

@@ -1,1 +1,1 @@
-"""Faults on purpose: runs that are struck by real means, resumed as a user would, and held to an undisturbed run."""
+"""Fault injection: real faults in runs that are resumed as a user would, and compared with an undisturbed run."""

@@ -1,4 +1,4 @@
-"""A command in a session of its own, with a time limit, and nothing left of it when it is over."""
+"""A command in a session of its own, with a time limit; all its processes are gone at the end."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 GRACE_S = 15.0
-"""How long processes may outlive the one that started them, as Ray's do for a moment, seconds."""
+"""Longest time that processes may outlive the one that started them, as Ray's do for a moment, seconds."""
 
 
 @dataclass(frozen=True, slots=True)
 class Ending:
-    """How a command ended.
+    """The end of a command.
 
     Attributes:
-        code: Its exit code, below 0 a signal; None when it was ended because its time was over.
+        code: Its exit code, below 0 a signal; None when it was ended at its time limit.
         errors: What it wrote to standard error.
-        left: Processes that it left behind and that did not end by themselves.
+        left: Number of processes that it left behind and that did not end by themselves.
     """
 
     code: int | None
@@ -31,13 +31,16 @@ class Ending:
 
 
 def run_command(words: Sequence[str], environment: Mapping[str, str], log: Path, limit_s: float) -> Ending:
-    """Returns how a command ended; what it and its children wrote is in a file.
+    """Runs a command; its output and that of its children go to a file.
 
     Args:
         words: The command.
         environment: Its environment.
-        log: Where its standard error goes.
+        log: The file for its output.
         limit_s: Longest time, seconds.
+
+    Returns:
+        How it ended.
     """
     with log.open("wb") as errors:
         process = subprocess.Popen(
@@ -54,7 +57,7 @@ def run_command(words: Sequence[str], environment: Mapping[str, str], log: Path,
 
 
 def _end(session: int, grace_s: float) -> int:
-    """Waits for all of a session to end, then ends it; returns how many processes had to be ended."""
+    """Waits for all processes of a session to end, then ends the rest; returns how many had to be ended."""
     deadline = time.monotonic() + grace_s
     while (left := _members(session)) and time.monotonic() < deadline:
         time.sleep(0.1)

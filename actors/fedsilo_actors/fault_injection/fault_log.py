@@ -1,6 +1,6 @@
-"""The faults of a run, each written down before it strikes and never struck twice.
+"""The log of a run's faults: each is written down before it happens, and happens only once.
 
-A round is made again after a fault, and passes the same point: without the ledger it would die there for ever.
+A round is repeated after a fault, and passes the same point: without the log it would fail there for ever.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ CHAOS = "chaos.jsonl"
 
 @dataclass(frozen=True, slots=True)
 class FaultLog:
-    """The ledger of one run, kept by whichever process is about to be struck.
+    """The log of one run, shared by all processes that may be struck.
 
     Attributes:
         folder: The run's folder.
-        plan: Which faults are planned.
-        attempt: Which process drives the run: 0 is the one that began it, n the n-th resumption.
+        plan: The planned faults.
+        attempt: Number of the process that drives the run: 0 began it, n is the n-th resumption.
     """
 
     folder: Path
@@ -34,7 +34,14 @@ class FaultLog:
     attempt: int = 0
 
     def claim(self, point: FaultPoint) -> bool:
-        """Returns whether to strike here now: it is planned and has not been done. It is on disk when this returns."""
+        """Claims the fault that is planned for a point, if there is one that has not happened yet.
+
+        Args:
+            point: The point.
+
+        Returns:
+            Whether to strike now; the claim is on disk then.
+        """
         if not self.plan.is_due(point):
             return False
         with (self.folder / CHAOS).open("a+b") as file:
@@ -50,7 +57,14 @@ class FaultLog:
 
 
 def read_faults(folder: Path) -> list[dict[str, Any]]:
-    """Returns what has struck a run, in order: the fields of a `FaultPoint`, the attempt, and the time."""
+    """Reads the faults of a run.
+
+    Args:
+        folder: The run's folder.
+
+    Returns:
+        In order, the fields of a `FaultPoint`, the attempt, and the time.
+    """
     return read_lines(folder / CHAOS)
 
 

@@ -1,4 +1,4 @@
-"""Which faults are asked for, and where they strike: a function of the chaos seed, so that a run can be repeated."""
+"""The plan of faults, a function of the chaos seed, so that a run under faults can be repeated."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ KINDS: Mapping[str, tuple[str, ...]] = {
     "damage": ("checkpoint",),
     "fill": ("store", "disk"),
 }
-"""What can be done to what."""
+"""The possible targets of each deed."""
 
 LARGEST_STORE_MB = 1024
-"""An object store up to this size is filled; more would take the machine's memory."""
+"""Largest object store that is filled; a larger one would use up the machine's memory."""
 
 PLAN = "chaos.json"
 
 
 @dataclass(frozen=True, slots=True)
 class FaultPoint:
-    """One place in a run where one kind of fault can strike.
+    """One point of a run where one kind of fault can strike.
 
     Attributes:
-        kind: What is done to what: "kill client".
-        stage: What was being done: "train", "evaluate", "save", "encode", "watch", "prepare".
+        kind: Deed and target: "kill client".
+        stage: The stage of the run: "train", "evaluate", "save", "encode", "watch", "prepare".
         round: The round, 0 outside rounds.
-        exchange: The exchange within it; of an encoder the first image of the chunk.
-        client: The client, 0 where it is not about one.
+        exchange: The exchange within it; for an encoder the first image of the chunk.
+        client: The client, 0 where no client is concerned.
     """
 
     kind: str
@@ -53,9 +53,9 @@ class FaultPlan:
     """The faults of one run.
 
     Attributes:
-        seed: What they are drawn from.
-        odds: The chance of each kind at each point where it can strike, in [0, 1].
-        hang_s: How long a client or an encoder that hangs sleeps, seconds: longer than anybody waits for it.
+        seed: The chaos seed.
+        odds: Probability of each kind at each point where it can strike, in [0, 1].
+        hang_s: How long a client or an encoder that hangs sleeps, seconds: longer than any time limit.
     """
 
     seed: int
@@ -63,18 +63,39 @@ class FaultPlan:
     hang_s: float = 3600.0
 
     def is_due(self, point: FaultPoint) -> bool:
-        """Returns whether a fault is planned for this point: always the same answer."""
+        """Checks whether a fault is planned for a point; the answer is always the same.
+
+        Args:
+            point: The point.
+
+        Returns:
+            Whether it is.
+        """
         purpose = f"chaos: {point.kind}, {point.stage}"
         drawn = derive(self.seed, purpose, round=point.round, client=point.client, step=point.exchange)
         return drawn / 2**63 < self.odds.get(point.kind, 0.0)
 
     def write(self, folder: Path) -> None:
-        """Writes the plan into a run's folder."""
+        """Writes the plan into a run's folder.
+
+        Args:
+            folder: The run's folder.
+        """
         write_bytes(folder / PLAN, json.dumps(asdict(self)).encode())
 
 
 def read_plan(folder: Path) -> FaultPlan:
-    """Returns the plan in a run's folder. Raises RunError when there is none."""
+    """Reads the plan in a run's folder.
+
+    Args:
+        folder: The run's folder.
+
+    Returns:
+        The plan.
+
+    Raises:
+        RunError: There is none, or it is damaged.
+    """
     document = read_json(folder / PLAN)
     try:
         return FaultPlan(int(document["seed"]), dict(document["odds"]), float(document["hang_s"]))
@@ -83,13 +104,16 @@ def read_plan(folder: Path) -> FaultPlan:
 
 
 def parse_odds(asked: Mapping[str, Iterable[str]]) -> dict[str, float]:
-    """Returns the chance of each kind, from what was asked for on the command line.
+    """Parses the faults that were asked for on the command line.
 
     Args:
         asked: By deed ("kill"), each "target:chance", as in "client:0.1".
 
+    Returns:
+        Probability by kind.
+
     Raises:
-        ScenarioError: Of any that is malformed, unknown, given twice or not in [0, 1], all of them at once.
+        ScenarioError: Words are malformed, unknown, given twice or not in [0, 1]; it names all of them.
     """
     found: dict[str, float] = {}
     problems: list[str] = []
@@ -124,28 +148,28 @@ def check_faults(odds: Mapping[str, float], scenario: Scenario, limit_s: float) 
     """Refuses faults that this scenario cannot have, and scenarios that are meant to end otherwise after a fault.
 
     Args:
-        odds: The chance of each kind.
-        scenario: What is run.
+        odds: Probability of each kind.
+        scenario: The scenario.
         limit_s: Longest time of one attempt, seconds.
 
     Raises:
-        ScenarioError: All that is impossible.
+        ScenarioError: There are problems; it names all of them.
     """
     actors, hanging = scenario.actors, [kind for kind in odds if kind.startswith("hang")]
     problems: list[str] = []
     if actors.backend != "ray":
-        problems.append("actors.backend: is serial, where nothing can fail by itself. Use ray.")
+        problems.append("actors.backend: is serial, where no part can fail alone. Use ray.")
     if actors.address:
-        problems.append("actors.address: faults are for a Ray of one's own. Leave it empty.")
+        problems.append("actors.address: faults are only for a Ray that this run starts itself. Leave it empty.")
     if scenario.aggregation.masks:
         problems.append(
-            "aggregation: a masked sum goes on without a client that dropped out, so its hashes are others by design. "
+            "aggregation: a masked sum goes on without a client that dropped out, so its hashes differ by design. "
             "Use plain."
         )
     if hanging and actors.timeout_s > limit_s / 4:
         problems.append(
-            f"actors.timeout_s: whoever hangs is given up after {actors.timeout_s:g} s, an attempt has {limit_s:g} s. "
-            "Lower it, for example to 10, or raise --limit."
+            f"actors.timeout_s: an actor that hangs is given up after {actors.timeout_s:g} s, "
+            f"an attempt has {limit_s:g} s. Lower it, for example to 10, or raise --limit."
         )
     if "fill store" in odds and not 0 < actors.object_store_mb <= LARGEST_STORE_MB:
         problems.append(

@@ -1,4 +1,4 @@
-"""What a series of struck runs comes to: what was done to them, what they survived, whether the hashes are equal."""
+"""The verdict on a series of runs under faults: faults, survivals, resumptions, and equal hashes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ RUN_COLUMNS = ("chaos seed", "faults", "resumed", "seconds", "hashes")
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What came of all runs.
+    """The result of all runs.
 
     Attributes:
         reference: The undisturbed run.
@@ -26,21 +26,31 @@ class Verdict:
     runs: tuple[FaultyRun, ...]
 
     def equal(self, run: FaultyRun) -> bool:
-        """Returns whether a run ended with the undisturbed one's hashes and nothing happened that never should."""
+        """Checks whether a run ended with the undisturbed run's hashes and without trouble.
+
+        Args:
+            run: The run.
+
+        Returns:
+            Whether it did.
+        """
         reference = self.reference
         same = bool(reference.sha256) and (run.sha256, run.hashes) == (reference.sha256, reference.hashes)
         return same and not run.trouble
 
     @property
     def sound(self) -> bool:
-        """Returns whether all runs did, and the undisturbed one came to its end."""
+        """Whether all runs are equal to the undisturbed run, which has finished."""
         return all(map(self.equal, (self.reference, *self.runs)))
 
     def by_kind(self, kinds: Sequence[str]) -> list[tuple[str, int, int, int]]:
-        """Returns, for each kind: how often it struck, was survived in place, needed a resumption.
+        """Counts the faults of each kind.
 
         Args:
-            kinds: What was asked for; what never struck stands there with zeros.
+            kinds: The kinds that were asked for; one that never struck has zeros.
+
+        Returns:
+            Kind, number of faults, how many the run survived in place, and after how many it was resumed.
         """
         struck = [fault for run in self.runs for fault in run.faults]
         survived = Counter(fault["kind"] for fault in struck if fault["survived"])
@@ -48,14 +58,25 @@ class Verdict:
         return [(kind, every[kind], survived[kind], every[kind] - survived[kind]) for kind in kinds]
 
     def by_run(self) -> list[tuple[str, ...]]:
-        """Returns, for each run as text: its seed, faults, resumptions, seconds, and "equal" or what is wrong."""
+        """Describes each run as text.
+
+        Returns:
+            Seed, faults, resumptions, seconds, and "equal" or what is wrong.
+        """
         return [
             (str(run.seed), str(len(run.faults)), str(len(run.stops)), f"{run.seconds:.0f}", self._word(run))
             for run in self.runs
         ]
 
     def document(self, kinds: Sequence[str]) -> dict[str, Any]:
-        """Returns all of it for machines."""
+        """Collects everything for machines.
+
+        Args:
+            kinds: The kinds that were asked for.
+
+        Returns:
+            A JSON document.
+        """
         return {
             "equal": self.sound,
             "reference": asdict(self.reference),
@@ -70,12 +91,15 @@ class Verdict:
 
 
 def render_markdown(verdict: Verdict, kinds: Sequence[str], command: str) -> str:
-    """Returns the two tables in Markdown, with the command that made them.
+    """Renders the two tables in Markdown, with the command that made them.
 
     Args:
-        verdict: What came of the runs.
-        kinds: What was asked for.
+        verdict: The verdict.
+        kinds: The kinds of faults that were asked for.
         command: As the user typed it.
+
+    Returns:
+        Markdown.
     """
     equal = sum(map(verdict.equal, verdict.runs))
     rows = [[str(cell) for cell in row] for row in verdict.by_kind(kinds)]

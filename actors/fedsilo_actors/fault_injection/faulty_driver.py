@@ -1,6 +1,6 @@
-"""The driver of a run that is struck, a process of its own that can be killed: `python -m ... RUN ATTEMPT`.
+"""The driver of a run under faults, a process of its own that can be killed: `python -m ... RUN ATTEMPT`.
 
-It does what `fedsilo run` and `fedsilo resume` do, and ends as they do: exit code 0, or 2 and a line that says why not.
+It does what `fedsilo run` and `fedsilo resume` do, and ends as they do: exit code 0, or 2 and one line with the reason.
 """
 
 from __future__ import annotations
@@ -25,17 +25,26 @@ from fedsilo_actors.runtime import ray_runtime
 
 
 class Driver:
-    """A run's driver, and what befalls it and the cluster as rounds finish."""
+    """A run's driver, and the faults that strike it and the cluster as rounds finish."""
 
     def __init__(self, folder: Path, attempt: int) -> None:
-        """Takes the run's folder, with the plan of its faults in it, and how often it was resumed."""
+        """Reads the plan of the run's faults.
+
+        Args:
+            folder: The run's folder, with the plan in it.
+            attempt: How often the run was resumed.
+        """
         self._folder = folder
         self._ledger = FaultLog(folder, read_plan(folder), attempt)
         self._machines: LocalNodes | None = None
         self._hoard: list[Any] = []
 
     def drive(self) -> None:
-        """Runs what is still to do. Raises FedsiloError as every run does."""
+        """Runs the rounds that are left.
+
+        Raises:
+            FedsiloError: As every run does.
+        """
         go(self._folder, RunCallbacks(prepared=self._prepared, watch=self._watch), self._runtime)
 
     @contextlib.contextmanager
@@ -64,17 +73,20 @@ class Driver:
             self._machines.remove_one()
         if due("fill store"):
             self._hoard += fill_store()
-        # The damage itself is done when nobody is at work in the folder any more, by whoever resumes the run.
+        # The damage itself is done when no process works in the folder any more, by the process that resumes the run.
         if due("kill driver") or due("damage checkpoint"):
             kill()
 
 
 def main(folder: str, attempt: str) -> int:
-    """Returns the exit code of one attempt at a run.
+    """Makes one attempt at a run.
 
     Args:
         folder: The run's folder.
         attempt: 0, or the number of the resumption.
+
+    Returns:
+        The exit code.
     """
     try:
         Driver(Path(folder), int(attempt)).drive()

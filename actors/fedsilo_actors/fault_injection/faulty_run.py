@@ -1,4 +1,4 @@
-"""One run under faults: driven, resumed as a user would whenever it stops, and what came of it."""
+"""One run under faults: driven, and resumed as a user would whenever it stops."""
 
 from __future__ import annotations
 
@@ -32,18 +32,18 @@ DRIVER, DAMAGE, KILLED = "kill driver", "damage checkpoint", "the driver was kil
 
 @dataclass(frozen=True, slots=True)
 class FaultyRun:
-    """What came of one run under faults.
+    """The result of one run under faults.
 
     Attributes:
-        seed: What its faults were drawn from.
+        seed: The chaos seed of its faults.
         folder: The run's folder.
-        faults: What struck it, in order; "survived" says whether the run went on by itself.
-        stops: Why it stopped each time, one line each.
-        notices: What it told its user in the end.
+        faults: The faults that struck it, in order; "survived" tells whether the run went on by itself.
+        stops: The reason of each stop, one line each.
+        notices: The notices in its result.
         sha256: Hash of the result, "" when there is none.
         hashes: Hashes of all final states.
-        trouble: What should never be: a hang, a traceback, processes left behind, too many stops; "" when sound.
-        seconds: How long it took.
+        trouble: What should never happen: a hang, a traceback, processes left behind, too many stops; "" when sound.
+        seconds: Duration, seconds.
     """
 
     seed: int
@@ -59,11 +59,11 @@ class FaultyRun:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What a trial may take.
+    """Limits of a run under faults.
 
     Attributes:
         attempt_s: Longest time of a run from its start or resumption to its end or stop, seconds.
-        resumptions: How often it is resumed at most.
+        resumptions: Largest number of resumptions.
     """
 
     attempt_s: float = 600.0
@@ -71,13 +71,16 @@ class Limits:
 
 
 def run_with_faults(scenario: Scenario, root: Path, plan: FaultPlan, limits: Limits) -> FaultyRun:
-    """Returns what came of one run under a plan's faults; without any it is an undisturbed one.
+    """Runs a scenario under a plan's faults; without faults the run is undisturbed.
 
     Args:
-        scenario: What is run.
+        scenario: The scenario.
         root: Folder for its run folder.
         plan: The faults.
-        limits: What it may take.
+        limits: The run's limits.
+
+    Returns:
+        The result.
     """
     started, stops = time.monotonic(), list[str]()
     folder = begin(replace(scenario, tracking=replace(scenario.tracking, root=str(root))))
@@ -88,16 +91,16 @@ def run_with_faults(scenario: Scenario, root: Path, plan: FaultPlan, limits: Lim
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
     result = read_json(folder / "result.json") if Run(folder).finished else {}
-    told = _judged_faults(read_faults(folder), stops)
+    struck = _mark_survived(read_faults(folder), stops)
     seconds, sha256, notices = time.monotonic() - started, result.get("sha256", ""), tuple(result.get("notices", ()))
-    return FaultyRun(plan.seed, folder, told, tuple(stops), notices, sha256, result.get("hashes"), trouble, seconds)
+    return FaultyRun(plan.seed, folder, struck, tuple(stops), notices, sha256, result.get("hashes"), trouble, seconds)
 
 
 def _drive(folder: Path, plan: FaultPlan, limits: Limits, stops: list[str], temporary: Path) -> str:
-    """Drives a run to its end, or returns what should never be."""
+    """Drives a run to its end; returns "", or what should never happen."""
     environment = {name: value for name, value in os.environ.items() if name != "RAY_ADDRESS"}
     environment |= {"RAY_TMPDIR": str(temporary), "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0", "RAY_USAGE_STATS_ENABLED": "0"}
-    if any(kind.endswith("encoder") for kind in plan.odds):  # with features at hand no encoder is started
+    if any(kind.endswith("encoder") for kind in plan.odds):  # with cached features no encoder is started
         environment["FEDSILO_CACHE"] = str(temporary / "cache")
     for attempt in range(limits.resumptions + 1):
         words = [sys.executable, "-m", driver.__name__, str(folder), str(attempt)]
@@ -114,10 +117,10 @@ def _drive(folder: Path, plan: FaultPlan, limits: Limits, stops: list[str], temp
     return f"was resumed {limits.resumptions} times and is still not finished."
 
 
-def _judged_faults(struck: Sequence[dict[str, Any]], stops: Sequence[str]) -> tuple[dict[str, Any], ...]:
-    """The faults with whether the run went on by itself: the last one before a stop is what stopped it.
+def _mark_survived(struck: Sequence[dict[str, Any]], stops: Sequence[str]) -> tuple[dict[str, Any], ...]:
+    """The faults, each with whether the run went on by itself: the last fault before a stop is what stopped it.
 
-    A coordinator outlives its driver for a moment, in which more can happen to it: nobody goes on after that either.
+    A coordinator outlives its driver for a moment and can be struck again: no run goes on after that either.
     """
     fatal: dict[int, int] = {}
     for number, fault in enumerate(struck):
@@ -131,11 +134,14 @@ def _judged_faults(struck: Sequence[dict[str, Any]], stops: Sequence[str]) -> tu
 
 
 def judge(ending: Ending, limits: Limits) -> tuple[str, str]:
-    """Returns why an attempt stopped, "" when it is finished, and what about it should never be, "" when it is sound.
+    """Judges one attempt.
 
     Args:
         ending: How its process ended.
-        limits: What it was allowed.
+        limits: The run's limits.
+
+    Returns:
+        The reason of its stop, "" when it is finished; and what should never happen, "" when it is sound.
     """
     if ending.code is None:
         return "", f"hung: it was ended after {limits.attempt_s:g} s."
@@ -155,5 +161,5 @@ def _damaged(folder: Path, seed: int, attempt: int) -> str:
     """Damages the newest checkpoint that a killed run left, and returns what was done."""
     found = sorted(folder.glob("checkpoints/round-*"))
     if not found:
-        return "no checkpoint was there to be damaged"
+        return "there was no checkpoint to damage"
     return f"{found[-1].name}: {damage(found[-1], derive(seed, 'chaos: damage', step=attempt))}"

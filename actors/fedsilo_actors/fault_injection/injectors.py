@@ -1,4 +1,4 @@
-"""The means: real signals, real exhaustion, real damage. Each strikes the process that calls it."""
+"""Real faults: signals, exhaustion, damage. Each strikes the process that calls it."""
 
 from __future__ import annotations
 
@@ -21,17 +21,20 @@ HOARD_BYTES = 8 << 20
 
 
 class InjectedFault(RuntimeError):
-    """What is raised on purpose."""
+    """An error that is raised on purpose."""
 
 
 def strike_worker(ledger: FaultLog, target: str, stage: str, **where: int) -> None:
-    """Does to this process, a client's or an encoder's, what is planned for this point.
+    """Strikes this process, a client's or an encoder's, as planned for this point.
 
     Args:
         ledger: The run's faults.
         target: "client" or "encoder".
-        stage: What it was doing.
-        where: Round, exchange and client, as in a `FaultPoint`.
+        stage: The stage of the run.
+        **where: Round, exchange and client, as in a `FaultPoint`.
+
+    Raises:
+        InjectedFault: "raise" is planned.
     """
 
     def due(deed: str) -> bool:
@@ -48,21 +51,28 @@ def strike_worker(ledger: FaultLog, target: str, stage: str, **where: int) -> No
 
 
 def strike_coordinator(ledger: FaultLog, stage: str, round: int, exchange: int = 0) -> None:
-    """Does to this process, the coordinator's, what is planned for this point."""
+    """Strikes this process, the coordinator's, as planned for this point.
+
+    Args:
+        ledger: The run's faults.
+        stage: The stage of the run.
+        round: The round.
+        exchange: The exchange within it.
+    """
     if ledger.claim(FaultPoint("kill coordinator", stage, round, exchange)):
         kill()
     if ledger.claim(FaultPoint("hang coordinator", stage, round, exchange)):
-        os.kill(os.getpid(), signal.SIGSTOP)  # sleeping would leave its other thread to answer
+        os.kill(os.getpid(), signal.SIGSTOP)  # sleeping would let its other thread answer
 
 
 def kill() -> None:
-    """Ends this process as the system does, with no chance to tidy up."""
+    """Ends this process as the system does, without cleaning up."""
     os.kill(os.getpid(), signal.SIGKILL)
     time.sleep(60)  # the signal is on its way
 
 
 def exhaust_memory() -> None:
-    """Asks for more memory than this process may have. Raises MemoryError, which is real."""
+    """Asks for more memory than this process may have; the MemoryError is real."""
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     pages = int(Path("/proc/self/statm").read_text().split()[0])
     held: list[bytearray] = []
@@ -82,17 +92,24 @@ def fill_disk() -> None:
 
 
 def fill_store() -> list[Any]:
-    """Returns references that keep the object store over-full: more than half of it again has to be moved to disk."""
+    """Fills the object store to one and a half times its size, so that Ray must move objects to disk.
+
+    Returns:
+        References that keep the store full.
+    """
     room = total_resources()["object_store_memory"]
     return [ray.put(np.ones(HOARD_BYTES, np.uint8)) for _ in range(int(1.5 * room / HOARD_BYTES))]
 
 
 def damage(checkpoint: Path, drawn: int) -> str:
-    """Cuts a file of a checkpoint off or flips one bit of it, and returns what was done.
+    """Cuts off a file of a checkpoint, or flips one bit of it.
 
     Args:
         checkpoint: The checkpoint's folder.
-        drawn: A whole number >= 0 that decides what.
+        drawn: A whole number >= 0 that decides what is damaged.
+
+    Returns:
+        What was done, as text.
     """
     files = sorted(file for file in checkpoint.iterdir() if file.stat().st_size)
     file, place = files[drawn % len(files)], drawn // len(files)

@@ -1,4 +1,4 @@
-"""A local cluster of several nodes, each with its own raylet and object store, one of which can be taken away."""
+"""A local cluster of several nodes, each with its own raylet and object store; one of them can be removed."""
 
 from __future__ import annotations
 
@@ -15,14 +15,18 @@ from fedsilo.config.sections import Actors
 from fedsilo_actors.cluster import NAMESPACE
 
 OTHERS = 2
-"""Nodes beside the driver's."""
+"""Number of nodes beside the driver's."""
 
 
 class LocalNodes:
-    """The nodes; Ray is connected to them while they are held."""
+    """The nodes; Ray is connected to them until `close`."""
 
     def __init__(self, section: Actors) -> None:
-        """Starts the nodes and connects."""
+        """Starts the nodes and connects to them.
+
+        Args:
+            section: The scenario's `actors`.
+        """
         store = (section.object_store_mb or 150) << 20
         self._node: dict[str, Any] = {"num_cpus": 2, "object_store_memory": store}
         self._cluster = Cluster(initialize_head=True, head_node_args={**self._node, "include_dashboard": False})
@@ -30,7 +34,7 @@ class LocalNodes:
         ray.init(address=self._cluster.address, namespace=NAMESPACE, log_to_driver=False, logging_level=logging.ERROR)
 
     def remove_one(self) -> None:
-        """Kills all processes of the node that has the most actors, and starts another in its place."""
+        """Kills all processes of the node that has the most actors, and starts another node."""
         victim = max(self._others, key=lambda node: _busy_workers(node.all_processes["raylet"][0].process.pid))
         self._others.remove(victim)
         self._cluster.remove_node(victim, allow_graceful=False)
@@ -43,7 +47,7 @@ class LocalNodes:
 
 
 def _busy_workers(raylet: int) -> int:
-    """How many of a raylet's children are actors: Ray calls a process by what it does."""
+    """How many of a raylet's children are actors: Ray names a process after its work."""
     count = 0
     for folder in Path("/proc").glob("[0-9]*"):
         with contextlib.suppress(OSError):  # a process may end while it is looked at
@@ -55,7 +59,15 @@ def _busy_workers(raylet: int) -> int:
 
 @contextlib.contextmanager
 def hold_nodes(section: Actors, wanted: bool) -> Iterator[LocalNodes | None]:
-    """Holds several nodes where they are wanted; else yields None, and the run starts a Ray of one node itself."""
+    """Holds several nodes, if they are wanted.
+
+    Args:
+        section: The scenario's `actors`.
+        wanted: Whether several nodes are wanted.
+
+    Yields:
+        The nodes; None where the run starts a Ray of one node itself.
+    """
     if not wanted:
         yield None
         return

@@ -17,15 +17,15 @@ BACKENDS = ("serial", "ray")
 
 @dataclass(frozen=True, slots=True)
 class FaultSeries:
-    """What is to be done.
+    """A series of runs.
 
     Attributes:
-        scenario: What every run runs.
-        odds: The chance of each kind of fault at each point where it can strike.
-        seed: Chaos seed of the first run; the next has the next.
-        runs: Runs under faults.
+        scenario: The scenario of every run.
+        odds: Probability of each kind of fault at each point where it can strike.
+        seed: Chaos seed of the first run; each following run adds one.
+        runs: Number of runs under faults.
         reference: Backend of the undisturbed run; serial and Ray give the same bits.
-        limits: What each run may take.
+        limits: Limits of each run.
     """
 
     scenario: Scenario
@@ -36,20 +36,27 @@ class FaultSeries:
     limits: Limits = Limits()  # noqa: RUF009, it is frozen
 
     def check(self) -> None:
-        """Refuses what cannot be done, before anything is. Raises ScenarioError."""
+        """Refuses a series that cannot be run, before anything starts.
+
+        Raises:
+            ScenarioError: Faults, scenario or reference do not fit.
+        """
         check_faults(self.odds, self.scenario, self.limits.attempt_s)
         if self.reference not in BACKENDS:
             raise ScenarioError(f"--reference: must be {' or '.join(BACKENDS)}, got '{self.reference}'.")
 
     def carry_out(self, root: Path, tell: Callable[[Verdict], None]) -> Verdict:
-        """Returns what came of it; without an undisturbed run that ends well nothing else is run.
+        """Runs the series; without an undisturbed run that ends well no other run is made.
 
         Args:
             root: Folder for all run folders.
-            tell: Told after each run what came of all so far; the first is the undisturbed one.
+            tell: Called after each run with the verdict so far; the first run is the undisturbed one.
+
+        Returns:
+            The verdict.
         """
         actors = self.scenario.actors
-        if self.reference == "serial":  # which takes no keys that are for Ray
+        if self.reference == "serial":  # which accepts no keys for Ray
             actors = Actors(backend="serial", threads=actors.threads)
         calm = replace(self.scenario, actors=actors)
         found = Verdict(run_with_faults(calm, root, FaultPlan(self.seed, {}), replace(self.limits, resumptions=0)), ())

@@ -1,1 +1,1 @@
-"""What actors tell of themselves, and how a run is looked at from elsewhere."""
+"""Monitoring: log lines and metrics of actors, and the observation of a run from another machine."""

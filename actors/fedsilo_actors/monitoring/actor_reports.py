@@ -1,4 +1,4 @@
-"""What actors tell of themselves, in the log and as metrics, beside what they answer."""
+"""Reports of actors: log lines and metrics beside what they answer."""
 
 from __future__ import annotations
 
@@ -24,26 +24,31 @@ ZERO_SHOT = "zero_shot"
 
 
 class HostReporter:
-    """Tells what the clients in one actor do."""
+    """Reports what the clients in one actor do."""
 
     def __init__(self, run: str, host: str, domains: Mapping[int, str], level: str) -> None:
-        """Takes who they are.
+        """Sets up the log of this process.
 
         Args:
             run: The run's name.
-            host: The actor's, as people read it.
-            domains: Each of its clients' domain, "" when mixed.
-            level: Least level of log lines.
+            host: The actor's name for people.
+            domains: Domain of each of its clients, "" when mixed.
+            level: Lowest level of log lines.
         """
         logs.start_logging(level)
         self._run, self._host, self._domains = run, host, dict(domains)
         self._meters, self._method, self._device = MetricExporter(), "", "cpu"
 
     def report_start(self, device: str, task: Task) -> None:
-        """Is told that the clients are there, where they compute, and what they predict."""
+        """Reports that the clients are ready.
+
+        Args:
+            device: The device they compute on.
+            task: What they predict.
+        """
         self._device, self._task = device, task
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # Ray asks itself in a way that it has deprecated
+            warnings.simplefilter("ignore")  # Ray calls a function of its own that it has deprecated
             again = bool(ray.get_runtime_context().was_current_actor_reconstructed)
         LOG.log(
             logging.WARNING if again else logging.INFO,
@@ -53,11 +58,22 @@ class HostReporter:
         self._meters.export([Reading(RESTARTS, float(again), (self._run, self._host))])
 
     def report_method(self, method: Method) -> None:
-        """Is told of the method that is taken up."""
+        """Keeps the method's name for further reports.
+
+        Args:
+            method: The method that was set.
+        """
         self._method = title_of(method)
 
     def report_training(self, tasks: Mapping[int, ClientTask], updates: Sequence[ClientUpdate]) -> None:
-        """Is told of updates before they leave; of a round's later exchanges, which may be many, only the log is."""
+        """Reports updates before they leave.
+
+        Only the first exchange of a round becomes a metric, because a round may have many.
+
+        Args:
+            tasks: The tasks of the exchange, by client.
+            updates: The clients' updates.
+        """
         first = next(iter(tasks.values())).exchange == 0
         if first or LOG.isEnabledFor(logging.DEBUG):
             logs.log_training(tasks, updates, self._domains)
@@ -66,27 +82,46 @@ class HostReporter:
         self._meters.export(read_updates(updates, self._run, self._method, self._domains))
 
     def report_masked_training(self, tasks: Mapping[int, ClientTask]) -> None:
-        """Is told of updates that stay until they are masked."""
+        """Reports updates that stay until they are masked.
+
+        Args:
+            tasks: The tasks of the exchange, by client.
+        """
         logs.log_masked_training(tasks, self._domains)
 
     def report_scores(self, tasks: Mapping[int, EvaluationTask], scores: Sequence[ClientScore]) -> None:
-        """Is told of scores before they leave; looks at the memory too, since all of a round's work is done."""
+        """Reports scores before they leave, and the process's memory, because all of the round's work is done.
+
+        Args:
+            tasks: The tasks of the evaluation, by client.
+            scores: The clients' scores.
+        """
         logs.log_scores(next(iter(tasks.values())).round, scores, self._task, self._domains)
         self._meters.export(read_scores(scores, self._task, self._run, self._method, self._domains))
         self._meters.export(read_process(self._run, self._host, self._device))
 
 
 class CoordinatorReporter:
-    """Tells how a job goes."""
+    """Reports the progress of a job."""
 
     def __init__(self, job: Job, level: str) -> None:
-        """Takes the job, and the least level of log lines."""
+        """Sets up the log of this process.
+
+        Args:
+            job: The job.
+            level: Lowest level of log lines.
+        """
         logs.start_logging(level)
         self._job, self._meters = job, MetricExporter()
         self._parts = {part.name: part for part in job.parts}
 
     def report_round(self, name: str, record: RoundRecord) -> None:
-        """Is told of a part's finished round."""
+        """Reports a finished round.
+
+        Args:
+            name: Name of the federation.
+            record: The round's record.
+        """
         part = self._parts[name]
         logs.log_round(name, record, part.plan.task.measured, part.plan.schedule.rounds)
         self._meters.export(read_round(record, self._around(part)))
@@ -103,8 +138,8 @@ class CoordinatorReporter:
         )
 
     def _floor(self, local: str) -> float | None:
-        """Zero-shot's headline metric, which is on record before the others begin, in this process or before it."""
+        """Zero-shot's headline metric; zero-shot runs before the other methods, perhaps in an earlier process."""
         if ZERO_SHOT not in self._parts:
             return None
-        told = read_lines(self._parts[ZERO_SHOT].folder / ROUNDS)
-        return told[-1][local] if told else None
+        records = read_lines(self._parts[ZERO_SHOT].folder / ROUNDS)
+        return records[-1][local] if records else None

@@ -1,8 +1,8 @@
 """Log lines of actors: one logger, `fedsilo`, on the standard error of the actor's process.
 
-Ray keeps that in a file per process, which the dashboard shows in the actor's log tab; nothing of it reaches the
-terminal of whoever started the run. What a privacy mode hides is not in it: a client that tells the coordinator no
-loss tells the log none.
+Ray keeps standard error in a file per process, which the dashboard shows in the actor's log tab; nothing of it reaches
+the user's terminal. Log lines reveal no more than updates do: a client that reports no loss to the coordinator writes
+none into the log.
 """
 
 from __future__ import annotations
@@ -18,17 +18,27 @@ FORM = "%(asctime)s %(levelname)-7s %(message)s"
 
 
 def start_logging(level: str) -> None:
-    """Has this process write lines of a level ("debug", "info", "warning") and above; again changes the level only."""
+    """Has this process write log lines; a second call only changes the level.
+
+    Args:
+        level: Lowest level: "debug", "info" or "warning".
+    """
     if not LOG.handlers:
         handler = logging.StreamHandler()
         handler.setFormatter(logging.Formatter(FORM))
         LOG.addHandler(handler)
-        LOG.propagate = False  # or whatever else is set up in this process writes each line once more
+        LOG.propagate = False  # otherwise other handlers in this process write each line again
     LOG.setLevel(level.upper())
 
 
 def log_training(tasks: Mapping[int, ClientTask], updates: Sequence[ClientUpdate], domains: Mapping[int, str]) -> None:
-    """Tells how clients trained: the first exchange of a round as information, others for who looks for faults."""
+    """Logs how clients trained: the first exchange of a round at level info, others at level debug.
+
+    Args:
+        tasks: The tasks of the exchange, by client.
+        updates: The clients' updates.
+        domains: Domain of each client, "" when mixed.
+    """
     for update in updates:
         task = tasks[update.client]
         loss = f", loss {update.loss:.3g}" if math.isfinite(update.loss) else ""
@@ -36,13 +46,25 @@ def log_training(tasks: Mapping[int, ClientTask], updates: Sequence[ClientUpdate
 
 
 def log_masked_training(tasks: Mapping[int, ClientTask], domains: Mapping[int, str]) -> None:
-    """Tells that clients trained whose updates are masked: neither how long it took nor how well it went."""
+    """Logs that clients trained whose updates are masked: neither the time nor the loss.
+
+    Args:
+        tasks: The tasks of the exchange, by client.
+        domains: Domain of each client, "" when mixed.
+    """
     for client, task in tasks.items():
         LOG.log(_level(task), "%s: trained, its update will be masked", _where(client, task, domains))
 
 
 def log_scores(round: int, scores: Sequence[ClientScore], task: Task, domains: Mapping[int, str]) -> None:
-    """Tells how clients did on their own test images."""
+    """Logs clients' scores on their own test images.
+
+    Args:
+        round: The round.
+        scores: The scores.
+        task: What is measured.
+        domains: Domain of each client, "" when mixed.
+    """
     metric = task.measured.headline
     for score in scores:
         found = f", {metric.words} {metric.shown(task.measures(score.own)[metric.name])}" if score.examples else ""
@@ -51,16 +73,23 @@ def log_scores(round: int, scores: Sequence[ClientScore], task: Task, domains: M
 
 
 def log_round(part: str, record: RoundRecord, measures: Measures, planned: int) -> None:
-    """Tells of a round as the coordinator sees it."""
-    told = [f"{len(record.participants)} clients"]
+    """Logs a round as the coordinator sees it.
+
+    Args:
+        part: Name of the federation.
+        record: The round's record.
+        measures: The task's metrics.
+        planned: Number of rounds.
+    """
+    facts = [f"{len(record.participants)} clients"]
     if math.isfinite(record.loss):
-        told.append(f"loss {record.loss:.3g}")
+        facts.append(f"loss {record.loss:.3g}")
     if (local := record.metrics.get(measures.local)) is not None:
-        told.append(f"local {measures.headline.words} {measures.headline.shown(local)}")
+        facts.append(f"local {measures.headline.words} {measures.headline.shown(local)}")
     if record.epsilon is not None:
-        told.append(f"epsilon {record.epsilon:.3g}")
-    told.append(f"{sum(record.seconds.values()):.2f} s")
-    LOG.info("coordinator, %s, round %d of %d: %s", part, record.round, planned, ", ".join(told))
+        facts.append(f"epsilon {record.epsilon:.3g}")
+    facts.append(f"{sum(record.seconds.values()):.2f} s")
+    LOG.info("coordinator, %s, round %d of %d: %s", part, record.round, planned, ", ".join(facts))
     if record.attempts > 1:
         LOG.warning("coordinator, %s, round %d: took %d attempts", part, record.round, record.attempts)
     if record.dropped:
@@ -69,12 +98,20 @@ def log_round(part: str, record: RoundRecord, measures: Measures, planned: int) 
 
 
 def client_title(client: int, domains: Mapping[int, str]) -> str:
-    """Returns "client 03 photo", or without the domain where images are mixed."""
+    """Names a client for people.
+
+    Args:
+        client: The client's number.
+        domains: Domain of each client, "" when mixed.
+
+    Returns:
+        Such as "client 03 photo"; without the domain where it is mixed.
+    """
     return f"client {client:02d} {domains.get(client, '')}".rstrip()
 
 
 def _took(seconds: float) -> str:
-    """Such as " in 0.52 s"; empty where it is not told."""
+    """Such as " in 0.52 s"; empty where the time is not reported."""
     return f" in {seconds:.2f} s" if math.isfinite(seconds) else ""
 
 

@@ -1,8 +1,7 @@
-"""The metrics of a run, as Ray gathers them for Prometheus: what there is, and how values get there.
+"""The metrics of a run that Ray exports to Prometheus, and their exporter.
 
-Ray puts `ray_` before every name and `_total` behind a counter's: Prometheus has `ray_fedsilo_train_loss` and
-`ray_fedsilo_upload_bytes_total`. Whatever goes wrong with metrics is one line in the log and never more: a run is worth
-more than its picture.
+Ray puts `ray_` before every name and `_total` after a counter's: Prometheus has `ray_fedsilo_train_loss` and
+`ray_fedsilo_upload_bytes_total`. An error in metrics is one line in the log and never stops a run.
 """
 
 from __future__ import annotations
@@ -24,20 +23,20 @@ CLIENT = ("run", "method", "client", "domain")
 HOST = ("run", "host")
 
 REPEAT_S = 2.0
-"""Ray forgets a gauge that it was not told for two of its reporting intervals, which a long round lasts longer than."""
+"""Seconds between repeats of gauges: Ray forgets a gauge after two reporting intervals, and rounds may be longer."""
 
 MOST_CLIENTS = 200
-"""Clients with metrics of their own, the first ones: each is a series of its own in Prometheus."""
+"""Largest number of clients with metrics of their own, because each is a series in Prometheus."""
 
 
 @dataclass(frozen=True, slots=True)
 class RayMetric:
-    """One thing that is measured.
+    """One metric.
 
     Attributes:
         name: Its name with its unit; a ratio is in [0, 1].
         meaning: One line.
-        tags: What tells its series apart.
+        tags: Names of the tags that distinguish its series.
         counter: Whether values add up; otherwise the last one counts.
     """
 
@@ -48,7 +47,7 @@ class RayMetric:
 
     @property
     def exported(self) -> str:
-        """Returns its name in Prometheus."""
+        """The metric's name in Prometheus."""
         return f"ray_{self.name}" + "_total" * self.counter
 
 
@@ -58,8 +57,8 @@ class Reading:
 
     Attributes:
         metric: The metric.
-        value: What it is set to, or grows by.
-        tags: A word for each of its tags, in their order.
+        value: The new value, or the increment of a counter.
+        tags: The value of each of its tags, in their order.
     """
 
     metric: RayMetric
@@ -103,26 +102,41 @@ VIEWS = {
 
 
 def make_task_metric(view: str, measured: measures.Metric) -> RayMetric:
-    """Returns the metric of a task's metric in a view, for example `fedsilo_local_accuracy_ratio`."""
+    """Makes the Ray metric of a task's metric in a view.
+
+    Args:
+        view: One of `VIEWS`.
+        measured: The task's metric.
+
+    Returns:
+        The metric, for example `fedsilo_local_accuracy_ratio`.
+    """
     about = VIEWS[view].format(measured.words)
     tags = CLIENT if view == "client_" else METHOD
     return RayMetric(f"fedsilo_{view}{measured.name}" + "_ratio" * measured.ratio, about[0].upper() + about[1:], tags)
 
 
 def list_metrics(measured: measures.Measures) -> tuple[RayMetric, ...]:
-    """Returns all metrics of a run: those of the task's headline metric in all views, of others the local one."""
+    """Lists all metrics of a run.
+
+    Args:
+        measured: The task's metrics.
+
+    Returns:
+        The fixed ones, the headline metric in all views, and the other metrics in the local view.
+    """
     headline = (make_task_metric(view, measured.headline) for view in VIEWS)
     return (*METRICS, *headline, *(make_task_metric(measures.LOCAL, metric) for metric in measured.metrics[1:]))
 
 
 class MetricExporter:
-    """Hands readings to Ray, gauges again and again; the first fault ends it quietly."""
+    """Hands readings to Ray and repeats gauges; after the first error it ends quietly."""
 
     def __init__(self, repeat_s: float = REPEAT_S) -> None:
-        """Makes no metric before the first reading of it.
+        """Begins without metrics; each is made with its first reading.
 
         Args:
-            repeat_s: How often gauges are told again, seconds; 0: never.
+            repeat_s: Time between repeats of gauges, seconds; 0: they are not repeated.
         """
         self._repeat_s = repeat_s
         self._made: dict[str, Any] = {}
@@ -132,14 +146,18 @@ class MetricExporter:
         self._repeating: threading.Thread | None = None
 
     def export(self, readings: Iterable[Reading]) -> None:
-        """Records readings; what is not a finite number is left out, and so is a counter that does not grow."""
+        """Exports readings, except values that are not finite and counters that do not grow.
+
+        Args:
+            readings: The readings.
+        """
         with self._guard:
             if self._ended.is_set():
                 return
             try:
                 for reading in readings:
                     self._record(reading)
-            except Exception as error:  # of whatever kind: Ray's metrics are no part of the run
+            except Exception as error:  # of any kind: Ray's metrics are no part of the run
                 self._ended.set()
                 LOG.warning("metrics: no more from here: %s: %s", type(error).__name__, error)
         if self._repeat_s and self._repeating is None:
@@ -147,7 +165,7 @@ class MetricExporter:
             self._repeating.start()
 
     def close(self) -> None:
-        """Tells nothing from now on."""
+        """Ends the export."""
         self._ended.set()
 
     def _repeat(self) -> None:

@@ -1,4 +1,4 @@
-"""From records to readings: pure, no Ray in it."""
+"""Converts records to readings of metrics, without Ray."""
 
 from __future__ import annotations
 
@@ -16,21 +16,21 @@ from fedsilo_actors.monitoring import ray_metrics as m
 from fedsilo_actors.monitoring.ray_metrics import MOST_CLIENTS, RayMetric, Reading
 
 STATM = Path("/proc/self/statm")
-"""Where Linux tells the memory of a process, in pages; the second number is what is resident."""
+"""File with the memory of this process on Linux, in pages; the second number is the resident memory."""
 
 
 @dataclass(frozen=True, slots=True)
 class RoundContext:
-    """What a federation's records are read against.
+    """What a reading of a round needs beside its record.
 
     Attributes:
         run: The run's name.
-        method: The method's.
-        planned: Rounds that are asked for.
-        measures: The task's.
-        chance: Headline metric of guessing; None where it is not known.
-        zero_shot: Local headline metric of the hand-written prompt; the same.
-        budget: Epsilon that the run may not exceed; the same.
+        method: The method's name.
+        planned: Number of rounds.
+        measures: The task's metrics.
+        chance: Headline metric of guessing; None if not known.
+        zero_shot: Local headline metric of the hand-written prompt; None if not known.
+        budget: Epsilon that the run may not exceed; None without one.
     """
 
     run: str
@@ -43,7 +43,15 @@ class RoundContext:
 
 
 def read_round(record: RoundRecord, around: RoundContext) -> Iterator[Reading]:
-    """Yields the readings of a finished round; what was not measured is left out."""
+    """Reads a finished round.
+
+    Args:
+        record: The round's record.
+        around: The run and its method.
+
+    Yields:
+        A reading for each value that was measured.
+    """
     tags, headline = (around.run, around.method), around.measures.headline
     views = {view: record.metrics.get(around.measures.of(view)) for view in (LOCAL, WORST, NEIGHBOUR)}
     values: dict[RayMetric, float | None] = {
@@ -71,7 +79,17 @@ def read_round(record: RoundRecord, around: RoundContext) -> Iterator[Reading]:
 
 
 def read_updates(updates: Sequence[ClientUpdate], run: str, method: str, domains: dict[int, str]) -> Iterator[Reading]:
-    """Yields what updates tell of their clients: how long they trained, if they do. The loss is the coordinator's."""
+    """Reads the training times of clients, where they report them. The loss is the coordinator's.
+
+    Args:
+        updates: The updates.
+        run: The run's name.
+        method: The method's name.
+        domains: Domain of each client, "" when mixed.
+
+    Yields:
+        One reading per client.
+    """
     for update in updates:
         if update.client < MOST_CLIENTS and math.isfinite(update.seconds):
             yield Reading(m.CLIENT_SECONDS, update.seconds, _who(run, method, update.client, domains))
@@ -80,7 +98,18 @@ def read_updates(updates: Sequence[ClientUpdate], run: str, method: str, domains
 def read_scores(
     scores: Sequence[ClientScore], task: Task, run: str, method: str, domains: dict[int, str]
 ) -> Iterator[Reading]:
-    """Yields the headline metric of clients that have test images."""
+    """Reads the headline metric of clients that have test images.
+
+    Args:
+        scores: The scores.
+        task: What is measured.
+        run: The run's name.
+        method: The method's name.
+        domains: Domain of each client, "" when mixed.
+
+    Yields:
+        One reading per client.
+    """
     headline = task.measured.headline
     for score in scores:
         if score.client < MOST_CLIENTS and score.examples:
@@ -89,7 +118,16 @@ def read_scores(
 
 
 def read_process(run: str, host: str, device: str) -> Iterator[Reading]:
-    """Yields the memory of this process, and of the GPU that it computes on."""
+    """Reads the memory of this process, and of its GPU.
+
+    Args:
+        run: The run's name.
+        host: The actor's name for people.
+        device: The device it computes on.
+
+    Yields:
+        One reading for each kind of memory.
+    """
     if STATM.exists():
         pages = int(STATM.read_text(encoding="ascii").split()[1])
         yield Reading(m.MEMORY, pages * os.sysconf("SC_PAGE_SIZE"), (run, host))

@@ -1,4 +1,4 @@
-"""Looking at a run from any machine that reaches its cluster: its coordinator is asked, by its name."""
+"""Observes a run from any machine that reaches its cluster, by calls to its coordinator."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ from fedsilo_actors.recovery.coordinator_restart import coordinator_name
 from fedsilo_actors.recovery.failures import first_line
 
 REACH_S = 5.0
-"""Longest wait for an address to accept a connection."""
+"""Longest wait for an address to accept a connection, seconds."""
 
 JOIN_S = 40.0
-"""Longest wait for Ray to join."""
+"""Longest wait for Ray to join, seconds."""
 
 ANSWER_S = 20.0
-"""Longest wait for the coordinator: it answers beside its rounds."""
+"""Longest wait for the coordinator, which answers beside its rounds, seconds."""
 
 SUCCESSOR_S = 1.0
-"""Between two looks for the coordinator that follows one that died."""
+"""Time between two looks for the successor of a dead coordinator, seconds."""
 
 PATIENCE = 3
-"""Looks in a row that find no coordinator before the run counts as ended: the driver may be starting another."""
+"""Number of looks in a row without a coordinator after which a run has ended: the driver may be starting another."""
 
 COORDINATOR = re.compile(re.escape(coordinator_name("")).join(("(.*)", r"(?: (\d+))?")))
 
@@ -46,11 +46,14 @@ Look = Callable[[], Overview | None]
 
 @contextlib.contextmanager
 def observe(run: str, address: str) -> Iterator[Look]:
-    """Holds a connection to a cluster and yields what asks a run's coordinator how far it is; None: it has ended.
+    """Holds a connection to a cluster for looks at a run.
 
     Args:
         run: The run's name.
         address: "auto", "host:port" or "ray://host:port".
+
+    Yields:
+        A function that returns the run's progress, or None when the run has ended.
 
     Raises:
         ResourceError: The cluster cannot be reached, or the coordinator does not answer in time.
@@ -73,7 +76,7 @@ def _asked(run: str) -> Overview | None:
             absent += 1
             if absent == PATIENCE:
                 return None
-        except RayActorError:  # it takes Ray a moment to forget its name
+        except RayActorError:  # Ray forgets a dead actor's name only after a moment
             pass
         except GetTimeoutError:
             break
@@ -92,7 +95,7 @@ def _newest(run: str) -> ActorHandle[Any]:
 
 
 def _coordinators() -> dict[str, int]:
-    """Every run that has a coordinator on the cluster, with how often that was started again."""
+    """All runs with a coordinator on the cluster, and how often it was started again."""
     names = [actor["name"] for actor in ray.util.list_named_actors(all_namespaces=True)]
     found = sorted((match[1], int(match[2] or 1) - 1) for match in map(COORDINATOR.fullmatch, names) if match)
     return dict(found)
@@ -114,9 +117,9 @@ def _joined(address: str) -> Iterator[None]:
 
 
 def _reach(address: str) -> None:
-    """Refuses an address where nobody listens: Ray itself would try for a minute and more."""
+    """Refuses an address that accepts no connection: Ray itself would try for a minute and more."""
     host, _, port = address.removeprefix("ray://").rpartition(":")
-    if not host:  # such as "auto", which Ray finds out by itself
+    if not host:  # such as "auto", which Ray resolves itself
         return
     try:
         socket.create_connection((host, int(port)), REACH_S).close()
@@ -126,7 +129,7 @@ def _reach(address: str) -> None:
 
 @contextlib.contextmanager
 def _silenced() -> Iterator[None]:
-    """Keeps standard error to ourselves: Ray's core writes a line there for each attempt to join."""
+    """Hides standard error: Ray's core writes a line there for each attempt to join."""
     sys.stderr.flush()
     kept = os.dup(2)
     nowhere = os.open(os.devnull, os.O_WRONLY)
@@ -151,7 +154,7 @@ def _join(address: str) -> None:
 
 
 def _within(limit_s: float, call: Callable[[], None], address: str) -> None:
-    """Calls in a thread of its own that nobody waits for longer than the limit."""
+    """Calls in a thread of its own, and waits for it no longer than the limit."""
     faults: list[BaseException] = []
 
     def guarded() -> None:
@@ -170,5 +173,5 @@ def _within(limit_s: float, call: Callable[[], None], address: str) -> None:
             raise error
         raise ResourceError(
             f"--address {address}: Ray cannot be joined: {first_line(error)}. Has it this version of Ray, and is its "
-            "token, if it wants one, in RAY_AUTH_TOKEN or ~/.ray/auth_token?"
+            "token, if it requires one, in RAY_AUTH_TOKEN or ~/.ray/auth_token?"
         ) from None

@@ -1,7 +1,7 @@
-"""`actors.gpus_per_client: auto`: which share of a GPU each client is given, by what one of them was measured to need.
+"""`actors.gpus_per_client: auto`: each client's share of a GPU, from what one client was measured to need.
 
-As few share a GPU as the cluster's GPUs allow, and no more than its memory holds; where that is not room enough for an
-actor each, clients share actors.
+The shares are as large as the cluster's GPUs allow, and no smaller than a client's memory needs. Where the GPUs have no
+room for an actor per client, clients share actors.
 """
 
 from __future__ import annotations
@@ -19,22 +19,22 @@ from fedsilo_actors.placement.reservation import count_gpus
 from fedsilo_actors.placement.resources import Resources
 
 MARGIN = 1.25
-"""Memory that is given for what was measured: batches differ, and torch's memory breaks into pieces."""
+"""Memory that is given, over memory that was measured: batches differ, and torch's memory gets fragmented."""
 
 MOST = 8
-"""Processes on one GPU. Each has a CUDA context of its own (some hundred MB), and they take turns: where eight do not
-keep a GPU busy, clients that share an actor cost less. apple/pfl-research finds the best between one and five."""
+"""Most processes on one GPU. Each has a CUDA context of its own (some hundred MB), and they take turns. Where eight do
+not keep a GPU busy, clients that share an actor cost less. apple/pfl-research finds one to five best."""
 
 Measure = Callable[[Host], ClientFootprint]
 
 
 @dataclass(frozen=True, slots=True)
 class GPUShares:
-    """What `auto` comes to.
+    """The result of `auto`.
 
     Attributes:
-        asked: What each client asks for, in client order.
-        per_actor: Most clients in one actor; 1 where nobody shares for want of room on a GPU.
+        asked: Resources of each client, in client order.
+        per_actor: Most clients in one actor; 1 where all have room on a GPU.
         notices: What was measured and decided, a line for each kind of node.
     """
 
@@ -46,17 +46,20 @@ class GPUShares:
 def choose_gpu_shares(
     section: Actors, asked: Sequence[Resources], left: Sequence[int], work: Sequence[int], measure: Measure | None
 ) -> GPUShares:
-    """Returns what each client is given.
+    """Chooses each client's share of a GPU.
 
     Args:
         section: The scenario's `actors`, with `auto`.
-        asked: What each client asks for beside that, in client order.
-        left: The clients whose share is left to this.
+        asked: Each client's other resources, in client order.
+        left: The clients whose share is chosen here.
         work: Each client's work.
-        measure: Measures a client on a whole GPU; None where nobody computes on one.
+        measure: Measures a client on a whole GPU; None where no client computes on one.
+
+    Returns:
+        The shares.
 
     Raises:
-        FedsiloError: It cannot be measured.
+        FedsiloError: The measurement failed.
     """
     result, notices, most = list(asked), [], section.clients_per_actor or 1
     for own in sorted({asked[client].labels for client in left}):
@@ -79,7 +82,14 @@ def choose_gpu_shares(
 
 
 def most_on_one(measured: ClientFootprint) -> int:
-    """Returns how many actors with such a client a GPU holds, at least one."""
+    """Computes how many actors with such a client fit a GPU.
+
+    Args:
+        measured: What the client needs.
+
+    Returns:
+        At least one, at most `MOST`.
+    """
     return max(min(int(measured.there_is // (MARGIN * measured.memory)), MOST), 1)
 
 
@@ -93,7 +103,7 @@ def _line(own: labels.Labels, what: str) -> str:
 
 def _measured(measured: ClientFootprint, share: float, room: int, actors: int) -> str:
     return (
-        f"is {share:g}: client {measured.client}, who has the most work, took {measured.memory / 2**30:.2f} of "
+        f"is {share:g}: client {measured.client}, which has the most work, took {measured.memory / 2**30:.2f} of "
         f"{measured.there_is / 2**30:.2f} GiB, {measured.train_s:.2f} s for an exchange and "
         f"{measured.evaluate_s:.2f} s for an evaluation, so a GPU has room for {room}; there are {actors} actors."
     )

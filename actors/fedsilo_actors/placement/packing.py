@@ -1,7 +1,7 @@
-"""Who shares an actor: clients that ask for the same, in parts of about equal work, so that no actor is waited for.
+"""Packing of clients into actors: clients with equal resources share actors, in parts of about equal work.
 
 Longest first: the client with the most work goes to the actor with the least (Graham, "Bounds on Multiprocessing
-Timing Anomalies", 1969: at most a third longer than the best). What is computed does not depend on it.
+Timing Anomalies", 1969: at most a third longer than the best). The packing does not change what is computed.
 """
 
 from __future__ import annotations
@@ -15,10 +15,10 @@ from fedsilo.core.training_settings import Training
 from fedsilo_actors.placement.resources import Resources
 
 PROCESS_BYTES = 340 << 20
-"""What a process that has imported torch holds to itself, measured."""
+"""Memory of a process that has imported torch, measured."""
 
 SHOWN = 3
-"""Runs of client numbers in the name of an actor."""
+"""Most ranges of client numbers in the name of an actor."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,8 +27,8 @@ class Host:
 
     Attributes:
         clients: Their numbers, ascending.
-        demand: What the actor asks Ray for: what each of them asks for, once.
-        work: Work of all of them together.
+        demand: The actor's resources: those of each of its clients, once.
+        work: Work of all its clients together.
     """
 
     clients: tuple[int, ...]
@@ -37,29 +37,35 @@ class Host:
 
     @property
     def title(self) -> str:
-        """Returns the name for people: "client 07", "clients 00-09"."""
+        """The name for people: "client 07", "clients 00-09"."""
         return f"client{'s'[: len(self.clients) > 1]} {format_clients(self.clients)}"
 
 
 def estimate_work(training: Training, sizes: Iterable[int]) -> list[int]:
-    """Returns the work of each client in a round: training steps, and one for being evaluated.
+    """Estimates each client's work in a round: training steps, plus one for the evaluation.
 
     Args:
         training: The scenario's section.
-        sizes: Training examples of each client that it trains on.
+        sizes: Training examples of each client.
+
+    Returns:
+        Steps, in client order.
     """
     return [1 + (training.local_epochs * training.batches(size) if size else 0) for size in sizes]
 
 
 def clients_per_actor(section: Actors, clients: int, there_is: Mapping[str, float]) -> int:
-    """Returns how many clients an actor has at most; where the scenario leaves it open, 1 if the memory suffices.
+    """Chooses how many clients an actor has at most.
 
-    Else as many as it takes for one actor a core.
+    Where the scenario leaves it open: 1 if the memory suffices, otherwise as many as give one actor per core.
 
     Args:
         section: The scenario's `actors`.
         clients: Number of clients.
-        there_is: What the cluster has, by resource name.
+        there_is: The cluster's resources, by name.
+
+    Returns:
+        >= 1.
     """
     if section.clients_per_actor:
         return section.clients_per_actor
@@ -69,12 +75,15 @@ def clients_per_actor(section: Actors, clients: int, there_is: Mapping[str, floa
 
 
 def pack(asked: Sequence[Resources], work: Sequence[int], per_actor: int) -> list[Host]:
-    """Returns the actors with their clients, the ones with the most work first.
+    """Packs clients into actors.
 
     Args:
-        asked: What each client asks for, in client order; only clients that ask for the same share an actor.
+        asked: Each client's resources, in client order; only clients with equal resources share an actor.
         work: Each client's work.
         per_actor: Most clients in one actor, >= 1.
+
+    Returns:
+        The actors with their clients, the ones with the most work first.
     """
     alike: dict[Resources, list[int]] = {}
     for client, demand in enumerate(asked):
@@ -99,7 +108,7 @@ def _spread(clients: Sequence[int], work: Sequence[int], per_actor: int) -> list
         places.setdefault(work[client], []).append(least)
     parts: list[list[int]] = [[] for _ in loads]
     for amount, hosts in places.items():
-        # Clients with equal work may change places: neighbours stay together, which reads better.
+        # Clients with equal work are exchanged so that neighbours stay together, which reads better.
         equal = sorted(client for client in clients if work[client] == amount)
         for client, host in zip(equal, sorted(hosts), strict=True):
             parts[host].append(client)
@@ -107,7 +116,14 @@ def _spread(clients: Sequence[int], work: Sequence[int], per_actor: int) -> list
 
 
 def format_clients(clients: Sequence[int]) -> str:
-    """Returns ascending client numbers for people: "00-09", "00-03, 07, 09-11 and 5 more"."""
+    """Formats client numbers for people.
+
+    Args:
+        clients: Ascending numbers.
+
+    Returns:
+        Such as "00-09", or "00-03, 07, 09-11 and 5 more".
+    """
     runs: list[list[int]] = []
     for client in clients:
         if runs and client == runs[-1][-1] + 1:

@@ -1,7 +1,7 @@
-"""What a client needs of a GPU, measured: one exchange and one evaluation of each method, on a GPU of its own.
+"""Measures what a client needs of a GPU: one exchange and one evaluation of each method, on a GPU of its own.
 
-It is done in an actor like those of the run, by their code, before they are placed; the actor is thrown away. What is
-drawn depends on seed, round and client alone, so that nothing of the run changes by it.
+An actor of the run's own code does this before the others are placed, and is dropped afterwards. All draws depend on
+seed, round and client only, so the run does not change by it.
 """
 
 from __future__ import annotations
@@ -38,12 +38,16 @@ class Gauge(Protocol):
         ...
 
     def peak(self) -> tuple[int, int]:
-        """Returns the most that was held since then, the process's own needs included, and what there is; bytes."""
+        """Reads the peak since the beginning.
+
+        Returns:
+            Bytes at the peak, the process's own needs included, and bytes that there are.
+        """
         ...
 
 
 class GPUGauge:
-    """What a process takes of a GPU that it has for itself: torch's reserved memory at its peak, and the rest.
+    """Memory of a process that has a GPU for itself: torch's reserved memory at its peak, and the rest.
 
     The rest (the CUDA context, libraries, their workspaces) is what is not free and not reserved by torch at the end.
     """
@@ -53,7 +57,11 @@ class GPUGauge:
         torch.cuda.reset_peak_memory_stats()
 
     def peak(self) -> tuple[int, int]:
-        """Returns peak and size of the GPU, bytes."""
+        """Reads the peak and the size of the GPU.
+
+        Returns:
+            Bytes of both.
+        """
         torch.cuda.synchronize()
         free, there_is = torch.cuda.mem_get_info()
         rest = max(there_is - free - torch.cuda.memory_reserved(), 0)
@@ -61,31 +69,42 @@ class GPUGauge:
 
 
 class ProcessGauge:
-    """Stands in where actors compute on the CPU, as on pretended GPUs, which are as large as the machine's memory."""
+    """Memory of a process on the CPU; pretended GPUs are as large as the machine's memory."""
 
     def begin(self) -> None:
-        """The system counts from the start of the process."""
+        """Does nothing: the system counts from the start of the process."""
 
     def peak(self) -> tuple[int, int]:
-        """Returns the process's largest resident memory and the machine's, bytes."""
+        """Reads the process's largest resident memory and the machine's memory.
+
+        Returns:
+            Bytes of both.
+        """
         unit = 1 if sys.platform == "darwin" else 1024
         return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit, measure_memory()
 
 
 def make_gauge(device: str) -> Gauge:
-    """Returns what measures on a device."""
+    """Makes the gauge for a device.
+
+    Args:
+        device: A torch device.
+
+    Returns:
+        The gauge.
+    """
     return GPUGauge() if device.startswith("cuda") else ProcessGauge()
 
 
 @dataclass(frozen=True, slots=True)
 class ProbeTask:
-    """What is tried of one method.
+    """One method that the probe tries.
 
     Attributes:
         method: The method.
         mechanism: The privacy mechanism, fitted to it.
         shared: What the client receives in round 0.
-        neighbours: Whether it is ever measured on all others' test images.
+        neighbours: Whether the run ever evaluates it on other clients' test images.
     """
 
     method: Method
@@ -96,7 +115,7 @@ class ProbeTask:
 
 @dataclass(frozen=True, slots=True)
 class ClientFootprint:
-    """What one client needed.
+    """What one client needs.
 
     Attributes:
         client: Its number.
@@ -114,22 +133,30 @@ class ClientFootprint:
 
 
 class ProbeActor(ClientActor):
-    """A host of one client that measures what it needs.
+    """A host of one client that measures what the client needs.
 
     Attributes:
-        gauge: Gives what measures on a device.
+        gauge: Makes the gauge for a device.
     """
 
     gauge: Callable[[str], Gauge] = staticmethod(make_gauge)
 
     @ray.method
     def measure(self, supplies: WorkerInit, tasks: Sequence[ProbeTask]) -> ClientFootprint:
-        """Returns what an exchange and an evaluation of each method need at most."""
+        """Measures what an exchange and an evaluation of each method need at most.
+
+        Args:
+            supplies: What clients are made from.
+            tasks: The methods to try.
+
+        Returns:
+            The client's needs.
+        """
         host = self._place.host
         gauge = self.gauge(pick_device(self._place.device, host.demand.gpus))
         gauge.begin()
-        here: Any = self  # called without Ray, which types do not tell
-        here.supply(replace(supplies, rules=replace(supplies.rules, aggregation=None)))  # nothing of it is sent
+        here: Any = self  # called without Ray, which the types of `ray.method` do not allow
+        here.supply(replace(supplies, rules=replace(supplies.rules, aggregation=None)))  # no update is sent
         seconds = [self._try_out(task, host.clients[0]) for task in tasks]
         memory, there_is = gauge.peak()
         train_s, evaluate_s = (max(stage) for stage in zip(*seconds, strict=True))
@@ -148,7 +175,15 @@ class ProbeActor(ClientActor):
 
 
 def list_probe_tasks(job: Job, client: int) -> list[ProbeTask]:
-    """Returns what is tried of a job by a client."""
+    """Lists the methods of a job as one client would run them.
+
+    Args:
+        job: The job.
+        client: The client's number.
+
+    Returns:
+        One task for each federation.
+    """
     return [
         ProbeTask(
             method=part.plan.method,
@@ -161,17 +196,20 @@ def list_probe_tasks(job: Job, client: int) -> list[ProbeTask]:
 
 
 def measure_client(hosting: ClientStarter, host: Host, supplies: WorkerInit, job: Job) -> ClientFootprint:
-    """Returns what a client needs of the GPU that its host is given, as an actor on it finds.
+    """Measures what a client needs, by an actor on a GPU of its own.
 
     Args:
-        hosting: Starts the actor; of a kind that measures.
+        hosting: Starts the actor; its kind is a `ProbeActor`.
         host: The client, with a whole GPU.
         supplies: What clients are made from.
-        job: Whose methods are tried.
+        job: The job whose methods are tried.
+
+    Returns:
+        The client's needs.
 
     Raises:
         ResourceError: There is no GPU in time, the whole GPU is too little, or it takes longer than a call may.
-        FedsiloError: What else is wrong with the client.
+        FedsiloError: Any other error of the client.
     """
     section = hosting.section
     with hold_placement([host.demand], WaitLimit.of(section), "probe") as group:

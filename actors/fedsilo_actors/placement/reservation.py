@@ -1,4 +1,4 @@
-"""Room for actors, checked against what the cluster has before anything waits."""
+"""Reservations of resources for actors, checked against what the cluster has before anything waits."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ from fedsilo_actors.placement.packing import PROCESS_BYTES
 from fedsilo_actors.placement.resources import Resources
 
 TRACE = {"CPU": 0.001}
-"""What is reserved for an actor that asks for nothing but has a place among others: Ray takes no empty bundle."""
+"""Reservation for an actor that asks for nothing, among others that do: Ray accepts no empty bundle."""
 
 
 def check_capacity(asked: Sequence[Resources], who: str = "client actors") -> None:
-    """Refuses what the cluster can never give: to all together, and to those that are bound to some of its nodes.
+    """Refuses what the cluster can never give, to all actors together or to those bound to some nodes.
 
     Args:
-        asked: What each actor asks for.
-        who: What the actors are called.
+        asked: Resources of each actor.
+        who: Name of the actors, for the message.
 
     Raises:
         ResourceError: The GPUs, CPUs, the memory or another resource do not suffice, or no node has the labels.
@@ -45,13 +45,13 @@ def _check(asked: Sequence[Resources], who: str, there_is: Mapping[str, float], 
     """Refuses what the cluster can never give, in one line with what is asked and what there is.
 
     Args:
-        asked: What each actor asks for.
-        who: What the actors are called.
-        there_is: What there is to give, by resource name.
-        have: Who has it, as it is said.
+        asked: Resources of each actor.
+        who: Name of the actors, for the message.
+        there_is: The existing resources, by name.
+        have: Owner of these resources, for the message.
 
     Raises:
-        ResourceError: It does not suffice, fractions of one GPU packed as Ray packs them.
+        ResourceError: They do not suffice, with fractions of one GPU packed as Ray packs them.
     """
     whole = int(there_is.get("GPU", 0))
     needed = count_gpus([demand.gpus for demand in asked])
@@ -88,7 +88,14 @@ def _check_processes(clients: int, memory: float, have: str) -> None:
 
 
 def count_gpus(shares: Sequence[float]) -> int:
-    """Returns how many GPUs these shares take: first fit, largest first, since a fraction comes from one GPU."""
+    """Counts the GPUs that shares need: first fit, largest first, because a fraction comes from one GPU.
+
+    Args:
+        shares: Share of each actor.
+
+    Returns:
+        Whole GPUs.
+    """
     free: list[float] = []
     whole = 0
     for share in sorted(shares, reverse=True):
@@ -110,11 +117,11 @@ def _listed(values: Sequence[float]) -> str:
 
 @dataclass(frozen=True, slots=True)
 class WaitLimit:
-    """How long, and for what.
+    """How long to wait for resources.
 
     Attributes:
         timeout_s: Longest wait, seconds.
-        for_nodes: Whether to wait for what the cluster does not have yet too.
+        for_nodes: Whether to wait also for resources that the cluster does not have yet.
     """
 
     timeout_s: float
@@ -122,7 +129,14 @@ class WaitLimit:
 
     @classmethod
     def of(cls, section: Actors) -> WaitLimit:
-        """Returns what a scenario says."""
+        """Reads the limit of a scenario.
+
+        Args:
+            section: The scenario's `actors`.
+
+        Returns:
+            The limit.
+        """
         return cls(section.start_timeout_s, section.wait_for_nodes)
 
 
@@ -130,7 +144,20 @@ class WaitLimit:
 def hold_placement(
     asked: Sequence[Resources], waiting: WaitLimit, who: str = "client actors", manner: str = PACK
 ) -> Iterator[PlacementGroup | None]:
-    """Holds what `reserve` returns, and gives it back."""
+    """Holds a reservation and gives it back.
+
+    Args:
+        asked: Resources of each actor.
+        waiting: How long to wait.
+        who: Name of the actors, for messages.
+        manner: "pack" or "spread".
+
+    Yields:
+        The placement group; None where nothing is asked for.
+
+    Raises:
+        ResourceError: As `reserve`.
+    """
     group = reserve(asked, waiting, who, manner)
     try:
         yield group
@@ -142,14 +169,17 @@ def hold_placement(
 def reserve(
     asked: Sequence[Resources], waiting: WaitLimit, who: str = "client actors", manner: str = PACK, name: str = ""
 ) -> PlacementGroup | None:
-    """Returns a placement group with one bundle per actor, or None when nothing is asked for.
+    """Reserves one bundle per actor.
 
     Args:
-        asked: What each actor asks for.
+        asked: Resources of each actor.
         waiting: How long to wait.
-        who: What the actors are called.
+        who: Name of the actors, for messages.
         manner: "pack" or "spread".
-        name: What the group is found by.
+        name: Name of the placement group.
+
+    Returns:
+        The placement group; None where nothing is asked for.
 
     Raises:
         ResourceError: The cluster cannot give it, or does not within the time.
@@ -171,7 +201,7 @@ def reserve(
 
 
 def _too_late(asked: Sequence[Resources], waiting: WaitLimit, who: str) -> str:
-    """What is said when there was no room in time, with what is asked and what is free."""
+    """The message for resources that were not free in time, with what is asked and what is free."""
     needed: Counter[str] = Counter()
     for demand in asked:
         needed.update(demand.bundle())

@@ -1,4 +1,4 @@
-"""What each client asks Ray for: the same for all, or its own, its group's or its domain's."""
+"""The resources that each client asks Ray for: the same for all, or its own, its group's or its domain's."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from fedsilo.core.errors import ResourceError
 
 @dataclass(frozen=True, slots=True)
 class Resources:
-    """What one actor asks Ray for.
+    """The resources that one actor asks Ray for.
 
     Attributes:
         gpus: GPUs, a fraction up to 1 or a whole number.
@@ -28,64 +28,77 @@ class Resources:
     labels: tuple[tuple[str, str], ...] = ()
 
     def larger(self, of: str) -> Resources | None:
-        """Returns twice the share of what ran out, at most a whole GPU; None where there is no more to be given.
+        """Doubles the share of what ran out, up to a whole GPU.
 
         Args:
-            of: "GPU" or "memory"; memory can only be given more of where some is reserved.
+            of: "GPU" or "memory"; memory can only be doubled where some is reserved.
+
+        Returns:
+            The larger resources; None where no more can be given.
         """
         if of == "GPU":
             return replace(self, gpus=min(2 * self.gpus, 1.0)) if 0 < self.gpus < 1 else None
         return replace(self, memory=2 * self.memory) if self.memory else None
 
     def bundle(self) -> dict[str, float]:
-        """Returns the demand as a placement group bundle, what is not asked for left out."""
+        """Converts the resources to a placement group bundle.
+
+        Returns:
+            Amounts > 0 by resource name.
+        """
         bundle = {"CPU": self.cpus, "GPU": self.gpus, "memory": float(self.memory), **dict(self.others)}
         return {name: value for name, value in bundle.items() if value > 0}
 
 
 def read_demands(section: Actors, domains: Sequence[str]) -> list[Resources]:
-    """Returns what each client asks for, in client order: what `actors.clients` says of it, else its group, its domain.
+    """Reads what each client asks for: from `actors.clients`, else from its group, else from its domain.
 
     Args:
         section: The scenario's `actors`.
         domains: Each client's domain, "" when mixed.
+
+    Returns:
+        Resources in client order.
 
     Raises:
         ResourceError: Resources are given to a client or domain that the partition does not have.
     """
     for stranger in _strangers(section, domains):
         raise ResourceError(stranger)
-    return [_demand(section, said) for said in _said(section, domains)]
+    return [_demand(section, settings) for settings in _settings(section, domains)]
 
 
 def find_automatic_clients(section: Actors, domains: Sequence[str]) -> list[int]:
-    """Returns the clients whose share of a GPU is to be measured: `auto` is said, and of them nothing else.
+    """Finds the clients whose share of a GPU is measured: `auto` is set, and nothing else for these clients.
 
     Args:
         section: The scenario's `actors`.
         domains: Each client's domain, "" when mixed.
+
+    Returns:
+        Their numbers, ascending.
     """
     if section.gpus_per_client != AUTO:
         return []
-    return [n for n, said in enumerate(_said(section, domains)) if all(own.gpus is None for own in said)]
+    return [n for n, own in enumerate(_settings(section, domains)) if all(one.gpus is None for one in own)]
 
 
-def _said(section: Actors, domains: Sequence[str]) -> Iterator[list[ClientResources]]:
-    """What is said of each client in particular, what comes first first."""
+def _settings(section: Actors, domains: Sequence[str]) -> Iterator[list[ClientResources]]:
+    """The settings for each client in particular, in order of precedence."""
     groups = {number: group for group in section.groups.values() for number in group.clients}
     for number, domain in enumerate(domains):
         of_domain = section.domains.get(domain) if domain else None
         own = [section.clients.get(number), groups.get(number), of_domain]
-        yield [said for said in own if said is not None]
+        yield [settings for settings in own if settings is not None]
 
 
-def _demand(section: Actors, said: Sequence[ClientResources]) -> Resources:
-    """The first that says something of a resource is heard."""
+def _demand(section: Actors, settings: Sequence[ClientResources]) -> Resources:
+    """The resources by the first setting that names each of them."""
     for_all = 0.0 if isinstance(section.gpus_per_client, str) else section.gpus_per_client  # not measured yet
-    gpus = next((own.gpus for own in said if own.gpus is not None), for_all)
-    cpus = next((own.cpus for own in said if own.cpus is not None), section.cpus_per_client)
-    others = {name: amount for own in reversed(said) for name, amount in own.resources.items()}
-    labels = {**section.labels, **{name: value for own in reversed(said) for name, value in own.labels.items()}}
+    gpus = next((own.gpus for own in settings if own.gpus is not None), for_all)
+    cpus = next((own.cpus for own in settings if own.cpus is not None), section.cpus_per_client)
+    others = {name: amount for own in reversed(settings) for name, amount in own.resources.items()}
+    labels = {**section.labels, **{name: value for own in reversed(settings) for name, value in own.labels.items()}}
     memory = section.memory_mb_per_client << 20
     return Resources(gpus, cpus, memory, tuple(sorted(others.items())), tuple(sorted(labels.items())))
 

@@ -1,1 +1,1 @@
-"""Actors started, restarted after a failure, and moved to other resources."""
+"""Recovery: actors started, restarted after a failure, and moved to other resources."""

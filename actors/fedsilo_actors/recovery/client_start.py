@@ -1,4 +1,4 @@
-"""Starting the actors that host clients, each with its own resources and a name that people can read."""
+"""Starts the actors that host clients, each with its own resources and a name that people can read."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ from fedsilo_actors.placement.resources import Resources
 
 @dataclass(frozen=True, slots=True)
 class ClientStarter:
-    """How actors are started, whoever is in them.
+    """Starts client actors of one run.
 
     Attributes:
         section: The scenario's `actors`.
         device: Its `backbone.device`.
         run: The run's name.
         domains: Each client's domain, "" when mixed.
-        kind: What the actors are made of.
+        kind: Class of the actors.
         tf32: Its `backbone.tf32`.
     """
 
@@ -39,12 +39,15 @@ class ClientStarter:
     tf32: bool = False
 
     def start(self, host: Host, group: PlacementGroup | None, bundle: int) -> ActorHandle[Any]:
-        """Returns an actor for a host; nobody waits for it here.
+        """Starts an actor for a host; this does not wait.
 
         Args:
-            host: Who is in it.
-            group: Where it is placed; None: wherever Ray likes.
-            bundle: In which part of the group.
+            host: Its clients and resources.
+            group: The reservation it is placed in; None: Ray chooses.
+            bundle: Number of its bundle in the reservation.
+
+        Returns:
+            The actor's handle.
         """
         own = {self.domains[client] for client in host.clients}
         place = WorkerContext(
@@ -66,7 +69,15 @@ class ClientStarter:
 
 
 def describe_sharing(section: Actors, hosts: Sequence[Host]) -> list[str]:
-    """Returns what the user did not ask for: clients that share actors for want of memory."""
+    """Describes what the user did not ask for: clients that share actors because of memory.
+
+    Args:
+        section: The scenario's `actors`.
+        hosts: The actors with their clients.
+
+    Returns:
+        One line; empty where clients do not share actors, or the user asked for it.
+    """
     clients = sum(len(host.clients) for host in hosts)
     if section.clients_per_actor or clients == len(hosts):
         return []

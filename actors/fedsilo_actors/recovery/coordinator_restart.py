@@ -22,36 +22,45 @@ from fedsilo_actors.recovery.failures import explain, first_line
 
 POLL_S = 0.1
 PATIENCE_S = 10.0
-"""Progress that comes later than this is asked for again: news, not a reason to stop."""
+"""Longest wait for one report of progress, seconds; then the coordinator is asked again."""
 
 
 def coordinator_name(run: str, attempt: int = 0) -> str:
-    """Returns the name of a run's coordinator on its cluster, another one each time that it is started again.
+    """Names a run's coordinator on its cluster; each restart has another name.
 
-    A name is free again only some time after its actor died.
+    A name becomes free only some time after its actor died.
+
+    Args:
+        run: The run's name.
+        attempt: How often the coordinator was started again.
+
+    Returns:
+        The actor's name.
     """
     return f"{run} coordinator" + (f" {attempt + 1}" if attempt else "")
 
 
 class CoordinatorLost(Exception):
-    """The coordinator's process died, or was ended because it did not answer any more."""
+    """The coordinator's process died, or was ended because it did not answer."""
 
 
 class CoordinatorSupervisor:
-    """A job in a coordinator actor, which is replaced when it dies: the next goes on from the newest checkpoint.
+    """A job in a coordinator actor, which is replaced when it dies: the next one goes on from the newest checkpoint.
 
-    The client actors stay. What the dead one asked of them they finish first, and the next one's first call gives each
-    of them the private state of the checkpoint, so that it makes no difference how far they were. An actor that was
-    lost together with the coordinator says so at that call.
+    The client actors stay. They first finish what the dead coordinator asked of them. Then the first call of the next
+    one
+    gives each client the private state of the checkpoint, so it does not matter how far the client was. An actor that
+    was
+    lost together with the coordinator is found at that call.
     """
 
     def __init__(self, job: Job, backend: RayBackend, watch: MethodRoundCallback, section: Actors) -> None:
-        """Takes what it needs; nothing is started.
+        """Prepares the job; nothing is started.
 
         Args:
-            job: What is run.
-            backend: Where the clients are.
-            watch: Told of each finished round, once.
+            job: The federations to run.
+            backend: Calls the clients.
+            watch: Called with each finished round, once.
             section: The scenario's `actors`: `retries` is how often a coordinator is replaced, `timeout_s` how long one
                 may be silent.
         """
@@ -63,10 +72,13 @@ class CoordinatorSupervisor:
         """Runs the job's rounds; no coordinator is left when this returns.
 
         Args:
-            coordinator: What the actor is made of.
+            coordinator: Class of the actor.
+
+        Returns:
+            The outcome of each federation, by name.
 
         Raises:
-            FedsiloError: What went wrong in it.
+            FedsiloError: An error in the coordinator.
             ClusterError: It died or was silent more often than is allowed.
         """
         notices: list[str] = []
@@ -81,7 +93,7 @@ class CoordinatorSupervisor:
 
     def _attempt(self, coordinator: type[Coordinator], attempt: int) -> dict[str, Outcome]:
         actor: Any = ray.remote(num_cpus=0)(coordinator)
-        # On the driver's machine: there the run's folder is. (Ray heeds no soft affinity of what asks for nothing.)
+        # On the driver's machine, where the run's folder is. Ray ignores a soft affinity of actors without resources.
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         name = coordinator_name(self._job.folder.name, attempt)
         options = actor.options(name=name, max_concurrency=3, scheduling_strategy=here)
@@ -96,7 +108,7 @@ class CoordinatorSupervisor:
             ray.kill(handle)
 
     def _follow(self, coordinator: ActorHandle[Any]) -> dict[str, Outcome]:
-        """Tells of rounds as they finish, until the run does.
+        """Reports rounds as they finish, until the run finishes.
 
         `run` waits for clients within their limits; `progress` is answered beside it, so a coordinator that does not
         answer that either hangs as a whole.
@@ -105,10 +117,10 @@ class CoordinatorSupervisor:
         seen, heard, limit = 0, time.monotonic(), self._section.start_timeout_s
         while True:
             done, _ = ray.wait([pending], timeout=POLL_S)
-            told, _ = ray.wait([coordinator.progress.remote(seen)], timeout=PATIENCE_S)
-            if told:
-                news = ray.get(told[0])
-                self._tell(news)
+            answers, _ = ray.wait([coordinator.progress.remote(seen)], timeout=PATIENCE_S)
+            if answers:
+                news = ray.get(answers[0])
+                self._report(news)
                 seen, heard, limit = seen + len(news), time.monotonic(), self._section.timeout_s
             elif time.monotonic() - heard > limit:
                 raise CoordinatorLost(f"it was silent for more than {limit:g} s.")
@@ -122,8 +134,8 @@ class CoordinatorSupervisor:
             raise CoordinatorLost(f"its result did not come within {self._section.timeout_s:g} s.") from None
         return outcomes
 
-    def _tell(self, news: Sequence[tuple[str, Any]]) -> None:
-        """Rounds that a coordinator made again, because their checkpoint was damaged, are no news."""
+    def _report(self, news: Sequence[tuple[str, Any]]) -> None:
+        """Reports rounds, but not those that were repeated because their checkpoint was damaged."""
         for part, record in news:
             self._where = f"after round {record.round} of {part}"
             if (part, record.round) not in self._told:
@@ -132,19 +144,27 @@ class CoordinatorSupervisor:
 
 
 def _from_anywhere(job: Job) -> Job:
-    """The job with folders that are found from whatever folder a process works in."""
+    """The job with absolute folders, because actors work in another folder."""
     parts = tuple(replace(part, folder=part.folder.absolute()) for part in job.parts)
     return replace(job, folder=job.folder.absolute(), parts=parts)
 
 
 def add_notices(outcomes: dict[str, Outcome], notices: Sequence[str]) -> dict[str, Outcome]:
-    """Returns the outcomes of a job's parts, the first with notices about the job as a whole before its own."""
+    """Adds notices about the job as a whole to the outcome of its first federation.
+
+    Args:
+        outcomes: The outcome of each federation, by name.
+        notices: The notices; they come before the federation's own.
+
+    Returns:
+        The outcomes.
+    """
     first = next(iter(outcomes))
     return {**outcomes, first: replace(outcomes[first], notices=(*notices, *outcomes[first].notices))}
 
 
 def _unwrapped(error: RayTaskError) -> FedsiloError:
-    """Our own error as it was raised in the coordinator, what Ray did to it, or an unforeseen one, in our words."""
+    """An error in the coordinator as a fedsilo error."""
     cause = error.cause
     if isinstance(cause, (FedsiloError, RayError, MemoryError)):
         return explain(error, "coordinator")

@@ -1,4 +1,4 @@
-"""What Ray reports when a part of it fails, in the words of this program: one line, what it was, what to do."""
+"""Errors of Ray as errors of fedsilo: one line with what happened and what to do."""
 
 from __future__ import annotations
 
@@ -35,20 +35,30 @@ REMEDIES: tuple[tuple[type[RayError] | tuple[type[RayError], ...], str, str], ..
      "nothing that is left of the cluster can hold an actor", "Bring the lost machine back, or ask for less"),
     ((RayActorError, WorkerCrashedError), "a process died", "Look at the machine's memory and its log"),
 )  # fmt: skip
-"""Errors of Ray with what they mean and what to do; the first that fits counts."""
+"""Errors of Ray with what they mean and what to do; the first one that fits is used."""
 
 
 def first_line(error: BaseException) -> str:
-    """Returns the first line of an error's text, without a full stop; its type where it has none."""
+    """Shortens an error's text to its first line.
+
+    Args:
+        error: Any error.
+
+    Returns:
+        The line without a full stop; the error's type where it has no text.
+    """
     return (str(error).strip().splitlines() or [type(error).__name__])[0].rstrip(".")
 
 
 def explain(error: RayError, where: str) -> FedsiloError:
-    """Returns an error of Ray as one of ours; one of ours that Ray has carried here is returned as it was.
+    """Translates an error of Ray; a fedsilo error that Ray has carried is returned as it was.
 
     Args:
         error: What Ray raised.
-        where: What was being done, such as "coordinator".
+        where: What failed, such as "coordinator".
+
+    Returns:
+        A fedsilo error.
     """
     cause: BaseException = error.cause if isinstance(error, RayTaskError) else error
     if isinstance(cause, FedsiloError):
@@ -65,10 +75,13 @@ def explain(error: RayError, where: str) -> FedsiloError:
 
 @contextlib.contextmanager
 def translate_ray_errors(where: str) -> Iterator[None]:
-    """Holds a stretch of code out of which no error of Ray comes but as one of ours.
+    """Turns all errors of Ray inside the context into fedsilo errors.
 
     Args:
-        where: What it does.
+        where: What the code inside does.
+
+    Yields:
+        None.
 
     Raises:
         FedsiloError: Instead of any error of Ray.

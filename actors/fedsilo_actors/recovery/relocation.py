@@ -1,7 +1,8 @@
-"""Places of their own for actors that are started anew: larger ones, or any where Ray has given an actor up.
+"""New reservations for actors that are started again: with more resources, or anywhere after Ray has given an actor up.
 
-Ray gives the parts of a reservation back only all together. So whoever moves gets a reservation of its own, and what it
-had stays empty; where there is no room beside that, all actors are ended and placed again, as if the run began.
+Ray releases the bundles of a reservation only all together. So an actor that moves gets a reservation of its own, and
+its old bundle stays empty. Where the cluster has no room for that, all actors are ended and placed again, as at the
+beginning of the run.
 """
 
 from __future__ import annotations
@@ -26,41 +27,46 @@ from fedsilo_actors.placement.reservation import WaitLimit, reserve
 from fedsilo_actors.recovery.client_start import ClientStarter
 
 BESIDE_S = 5.0
-"""How long room for one beside all others is waited for before all are placed again."""
+"""Longest wait for room beside the other actors, before all are placed again, seconds."""
 
 NAME_S = 30.0
-"""How long a dead actor's name may stay taken."""
+"""How long a dead actor's name may stay taken, seconds."""
 
 POLL_S = 0.2
 
 
 ALL = -1
-"""Stands for everybody where reservations are numbered."""
+"""Number of the reservation of all actors, beside the numbers of single actors."""
 
 
 class Relocation:
-    """The reservations of a run's actors, of which some have moved."""
+    """The reservations of a run's actors, some of which have moved."""
 
     def __init__(self, hosting: ClientStarter, group: PlacementGroup | None) -> None:
-        """Takes what starts actors, and where all of them are now."""
+        """Begins with all actors in one reservation.
+
+        Args:
+            hosting: Starts actors.
+            group: The reservation; None where nothing was asked for.
+        """
         self._hosting, self._group = hosting, group
         self._waiting = WaitLimit.of(hosting.section)
         self._own: dict[int, PlacementGroup] = {}
         self._names: dict[int, str] = {}
 
     def move(self, numbers: Iterable[int], actors: list[ActorHandle[Any]], hosts: Sequence[Host]) -> set[int]:
-        """Starts actors anew with what their hosts ask for now; the handles in the list are replaced.
+        """Starts actors again with the resources that their hosts ask for now, and replaces their handles in the list.
 
         Args:
-            numbers: Which.
+            numbers: Numbers of the actors that move.
             actors: All actors, in the order of the hosts.
             hosts: All hosts.
 
         Returns:
-            The numbers of all actors that were started anew: these, or all.
+            The numbers of all actors that were started again: these, or all.
 
         Raises:
-            ResourceError: The cluster cannot give them that; it says what is asked for and what there is.
+            ResourceError: The cluster cannot give the resources; the message has what is asked for and what there is.
         """
         moved = sorted(numbers)
         sweep(self._hosting.run, self._names.values())
@@ -101,7 +107,7 @@ class Relocation:
             del self._names[number]
 
     def _started(self, host: Host, group: PlacementGroup | None, bundle: int = 0) -> ActorHandle[Any]:
-        """The actor; Ray frees the name of the one before only some time after it died."""
+        """The started actor; Ray frees the name of the dead one only after some time."""
         deadline = time.monotonic() + NAME_S
         while True:
             try:
@@ -119,7 +125,7 @@ def sweep(run: str, but: Collection[str] = ()) -> None:
 
     Args:
         run: The run's name.
-        but: Names of those that are still needed.
+        but: Names of reservations that are still needed.
     """
     for entry in placement_group_table().values():
         name = entry["name"]

@@ -1,1 +1,1 @@
-"""Ways to add updates up: one file each, found by its name."""
+"""Aggregations, which add up or average updates: one file each, found by the file's name."""

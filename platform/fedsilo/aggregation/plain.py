@@ -1,4 +1,4 @@
-"""Plain aggregation: the coordinator sees every update and takes the mean.
+"""Plain aggregation: the coordinator sees every update and averages them.
 
 Source: McMahan et al., "Communication-Efficient Learning of Deep Networks from Decentralized Data", AISTATS 2017.
 """
@@ -27,11 +27,21 @@ class Plain(Aggregation):
     allows_stale = True
 
     weights: str = key(
-        "examples", "What a client counts by: its training examples, or all alike.", "examples", "uniform"
+        "examples", "Weight of a client: its number of training examples, or equal weights.", "examples", "uniform"
     )
 
     def gather(self, exchange: Exchange) -> Gathered:
-        """Returns the mean of what all participants send. Raises ClientLost where one does not."""
+        """Has the participants train and averages their uploads.
+
+        Args:
+            exchange: The exchange.
+
+        Returns:
+            The mean, every client's upload, and what crossed.
+
+        Raises:
+            ClientLost: A participant sent nothing.
+        """
         tasks = exchange.tasks
         exchange.charge(list(tasks))  # before clients send anything: some mechanisms release right there
         updates = exchange.backend.train(tasks)
@@ -52,7 +62,15 @@ class Plain(Aggregation):
         )
 
     def combine(self, updates: Sequence[ClientUpdate], uniform: bool) -> dict[str, Tensor]:
-        """Returns the weighted mean in fp64, summed in the order given."""
+        """Averages uploads in fp64, summed in the order given.
+
+        Args:
+            updates: The updates, at least one.
+            uniform: Whether clients count equally, whatever the scenario says.
+
+        Returns:
+            The weighted mean, by tensor.
+        """
         weights = self._weights(updates, uniform)
         weights /= weights.sum()
         return {
@@ -67,7 +85,7 @@ class Plain(Aggregation):
         return np.array([1.0 if alike else update.weight for update in updates], dtype=np.float64)
 
     def _mean_loss(self, updates: Sequence[ClientUpdate], uniform: bool) -> float:
-        """Over clients that tell a loss: an empty batch has none."""
-        told = [update for update in updates if isfinite(update.loss)]
-        weights = self._weights(told, uniform)
-        return float(weights @ [update.loss for update in told] / weights.sum()) if told else nan
+        """The mean over clients that report a loss: an empty batch has none."""
+        finite = [update for update in updates if isfinite(update.loss)]
+        weights = self._weights(finite, uniform)
+        return float(weights @ [update.loss for update in finite] / weights.sum()) if finite else nan

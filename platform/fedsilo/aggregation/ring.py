@@ -1,6 +1,6 @@
-"""Ring aggregation: updates as whole numbers, added up in the clear. What `secure` must equal bit for bit.
+"""Ring aggregation: updates as whole numbers, added up in the clear. `secure` must give the same bits.
 
-It is there to compare with: it rounds as secure aggregation does and hides nothing.
+It exists for comparison: it rounds as secure aggregation does, and protects nothing.
 """
 
 from __future__ import annotations
@@ -17,10 +17,20 @@ from fedsilo.storage.wire_log import make_exchange_lines
 
 @dataclass(frozen=True)
 class Ring(RingAggregation):
-    """The sum of encoded updates, which the coordinator sees one by one."""
+    """The sum of encoded updates; the coordinator sees each of them."""
 
     def gather(self, exchange: Exchange) -> Gathered:
-        """Returns the mean of what all participants send. Raises ClientLost where one does not."""
+        """Has the participants train and adds up their encoded updates.
+
+        Args:
+            exchange: The exchange.
+
+        Returns:
+            The mean and what crossed.
+
+        Raises:
+            ClientLost: A participant sent nothing.
+        """
         encoding, tasks = self.encode_tasks(exchange)
         exchange.charge(list(tasks))
         updates = exchange.backend.train(tasks)

@@ -1,13 +1,23 @@
-"""Secure aggregation: the coordinator learns the sum of the updates, noisy where the mechanism says so, and no update.
+"""Secure aggregation: the coordinator learns the sum of the updates and no single update.
 
 Each exchange is one round of the protocol in `fedsilo.aggregation.secagg`. Keys and masks are made while clients train.
-A client that dies, is late or sends what no honest client sends before its masked update has come is left out; one that
+A client that dies, is late or sends an invalid message before its masked update has arrived is left out; a client that
 does so afterwards counts. With fewer than `threshold` clients left the exchange is given up before any sum is opened.
 
-Protected from: a coordinator that follows the protocol and looks at all it gets, together with up to `colluding`
-clients, and anybody who listens on the network. With `identities` also from who stands between clients and answers for
-some of them. Not from clients that send wrong updates, nor from Ray: actors of one cluster share an object store, so
-this shows what the protocol sends, not that processes are kept apart.
+What is guaranteed: the coordinator, together with up to `colluding` clients, learns the sum of the updates of at least
+`threshold` clients, and nothing else about the updates of the others. At least two updates in every opened sum are
+unknown to each single client, and to the colluding clients together. Where the privacy mechanism adds noise in shares,
+only the noisy sum can be opened.
+
+What is assumed:
+
+- The coordinator follows the protocol, and may analyse all that it gets. With `identities` it may also try to invent
+  clients or to answer in their names; without, that breaks the protection.
+- At most `colluding` clients work together with the coordinator.
+- X25519, HKDF-SHA256, ChaCha20, ChaCha20-Poly1305, Ed25519 and the system's random numbers are secure.
+
+What is not protected: clients that send wrong updates spoil the sum. Side channels are out of scope. Actors of one Ray
+cluster share an object store, so this shows what the protocol sends, and does not isolate processes.
 
 Source: Bonawitz et al., "Practical Secure Aggregation for Privacy-Preserving Machine Learning", CCS 2017; Bell et al.,
 "Secure Single-Server Aggregation with (Poly)Logarithmic Overhead", CCS 2020, for `graph: neighbours`.
@@ -15,25 +25,23 @@ Source: Bonawitz et al., "Practical Secure Aggregation for Privacy-Preserving Ma
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from pathlib import Path
 
-from fedsilo.aggregation.secagg.encoding import Message, malformed, read_kind
 from fedsilo.aggregation.secagg.graph import neighbours_needed
 from fedsilo.aggregation.secagg.identities import HOW, check_private_keys, find_exposed_keys, read_members, read_signer
 from fedsilo.aggregation.secagg.modular_sums import RingAggregation
 from fedsilo.aggregation.secagg.parameters import GRAPHS, Parameters, default_threshold
-from fedsilo.aggregation.secagg.protocol_coordinator import SecureCoordinator, SecureSum
-from fedsilo.aggregation.secagg.protocol_messages import Advertise, Masked, Refusal, SealedShares, Unmask
+from fedsilo.aggregation.secagg.protocol_coordinator import SecureCoordinator
+from fedsilo.aggregation.secagg.secure_exchange import SecureExchange
 from fedsilo.aggregation.secagg.signatures import Signer
 from fedsilo.aggregation.secagg.update_vectors import UpdateEncoding
-from fedsilo.core import ClientTask, Exchange, Gathered
+from fedsilo.core import Exchange, Gathered
 from fedsilo.core.config_fields import key
-from fedsilo.core.errors import ProtocolViolation, RoundAborted, ScenarioError
+from fedsilo.core.errors import ScenarioError
 from fedsilo.data.files.file_sources import from_home, is_missing
-from fedsilo.storage.wire_log import count_bytes, make_message_lines, make_task_lines
+from fedsilo.storage.wire_log import count_bytes
 
 DROPOUT = 0.05
 """Share of clients that may drop out without a round on the neighbours' graph failing more often than 2^-30."""
@@ -41,40 +49,47 @@ DROPOUT = 0.05
 
 @dataclass(frozen=True)
 class Secure(RingAggregation):
-    """The sum of updates that are masked, so that only the sum can be read."""
+    """The sum of masked updates, of which only the sum can be read."""
 
     masks = True
 
     threshold: int = key(
         0,
-        "Clients that must finish an exchange; 0: two thirds and one, more where colluding asks for it.",
+        "Clients that must finish an exchange; 0: two thirds and one, more where colluding requires it.",
         within=">= 0",
     )
     colluding: int = key(0, "Clients that may work together with the coordinator.", within=">= 0")
     graph: str = key(
         "complete",
-        "Who masks with whom: all with all, or each with some neighbours (from about 50 clients; none may collude).",
+        "Pairs of clients that mask: all, or each with some neighbours (from about 50 clients; none may collude).",
         *GRAPHS,
     )
-    neighbours: int = key(0, "Neighbours of each client in that graph; 0: as many as 5 % dropouts take.", within=">= 0")
+    neighbours: int = key(0, "Neighbours of each client in that graph; 0: enough for 5 % dropouts.", within=">= 0")
     stage_timeout_s: float = key(
         60.0, "Longest wait for the answers of one stage of the protocol, training aside, seconds.", within="> 0"
     )
 
     identities: str = key(
         "",
-        "Folder with client-N.pub of every client, and where client N is its client-N.key, by which they sign their "
-        "keys; empty: unsigned, which protects from listeners only. ~ is the home folder.",
+        "Folder with client-N.pub of every client, and on the machine of client N its client-N.key, to sign keys with; "
+        "empty: unsigned, which protects from listeners only. ~ is the home folder.",
     )
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
+        """Lists what is impossible in the fields, one line each."""
         if self.identities and (is_missing(self.identities) or self._folder.is_file()):
             return [f"identities: there is no folder '{self.identities}'. {HOW}"]
         return []
 
     def refusals(self, clients: int) -> list[str]:
-        """Returns why so many clients cannot be summed securely."""
+        """Explains why this number of clients cannot be summed securely.
+
+        Args:
+            clients: Number of clients.
+
+        Returns:
+            Lines 'key: why. What to do.'; empty where the sum is possible.
+        """
         if self.graph == "neighbours" and self.colluding:
             return [
                 f"colluding: {self.colluding} clients could cut the neighbours' graph into parts whose sums they open. "
@@ -86,9 +101,13 @@ class Secure(RingAggregation):
             return [f"name: {error}"]
 
     def identity_problems(self, clients: int) -> list[str]:
-        """Returns what is wrong with the keys of clients, one line; nothing where none are used.
+        """Checks the key files of clients; of private keys, those on this machine.
 
-        Of private keys those are looked at that are on this machine.
+        Args:
+            clients: Number of clients.
+
+        Returns:
+            One line on the first problem; empty where there is none, or the scenario names no keys.
         """
         if not self.identities or is_missing(self.identities) or not self._folder.is_dir():
             return []  # a missing folder is a problem by itself, unless it is on another machine
@@ -99,7 +118,14 @@ class Secure(RingAggregation):
         return []
 
     def identity_notices(self, clients: int) -> list[str]:
-        """Returns a line where private keys on this machine can be read by others than their owner."""
+        """Checks whether private keys on this machine can be read by other users.
+
+        Args:
+            clients: Number of clients.
+
+        Returns:
+            One line where they can; empty otherwise.
+        """
         exposed = find_exposed_keys(self._folder, range(clients)) if self.identities else []
         if not exposed:
             return []
@@ -107,15 +133,36 @@ class Secure(RingAggregation):
         return [f"aggregation.identities: {exposed[0]}{more} can be read by other users. Use chmod 600."]
 
     def identities_sha256(self, clients: int) -> str:
-        """Returns the hash of the public keys of so many clients, "" where they do not sign. Raises ScenarioError."""
+        """Hashes the public keys of the clients.
+
+        Args:
+            clients: Number of clients.
+
+        Returns:
+            64 hexadecimal digits; "" where clients do not sign.
+
+        Raises:
+            ScenarioError: A public key is missing or invalid.
+        """
         return read_members(self._folder, range(clients)).sha256() if self.identities else ""
 
     def signer(self, client: int, clients: int) -> Signer | None:
-        """Returns what a client signs with; None where the scenario names no keys. Raises ScenarioError."""
+        """Reads what a client signs with.
+
+        Args:
+            client: The client's number.
+            clients: Number of clients.
+
+        Returns:
+            The client's signing key with all public keys; None where the scenario names no keys.
+
+        Raises:
+            ScenarioError: A key is missing or invalid.
+        """
         return read_signer(self._folder, client, range(clients)) if self.identities else None
 
     def located(self) -> Secure:
-        """Returns the same with the whole path of the folder."""
+        """Makes the folder's path absolute, because actors work in another folder."""
         return replace(self, identities=str(self._folder.absolute())) if self.identities else self
 
     @property
@@ -123,15 +170,21 @@ class Secure(RingAggregation):
         return from_home(self.identities)
 
     def gather(self, exchange: Exchange) -> Gathered:
-        """Returns the mean over the clients that stayed.
+        """Runs the protocol for one exchange.
+
+        Args:
+            exchange: The exchange.
+
+        Returns:
+            The mean over the clients that stayed, without single updates.
 
         Raises:
             RoundAborted: Fewer than the threshold stayed, at any stage, or their shares do not open the sum.
             ProtocolViolation: Clients refuse the round itself: it is not what they agreed to.
-            ScenarioError: So many clients have no safe threshold, or public keys cannot be read.
+            ScenarioError: This number of clients has no safe threshold, or public keys cannot be read.
         """
         encoding, tasks = self.encode_tasks(exchange)
-        session = _Session(exchange, tasks, self._coordinator(exchange, encoding), self.stage_timeout_s)
+        session = SecureExchange(exchange, tasks, self._coordinator(exchange, encoding), self.stage_timeout_s)
         total = session.run()
         mean, loss = self.mean(exchange, encoding, total.total)
         return Gathered(
@@ -147,11 +200,29 @@ class Secure(RingAggregation):
         )
 
     def unknown(self, clients: int) -> int:
-        """Returns how many vectors of an opened sum nobody knows at least: the noise must come from as many shares."""
+        """Counts the updates in an opened sum that remain unknown to every single client and to the colluding clients.
+
+        Args:
+            clients: Number of clients in the exchange.
+
+        Returns:
+            The smallest such number; shares of noise are scaled so that this many suffice.
+        """
         return self.parameters(tuple(range(clients)), 1).unknown
 
     def parameters(self, clients: tuple[int, ...], dim: int) -> Parameters:
-        """Returns what all sides of a sum agree on. Raises ScenarioError where so many have no safe threshold."""
+        """Fixes what all sides of a sum agree on.
+
+        Args:
+            clients: The clients that may take part, ascending.
+            dim: Coordinates of a vector.
+
+        Returns:
+            The parameters.
+
+        Raises:
+            ScenarioError: This number of clients has no safe threshold.
+        """
         threshold = self.threshold or default_threshold(len(clients), self.colluding)
         if self.graph == "complete":
             return Parameters(clients, threshold, dim, self.colluding)
@@ -168,95 +239,3 @@ class Secure(RingAggregation):
 
 
 _members = lru_cache(maxsize=8)(read_members)  # read once in a run, not for every exchange
-
-
-class _Session:
-    """One round of the protocol, as the coordinator carries it out. Whatever clients send, it ends or is aborted."""
-
-    def __init__(
-        self, exchange: Exchange, tasks: Mapping[int, ClientTask], coordinator: SecureCoordinator, timeout_s: float
-    ) -> None:
-        self.lines: list[dict[str, object]] = []
-        self.silent: tuple[int, ...] = ()
-        self._wrong: dict[int, str] = {}
-        self._exchange, self._tasks, self._timeout_s = exchange, tasks, timeout_s
-        self._coordinator = coordinator
-
-    @property
-    def notices(self) -> list[str]:
-        """What clients sent that was wrong."""
-        left_out = [f"client {client} was not heard any more: {why}" for client, why in sorted(self._wrong.items())]
-        return [line.rstrip(". ") for line in left_out + self._coordinator.notices]
-
-    def run(self) -> SecureSum:
-        """Returns the opened sum."""
-        try:
-            return self._opened()
-        except RoundAborted as error:
-            if not self.notices:
-                raise
-            text = f"{error} Before that: {'; '.join(self.notices)}."
-            raise RoundAborted(text, error.stage, error.have, error.need, error.clients) from error
-
-    def _opened(self) -> SecureSum:
-        coordinator, backend = self._coordinator, self._exchange.backend
-        self.lines += make_task_lines(self._tasks)
-        backend.learn(self._tasks)  # and while they do:
-        opening = coordinator.opening()
-        self._hear(Advertise, self._tell(dict.fromkeys(self._tasks, opening)))
-        self._hear(SealedShares, self._tell(coordinator.close()))
-        ready = self._ready(self._tell(coordinator.close()))  # mailboxes: clients make their masks
-        self._hear(Masked, self._sound(backend.masked(ready), ready))
-        survivors = coordinator.close()
-        self._exchange.charge(sorted(survivors))  # from here on the sum can become known
-        answers = self._tell(survivors)
-        self.silent = tuple(sorted(survivors.keys() - answers.keys() - self._wrong.keys()))
-        self._hear(Unmask, answers)
-        coordinator.close()
-        return coordinator.result()
-
-    def _tell(self, messages: Mapping[int, Message]) -> dict[int, bytes]:
-        """Sends a stage's messages; returns the answers of those who are still there."""
-        sent = {client: message.to_bytes() for client, message in messages.items()}
-        kind = type(next(iter(messages.values()))).__name__.lower()
-        self.lines += make_message_lines(self._tasks, kind, "down", sent)
-        return self._sound(self._exchange.backend.answer(sent, self._timeout_s), sent)
-
-    def _sound(self, answers: Mapping[int, object], asked: Collection[int]) -> dict[int, bytes]:
-        """The answers that are bytes, of clients that were asked and are heard; a refusal is none."""
-        sound = {}
-        for client in asked:
-            answer = answers.get(client)
-            if client in self._exchange.barred:
-                self._wrong.setdefault(client, "its secrets could not be opened in the attempt before")
-            elif isinstance(answer, bytes):
-                sound[client] = answer
-            elif client in answers:
-                self._wrong[client] = "it answered with no bytes"
-        return {client: answer for client, answer in sound.items() if not self._refused(client, answer)}
-
-    def _refused(self, client: int, answer: bytes) -> bool:
-        if read_kind(answer) != Refusal.kind:
-            return False
-        try:
-            self._wrong[client] = f"it refused: {Refusal.from_bytes(answer).reason}"
-        except ProtocolViolation as error:
-            self._wrong[client] = str(error)
-        return True
-
-    def _ready(self, answers: Mapping[int, bytes]) -> list[int]:
-        """Clients whose masks are ready: they answer a mailbox with nothing."""
-        self._wrong |= dict.fromkeys((client for client, answer in answers.items() if answer), "no answer to a mailbox")
-        return sorted(client for client, answer in answers.items() if not answer)
-
-    def _hear(self, kind: type[Advertise | SealedShares | Masked | Unmask], answers: Mapping[int, bytes]) -> None:
-        """Takes the messages of a stage; who sent none that fits has dropped out."""
-        self.lines += make_message_lines(self._tasks, kind.__name__.lower(), "up", answers)
-        for client in sorted(answers):
-            try:
-                message = kind.from_bytes(answers[client])
-                if message.sender != client:
-                    raise malformed(f"{kind.__name__} in the name of client {message.sender}")
-                self._coordinator.receive(message)
-            except ProtocolViolation as error:
-                self._wrong[client] = str(error)

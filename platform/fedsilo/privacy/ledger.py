@@ -1,14 +1,23 @@
-"""The ledger of a federation: every release is charged before it is made, and what was charged survives a crash.
+"""The privacy ledger of a federation: every release is charged before it is made, and a crash loses no charge.
 
-ledger.jsonl is the account: a line per exchange that opens something, on disk before it does, also where it costs
-nothing (a later exchange of a pass that was charged). privacy.json is the statement drawn from it after every round:
-what the run, and each client in it, has spent.
+Two files. ledger.jsonl is the account: one line for each exchange that releases something, on disk before the release.
+Exchanges that cost nothing (a later exchange of a pass that was charged) have lines too. privacy.json is the statement
+computed from the account after every round: what the run, and each client in it, has spent.
 
-No noise key is used twice on different content. Attempts at a round are numbered, and all noise and samples follow from
-the number. A number that is in any line of the round is used again only where the same bits come of it: nothing more
-becomes known then, and nothing is charged. That takes the same states to begin from, the same clients, none of whom
-can be left out (no masked sums), clients that compute on CPUs, and the same versions and instruction set. Else the
-round gets a number that no line has, and is charged again. An exchange without a line has opened nothing.
+What is guaranteed:
+
+- The epsilon in privacy.json counts every release that was made, including releases of attempts that failed.
+- No noise key is used for two different contents. Attempts at a round are numbered, and all noise and all samples are
+  derived from the number.
+
+When a number is used again: a number that is in any line of the round is used again only if the attempt reproduces the
+same bits. Then nothing more becomes known, and nothing is charged. This needs the same starting states, the same
+clients, an aggregation that leaves no client out (no masked sums), clients on CPUs, and the same versions and
+instruction set. Otherwise the attempt gets a number that no line has, and is charged again. An exchange without a line
+has released nothing.
+
+What is assumed: the ledger's file is whole. Missing lines are detected where records of rounds contradict them, and
+stop the run.
 """
 
 from __future__ import annotations
@@ -34,18 +43,18 @@ STATEMENT = "privacy.json"
 
 
 class Ledger:
-    """What a federation's clients have spent, and which attempts at its rounds opened anything."""
+    """What a federation's clients have spent, and which attempts at its rounds released anything."""
 
     def __init__(
         self, folder: Path, mechanism: Mechanism, repeats: bool = True, clients: Collection[int] | None = None
     ) -> None:
-        """Opens the ledger in a federation's folder, with all that was charged in it before.
+        """Opens the ledger in a federation's folder, with all earlier charges.
 
         Args:
             folder: The federation's folder.
             mechanism: The fitted mechanism.
-            repeats: Whether a round that is done again with the same clients gives the same bits.
-            clients: Clients with training images; None: not known, and lines are not held to them.
+            repeats: Whether a round that is repeated with the same clients gives the same bits.
+            clients: Clients with training images, the only ones that can be charged; None if they are not known.
 
         Raises:
             RunError: The ledger is damaged.
@@ -60,12 +69,15 @@ class Ledger:
             self._count(entry)
 
     def attempt(self, round: int, clients: Sequence[int], start: str = "") -> int:
-        """Returns the number of the next attempt at a round: that of the last one only if the same bits come of it.
+        """Computes the number of the next attempt at a round.
 
         Args:
             round: The round.
-            clients: Who takes part.
-            start: Hash of the states that it begins from; "" if they are not known yet and taken to be the same.
+            clients: The clients that take part.
+            start: Hash of the starting states; "" if they are not known yet and assumed to be the same.
+
+        Returns:
+            The number of the last attempt if the next one reproduces its bits, otherwise a new number.
         """
         entries = self._entries.get(round, [])
         newest = max((entry.attempt for entry in entries), default=-1)
@@ -75,9 +87,19 @@ class Ledger:
         return newest if self._repeats and last == {(tuple(clients), start, self._arithmetic)} else newest + 1
 
     def begin(self, round: int, clients: Sequence[int], start: str) -> int:
-        """Returns the number of an attempt that begins now, arguments as of `attempt`.
+        """Begins an attempt at a round.
 
-        Where bits do not repeat, this process gives no number twice, opened or not: masks serve one attempt.
+        Where bits do not repeat, this process uses no number twice, whether anything was released or not, because masks
+        serve
+        one attempt only.
+
+        Args:
+            round: The round.
+            clients: The clients that take part.
+            start: Hash of the starting states.
+
+        Returns:
+            The number of the attempt.
         """
         number = self.attempt(round, clients, start)
         if self._repeats:
@@ -87,26 +109,44 @@ class Ledger:
         return number
 
     def is_begun(self, round: int) -> bool:
-        """Returns whether anything of a round is on record."""
+        """Checks whether the ledger has a line of a round.
+
+        Args:
+            round: The round.
+
+        Returns:
+            Whether anything of the round was released.
+        """
         return round in self._entries
 
     def is_paid(self, round: int, exchange: int, clients: Sequence[int], start: str = "") -> bool:
-        """Returns whether an exchange that is still to do opens bits that are on record; arguments as of `attempt`."""
+        """Checks whether an exchange would only release bits that were charged before.
+
+        Args:
+            round: The round.
+            exchange: Exchange within the round.
+            clients: The clients that take part.
+            start: Hash of the starting states; "" if they are not known yet and assumed to be the same.
+
+        Returns:
+            Whether the next attempt at the exchange costs nothing.
+        """
         return self._has(round, exchange, self.attempt(round, clients, start))
 
     def require(self, round: int, turns: Iterable[PlannedRelease], dropped: Collection[int] | None = None) -> None:
         """Refuses a ledger in which a finished round was not charged: an epsilon without it would be too small.
 
-        The attempt that finished it has a line for every exchange: a client that missed the first one of its pass is
-        charged by a later one. Older ledgers have lines for exchanges that cost something only.
+        The attempt that finished the round has a line for every exchange, because a client that missed the first
+        exchange of
+        its pass is charged by a later one. Older ledgers have lines only for exchanges that cost something.
 
         Args:
             round: The round.
-            turns: Its exchanges as planned, each with who takes part.
-            dropped: Participants that were left out of some of its sums, by the record of the round; None: not known.
+            turns: Its exchanges as planned, each with the clients that take part.
+            dropped: Participants that were left out of some of the sums, by the record of the round; None if not known.
 
         Raises:
-            RunError: Charges are missing, or a line charges others than those whose updates were in the sum.
+            RunError: Charges are missing, or a line charges other clients than those whose updates were in the sum.
         """
         entries = self._entries.get(round, [])
         newest = max((entry.attempt for entry in entries), default=0)
@@ -117,8 +157,8 @@ class Ledger:
             due = every or any(self._mechanism.expenses(client, exchange) for client in clients)
             if due and exchange not in on_record:
                 raise RunError(
-                    f"{self._folder / LEDGER}: round {round} is finished and not charged: lines are missing. Put the "
-                    "file back; what was spent cannot be known without it."
+                    f"{self._folder / LEDGER}: round {round} is finished and not charged: lines are missing. "
+                    "Put the file back; what was spent cannot be known without it."
                 )
             if every and dropped is not None:
                 self._require_clients([entry for entry in last if entry.exchange == exchange], clients, dropped)
@@ -126,7 +166,7 @@ class Ledger:
     def _require_clients(
         self, entries: Sequence[LedgerEntry], planned: Sequence[int], dropped: Collection[int]
     ) -> None:
-        """Refuses lines that leave out a client that stayed, or name one that was not asked. Raises RunError."""
+        """Refuses lines that leave out a client that stayed, or name one that was not asked."""
         for entry in entries:
             stayed, named = set(planned) - set(dropped), set(entry.clients)
             if not stayed <= named <= set(planned):
@@ -140,26 +180,29 @@ class Ledger:
                 )
 
     def hold(self, recorded: float | None) -> None:
-        """Refuses a ledger that comes to less than what was on record after the last finished round.
+        """Refuses a ledger whose epsilon is below the epsilon on record after the last finished round.
+
+        Args:
+            recorded: The epsilon on record; None if there is none.
 
         Raises:
-            RunError: It does: lines are missing.
+            RunError: The ledger counts less, so lines are missing.
         """
         counted = self.epsilon() or 0.0
         if recorded is not None and counted < recorded * (1 - 1e-6):
             raise RunError(
-                f"{self._folder / LEDGER}: comes to epsilon {counted:.4g}, the last finished round recorded "
+                f"{self._folder / LEDGER}: counts epsilon {counted:.4g}, the last finished round recorded "
                 f"{recorded:.4g}: lines are missing. Put the file back; what was spent cannot be known without it."
             )
 
     def charge(self, entry: LedgerEntry) -> None:
-        """Records one exchange and charges its clients; it is on disk when this returns.
+        """Charges the clients of one exchange; the charge is on disk when this returns.
 
         Args:
-            entry: What is about to be opened; nothing happens if the exchange is on record with this attempt.
+            entry: What is about to be released; nothing happens if the ledger has this exchange with this attempt.
 
         Raises:
-            RunError: It cannot be written.
+            RunError: The charge cannot be written. The exchange must not be released then.
         """
         if not self._mechanism.noisy or self._has(entry.round, entry.exchange, entry.attempt):
             return
@@ -168,7 +211,14 @@ class Ledger:
         self._count(entry)
 
     def affords(self, turns: Iterable[PlannedRelease]) -> bool:
-        """Returns whether the limit, if there is one, holds after these exchanges as well."""
+        """Checks whether the budget, if there is one, allows further exchanges.
+
+        Args:
+            turns: The exchanges, each with the clients that take part.
+
+        Returns:
+            Whether the largest epsilon of any client stays within the limit.
+        """
         limit = self._mechanism.limit
         if limit is None:
             return True
@@ -178,14 +228,19 @@ class Ledger:
         return worst is None or worst.epsilon <= limit
 
     def epsilon(self) -> float | None:
-        """Returns the largest epsilon that any client has spent; None where nothing was charged."""
+        """Computes the largest epsilon that any client has spent.
+
+        Returns:
+            Epsilon at the mechanism's delta; None where nothing was charged.
+        """
         worst = self._spending.worst(self._mechanism.delta, self._mechanism.adjacency)
         return worst.epsilon if worst else None
 
     def conclude(self) -> str:
-        """Writes the last statement, with opacus' bound and every client's epsilon; returns a line if the two disagree.
+        """Writes the last statement, with the bound of opacus and every client's epsilon.
 
-        The line is "" where they agree, and where nothing was charged.
+        Returns:
+            A line if opacus disagrees; "" if it agrees or nothing was charged.
         """
         delta, adjacency, candidates = self._mechanism.delta, self._mechanism.adjacency, self._spending.candidates()
         others = [opacus_epsilon(expenses, delta, adjacency) for expenses in candidates]
@@ -196,11 +251,11 @@ class Ledger:
         return next(filter(None, lines), "")
 
     def state(self, others: Mapping[str, float] | None = None, each: Mapping[int, float] | None = None) -> None:
-        """Writes the statement: what the run has spent, by which accountant, and what was charged to each client.
+        """Writes the statement: what the run has spent, by which accountant, and what each client was charged.
 
         Args:
-            others: Bounds of other accountants, by name, to stand beside ours.
-            each: What each client has spent; the run's epsilon is the largest of these.
+            others: Bounds of other accountants, by name.
+            each: Epsilon of each client, by client; the run's epsilon is the largest of them.
         """
         worst = self._spending.worst(self._mechanism.delta, self._mechanism.adjacency)
         budget = self._mechanism.guarantee(worst.epsilon) if worst else None
@@ -221,7 +276,7 @@ class Ledger:
         return any((entry.exchange, entry.attempt) == (exchange, attempt) for entry in self._entries.get(round, []))
 
     def _count(self, entry: LedgerEntry) -> None:
-        if entry.round != self._round:  # of other rounds their lines are enough
+        if entry.round != self._round:  # other rounds need no pass counter, their lines are enough
             self._passes, self._round = PassCounter(self._mechanism), entry.round
             for earlier in self._entries.get(entry.round, []):
                 self._costs(earlier)

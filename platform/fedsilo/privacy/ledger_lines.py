@@ -1,4 +1,4 @@
-"""The lines of ledger.jsonl: one for each exchange that opens something, on disk before it does."""
+"""The lines of ledger.jsonl: one for each exchange that releases something, on disk before the release."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ class LedgerEntry:
     Attributes:
         round: Round, from 0.
         exchange: Exchange within the round, from 0.
-        attempt: The number of the attempt at the round.
-        clients: Whose contributions are in what was opened.
+        attempt: Number of the attempt at the round.
+        clients: The clients whose contributions are in the release.
         start: Hash of the states that the round began from; "" in older ledgers.
-        arithmetic: What its bits depend on beside that and the scenario; "" in older ledgers, which had other noise.
+        arithmetic: What else the bits depend on, beside the scenario; "" in older ledgers, which had other noise.
     """
 
     round: int
@@ -36,14 +36,18 @@ class LedgerEntry:
 
 
 def read_entries(path: Path, clients: Collection[int] | None = None) -> list[LedgerEntry]:
-    """Returns the lines of a ledger, none if there is no file.
+    """Reads the lines of a ledger.
 
-    A last line that was cut off by a crash was never followed by its release, and is taken away. One that lacks nothing
-    but its newline may have been: it counts, and gets its newline back.
+    A last line that a crash cut off was never followed by its release, so it is removed. A last line that lacks only
+    its
+    newline may have been followed by its release, so it counts, and gets its newline back.
 
     Args:
-        path: The ledger.
-        clients: Clients with training images, who alone can have been charged; None: not known.
+        path: The ledger; it may be missing.
+        clients: Clients with training images, the only ones that can have been charged; None if they are not known.
+
+    Returns:
+        The entries, in order.
 
     Raises:
         RunError: Any other line is damaged, or the file cannot be read.
@@ -76,7 +80,7 @@ def _entries(lines: Sequence[bytes], clients: Collection[int] | None) -> list[Le
 
 
 def _entry(number: int, line: bytes, known: dict[tuple[int, ...], tuple[int, ...]]) -> LedgerEntry:
-    """One line. Raises ValueError, with its number, where it is none that `append_entry` wrote."""
+    """One line. Raises ValueError with its number if `append_entry` cannot have written it."""
     try:
         read = json.loads(line)
         clients = tuple(map(_whole, read["clients"]))
@@ -105,10 +109,14 @@ def _whole(value: object) -> int:
 
 
 def append_entry(path: Path, entry: LedgerEntry) -> None:
-    """Appends one line, synced: a release that is not on record would be a release for nothing.
+    """Appends one line and syncs it to disk.
+
+    Args:
+        path: The ledger.
+        entry: The line.
 
     Raises:
-        RunError: The disk refuses.
+        RunError: The disk refuses; the exchange must not be released then.
     """
     try:
         _append(path, json.dumps(asdict(entry), separators=(",", ":")).encode() + b"\n")

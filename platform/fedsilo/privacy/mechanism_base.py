@@ -1,15 +1,22 @@
-"""What mechanisms of differential privacy have in common: their keys, the noise that a budget takes, what is spent.
+"""The common part of differential privacy mechanisms: keys, clipping, noise for a budget, costs.
 
-Two units can be protected. A *client*: the change that it uploads in an exchange is clipped as a whole. An *example*:
-every example's gradient is clipped, by all tensors that it is taken by together, and the sum over a batch is divided
-by a public number. Who adds the noise, and where, is what the mechanisms differ in.
+The protected unit is a client or an example.
 
-A batch is a Poisson sample, for which the accountants know how much hiding in a crowd is worth, or a piece of the
-shuffled data, for which they do not: an example is then counted in full, once for every pass over its client's data.
-How many examples a client has counts as public throughout: the rate and the number of steps follow from it.
+- Unit "client": the change that a client uploads in an exchange is clipped as a whole to `clip_norm`.
+- Unit "example": the gradient of every example is clipped to `clip_norm`, over all trained tensors together, and the
+sum
+  over a batch is divided by a public number, the batch size.
 
-Gaussian noise in floating point (float64), from a seed: this measures what privacy costs, it is no release to the
-world. For that the shares of `distributed` can be exact and come from the operating system.
+The mechanisms differ in who adds the noise, and where. The module of each one names its adversary, whom it trusts, and
+what it guarantees. Common to all:
+
+- Noise and samples are derived from the scenario's seed. The guarantee is that of a run whose seed is secret: a run
+  measures what privacy costs. For a real release, `distributed` can draw exact noise from the operating system.
+- The number of examples of each client is public: the sampling rate and the number of steps follow from it.
+- Batches are Poisson samples or pieces of a shuffled list. The accountants give credit for sampling to Poisson samples
+  only. With shuffled batches an example is counted in full, once for every pass over its client's data.
+- Guarantees are about updates and shared states. Losses that a trusted coordinator gets, scores of evaluations, and a
+  client's private state under unit "client" have no noise: docs/privacy.md lists what of a run may be published.
 
 Source: Abadi et al., "Deep Learning with Differential Privacy", CCS 2016, arXiv:1607.00133; McMahan et al.,
 "Learning Differentially Private Recurrent Language Models", ICLR 2018, arXiv:1710.06963.
@@ -20,31 +27,25 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import ClassVar
-
-from torch import Tensor
 
 from fedsilo.core import Budget, ExampleClipping, Mechanism, PrivacyContext, Release, State
 from fedsilo.core.config_fields import key
-from fedsilo.core.errors import ClientError
-from fedsilo.core.keyed_draws import KeyedGenerator
 from fedsilo.core.privacy_events import ADJACENCIES, Adjacency, AnyPrivacyEvent, PrivacyEvent
+from fedsilo.privacy.clipping_and_noise import add_gaussian_noise, clip_change
 
 CLIENT, EXAMPLE = "client", "example"
 POISSON, SHUFFLED = "poisson", "shuffled"
 STOP, WARN = "stop", "warn"
 LARGEST_BATCH = 4
-"""A sum over a Poisson batch is taken to stay within so many expected batches; coordinates beyond are cut."""
+"""Bound on the sum over a Poisson batch, in expected batches; coordinates beyond it are cut."""
 TAIL = 10
-"""Deviations of noise within which a coordinate stays but for a probability of 1e-23."""
-SLACK = 2.0**-20
-"""By what a change is clipped shorter than its bound, so that rounding it to fp32 seldom takes it above again."""
+"""Bound on a coordinate's noise, in deviations; it is exceeded with probability 1e-23."""
 
 
 @dataclass(frozen=True)
 class DifferentialPrivacy(Mechanism):
-    """Clipping, and Gaussian noise for a budget."""
+    """Clipping, and Gaussian noise for a privacy budget."""
 
     uniform = True
     facts: ClassVar[PrivacyContext | None] = None
@@ -53,17 +54,17 @@ class DifferentialPrivacy(Mechanism):
     planned: ClassVar[float] = math.nan
     """The epsilon that the planned run will have spent, once fitted."""
 
-    unit: str = key(CLIENT, "Whose presence is hidden: a whole client's, or a single example's.", CLIENT, EXAMPLE)
+    unit: str = key(CLIENT, "What is protected: a whole client, or a single example.", CLIENT, EXAMPLE)
     adjacency: Adjacency = key(
         "zero_out",
-        "What the unit's presence is compared with: nothing in its place, or another one, which is twice as far.",
+        "Neighbouring data sets replace one unit with an empty one, or with another one (twice the distance).",
         *ADJACENCIES,
     )
     epsilon: float | None = key(
-        None, "What the run may spend; the noise is solved for it. Or give noise_multiplier.", within="> 0"
+        None, "Epsilon of the run; the noise is solved for it. Or give noise_multiplier.", within="> 0"
     )
     noise_multiplier: float | None = key(
-        None, "Noise deviation over clip_norm; what it spends is counted. Or give epsilon.", within="in [0.001, 1e9]"
+        None, "Noise deviation over clip_norm; its epsilon is counted. Or give epsilon.", within="in [0.001, 1e9]"
     )
     delta: float = key(1e-5, "Delta of the (epsilon, delta) guarantee.", within="in (0, 1)")
     clip_norm: float = key(
@@ -71,30 +72,40 @@ class DifferentialPrivacy(Mechanism):
     )
     sampling: str = key(
         POISSON,
-        "How examples come into batches: each by a draw of its own, or by cutting up a shuffled list.",
+        "How batches are made: each example by a draw of its own, or pieces of a shuffled list.",
         POISSON,
         SHUFFLED,
     )
     tolerance: float = key(
         0.05,
-        "Share of an example's gradient at the class features that may be moved to the classes that matter to it, for "
+        "Share of an example's gradient at the class features that may be moved to its most important classes, for "
         "speed; 0: exact. Privacy does not depend on it.",
         within="in [0, 1)",
     )
     budget: float | None = key(
-        None, "Epsilon that a run may not exceed; null: the one that the noise was solved for, if any.", within="> 0"
+        None, "Epsilon that a run may not exceed; null: `epsilon`, if it is given.", within="> 0"
     )
     on_budget: str = key(STOP, "What happens before a round that would exceed the budget.", STOP, WARN)
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
+        """Lists what is impossible in the fields, one line each."""
         if (self.epsilon is None) == (self.noise_multiplier is None):
             given = "neither is" if self.epsilon is None else "both are"
             return [f"epsilon: give either epsilon or noise_multiplier, {given} given."]
         return []
 
     def fit(self, facts: PrivacyContext) -> DifferentialPrivacy:
-        """Returns the mechanism with its noise solved for the planned exchanges. Raises PrivacyBudgetError."""
+        """Solves the noise for the planned exchanges of a run.
+
+        Args:
+            facts: What is public about the run.
+
+        Returns:
+            A copy with `multiplier` and `planned` set.
+
+        Raises:
+            PrivacyBudgetError: No noise reaches the epsilon, or the least noise spends less.
+        """
         from fedsilo.privacy.accounting.accountant import (
             PrivacyAccountant,  # here: it loads scipy, and clients never fit
         )
@@ -103,76 +114,104 @@ class DifferentialPrivacy(Mechanism):
         _set(fitted, facts=replace(facts, turns=()), federation=facts.federation, multiplier=1.0)
         plan = PrivacyAccountant()
         plan.take(facts.turns, fitted.expenses)
-        _set(fitted, multiplier=self.noise_multiplier or _solved(fitted, plan.candidates()))
+        _set(fitted, multiplier=self.noise_multiplier or fitted._solve_multiplier(plan.candidates()))
         costs = [fitted.cost(one, fitted.multiplier) for one in plan.candidates()]
         _set(fitted, planned=max(costs, default=0.0))
         return fitted
 
+    def _solve_multiplier(self, plans: Sequence[tuple[AnyPrivacyEvent, ...]]) -> float:
+        from fedsilo.privacy.accounting.noise_search import solve_for_plans
+
+        assert self.epsilon is not None
+        return solve_for_plans(self.epsilon, self.delta, plans, self.restate, self.adjacency)
+
     @property
     def by_example(self) -> bool:
-        """Returns whether examples are the unit."""
+        """Whether examples are the unit."""
         return self.unit == EXAMPLE
 
     @property
     def allows_stale(self) -> bool:  # type: ignore[override]
-        """Returns whether a client is the unit: its change is clipped against what it received, and counts less later.
+        """Whether updates may be stale: only with clients as the unit, and noise that is not added in shares.
 
-        A buffered mean holds a client's change once at the most, by a weight of at most 1 / K, as a synchronous one.
+        The change of a stale update is clipped against what the client received, and counts less later. A buffered mean
+        holds a
+        client's change at most once, with a weight of at most 1 / K, as a synchronous mean does.
         """
         return self.unit == CLIENT and not self.adds_shares
 
     @property
     def per_batch(self) -> bool:
-        """Returns whether every batch's gradient must be sent: noise on a sum of examples comes before any step."""
+        """Whether every batch's gradient must be sent: noise on a sum of examples is added before any step."""
         return self.unit == EXAMPLE
 
     @property
     def sensitivity(self) -> float:
-        """Returns the bound of the unit's contribution to a client's upload, in L2 norm and in the upload's units."""
+        """Bound of one unit's contribution to a client's upload, as an L2 norm in the upload's units."""
         return self.clip_norm / self.fitted.batch_size if self.unit == EXAMPLE else self.clip_norm
 
     @property
     def deviation(self) -> float:
-        """Returns the noise per coordinate that hides the unit in one client's upload, in the upload's units."""
+        """Noise per coordinate that protects the unit in one client's upload, in the upload's units."""
         return self.multiplier * self.sensitivity
 
     @property
     def fitted(self) -> PrivacyContext:
-        """Returns what the mechanism was fitted to."""
+        """The context that the mechanism was fitted to."""
         assert self.facts is not None, "fit comes first"
         return self.facts
 
     @property
     def examples(self) -> ExampleClipping | None:
-        """Returns how examples are clipped, where they are the unit."""
+        """How examples are clipped, where they are the unit."""
         if self.unit != EXAMPLE:
             return None
         return ExampleClipping(self.clip_norm, self.fitted.batch_size, self.sampling == POISSON, self.tolerance)
 
     @property
     def coordinate_bound(self) -> float | None:
-        """Returns the clip norm of a client, or of as many examples as a batch is taken to hold."""
+        """The clip norm of a client, or of as many examples as a batch is assumed to hold."""
         return self.clip_norm * (LARGEST_BATCH if self.unit == EXAMPLE else 1)
 
     @property
     def limit(self) -> float | None:
-        """Returns the budget; the epsilon that the noise was solved for, where none is given."""
+        """The budget; without one, the epsilon that the noise was solved for."""
         return self.budget if self.budget is not None else self.epsilon
 
     def protect_private(self, gradients: State, release: Release) -> State:
-        """Returns gradients that a client steps along with noise, where examples are the unit; nobody else adds any."""
+        """Adds noise to gradients that a client applies itself, where examples are the unit.
+
+        Args:
+            gradients: Sums of clipped gradients over the batch size, by tensor.
+            release: The generator of the noise.
+
+        Returns:
+            The gradients with noise; unchanged where clients are the unit.
+        """
         return add_gaussian_noise(gradients, self.deviation, release.generator) if self.unit == EXAMPLE else gradients
 
     def protect_client(self, upload: State, release: Release) -> State:
-        """Returns a client's upload with its change clipped as a whole; examples were clipped one by one before."""
+        """Clips the change of a client's upload, where clients are the unit.
+
+        Args:
+            upload: The upload, by tensor; examples were clipped one by one before.
+            release: What the receiver knows of the upload's tensors already.
+
+        Returns:
+            The upload with its change clipped as a whole.
+        """
         return clip_change(upload, release.reference, self.clip_norm) if self.unit == CLIENT else upload
 
-    def protect_mean(self, mean: State, release: Release) -> State:
-        """Returns the mean as it is."""
-        return mean
-
     def expenses(self, client: int, exchange: int) -> tuple[AnyPrivacyEvent, ...]:
-        """Returns what one exchange costs a client that takes part in all of the run: a pass costs at its beginning."""
+        """Computes what one exchange costs a client that takes part in the whole run.
+
+        Args:
+            client: The client's number.
+            exchange: Exchange within the round.
+
+        Returns:
+            The privacy events. A pass over shuffled data is charged at its first exchange, and the others cost nothing.
+        """
         if self.unit == CLIENT:
             return (self.expense(1.0, 1),)
         facts = self.fitted
@@ -186,89 +225,73 @@ class DifferentialPrivacy(Mechanism):
         return (self.expense(1.0, 1),) if self.pass_start(client, exchange) == exchange else ()
 
     def pass_start(self, client: int, exchange: int) -> int:
-        """Returns the exchange that a pass over a client's shuffled data begins with; else the exchange itself."""
+        """Finds the exchange at which a pass over a client's shuffled data begins.
+
+        Args:
+            client: The client's number.
+            exchange: Exchange within the round.
+
+        Returns:
+            The first exchange of the pass; the exchange itself where there are no passes.
+        """
         facts = self.fitted
         if self.unit == CLIENT or self.sampling == POISSON or not facts.gradients:
             return exchange
         return exchange - exchange % max(facts.sizes[client] // facts.batch_size, 1)
 
     def expense(self, rate: float, count: int) -> AnyPrivacyEvent:
-        """Returns so many releases of the mechanism, each at a sampling rate."""
+        """Describes releases of the mechanism.
+
+        Args:
+            rate: Probability that a unit is in a release, in (0, 1].
+            count: Number of releases.
+
+        Returns:
+            One privacy event with the fitted noise.
+        """
         return PrivacyEvent(self.multiplier, rate, count)
 
     def cost(self, expenses: Sequence[AnyPrivacyEvent], multiplier: float) -> float:
-        """Returns the epsilon of releases under another noise."""
+        """Computes the epsilon of releases under another noise multiplier.
+
+        Args:
+            expenses: The releases.
+            multiplier: Noise deviation over the clip norm.
+
+        Returns:
+            Epsilon at the mechanism's delta and adjacency.
+        """
         from fedsilo.privacy.accounting.accountants import epsilon
 
         return epsilon(self.restate(expenses, multiplier), self.delta, self.adjacency).epsilon
 
     def restate(self, expenses: Sequence[AnyPrivacyEvent], multiplier: float) -> tuple[AnyPrivacyEvent, ...]:
-        """Returns the same releases under another noise."""
+        """Describes the same releases under another noise multiplier.
+
+        Args:
+            expenses: The releases.
+            multiplier: Noise deviation over the clip norm.
+
+        Returns:
+            One privacy event for each of them.
+        """
         other = replace(self)
         _set(other, multiplier=multiplier)
         return tuple(other.expense(expense.rate, expense.count) for expense in expenses)
 
     def guarantee(self, epsilon: float) -> Budget | None:
-        """Returns the guarantee."""
+        """States the guarantee for an epsilon.
+
+        Args:
+            epsilon: What the ledger has counted.
+
+        Returns:
+            The budget that was spent, with delta and unit; it holds under the module's assumptions.
+        """
         return Budget(epsilon, self.delta, guaranteed=True, unit=self.unit)
 
 
-def add_gaussian_noise(state: State, deviation: float, generator: KeyedGenerator) -> dict[str, Tensor]:
-    """Returns the tensors with Gaussian noise of a deviation per coordinate, drawn in the order of their names.
-
-    Noise is drawn and added in float64; what is released is the sum, rounded to the tensors' own type.
-    """
-    return {name: _noisy(state[name], deviation, generator) for name in sorted(state)}
-
-
-def _noisy(tensor: Tensor, deviation: float, generator: KeyedGenerator) -> Tensor:
-    noise = deviation * generator.normal(tensor.shape)
-    return (tensor.double() + noise.to(tensor.device)).to(tensor.dtype)
-
-
-def clip_change(upload: State, known: State, norm: float) -> dict[str, Tensor]:
-    """Returns the upload with its change from what is known scaled down, as a whole, to an L2 norm.
-
-    Raises:
-        ClientError: The change is not finite: what cannot be measured cannot be bounded.
-    """
-    change = {name: tensor.double() - known[name].double() for name, tensor in upload.items()}
-    result, length, factor, slack = dict(upload), _distance(upload, known), 1.0, SLACK
-    if not math.isfinite(length):
-        raise ClientError(f"privacy.clip_norm: an update of norm {length} cannot be clipped. Lower the learning rate.")
-    while length > norm:  # more than once where rounding beside large numbers has made it longer again
-        factor *= norm / length * (1 - slack)
-        result = {name: (known[name] + factor * tensor).to(upload[name].dtype) for name, tensor in change.items()}
-        length, slack = _distance(result, known), min(2 * slack, 0.5)
-    return result
-
-
-def _distance(upload: State, known: State) -> float:
-    """The L2 norm, over all tensors, of the difference of numbers as they are sent."""
-    squares = ((tensor.double() - known[name].double()).square().sum() for name, tensor in upload.items())
-    return math.sqrt(sum(float(square) for square in squares))
-
-
-def _solved(mechanism: DifferentialPrivacy, plans: Sequence[tuple[AnyPrivacyEvent, ...]]) -> float:
-    """The smallest multiplier under which no client's plan exceeds the epsilon: of the costliest one, and checked."""
-    from fedsilo.privacy.accounting.noise_search import solve_multiplier
-
-    target, delta, adjacency = mechanism.epsilon, mechanism.delta, mechanism.adjacency
-    assert target is not None
-    solved, left = 0.0, sorted(plans, key=_weight)
-    while left:
-        worst = left.pop()
-        solved = max(solved, solve_multiplier(target, delta, partial(mechanism.restate, worst), adjacency))
-        left = [plan for plan in left if mechanism.cost(plan, solved) > target]
-    return solved or 1.0
-
-
-def _weight(plan: Sequence[AnyPrivacyEvent]) -> float:
-    """What a plan costs to first order: every release by the square of its rate."""
-    return sum(expense.count * expense.rate**2 for expense in plan)
-
-
 def _set(mechanism: DifferentialPrivacy, **values: object) -> None:
-    """Sets what fitting finds; no fields, those are what a scenario says."""
+    """Sets what fitting finds, which are no fields: fields are what a scenario says."""
     for name, value in values.items():
         object.__setattr__(mechanism, name, value)

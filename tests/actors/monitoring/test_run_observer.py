@@ -1,4 +1,4 @@
-"""Which coordinator is asked how far a run is: the newest; while one is replaced, nobody takes the run for ended."""
+"""Looks at a run ask the newest coordinator; while one is replaced, the run does not count as ended."""
 
 from types import SimpleNamespace
 from typing import Any

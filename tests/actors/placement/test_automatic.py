@@ -115,7 +115,7 @@ def test_without_gpus_auto_is_none_and_says_so(gpus: Any) -> None:
     assert find_automatic_clients(Actors(gpus_per_client=0.5), ["", ""]) == []
 
 
-def test_nobody_is_left_without_room_and_nobody_crowds() -> None:
+def test_no_client_is_left_without_room_and_none_crowds() -> None:
     assert most_on_one(ClientFootprint(0, 100 * GIB, 80 * GIB, 1, 1)) == 1
     assert most_on_one(ClientFootprint(0, 1, 80 * GIB, 1, 1)) == MOST == 8
 

@@ -45,7 +45,7 @@ def test_no_actor_has_more_than_its_share_and_one_client(work: list[int], actors
     """With room enough: the last client of the fullest actor went to the emptiest, which had at most the mean."""
     per_actor = -(-len(work) // actors)
     hosts = pack([PLAIN] * len(work), work, per_actor)
-    if max(len(host.clients) for host in hosts) < per_actor:  # nobody was turned away
+    if max(len(host.clients) for host in hosts) < per_actor:  # no client was turned away
         assert hosts[0].work <= sum(work) / len(hosts) + max(work)
 
 
@@ -127,7 +127,7 @@ def test_a_client_s_own_resources_come_before_its_group_s_and_these_before_its_d
         ),
     ],
 )
-def test_resources_for_nobody_are_one_line(given: dict[str, Any], line: str) -> None:
+def test_resources_for_no_client_are_one_line(given: dict[str, Any], line: str) -> None:
     with pytest.raises(ResourceError) as caught:
         read_demands(Actors(**given), DOMAINS)
     assert str(caught.value) == line

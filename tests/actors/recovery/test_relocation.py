@@ -90,7 +90,7 @@ def all_gpus_free(within_s: float) -> bool:
 @pytest.mark.ray
 @pytest.mark.slow
 @pytest.mark.usefixtures("ray_with_two_gpus")
-def test_whoever_runs_out_of_memory_is_given_twice_as_much_and_changes_no_bit(world: Any, tmp_path: Path) -> None:
+def test_an_actor_that_runs_out_of_memory_is_given_twice_as_much_and_changes_no_bit(world: Any, tmp_path: Path) -> None:
     """Clients 1 and 3 at once: one try for both, and with no room for the second, all are placed again.
 
     Client 0 needs more already before the first round, and finds it on the other GPU.
@@ -161,7 +161,7 @@ def test_one_moves_where_there_is_room_or_all_do_and_nothing_stays_reserved(
 
 
 def hosting_one(gpus: float, memory: int = 0) -> RayBackend:
-    """Client 7 in an actor that nobody calls."""
+    """Client 7 in an actor that is not called."""
     moving: Any = object()
     supplies: Any = None
     return RayBackend([], [Host((7,), Resources(gpus, 0, memory), 1)], supplies, 1, 1, moving)

@@ -60,13 +60,16 @@ FIVE, HUNDRED = tuple(range(5)), tuple(range(100))
         (Parameters(FIVE, 3, 1, 3), "threshold: 3 colluding clients are 3 clients by themselves. Use more than 3."),
         (
             Parameters(FIVE, 3, 1, 2),
-            "threshold: of a sum of 3, who sent 2 can subtract that, and 1 is left to read. Use at",
+            "threshold: of a sum of 3 vectors 2 can be subtracted by their own clients, and 1 is left to read. Use at",
         ),
         (
             Parameters((0, 1, 2), 2, 1),
-            "of a sum of 2, who sent 1 can subtract that, and 1 is left to read. Use at least 3.",
+            "of a sum of 2 vectors 1 can be subtracted by their own clients, and 1 is left to read. Use at least 3.",
         ),
-        (Parameters(HUNDRED, 2, 1, 0, "neighbours", 16, 2), "of a sum of 2, who sent 1 can subtract that"),
+        (
+            Parameters(HUNDRED, 2, 1, 0, "neighbours", 16, 2),
+            "of a sum of 2 vectors 1 can be subtracted by their own clients",
+        ),
         (Parameters(FIVE, 3, 1, 1), "threshold: 3 of 5 lets a lying coordinator"),
         (Parameters(FIVE, 2, 1), "Use at least 3."),
         (Parameters(FIVE, 4, 1, -1), "colluding: must be 0 or more, got -1."),

@@ -216,7 +216,7 @@ def test_a_client_that_deals_wrong_shares_costs_the_round_and_no_other_client(pl
     assert caught.value.clients == (3,)
 
 
-def test_a_client_that_seals_garbage_for_some_stops_nobody(play: Make, exact: Make) -> None:
+def test_a_client_that_seals_garbage_for_some_stops_no_other(play: Make, exact: Make) -> None:
     round = play(6, 3, 4, drops={5: "mask"}).until("share")
     for number in range(6):
         shares = round.answer(number, "share")
@@ -282,7 +282,7 @@ def test_survivors_that_fall_into_parts_give_the_round_up(play: Make) -> None:
 
 
 def test_memory_is_one_vector(play: Make) -> None:
-    """Nothing of a client's vector is kept, whoever holds on to the message."""
+    """Nothing of a client's vector is kept, whatever keeps the message."""
     round = play(6, 1000).until("mask")
     for number in range(6):
         message = round.answer(number, "mask")

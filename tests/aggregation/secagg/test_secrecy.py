@@ -124,7 +124,7 @@ def test_the_adversary_of_these_tests_can_open_what_can_be_opened(play: Make) ->
 
 @pytest.mark.parametrize(("n", "colluding"), [(5, ()), (6, (1, 3))])
 def test_inputs_with_the_same_sum_give_the_same_view(play: Make, n: int, colluding: tuple[int, ...]) -> None:
-    """Two sets of inputs as different as can be, equal in what is opened: nobody can tell which it was.
+    """Two sets of inputs as different as can be, equal in what is opened: no one can tell which it was.
 
     Each honest survivor's vector, and each sum of fewer than all of them, is uniform under both.
     """

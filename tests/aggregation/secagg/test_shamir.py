@@ -90,7 +90,7 @@ def test_coefficients_are_uniform() -> None:
     assert max(abs(count - 10_000) for count in seen.values()) < 400  # 4.5 deviations
 
 
-def test_coefficients_are_drawn_anew_where_they_do_not_fit() -> None:
+def test_coefficients_are_drawn_again_where_they_do_not_fit() -> None:
     drawn = iter([b"\xe0", b"\xa0", b"\x80"])  # 7, 5, then 4 of what is below 5
     assert shamir.draw_below(5, lambda size: next(drawn)) == 4
 

@@ -1,4 +1,4 @@
-"""The opened sum is bit for bit the sum of the survivors' vectors, whoever drops out where."""
+"""The opened sum is bit for bit the sum of the survivors' vectors, whichever client drops out where."""
 
 import itertools
 import random

@@ -17,7 +17,7 @@ from fedsilo.core.errors import ClientError, PrivacyBudgetError, RunError
 from fedsilo.core.seeds import keyed_generator
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.promptfl import PromptFL
-from fedsilo.privacy.mechanism_base import clip_change
+from fedsilo.privacy.clipping_and_noise import clip_change
 from fedsilo.privacy.mechanisms.central import Central
 from fedsilo.privacy.mechanisms.distributed import Distributed
 from fedsilo.privacy.mechanisms.local import LocalNoise

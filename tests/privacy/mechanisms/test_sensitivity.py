@@ -21,7 +21,7 @@ from fedsilo.methods.fedotp import FedOTP
 from fedsilo.methods.fedpha import FedPHA
 from fedsilo.methods.finetune import FineTune
 from fedsilo.methods.promptfl import PromptFL
-from fedsilo.privacy.mechanism_base import clip_change
+from fedsilo.privacy.clipping_and_noise import clip_change
 from fedsilo.privacy.mechanisms.central import Central
 from fedsilo.privacy.mechanisms.local import LocalNoise
 from fedsilo.strategies.fedavg import FedAvgStrategy

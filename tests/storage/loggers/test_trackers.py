@@ -145,7 +145,9 @@ def test_a_resumed_run_goes_on_in_the_same_log_without_a_round_twice_or_missing(
     assert notices == []
 
 
-def test_a_damaged_memory_begins_anew_and_one_that_cannot_be_written_is_no_fault(finished: Run, tmp_path: Path) -> None:
+def test_a_damaged_memory_begins_again_and_one_that_cannot_be_written_is_no_fault(
+    finished: Run, tmp_path: Path
+) -> None:
     (tmp_path / "tracking.json").write_text("{")
     book, notices = Notebook(), list[str]()
     trackers = Trackers({"notebook": book}, scenario(tmp_path), tmp_path, notices.append)

@@ -19,69 +19,127 @@ VERSION = b"FSA\x01"
 
 
 def malformed(what: str) -> ProtocolViolation:
-    """Returns the refusal of bytes or values that are no message."""
+    """Makes the error for bytes or values that are no valid message.
+
+    Args:
+        what: What is wrong.
+
+    Returns:
+        The error, to be raised; its reason is 'garbage'.
+    """
     return ProtocolViolation(f"secure sum: {what}. The message is damaged or of another version.", reason="garbage")
 
 
 def read_kind(message: bytes) -> int:
-    """Returns the kind that a message says it is, which its class then checks; -1 where it is too short."""
+    """Reads the kind that a message claims to have; its class then checks it.
+
+    Args:
+        message: Any bytes.
+
+    Returns:
+        The kind; -1 where the message is too short.
+    """
     return Reader(message[4:8]).read_number() if len(message) >= 8 else -1
 
 
 def encode_number(value: int) -> bytes:
-    """Returns a number in [0, 2**32) as four bytes."""
+    """Encodes a number as four bytes.
+
+    Args:
+        value: In [0, 2**32).
+
+    Returns:
+        Four bytes, little-endian.
+    """
     return value.to_bytes(4, "little")
 
 
 def encode_numbers(values: Iterable[int]) -> bytes:
-    """Returns how many there are, and each."""
+    """Encodes numbers, with their count before them.
+
+    Args:
+        values: Each in [0, 2**32).
+
+    Returns:
+        Four bytes for the count and four for each number.
+    """
     encoded = [encode_number(value) for value in values]
     return encode_number(len(encoded)) + b"".join(encoded)
 
 
 def encode_bytes(value: bytes) -> bytes:
-    """Returns a byte string of any length with its length before it."""
+    """Encodes a byte string of any length, with its length before it.
+
+    Args:
+        value: The bytes.
+
+    Returns:
+        Four bytes for the length, and the bytes.
+    """
     return encode_number(len(value)) + value
 
 
 class Reader:
-    """Reads an encoding from its beginning; whatever is missing or left over is refused."""
+    """Reads an encoding from its beginning; missing and surplus bytes are refused."""
 
     def __init__(self, data: bytes) -> None:
         self._data, self._at = data, 0
 
     def take(self, size: int) -> bytes:
-        """Returns the next so many bytes."""
+        """Reads the next bytes.
+
+        Args:
+            size: How many.
+
+        Returns:
+            The bytes.
+
+        Raises:
+            ProtocolViolation: Fewer are left.
+        """
         if size > len(self._data) - self._at:
             raise malformed(f"{size} bytes expected, {len(self._data) - self._at} left")
         self._at += size
         return self._data[self._at - size : self._at]
 
     def read_number(self) -> int:
-        """Returns the next number."""
+        """Reads the next number."""
         return int.from_bytes(self.take(4), "little")
 
     def read_numbers(self) -> tuple[int, ...]:
-        """Returns the next list of numbers."""
+        """Reads the next list of numbers."""
         return self.read_list(Reader.read_number)
 
     def read_list(self, read: Callable[[Reader], Any]) -> tuple[Any, ...]:
-        """Returns the items of a list; one that announces more than there is ends at the first that is missing."""
+        """Reads the items of a list; an announced length above what is there ends at the first missing item.
+
+        Args:
+            read: Reads one item.
+
+        Returns:
+            The items.
+        """
         return tuple(read(self) for _ in range(self.read_number()))
 
     def read_text(self) -> bytes:
-        """Returns the next byte string of any length."""
+        """Reads the next byte string of any length."""
         return self.take(self.read_number())
 
     def finish(self) -> None:
-        """Refuses anything that is left."""
+        """Refuses bytes that are left."""
         if self._at != len(self._data):
             raise malformed(f"{len(self._data) - self._at} bytes too many")
 
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """How the values of a field are checked, written and read."""
+    """How the values of a field are checked, written and read.
+
+    Attributes:
+        fits: Whether a value is valid.
+        write: Encodes a value.
+        read: Reads a value.
+    """
 
     fits: Callable[[Any], bool]
     write: Callable[[Any], bytes]
@@ -119,7 +177,14 @@ ROW = Form(_is_row, lambda value: encode_bytes(value.astype("<u4", copy=False).t
 
 
 def fixed_bytes(size: int) -> Form:
-    """Returns the form of byte strings of one size."""
+    """Makes the form of byte strings of one size.
+
+    Args:
+        size: Bytes.
+
+    Returns:
+        The form.
+    """
     return Form(
         lambda value: isinstance(value, bytes) and len(value) == size,
         lambda value: bytes(value),
@@ -128,12 +193,27 @@ def fixed_bytes(size: int) -> Form:
 
 
 def optional_bytes(size: int) -> Form:
-    """Returns the form of byte strings of one size, or empty."""
+    """Makes the form of byte strings that have one size or are empty.
+
+    Args:
+        size: Bytes.
+
+    Returns:
+        The form.
+    """
     return Form(lambda value: isinstance(value, bytes) and len(value) in (0, size), encode_bytes, Reader.read_text)
 
 
 def record_tuple(record: type[Record], owner: str) -> Form:
-    """Returns the form of tuples of records that ascend by the client in their field `owner`."""
+    """Makes the form of tuples of records that ascend by a client.
+
+    Args:
+        record: Class of the records.
+        owner: The field with the client's number.
+
+    Returns:
+        The form.
+    """
     return Form(
         lambda value: (
             isinstance(value, tuple)
@@ -146,7 +226,7 @@ def record_tuple(record: type[Record], owner: str) -> Form:
 
 
 class Record:
-    """A value whose fields have forms; one that does not fit them cannot be made, whether it came as bytes or not."""
+    """A value whose fields have forms; a value that does not fit them cannot be made, from bytes or otherwise."""
 
     __slots__ = ()
     forms: ClassVar[tuple[Form, ...]]
@@ -154,35 +234,54 @@ class Record:
     def __post_init__(self) -> None:
         for field, form in zip(fields(self), self.forms, strict=True):  # type: ignore[arg-type]
             if not form.fits(getattr(self, field.name)):
-                raise malformed(f"{type(self).__name__}.{field.name} is not as it must be")
+                raise malformed(f"{type(self).__name__}.{field.name} has an invalid value")
 
     def body(self) -> bytes:
-        """Returns the fields, in order."""
+        """Encodes the fields, in order."""
         names = (field.name for field in fields(self))  # type: ignore[arg-type]
         return b"".join(form.write(getattr(self, name)) for name, form in zip(names, self.forms, strict=True))
 
     @classmethod
     def read(cls, reader: Reader) -> Self:
-        """Returns the record whose fields come next."""
+        """Reads a record.
+
+        Args:
+            reader: Stands at the record's first field.
+
+        Returns:
+            The record.
+        """
         return cls(*(form.read(reader) for form in cls.forms))
 
 
 class Message(Record):
-    """A record that travels by itself: version and kind before it, nothing after it."""
+    """A record that is sent by itself: version and kind before it, nothing after it.
+
+    Attributes:
+        kind: Number of the kind in the encoding.
+        label: Name of the kind in wire.jsonl and in messages to people.
+    """
 
     __slots__ = ()
     kind: ClassVar[int]
+    label: ClassVar[str]
 
     def to_bytes(self) -> bytes:
-        """Returns the encoding."""
+        """Encodes the message."""
         return VERSION + encode_number(self.kind) + self.body()
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Self:
-        """Returns the message.
+        """Decodes a message.
+
+        Args:
+            data: The encoding.
+
+        Returns:
+            The message.
 
         Raises:
-            ProtocolViolation: The bytes are none of this kind.
+            ProtocolViolation: The bytes are no message of this kind.
         """
         reader = Reader(data)
         if reader.take(4) != VERSION or reader.read_number() != cls.kind:

@@ -1,4 +1,4 @@
-"""Who masks with whom, and who holds shares of whose secrets.
+"""The graph of clients that mask together, and that hold shares of each other's secrets.
 
 On a sparse graph the clients are put in a random order on a ring, and each is joined to its k nearest on it (a Harary
 graph, the most robust one of its size). The order comes from a hash of public values, so all sides derive the same.
@@ -32,28 +32,40 @@ Graph = Mapping[int, frozenset[int]]
 
 @dataclass(frozen=True, slots=True)
 class Neighbourhood:
-    """The size of a sparse graph's neighbourhoods: k neighbours, of whose shares q open a secret."""
+    """The size of a sparse graph's neighbourhoods.
+
+    Attributes:
+        neighbours: Neighbours of each client; k.
+        quorum: Shares that open a secret; q.
+    """
 
     neighbours: int
     quorum: int
 
 
 def complete_graph(clients: Sequence[int]) -> dict[int, frozenset[int]]:
-    """Returns the graph that joins everybody with everybody."""
-    everybody = frozenset(clients)
-    return {client: everybody - {client} for client in clients}
+    """Joins all clients with each other.
+
+    Args:
+        clients: Numbers of the clients.
+
+    Returns:
+        Neighbours, by client.
+    """
+    everyone = frozenset(clients)
+    return {client: everyone - {client} for client in clients}
 
 
 def sparse_graph(clients: Sequence[int], neighbours: int, seed: bytes) -> dict[int, frozenset[int]]:
-    """Returns a random Harary graph.
+    """Builds a random Harary graph.
 
     Args:
-        clients: All that may take part, so that drop-outs do not change how many of somebody's neighbours collude.
-        neighbours: k; the complete graph when there are no more others than that.
-        seed: Public bytes that all sides know and nobody could choose.
+        clients: All that may take part, so that drop-outs do not change how many of a client's neighbours collude.
+        neighbours: k; the complete graph where there are not more others than that.
+        seed: Public bytes that all sides know and no party could choose.
 
     Returns:
-        Symmetric; everybody has k neighbours, but one has k + 1 where k and n are both odd.
+        Neighbours, by client: symmetric; each client has k, but one has k + 1 where k and n are both odd.
     """
     if neighbours >= len(clients) - 1:
         return complete_graph(clients)
@@ -70,9 +82,16 @@ def sparse_graph(clients: Sequence[int], neighbours: int, seed: bytes) -> dict[i
 
 
 def is_connected(graph: Graph, among: Collection[int]) -> bool:
-    """Returns whether these clients hang together by edges among themselves.
+    """Checks whether clients are connected by edges among themselves.
 
-    If they do not, opening the sum opens the sum of each part.
+    If they are not, opening the sum opens the sum of each part.
+
+    Args:
+        graph: Neighbours, by client.
+        among: The clients.
+
+    Returns:
+        Whether every client can be reached from every other one.
     """
     left = set(among)
     reached = [left.pop()] if left else []
@@ -84,7 +103,16 @@ def is_connected(graph: Graph, among: Collection[int]) -> bool:
 
 
 def hypergeometric_tail(n: int, marked: int, drawn: int) -> NDArray[np.float64]:
-    """Returns (drawn + 2,) the chances that at least 0, 1, ... of `drawn` out of n are among the `marked` ones."""
+    """Computes the tail of a hypergeometric distribution.
+
+    Args:
+        n: Size of the population.
+        marked: Marked members of it.
+        drawn: Members that are drawn.
+
+    Returns:
+        (drawn + 2,) probabilities that at least 0, 1, ... of the drawn members are marked.
+    """
     logs = np.concatenate([[0.0], np.cumsum(np.log(np.arange(1, n + 1)))])  # of the factorials
     hits = np.arange(drawn + 1)
     possible = (hits <= marked) & (drawn - hits <= n - marked)
@@ -99,25 +127,48 @@ def hypergeometric_tail(n: int, marked: int, drawn: int) -> NDArray[np.float64]:
 
 
 def exposure(clients: int, colluding: int, neighbours: int, quorum: int) -> float:
-    """Returns a bound on the chance that the colluding are a quorum among the neighbours of any client."""
+    """Bounds the probability that colluding clients are a quorum among the neighbours of any client.
+
+    Args:
+        clients: n.
+        colluding: Number of colluding clients.
+        neighbours: k.
+        quorum: q.
+
+    Returns:
+        In [0, 1].
+    """
     return float(min(1.0, clients * hypergeometric_tail(clients - 1, colluding, neighbours)[quorum]))
 
 
 def failure(clients: int, dropped: int, neighbours: int, quorum: int) -> float:
-    """Returns a bound on the chance that so many drop-outs leave fewer than a quorum of any client's neighbours."""
+    """Bounds the probability that drop-outs leave fewer than a quorum of any client's neighbours.
+
+    Args:
+        clients: n.
+        dropped: Number of clients that drop out.
+        neighbours: k.
+        quorum: q.
+
+    Returns:
+        In [0, 1].
+    """
     return float(min(1.0, clients * hypergeometric_tail(clients - 1, dropped, neighbours)[neighbours - quorum + 1]))
 
 
 def neighbours_needed(clients: int, corrupt_share: float, dropout_share: float) -> Neighbourhood:
-    """Returns the smallest neighbourhood that is safe (2**-40) and works (2**-30).
+    """Finds the smallest neighbourhood that is safe (up to 2**-40) and does not fail (up to 2**-30).
 
     Args:
         clients: n, all of them.
         corrupt_share: Share of them that may collude, in [0, 1).
         dropout_share: Share of them that may drop out after they have given shares, in [0, 1).
 
+    Returns:
+        The neighbourhood.
+
     Raises:
-        ScenarioError: Not even the complete graph would do.
+        ScenarioError: Not even the complete graph would be safe.
     """
     corrupt, dropped = math.ceil(corrupt_share * clients), math.ceil(dropout_share * clients)
     for neighbours in range(2, clients):

@@ -1,7 +1,9 @@
-"""Files with the keys by which clients sign: `client-N.pub` for everybody, and `client-N.key` for client N alone.
+"""Files with the keys by which clients sign: `client-N.pub` for all clients, and `client-N.key` for client N alone.
 
-Ed25519 keys in PEM, as `openssl genpkey -algorithm ed25519` writes them. Who copies which public key to whom is the
-trust that all signatures rest on: each client needs all public keys from a source that the coordinator cannot change.
+Ed25519 keys in PEM, as `openssl genpkey -algorithm ed25519` writes them.
+
+Assumed: each client has all public keys from a source that the coordinator cannot change, and no one else can read its
+private key. All signatures rest on this.
 """
 
 from __future__ import annotations
@@ -22,15 +24,19 @@ HOW = "docs/privacy.md says how keys are made."
 
 
 def read_members(folder: Path, clients: Iterable[int]) -> Members:
-    """Returns the public keys of clients.
+    """Reads the public keys of clients.
 
     Args:
-        folder: Where the files are.
-        clients: Whose are read.
+        folder: Folder of the files.
+        clients: Numbers of the clients.
+
+    Returns:
+        The public keys.
 
     Raises:
         ScenarioError: A file is missing or holds no public key of Ed25519, or two clients have the same; the text
-            begins with the file.
+            begins
+            with the file.
     """
     public: dict[int, bytes] = {}
     owners: dict[bytes, int] = {}
@@ -47,29 +53,32 @@ def read_members(folder: Path, clients: Iterable[int]) -> Members:
 
 
 def read_signer(folder: Path, client: int, clients: Iterable[int]) -> Signer:
-    """Returns what a client signs and checks with.
+    """Reads what a client signs and checks with.
 
     Args:
-        folder: Where the files are.
-        client: Whose private key is read.
-        clients: Whose public keys are read; the client's own is among them.
+        folder: Folder of the files.
+        client: The client whose private key is read.
+        clients: The clients whose public keys are read, this client included.
+
+    Returns:
+        The private key and all public keys.
 
     Raises:
-        ScenarioError: As `read_members`, or the private key is missing, is none, or is not that of the public one.
+        ScenarioError: As `read_members`, or the private key is missing, invalid, or does not fit the public one.
     """
     members = read_members(folder, clients)
     return _signer(folder, client, members)
 
 
 def check_private_keys(folder: Path, clients: Iterable[int]) -> None:
-    """Refuses bad files among the private keys that are on this machine and can be read here; none has to be.
+    """Refuses invalid files among the private keys that are on this machine and can be read here; none has to be.
 
     Args:
-        folder: Where the files are.
-        clients: Whose are looked at.
+        folder: Folder of the files.
+        clients: Numbers of the clients.
 
     Raises:
-        ScenarioError: As `read_signer`, but for missing private keys.
+        ScenarioError: As `read_signer`, but not for missing private keys.
     """
     members = read_members(folder, clients)
     for client in members.public:
@@ -78,7 +87,15 @@ def check_private_keys(folder: Path, clients: Iterable[int]) -> None:
 
 
 def find_exposed_keys(folder: Path, clients: Iterable[int]) -> list[Path]:
-    """Returns the files with private keys, on this machine, that other users than their owner can read or change."""
+    """Finds private keys on this machine that other users than the owner can read or change.
+
+    Args:
+        folder: Folder of the files.
+        clients: Numbers of the clients.
+
+    Returns:
+        The files.
+    """
     paths = [_key_file(folder, client) for client in clients]
     return [path for path in paths if path.is_file() and path.stat().st_mode & 0o077]
 

@@ -1,8 +1,8 @@
 """Keys of one round: agreed by X25519, derived by HKDF-SHA256, used with ChaCha20-Poly1305.
 
-Every derived key is bound to the transcript (32 bytes: the round's context, its parameters and all public keys), to
-what it is for, and to the clients it is between. So no key fits another round, purpose, pair or direction, and each
-seals at most one message, which is why a nonce of zeros is right.
+Every derived key is bound to the transcript (32 bytes: the round's context, its parameters and all public keys), to its
+purpose, and to the clients it is between. So no key fits another round, purpose, pair or direction, and each seals at
+most one message; therefore a nonce of zeros is safe.
 
 Sources: RFC 7748 (X25519), RFC 5869 (HKDF), RFC 8439 (ChaCha20-Poly1305).
 """
@@ -34,25 +34,38 @@ LOW_ORDER = frozenset(
         39382357235489614581723060781553021112529911719440698176882885853963445705823,
     }
 )
-"""The points of X25519 whose order divides 8: what is agreed with one of them does not depend on the private key."""
+"""The points of X25519 whose order divides 8: the agreed secret with them does not depend on the private key."""
 
 _used: set[bytes] = set()
 _using = threading.Lock()
 
 
 def public_key(private: bytes) -> bytes:
-    """Returns the public key of 32 bytes of any 32 random bytes."""
+    """Computes a public key.
+
+    Args:
+        private: Any 32 random bytes.
+
+    Returns:
+        32 bytes.
+    """
     return X25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
 
 
 def decode(public: bytes) -> int:
-    """Returns the point that 32 bytes stand for, as its coordinate u in [0, 2**255 - 19).
+    """Decodes a public key to a point, as its coordinate u.
 
-    Several encodings are of one point: the highest bit is ignored, and u counts modulo the field's prime (RFC 7748,
+    Several encodings stand for one point: the highest bit is ignored, and u counts modulo the field's prime (RFC 7748,
     section 5).
 
+    Args:
+        public: 32 bytes.
+
+    Returns:
+        u in [0, 2**255 - 19).
+
     Raises:
-        ProtocolViolation: The point is one of the few that make any private key's result known.
+        ProtocolViolation: 'weak key', the point makes any private key's result known.
     """
     point = (int.from_bytes(public, "little") & ((1 << 255) - 1)) % FIELD
     if point in LOW_ORDER:
@@ -61,10 +74,17 @@ def decode(public: bytes) -> int:
 
 
 def agree(private: bytes, public: bytes) -> bytes:
-    """Returns the 32 bytes that two sides share; not yet a key.
+    """Computes the secret that two sides share; it is not yet a key.
+
+    Args:
+        private: Own private key, 32 bytes.
+        public: The other side's public key, 32 bytes.
+
+    Returns:
+        32 bytes.
 
     Raises:
-        ProtocolViolation: The public key is one of the few that make any private key's result known.
+        ProtocolViolation: 'weak key', the public key makes any private key's result known.
     """
     try:
         return X25519PrivateKey.from_private_bytes(private).exchange(X25519PublicKey.from_public_bytes(public))
@@ -73,23 +93,59 @@ def agree(private: bytes, public: bytes) -> bytes:
 
 
 def derive(secret: bytes, purpose: str, transcript: bytes, *clients: int) -> bytes:
-    """Returns a key of 32 bytes for one purpose between these clients in this order."""
+    """Derives a key for one purpose between clients in this order.
+
+    Args:
+        secret: The agreed secret or a seed.
+        purpose: What the key is used for.
+        transcript: The round's transcript, 32 bytes.
+        *clients: Numbers of the clients.
+
+    Returns:
+        32 bytes.
+    """
     info = LABEL + purpose.encode() + b"|" + transcript + b"".join(encode_number(client) for client in clients)
     return HKDF(SHA256(), KEY_SIZE, salt=None, info=info).derive(secret)
 
 
 def commit(seed: bytes, context: bytes, client: int) -> bytes:
-    """Returns the 32 bytes by which a client's random seed can be recognised once it is opened."""
+    """Commits to a client's random seed, so that it can be recognised once it is opened.
+
+    Args:
+        seed: 32 random bytes.
+        context: The round's context, 32 bytes.
+        client: The client's number.
+
+    Returns:
+        32 bytes.
+    """
     return hashlib.sha256(LABEL + b"seed|" + context + encode_number(client) + seed).digest()
 
 
 def seal(key: bytes, plain: bytes, bound: bytes) -> bytes:
-    """Returns the ciphertext, 16 bytes longer, with `bound` authenticated beside it; once per key."""
+    """Encrypts and authenticates a message.
+
+    Args:
+        key: 32 bytes, used for one message only.
+        plain: The message.
+        bound: Further bytes that are authenticated and not encrypted.
+
+    Returns:
+        The ciphertext, 16 bytes longer than the message.
+    """
     return ChaCha20Poly1305(key).encrypt(ZERO_NONCE, plain, bound)
 
 
 def unseal(key: bytes, sealed: bytes, bound: bytes) -> bytes:
-    """Returns the plain bytes.
+    """Decrypts a message.
+
+    Args:
+        key: The key that it was sealed with.
+        sealed: The ciphertext.
+        bound: The further bytes that were authenticated.
+
+    Returns:
+        The message.
 
     Raises:
         ProtocolViolation: The ciphertext was altered, or is another sender's, receiver's or round's.
@@ -101,10 +157,13 @@ def unseal(key: bytes, sealed: bytes, bound: bytes) -> bytes:
 
 
 def claim(public: bytes) -> None:
-    """Notes a public key as used in this process, for good.
+    """Marks a public key as used in this process, for good.
+
+    Args:
+        public: The public key.
 
     Raises:
-        ProtocolViolation: It was used before: masks of two rounds would cancel.
+        ProtocolViolation: The key was used before: masks of two rounds would cancel.
     """
     digest = hashlib.sha256(public).digest()[:16]
     with _using:

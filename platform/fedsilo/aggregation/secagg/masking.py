@@ -1,6 +1,6 @@
-"""A client's part in secure aggregation as it is spoken to: messages in, messages out, the update goes in by itself.
+"""A client's part in secure aggregation: it answers the coordinator's messages and masks the client's update.
 
-One round of the protocol follows the other; an `Opening` begins a new one and ends whatever was before it.
+Rounds of the protocol follow each other; an `Opening` begins a new round and ends the one before.
 """
 
 from __future__ import annotations
@@ -16,14 +16,18 @@ from fedsilo.aggregation.secagg.signatures import Signer
 from fedsilo.core.errors import ProtocolViolation
 
 Check = Callable[[Opening], None]
-"""Refuses a round whose opening says what an update must not be masked under; raises ProtocolViolation."""
+"""Refuses a round under whose opening an update must not be masked; raises ProtocolViolation."""
 
 
 class MaskingClient:
-    """The only way to a client's update while it is masked."""
+    """The only way to a client's update while it is kept for masking."""
 
     def __init__(self, number: int) -> None:
-        """Takes the client's number; no round has begun."""
+        """Begins without a round.
+
+        Args:
+            number: The client's number.
+        """
         self._number = number
         self._signer: Signer | None = None
         self._round: SecureClient | None = None
@@ -31,30 +35,43 @@ class MaskingClient:
         self._kept: tuple[Residues, Check] | None = None
 
     def sign_with(self, signer: Signer | None) -> None:
-        """Signs advertisements from now on, and checks everybody's; None: advertisements carry no signature."""
+        """Sets the signer of all advertisements from now on.
+
+        Args:
+            signer: Signs advertisements and checks those of all clients; None: advertisements carry no signature.
+        """
         self._signer = signer
 
     def keep(self, vector: Residues, check: Check) -> None:
-        """Keeps an encoded update until it is masked; nothing gives it back as it is.
+        """Keeps an encoded update until it is masked; it cannot be read back.
 
         Args:
-            vector: The update.
+            vector: The update, (d,) residues.
             check: Called with the round's opening before the update is masked.
         """
         self._kept = vector, check
 
     def answer(self, message: bytes) -> bytes:
-        """Returns the answer to a coordinator's message; empty to a mailbox, whose masks are made ready.
+        """Answers a message of the coordinator.
 
-        What other clients have sent may be wrong, so a refusal is an answer too: it costs the sum this client.
+        Other clients may have sent wrong messages, so a refusal is an answer too: it only costs the sum this client.
+
+        Args:
+            message: The message.
+
+        Returns:
+            The answer; empty for a mailbox, after the masks were made.
 
         Raises:
-            ProtocolViolation: 'parameters', the round is not safe: no fault of other clients.
+            ProtocolViolation: 'parameters', the round is not safe; no other client can cause this.
         """
         return self._or_refusal(partial(self._answer, message))
 
     def masked(self) -> bytes:
-        """Returns the kept update, masked, and forgets it; or a refusal, as `answer` does.
+        """Masks the kept update and forgets it.
+
+        Returns:
+            The masked update, or a refusal, as in `answer`.
 
         Raises:
             ProtocolViolation: 'parameters', the update must not be masked in this round.
@@ -87,7 +104,7 @@ class MaskingClient:
     def _masked(self) -> bytes:
         kept, self._kept = self._kept, None
         if kept is None:
-            raise ProtocolViolation(f"client {self._number}: has learnt nothing to mask.", client=self._number)
+            raise ProtocolViolation(f"client {self._number}: has no update to mask.", client=self._number)
         vector, check = kept
         begun = self._begun()
         assert self._opening is not None

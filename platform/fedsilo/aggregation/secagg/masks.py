@@ -1,7 +1,9 @@
-"""Masks: a key expanded to uniform residues modulo 2**32, and added to or taken from a vector.
+"""Masks: a key expanded to uniform residues modulo 2**32, and added to or subtracted from a vector.
 
-ChaCha20 with a fresh key per mask and a nonce of zeros, read as little-endian numbers of four bytes: every residue is
-as likely as any other, which holds for no modulus that is not a power of two.
+ChaCha20 with a fresh key per mask and a nonce of zeros, read as little-endian numbers of four bytes. Every residue is
+equally likely; this holds only because the modulus is a power of two.
+
+Assumed: a key is used for one mask only.
 """
 
 from __future__ import annotations
@@ -15,12 +17,12 @@ from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 from fedsilo.aggregation.secagg.modular_vectors import Residues
 
 BLOCK = 1 << 15
-"""Coordinates expanded at a time: the two buffers and the piece of the vector stay in the processor's cache."""
+"""Coordinates expanded at a time: two buffers and the piece of the vector fit the processor's cache."""
 ZERO_COUNTER_AND_NONCE = bytes(16)
 
 
 class MaskStream:
-    """Adds masks to vectors of one length; keeps its buffers from mask to mask.
+    """Adds masks to vectors of one length; its buffers are reused from mask to mask.
 
     Attributes:
         dim: Coordinates of a vector.
@@ -32,11 +34,21 @@ class MaskStream:
         self._expanded = np.empty(min(dim, BLOCK), dtype="<u4")
 
     def add(self, vector: Residues, key: bytes) -> None:
-        """Adds the mask of a key to (d,) residues, in place."""
+        """Adds the mask of a key to a vector, in place.
+
+        Args:
+            vector: (d,) residues.
+            key: 32 bytes, used for this mask only.
+        """
         self._apply(np.add, vector, key)
 
     def subtract(self, vector: Residues, key: bytes) -> None:
-        """Takes the mask of a key from (d,) residues, in place."""
+        """Subtracts the mask of a key from a vector, in place.
+
+        Args:
+            vector: (d,) residues.
+            key: The 32 bytes that the mask was added with.
+        """
         self._apply(np.subtract, vector, key)
 
     def _apply(self, operation: Callable[..., Residues], vector: Residues, key: bytes) -> None:

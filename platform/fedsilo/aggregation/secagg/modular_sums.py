@@ -1,4 +1,4 @@
-"""What aggregations that add whole numbers modulo 2^32 have in common: the encoding of an exchange and its way back."""
+"""The common part of aggregations that add whole numbers modulo 2^32: the encoding of an exchange, and its inverse."""
 
 from __future__ import annotations
 
@@ -23,23 +23,36 @@ class RingAggregation(Aggregation):
     shows_updates: ClassVar[bool] = False
 
     weights: str = key(
-        "examples", "What a client counts by: its training examples, or all alike.", "examples", "uniform"
+        "examples", "Weight of a client: its number of training examples, or equal weights.", "examples", "uniform"
     )
     bound: float = key(
         8.0,
-        "Largest change of a coordinate that can be sent, where no mechanism clips; a larger one stops the run.",
+        "Largest change of a coordinate that can be sent, where no mechanism clips; a larger change stops the run.",
         within="> 0",
     )
 
     def unknown(self, clients: int) -> int:
-        """Returns how many updates in an opened sum of so many are unknown to everybody: their noise must suffice."""
+        """Counts the updates in an opened sum that remain unknown to every party, so that their noise must suffice.
+
+        Args:
+            clients: Number of clients in the sum.
+
+        Returns:
+            The number of unknown updates: all of them, in the base class.
+        """
         return clients
 
     def encode_tasks(self, exchange: Exchange) -> tuple[UpdateEncoding, dict[int, ClientTask]]:
-        """Returns the encoding of this exchange, and the participants' tasks with it.
+        """Fixes the encoding of an exchange and adds it to the tasks.
+
+        Args:
+            exchange: The exchange.
+
+        Returns:
+            The encoding, and the participants' tasks with it.
 
         Raises:
-            RunError: So many clients do not fit the ring, or the noise is too fine for it.
+            RunError: This number of clients does not fit the ring, or the noise is too fine for it.
         """
         terms = SumTerms(
             clients=len(exchange.tasks),
@@ -52,7 +65,18 @@ class RingAggregation(Aggregation):
         return encoding, {client: replace(task, encoding=encoding) for client, task in exchange.tasks.items()}
 
     def encoding(self, mechanism: Mechanism, terms: SumTerms) -> UpdateEncoding:
-        """Returns how clients write their updates. Raises RunError as `encoded`."""
+        """Fixes how clients write their updates; coordinator and clients compute it independently.
+
+        Args:
+            mechanism: The fitted privacy mechanism.
+            terms: What else the encoding depends on.
+
+        Returns:
+            The encoding, with shares of noise where the mechanism adds them.
+
+        Raises:
+            RunError: As `encode_tasks`.
+        """
         coordinate_bound = mechanism.coordinate_bound
         plain = UpdateEncoding(
             clients=terms.clients,
@@ -70,7 +94,7 @@ class RingAggregation(Aggregation):
         if noise is None:
             return plain
         needed, honest = noise.multiplier * noise.sensitivity, self.unknown(plain.clients)
-        # Two per cent more than needed leave room for what rounding adds to the sensitivity; the codec refuses more.
+        # 2 % above what is needed leave room for what rounding adds to the sensitivity; the codec refuses more.
         room = replace(plain, deviation=1.02 * needed * math.sqrt(plain.clients / honest), seeded=noise.seeded)
         share = noise.multiplier * room.values.sensitivity(noise.sensitivity, coordinates) / math.sqrt(honest)
         if share < FINEST_SHARE:
@@ -81,7 +105,16 @@ class RingAggregation(Aggregation):
         return replace(room, share=share, honest=honest)
 
     def mean(self, exchange: Exchange, encoding: UpdateEncoding, total: Residues) -> tuple[dict[str, Tensor], float]:
-        """Returns the mean upload, in fp64, and the mean loss that a sum stands for."""
+        """Decodes a sum.
+
+        Args:
+            exchange: The exchange.
+            encoding: Its encoding.
+            total: The sum of the clients' vectors.
+
+        Returns:
+            The mean upload by tensor, in fp64, and the mean loss.
+        """
         shapes = {name: tuple(tensor.shape) for name, tensor in exchange.reference.items()}
         change, loss = encoding.decode(total, shapes)
         known = {name: tensor.double().numpy() for name, tensor in exchange.reference.items()}

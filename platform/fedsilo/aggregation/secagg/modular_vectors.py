@@ -1,6 +1,6 @@
-"""Real vectors as residues modulo 2**32, so that a sum of them cannot wrap, and back.
+"""Real vectors as residues modulo 2**32 whose sum cannot wrap, and back.
 
-A coordinate x becomes round(s x). Residues are added exactly, so a sum is off by the rounding of its terms only.
+A coordinate x becomes round(s x). Residues are added exactly, so the only error of a sum is the rounding of its terms.
 
 Letters: n clients, R bound on a client's coordinate, s scale, C norm, d coordinates, sigma deviation of the noise sum.
 """
@@ -26,24 +26,39 @@ INFLATION = 0.02
 
 
 def wrap(values: NDArray[np.int64]) -> NDArray[np.uint32]:
-    """Returns whole numbers, negative ones too, as residues; the array's shape."""
+    """Converts whole numbers, negative ones too, to residues.
+
+    Args:
+        values: Any shape.
+
+    Returns:
+        Residues of the same shape.
+    """
     return values.astype(np.uint32)
 
 
 def centre(residues: NDArray[np.uint32]) -> NDArray[np.int32]:
-    """Returns the whole numbers in [-2**31, 2**31) that residues stand for, on the same memory."""
+    """Converts residues to the whole numbers in [-2**31, 2**31) that they stand for.
+
+    Args:
+        residues: Any shape.
+
+    Returns:
+        Whole numbers of the same shape, on the same memory.
+    """
     return residues.view(np.int32)
 
 
 @dataclass(frozen=True, slots=True)
 class RingCodec:
-    """Real vectors of up to n clients as residues.
+    """Encoding of real vectors of up to n clients as residues.
 
     Attributes:
         clients: Most vectors in one sum; n.
         bound: Largest absolute value of one client's coordinate, a public number; R > 0.
         deviation: Deviation of all noise in the sum together, in units of the vector; 0 without noise. Noise is added
-            to residues (deviation * scale there), which is why it has its own room beside the bound.
+            to
+            residues (deviation * scale there), so it has its own room beside the bound.
     """
 
     clients: int
@@ -65,11 +80,13 @@ class RingCodec:
 
     @property
     def scale(self) -> float:
-        """Steps per unit; s.
+        """Ring units per unit of the vector; s.
 
         The largest power of two with n (s R + 1) + 10 s sigma <= 2**31 - 1, so a sum of n rounded vectors within the
-        bound, and its noise up to ten deviations, does not wrap. A power of two, because then scaling is exact and
-        rounding is the only error: at most 1 / (2 s) for each vector.
+        bound,
+        with noise up to ten deviations, does not wrap. With a power of two scaling is exact, and rounding is the only
+        error: at
+        most 1 / (2 s) for each vector.
         """
         room = (MOST - self.clients) / (self.clients * self.bound + DEVIATIONS * self.deviation)
         return math.ldexp(1.0, math.frexp(room * (1 - 2.0**-50))[1] - 1)  # less what computing the room may round up
@@ -80,11 +97,14 @@ class RingCodec:
         return (2**32 - 1) // self.clients
 
     def encode(self, vector: ArrayLike, clamp: bool = False) -> NDArray[np.uint32]:
-        """Returns (d,) residues of a vector, rounded to nearest; new memory.
+        """Rounds a vector to residues.
 
         Args:
             vector: (d,) finite numbers, taken as float64.
             clamp: Whether coordinates beyond the bound are cut to it; by default they are refused.
+
+        Returns:
+            (d,) residues, in new memory.
 
         Raises:
             ValueError: A coordinate is beyond the bound or not finite.
@@ -99,34 +119,57 @@ class RingCodec:
         return wrap(np.rint(exact, out=exact).astype(np.int64))
 
     def decode(self, total: NDArray[np.uint32]) -> NDArray[np.float64]:
-        """Returns (d,) the sum that residues stand for."""
+        """Converts a sum of residues back.
+
+        Args:
+            total: (d,) residues.
+
+        Returns:
+            (d,) the sum of the real vectors.
+        """
         return centre(np.ascontiguousarray(total, dtype=np.uint32)) / self.scale
 
     def encode_count(self, count: int) -> np.uint32:
-        """Returns a whole number as the residue of a coordinate of its own; it is summed exactly.
+        """Encodes a whole number as one coordinate, which is summed exactly.
+
+        Args:
+            count: The number, in [0, `most_count`].
+
+        Returns:
+            Its residue.
 
         Raises:
-            ValueError: It is negative, or so large that a sum of n such numbers could wrap.
+            ValueError: The number is negative, or so large that a sum of n such numbers could wrap.
         """
         if not 0 <= count <= self.most_count:
             raise ValueError(f"secure sum: a count must be in [0, {self.most_count}], got {count}.")
         return np.uint32(count)
 
     def decode_count(self, total: np.uint32) -> int:
-        """Returns the sum of the counts."""
+        """Converts a sum of counts back.
+
+        Args:
+            total: The sum's residue.
+
+        Returns:
+            The sum.
+        """
         return int(total)
 
     def sensitivity(self, norm: float, dim: int) -> float:
-        """Returns how far apart, in steps, two rounded vectors can be that were at most `norm` apart: s C + sqrt(d).
+        """Bounds the distance, in ring units, of two rounded vectors whose originals were at most `norm` apart.
 
-        Each coordinate's rounding moves by less than one step.
+        Rounding moves each coordinate by less than one ring unit, so the bound is s C + sqrt(d).
 
         Args:
-            norm: L2 distance of neighbouring inputs, C (add or remove one) or 2 C (replace one).
+            norm: L2 distance of neighbouring inputs, C (zero out one) or 2 C (replace one).
             dim: Coordinates, d.
 
+        Returns:
+            The bound.
+
         Raises:
-            ScenarioError: Rounding would add more than 2 %: noise would be spent on it.
+            ScenarioError: Rounding would add more than 2 %, for which noise would be spent.
         """
         exact, rounding = self.scale * norm, math.sqrt(dim)
         if rounding > INFLATION * exact:

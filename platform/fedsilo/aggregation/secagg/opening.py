@@ -1,4 +1,7 @@
-"""The sum of masked vectors without its masks: the survivors' own ones, and those they share with who dropped out."""
+"""Opening of a sum: the masks are removed from the sum of the masked vectors.
+
+These are the survivors' own masks, and the masks that survivors share with clients that dropped out.
+"""
 
 from __future__ import annotations
 
@@ -20,7 +23,7 @@ from fedsilo.core.errors import RoundAborted
 def take_masks(
     total: NDArray[np.uint32], session: Session, seeds: Mapping[int, bytes], masking: Mapping[int, bytes]
 ) -> None:
-    """Takes all masks from the sum of masked vectors, in place.
+    """Removes all masks from the sum of masked vectors, in place.
 
     Args:
         total: (d,) residues: the sum of the survivors' masked vectors.
@@ -45,7 +48,7 @@ def open_secrets(
     alive: Collection[int],
     answers: Mapping[int, Unmask],
 ) -> tuple[dict[int, bytes], list[str]]:
-    """Returns one secret of each client that gave shares, and a line for each share that is wrong and was left out.
+    """Opens one secret of each client that gave shares.
 
     Args:
         session: The public part of the round.
@@ -53,6 +56,9 @@ def open_secrets(
         sharers: Clients that gave shares.
         alive: Those of them whose vector is in the sum: their seed is opened, of the others the masking key.
         answers: The shares that came, by sender.
+
+    Returns:
+        The secret of each client, and a line for each wrong share that was left out.
 
     Raises:
         RoundAborted: No choice of the shares of a secret opens what its owner advertised.
@@ -68,7 +74,7 @@ def open_secrets(
 
 
 def _by_owner(answers: Mapping[int, Unmask]) -> dict[int, dict[int, bytes]]:
-    """The shares of the one secret of each client that was asked for, by the point they were taken at."""
+    """The shares of the requested secret of each client, by the point they were taken at."""
     given: dict[int, dict[int, bytes]] = {}
     for sender, answer in answers.items():
         for share in (*answer.seeds, *answer.keys):
@@ -98,6 +104,6 @@ def _closed(owners: tuple[int, ...], parameters: Parameters, alive: Collection[i
     return RoundAborted(
         f"secure sum: stage 'unmask': the shares that came do not open what client{'s'[: len(owners) > 1]} "
         f"{', '.join(map(str, owners))} advertised: some were altered, or too few came. "
-        "Begin anew with new keys, and with new noise.",
+        "Begin again with new keys, and with new noise.",
         stage="unmask", clients=owners if enough else (),
     )  # fmt: skip

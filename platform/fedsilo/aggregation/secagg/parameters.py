@@ -18,24 +18,39 @@ from fedsilo.core.errors import ProtocolViolation, ScenarioError
 
 GRAPHS = ("complete", "neighbours")
 FEWEST = 3
-"""Clients below which a sum shows each client to the other."""
+"""Fewest clients in a sum: of two clients, each can compute the other's vector."""
 UNKNOWN = 2
-"""Fewest vectors in an opened sum that are unknown to those who work together: one alone could be read off."""
+"""Fewest vectors in an opened sum that are unknown to clients that work together: a single one could be computed."""
 
 
 def curious(colluding: int) -> int:
-    """Returns how many vectors of an opened sum count as known to somebody, of so many colluding clients.
+    """Counts the vectors of an opened sum that a set of colluding clients knows.
 
-    A client that works with no other still knows its own vector, noise included, and can subtract it: at least one.
+    A client that works alone still knows its own vector, noise included, and can subtract it.
+
+    Args:
+        colluding: Number of colluding clients.
+
+    Returns:
+        At least one.
     """
     return max(colluding, 1)
 
 
 def default_threshold(clients: int, colluding: int = 0) -> int:
-    """Returns the threshold t for n clients of which c may collude: floor(2n/3) + 1, more where collusion asks for it.
+    """Computes the default threshold for n clients of which c may collude.
+
+    It is floor(2n/3) + 1, or more where collusion needs it.
+
+    Args:
+        clients: n.
+        colluding: c.
+
+    Returns:
+        The threshold t.
 
     Raises:
-        ScenarioError: No threshold is safe; there are too few clients.
+        ScenarioError: There are too few clients for a safe threshold.
     """
     threshold = max(2 * clients // 3 + 1, (clients + colluding) // 2 + 1, curious(colluding) + UNKNOWN)
     if clients < FEWEST or colluding < 0 or threshold > clients:
@@ -48,14 +63,17 @@ def default_threshold(clients: int, colluding: int = 0) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Parameters:
-    """Who sums what, and how many must be there.
+    """The clients and the size of a sum, and how many clients must stay.
 
-    `threshold` is about the whole federation: fewer clients at any stage and the round is given up. So at least
-    `unknown` vectors of every sum that is opened are unknown to the colluding clients, and to any single client, which
-    knows its own; noise shares are calibrated to that number. `quorum` is about one client's secrets: so many of those
-    who hold shares of them open one. On the complete graph everybody holds a share of everybody's, and the two are the
-    same number. On the neighbours' graph a client's secrets are shared among its neighbours and itself, and the quorum
-    is the smaller, local number.
+    `threshold` is about the whole federation: with fewer clients at any stage the round is given up. So at least
+    `unknown`
+    vectors of every opened sum are unknown to the colluding clients, and to any single client, which knows its own;
+    shares
+    of noise are scaled for that number. `quorum` is about one client's secrets: that many shares of a secret open it.
+    On the
+    complete graph every client holds a share of every client's secrets, and the two are the same number. On the
+    neighbours'
+    graph a client's secrets are shared among its neighbours and itself, and the quorum is the smaller, local number.
 
     Attributes:
         clients: Numbers of the clients that may take part, ascending, each below 2**32 - 1.
@@ -65,7 +83,7 @@ class Parameters:
         graph: 'complete', or 'neighbours' for a random graph of `neighbours` each.
         neighbours: Clients that a client masks with; 0 on the complete graph.
         quorum: Shares that open a secret; 0 stands for the threshold, on the complete graph.
-        bits: Bits of a coordinate; residues modulo 2**32 are the only kind there is.
+        bits: Bits of a coordinate; only 32 is supported.
     """
 
     clients: tuple[int, ...]
@@ -88,7 +106,11 @@ class Parameters:
         return self.quorum or self.threshold
 
     def problems(self) -> list[str]:
-        """Returns what is wrong, one line each, each saying what would be right; empty when all is well."""
+        """Checks whether the parameters are safe.
+
+        Returns:
+            One line for each problem, with what would be right; empty where there is none.
+        """
         n, t, c = len(self.clients), self.threshold, self.colluding
         numbered = list(self.clients) == sorted(set(self.clients)) and all(0 <= i <= MOST_NUMBER for i in self.clients)
         checks = [
@@ -99,8 +121,8 @@ class Parameters:
             (t > c, f"threshold: {c} colluding clients are {t} clients by themselves. Use more than {c}."),
             (
                 self.unknown >= UNKNOWN,
-                f"threshold: of a sum of {t}, who sent {curious(c)} can subtract that, and {self.unknown} is left to "
-                f"read. Use at least {curious(c) + UNKNOWN}.",
+                f"threshold: of a sum of {t} vectors {curious(c)} can be subtracted by their own clients, and "
+                f"{self.unknown} is left to read. Use at least {curious(c) + UNKNOWN}.",
             ),
             (1 <= self.dim < 2**32, f"dim: must be in [1, 2**32), got {self.dim}."),
             (self.bits == 32, f"bits: only 32 are supported, got {self.bits}."),
@@ -135,17 +157,24 @@ class Parameters:
         """Refuses parameters with problems.
 
         Raises:
-            ProtocolViolation: There are some; the message is the first.
+            ProtocolViolation: There are problems; the message is the first one.
         """
         if problems := self.problems():
             raise ProtocolViolation(f"secure sum: {problems[0]}", reason="parameters")
 
     def digest(self, context: bytes) -> bytes:
-        """Returns the 32 bytes that stand in every message of the round: hash of its context and these parameters."""
+        """Hashes the context of a round with these parameters; the hash is in every message of the round.
+
+        Args:
+            context: What names this round and no other.
+
+        Returns:
+            32 bytes.
+        """
         return hashlib.sha256(b"fedsilo secure sum 1" + encode_bytes(context) + self.to_bytes()).digest()
 
     def to_bytes(self) -> bytes:
-        """Returns the encoding that `from_bytes` reads; only parameters without problems are sure to have one."""
+        """Encodes the parameters for `from_bytes`; only parameters without problems are sure to have an encoding."""
         values = (self.threshold, self.dim, self.colluding, self.neighbours, self.quorum, self.bits)
         return encode_numbers(self.clients) + b"".join(
             encode_number(value) for value in (GRAPHS.index(self.graph), *values)
@@ -153,7 +182,13 @@ class Parameters:
 
     @classmethod
     def from_bytes(cls, data: bytes) -> Parameters:
-        """Returns the parameters, which may have problems.
+        """Decodes parameters, which may have problems.
+
+        Args:
+            data: The encoding.
+
+        Returns:
+            The parameters.
 
         Raises:
             ProtocolViolation: The bytes are no encoding of parameters.

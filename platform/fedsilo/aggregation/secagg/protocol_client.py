@@ -1,8 +1,8 @@
 """The client's side of one secure sum.
 
-A client gives away three things about itself: public keys, shares sealed to others, and its vector under masks. It
-refuses whatever would let the coordinator open more than the sum. Once it has refused something it has wiped its
-secrets and takes no further part in the round.
+A client releases three things about itself: public keys, shares sealed for others, and its vector under masks. It
+refuses every message that would let the coordinator open more than the sum. After a refusal it has wiped its secrets
+and takes no further part in the round.
 """
 
 from __future__ import annotations
@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 
 from fedsilo.aggregation.secagg import graph, shamir
 from fedsilo.aggregation.secagg import key_agreement as keys
-from fedsilo.aggregation.secagg.masks import MaskStream
 from fedsilo.aggregation.secagg.parameters import Parameters
 from fedsilo.aggregation.secagg.protocol_messages import (
     Advertise,
@@ -39,7 +38,7 @@ STAGES = ("advertise", "share", "prepare", "mask", "unmask", "over")
 
 @dataclass(slots=True, repr=False)
 class _Secrets:
-    """What nobody else may see: 32 random bytes each, and what follows from them."""
+    """What no other party may see: 32 random bytes each, and what is computed from them."""
 
     encryption: bytes
     masking: bytes
@@ -54,7 +53,7 @@ class SecureClient:
 
     The calls go in the order `advertise`, `share`, `prepare`, `mask`, `unmask`, each once. All raise
     ProtocolViolation with a `reason`: 'order' for a call at another time, 'stale context' for a message of another
-    round, and what their own documentation lists.
+    round, and the reasons that each call documents.
     """
 
     def __init__(
@@ -70,9 +69,13 @@ class SecureClient:
         Args:
             number: The client's number, one of the parameters' clients.
             parameters: What all sides agreed on; refused ('parameters') when they are not safe.
-            context: What names this round and no other; all sides must have the same.
-            signer: Signs its advertisement and checks everybody's; without one, rosters are not checked for it.
+            context: Names this round and no other; all sides must have the same.
+            signer: Signs its advertisement and checks those of all others; without one, rosters are not checked for
+                signatures.
             draw: The source of randomness; anything but the default is for tests.
+
+        Raises:
+            ProtocolViolation: 'parameters', they are not safe, or the client is not one of them.
         """
         parameters.check()
         if number not in parameters.clients:
@@ -89,7 +92,10 @@ class SecureClient:
         self._sharers: frozenset[int] = frozenset()
 
     def advertise(self) -> Advertise:
-        """Returns public keys drawn for this round.
+        """Draws the keys of this round.
+
+        Returns:
+            The public keys, signed if there is a signer.
 
         Raises:
             ProtocolViolation: 'key reuse', a key was drawn before in this process: the source of randomness is broken.
@@ -109,7 +115,13 @@ class SecureClient:
         return mine
 
     def share(self, roster: Roster) -> SealedShares:
-        """Returns shares of the two secrets for each neighbour, sealed to it.
+        """Splits its two secrets among its neighbours.
+
+        Args:
+            roster: The clients that take part, with their keys.
+
+        Returns:
+            A share of both secrets for each neighbour, sealed for it.
 
         Raises:
             ProtocolViolation: 'too few clients' on the roster, 'unknown client', 'altered roster' (its own entry is
@@ -136,9 +148,14 @@ class SecureClient:
     def prepare(self, mailbox: Mailbox) -> None:
         """Opens the shares of others and computes the mask; afterwards `mask` is one addition.
 
-        This is the expensive step and needs no vector, so it can be done while one is being trained. A ciphertext that
-        was altered, or is another sender's, receiver's or round's, is not opened, and the client will have no share of
-        that sender's secrets to give: so a sender that seals garbage stops nobody else.
+        This is the expensive step and needs no vector, so it runs while the client trains. A ciphertext that was
+        altered, or
+        belongs to another sender, receiver or round, is not opened, and the client will have no share of that sender's
+        secrets
+        to give. So a sender that seals invalid shares stops no other client.
+
+        Args:
+            mailbox: The clients that have given shares, and the shares for this client.
 
         Raises:
             ProtocolViolation: 'too few clients' have given shares, 'unknown client', 'wrong shares' (not one from each
@@ -158,14 +175,17 @@ class SecureClient:
                 with suppress(ProtocolViolation):
                     plain = keys.unseal(key, sealed.ciphertext, session.transcript)
                     held.shares[sealed.peer] = plain[: shamir.SHARE_SIZE], plain[shamir.SHARE_SIZE :]
-            held.mask = self._total_mask(session, held, peers)
+            held.mask = session.total_mask(self.number, held.seed, held.masking, peers, self._parameters.dim)
 
     def mask(self, vector: NDArray[np.uint32]) -> Masked:
-        """Returns the vector under its masks.
+        """Masks a vector.
 
         Args:
             vector: (d,) residues modulo 2**32, writable. They are masked in place, so nothing is left in the clear;
                 the caller must not change them afterwards.
+
+        Returns:
+            The masked vector.
 
         Raises:
             ProtocolViolation: 'wrong vector', it is not (d,) unsigned 32-bit numbers, or cannot be written.
@@ -182,12 +202,20 @@ class SecureClient:
         return Masked(self._context, self.number, vector)
 
     def unmask(self, survivors: Survivors) -> Unmask:
-        """Returns a share of the seed of each surviving and of the masking key of each dropped neighbour; then wipes.
+        """Gives the shares that open the sum, then wipes its secrets.
+
+        Args:
+            survivors: The clients whose vectors are in the sum, and those that dropped out.
+
+        Returns:
+            A share of the seed of each surviving neighbour, and of the masking key of each dropped one; never both of
+            one.
 
         Raises:
-            ProtocolViolation: 'too few clients' survived, 'overlapping lists' (a client survived and dropped, both of
-                its secrets are asked for), 'unknown client' (who gave no shares, or is in neither list), 'not a
-                survivor' (itself), 'disconnected' (survivors fall into parts whose sums would be opened apart).
+            ProtocolViolation: 'too few clients' survived, 'overlapping lists' (a client survived and dropped: both of
+                its secrets are asked for), 'unknown client' (it gave no shares, or is in neither list), 'not a
+                survivor' (this client), 'disconnected' (survivors fall into parts whose sums would be opened
+                separately).
         """
         with self._during("unmask", survivors.context) as held:
             alive, dropped = frozenset(survivors.clients), frozenset(survivors.dropped)
@@ -210,7 +238,7 @@ class SecureClient:
 
     @contextmanager
     def _during(self, stage: str, context: bytes) -> Iterator[_Secrets]:
-        """Yields the secrets for the one call of a stage; whatever goes wrong in it ends the round for this client."""
+        """Yields the secrets for the one call of a stage; any error in it ends the round for this client."""
         try:
             if self._stage != stage:
                 raise ProtocolViolation(f"called while it is at '{self._stage}'.", reason="order")
@@ -237,14 +265,14 @@ class SecureClient:
     def _check_roster(self, roster: Roster) -> None:
         entries = {entry.sender: entry for entry in roster.advertised}
         if not entries.keys() <= set(self._parameters.clients):
-            raise ProtocolViolation("the roster has clients that are not of this sum.", reason="unknown client")
+            raise ProtocolViolation("the roster has clients that are not in this sum.", reason="unknown client")
         if entries.get(self.number) != self._advertised:
             raise ProtocolViolation("its own keys on the roster are not its keys.", reason="altered roster")
         if any(entry.context != self._context for entry in roster.advertised):
             raise ProtocolViolation("the roster has keys of another round.", reason="stale context")
         public = [keys.decode(key) for entry in roster.advertised for key in entry.keys]
         if len(set(public)) < len(public):
-            raise ProtocolViolation("a key stands on the roster twice.", reason="repeated key")
+            raise ProtocolViolation("a key is on the roster twice.", reason="repeated key")
         self._check_enough(len(entries), len(entries))
         if self._signer:
             for entry in roster.advertised:
@@ -268,12 +296,3 @@ class SecureClient:
         self._check_enough(len(alive), len(self._known_session.holders(self.number, alive)))
         if not graph.is_connected(self._known_session.graph, alive):
             raise ProtocolViolation("the survivors fall into parts.", reason="disconnected")
-
-    def _total_mask(self, session: Session, held: _Secrets, peers: list[int]) -> NDArray[np.uint32]:
-        total = np.zeros(self._parameters.dim, dtype=np.uint32)
-        stream = MaskStream(self._parameters.dim)
-        stream.add(total, session.own_key(self.number, held.seed))
-        for peer in peers:
-            apply = stream.add if peer > self.number else stream.subtract
-            apply(total, session.pair_key(self.number, held.masking, peer))
-        return total

@@ -39,11 +39,11 @@ EXPECTED: Mapping[type[FromClient], str] = {
 
 @dataclass(frozen=True, slots=True, eq=False)
 class SecureSum:
-    """What a round gives.
+    """The result of a round.
 
     Attributes:
         total: (d,) residues modulo 2**32: the sum of the survivors' vectors.
-        survivors: Whose vectors are in it, ascending.
+        survivors: The clients whose vectors are in it, ascending.
     """
 
     total: NDArray[np.uint32]
@@ -51,11 +51,13 @@ class SecureSum:
 
 
 class SecureCoordinator:
-    """One round. For each stage: `receive` what clients send, then `close` it; after 'unmask' ask for the `result`.
+    """One round. For each stage: `receive` what clients send, then `close` it; after 'unmask' get the `result`.
 
-    It never waits: whoever runs it decides how long a stage is open. Masked vectors are added as they come, so its
-    memory is one vector whatever the number of clients. Bytes that no honest client sends cost the sum that client at
-    the most: it drops out, or one share is missing.
+    It never waits: the caller decides how long a stage is open. Masked vectors are added as they arrive, so its memory
+    is
+    one vector whatever the number of clients. An invalid message costs the sum at most its sender: the sender drops
+    out, or
+    one share is missing.
 
     Attributes:
         stage: The stage that is open.
@@ -67,7 +69,7 @@ class SecureCoordinator:
 
         Args:
             parameters: What all sides agree on.
-            context: What names this round and no other, as all clients have it.
+            context: Names this round and no other, as all clients have it.
             members: Checks the signatures of advertisements; None: they carry none.
 
         Raises:
@@ -77,7 +79,7 @@ class SecureCoordinator:
         self.stage, self.notices, self._signatures = STAGES[0], list[str](), members
         self._parameters, self._opening = parameters, Opening(context, parameters)
         self._context = parameters.digest(context)
-        self._members: list[frozenset[int]] = [frozenset(parameters.clients)]  # who may speak, stage by stage
+        self._members: list[frozenset[int]] = [frozenset(parameters.clients)]  # valid senders, stage by stage
         self._advertised: dict[int, Advertise] = {}
         self._sealed: dict[int, dict[int, Sealed]] = {}  # by sender, by receiver
         self._masked: dict[int, None] = {}
@@ -87,20 +89,28 @@ class SecureCoordinator:
         self._result: SecureSum | None = None
 
     def opening(self) -> Opening:
-        """Returns the message that tells clients of the round."""
+        """Returns the message that opens the round for clients."""
         return self._opening
 
     def receive(self, message: FromClient) -> bool:
-        """Takes a message of a client; returns False where it came too late and was thrown away.
+        """Takes a message of a client.
 
-        Too late is a message of a closed stage whose sender was counted as dropped by then. A vector that comes late
-        stays masked for good: the seed of its sender's mask is never opened.
+        A message is late if its stage is closed and its sender was counted as dropped out. A late vector stays masked
+        for good:
+        the seed of its sender's mask is never opened.
+
+        Args:
+            message: The message.
+
+        Returns:
+            False where the message was late and was dropped.
 
         Raises:
-            ProtocolViolation: 'stale context'; 'unknown client', who is not, or no longer, in the round; 'duplicate';
+            ProtocolViolation: 'stale context'; 'unknown client', not or no longer in the round; 'duplicate';
                 'order', a stage that is not open yet, or the round is over; 'weak key'; 'bad signature'; 'wrong
-                vector', not d coordinates; 'wrong shares', not one for each neighbour, or of others than asked for.
-                The round goes on as if nothing had come.
+                vector', not d coordinates; 'wrong shares', not one for each neighbour, or of other secrets than asked
+                for.
+                The round goes on as if the message had not come.
         """
         if message.context != self._context:
             raise self._violation(message, "stale context", "the message belongs to another round")
@@ -119,14 +129,16 @@ class SecureCoordinator:
         return True
 
     def close(self) -> dict[int, ToClient]:
-        """Ends the stage; returns the next message for each client that is still in.
+        """Ends the stage.
 
         Returns:
-            `Roster` after 'advertise', `Mailbox` after 'share', `Survivors` after 'mask', nothing after 'unmask'.
+            The next message for each client that is still in: `Roster` after 'advertise', `Mailbox` after 'share',
+            `Survivors` after 'mask', nothing after 'unmask'.
 
         Raises:
-            RoundAborted: Too few have finished the stage, everywhere or among those who hold shares of some client's
-                secrets, or they fall into parts. Everything is wiped and the object cannot be used again.
+            RoundAborted: Too few clients have finished the stage, in total or among the holders of some client's
+                shares, or
+                they fall into parts. Everything is wiped and the object cannot be used again.
             ProtocolViolation: 'order', all stages are closed.
         """
         if self.stage not in STAGES[:-1]:
@@ -135,7 +147,8 @@ class SecureCoordinator:
             self._leave_out_repeated_keys()
         present = frozenset(self._finished(STAGES.index(self.stage)))
         try:
-            self._check_clients(present)
+            if len(present) < self._parameters.threshold:
+                raise self._too_few("clients", len(present), self._parameters.threshold)
             messages = self._messages(present)
         except RoundAborted:
             self.wipe()
@@ -145,12 +158,15 @@ class SecureCoordinator:
         return messages
 
     def result(self) -> SecureSum:
-        """Returns the sum, once 'unmask' is closed; opening it is the expensive step of the coordinator.
+        """Opens the sum, once 'unmask' is closed; this is the coordinator's expensive step.
+
+        Returns:
+            The sum with its clients.
 
         Raises:
             RoundAborted: No choice of the shares of a client's secret opens what it advertised: it dealt wrong shares,
-                or too many gave wrong ones. Then everything is wiped.
-            ProtocolViolation: 'order', the stage is another.
+                or too many clients gave wrong ones. Then everything is wiped.
+            ProtocolViolation: 'order', another stage is open.
         """
         if self._result is None:
             if self.stage != "open":
@@ -169,7 +185,7 @@ class SecureCoordinator:
         return self._result
 
     def wipe(self) -> None:
-        """Forgets all that clients sent; a round without a result by then is given up."""
+        """Forgets all that clients sent; a round that has no result yet is given up."""
         if self._result is None:
             self._total.fill(0)
             self.stage = ABORTED
@@ -180,9 +196,8 @@ class SecureCoordinator:
         self._session, self._total = None, np.zeros(0, dtype=np.uint32)
 
     def _violation(self, message: FromClient, reason: str, what: str) -> ProtocolViolation:
-        kind = type(message).__name__
         return ProtocolViolation(
-            f"secure sum: {kind} of client {message.sender}: {what}.",
+            f"secure sum: '{message.label}' of client {message.sender}: {what}.",
             client=message.sender, stage=EXPECTED[type(message)], reason=reason,
         )  # fmt: skip
 
@@ -209,7 +224,7 @@ class SecureCoordinator:
         self._advertised[message.sender] = message
 
     def _leave_out_repeated_keys(self) -> None:
-        """Drops all clients that advertised the same point: of two, nobody can say which one drew it."""
+        """Drops all clients that advertised the same point: of two, it is not known which one drew it."""
         owners: dict[int, list[int]] = {}
         for sender, message in self._advertised.items():
             for key in message.keys:
@@ -237,7 +252,7 @@ class SecureCoordinator:
         held = self._known_session.holders(message.sender, self._members[2])
         alive = self._members[3]
         seeds, masking = alive.intersection(held), set(held) - alive
-        # A share is missing where its owner sealed garbage; whether enough are there is seen when they are opened.
+        # A share is missing where its owner sealed invalid shares; the opening finds out whether enough are there.
         if not ({s.owner for s in message.seeds} <= seeds and {s.owner for s in message.keys} <= masking):
             raise self._violation(message, "wrong shares", "not of one secret of neighbours, as it was asked")
         self._unmasked[message.sender] = message
@@ -246,10 +261,6 @@ class SecureCoordinator:
     def _known_session(self) -> Session:
         assert self._session is not None  # from the end of the stage 'advertise' on
         return self._session
-
-    def _check_clients(self, present: frozenset[int]) -> None:
-        if len(present) < self._parameters.threshold:
-            raise self._too_few("clients", len(present), self._parameters.threshold)
 
     def _check_neighbourhoods(self, owners: Collection[int], present: frozenset[int]) -> None:
         for owner in owners:
@@ -260,7 +271,7 @@ class SecureCoordinator:
     def _too_few(self, what: str, have: int, need: int) -> RoundAborted:
         return RoundAborted(
             f"secure sum: stage '{self.stage}': {have} {what} are left, {need} are needed. "
-            "Begin anew with new keys, and with new noise.",
+            "Begin again with new keys, and with new noise.",
             stage=self.stage, have=have, need=need,
         )  # fmt: skip
 

@@ -1,7 +1,7 @@
 """The messages of a secure sum, as values and as bytes.
 
-`context` is the round's 32 bytes everywhere (`Parameters.digest`), but in `Opening`, where it still is what the digest
-is taken of. A message that is none (wrong sizes, clients repeated or not in order) cannot be made: ProtocolViolation.
+`context` is the round's 32 bytes (`Parameters.digest`), except in `Opening`, where it is the text that the digest is
+computed from. A message with wrong sizes, or with repeated or unordered clients, cannot be made: ProtocolViolation.
 
 Letters: n clients, k neighbours (n - 1 on the complete graph), d coordinates.
 """
@@ -54,11 +54,12 @@ class Opening(Message):
     """Coordinator to all: a round begins. About 4 n + 60 bytes.
 
     Attributes:
-        context: What names this round and no other, for example the run, the round, the exchange and the attempt.
+        context: Names this round and no other, for example by the run, the round, the exchange and the attempt.
         parameters: What all sides agree on.
     """
 
     kind: ClassVar[int] = 0
+    label: ClassVar[str] = "opening"
     forms: ClassVar[tuple[Form, ...]] = (TEXT, PARAMETERS)
 
     context: bytes
@@ -79,6 +80,7 @@ class Advertise(Message):
     """
 
     kind: ClassVar[int] = 1
+    label: ClassVar[str] = "advertise"
     forms: ClassVar[tuple[Form, ...]] = (CONTEXT, CLIENT, KEY, KEY, KEY, optional_bytes(SIGNATURE_SIZE))
 
     context: bytes
@@ -90,18 +92,22 @@ class Advertise(Message):
 
     @property
     def keys(self) -> tuple[bytes, bytes]:
-        """Returns both public keys."""
+        """Both public keys."""
         return self.encryption_key, self.masking_key
 
     def content(self) -> bytes:
-        """Returns what is signed: the message without a signature."""
+        """Encodes what is signed: the message without a signature.
+
+        Returns:
+            Bytes.
+        """
         unsigned = Advertise(self.context, self.sender, self.encryption_key, self.masking_key, self.commitment)
         return unsigned.to_bytes()
 
 
 @dataclass(frozen=True, slots=True)
 class Roster(Message):
-    """Coordinator to client: who takes part, with their keys. 44 + 136 n bytes, 64 n more when signed.
+    """Coordinator to client: the clients that take part, with their keys. 44 + 136 n bytes, 64 n more when signed.
 
     Attributes:
         context: The round.
@@ -109,6 +115,7 @@ class Roster(Message):
     """
 
     kind: ClassVar[int] = 2
+    label: ClassVar[str] = "roster"
     forms: ClassVar[tuple[Form, ...]] = (CONTEXT, record_tuple(Advertise, "sender"))
 
     context: bytes
@@ -117,10 +124,10 @@ class Roster(Message):
 
 @dataclass(frozen=True, slots=True)
 class Sealed(Record):
-    """One client's shares for another, as only the other can read them.
+    """One client's shares for another, encrypted for it.
 
     Attributes:
-        peer: In `SealedShares` whom they are for, in `Mailbox` whom they are from.
+        peer: The receiver in `SealedShares`, the sender in `Mailbox`.
         ciphertext: 82 bytes: a share of the seed, a share of the masking key, a tag.
     """
 
@@ -141,6 +148,7 @@ class SealedShares(Message):
     """
 
     kind: ClassVar[int] = 3
+    label: ClassVar[str] = "shares"
     forms: ClassVar[tuple[Form, ...]] = (CONTEXT, CLIENT, record_tuple(Sealed, "peer"))
 
     context: bytes
@@ -150,15 +158,16 @@ class SealedShares(Message):
 
 @dataclass(frozen=True, slots=True)
 class Mailbox(Message):
-    """Coordinator to client: who has given shares, and those for it. 48 + 4 n + 86 k bytes.
+    """Coordinator to client: the clients that have given shares, and the shares for it. 48 + 4 n + 86 k bytes.
 
     Attributes:
         context: The round.
-        clients: Everybody who has given shares, ascending.
+        clients: All clients that have given shares, ascending.
         sealed: One from each neighbour among them, ascending.
     """
 
     kind: ClassVar[int] = 4
+    label: ClassVar[str] = "mailbox"
     forms: ClassVar[tuple[Form, ...]] = (CONTEXT, CLIENTS, record_tuple(Sealed, "peer"))
 
     context: bytes
@@ -173,10 +182,11 @@ class Masked(Message):
     Attributes:
         context: The round.
         sender: The client's number.
-        vector: (d,) residues modulo 2**32, uniform to whoever lacks a mask.
+        vector: (d,) residues modulo 2**32; without one of the masks they look uniform.
     """
 
     kind: ClassVar[int] = 5
+    label: ClassVar[str] = "masked"
     forms: ClassVar[tuple[Form, ...]] = (CONTEXT, CLIENT, ROW)
 
     context: bytes
@@ -186,15 +196,16 @@ class Masked(Message):
 
 @dataclass(frozen=True, slots=True)
 class Survivors(Message):
-    """Coordinator to client: whose masked vectors are in the sum. 48 + 4 n bytes.
+    """Coordinator to client: the clients whose masked vectors are in the sum. 48 + 4 n bytes.
 
     Attributes:
         context: The round.
-        clients: Who is in, ascending.
-        dropped: Who gave shares but no vector, ascending.
+        clients: Clients in the sum, ascending.
+        dropped: Clients that gave shares but no vector, ascending.
     """
 
     kind: ClassVar[int] = 6
+    label: ClassVar[str] = "survivors"
     forms: ClassVar[tuple[Form, ...]] = (CONTEXT, CLIENTS, CLIENTS)
 
     context: bytes
@@ -207,7 +218,7 @@ class SecretShare(Record):
     """One share of a client's secret, in the clear.
 
     Attributes:
-        owner: Whose secret it is of.
+        owner: The client whose secret it is.
         value: 33 bytes.
     """
 
@@ -224,11 +235,12 @@ class Unmask(Message):
     Attributes:
         context: The round.
         sender: The client's number.
-        seeds: Of the seeds of survivors, its own too, ascending by owner.
-        keys: Of the masking keys of dropped clients, ascending by owner.
+        seeds: Shares of the seeds of survivors, its own included, ascending by owner.
+        keys: Shares of the masking keys of dropped clients, ascending by owner.
     """
 
     kind: ClassVar[int] = 7
+    label: ClassVar[str] = "unmask"
     forms: ClassVar[tuple[Form, ...]] = (
         CONTEXT,
         CLIENT,
@@ -244,7 +256,7 @@ class Unmask(Message):
 
 @dataclass(frozen=True, slots=True)
 class Refusal(Message):
-    """Client to coordinator, in place of any other answer: it takes no further part in the round, and why.
+    """Client to coordinator, instead of any other answer: it takes no further part in the round, and why.
 
     Attributes:
         sender: The client's number.
@@ -252,6 +264,7 @@ class Refusal(Message):
     """
 
     kind: ClassVar[int] = 8
+    label: ClassVar[str] = "refusal"
     forms: ClassVar[tuple[Form, ...]] = (CLIENT, TEXT)
 
     sender: int
@@ -259,6 +272,6 @@ class Refusal(Message):
 
     @property
     def reason(self) -> str:
-        """Returns the reason as it can be shown: one line of printable characters, cut where it is too long."""
+        """The reason as one line of printable characters, cut where it is too long."""
         text = self.why[: 4 * LONGEST_REASON].decode("utf-8", "replace")[:LONGEST_REASON]
         return "".join(letter if letter.isprintable() else "?" for letter in text)

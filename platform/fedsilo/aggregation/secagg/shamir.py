@@ -1,8 +1,8 @@
-"""Secrets of 32 bytes in shares of which a threshold opens them and fewer tell nothing.
+"""Secrets of 32 bytes in shares: a threshold of shares opens a secret, fewer reveal nothing.
 
 A secret is the constant term of a random polynomial of degree threshold - 1 modulo a prime just above 2**256, so every
-32 bytes are a secret as they are and no share needs padding. Python's integers take time that depends on their values:
-nobody who times this precisely must be near (in a simulation nobody is).
+32 bytes are a valid secret. Not protected: Python's integers take time that depends on their values, so an attacker who
+measures this time precisely is out of scope (in a simulation there is none).
 
 Source: Shamir, "How to Share a Secret", CACM 1979.
 """
@@ -19,11 +19,19 @@ PRIME = 2**256 + 297
 SECRET_SIZE, SHARE_SIZE = 32, 33
 
 Draw = Callable[[int], bytes]
-"""Returns so many random bytes; `secrets.token_bytes` but in tests."""
+"""draw(count) returns `count` random bytes; `secrets.token_bytes` except in tests."""
 
 
 def draw_below(prime: int, draw: Draw) -> int:
-    """Returns a uniform number in [0, prime): more bits than the prime has would favour small ones, so it tries."""
+    """Draws a uniform number by rejection, because a remainder would favour small numbers.
+
+    Args:
+        prime: The bound.
+        draw: The source of randomness.
+
+    Returns:
+        In [0, prime).
+    """
     bits = prime.bit_length()
     size = (bits + 7) // 8
     while True:
@@ -33,7 +41,18 @@ def draw_below(prime: int, draw: Draw) -> int:
 
 
 def share_out(secret: int, threshold: int, points: Iterable[int], prime: int, draw: Draw) -> dict[int, int]:
-    """Returns the value at each point of a random polynomial of degree threshold - 1 with the secret at 0."""
+    """Evaluates a random polynomial of degree threshold - 1 with the secret at 0.
+
+    Args:
+        secret: In [0, prime).
+        threshold: Shares that will open the secret.
+        points: Where the polynomial is evaluated.
+        prime: The modulus.
+        draw: The source of randomness.
+
+    Returns:
+        The value at each point.
+    """
     coefficients = [draw_below(prime, draw) for _ in range(threshold - 1)]
     values = {}
     for point in points:
@@ -46,7 +65,15 @@ def share_out(secret: int, threshold: int, points: Iterable[int], prime: int, dr
 
 @lru_cache(maxsize=1024)
 def lagrange_weights(points: tuple[int, ...], prime: int) -> tuple[int, ...]:
-    """Returns Lagrange's weights at 0; kept, because a round opens all its secrets from the same few sets of points."""
+    """Computes Lagrange's weights at 0; cached, because a round opens all its secrets from the same few sets of points.
+
+    Args:
+        points: Points of the shares.
+        prime: The modulus.
+
+    Returns:
+        The weight of each point, in order.
+    """
     found = []
     for point in points:
         above = below = 1
@@ -59,7 +86,7 @@ def lagrange_weights(points: tuple[int, ...], prime: int) -> tuple[int, ...]:
 
 
 def split(secret: bytes, threshold: int, points: Iterable[int], draw: Draw = secrets.token_bytes) -> dict[int, bytes]:
-    """Returns a share of 33 bytes for each point.
+    """Splits a secret into shares.
 
     Args:
         secret: 32 bytes.
@@ -67,8 +94,11 @@ def split(secret: bytes, threshold: int, points: Iterable[int], draw: Draw = sec
         points: Different numbers in [1, 2**256]; 0 is where the secret is.
         draw: The source of randomness.
 
+    Returns:
+        A share of 33 bytes for each point.
+
     Raises:
-        ValueError: The secret's size, the threshold or a point is not as said.
+        ValueError: The secret's size, the threshold or a point is invalid.
     """
     points = tuple(points)
     sound = len(set(points)) == len(points) >= threshold >= 1 and all(0 < point < PRIME for point in points)
@@ -79,12 +109,19 @@ def split(secret: bytes, threshold: int, points: Iterable[int], draw: Draw = sec
 
 
 def combine(shares: Mapping[int, bytes], threshold: int) -> bytes:
-    """Returns the secret of 32 bytes, from the first `threshold` of the shares by their points.
+    """Opens a secret from the first `threshold` of the shares by their points.
 
-    Shares of another secret, or altered ones, give another secret: compare it with a commitment.
+    Shares of another secret, or altered ones, give another secret: compare the result with a commitment.
+
+    Args:
+        shares: Shares of 33 bytes, by point.
+        threshold: Shares that open the secret.
+
+    Returns:
+        The secret, 32 bytes.
 
     Raises:
-        NotEnoughShares: There are fewer than the threshold.
+        NotEnoughShares: There are fewer shares than the threshold.
         ProtocolViolation: The shares give no secret of 32 bytes, so at least one is wrong.
     """
     if len(shares) < threshold:

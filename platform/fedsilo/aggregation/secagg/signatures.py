@@ -1,6 +1,7 @@
-"""Signed advertisements: then the coordinator cannot invent clients or stand between two of them.
+"""Signed advertisements, so that the coordinator cannot invent clients or stand between two of them.
 
-Who signs with which key is agreed outside the protocol, once, by whatever the clients trust (RFC 8032, Ed25519).
+Assumed: each client has the right public key of every other client, from a source that the coordinator cannot change.
+The protocol does not distribute these keys (Ed25519, RFC 8032).
 """
 
 from __future__ import annotations
@@ -28,14 +29,23 @@ class Members:
     public: Mapping[int, bytes]
 
     def sha256(self) -> str:
-        """Returns the hash of all public keys in the order of the clients' numbers."""
+        """Hashes all public keys in the order of the clients' numbers.
+
+        Returns:
+            64 hexadecimal digits.
+        """
         return hashlib.sha256(b"".join(self.public[client] for client in sorted(self.public))).hexdigest()
 
     def check(self, client: int, content: bytes, signature: bytes) -> None:
-        """Refuses what the client did not sign.
+        """Refuses what a client did not sign.
+
+        Args:
+            client: The client's number.
+            content: What should be signed.
+            signature: The signature, 64 bytes.
 
         Raises:
-            ProtocolViolation: It is unsigned, signed by another key, or by no member.
+            ProtocolViolation: The content is unsigned, signed by another key, or by a client that is no member.
         """
         try:
             Ed25519PublicKey.from_public_bytes(self.public[client]).verify(signature, content)
@@ -47,11 +57,11 @@ class Members:
 
 @dataclass(frozen=True, slots=True, repr=False)
 class Signer:
-    """A client's signing key, and everybody's public one.
+    """A client's signing key, and all public keys.
 
     Attributes:
         private: 32 secret bytes.
-        members: Everybody's public keys.
+        members: The public keys of all clients.
     """
 
     private: bytes
@@ -59,13 +69,36 @@ class Signer:
 
     @staticmethod
     def public_of(private: bytes) -> bytes:
-        """Returns the public key of 32 secret bytes."""
+        """Computes the public key of a private key.
+
+        Args:
+            private: 32 secret bytes.
+
+        Returns:
+            32 bytes.
+        """
         return Ed25519PrivateKey.from_private_bytes(private).public_key().public_bytes_raw()
 
     def sign(self, content: bytes) -> bytes:
-        """Returns the signature, 64 bytes."""
+        """Signs a content.
+
+        Args:
+            content: Any bytes.
+
+        Returns:
+            The signature, 64 bytes.
+        """
         return Ed25519PrivateKey.from_private_bytes(self.private).sign(content)
 
     def check(self, client: int, content: bytes, signature: bytes) -> None:
-        """Refuses what the client did not sign. Raises ProtocolViolation as `Members.check`."""
+        """Refuses what a client did not sign.
+
+        Args:
+            client: The client's number.
+            content: What should be signed.
+            signature: The signature, 64 bytes.
+
+        Raises:
+            ProtocolViolation: As `Members.check`.
+        """
         self.members.check(client, content, signature)

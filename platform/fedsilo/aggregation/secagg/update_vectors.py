@@ -1,8 +1,8 @@
-"""An update as whole numbers that can be added up modulo 2^32, with what must not travel beside it in the clear.
+"""An update as whole numbers that can be added up modulo 2^32, with its weight and loss in the same vector.
 
-Layout: every coordinate of the upload's change, tensors in the order of their names; then how much the client counts,
-and, if the loss is told, the share of that which has a loss, and the loss. What an update weighs and how it did would
-reveal one client as much as the update itself, so they are summed in the same vector.
+Layout: every coordinate of the upload's change, tensors in the order of their names; then the client's weight; and, if
+the loss is reported, the part of the weight that has a loss, and the loss times that part. Weight and loss would reveal
+one client as much as the update itself, so they are summed in the same vector.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from fedsilo.privacy.accounting.discrete_gaussian import DiscreteGaussian
 Shapes = Mapping[str, tuple[int, ...]]
 
 LARGEST_LOSS = 64.0
-"""Losses above are summed as this; a cross-entropy of as many nats is far beyond chance for any number of classes."""
+"""Larger losses are summed as this; a cross-entropy of 64 nats is far beyond chance for any number of classes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,17 +31,17 @@ class UpdateEncoding:
     """How the clients of one exchange write their updates.
 
     Attributes:
-        clients: Most updates that are added up.
+        clients: Most updates in one sum.
         bound: Bound on every coordinate of a change.
-        clamp: Whether coordinates beyond are cut to the bound; they are refused otherwise.
-        uniform: Whether clients count alike; by training examples otherwise.
+        clamp: Whether coordinates beyond the bound are cut to it; they are refused otherwise.
+        uniform: Whether clients count equally; by training examples otherwise.
         largest: Training examples of the largest client, by which weights are scaled to at most 1.
         tells_loss: Whether the training loss is summed as well.
         deviation: Deviation of the noise in a sum of all clients' shares, in the upload's units.
         share: Deviation of one client's share of it, in ring units; 0: no noise.
-        honest: Fewest honest clients in a sum that is opened, for which the shares suffice.
+        honest: Fewest honest clients in a sum that is opened, whose shares suffice.
         seeded: Whether shares come from the scenario's seed.
-        attempt: How often the exchange was begun before: noise is drawn anew then.
+        attempt: How often the exchange was begun before; each attempt has new noise.
     """
 
     clients: int
@@ -58,29 +58,40 @@ class UpdateEncoding:
 
     @property
     def values(self) -> RingCodec:
-        """Returns how coordinates of a change become whole numbers."""
+        """The codec of a change's coordinates."""
         return RingCodec(self.clients, self.bound, self.deviation)
 
     @property
     def ending(self) -> bytes:
-        """Returns what the context of a secure sum ends with: so clients that encode otherwise are in no sum together.
+        """The end of a secure sum's context, so that clients with different encodings are never in one sum.
 
-        A coordinator that asked one of them for finer steps, or the others for smaller weights, could read it.
+        A coordinator that asked one client for finer steps, or the others for smaller weights, could read that client's
+        update.
         """
         return f"|{self}".encode()
 
     def dim(self, shapes: Shapes) -> int:
-        """Returns the length of the vector for an upload of these shapes."""
+        """Computes the length of the vector.
+
+        Args:
+            shapes: Shapes of the upload, by tensor.
+
+        Returns:
+            Coordinates, weight and loss included.
+        """
         return _coordinates(shapes) + len(self._tail(1.0, 0.0))
 
     def encode(self, change: Mapping[str, NDArray[Any]], examples: int, loss: float, key: bytes) -> Residues:
-        """Returns a client's update as a vector, its share of the noise included.
+        """Encodes a client's update, with its share of the noise.
 
         Args:
-            change: The upload less what the coordinator knows of it.
+            change: The upload minus what the coordinator knows of it, by tensor.
             examples: The client's training examples.
             loss: Its training loss; nan where it has none.
             key: 32 bytes that decide the noise.
+
+        Returns:
+            (d,) residues.
 
         Raises:
             ClientError: A coordinate is beyond the bound and is not to be cut.
@@ -99,7 +110,15 @@ class UpdateEncoding:
         return np.concatenate([vector, self._metrics.encode(np.array(self._tail(weight, loss)))])
 
     def decode(self, total: Residues, shapes: Shapes) -> tuple[Arrays, float]:
-        """Returns the mean change over the clients in a sum, in fp64, and their mean loss, nan where it is not told."""
+        """Decodes a sum of updates.
+
+        Args:
+            total: (d,) residues: the sum of the clients' vectors.
+            shapes: Shapes of the upload, by tensor.
+
+        Returns:
+            The mean change over the clients in the sum, in fp64, and their mean loss; nan where it is not reported.
+        """
         count = _coordinates(shapes)
         tail = self._metrics.decode(total[count:])
         flat = self.values.decode(total[:count]) / tail[0]

@@ -1,1 +1,1 @@
-"""Privacy accounting: what noise is worth in epsilon, and what epsilon takes in noise. Knows no federation."""
+"""Privacy accounting: the epsilon of given noise, and the noise for a given epsilon. Independent of federations."""

@@ -1,4 +1,4 @@
-"""What clients, or their examples, have spent: expenses counted client by client, and the epsilon they come to."""
+"""What clients, or their examples, have spent: privacy events counted by client, and the epsilon of these."""
 
 from __future__ import annotations
 
@@ -12,26 +12,36 @@ from fedsilo.privacy.accounting.accountants import AccountedEpsilon, epsilon, qu
 Turn = tuple[int, Sequence[int]]
 """One exchange: its number within its round, and the clients that take part."""
 EACH = 64
-"""Kinds of clients up to which each one's epsilon is counted by all accountants; beyond, by the quick ones."""
+"""Kinds of clients up to which all accountants compute each epsilon; beyond, only the quick ones."""
 
 
 class PrivacyAccountant:
-    """Expenses by client."""
+    """Privacy events by client."""
 
     def __init__(self) -> None:
         """Begins with nothing spent."""
         self._counts: dict[int, Counter[AnyPrivacyEvent]] = {}
 
     def add(self, client: int, expenses: Iterable[AnyPrivacyEvent], times: int = 1) -> None:
-        """Counts expenses of a client, so many times each."""
+        """Counts privacy events of a client.
+
+        Args:
+            client: The client's number.
+            expenses: The events.
+            times: How often each of them happened.
+        """
         for expense in expenses:
             single = replace(expense, count=1)
             self._counts.setdefault(client, Counter())[single] += times * expense.count
 
     def take(self, turns: Iterable[Turn], expenses: Callable[[int, int], Iterable[AnyPrivacyEvent]]) -> None:
-        """Counts what exchanges cost all that take part in them; `expenses(client, exchange)` says what.
+        """Counts the costs of exchanges for all clients that take part in them.
 
-        It is asked once for each client and exchange, however many rounds have the same turn.
+        Args:
+            turns: The exchanges, each with the clients that take part.
+            expenses: `expenses(client, exchange)` returns the events of one exchange; it is called once for each client
+                and
+                exchange, however many rounds have the same exchange.
         """
         parts: Counter[tuple[int, int]] = Counter()
         for (exchange, clients), times in Counter((exchange, tuple(clients)) for exchange, clients in turns).items():
@@ -41,32 +51,51 @@ class PrivacyAccountant:
             self.add(client, expenses(client, exchange), times)
 
     def copy(self) -> PrivacyAccountant:
-        """Returns a spending that can go on by itself, to see what would be."""
+        """Copies the accountant, for a look at what further exchanges would cost.
+
+        Returns:
+            An independent accountant with the same events.
+        """
         other = PrivacyAccountant()
         other._counts = {client: counts.copy() for client, counts in self._counts.items()}
         return other
 
     def of(self, client: int) -> tuple[AnyPrivacyEvent, ...]:
-        """Returns what a client has spent, one expense of each kind."""
+        """Lists what a client has spent.
+
+        Args:
+            client: The client's number.
+
+        Returns:
+            One event of each kind, with its count.
+        """
         return _listed(self._counts.get(client, Counter()))
 
     @property
     def clients(self) -> list[int]:
-        """Returns the clients that have spent anything, ascending."""
+        """The clients that have spent anything, ascending."""
         return sorted(self._counts)
 
     def distinct(self) -> Mapping[tuple[AnyPrivacyEvent, ...], Sequence[int]]:
-        """Returns the clients by what they have spent: of a thousand clients of one size one needs to be accounted."""
+        """Groups the clients by what they have spent: of a thousand clients of one size, only one must be accounted.
+
+        Returns:
+            Clients by their events.
+        """
         groups: dict[tuple[AnyPrivacyEvent, ...], list[int]] = {}
         for client in self.clients:
             groups.setdefault(self.of(client), []).append(client)
         return groups
 
     def candidates(self) -> list[tuple[AnyPrivacyEvent, ...]]:
-        """Returns what must be accounted to know the worst: no more than one of all clients in most federations.
+        """Selects what must be accounted to know the largest epsilon, which is one client's events in most federations.
 
-        A client whose releases are of one kind spends no less than another with the same kind, no higher rate and no
-        larger count.
+        A client whose releases are of one kind spends at least as much as another with the same kind, a rate no higher
+        and a
+        count no larger.
+
+        Returns:
+            Events of the clients that no other client covers.
         """
         left: list[tuple[AnyPrivacyEvent, ...]] = []
         for expenses in sorted(self.distinct(), key=lambda one: (-_most(one).rate, -_most(one).count)):
@@ -75,9 +104,16 @@ class PrivacyAccountant:
         return left
 
     def worst(self, delta: float, adjacency: Adjacency) -> AccountedEpsilon | None:
-        """Returns the largest epsilon of any client at a delta; None where nothing was spent.
+        """Computes the largest epsilon of any client.
 
-        The tight accountant is asked of those only whose quick bound is above what was found by then.
+        The tight accountant is used only for clients whose quick bound is above the largest epsilon found so far.
+
+        Args:
+            delta: In (0, 1).
+            adjacency: "zero_out" or "replace".
+
+        Returns:
+            The largest epsilon with its bounds; None where nothing was spent.
         """
         candidates = self.candidates()
         if len(candidates) < 2:
@@ -94,9 +130,16 @@ class PrivacyAccountant:
     def bounds(
         self, delta: float, adjacency: Adjacency
     ) -> Iterator[tuple[tuple[AnyPrivacyEvent, ...], Sequence[int], float]]:
-        """Yields what clients have spent, which of them have spent it, and the epsilon that it comes to.
+        """Computes the epsilon of every client.
 
-        Of more than `EACH` kinds of clients it is the bound that is quick to compute.
+        With more than `EACH` kinds of clients it is a bound that is quick to compute.
+
+        Args:
+            delta: In (0, 1).
+            adjacency: "zero_out" or "replace".
+
+        Yields:
+            Events, the clients that have spent them, and their epsilon.
         """
         groups = self.distinct()
         for expenses, clients in groups.items():
@@ -111,7 +154,7 @@ def _most(expenses: Sequence[AnyPrivacyEvent]) -> AnyPrivacyEvent:
 
 
 def _covers(one: tuple[AnyPrivacyEvent, ...], other: tuple[AnyPrivacyEvent, ...]) -> bool:
-    """Whether one spends at least what the other does, seen without accounting."""
+    """Whether one spends at least what the other does, as far as this shows without accounting."""
     if len(one) != 1 or len(other) != 1:
         return False
     more, less = one[0], other[0]

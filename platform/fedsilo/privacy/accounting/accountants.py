@@ -1,12 +1,17 @@
-"""The epsilon of a list of expenses: the least of several upper bounds, each of them sound.
+"""The epsilon of a list of privacy events: the least of several upper bounds, each of which is valid.
 
-- closed form: exact, for Gaussian releases that everybody is in.
-- without sampling: the closed form with no credit for sampling; given only where there is sampling.
-- never sampled: 0, where the unit is in any release at all with a chance of at most delta, whatever the noise.
+- closed form: exact, for Gaussian releases that contain every unit.
+- without sampling: the closed form with no credit for sampling; only where there is sampling.
+- never sampled: 0, where the unit is in any release at all with probability at most delta, whatever the noise.
 - pld: privacy loss distributions, nearly exact.
 - rdp: Renyi differential privacy.
 
-Discrete Gaussian noise is accounted directly and as the Gaussian noise that it compares to, see `distributed`.
+Discrete Gaussian noise is accounted directly and by the Gaussian noise that approximates it, see `discrete_sum`.
+
+What is guaranteed: the releases together are (epsilon, delta) differentially private, also where each release is chosen
+after seeing those before it (adaptive composition).
+What is assumed: each event describes its release correctly. The noise is independent of everything else, one unit's
+contribution is bounded by the sensitivity, and each unit is in a release with the event's rate, independently.
 """
 
 from __future__ import annotations
@@ -33,9 +38,10 @@ class AccountedEpsilon:
 
     Attributes:
         epsilon: The least of the bounds, in [0, inf].
-        delta: The delta that it holds at.
-        by_accountant: Upper bound by the name of the accountant; inf where it has none. Which are there depends on
-            the releases.
+        delta: The delta at which epsilon holds.
+        by_accountant: Upper bound by name of the accountant; inf where the accountant has none. The releases decide
+            which
+            accountants apply.
     """
 
     epsilon: float
@@ -44,12 +50,15 @@ class AccountedEpsilon:
 
 
 def epsilon(expenses: Sequence[AnyPrivacyEvent], delta: float, adjacency: Adjacency = "zero_out") -> AccountedEpsilon:
-    """Returns the epsilon of all releases together, whatever each depends on of those before.
+    """Computes the epsilon of all releases together, however each depends on the ones before.
 
     Args:
         expenses: What was released; an empty sequence spends nothing. Equal releases are counted together.
         delta: In (0, 1).
-        adjacency: "zero_out" or "replace", see `expenses`.
+        adjacency: "zero_out" or "replace", see `core.privacy_events`.
+
+    Returns:
+        The least bound, and all bounds.
 
     Raises:
         PrivacyBudgetError: delta or adjacency are out of range.
@@ -64,13 +73,32 @@ def epsilon(expenses: Sequence[AnyPrivacyEvent], delta: float, adjacency: Adjace
 
 
 def quick_epsilon(expenses: Sequence[AnyPrivacyEvent], delta: float, adjacency: Adjacency = "zero_out") -> float:
-    """Returns an upper bound of epsilon in a few milliseconds: without privacy loss distributions."""
+    """Computes an upper bound of epsilon in a few milliseconds, without privacy loss distributions.
+
+    Args:
+        expenses: What was released.
+        delta: In (0, 1).
+        adjacency: "zero_out" or "replace".
+
+    Returns:
+        In [0, inf].
+
+    Raises:
+        PrivacyBudgetError: delta or adjacency are out of range.
+    """
     _check(delta, adjacency)
     return min(_quick_bounds(merge(expenses), delta, adjacency).values())
 
 
 def merge(expenses: Sequence[AnyPrivacyEvent]) -> list[AnyPrivacyEvent]:
-    """Returns the expenses that count, equal releases as one expense."""
+    """Joins equal releases.
+
+    Args:
+        expenses: Privacy events.
+
+    Returns:
+        One event of each kind with its count; events with count 0 are left out.
+    """
     counts: Counter[AnyPrivacyEvent] = Counter()
     for expense in expenses:
         counts[replace(expense, count=1)] += expense.count
@@ -93,10 +121,17 @@ def _quick_bounds(expenses: Sequence[AnyPrivacyEvent], delta: float, adjacency: 
 
 
 def chance_to_be_in(expenses: Sequence[AnyPrivacyEvent]) -> float:
-    """Returns the probability that a unit is in at least one release, in [0, 1].
+    """Computes the probability that a unit is in at least one release.
 
-    Where it is in none, the releases are distributed as those of the neighbour: both can be drawn so that they are
-    equal but for this chance, which is therefore a delta at epsilon 0.
+    If the unit is in no release, the releases have the neighbour's distribution. Both can be drawn so that they differ
+    with
+    this probability only, which is therefore a delta at epsilon 0.
+
+    Args:
+        expenses: Privacy events.
+
+    Returns:
+        In [0, 1].
     """
     if any(expense.rate == 1 and expense.count for expense in expenses):
         return 1.0
@@ -104,12 +139,12 @@ def chance_to_be_in(expenses: Sequence[AnyPrivacyEvent]) -> float:
 
 
 def _carried_over(comparison: GaussianApproximation, delta: float, epsilon_at: Callable[[float], float]) -> float:
-    """The epsilon of expenses, from that of the Gaussian releases they compare to."""
+    """The epsilon of releases, from that of the Gaussian releases that approximate them."""
     return epsilon_at(delta * math.exp(-comparison.slack)) + 2 * comparison.slack
 
 
 def _mu(expenses: Sequence[PrivacyEvent], adjacency: Adjacency) -> float:
-    """The mu of releases that everybody is in."""
+    """The mu of releases that contain every unit."""
     squares = sum((e.count / e.multiplier / e.multiplier if e.multiplier else math.inf) for e in expenses)
     return math.sqrt(squares) * (1 if adjacency == "zero_out" else 2)
 

@@ -2,19 +2,21 @@
 
 N_Z(0, sigma^2) has P(x) proportional to exp(-x^2 / (2 sigma^2)) on the integers. As in Canonne, Kamath and Steinke,
 "The Discrete Gaussian for Differential Privacy", NeurIPS 2020, arXiv:2004.00010, algorithms 1 to 3, a candidate is x
-= +-(U + t V) with t = floor(sigma) + 1, U uniform on {0, ..., t - 1}, V geometric with P(V >= k) = e^-k; -0 is thrown
-away, and the rest is kept with probability exp(-gamma), gamma = U / t + (x - sigma^2 / t)^2 / (2 sigma^2) for |x|.
+= +-(U + t V) with t = floor(sigma) + 1, U uniform on {0, ..., t - 1}, V geometric with P(V >= k) = e^-k. A candidate -0
+is dropped, and any other is kept with probability exp(-gamma), gamma = U / t + (x - sigma^2 / t)^2 / (2 sigma^2) for
+|x|.
 (The paper decides on the two terms of gamma one after the other; together it is the same.)
 
 Exact means: as if every decision were made with infinitely many random bits and exact numbers. A decision is whether a
-uniform u is below exp(-gamma), or e^-k. 53 bits of u and a float for the other side settle it unless they are within
-`margin`, which bounds all errors of rounding with room to spare (2^-44 where 2^-48 can be proved, whatever library
-computes exp). What is not settled, one in 10^13, is decided with as many further bits and digits as it takes. So
-the outcome depends on neither margin nor platform, only on the key: ChaCha20 under it is the source of all bits.
-A key from `os.urandom` makes a draw private; a key derived from a scenario's seed makes it repeatable, in simulation.
+uniform u is below exp(-gamma), or below e^-k. 53 bits of u and a float for the other side decide it unless they are
+within `margin`, which is larger than all errors of rounding (2^-44 where 2^-48 can be proved, whatever library computes
+exp). The remaining decisions, one in 10^13, are made with as many further bits and digits as needed. So the outcome
+depends on neither margin nor platform, only on the key: ChaCha20 under it is the source of all bits. A key from
+`os.urandom` makes a draw private; a key derived from a scenario's seed makes it repeatable, in simulation.
 
-OpenDP has an exact sampler too. It draws one number at a time, 10 to 50 times as slowly, and cannot be seeded: no run
-could be repeated with it.
+OpenDP has an exact sampler too. It draws one number at a time, 10 to 50 times slower, and cannot be seeded: no run
+could
+be repeated with it.
 """
 
 from __future__ import annotations
@@ -36,9 +38,9 @@ SMALLEST, LARGEST = 0.01, 2.0**28
 """Range of deviations that the margin is proved for."""
 KEY_BYTES = 32
 WORDS = 3
-"""Words of 64 bits that a candidate takes: U and sign, V, and whether it is kept."""
+"""Words of 64 bits for one candidate: U and sign, V, and whether it is kept."""
 TAKEN = 2.3
-"""Candidates that one draw takes, at most about."""
+"""Candidates for one draw, at most about."""
 POWERS = np.exp(-np.arange(1.0, 46.0))[::-1]
 """e^-45, ..., e^-1; 2^-64 is above the first."""
 
@@ -49,7 +51,7 @@ class DiscreteGaussian:
 
     Attributes:
         deviation: The parameter sigma, 0.01 to 2^28; from about 1 on it is the standard deviation too.
-        margin: Distance below which a comparison of floats decides nothing. No larger one changes any draw.
+        margin: Distance below which a comparison of floats decides nothing. A larger margin changes no draw.
     """
 
     deviation: float
@@ -62,11 +64,17 @@ class DiscreteGaussian:
             )
 
     def sample(self, count: int, key: bytes) -> NDArray[np.int64]:
-        """Returns (count,) independent draws; fewer draws under the same key are the first of these.
+        """Draws independent numbers; fewer draws under the same key are the first of these.
 
         Args:
-            count: How many.
+            count: Number of draws.
             key: 32 bytes, used for nothing else: the same key gives the same draws.
+
+        Returns:
+            (count,) draws.
+
+        Raises:
+            PrivacyBudgetError: The key has another size.
         """
         if len(key) != KEY_BYTES:
             raise PrivacyBudgetError(f"discrete Gaussian: a key has {KEY_BYTES} bytes, got {len(key)}.")
@@ -92,7 +100,7 @@ class DiscreteGaussian:
         times = self._geometric(words[:, 1], first, key)
         size = uniform + times * self._scale
         negative = (words[:, 0] & np.uint64(1)).astype(bool)
-        # 2^63 is no multiple of the scale: its last, incomplete round is thrown away whole.
+        # 2^63 is no multiple of the scale: numbers in its last, incomplete period are dropped.
         fair = half < (np.uint64(2**63) // scale) * scale
         possible = np.flatnonzero(fair & ~(negative & (size == 0)))
         decided = self._accepted(words[possible, 2], uniform[possible], size[possible])
@@ -118,7 +126,7 @@ class DiscreteGaussian:
     def _accepted(
         self, words: NDArray[np.uint64], uniform: NDArray[np.int64], size: NDArray[np.int64]
     ) -> NDArray[np.int8]:
-        """1: kept, 0: not, -1: floats cannot tell."""
+        """1: kept, 0: dropped, -1: floats cannot decide."""
         centre = self.deviation * self.deviation / self._scale
         exponent = uniform / self._scale + np.square((size - centre) / self.deviation) / 2
         probability, draw = np.exp(-exponent), _float(words)
@@ -138,7 +146,7 @@ def _float(words: NDArray[np.uint64]) -> NDArray[np.float64]:
 
 
 class _Uniform:
-    """A uniform in [0, 1) of as many bits as are asked for.
+    """A uniform number in [0, 1) with as many bits as are needed.
 
     Its first 64 bits are given; the others are a ChaCha20 stream of its own under the same key.
     """
@@ -175,7 +183,7 @@ class _Uniform:
 
 
 def _exponential(exponent: Fraction, digits: int) -> tuple[Fraction, Fraction]:
-    """Bounds of exp(-exponent) that are apart by a few units of the last of so many digits."""
+    """Bounds of exp(-exponent), a few units of the last of `digits` digits apart."""
     # Exact here; a sign in front of a Decimal would round it to the thread's own precision.
     top, bottom = Decimal(-exponent.numerator), Decimal(exponent.denominator)
     below = Context(prec=digits, rounding=ROUND_FLOOR).divide(top, bottom)

@@ -11,7 +11,7 @@ Secure Aggregation", ICML 2021, arXiv:2102.06387, proposition 14,
 and with Poisson sampling theorem 5 of Zhu and Wang, "Poisson Subsampled Renyi Differential Privacy", ICML 2019: the one
 that holds for every mechanism, with the factor 3 on terms from the third on.
 
-By comparison, which is tighter, since it lets a discrete release be accounted as a Gaussian one with exact tools:
+By approximation, which is tighter, because a discrete release is then accounted as a Gaussian one with exact tools:
 
 1. The pmf of k+1 shares is that of k shares folded with one more. By Poisson summation each fold is within a factor
    exp(+-5 exp(-2 pi^2 sigma^2 k/(k+1))) of the discrete Gaussian of the summed variance, so the whole sum is within
@@ -21,9 +21,9 @@ By comparison, which is tighter, since it lets a discrete release be accounted a
    is within exp(+-5 exp(-2 pi^2 r^2)) of N_Z(x, S^2) for integer x (r^2 >= 1/2). And z is made from y alone.
 
 So the release is, pointwise and within exp(+-xi), xi = d (tau/2 + 5 exp(-2 pi^2 r^2)), made from a Gaussian release of
-variance S^2 - r^2 per coordinate, whoever was sampled and whatever was seen before. If the Gaussian releases are
-(epsilon, delta) private, and Xi is the sum of all xi, the discrete ones are (epsilon + 2 Xi, exp(Xi) delta) private.
-With noise of many ring steps, S >> r, Xi is far below 1e-12 and epsilon the Gaussian's to 4 digits or more.
+variance S^2 - r^2 per coordinate, whichever units were sampled and whatever was seen before. With Xi the sum of all xi:
+if the Gaussian releases are (epsilon, delta) private, the discrete ones are (epsilon + 2 Xi, exp(Xi) delta) private.
+With noise of many ring units, S >> r, Xi is far below 1e-12 and epsilon equals the Gaussian's to 4 digits or more.
 """
 
 from __future__ import annotations
@@ -43,18 +43,18 @@ from fedsilo.privacy.accounting.rdp import ORDERS, Curve, bound_rounding, gaussi
 SLACK = 1e-18
 """Slack of one release that the rounding parameter r is chosen for."""
 LARGEST_SLACK = 0.1
-"""Slack of all releases from which on the comparison is not worth making."""
+"""Largest slack of all releases at which the approximation is still used."""
 SUBSAMPLED = 1024
-"""Largest order at which credit for sampling is computed: the work is its square."""
+"""Largest order at which credit for sampling is computed: the work grows with its square."""
 
 
 @dataclass(frozen=True, slots=True)
 class GaussianApproximation:
-    """Gaussian releases that others are functions of, nearly.
+    """Gaussian releases from which other releases are computed, nearly.
 
     Attributes:
         expenses: The Gaussian releases.
-        slack: Xi >= 0: if they are (epsilon, delta) private the others are (epsilon + 2 Xi, exp(Xi) delta) private.
+        slack: Xi >= 0: if they are (epsilon, delta) private, the others are (epsilon + 2 Xi, exp(Xi) delta) private.
     """
 
     expenses: tuple[PrivacyEvent, ...]
@@ -62,7 +62,14 @@ class GaussianApproximation:
 
 
 def approximate_by_gaussian(expenses: Sequence[AnyPrivacyEvent]) -> GaussianApproximation | None:
-    """Returns the Gaussian releases that expenses compare to; None where their noise is too small for it."""
+    """Finds Gaussian releases that approximate given releases.
+
+    Args:
+        expenses: Gaussian and discrete releases.
+
+    Returns:
+        The Gaussian releases with their slack; None where the noise is too small for the approximation.
+    """
     compared: list[PrivacyEvent] = []
     slack = 0.0
     for expense in expenses:
@@ -80,14 +87,29 @@ def approximate_by_gaussian(expenses: Sequence[AnyPrivacyEvent]) -> GaussianAppr
 
 
 def tau(expense: DiscretePrivacyEvent) -> float:
-    """Returns how far the shares' sum is from a discrete Gaussian: tau of proposition 14, 0 for one share."""
+    """Computes how far the sum of the shares is from a discrete Gaussian.
+
+    Args:
+        expense: Releases with shares of noise.
+
+    Returns:
+        tau of proposition 14; 0 for one share.
+    """
     k = np.arange(1, expense.shares, dtype=np.float64)
     with np.errstate(under="ignore"):
         return float(10 * np.exp(-2 * (math.pi * expense.deviation) ** 2 * k / (k + 1)).sum())
 
 
 def direct_curve(expenses: Sequence[AnyPrivacyEvent], adjacency: Adjacency) -> Curve:
-    """Returns the RDP of all releases, discrete ones by proposition 14 and theorem 5."""
+    """Computes the RDP of all releases, of discrete ones by proposition 14 and theorem 5.
+
+    Args:
+        expenses: Gaussian and discrete releases.
+        adjacency: "zero_out" or "replace".
+
+    Returns:
+        RDP at ORDERS.
+    """
     return sum_curves(
         [
             gaussian_curve(expense, adjacency)
@@ -99,7 +121,15 @@ def direct_curve(expenses: Sequence[AnyPrivacyEvent], adjacency: Adjacency) -> C
 
 
 def discrete_curve(expense: DiscretePrivacyEvent, adjacency: Adjacency) -> Curve:
-    """Returns the RDP of all releases of a discrete expense at ORDERS."""
+    """Computes the RDP of all releases of a discrete event.
+
+    Args:
+        expense: The event.
+        adjacency: "zero_out" or "replace".
+
+    Returns:
+        RDP at ORDERS.
+    """
     if expense.count == 0:
         return np.zeros_like(ORDERS)
     return expense.count * _single(replace(expense, count=1), adjacency)
@@ -108,7 +138,7 @@ def discrete_curve(expense: DiscretePrivacyEvent, adjacency: Adjacency) -> Curve
 @lru_cache(maxsize=256)
 def _single(expense: DiscretePrivacyEvent, adjacency: Adjacency) -> Curve:
     curve = release_rdp(ORDERS, expense, adjacency)
-    # Theorem 5 is stated for a unit that is in or not; for one in another's place no credit is taken.
+    # Theorem 5 is about adding or removing a unit; under "replace" no credit for sampling is taken.
     if expense.rate < 1 and adjacency == "zero_out":
         curve = np.minimum(curve, _subsampled(expense) + bound_rounding(expense.rate))
     curve.setflags(write=False)
@@ -118,7 +148,16 @@ def _single(expense: DiscretePrivacyEvent, adjacency: Adjacency) -> Curve:
 def release_rdp(
     orders: NDArray[np.float64], expense: DiscretePrivacyEvent, adjacency: Adjacency
 ) -> NDArray[np.float64]:
-    """Returns the RDP at any orders of one release that everybody is in (proposition 14)."""
+    """Computes the RDP of one release that contains every unit (proposition 14).
+
+    Args:
+        orders: Any orders > 1.
+        expense: The event.
+        adjacency: "zero_out" or "replace".
+
+    Returns:
+        RDP at these orders, same shape.
+    """
     moved = (1 if adjacency == "zero_out" else 2) / expense.multiplier
     off, dimension = tau(expense), expense.dimension
     first = orders / 2 * moved**2 + off * dimension
@@ -133,7 +172,7 @@ def _subsampled(expense: DiscretePrivacyEvent) -> Curve:
 
 
 def amplify(order: int, rdp: NDArray[np.float64], rate: float) -> float:
-    """Returns the RDP of a Poisson-sampled mechanism (theorem 5 of Zhu and Wang).
+    """Computes the RDP of a Poisson-sampled mechanism (theorem 5 of Zhu and Wang).
 
     Args:
         order: Integer order a >= 2.

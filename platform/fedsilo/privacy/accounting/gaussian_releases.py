@@ -1,7 +1,7 @@
 """The exact privacy of Gaussian releases without sampling.
 
-A release of multiplier z (noise deviation over sensitivity) has mu = 1 / z; releases compose by adding mu^2, whatever
-was seen in between. With Phi the normal distribution function,
+A release of multiplier z (noise deviation over sensitivity) has mu = 1 / z. Releases compose by adding mu^2, also where
+each is chosen after seeing those before it. With Phi the normal distribution function,
 
     delta(epsilon) = Phi(mu / 2 - epsilon / mu) - e^epsilon Phi(-mu / 2 - epsilon / mu),
 
@@ -21,11 +21,19 @@ from scipy.special import erfcx, log_ndtr
 SMALLEST_INVERSE = 1e-300
 """Deltas up to which 1 / delta may be infinite in floating point."""
 LARGEST_MU = 1e6
-"""From here on epsilon is mu^2 / 2 to more digits than matter, and a bound is given instead of the root."""
+"""Largest mu with an exact epsilon; above, epsilon is nearly mu^2 / 2, and an upper bound is returned."""
 
 
 def gaussian_delta(epsilon: float, mu: float) -> float:
-    """Returns the smallest delta of mu-Gaussian privacy at an epsilon >= 0; 0 for mu = 0, 1 for infinite mu."""
+    """Computes the smallest delta of mu-Gaussian privacy at an epsilon.
+
+    Args:
+        epsilon: >= 0, may be infinite.
+        mu: >= 0, may be infinite.
+
+    Returns:
+        In [0, 1]; 0 for mu = 0, 1 for infinite mu.
+    """
     if mu == 0 or math.isinf(epsilon):
         return 0.0
     if math.isinf(mu):
@@ -42,14 +50,14 @@ def gaussian_delta(epsilon: float, mu: float) -> float:
 
 
 def gaussian_epsilon(mu: float, delta: float) -> float:
-    """Returns the smallest epsilon of mu-Gaussian privacy at delta in (0, 1), never below it.
+    """Computes the smallest epsilon of mu-Gaussian privacy at a delta, rounded up.
 
     Args:
-        mu: Root of the sum of the releases' mu^2, >= 0, may be infinite.
+        mu: Square root of the sum of the releases' mu^2, >= 0, may be infinite.
         delta: In (0, 1).
 
     Returns:
-        In [0, inf]; right to about 1e-12 of itself up to mu = 1e6, from there an upper bound.
+        In [0, inf]; right to about 1e-12 of itself up to mu = 1e6, above that an upper bound.
     """
     if gaussian_delta(0.0, mu) <= delta:
         return 0.0
@@ -61,23 +69,26 @@ def gaussian_epsilon(mu: float, delta: float) -> float:
 
 
 def gaussian_mu(epsilon: float, delta: float) -> float:
-    """Returns the largest mu that is (epsilon, delta) private, never above it: the inverse of `gaussian_epsilon`.
+    """Computes the largest mu that is (epsilon, delta) private, rounded down: the inverse of `gaussian_epsilon`.
 
     Args:
         epsilon: >= 0; the range 1e-4 to 1e3 is tested.
         delta: In (0, 1).
+
+    Returns:
+        mu > 0.
     """
     low = high = 1.0
     while gaussian_delta(epsilon, low) > delta:
         low /= 2
     while gaussian_delta(epsilon, high) <= delta:
         high *= 2
-    # In terms of the multiplier 1 / mu privacy is what grows.
+    # Privacy grows with the multiplier 1 / mu.
     return 1 / _first(lambda multiplier: gaussian_delta(epsilon, 1 / multiplier) <= delta, 1 / high, 1 / low)
 
 
 def _first(holds: Callable[[float], bool], low: float, high: float) -> float:
-    """The least number, from above, where it holds; it holds at `high` and beyond, and not at `low`."""
+    """The least number, rounded up, at which the condition holds; it holds at `high` and beyond, and not at `low`."""
     while high - low > 1e-13 * high:
         middle = (low + high) / 2
         if not low < middle < high:

@@ -1,7 +1,8 @@
-"""A second opinion on epsilon, by opacus: another library, other orders, another program for the same bound.
+"""A second opinion on epsilon, by opacus: another library and other orders for the same kind of bound.
 
-Opacus' own orders end at 63, which gives no epsilon below 0.1, so it is asked at more; its PRV and GDP accountants are
-left out: the first adds its error, 0.01, to every answer and can take a minute, the second is no bound at all.
+Opacus' own orders end at 63, which gives no epsilon below 0.1, so more orders are passed. Its PRV and GDP accountants
+are
+left out: the first adds its error, 0.01, to every answer and can take a minute, the second gives no upper bound.
 """
 
 from __future__ import annotations
@@ -15,16 +16,24 @@ from fedsilo.privacy.accounting.discrete_sum import approximate_by_gaussian
 
 ORDERS = (*(1 + tenth / 10 for tenth in range(1, 100)), *range(11, 129), 256, 512, 1024)
 MOST_MULTIPLIER = 1e4
-"""Beyond, opacus' series loses all digits."""
+"""Largest multiplier for opacus; beyond, its series loses all digits."""
 TOLERANCE = 1.02
-"""By what an epsilon may exceed opacus' bound before the two are said to disagree: both round."""
+"""Factor by which an epsilon may exceed opacus' bound before the two disagree: both round."""
 
 
 def opacus_epsilon(expenses: Sequence[AnyPrivacyEvent], delta: float, adjacency: Adjacency) -> float:
-    """Returns opacus' RDP bound of expenses at a delta; inf where it has none.
+    """Computes opacus' RDP bound.
 
-    It knows nothing of one example in another's place in a Poisson sample, and of discrete noise only as the Gaussian
-    that it compares to.
+    Opacus does not know "replace" in a Poisson sample, and gets discrete noise as the Gaussian noise that approximates
+    it.
+
+    Args:
+        expenses: What was released.
+        delta: In (0, 1).
+        adjacency: "zero_out" or "replace".
+
+    Returns:
+        Epsilon; inf where opacus has no bound.
     """
     comparison = approximate_by_gaussian(expenses)
     if comparison is None:
@@ -45,9 +54,16 @@ def opacus_epsilon(expenses: Sequence[AnyPrivacyEvent], delta: float, adjacency:
 
 
 def describe_disagreement(epsilon: float, other: float) -> str:
-    """Returns a line when an epsilon is above another bound of the same releases, "" when they agree.
+    """Compares an epsilon with another bound of the same releases.
 
-    Ours is the least of several bounds; only rounding may put it above a valid one.
+    The epsilon is the least of several bounds; only rounding may put it above a valid one.
+
+    Args:
+        epsilon: Our epsilon.
+        other: The other bound.
+
+    Returns:
+        One line where the epsilon is larger; "" where the two agree.
     """
     if epsilon <= TOLERANCE * other + 1e-6:
         return ""

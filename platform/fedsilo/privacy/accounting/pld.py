@@ -1,16 +1,16 @@
 """Privacy loss distributions (PLD): the tightest bound for sampled Gaussian releases, by dp_accounting.
 
 The library rounds losses to a grid, always so that epsilon comes out larger, and composes by Fourier transform. The
-grid decides how much is lost: a step of 1/64 of a single release's deviation costs about 1e-4 of epsilon. So the grid
-follows the releases, in powers of two for the cache, and is coarsened only to bound the work.
+step decides how much is lost: a step of 1/64 of a single release's deviation costs about 1e-4 of epsilon. So the step
+depends on the releases, in powers of two for the cache, and is coarsened only to bound the work.
 
 Under replace a Poisson-sampled release is dominated by P = (1-q) N(0) + q N(-C) and Q = (1-q) N(0) + q N(C), which is
-dp_accounting's REPLACE_ONE at sensitivity C and at q = 1 the Gaussian of half the multiplier. Why: given who else was
-drawn, the release is N(0) without the unit, N(u) or N(v) with it, |u|, |v| <= C. For any t > 0 the divergence of the
-one mixture from t times the other is E[(q S_u - t q S_v + (1-q) (1-t))+] over x ~ N(0) (here of deviation 1), with
+dp_accounting's REPLACE_ONE at sensitivity C and at q = 1 the Gaussian of half the multiplier. Proof: given the other
+drawn units, the release is N(0) without the unit, N(u) or N(v) with it, |u|, |v| <= C. For any t > 0 the divergence of
+the one mixture from t times the other is E[(q S_u - t q S_v + (1-q) (1-t))+] over x ~ N(0) (here of deviation 1), with
 likelihood ratios S_w = exp(<w, x> - |w|^2 / 2): the price of a spread option. The payoff is convex in S_u and in S_v
 and its mixed derivative is <= 0, so (Gaussian interpolation) the price grows with |u|^2 and |v|^2 and falls with <u,
-v>: it is largest at |u| = |v| = C and v = -u, which is one-dimensional. Who else was drawn is the same for both
+v>: it is largest at |u| = |v| = C and v = -u, which is one-dimensional. The other drawn units are the same for both
 neighbours, and divergences are jointly convex, so this holds for the mixture over them too.
 
 Under zero_out the same with v = 0, or u = 0: the pair (1-q) N(0) + q N(C) and N(0), in both orders, ADD_OR_REMOVE_ONE.
@@ -35,24 +35,27 @@ FINENESS = 64
 SINGLE_POINTS, TOTAL_POINTS = 40_000, 80_000
 """Largest grids of one release and of all, about: a quarter and a twentieth of a second."""
 FINEST, COARSEST = 2.0**-26, 0.5
-"""Below the first, differences of deltas are lost to rounding; above the second the bound says nothing."""
+"""Range of grid steps: below, differences of deltas are lost to rounding; above, the bound is too loose."""
 MOST = 10_000_000
-"""Releases up to which the work has been seen to be bounded: under a second."""
+"""Largest number of releases for which the work was measured to be bounded: under a second."""
 ROUNDING = (1e-13, 2e-15)
-"""Mass that rounding may lose: in the Fourier transform, and per release. It is taken off delta."""
+"""Mass that rounding may lose: in the Fourier transform, and per release. It is subtracted from delta."""
 SMALLEST, LARGEST = 1e-3, 1e9
-"""Multipliers that the library's floats can take."""
+"""Range of multipliers that the library's floats can represent."""
 TAIL = 10.0
 """Deviations of the noise beyond which the library puts losses to infinity (mass e^-50)."""
 
 
 def loss_epsilon(expenses: Sequence[PrivacyEvent], delta: float, adjacency: Adjacency) -> float:
-    """Returns the PLD's upper bound of epsilon; inf where none can be had with bounded work.
+    """Computes the PLD's upper bound of epsilon.
 
     Args:
-        expenses: Gaussian releases; of equal multiplier and rate they are best given as one expense.
+        expenses: Gaussian releases; those of equal multiplier and rate are best given as one event.
         delta: In (0, 1).
-        adjacency: What neighbours are.
+        adjacency: "zero_out" or "replace".
+
+    Returns:
+        In [0, inf]; inf where no bound is found with bounded work.
     """
     singles = [step for step in _steps(expenses, adjacency) if step.count]
     releases, interval = sum(step.count for step in singles), _interval(singles)
@@ -70,7 +73,7 @@ def loss_epsilon(expenses: Sequence[PrivacyEvent], delta: float, adjacency: Adja
 
 
 def _steps(expenses: Sequence[PrivacyEvent], adjacency: Adjacency) -> list[PrivacyEvent]:
-    """The releases with all unsampled ones made one: their mu^2 add up exactly. Less noise than there is, is safe."""
+    """The releases, with all unsampled ones joined into one, since mu^2 adds up; noise is only rounded down."""
     squares = sum(e.count / e.multiplier / e.multiplier if e.multiplier else math.inf for e in expenses if e.rate == 1)
     sampled = [
         replace(e, multiplier=min(e.multiplier, LARGEST), rate=max(e.rate, RAREST)) for e in expenses if e.rate < 1
@@ -79,7 +82,7 @@ def _steps(expenses: Sequence[PrivacyEvent], adjacency: Adjacency) -> list[Priva
 
 
 def _interval(steps: Sequence[PrivacyEvent]) -> float:
-    """The grid's step: fine enough for the most delicate release, coarse enough for the work; inf where none is."""
+    """The grid's step: fine enough for the narrowest release, coarse enough to bound the work; inf if there is none."""
     if any(step.multiplier < SMALLEST for step in steps):
         return math.inf
     losses = [_single_loss(step) for step in steps]
@@ -91,14 +94,14 @@ def _interval(steps: Sequence[PrivacyEvent]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class _Loss:
-    """The range of one release's losses, and about their deviation."""
+    """Range of one release's losses, and their approximate deviation."""
 
     width: float
     deviation: float
 
 
 def _length(step: PrivacyEvent, loss: _Loss) -> float:
-    """About the range of losses that the library keeps of all releases of a step; its Chernoff bound is rough."""
+    """Approximate range of losses that the library keeps for all releases of a step; its Chernoff bound is loose."""
     variance = step.count * loss.deviation**2
     return min(step.count * loss.width, 20 * math.sqrt(variance) + variance / min(1.0, loss.width)) + 2 * loss.width
 

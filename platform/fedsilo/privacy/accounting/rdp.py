@@ -1,7 +1,7 @@
 """Renyi differential privacy (RDP): a curve over orders for each kind of release, their sum, and its epsilon.
 
-For zero_out the curves of sampled Gaussians are dp_accounting's. For replace it has none, so the divergence between
-the two distributions that `losses` proves to be the worst is integrated here.
+For "zero_out" the curves of sampled Gaussians are dp_accounting's. For "replace" it has none, so the divergence between
+the two distributions that `pld` proves to be the worst is integrated here.
 
 Source: Mironov, Talwar and Zhang, "Renyi Differential Privacy of the Sampled Gaussian Mechanism", 2019,
 arXiv:1908.10530; conversion: Canonne, Kamath and Steinke, NeurIPS 2020, arXiv:2004.00010, proposition 12.
@@ -31,16 +31,24 @@ ORDERS.setflags(write=False)
 SAMPLED = 4096
 """Largest order at which credit for sampling is computed; the work grows with the order."""
 MULTIPLIERS = (0.05, 1e9)
-"""Where the sampled Gaussian's series can be trusted; outside no credit is given for sampling."""
+"""Range of multipliers where the sampled Gaussian's series is reliable; outside, no credit is given for sampling."""
 FRACTIONS = 2.0
-"""Multiplier from which on fractional orders are interpolated: epsilon is small and takes large orders, and the
+"""Multiplier from which on fractional orders are interpolated: epsilon is small and needs large orders, and the
 library's series for fractional ones is slow or does not converge."""
 REPLACED_LENGTH = 10_000.0
 """Longest range, in deviations, that the divergence of the replaced pair is integrated over."""
 
 
 def renyi_epsilon(curve: Curve, delta: float) -> float:
-    """Returns the epsilon in [0, inf] of an RDP curve over ORDERS at a delta in (0, 1)."""
+    """Converts an RDP curve to an epsilon.
+
+    Args:
+        curve: RDP at ORDERS.
+        delta: In (0, 1).
+
+    Returns:
+        In [0, inf].
+    """
     from dp_accounting.rdp import compute_epsilon  # imported here: it takes a second and clients never need it
 
     if np.isinf(curve).all():
@@ -49,7 +57,15 @@ def renyi_epsilon(curve: Curve, delta: float) -> float:
 
 
 def gaussian_curve(expense: PrivacyEvent, adjacency: Adjacency) -> Curve:
-    """Returns the RDP of all releases of an expense at ORDERS."""
+    """Computes the RDP of all releases of a Gaussian event.
+
+    Args:
+        expense: The event.
+        adjacency: "zero_out" or "replace".
+
+    Returns:
+        RDP at ORDERS.
+    """
     if expense.count == 0:
         return np.zeros_like(ORDERS)
     with np.errstate(over="ignore"):  # to infinity, rightly
@@ -57,9 +73,16 @@ def gaussian_curve(expense: PrivacyEvent, adjacency: Adjacency) -> Curve:
 
 
 def unsampled_curve(multiplier: float, adjacency: Adjacency) -> Curve:
-    """Returns the RDP of one Gaussian release that everybody is in.
+    """Computes the RDP of one Gaussian release that contains every unit.
 
-    It bounds a sampled release too: divergences are convex, and with some probability the unit is not in.
+    It also bounds a sampled release: divergences are convex, and with some probability the unit is not in.
+
+    Args:
+        multiplier: Noise deviation over sensitivity.
+        adjacency: "zero_out" or "replace".
+
+    Returns:
+        RDP at ORDERS.
     """
     single = multiplier if adjacency == "zero_out" else multiplier / 2
     with np.errstate(divide="ignore", over="ignore"):
@@ -77,9 +100,15 @@ def _single(multiplier: float, rate: float, adjacency: Adjacency) -> Curve:
 
 
 def bound_rounding(rate: float) -> Curve:
-    """Returns a bound on what rounding loses in a sum of binomial terms in log space, per order.
+    """Bounds what rounding loses in a sum of binomial terms in log space.
 
-    Without it curves of tiny rates come out as 0 or below, and so would their epsilon.
+    Without this, curves of tiny rates would be 0 or below, and so would their epsilon.
+
+    Args:
+        rate: Sampling rate, in (0, 1).
+
+    Returns:
+        The bound at each of ORDERS.
     """
     largest = gammaln(ORDERS + 1) + ORDERS * abs(math.log(rate))
     return np.asarray(4e-16 * (1 + largest) / (ORDERS - 1))
@@ -92,8 +121,8 @@ def _sampled(multiplier: float, rate: float) -> Curve:
 
     wanted = ORDERS[ORDERS <= SAMPLED]
     orders = wanted if multiplier < FRACTIONS else wanted[np.mod(wanted, 1) == 0]
-    accountant = RdpAccountant(orders.tolist())  # of what adds or removes, which zero_out does
-    with _unexcited():
+    accountant = RdpAccountant(orders.tolist())  # its default, add or remove, is zero_out
+    with _silence_warnings():
         accountant.compose(PoissonSampledDpEvent(rate, GaussianDpEvent(multiplier)))
     # (a - 1) RDP(a) is convex in a and 0 at 1: between orders the straight line is above it.
     moments = np.interp(wanted, [1.0, *orders], [0.0, *((orders - 1) * accountant.rdp)])
@@ -101,8 +130,8 @@ def _sampled(multiplier: float, rate: float) -> Curve:
 
 
 @contextmanager
-def _unexcited() -> Iterator[None]:
-    """Drops the library's warnings of orders whose series did not converge: it leaves them out, as it should."""
+def _silence_warnings() -> Iterator[None]:
+    """Hides the library's warnings about orders whose series did not converge: it leaves these orders out."""
     logger = logging.getLogger("absl")
 
     def drop(record: logging.LogRecord) -> bool:
@@ -136,5 +165,12 @@ def _replaced_divergence(order: float, shift: float, rate: float) -> float:
 
 
 def sum_curves(curves: Sequence[Curve]) -> Curve:
-    """Returns the RDP of all together: RDP adds up, whatever was seen in between."""
+    """Adds up RDP curves: RDP is additive, also where each release is chosen after seeing those before it.
+
+    Args:
+        curves: RDP at ORDERS of each group of releases.
+
+    Returns:
+        RDP at ORDERS of all together.
+    """
     return np.sum(curves, axis=0) if curves else np.zeros_like(ORDERS)

@@ -1,1 +1,1 @@
-"""Privacy mechanisms: one file each, found by its name."""
+"""Privacy mechanisms: one file each, found by the file's name."""

@@ -1,4 +1,4 @@
-"""No privacy mechanism: updates leave clients as they are, nothing is promised."""
+"""No privacy mechanism: updates leave clients as they are, and nothing is guaranteed."""
 
 from __future__ import annotations
 

@@ -34,7 +34,8 @@ from fedsilo.core import ClientTask, Method, Progress, State
 from fedsilo.core.errors import RunError
 from fedsilo.core.registry import name_of
 from fedsilo.core.state import to_arrays, to_tensors
-from fedsilo.privacy.mechanism_base import DifferentialPrivacy, clip_change
+from fedsilo.privacy.clipping_and_noise import clip_change
+from fedsilo.privacy.mechanism_base import DifferentialPrivacy
 from fedsilo.privacy.mechanisms.none import NoMechanism
 from fedsilo.report.results.finished_run import Run
 from fedsilo.runs.audit.audited_images import Flags

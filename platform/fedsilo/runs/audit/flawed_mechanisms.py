@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from fedsilo.core import ExampleClipping, Release, State
-from fedsilo.privacy.mechanism_base import clip_change
+from fedsilo.privacy.clipping_and_noise import clip_change
 from fedsilo.privacy.mechanisms.central import Central
 
 LOOSE = 10
