@@ -276,11 +276,11 @@ def test_data_that_changed_under_a_run_are_refused_on_resume(shell: Shell, finis
     (copy / "result.json").unlink()
     text = (copy / "scenario.yaml").read_text()
     (copy / "scenario.yaml").write_text(text.replace("train_per_class_and_domain: 4", "train_per_class_and_domain: 5"))
-    assert "data or partition are not those the run began with" in shell("resume", "runs/copy", code=2).stderr
+    assert "data or partition differ from those the run began with" in shell("resume", "runs/copy", code=2).stderr
     (copy / "scenario.yaml").write_text(text.replace("pretrained: ''", "pretrained: random"))
-    assert "backbone's weights are not those" in shell("resume", "runs/copy", code=2).stderr
+    assert "backbone's weights differ from those" in shell("resume", "runs/copy", code=2).stderr
     (copy / "scenario.yaml").write_text(text.replace("learning_rate: 0.1", "learning_rate: 0.2"))
-    assert "scenario's settings are not those" in shell("resume", "runs/copy", code=2).stderr
+    assert "scenario's settings differ from those" in shell("resume", "runs/copy", code=2).stderr
     (copy / "scenario.yaml").write_text(text.replace("name: small", "name: moved").replace("root: runs", "root: other"))
     assert shell.json("resume", "runs/copy")["sha256"] == finished["sha256"]
 
@@ -308,7 +308,7 @@ def test_a_run_at_work_is_left_alone_by_a_second_process_and_stops_resumably_whe
     finally:
         first.kill()
     assert (first.returncode, out) == (143, "")
-    assert err.splitlines()[1:] == [f"stopped. Go on with: fedsilo resume {run}"]
+    assert err.splitlines()[1:] == [f"stopped. Continue with: fedsilo resume {run}"]
     assert "not finished" in shell("show", run).stdout
 
 

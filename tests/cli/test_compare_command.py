@@ -134,7 +134,7 @@ def test_ctrl_c_says_how_to_go_on(compare: Compare, monkeypatch: pytest.MonkeyPa
         (("small.yaml", "--vary", "training.rounds"), "--vary: 'training.rounds' names no values"),
         (("small.yaml", "--vary", "training.rounds=1,x"), "training.rounds: must be"),
         (("small.yaml", "--for", "local=2"), "--for: 'local=2' is no key of a method"),
-        (("small.yaml", "--for", "local:training.rounds=2"), "'local', which is not compared"),
+        (("small.yaml", "--for", "local:training.rounds=2"), "'local' has keys but is not compared"),
         (("small.yaml", "--root", "small.yaml"), "small.yaml: cannot be created"),
         (("small.yaml", "--markdown", "no/such/out.md"), "its folder does not exist"),
         (
@@ -143,7 +143,7 @@ def test_ctrl_c_says_how_to_go_on(compare: Compare, monkeypatch: pytest.MonkeyPa
         ),
         ((".",), "has no run"),
         ((".", "small.yaml"), "small.yaml: is no folder of runs"),
-        ((".", "--seeds", "1"), "--seeds: for a scenario that is to be run"),
+        ((".", "--seeds", "1"), "--seeds: needs a scenario"),
     ],
 )
 def test_what_is_wrong_is_one_line_and_nothing_is_run(

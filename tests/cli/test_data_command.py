@@ -133,7 +133,10 @@ def test_download_in_a_scenario_does_the_same(call, published, tmp_path):
 
 @pytest.mark.parametrize(
     ("name", "words"),
-    [("pacs", "it cannot be fetched from here. PACS.zip is linked"), ("emblems", "it has no files to fetch.")],
+    [
+        ("pacs", "pacs: cannot be downloaded by fedsilo. PACS.zip is linked"),
+        ("emblems", "emblems: has no files to download."),
+    ],
 )
 def test_what_cannot_be_fetched_says_how_to_get_it(call, name, words, tmp_path):
     assert call("get", name, "--root", str(tmp_path), code=2)[1].startswith(f"{name}: {words}")

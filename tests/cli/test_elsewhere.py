@@ -43,8 +43,8 @@ def test_a_run_goes_on_elsewhere_with_the_scenario_that_it_began_with(command: A
 @pytest.mark.parametrize(
     ("words", "says"),
     [
-        ([], "submit: no scenario is named. Give the path of a scenario file, or --resume RUN."),
-        (["s.yaml", "--resume", "runs/a"], "submit: --resume has its scenario and its name already."),
+        ([], "submit: a scenario is missing. Give the path of a scenario file, or --resume RUN."),
+        (["s.yaml", "--resume", "runs/a"], "submit: --resume has its own scenario and name."),
         (["s.yaml", "training.rounds=0"], "command line: training.rounds: must be"),
         (["s.yaml", "--address", "ray://h:1"], "--address: 'ray://h:1' is for Ray's client"),
     ],

@@ -78,7 +78,7 @@ def test_a_folder_that_may_not_be_written_stops_before_any_work(
 ) -> None:
     monkeypatch.setattr("os.access", lambda path, mode: False)
     monkeypatch.setattr("fedsilo.simulation.preparation.partition_of", None)
-    assert "may not be written" in call("alike.yaml", "--out", "locked/x", code=2)[1]
+    assert "is not writable" in call("alike.yaml", "--out", "locked/x", code=2)[1]
 
 
 def test_several_scenarios_are_compared(call: Callable[..., tuple[str, str]]) -> None:

@@ -71,7 +71,7 @@ def test_the_picture_is_drawn(
 
 
 @pytest.mark.parametrize(("words", "line"), [
-    ((), "privacy: needs one of --epsilon and --noise-multiplier: say one, the other is found."),
+    ((), "privacy: needs one of --epsilon and --noise-multiplier; the other is computed."),
     (("--epsilon", "1", "--noise-multiplier", "1"), "privacy: needs one of"),
     (("--epsilon", "0"), "epsilon: must be a number > 0, got 0.0."),
     (("--epsilon", "1e-9", "--releases", "1000000000"), "epsilon 1e-09: cannot be reached"),

@@ -116,7 +116,7 @@ def test_ctrl_c_while_images_are_read_ends_at_once_and_keeps_finished_chunks(tmp
     process.send_signal(signal.SIGINT)
     _, err = process.communicate()  # a thread that hangs would never let it end
     assert process.returncode == 130, err
-    assert "stopped. Go on with: fedsilo resume runs/" in err
+    assert "stopped. Continue with: fedsilo resume runs/" in err
     assert "Traceback" not in err
     entries = cache.entries()
     assert entries

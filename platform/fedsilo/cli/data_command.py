@@ -12,19 +12,17 @@ from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, Trans
 from rich.table import Table
 
 from fedsilo.cli.command_group import CommandGroup
+from fedsilo.cli.data_contents import describe_classes, describe_images, domains_table
 from fedsilo.cli.output import line, progress_console, show, show_json
 from fedsilo.cli.run_commands import Json
 from fedsilo.core.errors import DataError
 from fedsilo.report.terminal.cells import cell
 
 if TYPE_CHECKING:
-    from fedsilo.core import Dataset, Examples, LabelledImages
+    from fedsilo.core import Dataset, Examples
 
 SAMPLE = 16
 """Images of each split that are decoded in a sample."""
-
-SHOWN = 12
-"""Most class names that are printed."""
 
 app = CommandGroup(help="Data sets: check files, download, list.", no_args_is_help=True)
 
@@ -58,12 +56,12 @@ def check(
     """
     images = _data_set(name, root, changes or ()).load(seed)
     decoded = sum(_decode(part, everything) for part in (images.train, images.test))
-    document = _document(name, images, decoded)
+    document = describe_images(name, images, decoded)
     if json:
         show_json(document)
         return
-    show(_table(document))
-    line(_classes(document))
+    show(domains_table(document))
+    line(describe_classes(document))
     line(f"template: {document['template']}")
     for notice in images.notices:
         line(f"note: {notice}")
@@ -193,66 +191,6 @@ def _fault(part: Examples, position: int) -> str:
     except DataError as error:
         return str(error)
     return ""
-
-
-def _document(name: str, images: LabelledImages, decoded: int) -> dict[str, Any]:
-    sizes = [size for part in (images.train, images.test) for size in _sizes(part)]
-    return {
-        "name": name,
-        "classes": list(images.classes),
-        "domains": [
-            {
-                "name": domain,
-                "train": int((images.train.domains == number).sum()),
-                "test": int((images.test.domains == number).sum()),
-            }
-            for number, domain in enumerate(images.domains)
-        ],
-        "train_per_class": _extremes(images.train, len(images.classes)),
-        "test_per_class": _extremes(images.test, len(images.classes)),
-        "template": images.template,
-        "groups": len(set(images.groups)),
-        "notices": list(images.notices),
-        "files": len(sizes),
-        "bytes": sum(sizes),
-        "decoded": decoded,
-    }
-
-
-def _extremes(part: Examples, classes: int) -> list[int]:
-    import numpy as np
-
-    counts = np.bincount(part.labels, minlength=classes)
-    return [int(counts.min()), int(counts.max())]
-
-
-def _sizes(part: Examples) -> list[int]:
-    """Bytes of each image file; empty where images are not single files."""
-    from fedsilo.data.files.image_reading import FileImages
-
-    if not isinstance(part.fetch, FileImages):
-        return []
-    return [part.fetch.source.size(name) for name in part.fetch.names]
-
-
-def _table(document: dict[str, Any]) -> Table:
-    table = Table(title=document["name"], title_justify="left")
-    for column in ("domain", "training images", "test images"):
-        table.add_column(column, justify="left" if column == "domain" else "right")
-    for row in document["domains"]:
-        table.add_row(cell(row["name"]), f"{row['train']:,}", f"{row['test']:,}")
-    return table
-
-
-def _classes(document: dict[str, Any]) -> str:
-    names = document["classes"]
-    rest = f", ... and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    (least, most), (fewest, top) = document["train_per_class"], document["test_per_class"]
-    groups = f", in {document['groups']} superclasses" if document["groups"] else ""
-    return (
-        f"{len(names)} classes{groups}: {', '.join(names[:SHOWN])}{rest}\n"
-        f"images of a class: {least:,} to {most:,} for training, {fewest:,} to {top:,} for testing"
-    )
 
 
 def _bars() -> Progress:

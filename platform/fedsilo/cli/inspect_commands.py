@@ -91,7 +91,7 @@ def list_components(json: Json = False) -> None:
         Trace,
     )
     from fedsilo.core.registry import find, names
-    from fedsilo.report.terminal.run_tables import listing_table
+    from fedsilo.report.terminal.component_tables import listing_table
 
     kinds: dict[str, Any] = {
         "methods": Method,
@@ -140,7 +140,7 @@ def describe(
     """
     from fedsilo.config.key_descriptions import describe as rows_of
     from fedsilo.config.key_descriptions import everything
-    from fedsilo.report.terminal.run_tables import description_table
+    from fedsilo.report.terminal.component_tables import description_table
 
     title = " ".join(word for word in (kind, name) if word)
     tables = [(title, rows_of(kind, name))] if kind else list(everything())

@@ -17,8 +17,9 @@ from fedsilo.partitioning.manifest import Manifest, freeze
 from fedsilo.report.results.comparison_rows import ComparisonRow, ComparisonRows
 from fedsilo.report.results.finished_run import Run
 from fedsilo.report.terminal.comparison_table import comparison_table
+from fedsilo.report.terminal.component_tables import listing_table
 from fedsilo.report.terminal.partition_table import partition_table
-from fedsilo.report.terminal.run_tables import listing_table, results_table, rounds_table
+from fedsilo.report.terminal.run_tables import results_table, rounds_table
 from fedsilo.tasks.classification import Classification
 
 

@@ -67,5 +67,5 @@ def test_another_backbone_is_refused(own_run: Run) -> None:
     path = own_run.folder / "data.json"
     fingerprint = prepare_observer(own_run, "client").prepared.backbone
     path.write_text(path.read_text().replace(fingerprint, "0" * len(fingerprint)))
-    with pytest.raises(RunError, match="the backbone's weights are not those the run was made with"):
+    with pytest.raises(RunError, match="the backbone's weights differ from those of the run"):
         prepare_observer(own_run, "client")

@@ -79,7 +79,7 @@ def test_a_method_s_own_keys_win_and_go_nowhere_else(ranked: str) -> None:
     assert (other.training.optimizer.learning_rate, other.method.rank) == (0.5, 8)  # type: ignore[attr-defined]
     with pytest.raises(ScenarioError, match=r"^local: .*method\.rank"):
         Sweep(SMALL, (), ("promptfl", "local"), only={"local": ["method.rank=8"]}).scenarios()
-    with pytest.raises(ScenarioError, match="given for 'local', which is not compared"):
+    with pytest.raises(ScenarioError, match="'local' has keys but is not compared"):
         Sweep(SMALL, (), ("promptfl",), only={"local": ["method.context_length=8"]}).scenarios()
 
 

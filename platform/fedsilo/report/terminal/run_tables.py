@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
@@ -11,7 +11,6 @@ from fedsilo.core.metrics import LOCAL, NEW, UNSEEN, WORST, Measures, measures_o
 from fedsilo.report.terminal.cells import cell
 
 if TYPE_CHECKING:
-    from fedsilo.config.key_descriptions import Description
     from fedsilo.partitioning.manifest import Holding
     from fedsilo.report.results.finished_run import Run
 
@@ -226,39 +225,3 @@ def _last_scores(frame: Any, metric: str) -> dict[int, Any]:
         return {}
     last = frame[frame["round"] == frame["round"].max()]
     return {int(c): _present(a) for c, a in zip(last["client"], last[metric], strict=True)}
-
-
-def description_table(title: str, rows: Sequence[Description]) -> Table:
-    """Draws the keys of a section or component.
-
-    Args:
-        title: Title of the table.
-        rows: Descriptions of the keys.
-
-    Returns:
-        A row per key: type, default, allowed values, meaning.
-    """
-    table = Table(title=cell(title), title_justify="left")
-    for column in ("key", "type", "default", "allowed", "meaning"):
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*(cell(text) for text in (row.key, row.type, row.default, row.allowed, row.meaning)))
-    return table
-
-
-def listing_table(kind: str, entries: Iterable[tuple[str, str]]) -> Table:
-    """Draws names with a line about each.
-
-    Args:
-        kind: Title of the table.
-        entries: Name and description.
-
-    Returns:
-        A row per name.
-    """
-    table = Table(title=kind, title_justify="left", show_header=False)
-    table.add_column("name", style="bold")
-    table.add_column("what")
-    for name, what in entries:
-        table.add_row(cell(name), cell(what))
-    return table

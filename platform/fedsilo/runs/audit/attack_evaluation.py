@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 
 from fedsilo.core.seeds import numpy_generator
+from fedsilo.runs.audit.attack_protocol import Attack, Fitted
 from fedsilo.runs.audit.audited_images import Flags, Population
 from fedsilo.runs.audit.binomial_bounds import rates_bound
 from fedsilo.runs.audit.epsilon_bound import CONFIDENCE, Coins, OneRun, prove_bound
-from fedsilo.runs.audit.model_scores import Observation, Scores
+from fedsilo.runs.audit.model_scores import Observation
 from fedsilo.runs.audit.roc import (
     Rates,
     ScoredExamples,
@@ -32,48 +32,6 @@ from fedsilo.runs.audit.roc import (
 PERMUTATIONS = 1000
 GUESSED = (0.02, 0.1, 0.5)
 """Shares of the canaries that the one-run bound guesses: the highest scores as members, the lowest as others."""
-
-
-class Fitted(Protocol):
-    """An attack after training."""
-
-    def scores(self, seen: Observation, population: Population) -> Scores:
-        """Scores the rows of a run.
-
-        Args:
-            seen: The run's models.
-            population: The rows.
-
-        Returns:
-            Scores (n,); a higher score speaks for membership.
-        """
-        ...
-
-
-class Attack(Protocol):
-    """A way to distinguish members from other images."""
-
-    @property
-    def name(self) -> str:
-        """Its name, for tables."""
-        ...
-
-    @property
-    def decides_at(self) -> float | None:
-        """Score above which it calls an image a member; None if trials must choose it."""
-        ...
-
-    def fit(self, references: Sequence[Observation], population: Population) -> Fitted:
-        """Trains the attack.
-
-        Args:
-            references: Runs with known membership.
-            population: The rows.
-
-        Returns:
-            The attack after training.
-        """
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,11 +3,11 @@
 The two bounds need different conditions:
 
 * `one_run_bound`: an independent fair coin decided the membership of each of m examples. The bound holds for any
-(epsilon, delta) private training, however much the examples depend on each other through the model. Several runs with
-independent coins count as one run: each coin affects one run only, so all runs together are as private in each coin as
-one run. The guesses may use everything except the coins.
+  (epsilon, delta) private training, however much the examples depend on each other through the model. Several runs with
+  independent coins count as one run: each coin affects one run only, so all runs together are as private in each coin
+  as one run. The guesses may use everything except the coins.
 * `rates_bound`: true and false positive rates come from a test that was repeated independently for every example. This
-is not true for examples of one run; the number is then customary, but not a bound.
+  is not true for examples of one run; the number is then customary, but not a bound.
 
 Source: Steinke, Nasr, Jagielski, "Privacy Auditing with One (1) Training Run", NeurIPS 2023, arXiv:2305.08846, theorem
 5.2 and appendix D; for the rates Kairouz, Oh, Viswanath, arXiv:1311.0776, with the intervals of Clopper and Pearson

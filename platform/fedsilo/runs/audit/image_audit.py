@@ -16,7 +16,8 @@ from fedsilo.core import Progress
 from fedsilo.core.errors import RunError
 from fedsilo.core.registry import title_of
 from fedsilo.report.results.finished_run import Run, load
-from fedsilo.runs.audit.attack_evaluation import Attack, Evidence, judge
+from fedsilo.runs.audit.attack_evaluation import Evidence, judge
+from fedsilo.runs.audit.attack_protocol import Attack
 from fedsilo.runs.audit.audit_frame import build_frame, choose_delta, lock_audit
 from fedsilo.runs.audit.audit_request import CLIENT, SHARED, Audit
 from fedsilo.runs.audit.lira import LikelihoodRatio, compute_confidence
