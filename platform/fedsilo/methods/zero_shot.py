@@ -1,4 +1,4 @@
-"""Zero-shot CLIP: the hand-written prompt, no training, nothing shared. The row every method is held against.
+"""Zero-shot CLIP: the hand-written prompt, no training, nothing shared. The row that every method is compared with.
 
 Source: Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", ICML 2021.
 """

@@ -22,12 +22,12 @@ from fedsilo.core.batch import IMAGE, PIXELS, encoded_together, named
 from fedsilo.core.errors import DataError
 from fedsilo.core.seeds import numpy_generator
 from fedsilo.data.files.image_reading import inspection_told
-from fedsilo.models.clip.conversion import image_tail_of
+from fedsilo.models.clip.conversion import extract_image_tail
 from fedsilo.models.clip.extraction import extract
 from fedsilo.models.clip.feature_cache import IN_MEMORY, FeatureCache
 from fedsilo.models.clip.features import Chunk, EncodedChunk, OnlineFeatures, Viewing
 from fedsilo.models.clip.image_encoder import ImageEncoder
-from fedsilo.models.clip.informative_features import require_apart
+from fedsilo.models.clip.informative_features import require_distinct
 from fedsilo.models.clip.loading import LoadedBackbone, load
 from fedsilo.models.clip.pixels import Pixels
 from fedsilo.models.prompts.frozen_model import FrozenModel
@@ -112,7 +112,7 @@ def prepare(scenario: Scenario, methods: Sequence[Method], runtime: Encoders, pr
     wanted = reads_of(methods)
     learnt = reads_of([method for method in methods if method.trains]) or wanted
     test = encoding.columns("test images", measured.examples, wanted, 0)
-    require_apart(encoding.encoder, test, measured.examples)
+    require_distinct(encoding.encoder, test, measured.examples)
     train: FeatureSource
     if scenario.training.online:
         train = encoding.online(trained.examples, learnt)
@@ -226,7 +226,7 @@ def looking(scenario: Scenario, progress: Progress = lambda stage, done, total: 
 
     def look(examples: Examples) -> NDArray[np.float32]:
         told = partial(progress, LOOKED_AT)
-        return looks(extract(backbone().images, examples, Viewing(), FeatureCache(), told=told))
+        return looks(extract(backbone().images, examples, Viewing(), FeatureCache(), progress=told))
 
     return look
 
@@ -285,7 +285,7 @@ def frozen_model(
     texts = zero_shot(loaded, classes, template)
     over = candidates or named(tuple(classes))
     tokens = loaded.class_tokens(over.texts)
-    tail = None if image_blocks is None else image_tail_of(loaded.images, image_blocks).to(loaded.device)
+    tail = None if image_blocks is None else extract_image_tail(loaded.images, image_blocks).to(loaded.device)
     return FrozenModel(loaded.text, tokens, loaded.scale, texts, over, loaded.device, words, tail)
 
 

@@ -40,15 +40,39 @@ class FedNovaStrategy(Averaging):
         return super().problems() + ([single] if self.synchronise == BATCH else [])
 
     def extras(self, learner: Learner) -> tuple[str, ...]:
-        """Returns the name of a_i."""
+        """Names what is uploaded beside the parameters: a_i.
+
+        Args:
+            learner: The learner.
+
+        Returns:
+            The name of a_i.
+        """
         return (STEPS,)
 
     def initial_shared(self, params: State, learner: Learner, seed: int) -> State:
-        """Returns the parameters, and 0 for a_i."""
+        """Builds the coordinator's state before round 0.
+
+        Args:
+            params: All parameters by name.
+            learner: The learner.
+            seed: The scenario's seed.
+
+        Returns:
+            The parameters, and 0 for a_i.
+        """
         return {**super().initial_shared(params, learner, seed), STEPS: torch.zeros(1)}
 
     def upload(self, local: Local, end: Descent) -> State:
-        """Returns the parameters moved by the change per step, and a_i."""
+        """Normalises the client's change by its steps.
+
+        Args:
+            local: The client's training: its work, learner and buffers.
+            end: The end of local training.
+
+        Returns:
+            w + (w_i - w) / a_i by name, and a_i, shape (1,).
+        """
         steps = end.travel / local.work.training.optimizer.learning_rate
         steps = steps if steps >= SMALLEST else 0.0  # below it, after many rounds of a schedule, nothing moves
         received = local.work.shared
@@ -56,7 +80,15 @@ class FedNovaStrategy(Averaging):
         return {**super().upload(local, end), **moved, STEPS: torch.full_like(received[STEPS], steps)}
 
     def server_step(self, work: ServerWork, learner: Learner) -> State:
-        """Returns the parameters after tau_eff times the mean change per step."""
+        """Steps along the mean change per step, tau_eff times.
+
+        Args:
+            work: The server's work: shared state, and mean of the uploads.
+            learner: The learner.
+
+        Returns:
+            The shared state after the step.
+        """
         effective = float(work.mean[STEPS])
         stepped = {
             n: (work.shared[n].double() + effective * (work.mean[n].double() - work.shared[n].double())).to(

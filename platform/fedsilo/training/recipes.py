@@ -55,7 +55,7 @@ class Recipe(Method):
 
     @property
     def trains(self) -> bool:
-        """Returns whether there is anything to learn."""
+        """Returns whether the learner has parameters to train."""
         return self.learner.trains
 
     @property
@@ -80,7 +80,7 @@ class Recipe(Method):
 
     @property
     def entangled(self) -> str:
-        """Returns why the learner's examples hang together."""
+        """Returns why the learner's examples depend on each other."""
         return self.learner.entangled
 
     @property
@@ -101,12 +101,12 @@ class Recipe(Method):
 
     @property
     def reads_names(self) -> bool:
-        """Returns whether what was learned works with the names of other classes."""
+        """Returns whether the learned parameters work with the names of other classes."""
         return self.learner.reads_names
 
     @property
     def streams(self) -> int:
-        """Returns how many gradients a batch is turned into."""
+        """Returns the number of gradients that a batch gives."""
         return self.learner.streams
 
     @property
@@ -122,31 +122,77 @@ class Recipe(Method):
         return self.learner.phrases
 
     def initial_shared(self, model: Frozen, seed: int) -> State:
-        """Returns the coordinator's state before round 0."""
+        """Builds the coordinator's state before round 0.
+
+        Args:
+            model: The frozen model.
+            seed: The scenario's seed.
+
+        Returns:
+            Tensors by name.
+        """
         learner = self.learner
         return self.strategy.initial_shared(_everything(learner, model, seed, 0), learner, seed)
 
     def initial_private(self, model: Frozen, seed: int, client: int) -> State:
-        """Returns a client's own state before round 0."""
+        """Builds a client's own state before round 0.
+
+        Args:
+            model: The frozen model.
+            seed: The scenario's seed.
+            client: The client's number, from 0.
+
+        Returns:
+            Tensors by name.
+        """
         learner = self.learner
         return self.strategy.initial_private(_everything(learner, model, seed, client), learner)
 
     def exchanges(self, batches: int) -> int:
-        """Returns the exchanges of a round whose longest client has so many batches."""
+        """Counts the exchanges of a round.
+
+        Args:
+            batches: Batches of the client with the most.
+
+        Returns:
+            1, or a number per batch where gradients are sent.
+        """
         return self.strategy.exchanges(batches)
 
     def download(self, shared: State, client: int) -> State:
-        """Returns what one client receives of the shared state."""
+        """Selects what one client receives of the shared state.
+
+        Args:
+            shared: The coordinator's state by name.
+            client: The client's number, from 0.
+
+        Returns:
+            Tensors by name.
+        """
         return self.strategy.download(shared, client)
 
     def train(self, work: LocalWork) -> LocalResult:
-        """Returns what one client learns in one exchange; nothing where there is nothing to learn."""
+        """Trains one client in one exchange; does nothing where there is nothing to train.
+
+        Args:
+            work: The client's work in one exchange.
+
+        Returns:
+            The upload, the new private state, the mean loss and the number of steps.
+        """
         if not self.trains:
             return LocalResult(upload={}, private={}, loss=math.nan, steps=0)
         return self.strategy.train(self.local(work))
 
     def local(self, work: LocalWork) -> LocalTraining:
-        """Returns what a client trains with, its buffers with what the learner notes of its data."""
+        """Builds the client's training; its buffers contain what the learner records of the client's data.
+
+        Args:
+            work: The client's work in one exchange.
+
+        Returns:
+            The training of this exchange.
+        """
         learner = self.learner
         buffers = _buffers(learner, {**work.private, **work.shared})
         noted = learner.observed(work, {name: buffers[name] for name in buffers if name in work.private})
@@ -154,27 +200,65 @@ class Recipe(Method):
         return LocalTraining(work, learner, {**buffers, **noted})
 
     def loss(self, work: LocalWork) -> Loss:
-        """Returns the loss at the parameters that a client's work begins with."""
+        """Builds the loss at the parameters that a client's work begins with.
+
+        Args:
+            work: The client's work in one exchange.
+
+        Returns:
+            The loss.
+        """
         local = self.local(work)
         everything = self.strategy.together(work.shared, work.private, local.learner)
         start = {name: everything[name] for name in local.learner.names()}
         return Loss.at(local.learner, local.work, start, local.buffers)
 
     def server_step(self, work: ServerWork) -> State:
-        """Returns the next shared state."""
+        """Computes the next shared state.
+
+        Args:
+            work: The server's work: shared state, and mean of the uploads.
+
+        Returns:
+            Tensors by name.
+        """
         return self.strategy.server_step(work, self.learner)
 
     def adapt(self, work: LocalWork) -> State:
-        """Returns the private state that an evaluation is made with."""
+        """Adapts a client's private state before an evaluation.
+
+        Args:
+            work: The client's work in one exchange.
+
+        Returns:
+            The private state by name.
+        """
         return self.strategy.adapt(self.local(work))
 
     def unfamiliar(self, model: Frozen, private: State) -> State:
-        """Returns the private state as it serves a model with other classes."""
+        """Converts a private state for a model with other classes.
+
+        Args:
+            model: The frozen model with the other classes.
+            private: The client's private state by name.
+
+        Returns:
+            The private state by name.
+        """
         learner = self.learner
         return {**private, **learner.for_other_candidates(model, _buffers(learner, private))}
 
     def predictor(self, model: Frozen, shared: State, private: State) -> Predictor:
-        """Returns the scores of the model that the client is served."""
+        """Builds the function that scores images with a client's model.
+
+        Args:
+            model: The frozen model.
+            shared: What the client received, by name.
+            private: The client's private state by name.
+
+        Returns:
+            Columns of inputs -> scores (b, K).
+        """
         learner = self.learner
         everything = self.strategy.served(shared, private, learner)
         params, buffers = {name: everything[name] for name in learner.names()}, _buffers(learner, everything)
@@ -186,7 +270,7 @@ def _everything(learner: Learner, model: Frozen, seed: int, client: int) -> Stat
 
 
 def _buffers(learner: Learner, state: State) -> dict[str, Any]:
-    """What of a state is neither a parameter of the learner nor an optimizer's."""
+    """Returns the tensors of a state that are neither parameters of the learner nor an optimizer's."""
     names = set(learner.names())
     return {n: tensor for n, tensor in state.items() if n not in names and not n.startswith((MEMORY, SERVER))}
 
@@ -194,7 +278,7 @@ def _buffers(learner: Learner, state: State) -> dict[str, Any]:
 def recipe(
     name: str, summary: str, learner: type[Learner], strategy: type[Strategy], headline: int = 5, **usual: Any
 ) -> Any:
-    """Returns the class of a method whose keys are those of a learner and a strategy.
+    """Makes the class of a method whose keys are those of a learner and a strategy.
 
     Args:
         name: The class's name; noise keys are made from it, so it must not change.
@@ -202,8 +286,11 @@ def recipe(
         learner: The learner's class.
         strategy: The strategy's class.
         headline: Evaluated rounds that the headline averages.
-        usual: The paper's values of keys, where they are not the learner's or the strategy's own; as a reference the
-            method keeps them, whatever the scenario's own method has.
+        usual: The paper's values of keys, where they differ from those of the learner and the strategy; a method that
+            runs as a reference keeps them, whatever the scenario's own method has.
+
+    Returns:
+        The class, a frozen dataclass.
     """
     parts: tuple[Any, ...] = (learner, strategy)
     fields = [_field(cls, field, usual) for cls in parts for field in dataclasses.fields(cls) if field.init]
@@ -226,7 +313,7 @@ def recipe(
 
 
 def _field(cls: type[Any], field: dataclasses.Field[Any], usual: dict[str, Any]) -> tuple[str, Any, Any]:
-    """A field of a part as a field of the recipe."""
+    """Returns a field of a part as a field of the recipe."""
     default: Any = usual.get(field.name, field.default)
     factory = dataclasses.MISSING if field.name in usual else field.default_factory
     kind = typing.get_type_hints(cls)[field.name]

@@ -90,7 +90,7 @@ def test_folder_that_cannot_be_made_is_said_once_and_stops_nothing(tmp_path: Pat
         assert cache.read(key, ["image"]) is None
         cache.write(key, {"image": POOLED})
     assert len(cache.notices) == 1
-    assert "Going on without it" in cache.notices[0]
+    assert "continues without it" in cache.notices[0]
     assert cache.entries() == []
 
 

@@ -1,17 +1,17 @@
 """Newton's method for transport to two prompts with capped rows: few passes over the data per step, no safeguard.
 
-Dimensions: P problems, M patches; arrays are (P, M), of fp32, and in units of one patch, as in `newton.py`.
+Dimensions: P problems, M patches; arrays are (P, M), of fp32, and in units of one patch, as in `newton_transport.py`.
 
-With the kernels k1, k2 and the scales a, b, a row's total is R = a k1 + b k2. It carries min(R, 1) and leaves
-d = max(1 - R, 0) empty; the first prompt gets T1 = a k1 / max(R, 1), the other one the rest. Both columns are right
-where the sum of d is M less the mass and the sum of T1 is half the mass. Capped rows add exact zeros to the first sum:
-that keeps it exact where almost all rows are capped. With e = [R < 1] a step of the logarithms solves two equations of
+With the kernels k1, k2 and the scales a, b, a row's total is R = a k1 + b k2. It carries min(R, 1) and leaves d = max(1
+- R, 0) empty; the first prompt gets T1 = a k1 / max(R, 1), the other one the rest. Both columns are right where the sum
+of d is M less the mass and the sum of T1 is half the mass. Capped rows add exact zeros to the first sum: that keeps it
+exact where almost all rows are capped. With e = [R < 1] a step of the logarithms solves two equations of
 
     F1 = sum of e T1,   F1 + F2 = sum of e R,   W = sum of (1 - e) T1 (1 - T1).
 
-The start takes log(k1 + k2) of a problem for normally distributed, with its own mean and deviation: then the common
-factor that gives the mass is a function of the deviation, which is tabled. From there 2 to 4 steps are usual. A problem
-that is not solved after STEPS steps, as some at small epsilon, is left to the search of `newton.py`.
+The start treats log(k1 + k2) of a problem as normally distributed, with its own mean and deviation: then the common
+factor that gives the mass is a function of the deviation, which is tabulated. From there 2 to 4 steps are usual. A
+problem that is not solved after STEPS steps, as some at small epsilon, is left to the search of `newton_transport.py`.
 
 In processor time, on drawn similarities at gamma 0.8 with 49, 196 or 576 patches, this is 0.9 to 1.6 times as fast as
 the sweeps at their default tolerance at epsilon 0.1 (slower only where the sweeps need 4), and 3.6 to 6.3 times at
@@ -52,7 +52,7 @@ class Pairs:
         self._epsilon, self._mass = epsilon, mass
 
     def fill(self, plans: Tensor, similarity: Tensor, places: Tensor) -> Tensor:
-        """Writes plans, with a patch's mass as 1 / M, and returns which problems are not solved.
+        """Solves problems and writes their plans, with a patch's mass as 1 / M.
 
         Args:
             plans: (2, P, M) fp32, written at `places`.
@@ -60,7 +60,7 @@ class Pairs:
             places: Numbers of the problems, ascending.
 
         Returns:
-            Numbers of the problems whose plan is not right.
+            Numbers of the problems that are not solved.
         """
         _, count, patches = similarity.shape
         size = max(1, BLOCK // patches)
@@ -114,7 +114,7 @@ class Pairs:
         return start.sub_(mean).exp_().expand(2, -1)
 
     def _transport(self, scales: Tensor, k1: Tensor, k2: Tensor, out: tuple[Tensor, Tensor, Tensor]) -> Tensor:
-        """Returns what both columns have too much, (2, P); puts T1 and d into the first two buffers."""
+        """Returns the surplus of both columns, (2, P); writes T1 and d into the first two buffers."""
         first, empty, rows = out
         patches = k1.shape[-1]
         torch.mul(k1, scales[0, :, None], out=first)
@@ -148,7 +148,7 @@ class Pairs:
         return steps.exp_(), errors.mul_(2 * _GRAIN).add_(EXACT)
 
     def _write(self, plans: Tensor, where: Tensor | slice, excess: Tensor, rows: tuple[Tensor, Tensor, Tensor]) -> None:
-        """Writes the plans of all problems of the block; the last half step is the columns'. Of rows, T1 and d stay."""
+        """Writes the plans of all problems of the block; the last half step is the columns'. `rows` holds T1 and d."""
         first, empty, second = rows
         patches, column = first.shape[-1], self._mass / 2
         factor = (column / patches / (excess + column))[:, :, None]
