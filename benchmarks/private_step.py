@@ -45,7 +45,7 @@ from fedsilo.models.clip.loading import load
 from fedsilo.models.clip.recorded_forward import record
 from fedsilo.models.clip.text_tower import TextTower
 from fedsilo.models.clip.weights import create
-from fedsilo.models.prompts.frozen_model import FrozenModel, random_context
+from fedsilo.models.prompts.frozen_model import FrozenModel, draw_context
 from fedsilo.simulation.preparation import frozen_model
 from fedsilo.training.per_example.clipping import sum_clipped
 from fedsilo.training.per_example.context_gradients import (
@@ -104,7 +104,7 @@ def clip_like() -> Setting:
     tokens = embed_class_names(
         CLASSES, tokenizer, loaded.token_embedding.weight.detach(), None, tower.meta.context_length
     )
-    context = random_context(CONTEXT, tower.width, generator)
+    context = draw_context(CONTEXT, tower.width, generator)
     tensors = tower.tensors()
     rows = record(tower, tokens, context).norm.rows * tensors["norm.weight"] + tensors["norm.bias"]
     centre = rows.mean(dim=0)
@@ -134,7 +134,7 @@ def emblems() -> Setting:
     pooled, _ = loaded.images.encode(torch.stack(pixels))
     labels = torch.from_numpy(data.train.labels[chosen].copy())
     model = frozen_model(loaded, data.classes, data.template)
-    context = random_context(CONTEXT, model.width, torch.Generator().manual_seed(0))
+    context = draw_context(CONTEXT, model.width, torch.Generator().manual_seed(0))
     return Setting(model, context.unsqueeze(0), batch_of(pooled, labels))
 
 

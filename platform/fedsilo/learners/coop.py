@@ -21,7 +21,7 @@ class CoOpLearner(ContextLearner):
     """One context for all classes, or one for each."""
 
     def names(self) -> tuple[str, ...]:
-        """Returns the context."""
+        """Names the parameters: the context."""
         return (CONTEXT,)
 
     def init(self, frozen: Frozen, seed: int, client: int) -> State:

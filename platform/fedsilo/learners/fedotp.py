@@ -67,7 +67,7 @@ class FedOTPLearner(ContextLearner):
         return frozenset({IMAGE, PATCHES})
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
+        """Lists impossible values of the fields."""
         lines = super().problems() + self._transport(self.solver).problems()
         if self.evaluation_solver != AS_TRAINED:
             lines += [f"evaluation_{line}" for line in self._transport(self.evaluation_solver).problems()]
@@ -79,7 +79,7 @@ class FedOTPLearner(ContextLearner):
         return lines
 
     def names(self) -> tuple[str, ...]:
-        """Returns the shared and the private contexts."""
+        """Names the parameters: the shared and the private contexts."""
         return (SHARED, PRIVATE)
 
     def init(self, frozen: Frozen, seed: int, client: int) -> State:

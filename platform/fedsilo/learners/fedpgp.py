@@ -26,7 +26,7 @@ from fedsilo.core.seeds import torch_generator
 from fedsilo.core.task import Task
 from fedsilo.core.types import State
 from fedsilo.models.prompts.context_learner import PromptLearner
-from fedsilo.models.prompts.frozen_model import random_context
+from fedsilo.models.prompts.frozen_model import draw_context
 
 CONTEXT, U, V = "context", "u", "v"
 TEMPLATE, PLACEHOLDERS = "template", "placeholders"
@@ -59,7 +59,7 @@ class FedPGPLearner(PromptLearner):
         return " ".join(["X"] * self.context_length)
 
     def names(self) -> tuple[str, ...]:
-        """Returns s, u and v."""
+        """Names the parameters: s, u and v."""
         return (CONTEXT, U, V)
 
     def init(self, frozen: Frozen, seed: int, client: int) -> State:
@@ -75,8 +75,8 @@ class FedPGPLearner(PromptLearner):
         """
         return {
             CONTEXT: self.start(frozen, seed),
-            U: random_context(self.context_length, self.rank, torch_generator(seed, "factor u")),
-            V: random_context(self.rank, frozen.width, torch_generator(seed, "factor v")),
+            U: draw_context(self.context_length, self.rank, torch_generator(seed, "factor u")),
+            V: draw_context(self.rank, frozen.width, torch_generator(seed, "factor v")),
         }
 
     def loss(self, params: State, buffers: State, batch: Batch, frozen: Frozen, task: Task) -> Tensor:
@@ -96,10 +96,10 @@ class FedPGPLearner(PromptLearner):
             return super().loss(params, buffers, batch, frozen, task)
         shared_text, text = self.texts(frozen, torch.stack([params[CONTEXT], _personal(params)]))
         plain = task.loss(frozen.score(batch.inputs[IMAGE], text), batch.targets, frozen.candidates)
-        return plain + self.mu * self.contrast(self.origin_features(frozen), shared_text, text)
+        return plain + self.mu * self.contrast(self.encode_origin(frozen), shared_text, text)
 
     @torch.no_grad()
-    def origin_features(self, frozen: Frozen) -> Tensor:
+    def encode_origin(self, frozen: Frozen) -> Tensor:
         """Encodes t_0: the template, or placeholders with the name at the end.
 
         Args:

@@ -55,7 +55,7 @@ class FedPHALearner(PromptLearner):
     margin: float = key(1.0, "Distance up to which private and shared class features are pushed apart.", within=">= 0")
 
     def names(self) -> tuple[str, ...]:
-        """Returns both contexts."""
+        """Names the parameters: both contexts."""
         return (SHARED, PRIVATE)
 
     def init(self, frozen: Frozen, seed: int, client: int) -> State:

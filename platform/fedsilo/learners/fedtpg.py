@@ -32,14 +32,14 @@ from fedsilo.core.task import Task
 from fedsilo.core.types import State
 from fedsilo.core.work import LocalWork
 from fedsilo.models.prompts.cross_attention import Attention, GatedFeedForward, draw
-from fedsilo.models.prompts.frozen_model import random_context
+from fedsilo.models.prompts.frozen_model import draw_context
 from fedsilo.training.module_learner import ModelSizes, ModuleLearner
 
 OWN_CLASSES = "own_classes"
 BARE, TEMPLATE = "bare", "template"
 ALL, OWN = "all", "own"
 WIDENING = 4
-"""Width inside the feed-forward layer over that of the text tower, the usual one of a transformer."""
+"""Width inside the feed-forward layer over that of the text tower, as usual in transformers."""
 
 
 class PromptGenerator(nn.Module):
@@ -98,7 +98,7 @@ class FedTPGLearner(ModuleLearner):
 
     @property
     def state_names(self) -> Mapping[str, str]:
-        """Returns the names that earlier runs have for the feed-forward layer."""
+        """Returns the names of the feed-forward layer in earlier runs."""
         return {"feed_forward.": "forward.", "norm.feed_forward.": "norm.forward."}
 
     @property
@@ -137,7 +137,7 @@ class FedTPGLearner(ModuleLearner):
             )
         generator = torch_generator(seed, "prompt generator")
         network = PromptGenerator(self.context_length, ModelSizes.of(frozen), self.heads)
-        network.queries = nn.Parameter(random_context(self.context_length, frozen.width, generator))
+        network.queries = nn.Parameter(draw_context(self.context_length, frozen.width, generator))
         draw(network, generator)
         return {self.in_state(name): p.detach() for name, p in network.named_parameters()}
 

@@ -58,7 +58,7 @@ class MoAPLearner(PromptLearner):
         return CONTEXT
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
+        """Lists impossible values of the fields."""
         lines = super().problems()
         if self.heads > 0 and self.gate_width % self.heads:
             lines.append(f"heads: {self.heads} do not divide gate_width {self.gate_width}. Choose a divisor of it.")
@@ -70,7 +70,7 @@ class MoAPLearner(PromptLearner):
         return dict.fromkeys(self.personal, self.gate_learning_rate_factor)
 
     def names(self) -> tuple[str, ...]:
-        """Returns the context and the gate's parameters."""
+        """Names the parameters: the context and the gate's parameters."""
         with torch.device("meta"):
             gate = Attention(self.heads, self.heads, self.heads)
         return (CONTEXT, *(GATE + name for name, _ in gate.named_parameters()))

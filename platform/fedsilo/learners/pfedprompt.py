@@ -39,11 +39,11 @@ class PFedPromptLearner(PromptLearner):
 
     @property
     def reads_names(self) -> bool:
-        """Returns False: a cache of the client's images has none of new classes."""
+        """Returns False: the cache has no images of new classes."""
         return False
 
     def names(self) -> tuple[str, ...]:
-        """Returns the context."""
+        """Names the parameters: the context."""
         return (CONTEXT,)
 
     def init(self, frozen: Frozen, seed: int, client: int) -> State:

@@ -33,7 +33,7 @@ class PromptFolioLearner(ContextLearner):
     theta: float = key(0.2, "Weight of the private context's features; the paper has 0.2 to 0.4.", within="in [0, 1]")
 
     def names(self) -> tuple[str, ...]:
-        """Returns both contexts."""
+        """Names the parameters: both contexts."""
         return (SHARED, PRIVATE)
 
     def init(self, frozen: Frozen, seed: int, client: int) -> State:

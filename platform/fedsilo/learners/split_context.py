@@ -30,7 +30,7 @@ class SplitContextLearner(ContextLearner):
     )
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
+        """Lists impossible values of the fields."""
         nothing = (
             f"shared_fraction: {self.shared_fraction} of {self.context_length} context vectors is less than one. "
             "Share more, or use the method local."
@@ -38,7 +38,7 @@ class SplitContextLearner(ContextLearner):
         return super().problems() + ([] if self._first else [nothing])
 
     def names(self) -> tuple[str, ...]:
-        """Returns both parts."""
+        """Names the parameters: both parts."""
         return (FIRST, LAST)
 
     def init(self, frozen: Frozen, seed: int, client: int) -> State:

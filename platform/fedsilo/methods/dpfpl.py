@@ -11,7 +11,7 @@ clients to the shortest.
 
 from fedsilo.learners.dpfpl import DPFPLLearner
 from fedsilo.strategies.fedavg import FedAvgStrategy
-from fedsilo.training.recipes import recipe
+from fedsilo.training.recipe_factory import recipe
 
 DPFPL = recipe(
     "DPFPL",

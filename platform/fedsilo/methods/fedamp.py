@@ -6,7 +6,7 @@ prompt of PromptFL, arXiv:2208.11625.
 
 from fedsilo.learners.coop import CoOpLearner
 from fedsilo.strategies.fedamp import FedAMPStrategy
-from fedsilo.training.recipes import recipe
+from fedsilo.training.recipe_factory import recipe
 
 FedAMP = recipe(
     "FedAMP",

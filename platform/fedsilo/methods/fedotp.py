@@ -10,7 +10,7 @@ round (there, one momentum buffer goes from client to client).
 
 from fedsilo.learners.fedotp import FedOTPLearner
 from fedsilo.strategies.fedavg import FedAvgStrategy
-from fedsilo.training.recipes import recipe
+from fedsilo.training.recipe_factory import recipe
 
 FedOTP = recipe(
     "FedOTP",

@@ -5,7 +5,7 @@ Source: Radford et al., "Learning Transferable Visual Models From Natural Langua
 
 from fedsilo.learners.zero_shot import ZeroShotLearner
 from fedsilo.strategies.local import LocalStrategy
-from fedsilo.training.recipes import recipe
+from fedsilo.training.recipe_factory import recipe
 
 ZeroShot = recipe(
     "ZeroShot",

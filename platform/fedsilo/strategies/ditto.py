@@ -32,7 +32,7 @@ class DittoStrategy(Averaging):
     personal_epochs: int = key(1, "Passes over the client's data for its personal parameters.", within=">= 1")
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
+        """Lists impossible values of the fields."""
         gradients = "synchronise: personal parameters are trained once a round. Use 'round'."
         return super().problems() + ([gradients] if self.synchronise == BATCH else [])
 

@@ -30,7 +30,7 @@ from fedsilo.training.averaging import BATCH, Averaging
 EXPERTS, OWN = "experts", "own_"
 KEPT = "last_"
 DRAW = "draw"
-"""A seed and the round that random experts are drawn by, (2,) int64; it stays in the coordinator's state."""
+"""Seed and round of the random experts, (2,) int64, in the coordinator's state."""
 NEAREST, RANDOM = "nearest", "random"
 MEAN, OWN_LAST = "mean", "own"
 
@@ -52,7 +52,7 @@ class ExpertsStrategy(Averaging):
     )
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
+        """Lists impossible values of the fields."""
         single = "synchronise: experts are parameters after a round's training, not gradients. Use 'round'."
         return super().problems() + ([single] if self.synchronise == BATCH else [])
 

@@ -47,7 +47,7 @@ class FedAMPStrategy(Averaging):
     attraction: float = key(1.0, "Pull of a client to its cloud model, the paper's lambda.", within=">= 0")
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
+        """Lists impossible values of the fields."""
         gradients = (
             "synchronise: clients send their parameters to be compared, and a gradient cannot stand for one. Use "
             "'round'."

@@ -35,7 +35,7 @@ class FedNovaStrategy(Averaging):
     needs_sgd = True
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
+        """Lists impossible values of the fields."""
         single = "synchronise: with 'batch' all clients make one step. Use 'round', or the strategy fedavg."
         return super().problems() + ([single] if self.synchronise == BATCH else [])
 
@@ -74,7 +74,7 @@ class FedNovaStrategy(Averaging):
             w + (w_i - w) / a_i by name, and a_i, shape (1,).
         """
         steps = end.travel / local.work.training.optimizer.learning_rate
-        steps = steps if steps >= SMALLEST else 0.0  # below it, after many rounds of a schedule, nothing moves
+        steps = steps if steps >= SMALLEST else 0.0  # below it, as after many rounds of a schedule, nothing moves
         received = local.work.shared
         moved = {n: received[n] + (end.params[n] - received[n]) / (steps or 1.0) for n in self.shared(local.learner)}
         return {**super().upload(local, end), **moved, STEPS: torch.full_like(received[STEPS], steps)}

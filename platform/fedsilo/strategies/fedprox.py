@@ -27,7 +27,7 @@ class FedProxStrategy(Averaging):
     mu: float = key(0.5, "Pull towards the parameters as received: mu/2 times the squared distance.", within=">= 0")
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
+        """Lists impossible values of the fields."""
         pointless = (
             "synchronise: with 'batch' every gradient is taken at the shared parameters themselves, where the proximal "
             "term has none. Use 'round', or the strategy fedavg."

@@ -20,7 +20,7 @@ from fedsilo.core.types import State
 from fedsilo.training.averaging import Averaging
 
 TUNED = "tuned_"
-"""What the names of tuned parameters and statistics begin with in private state."""
+"""Prefix of tuned parameters and statistics in private state."""
 
 
 @dataclass(frozen=True)
@@ -39,7 +39,7 @@ class FineTuneStrategy(Averaging):
             The private state with the tuned parameters and statistics.
         """
         epochs = range(APART, APART + self.finetune_epochs)
-        # Under a prefix of its own: the memory that is kept of training stays training's.
+        # Its own prefix keeps the optimizer's memory of training unchanged.
         end = local.descend(self.start(local), Terms(epochs=epochs, private=False), memory="fine_tuning/")
         statistics = {name: end.buffers[name] for name in self.statistics(local.learner)}
         tuned = {**end.params, **statistics}

@@ -37,7 +37,7 @@ class MoonStrategy(Averaging):
     temperature: float = key(0.5, "Temperature tau of the contrast.", within="> 0")
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
+        """Lists impossible values of the fields."""
         single = "synchronise: with 'batch' a client has no model of its own to compare with. Use 'round'."
         return super().problems() + ([single] if self.synchronise == BATCH else [])
 

@@ -41,7 +41,7 @@ class ScaffoldStrategy(Averaging):
     server_rate: float = key(1.0, "Step size eta_g of the server.", within="> 0")
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
+        """Lists impossible values of the fields."""
         single = (
             "synchronise: control variates correct several local steps; with 'batch' there is one. Use 'round', or the "
             "strategy fedavg."
@@ -50,7 +50,7 @@ class ScaffoldStrategy(Averaging):
 
     @property
     def uniform(self) -> bool:
-        """Returns True: clients count alike."""
+        """Returns True: all clients have the same weight."""
         return True
 
     def extras(self, learner: Learner) -> tuple[str, ...]:

@@ -48,7 +48,7 @@ class Averaging(Strategy):
 
     @property
     def uniform(self) -> bool:
-        """Returns whether clients count alike: gradients of equally large batches do."""
+        """Returns whether all clients have the same weight: gradients of equally large batches do."""
         return self.uploads_gradients
 
     def refusals(self, learner: Learner) -> list[str]:

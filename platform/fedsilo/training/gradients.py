@@ -122,7 +122,7 @@ def _protect(point: TrainingPoint, leaves: State, gradients: State, step: int) -
     work = point.work
     if point.own is None:
         own = set(leaves) if work.mechanism.examples is not None else set()
-    else:  # factors stand for parameters of the client's own
+    else:  # factors replace parameters of the client's own
         own = set(leaves) - (set(point.params) - set(point.own))
     if point.own is None and not own:
         return gradients

@@ -56,7 +56,7 @@ class ModelSizes:
 
 
 _ANY = ModelSizes(2, 5040, 5040)
-"""Sizes to read names off a module by: names depend on none, and 5040 is divided by any usual number of heads."""
+"""Sizes for reading a module's names, which depend on none; 5040 is divisible by any usual number of heads."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class ModuleLearner(Learner):
 
     @property
     def vectorises(self) -> bool:
-        """Returns True: a module is called with tensors, and decides nothing by numbers in them."""
+        """Returns True: a module computes the same operations for all numbers."""
         return True
 
     @property
@@ -117,15 +117,15 @@ class ModuleLearner(Learner):
 
         A learner whose loss reads nothing of what `observed` records overrides this.
         """
-        return not (self._notes or any(isinstance(part, _BatchNorm) for part in build_skeleton(self, _ANY).modules()))
+        return not (self._records or any(isinstance(part, _BatchNorm) for part in build_skeleton(self, _ANY).modules()))
 
     @property
     def entangled(self) -> str:
-        """Returns which layers, or what else, make examples meet."""
-        if self._notes:
+        """Returns the layers, or the other reason, why examples meet."""
+        if self._records:
             return (
-                "trains with what it notes of all images of a client, so that one of them bears on the gradients of "
-                "the others. Use the unit 'client', or another method"
+                "trains with data that it records of all images of a client, so that one image changes the gradients "
+                "of the others. Use the unit 'client', or another method"
             )
         layers = [name for name, part in build_skeleton(self, _ANY).named_modules() if isinstance(part, _BatchNorm)]
         if not layers:
@@ -136,7 +136,7 @@ class ModuleLearner(Learner):
         )
 
     @property
-    def _notes(self) -> bool:
+    def _records(self) -> bool:
         return type(self).observed is not Learner.observed
 
     @property
@@ -161,7 +161,7 @@ class ModuleLearner(Learner):
         return tuple(self.in_state(n) for n, b in found if n.rpartition(".")[0] in layers and b.is_floating_point())
 
     def names(self) -> tuple[str, ...]:
-        """Returns the names of the module's parameters."""
+        """Names the module's parameters."""
         return tuple(self.in_state(name) for name, _ in build_skeleton(self, _ANY).named_parameters())
 
     def init(self, frozen: Frozen, seed: int, client: int) -> State:

@@ -12,7 +12,7 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 
 DROPOUTS = frozenset({functional.dropout, functional.dropout1d, functional.dropout2d, functional.dropout3d})
-"""Draws that are factors on what they read."""
+"""Functions that multiply their input by random factors."""
 
 
 @contextmanager
@@ -65,7 +65,7 @@ class OneDraw(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Sequence[Any], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        """Returns what a function of torch returns, for the dropouts with one draw."""
+        """Calls a function of torch; dropouts draw once for all examples."""
         if func not in DROPOUTS:
             return func(*args, **(kwargs or {}))
         return _drop_alike(func, *args, **(kwargs or {}))

@@ -35,7 +35,7 @@ class ServerOptimizer(Averaging):
     server_rate: float = key(0.01, "Step size eta of the server.", within="> 0")
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
+        """Lists impossible values of the fields."""
         gradients = (
             "synchronise: with 'batch' the scenario's optimizer is the server's already. Use 'round', or the strategy "
             "fedavg."

@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from fedsilo.core.errors import BackboneError, ResourceError
 from fedsilo.models.clip import loading, weights
-from fedsilo.models.clip.loading import Backbone, load, model_names
+from fedsilo.models.clip.loading import Backbone, list_model_names, load
 from fedsilo.models.clip.text_tower import TextTower
 from fedsilo.simulation.preparation import zero_shot
 
@@ -256,7 +256,7 @@ def test_loading_leaves_logging_as_it_was(folder: Path) -> None:
 
 
 def test_model_names_are_the_shipped_one_and_those_that_can_be_prompted() -> None:
-    own, *others = model_names()
+    own, *others = list_model_names()
     assert own == "fedsilo-tiny"
     assert {"ViT-B-32", "ViT-L-14-quickgelu", "RN50"} <= set(others)
     assert "ViT-B-16-SigLIP" not in others

@@ -155,9 +155,9 @@ def test_tiling_does_not_change_the_result(
 ) -> None:
     expected = encode_prompts(tower, tokens, contexts(1))
     monkeypatch.setattr(attention, "TILE_ROWS", rows)
-    attention.shared_prefix.cache_clear()
+    attention.arrange_shared_prefix.cache_clear()
     assert error(encode_prompts(tower, tokens, contexts(1)), expected) < 1e-6
-    attention.shared_prefix.cache_clear()
+    attention.arrange_shared_prefix.cache_clear()
 
 
 def test_a_class_does_not_depend_on_the_others(small: Any, tower: TextTower, tokens: Any, tokenizer: Any) -> None:

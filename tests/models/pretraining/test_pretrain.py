@@ -9,7 +9,7 @@ import torch
 from fedsilo.data.emblems.words import CLASSES, DOMAINS, TEMPLATE
 from fedsilo.models.pretraining.__main__ import SHIPPED, main
 from fedsilo.models.pretraining.accuracy_table import measure
-from fedsilo.models.pretraining.pretrain import PretrainingRecipe, contrast, make_batches, rate_at, train
+from fedsilo.models.pretraining.pretrain import PretrainingRecipe, contrast, make_batches, schedule_rate, train
 from fedsilo.models.pretraining.towers import (
     CONFIG,
     MERGES,
@@ -56,9 +56,9 @@ def test_contrast_of_a_known_case_leaves_true_pairs_out():
 
 def test_rate_rises_and_falls_to_nothing():
     recipe = PretrainingRecipe(steps=100, warm_up=10, rate=1.0)
-    assert rate_at(0, recipe) == pytest.approx(0.1)
-    assert rate_at(10, recipe) == 1.0
-    assert rate_at(99, recipe) < 0.001
+    assert schedule_rate(0, recipe) == pytest.approx(0.1)
+    assert schedule_rate(10, recipe) == 1.0
+    assert schedule_rate(99, recipe) < 0.001
 
 
 def test_pictures_leave_classes_out_of_some_domains():

@@ -11,7 +11,7 @@ SHIPPED = "fedsilo-tiny"
 """The small CLIP in this package; it needs no download."""
 
 RANDOM = "random"
-"""As `pretrained`: weights drawn from the seed, for tests and benchmarks."""
+"""Value of `pretrained` for weights that are drawn from the seed, for tests and benchmarks."""
 
 PRECISIONS = ("fp32", "bf16", "fp16")
 
@@ -59,12 +59,12 @@ class Backbone:
 
     @property
     def pixel_keys(self) -> str:
-        """Returns the keys that scale pixels and are given, with their values, for messages; "" where none is."""
+        """Returns the given keys that scale pixels, with their values, for messages; "" where none is given."""
         given = {"pixel_mean": self.pixel_mean, "pixel_std": self.pixel_std}
         return " and ".join(f"backbone.{name}={list(values)}" for name, values in given.items() if values)
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields; uses no network and reads no weights."""
+        """Lists impossible values of the fields; uses no network and reads no weights."""
         found = []
         if self.precision not in PRECISIONS:
             found.append(f"precision: no {self.precision!r}. Allowed: {', '.join(PRECISIONS)}.")

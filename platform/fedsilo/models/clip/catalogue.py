@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fedsilo.models.clip.backbone_section import RANDOM, SHIPPED
-from fedsilo.models.clip.open_clip_tables import configurations, has_weights, weight_tags
+from fedsilo.models.clip.open_clip_tables import has_weights, list_weight_tags, read_configurations
 
 LOCAL, HUB = "local-dir:", "hf-hub:"
 CONFIG_FILE = "open_clip_config.json"
@@ -21,9 +21,9 @@ _READ_OUT = ("argmax", "eos")
 _CUSTOM_BLOCK = ("qk_norm", "scaled_cosine_attn", "scale_heads", "scale_attn_inner", "scale_attn", "scale_fc")
 
 
-def model_names() -> tuple[str, ...]:
+def list_model_names() -> tuple[str, ...]:
     """Returns all names that need neither a folder nor a repository, of models with a usable text tower."""
-    return (SHIPPED, *(name for name, config in configurations().items() if not explain_refusal(config)))
+    return (SHIPPED, *(name for name, config in read_configurations().items() if not explain_refusal(config)))
 
 
 def explain_refusal(config: Mapping[str, Any]) -> str:
@@ -58,7 +58,7 @@ def list_tags(name: str) -> tuple[str, ...]:
     Returns:
         The tags; none for a name that open_clip does not ship.
     """
-    return weight_tags(normalise_name(name))
+    return list_weight_tags(normalise_name(name))
 
 
 def normalise_name(name: str) -> str:
@@ -100,7 +100,7 @@ def find_config(name: str) -> dict[str, Any] | None:
     if known.startswith(HUB):
         return None
     if not known.startswith(LOCAL):
-        return configurations().get(known)
+        return read_configurations().get(known)
     try:
         content = json.loads(Path(known.removeprefix(LOCAL), CONFIG_FILE).read_text(encoding="utf-8"))
         return dict(content["model_cfg"])
@@ -132,7 +132,7 @@ def _name_problems(name: str) -> list[str]:
             return [f"name: {name!r} is missing from the package. Install it again, or build it with `make backbone`."]
         return [f"name: {folder} holds no readable {CONFIG_FILE}. Give a folder that open_clip's factory can load."]
     if config is None:
-        return [f"name: no {name!r}. {_nearest(normalise_name(name), model_names())}"]
+        return [f"name: no {name!r}. {_nearest(normalise_name(name), list_model_names())}"]
     reason = explain_refusal(config)
     if not reason and config["text_cfg"].get("hf_tokenizer_name") and find_spec("transformers") is None:
         reason = "its tokenizer needs the package transformers, which is not installed"

@@ -22,7 +22,7 @@ Tokenizer = Callable[..., Tensor]
 
 _PLACEHOLDERS = 4
 SHOWN = 60
-"""Characters of a class name in a message."""
+"""Most characters of a class name in a message."""
 
 ROOM = 512
 """Length for tokenising texts that may be too long: nothing is cut off silently."""

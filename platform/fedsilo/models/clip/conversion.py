@@ -145,7 +145,7 @@ def _block(block: Any) -> Iterator[tuple[str, Tensor]]:
 
 
 def _scale_layer(name: str, layer: nn.Linear, scale: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    # A layer scale multiplies what the layer puts out: it is folded into the layer's rows.
+    # A layer scale multiplies the layer's output: it is folded into the layer's rows.
     gamma = getattr(scale, "gamma", None)
     yield f"{name}.weight", layer.weight if gamma is None else gamma[:, None] * layer.weight
     yield f"{name}.bias", layer.bias if gamma is None else gamma * layer.bias

@@ -32,13 +32,13 @@ IN_MEMORY = 256 * 2**20
 """Bytes: a few copies (driver, object store) do not matter, and few-shot runs need far less."""
 
 _ON_DISK = {"image": "pooled", "patches": "tokens"}
-"""Names of columns (`core.batch`, which needs torch) in files where they are others, so that older files are found."""
+"""Columns (`core.batch`, which needs torch) with another name in files, so that older files are found."""
 
 _SUFFIX = ".safetensors"
 _PARTIAL = "partial-"
 
 
-def default_folder() -> Path:
+def find_default_folder() -> Path:
     """Returns the folder of cached features: below $FEDSILO_CACHE, or below the user's cache folder."""
     root = os.environ.get(ENVIRONMENT) or platformdirs.user_cache_dir("fedsilo")
     return Path(root) / "features"
@@ -101,7 +101,7 @@ class FeatureCache:
             folder: Folder of the entries; None for the default folder.
             in_memory: Bytes of one split's features that are held in memory; None for any number.
         """
-        self.folder = default_folder() if folder is None else folder
+        self.folder = find_default_folder() if folder is None else folder
         self.in_memory = in_memory
         self.notices: list[str] = []
         self._writable = True
@@ -181,7 +181,7 @@ class FeatureCache:
 
     def _drop(self, path: Path, error: Exception) -> None:
         self.notices.append(f"feature cache: {path} is damaged ({error}). Its images are encoded again.")
-        with suppress(OSError):  # not ours to delete: the next run finds it damaged again
+        with suppress(OSError):  # no right to delete it: the next run finds it damaged again
             path.unlink(missing_ok=True)
 
 

@@ -61,7 +61,7 @@ class FeatureCollector:
         self.report()
 
     def report(self) -> None:
-        """Reports how many images are finished; the caller does so before the first chunk too, which can take long."""
+        """Reports the number of finished images; before the first chunk too, which can take long."""
         self._progress(self._done, self._total)
 
     def features(self) -> CachedFeatures | StoredFeatures:

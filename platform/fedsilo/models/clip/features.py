@@ -98,7 +98,7 @@ class EncodedChunk:
 
 
 Encode = Callable[[Sequence[Chunk]], Iterable[EncodedChunk]]
-"""Encodes chunks, anywhere and in any order."""
+"""Encodes chunks, in any process and any order."""
 
 
 def split_into_chunks(encoder: ImageEncoder, examples: Examples, viewing: Viewing) -> list[Chunk]:

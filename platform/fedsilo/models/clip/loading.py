@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from fedsilo.core.errors import BackboneError, ResourceError
 from fedsilo.core.finiteness import find_bad_rows, find_fault
 from fedsilo.models.clip.backbone_section import Backbone
-from fedsilo.models.clip.catalogue import find_config, model_names
+from fedsilo.models.clip.catalogue import find_config, list_model_names
 from fedsilo.models.clip.class_tokens import ROOM, ClassTokens, Tokenizer, describe_class, embed_class_names, find_ends
 from fedsilo.models.clip.conversion import extract_text_tower
 from fedsilo.models.clip.image_encoder import ImageEncoder
@@ -26,14 +26,14 @@ from fedsilo.models.clip.text_tower import TextTower, encode_sequences
 from fedsilo.models.clip.views import Preprocessing
 from fedsilo.models.clip.weights import create
 
-__all__ = ["Backbone", "LoadedBackbone", "choose_device", "load", "model_names"]
+__all__ = ["Backbone", "LoadedBackbone", "choose_device", "list_model_names", "load"]
 
 _PROBES = ("a photo of a cat.", "x")
 _TOLERANCE = 1e-4
 """Largest relative error of the fast tower against open_clip's path at loading; rounding stays below 1e-5."""
 
 LARGEST_SCALE = 1e4
-"""Largest accepted inverse temperature: far more than CLIP's 100, far less than losses need to overflow."""
+"""Largest accepted inverse temperature: far more than CLIP's 100, far less than makes losses infinite."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)

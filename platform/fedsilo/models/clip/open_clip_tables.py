@@ -22,7 +22,7 @@ _PACKAGE = "fedsilo_open_clip_tables"
 
 
 @cache
-def configurations() -> Mapping[str, dict[str, Any]]:
+def read_configurations() -> Mapping[str, dict[str, Any]]:
     """Returns the configuration of every model, by name, in open_clip's order; callers must not change it."""
     documents = {
         file.stem: json.loads(file.read_text("utf-8")) for file in (_folder() / "model_configs").glob("*.json")
@@ -31,7 +31,7 @@ def configurations() -> Mapping[str, dict[str, Any]]:
     return {name: documents[name] for name in names}
 
 
-def weight_tags(name: str) -> tuple[str, ...]:
+def list_weight_tags(name: str) -> tuple[str, ...]:
     """Lists the weight tags that open_clip knows for a model.
 
     Args:

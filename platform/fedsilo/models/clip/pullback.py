@@ -58,7 +58,7 @@ def pull_back(recording: Recording, pairs: ExamplePairs, cotangents: Tensor) -> 
     return reverse.contexts(rows)
 
 
-def row_bytes(tower: TextTower) -> int:
+def estimate_row_bytes(tower: TextTower) -> int:
     """Estimates the memory of one row that runs backward.
 
     Rows are the L of each example and, for each of its pairs, as many as the longest class has.

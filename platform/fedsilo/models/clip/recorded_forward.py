@@ -21,7 +21,7 @@ from torch.nn.functional import linear
 
 from fedsilo.models.clip.class_tokens import ClassTokens
 from fedsilo.models.clip.text_tower import TextTower, check_prompts
-from fedsilo.models.clip.tower_attention import shared_prefix
+from fedsilo.models.clip.tower_attention import arrange_shared_prefix
 from fedsilo.models.clip.transformer_blocks import ACTIVATIONS
 
 _BLOCKED = float("-inf")
@@ -140,7 +140,7 @@ def record(tower: TextTower, classes: ClassTokens, context: Tensor) -> Recording
     """
     check_prompts(tower, classes, context.unsqueeze(0))
     places = _places(classes.lengths, 1 + len(context), context.device)
-    positions = shared_prefix(classes.lengths, places.prefix, context.device).positions
+    positions = arrange_shared_prefix(classes.lengths, places.prefix, context.device).positions
     rows = torch.cat([classes.sos.unsqueeze(0), context, classes.embeddings]) + tower.tensors()["positions"][positions]
     recorder, layers = _Recorder(tower, places), []
     for number in range(tower.meta.layers):

@@ -21,7 +21,7 @@ from torch.nn.functional import linear
 
 from fedsilo.core.errors import BackboneError
 from fedsilo.models.clip.class_tokens import ClassTokens
-from fedsilo.models.clip.tower_attention import Arrangement, Sequences, shared_prefix
+from fedsilo.models.clip.tower_attention import Arrangement, Sequences, arrange_shared_prefix
 from fedsilo.models.clip.transformer_blocks import Blocks
 
 
@@ -138,7 +138,7 @@ def encode_prompts(tower: TextTower, classes: ClassTokens, context: Tensor) -> T
     """
     prompts = context if context.dim() == 3 else context.unsqueeze(0)
     check_prompts(tower, classes, prompts)
-    layout = shared_prefix(classes.lengths, 1 + prompts.shape[1], prompts.device)
+    layout = arrange_shared_prefix(classes.lengths, 1 + prompts.shape[1], prompts.device)
     start = classes.sos.expand(len(prompts), 1, -1)
     names = classes.embeddings.expand(len(prompts), -1, -1)
     features = tower.run(torch.cat([start, prompts, names], dim=1), layout.positions, layout)

@@ -91,7 +91,7 @@ def _build_from_file(backbone: Backbone) -> nn.Module:
     model = _build(backbone, load_weights=False)
     try:
         open_clip.load_checkpoint(model, backbone.pretrained, strict=True, weights_only=True)
-    except Exception as error:  # of safetensors, of pickle, of zip, of shapes
+    except Exception as error:  # errors of safetensors, pickle, zip and shapes
         raise BackboneError(
             f"backbone.pretrained: {backbone.pretrained!r} is no checkpoint of {backbone.name!r} ({_reason(error)}). "
             "Give safetensors or a torch file of weights only, of this very architecture."

@@ -75,7 +75,7 @@ def _pretrain(options: argparse.Namespace) -> None:
         model = new_model(folder, derive(seed, "pretraining weights"))
         feed = make_batches(emblems, pictures, speller, model.token_embedding.embedding_dim, recipe)
         train(model, feed, recipe, _reporter(folder, model, recipe.steps))
-    # From the file in either case: the second stage sees the weights as they are kept, in half precision.
+    # Always from the file: the second stage uses the stored weights, in half precision.
     model = read_model(folder)
     recipe = replace(TEXT_RECIPE, seed=seed, steps=options.text_steps)
     emblems = emblems[: recipe.pictures]
@@ -85,9 +85,7 @@ def _pretrain(options: argparse.Namespace) -> None:
 
 
 def _reporter(folder: Path, model: CLIP, steps: int) -> Callable[[int, float, float], None]:
-    """Returns a function to call after each step: it prints a line and saves the weights at fixed intervals and at the
-    end.
-    """
+    """Returns a function to call after each step: it prints and saves at fixed intervals and at the end."""
     smooth = 0.0
 
     def after_step(step: int, loss: float, seconds: float) -> None:

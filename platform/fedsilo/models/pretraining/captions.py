@@ -34,7 +34,7 @@ _PLAIN_WORDS = (
     "while whole why wide will with without word work world would year yes yet you young your"
 )
 FILLERS: tuple[str, ...] = tuple(_PLAIN_WORDS.split())
-"""Common words that say nothing of a picture."""
+"""Common words without meaning for a picture."""
 
 FRAMES: tuple[tuple[str, ...], ...] = tuple(
     tuple(frame.split())
@@ -130,7 +130,7 @@ def _prefix(count: int, vectors: float, generator: np.random.Generator) -> list[
     return [FILLERS[word] for word in generator.integers(len(FILLERS), size=count)]
 
 
-def caption_words() -> set[str]:
+def list_caption_words() -> set[str]:
     """Returns every word that a caption can contain, without marks and `VECTOR`."""
     names = " ".join((*CLASSES, *COLOURS, *TEXTURES, *DOMAINS)).split()
     frames = [word for frame in (*FRAMES, *STYLED) for word in frame]

@@ -26,7 +26,7 @@ from fedsilo.models.pretraining.towers import MEAN, STD, Speller, encode_images,
 from fedsilo.models.pretraining.training_images import PictureArray, shift_randomly
 
 LENGTHS = (4, 4, 8, 16)
-"""Most words or vectors in front of the name, one of these for a batch."""
+"""Limits on words or vectors in front of the name; each batch has one of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,7 +148,7 @@ def compute_loss(model: CLIP, batch: PretrainingBatch, patches: float) -> Tensor
     pooled, tokens = encode_images(model, batch.pixels)
     words = encode_words(model, batch.ids, batch.vectors)
     scale = model.logit_scale.exp()
-    # The mean of the tokens is not brought to length 1: so patches gain by agreeing with one another.
+    # The mean of the tokens is not normalised, so that patches gain by agreeing with one another.
     on_patches = contrast(scale * tokens.mean(dim=1) @ words.T, batch.true)
     return contrast(scale * pooled @ words.T, batch.true) + patches * on_patches
 
@@ -170,7 +170,7 @@ def make_optimizer(model: CLIP, recipe: PretrainingRecipe) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=recipe.rate, betas=(0.9, 0.98))
 
 
-def rate_at(step: int, recipe: PretrainingRecipe) -> float:
+def schedule_rate(step: int, recipe: PretrainingRecipe) -> float:
     """Computes the learning rate of a step.
 
     Args:
@@ -249,7 +249,7 @@ def train(
     optimizer, start = make_optimizer(model, recipe), time.monotonic()
     for step, batch in enumerate(feed):
         for group in optimizer.param_groups:
-            group["lr"] = rate_at(step, recipe)
+            group["lr"] = schedule_rate(step, recipe)
         loss = compute_loss(model, batch, recipe.patches)
         optimizer.zero_grad()
         torch.autograd.backward(loss)

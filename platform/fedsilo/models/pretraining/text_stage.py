@@ -25,7 +25,7 @@ from fedsilo.models.pretraining.pretrain import (
     draw_orders,
     make_optimizer,
     match_captions,
-    rate_at,
+    schedule_rate,
     to_pixels,
 )
 from fedsilo.models.pretraining.towers import Speller, encode_images, encode_words
@@ -92,7 +92,7 @@ def fit_text(
         pooled, patches = (model.logit_scale.exp() * feature[chosen] @ names.T for feature in looks)
         loss = contrast(pooled, true) + recipe.patches * contrast(patches, true)
         for group in optimizer.param_groups:
-            group["lr"] = rate_at(step, recipe)
+            group["lr"] = schedule_rate(step, recipe)
         optimizer.zero_grad()
         torch.autograd.backward(loss)
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)

@@ -18,8 +18,8 @@ from open_clip.transformer import ResidualAttentionBlock
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from fedsilo.models.pretraining.captions import VECTOR, caption_words
-from fedsilo.models.pretraining.vocabulary import learn_merges, vocabulary_size, write_merges
+from fedsilo.models.pretraining.captions import VECTOR, list_caption_words
+from fedsilo.models.pretraining.vocabulary import count_tokens, learn_merges, write_merges
 
 MEAN = (0.55, 0.53, 0.55)
 STD = (0.33, 0.31, 0.28)
@@ -36,10 +36,10 @@ def write_folder(folder: Path) -> None:
         folder: The model's folder, created here.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    merges = learn_merges(caption_words())
+    merges = learn_merges(list_caption_words())
     write_merges(folder / MERGES, merges)
     vision = {"image_size": 64, "patch_size": 8, "width": 128, "layers": 4, "head_width": 32, "mlp_ratio": 2.0}
-    text = {"context_length": 77, "width": 128, "heads": 4, "layers": 3, "vocab_size": vocabulary_size(merges)}
+    text = {"context_length": 77, "width": 128, "heads": 4, "layers": 3, "vocab_size": count_tokens(merges)}
     preprocess: dict[str, object] = {"size": [64, 64], "mode": "RGB", "mean": MEAN, "std": STD}
     preprocess |= {"interpolation": "bicubic", "resize_mode": "shortest", "fill_color": 0}
     config = {"model_cfg": {"embed_dim": 128, "vision_cfg": vision, "text_cfg": text}, "preprocess_cfg": preprocess}
@@ -58,7 +58,7 @@ def new_model(folder: Path, seed: int) -> CLIP:
     """
     config: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))["model_cfg"]
     with torch.random.fork_rng():
-        # open_clip initialises from torch's global stream; it is put back where it was.
+        # open_clip initialises from torch's global generator, which is restored here.
         torch.manual_seed(seed)
         return CLIP(**config)
 

@@ -48,7 +48,7 @@ def _merge(spelling: list[str], pair: Merge) -> list[str]:
     return result
 
 
-def vocabulary_size(merges: list[Merge]) -> int:
+def count_tokens(merges: list[Merge]) -> int:
     """Counts the tokens of a tokenizer with these merges.
 
     Args:

@@ -37,7 +37,7 @@ class AdditiveLearner(ContextLearner):
     personal = (PRIVATE,)
 
     def names(self) -> tuple[str, ...]:
-        """Returns both contexts."""
+        """Names the parameters: both contexts."""
         return (SHARED, PRIVATE)
 
     def init(self, frozen: Frozen, seed: int, client: int) -> State:
@@ -86,7 +86,7 @@ class FactoredLearner(AdditiveLearner):
     rank: int = key(8, "Rank k of the factors that the private context is trained by.", within=">= 1")
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
+        """Lists impossible values of the fields."""
         if self.rank <= self.context_length:
             return super().problems()
         return [

@@ -19,7 +19,7 @@ from fedsilo.core.frozen import Frozen
 from fedsilo.core.learner import Learner
 from fedsilo.core.seeds import torch_generator
 from fedsilo.core.types import State
-from fedsilo.models.prompts.frozen_model import random_context
+from fedsilo.models.prompts.frozen_model import draw_context
 from fedsilo.models.prompts.sequences import POSITIONS
 
 
@@ -41,7 +41,7 @@ class PromptLearner(Learner):
 
     @property
     def reads_names(self) -> bool:
-        """Returns whether one context serves all classes, so that it can be put before other names."""
+        """Returns whether one context serves all classes, so that it can stand before other names."""
         return not self.class_specific
 
     @property
@@ -66,7 +66,7 @@ class PromptLearner(Learner):
             BackboneError: The words have more tokens than the context.
         """
         classes = len(model.classes) if self.class_specific else 1
-        context = random_context(classes * self.context_length, model.width, torch_generator(seed, purpose))
+        context = draw_context(classes * self.context_length, model.width, torch_generator(seed, purpose))
         context = context.view(classes, self.context_length, -1)
         if self.context_words:
             words = model.phrases[self.context_words].cpu()

@@ -183,7 +183,7 @@ def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
-def random_context(length: int, width: int, generator: torch.Generator) -> Tensor:
+def draw_context(length: int, width: int, generator: torch.Generator) -> Tensor:
     """Draws context vectors from N(0, 0.02^2), the start of CoOp and the methods after it.
 
     Args:

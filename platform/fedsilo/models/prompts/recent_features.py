@@ -12,7 +12,7 @@ import torch
 from torch import Tensor
 
 MOST = 3
-"""Results that are held: a client's own prompt, those of others, and one more."""
+"""Number of stored results: a client's own prompt, those of others, and one more."""
 
 
 class RecentFeatures:

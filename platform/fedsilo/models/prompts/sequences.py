@@ -18,7 +18,7 @@ from fedsilo.models.clip.class_tokens import ClassTokens
 from fedsilo.models.clip.text_tower import TextTower, encode_sequences
 
 POSITIONS = ("end", "middle", "front")
-"""Where the class name stands: behind the context, between its halves, or before it."""
+"""Places of the class name: behind the context, between its halves, or before it."""
 
 
 def encode_apart(tower: TextTower, classes: ClassTokens, contexts: Tensor, position: str) -> Tensor:

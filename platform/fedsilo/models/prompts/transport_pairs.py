@@ -99,7 +99,7 @@ class Pairs:
         return numbers
 
     def _start(self, block: Tensor, k1: Tensor, k2: Tensor, spare: list[Tensor]) -> Tensor:
-        """Puts the kernels into their buffers; returns the scales (2, P), both the same."""
+        """Writes the kernels into their buffers; returns the scales (2, P), both the same."""
         for kernel, similarity in ((k1, block[0]), (k2, block[1])):
             torch.sub(similarity, similarity.mean(-1)[:, None], out=kernel).mul_(1 / self._epsilon).exp_()
         patches = k1.shape[-1]
@@ -171,7 +171,7 @@ def _surplus(values: Tensor, mean: float, out: Tensor) -> Tensor:
 
 @lru_cache(maxsize=16)
 def _table(mass: float) -> Tensor:
-    """Returns log f where the mean of min(f exp(z), 1), z ~ N(0, deviation^2), is `mass`, for each deviation tabled."""
+    """Returns log f where the mean of min(f exp(z), 1), z ~ N(0, deviation^2), is `mass`, for each deviation."""
     wide = torch.arange(_WIDEST * _PARTS + 1, dtype=torch.float64).div_(_PARTS).clamp_(min=1e-6)
     low, high = torch.full_like(wide, log(mass) - 1) - wide.square(), 10 * wide + 1
 

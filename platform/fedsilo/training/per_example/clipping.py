@@ -11,7 +11,7 @@ from torch import Tensor
 from fedsilo.core.errors import NotFinite
 
 _SLACK = 2.0**-32
-"""By what a clipped gradient is made shorter than the clip norm: far more than fp64 rounding adds to it."""
+"""Relative distance of a clipped gradient's norm below the clip norm: far more than fp64 rounding."""
 
 
 def sum_clipped(gradients: Mapping[str, Tensor], clip_norm: float) -> tuple[dict[str, Tensor], Tensor]:

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from fedsilo.models.clip.class_tokens import ClassTokens
-from fedsilo.models.clip.pullback import pull_back, row_bytes
+from fedsilo.models.clip.pullback import estimate_row_bytes, pull_back
 from fedsilo.models.clip.recorded_forward import Recording, record
 from fedsilo.models.clip.text_tower import TextTower, encode_prompts
 from fedsilo.training.per_example.selection import Selection, select
@@ -120,7 +120,7 @@ def compute_dense_gradients(
     contexts = contexts.detach().requires_grad_()
     features = normalize(encode_prompts(tower, classes, contexts), dim=-1)
     rows = len(contexts) * (1 + contexts.shape[1] + sum(classes.lengths))
-    together = max(memory_mb * MEGABYTE // (rows * row_bytes(tower)), 1)
+    together = max(memory_mb * MEGABYTE // (rows * estimate_row_bytes(tower)), 1)
     found = [
         torch.autograd.grad(features, contexts, part, retain_graph=True, is_grads_batched=True)[0]
         for part in torch.split(cotangents, together)
@@ -142,7 +142,7 @@ def _one_prompt(recording: Recording, cotangents: Tensor, tolerance: float, memo
 def _chunks(recording: Recording, selection: Selection, memory_mb: int) -> Iterator[slice]:
     """Yields examples, in order, that fit into memory together."""
     longest, context = recording.places.present.shape[1], recording.places.prefix - 1
-    room = memory_mb * MEGABYTE // row_bytes(recording.tower)
+    room = memory_mb * MEGABYTE // estimate_row_bytes(recording.tower)
     first, taken = 0, 0
     counts = selection.kept.sum(dim=1).tolist()
     for number, pairs in enumerate(counts):

@@ -25,7 +25,7 @@ Way = Callable[[Loss, State, Batch], tuple[Tensor, dict[str, Tensor]]]
 """The losses (b,) and the gradients (b, *shape) by each leaf of a batch of at least one example."""
 
 MEMORY_MB = 256
-"""What a backward through the tower may hold for single examples at once, beside the one forward of all."""
+"""Memory of a backward through the tower for single examples, besides the one forward of all."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -34,7 +34,7 @@ DRAWING = (nn.AlphaDropout, nn.FeatureAlphaDropout, nn.RReLU)
 """Layers whose draws `OneDraw` does not know."""
 
 PROBED = (3, 5)
-"""Sizes of a batch by which it is found out whether a layer sees one row per example."""
+"""Batch sizes for the check that a layer sees one row per example."""
 
 
 def fits_opacus(loss: Loss, batch: Batch) -> bool:
@@ -156,7 +156,7 @@ class _Probe:
             with torch.no_grad():
                 learner.output(module.train(), self._inputs(shapes))
         except (RuntimeError, NotImplementedError):
-            return False  # what it does depends on numbers
+            return False  # the module's operations depend on numbers
         finally:
             for handle in handles:
                 handle.remove()

@@ -69,7 +69,7 @@ def select(cotangents: Tensor, tolerance: float) -> Selection:
     """
     sizes = torch.linalg.vector_norm(cotangents, dim=-1)
     ordered, order = sizes.sort(dim=1, descending=True, stable=True)
-    rest = ordered.flip(1).cumsum(1).flip(1)  # what is dropped if a row and all smaller ones are
+    rest = ordered.flip(1).cumsum(1).flip(1)  # size that is dropped with a row and all smaller ones
     whole = rest[:, :1]
     keeps = (rest > tolerance * whole) | ~whole.isfinite()
     kept = torch.zeros_like(keeps).scatter_(1, order, keeps)
