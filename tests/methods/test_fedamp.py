@@ -89,7 +89,7 @@ def test_who_takes_no_part_keeps_its_last_cloud_context(world: Any) -> None:
     assert not torch.equal(METHOD.download(after, 0)["context"], METHOD.download(before, 0)["context"])
 
 
-def test_before_the_first_exchange_everybody_receives_the_start(world: Any) -> None:
+def test_before_the_first_exchange_every_client_receives_the_start(world: Any) -> None:
     initial = METHOD.initial_shared(world().model, 0)
     assert torch.equal(METHOD.download(initial, 2)["context"], initial["context"])
 

@@ -143,18 +143,18 @@ def test_chunk_can_be_encoded_elsewhere(encoder: ImageEncoder, examples: Example
 
 
 def test_chunks_may_come_in_any_order_and_progress_counts_images(encoder: ImageEncoder, examples: Examples) -> None:
-    told: list[tuple[int, int]] = []
+    reports: list[tuple[int, int]] = []
 
     def backwards(missing: Sequence[Chunk]) -> Iterable[EncodedChunk]:
         return [encode_chunk(encoder, examples, chunk) for chunk in reversed(missing)]
 
     viewing = Viewing((0, 3))
     found = extract(
-        encoder, examples, viewing, encode=backwards, progress=lambda done, total: told.append((done, total))
+        encoder, examples, viewing, encode=backwards, progress=lambda done, total: reports.append((done, total))
     )
     expected = extract(encoder, examples, viewing)
     np.testing.assert_array_equal(found.columns["image"], expected.columns["image"])
-    assert told == [(0, 150), (5, 150), (75, 150), (80, 150), (150, 150)]
+    assert reports == [(0, 150), (5, 150), (75, 150), (80, 150), (150, 150)]
     assert list(found.columns) == ["image"]
 
 
@@ -321,7 +321,7 @@ def test_an_overflow_in_half_precision_is_blamed_on_the_precision(
         extract(replace(large, precision="fp16"), first(examples, 3), Viewing())
 
 
-def test_tokens_that_are_not_finite_and_inputs_that_are_not_are_told_apart(encoder: ImageEncoder) -> None:
+def test_tokens_that_are_not_finite_and_inputs_that_are_not_have_different_remedies(encoder: ImageEncoder) -> None:
     images = torch.zeros(3, 3, 32, 32)
     tower = copy.deepcopy(encoder.tower)
     tower.ln_post.register_forward_hook(lambda module, given, output: output * (1e30 if output.shape[1] == 4 else 1.0))

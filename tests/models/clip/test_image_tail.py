@@ -72,7 +72,7 @@ def test_a_tail_begins_at_any_later_block_too() -> None:
     encoder = random_vit()
     tail, rows = extract_image_tail(encoder, 1), encoder.hidden(images(16), 2)
     torch.testing.assert_close(tail.read(tail.run(rows, 2))[0], encoder.encode(images(16))[0], rtol=1e-5, atol=1e-5)
-    assert not [name for name in tail.tensors() if name.startswith("blocks.0.")], "what nobody runs is not sent"
+    assert not [name for name in tail.tensors() if name.startswith("blocks.0.")], "blocks that no client runs stay here"
 
 
 def test_columns_are_those_that_are_asked_for_and_no_others() -> None:

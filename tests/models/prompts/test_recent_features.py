@@ -51,6 +51,6 @@ def test_clients_with_one_prompt_are_measured_with_one_encoding(
     counted = here.federate(method, tmp_path / "counted")
     assert calls.count(False) == encoded
     monkeypatch.setattr(RecentFeatures, "recall", lambda self, how, contexts, compute: compute())
-    anew = here.federate(method, tmp_path / "anew")
-    results = [(one.shared_sha256, one.private_sha256, one.scores) for one in (counted, anew)]
+    again = here.federate(method, tmp_path / "again")
+    results = [(one.shared_sha256, one.private_sha256, one.scores) for one in (counted, again)]
     assert results[0] == results[1]

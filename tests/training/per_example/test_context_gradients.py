@@ -150,7 +150,7 @@ def test_memory_changes_nothing(model: FrozenModel, contexts: Tensor, tolerance:
 def test_as_many_examples_run_together_as_memory_holds(
     model: FrozenModel, contexts: Tensor, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fedsilo.training.per_example import compute_context_gradients as module
+    from fedsilo.training.per_example import context_gradients as module
 
     seen: list[int] = []
     pull_back = module.pull_back
@@ -160,7 +160,7 @@ def test_as_many_examples_run_together_as_memory_holds(
         return pull_back(recording, pairs, rows)
 
     monkeypatch.setattr(module, "pull_back", counting)
-    monkeypatch.setattr(module, "row_bytes", lambda tower: module.MEGABYTE)
+    monkeypatch.setattr(module, "estimate_row_bytes", lambda tower: module.MEGABYTE)
     texts = encode_texts(model.tower, model.classes, contexts[:1])
     compute_context_gradients(texts, peaked(7, 1), tolerance=0, memory_mb=70)  # an example has 3 + 5 * 4 rows
     assert seen == [3, 3, 1]

@@ -130,7 +130,7 @@ class ClassTokens:
 
 
 def format_name(name: str) -> str:
-    """Writes a class name as it stands in a prompt.
+    """Formats a class name for a prompt.
 
     Args:
         name: A class name of the data set.

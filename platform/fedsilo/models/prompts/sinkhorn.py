@@ -1,5 +1,4 @@
-"""Scaling iterations of entropic optimal transport: many small problems at once, each with the bits it would have
-alone.
+"""Scaling iterations of entropic optimal transport: many small problems at once, each with the same bits as alone.
 
 Dimensions: N prompts, P problems, M patches; kernels are (N, P, M), so that patches lie next to each other in memory.
 
