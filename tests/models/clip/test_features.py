@@ -254,7 +254,7 @@ def test_image_that_cannot_be_read_is_named_and_finished_chunks_stay(
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("fedsilo-ahead")]
 
 
-def test_whoever_encodes_is_ended_with_whoever_waits(encoder: ImageEncoder, examples: Examples) -> None:
+def test_an_error_of_the_caller_ends_the_encoding(encoder: ImageEncoder, examples: Examples) -> None:
     def stop(done: int, total: int) -> None:
         if done:
             raise KeyboardInterrupt
