@@ -24,7 +24,7 @@ from fedsilo.core import Examples
 from fedsilo.data.files.file_sources import FolderSource
 from fedsilo.data.files.image_reading import FileImages, digest
 from fedsilo.models.clip.backbone_section import Backbone
-from fedsilo.models.clip.features import Viewing, chunks, encode_chunks
+from fedsilo.models.clip.features import Viewing, encode_chunks, split_into_chunks
 from fedsilo.models.clip.image_encoder import ImageEncoder
 from fedsilo.models.clip.loading import load
 
@@ -108,7 +108,7 @@ def one_by_one(encoder: ImageEncoder, examples: Examples) -> np.ndarray:
 
 
 def beside(encoder: ImageEncoder, examples: Examples, threads: int) -> np.ndarray:
-    wanted = chunks(encoder, examples, Viewing())
+    wanted = split_into_chunks(encoder, examples, Viewing())
     return np.concatenate([encoded.columns["image"] for encoded in encode_chunks(encoder, examples, wanted, threads)])
 
 

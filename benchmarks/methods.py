@@ -37,8 +37,8 @@ from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.fedotp import FedOTP
 from fedsilo.models.clip.backbone_section import Backbone
 from fedsilo.models.clip.cached_encoding import CachedFeatures
-from fedsilo.models.clip.class_tokens import class_tokens, readable
-from fedsilo.models.clip.conversion import text_tower_of
+from fedsilo.models.clip.class_tokens import embed_class_names, format_name
+from fedsilo.models.clip.conversion import extract_text_tower
 from fedsilo.models.clip.weights import create
 from fedsilo.models.prompts.frozen_model import FrozenModel
 from fedsilo.models.prompts.optimal_transport import Transport
@@ -70,9 +70,9 @@ class World:
         """Draws images and labels, and encodes the images for our way, which is not timed."""
         generator = torch.Generator().manual_seed(0)
         loaded, tokenizer = create(Backbone(MODEL, "random"), seed=0)
-        plain = PlainModel(loaded, tokenizer([f"{'X ' * CONTEXT}{readable(name)}." for name in CLASSES]))
-        tower = text_tower_of(loaded)
-        tokens = class_tokens(
+        plain = PlainModel(loaded, tokenizer([f"{'X ' * CONTEXT}{format_name(name)}." for name in CLASSES]))
+        tower = extract_text_tower(loaded)
+        tokens = embed_class_names(
             CLASSES, tokenizer, loaded.token_embedding.weight.detach(), None, tower.meta.context_length
         )
         model = FrozenModel(tower, tokens, plain.scale, torch.zeros(len(CLASSES), 512), named(tuple(CLASSES)))

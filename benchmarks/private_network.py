@@ -22,12 +22,12 @@ from fedsilo.core import Batch
 from fedsilo.core.batch import CLASS, PIXELS, named
 from fedsilo.tasks.classification import Classification
 from fedsilo.training.loss import Loss
-from fedsilo.training.module_learner import ModuleLearner, Sizes
-from fedsilo.training.per_example.clipping import clipped_sum
+from fedsilo.training.module_learner import ModelSizes, ModuleLearner
+from fedsilo.training.per_example.clipping import sum_clipped
 from fedsilo.training.per_example.example_gradients import choose_way
-from fedsilo.training.per_example.grad_sample import sampled_gradients
-from fedsilo.training.per_example.reference_loop import loop_gradients
-from fedsilo.training.per_example.vmap_gradients import batched_gradients
+from fedsilo.training.per_example.grad_sample import differentiate_with_opacus
+from fedsilo.training.per_example.reference_loop import loop_over_examples
+from fedsilo.training.per_example.vmap_gradients import vmap_over_examples
 
 GOAL, SIDE = 6.0, 32
 
@@ -38,7 +38,7 @@ class SmallNetwork(ModuleLearner):
 
     reads = frozenset({PIXELS})
 
-    def module(self, sizes: Sizes) -> nn.Module:
+    def module(self, sizes: ModelSizes) -> nn.Module:
         return nn.Sequential(
             *(nn.Conv2d(3, 16, 3, padding=1), nn.GroupNorm(4, 16), nn.ReLU(), nn.MaxPool2d(2)),
             *(nn.Conv2d(16, 32, 3, padding=1), nn.GroupNorm(4, 32), nn.ReLU(), nn.MaxPool2d(2)),
@@ -57,7 +57,7 @@ def compare_network(repetitions: int) -> None:
     loss = Loss.at(learner, work, learner.init(model, 0, 0), {})
     pixels = torch.randn(BATCH, 3, SIDE, SIDE, generator=generator)
     batch = Batch({PIXELS: pixels}, {CLASS: torch.randint(len(CLASSES), (BATCH,), generator=generator)})
-    ways = {"opacus": sampled_gradients, "vmap": batched_gradients, "one by one": loop_gradients}
+    ways = {"opacus": differentiate_with_opacus, "vmap": vmap_over_examples, "one by one": loop_over_examples}
     taken = next(name for name, way in ways.items() if way is choose_way(loss, batch))
     numbers = sum(tensor.numel() for tensor in loss.leaves.values())
     print(f"small network of {numbers} numbers, batch {BATCH}; a run takes {taken}")
@@ -68,10 +68,10 @@ def compare_network(repetitions: int) -> None:
 
     def private(way: Callable[..., Any]) -> dict[str, Tensor]:
         found: dict[str, Tensor] = way(loss, loss.leaves, batch)[1]
-        clipped_sum(found, 1.0)
+        sum_clipped(found, 1.0)
         return found
 
-    exact = private(loop_gradients)
+    exact = private(loop_over_examples)
     for name, way in ways.items():
         private(way)  # what is made once per process is not part of a step
         base, ratios = [seconds(plain)[0] for _ in range(2)][1:], []

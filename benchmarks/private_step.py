@@ -1,11 +1,11 @@
 """What a private step costs: the clipped sum of 32 examples' own gradients, against one gradient of their mean.
 
 Four ways to the same gradients by one context: the loop over examples (each its own forward and backward; a few are
-timed and scaled), torch's batched backward over one forward (`dense_gradients`), and `context_gradients` with all pairs
-of an example and a class (tolerance 0, the worst case) or with those pairs only that a tolerance leaves. Every private
-way ends with the joint clip; the tolerance's line says how many pairs were kept and what that did to the gradients. A
-ratio is the median of those to the steps without privacy right before and after, so that what else the machine does
-hits both.
+timed and scaled), torch's batched backward over one forward (`compute_dense_gradients`), and
+`compute_context_gradients` with all pairs of an example and a class (tolerance 0, the worst case) or with those pairs
+only that a tolerance leaves. Every private way ends with the joint clip; the tolerance's line says how many pairs were
+kept and what that did to the gradients. A ratio is the median of those to the steps without privacy right before and
+after, so that what else the machine does hits both.
 
 ViT-B-16's text tower with random weights, 100 classes, 16 context tokens, batch 32, CPU. What is kept depends on how
 peaked predictions are, which random weights do not tell. So the last projection is replaced by one that whitens the
@@ -39,18 +39,22 @@ from fedsilo.core import Batch
 from fedsilo.core.batch import CLASS, IMAGE, named
 from fedsilo.data.datasets.emblems import Emblems
 from fedsilo.models.clip.backbone_section import Backbone
-from fedsilo.models.clip.class_tokens import class_tokens
-from fedsilo.models.clip.conversion import text_tower_of
+from fedsilo.models.clip.class_tokens import embed_class_names
+from fedsilo.models.clip.conversion import extract_text_tower
 from fedsilo.models.clip.loading import load
 from fedsilo.models.clip.recorded_forward import record
 from fedsilo.models.clip.text_tower import TextTower
 from fedsilo.models.clip.weights import create
-from fedsilo.models.prompts.frozen_model import FrozenModel, random_context
+from fedsilo.models.prompts.frozen_model import FrozenModel, draw_context
 from fedsilo.simulation.frozen_parts import frozen_model
-from fedsilo.training.per_example.clipping import clipped_sum
-from fedsilo.training.per_example.context_gradients import context_gradients, dense_gradients, encode_texts
-from fedsilo.training.per_example.logit_gradients import cotangents
-from fedsilo.training.per_example.reference_loop import loop_gradients
+from fedsilo.training.per_example.clipping import sum_clipped
+from fedsilo.training.per_example.context_gradients import (
+    compute_context_gradients,
+    compute_dense_gradients,
+    encode_texts,
+)
+from fedsilo.training.per_example.logit_gradients import compute_cotangents
+from fedsilo.training.per_example.reference_loop import loop_over_examples
 from fedsilo.training.per_example.selection import select
 
 GOAL, TOLERANCES = 4.0, (0.2, 0.1, 0.05, 0.02)
@@ -96,9 +100,11 @@ def clip_like() -> Setting:
     """Returns ViT-B-16's shapes with the geometry of a trained CLIP."""
     generator = torch.Generator().manual_seed(0)
     loaded, tokenizer = create(Backbone(MODEL, "random"), seed=0)
-    tower = text_tower_of(loaded)
-    tokens = class_tokens(CLASSES, tokenizer, loaded.token_embedding.weight.detach(), None, tower.meta.context_length)
-    context = random_context(CONTEXT, tower.width, generator)
+    tower = extract_text_tower(loaded)
+    tokens = embed_class_names(
+        CLASSES, tokenizer, loaded.token_embedding.weight.detach(), None, tower.meta.context_length
+    )
+    context = draw_context(CONTEXT, tower.width, generator)
     tensors = tower.tensors()
     rows = record(tower, tokens, context).norm.rows * tensors["norm.weight"] + tensors["norm.bias"]
     centre = rows.mean(dim=0)
@@ -128,7 +134,7 @@ def emblems() -> Setting:
     pooled, _ = loaded.images.encode(torch.stack(pixels))
     labels = torch.from_numpy(data.train.labels[chosen].copy())
     model = frozen_model(loaded, data.classes, data.template)
-    context = random_context(CONTEXT, model.width, torch.Generator().manual_seed(0))
+    context = draw_context(CONTEXT, model.width, torch.Generator().manual_seed(0))
     return Setting(model, context.unsqueeze(0), batch_of(pooled, labels))
 
 
@@ -154,7 +160,7 @@ class Step:
     seconds: float
 
     def clipped(self, clip_norm: float) -> Tensor:
-        return clipped_sum({"context": self.gradients}, clip_norm)[0]["context"]
+        return sum_clipped({"context": self.gradients}, clip_norm)[0]["context"]
 
 
 def plain(at: Setting) -> Step:
@@ -170,7 +176,7 @@ def looped(at: Setting, examples: int) -> Step:
     """Returns the gradients of the first examples, the time scaled to all."""
     batch = at.batch.take(slice(examples))
     started = time.perf_counter()
-    _, found = loop_gradients(
+    _, found = loop_over_examples(
         lambda leaves, one: at.losses(at.model.text_features(leaves["context"]), one).mean(),
         {"context": at.context},
         batch,
@@ -184,18 +190,18 @@ def dense(at: Setting) -> Step:
     with torch.no_grad():
         texts = at.model.text_features(at.context)
     started = time.perf_counter()
-    _, asked = cotangents(at.losses, texts, at.batch)
-    found = dense_gradients(at.model.tower, at.model.classes, at.context, asked, memory_mb=MEMORY_MB)
-    clipped_sum({"context": found}, 1.0)
+    _, asked = compute_cotangents(at.losses, texts, at.batch)
+    found = compute_dense_gradients(at.model.tower, at.model.classes, at.context, asked, memory_mb=MEMORY_MB)
+    sum_clipped({"context": found}, 1.0)
     return Step(found.flatten(1), torch.zeros(0), time.perf_counter() - started)
 
 
 def ours(at: Setting, tolerance: float) -> Step:
     started = time.perf_counter()
     texts = encode_texts(at.model.tower, at.model.classes, at.context)
-    _, asked = cotangents(at.losses, texts.features, at.batch)
-    found = context_gradients(texts, asked, tolerance=tolerance, memory_mb=MEMORY_MB)
-    clipped_sum({"context": found.gradients}, 1.0)
+    _, asked = compute_cotangents(at.losses, texts.features, at.batch)
+    found = compute_context_gradients(texts, asked, tolerance=tolerance, memory_mb=MEMORY_MB)
+    sum_clipped({"context": found.gradients}, 1.0)
     return Step(found.gradients.flatten(1), found.kept[:, 0], time.perf_counter() - started)
 
 

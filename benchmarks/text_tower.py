@@ -27,8 +27,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
 from fedsilo.models.clip.backbone_section import Backbone
-from fedsilo.models.clip.class_tokens import ClassTokens, class_tokens, readable
-from fedsilo.models.clip.conversion import text_tower_of
+from fedsilo.models.clip.class_tokens import ClassTokens, embed_class_names, format_name
+from fedsilo.models.clip.conversion import extract_text_tower
 from fedsilo.models.clip.text_tower import TextTower, encode_prompts
 from fedsilo.models.clip.weights import create
 
@@ -67,9 +67,9 @@ class Setting:
 def setting() -> Setting:
     generator = torch.Generator().manual_seed(0)
     model, tokenizer = create(Backbone(MODEL, "random"), seed=0)
-    tower = text_tower_of(model)
-    ids = tokenizer([f"{'X ' * CONTEXT}{readable(name)}." for name in CLASSES])
-    classes = class_tokens(CLASSES, tokenizer, model.token_embedding.weight, None, tower.meta.context_length)
+    tower = extract_text_tower(model)
+    ids = tokenizer([f"{'X ' * CONTEXT}{format_name(name)}." for name in CLASSES])
+    classes = embed_class_names(CLASSES, tokenizer, model.token_embedding.weight, None, tower.meta.context_length)
     context = (0.02 * torch.randn(CONTEXT, tower.width, generator=generator)).requires_grad_()
     images = torch.randn(BATCH, 3, 224, 224, generator=generator)
     labels = torch.randint(len(CLASSES), (BATCH,), generator=generator)

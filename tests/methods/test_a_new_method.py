@@ -155,7 +155,7 @@ def test_its_keys_are_checked_like_any_other_s(
 @pytest.mark.ray
 @pytest.mark.slow
 def test_on_ray_it_gives_what_it_gives_serially(lab: Path) -> None:
-    """In processes of their own, to which nobody says where the package is but the usual search path."""
+    """In separate processes, which find the package by the usual search path only."""
 
     def go(backend: str) -> Run:
         path = os.pathsep.join([str(lab), *(entry for entry in sys.path if entry)])

@@ -10,7 +10,7 @@ from fedsilo.core.work import ServerWork
 from fedsilo.methods.fedamp import FedAMP
 from fedsilo.methods.local import Local
 from fedsilo.storage.run_folder import read_lines
-from fedsilo.training.gradients import Point, differentiate
+from fedsilo.training.gradients import TrainingPoint, differentiate
 
 METHOD = FedAMP(context_length=3)
 
@@ -35,7 +35,9 @@ def test_weights_are_the_paper_s_on_three_numbers() -> None:
         ],
         dtype=torch.float64,
     )
-    torch.testing.assert_close(FedAMP(alpha=0.5, sigma=2.0).strategy.mixture(points), expected, rtol=1e-12, atol=0)
+    torch.testing.assert_close(
+        FedAMP(alpha=0.5, sigma=2.0).strategy.compute_mixture(points), expected, rtol=1e-12, atol=0
+    )
 
 
 @pytest.mark.parametrize("count", [1, 2, 7])
@@ -45,7 +47,7 @@ def test_every_mixture_is_convex_and_no_client_counts_less_than_average_in_its_o
     count: int, alpha: float, sigma: float
 ) -> None:
     points = torch.randn(count, 4, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    weights = FedAMP(alpha=alpha, sigma=sigma).strategy.mixture(points)
+    weights = FedAMP(alpha=alpha, sigma=sigma).strategy.compute_mixture(points)
     assert (weights >= 0).all()
     torch.testing.assert_close(weights.sum(dim=1), torch.ones(count, dtype=torch.float64))
     assert (weights.diagonal() >= 1 / count - 1e-12).all()
@@ -54,13 +56,16 @@ def test_every_mixture_is_convex_and_no_client_counts_less_than_average_in_its_o
 
 def test_a_shortened_step_keeps_the_weights_proportions_and_ends_at_the_mean() -> None:
     points = torch.tensor([[0.0], [1.0], [1.5]], dtype=torch.float64)
-    short, full = FedAMP(alpha=0.1).strategy.mixture(points), FedAMP(alpha=50.0).strategy.mixture(points)
+    short, full = (
+        FedAMP(alpha=0.1).strategy.compute_mixture(points),
+        FedAMP(alpha=50.0).strategy.compute_mixture(points),
+    )
     assert float(full.diagonal().min()) == pytest.approx(1 / 3)
     ratios = (full / short)[~torch.eye(3, dtype=torch.bool)]
     torch.testing.assert_close(ratios, ratios[0].expand(6))
     alike = torch.zeros(4, 2, dtype=torch.float64)
     torch.testing.assert_close(
-        FedAMP(alpha=50.0).strategy.mixture(alike), torch.full((4, 4), 0.25, dtype=torch.float64)
+        FedAMP(alpha=50.0).strategy.compute_mixture(alike), torch.full((4, 4), 0.25, dtype=torch.float64)
     )
 
 
@@ -84,7 +89,7 @@ def test_who_takes_no_part_keeps_its_last_cloud_context(world: Any) -> None:
     assert not torch.equal(METHOD.download(after, 0)["context"], METHOD.download(before, 0)["context"])
 
 
-def test_before_the_first_exchange_everybody_receives_the_start(world: Any) -> None:
+def test_before_the_first_exchange_every_client_receives_the_start(world: Any) -> None:
     initial = METHOD.initial_shared(world().model, 0)
     assert torch.equal(METHOD.download(initial, 2)["context"], initial["context"])
 
@@ -119,7 +124,7 @@ def test_the_pull_has_a_live_gradient_towards_the_cloud_context(world: Any) -> N
 
     def gradient(method: Any) -> Tensor:
         local = method.local(work)
-        point = Point(work, local.learner, {"context": own}, local.buffers, 0)
+        point = TrainingPoint(work, local.learner, {"context": own}, local.buffers, 0)
         return differentiate(point, work.batch(0), method.strategy.terms(local), 0)[1]["context"]
 
     difference = gradient(method) - gradient(Local(context_length=3))

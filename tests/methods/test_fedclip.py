@@ -12,13 +12,13 @@ from torch.nn.functional import normalize
 
 from fedsilo.core import Batch, ClientTask
 from fedsilo.methods.fedclip import FedCLIP
-from fedsilo.training.module_learner import Sizes
+from fedsilo.training.module_learner import ModelSizes
 
 HIDDEN, OUT = FedCLIP().uploads
 
 
 def adapted(weights: dict[str, Tensor], pooled: Tensor) -> Tensor:
-    module = FedCLIP().learner.module(Sizes(5, pooled.shape[1], 16))
+    module = FedCLIP().learner.module(ModelSizes(5, pooled.shape[1], 16))
     module.load_state_dict(weights)
     found: Tensor = module.adapter(pooled).detach()
     return found

@@ -25,15 +25,15 @@ def test_the_projection_is_onto_the_trailing_right_singular_vectors(length: int,
     _, vectors = np.linalg.eigh((shared.T @ shared).double().numpy())
     trailing = vectors[:, 40 - length : 40 - length + kept]
     expected = private.double().numpy() @ trailing @ trailing.T
-    projected = FedPHA(ratio=ratio).learner.projected(private, shared)
+    projected = FedPHA(ratio=ratio).learner.project(private, shared)
     np.testing.assert_allclose(projected.numpy(), expected, atol=1e-4)
 
 
 def test_class_specific_contexts_are_projected_class_by_class() -> None:
     shared, private, method = draw(0, 3, 5, 16), draw(1, 3, 2, 16), FedPHA(class_specific=True)
-    together = method.learner.projected(private, shared)
+    together = method.learner.project(private, shared)
     for k in range(3):
-        torch.testing.assert_close(together[k], method.learner.projected(private[k], shared[k]))
+        torch.testing.assert_close(together[k], method.learner.project(private[k], shared[k]))
 
 
 @pytest.mark.parametrize("lengths", [(), (2,)])
@@ -42,7 +42,7 @@ def test_the_loss_is_the_sum_of_its_four_terms(world: Any, lengths: tuple[int, .
     shared, private = draw(0, 5, 16), draw(1, lengths[0] if lengths else 5, 16)
     work = here.work(method)
     batch, encode = work.batch(0), here.model.text_features
-    own, common, projected = encode(private), encode(shared), encode(method.learner.projected(private, shared))
+    own, common, projected = encode(private), encode(shared), encode(method.learner.project(private, shared))
     terms = [
         cross_entropy(here.model.score(batch.inputs["image"], text), batch.targets["class"]) for text in (own, common)
     ]
@@ -100,7 +100,7 @@ def test_a_gradient_through_the_svd_is_that_of_the_moving_projection(world: Any)
 
     method = FedPHA(ratio=0.75, gradient_through_svd=True)
     leaf = shared.clone().requires_grad_()
-    (gradient,) = torch.autograd.grad((weights * method.learner.projected(private, leaf)).sum(), leaf)
+    (gradient,) = torch.autograd.grad((weights * method.learner.project(private, leaf)).sum(), leaf)
     direction = draw(3, 4, 12).double()
     step = 1e-6
     expected = (value(shared + step * direction) - value(shared - step * direction)) / (2 * step)

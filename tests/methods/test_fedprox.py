@@ -7,12 +7,12 @@ from torch import Tensor
 from fedsilo.methods.fedprox import FedProx
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.storage.run_folder import read_lines
-from fedsilo.training.gradients import Point, differentiate
+from fedsilo.training.gradients import TrainingPoint, differentiate
 
 
 def gradient(method: Any, work: Any, at: Tensor) -> Tensor:
     local = method.local(work)
-    point = Point(work, local.learner, {"context": at}, local.buffers, 0)
+    point = TrainingPoint(work, local.learner, {"context": at}, local.buffers, 0)
     return differentiate(point, work.batch(0), method.strategy.terms(local), 0)[1]["context"]
 
 

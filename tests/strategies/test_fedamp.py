@@ -35,7 +35,7 @@ def test_two_rounds_of_cloud_models_and_pulls_to_them(federation: Any, close: An
 
 def test_a_step_that_would_not_be_a_mixture_is_shortened_to_the_plain_mean() -> None:
     models = torch.zeros(4, 2, dtype=torch.float64)
-    weights = FedAMPStrategy(alpha=100.0).mixture(models)
+    weights = FedAMPStrategy(alpha=100.0).compute_mixture(models)
     assert torch.allclose(weights, torch.full((4, 4), 0.25, dtype=torch.float64))
 
 

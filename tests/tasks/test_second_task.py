@@ -143,11 +143,11 @@ def test_prometheus_and_log_lines_name_the_metric(
     floor = Floor(task.measured, {"rank": 3.0, "top_two": 0.4})
     score = ClientScore(1, {"positions": 5, "found": 3, "examples": 4})
     around = RoundContext("r", COMBINED, 3, task.measured, floor.headline, 1.5)
-    told = [
+    readings = [
         *read_round(record, around),
         *read_scores([score], task, "r", COMBINED, {}),
     ]
-    values = {reading.metric.name: reading.value for reading in told}
+    values = {reading.metric.name: reading.value for reading in readings}
     assert values["fedsilo_local_rank"] == 1.25
     assert values["fedsilo_local_top_two_ratio"] == 0.75
     assert values["fedsilo_chance_rank"] == 3.0

@@ -116,9 +116,9 @@ def list_components(json: Json = False) -> None:
 
 
 def _backbones() -> list[tuple[str, str]]:
-    from fedsilo.models.clip.catalogue import model_names
+    from fedsilo.models.clip.catalogue import list_model_names
 
-    own, *others = model_names()
+    own, *others = list_model_names()
     return [(own, "The shipped small CLIP."), ("any open_clip model", f"{len(others)} names, e.g. ViT-B-16, RN50.")]
 
 

@@ -1,1 +1,1 @@
-"""What is learned: one file each, found by its name."""
+"""Learners: parameters, and the scores that they give. One file each, found by its name."""

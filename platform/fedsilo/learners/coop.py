@@ -21,13 +21,29 @@ class CoOpLearner(ContextLearner):
     """One context for all classes, or one for each."""
 
     def names(self) -> tuple[str, ...]:
-        """Returns the context."""
+        """Names the parameters: the context."""
         return (CONTEXT,)
 
     def init(self, frozen: Frozen, seed: int, client: int) -> State:
-        """Returns the context, N(0, 0.02^2) or words."""
+        """Draws the context from N(0, 0.02^2), or starts it from words.
+
+        Args:
+            frozen: The frozen model.
+            seed: The scenario's seed.
+            client: The client's number, from 0.
+
+        Returns:
+            The context by name.
+        """
         return {CONTEXT: self.start(frozen, seed)}
 
     def contexts(self, params: State) -> Tensor:
-        """Returns the context, (1, L, W)."""
+        """Stacks the one context.
+
+        Args:
+            params: All parameters by name.
+
+        Returns:
+            (1, L, W), or (1, K, L, W) class-specific.
+        """
         return params[CONTEXT].unsqueeze(0)

@@ -1,9 +1,9 @@
 """DP-LoRA's learner: a shared context plus the low-rank part of a private one, no residual.
 
 With both factors orthonormal, as in the authors' code, the product has the norm sqrt(k), far above that of a context,
-and depends on a random draw. Here the prompt has u (u^T p_L), the best that the directions u can say of p_L; the row
-factor is then u^T p_L, of p_L's own scale. Its rows span what the orthonormal v spans, so the same moves are possible,
-and gradients are taken by the orthonormal u and v: equation (4) is a projection for these only.
+and depends on a random draw. Here the prompt has u (u^T p_L), the best approximation of p_L in the directions u; the
+row factor is then u^T p_L, of p_L's own scale. Its rows span what the orthonormal v spans, so the same moves are
+possible, and gradients are taken by the orthonormal u and v: equation (4) is a projection for these only.
 
 Source: the baseline of Tran et al., ICLR 2025, arXiv:2501.13904, after Hu et al., "LoRA", arXiv:2106.09685.
 """
@@ -27,5 +27,14 @@ class DPLoRALearner(FactoredLearner):
     )
 
     def part_of(self, own: Tensor, u: Tensor, v: Tensor) -> Tensor:
-        """Returns p_L projected onto the columns of u; the bare product in the code's manner."""
+        """Projects p_L onto the columns of u.
+
+        Args:
+            own: p_L, (L, W).
+            u: (L, k) orthonormal columns.
+            v: (k, W) orthonormal rows.
+
+        Returns:
+            u (u^T p_L); with `code_compat` the bare product u v.
+        """
         return u @ v if self.code_compat else u @ (u.mT @ own)

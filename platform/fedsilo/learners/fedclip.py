@@ -24,7 +24,7 @@ from fedsilo.core.seeds import torch_generator
 from fedsilo.core.task import Task
 from fedsilo.core.types import State
 from fedsilo.models.prompts.cross_attention import draw
-from fedsilo.training.module_learner import ModuleLearner, Sizes
+from fedsilo.training.module_learner import ModelSizes, ModuleLearner
 
 CROSS_ENTROPY, CONTRASTIVE = "cross_entropy", "contrastive"
 
@@ -33,13 +33,24 @@ class Adapter(nn.Module):
     """A(f) * f for image features f (b, D)."""
 
     def __init__(self, width: int) -> None:
-        """Makes an adapter of features of D numbers."""
+        """Builds the adapter.
+
+        Args:
+            width: D, numbers of a feature.
+        """
         super().__init__()
         self.hidden = nn.Linear(width, width, bias=False)
         self.out = nn.Linear(width, width, bias=False)
 
     def forward(self, pooled: Tensor) -> Tensor:
-        """Returns the weighed features (b, D), not normalised."""
+        """Weighs the coordinates of features.
+
+        Args:
+            pooled: Image features (b, D).
+
+        Returns:
+            A(f) * f, (b, D), not normalised.
+        """
         weighing: Tensor = self.out(torch.tanh(self.hidden(pooled))).softmax(dim=-1)
         return weighing * pooled
 
@@ -61,22 +72,59 @@ class FedCLIPLearner(ModuleLearner):
         """Returns whether examples of a batch do not meet: not in the contrastive objective."""
         return self.objective == CROSS_ENTROPY
 
-    def module(self, sizes: Sizes) -> nn.Module:
-        """Returns the adapter."""
+    def module(self, sizes: ModelSizes) -> nn.Module:
+        """Builds the adapter.
+
+        Args:
+            sizes: Sizes of the frozen model: K, D and W.
+
+        Returns:
+            The module with the adapter.
+        """
         return nn.ModuleDict({"adapter": Adapter(sizes.joint)})
 
     def init(self, frozen: Frozen, seed: int, client: int) -> State:
-        """Returns two random (D, D) weights, so that the adapter's weighing is close to even and f nearly itself."""
-        module = self.module(Sizes.of(frozen))
+        """Draws W1 and W2, so that the weights of coordinates begin almost equal and A(f) * f is nearly parallel to f.
+
+        Args:
+            frozen: The frozen model.
+            seed: The scenario's seed.
+            client: The client's number, from 0.
+
+        Returns:
+            Two weights (D, D) by name.
+        """
+        module = self.module(ModelSizes.of(frozen))
         draw(module, torch_generator(seed, "adapter"))
         return {name: parameter.detach() for name, parameter in module.named_parameters()}
 
     def call(self, module: nn.Module, inputs: Columns, frozen: Frozen, buffers: State) -> Tensor:
-        """Returns the scaled cosine of each adapted image with each class's hand-written prompt."""
-        return frozen.score(_adapted(module, inputs), frozen.zero_shot)
+        """Scores adapted images by the hand-written prompts.
+
+        Args:
+            module: The module with its weights in place.
+            inputs: Columns of inputs, (b, ...) each.
+            frozen: The frozen model.
+            buffers: All buffers by name.
+
+        Returns:
+            Scaled cosines (b, K).
+        """
+        return frozen.score(_adapt(module, inputs), frozen.zero_shot)
 
     def loss(self, params: State, buffers: State, batch: Batch, frozen: Frozen, task: Task) -> Tensor:
-        """Returns the loss that `objective` names."""
+        """Computes the loss that `objective` names.
+
+        Args:
+            params: All parameters by name.
+            buffers: All buffers by name.
+            batch: The examples (b, ...).
+            frozen: The frozen model.
+            task: The task.
+
+        Returns:
+            The mean loss, shape ().
+        """
         if self.objective == CROSS_ENTROPY:
             return super().loss(params, buffers, batch, frozen, task)
         adapted = self.representation(params, buffers, batch.inputs, frozen)
@@ -85,10 +133,20 @@ class FedCLIPLearner(ModuleLearner):
         return (cross_entropy(scores, partners) + cross_entropy(scores.T, partners)) / 2
 
     def representation(self, params: State, buffers: State, inputs: Columns, frozen: Frozen) -> Tensor:
-        """Returns the adapted features (b, D)."""
-        return self.run(lambda module: _adapted(module, inputs), params, frozen)
+        """Adapts the image features.
+
+        Args:
+            params: All parameters by name.
+            buffers: All buffers by name.
+            inputs: Columns of inputs, (b, ...) each.
+            frozen: The frozen model.
+
+        Returns:
+            A(f) * f, (b, D).
+        """
+        return self.run(lambda module: _adapt(module, inputs), params, frozen)
 
 
-def _adapted(module: nn.Module, inputs: Columns) -> Tensor:
+def _adapt(module: nn.Module, inputs: Columns) -> Tensor:
     adapted: Tensor = module.get_submodule("adapter")(inputs[IMAGE])
     return adapted

@@ -1,14 +1,15 @@
-"""FedOTP's learner: shared and private contexts, brought to the patches of an image by optimal transport.
+"""FedOTP's learner: shared and private contexts, compared with the patches of an image by optimal transport.
 
-Source: Li, Huang, Wang, Shi, "Global and Local Prompts Cooperation via Optimal Transport for Federated Learning",
-CVPR 2024, arXiv:2403.00041. `prompts` and `shared_prompts` are the released code's `num_prompt` and `avg_prompt`: of N
+Source: Li, Huang, Wang, Shi, "Global and Local Prompts Cooperation via Optimal Transport for Federated Learning", CVPR
+2024, arXiv:2403.00041. `prompts` and `shared_prompts` are the released code's `num_prompt` and `avg_prompt`: of N
 prompts the first ones are shared, and each takes 1 / N of the moved mass.
 
-Where the released code and this differ: each transport problem converges by itself (there, one test stops all
-problems of a batch, so an image's plan depends on its batch mates), and transport is computed in fp32 whatever the
-features are in.
+Where the released code and this differ: each transport problem converges by itself (there, one test stops all problems
+of a batch, so an image's plan depends on the other images of its batch), and transport is computed in fp32 whatever
+type the features have.
 
-Dimensions: b images, M patches, N prompts (shared ones first; 2 by default), K classes, D joint width.
+Dimensions: b images, M patches, N prompts (shared ones first; 2 by default), K classes, L context tokens, W text width,
+D joint width.
 """
 
 from __future__ import annotations
@@ -67,7 +68,7 @@ class FedOTPLearner(ContextLearner):
         return frozenset({IMAGE, PATCHES})
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
+        """Lists impossible values of the fields."""
         lines = super().problems() + self._transport(self.solver).problems()
         if self.evaluation_solver != AS_TRAINED:
             lines += [f"evaluation_{line}" for line in self._transport(self.evaluation_solver).problems()]
@@ -79,18 +80,34 @@ class FedOTPLearner(ContextLearner):
         return lines
 
     def names(self) -> tuple[str, ...]:
-        """Returns the shared and the private contexts."""
+        """Names the parameters: the shared and the private contexts."""
         return (SHARED, PRIVATE)
 
     def init(self, frozen: Frozen, seed: int, client: int) -> State:
-        """Returns the contexts, N(0, 0.02^2), the same start for every client."""
+        """Draws the contexts from N(0, 0.02^2), the same start for every client.
+
+        Args:
+            frozen: The frozen model.
+            seed: The scenario's seed.
+            client: The client's number, from 0.
+
+        Returns:
+            The shared and the private contexts by name, (L, W) each, or (n, L, W) for n > 1.
+        """
         return {
             SHARED: self._starts(frozen, seed, "context", self.shared_prompts),
             PRIVATE: self._starts(frozen, seed, "private context", self.prompts - self.shared_prompts),
         }
 
     def contexts(self, params: State) -> Tensor:
-        """Returns the shared and the private contexts, (N, L, W)."""
+        """Stacks the shared and the private contexts.
+
+        Args:
+            params: All parameters by name.
+
+        Returns:
+            (N, L, W), or (N, K, L, W) class-specific.
+        """
         one = 3 if self.class_specific else 2
         parts = params[SHARED], params[PRIVATE]
         return torch.cat([part if part.dim() > one else part.unsqueeze(0) for part in parts])
@@ -98,14 +115,34 @@ class FedOTPLearner(ContextLearner):
     def scores(
         self, params: State, buffers: State, inputs: Columns, frozen: Frozen, *, training: bool = False
     ) -> Tensor:
-        """Returns the scores (b, K) of images under the contexts, in evaluation by its own solver if one is named."""
+        """Scores images under the contexts; in evaluation with `evaluation_solver` if it is set.
+
+        Args:
+            params: All parameters by name.
+            buffers: All buffers by name.
+            inputs: Columns of inputs, (b, ...) each.
+            frozen: The frozen model.
+            training: Whether the scores are for a training step.
+
+        Returns:
+            Scores (b, K).
+        """
         if training or self.evaluation_solver == AS_TRAINED:
             return super().scores(params, buffers, inputs, frozen, training=training)
         evaluated = replace(self, solver=self.evaluation_solver, evaluation_solver=AS_TRAINED)
         return evaluated.scores(params, buffers, inputs, frozen)
 
     def scores_of_texts(self, frozen: Frozen, texts: Tensor, inputs: Columns) -> Tensor:
-        """Returns (b, K): sum of plan times similarity over patches and prompts, (1 - d) / tau up to a shift."""
+        """Scores images by the transport of their patches to the prompts of each class.
+
+        Args:
+            frozen: The frozen model.
+            texts: Normalised class features (N, K, D).
+            inputs: Columns of inputs, (b, ...) each.
+
+        Returns:
+            Scores (b, K): sum of plan times similarity over patches and prompts, (1 - d) / tau up to a shift.
+        """
         prompts, classes, _ = texts.shape
         patches = normalize(inputs[PATCHES], dim=-1)
         # One product for all prompts and classes, patches last: the transport then runs along contiguous memory.
@@ -115,7 +152,7 @@ class FedOTPLearner(ContextLearner):
         return frozen.scale * (plan * similarity).sum(dim=(-2, -1))
 
     def _starts(self, frozen: Frozen, seed: int, purpose: str, count: int) -> Tensor:
-        """One context as `start` draws it, or `count` different ones, stacked in front."""
+        """Draws one context by `start`, or `count` different ones, stacked in front."""
         first = self.start(frozen, seed, purpose)
         more = [self.start(frozen, seed, f"{purpose} {number}") for number in range(1, count)]
         return torch.stack([first, *more]) if more else first

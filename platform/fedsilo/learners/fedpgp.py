@@ -1,14 +1,14 @@
 """FedPGP's learner: a shared context plus a low-rank change of it, held to CLIP's own knowledge by a contrast.
 
-Client i's prompt is p = s + u v. Besides the task's loss, the class features of the shared context s are drawn
-towards those of the hand-written prompt and away from the personal ones: with t_0, t_s, t_p of a class,
--log(e^(cos(t_0, t_s)/tau) / (e^(cos(t_0, t_s)/tau) + e^(cos(t_s, t_p)/tau))), the mean over classes.
+Client i's prompt is p = s + u v. Besides the task's loss, the class features of the shared context s are drawn towards
+those of the hand-written prompt and away from the personal ones: with t_0, t_s, t_p of a class, -log(e^(cos(t_0,
+t_s)/tau) / (e^(cos(t_0, t_s)/tau) + e^(cos(t_s, t_p)/tau))), the mean over classes.
 
 Source: Cui, Li, Wang, Shi, "Harmonizing Generalization and Personalization in Federated Prompt Learning", ICML 2024,
 arXiv:2405.09771. t_0 here is the data set's template ("a photo of a {}."), which the paper means; the authors' code
 encodes placeholders, "X X ... {}.": `origin: placeholders`.
 
-Dimensions: K classes, L context tokens, W text width, k rank.
+Dimensions: K classes, L context tokens, W text width, D joint width, k rank.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from fedsilo.core.seeds import torch_generator
 from fedsilo.core.task import Task
 from fedsilo.core.types import State
 from fedsilo.models.prompts.context_learner import PromptLearner
-from fedsilo.models.prompts.frozen_model import random_context
+from fedsilo.models.prompts.frozen_model import draw_context
 
 CONTEXT, U, V = "context", "u", "v"
 TEMPLATE, PLACEHOLDERS = "template", "placeholders"
@@ -59,34 +59,70 @@ class FedPGPLearner(PromptLearner):
         return " ".join(["X"] * self.context_length)
 
     def names(self) -> tuple[str, ...]:
-        """Returns s, u and v."""
+        """Names the parameters: s, u and v."""
         return (CONTEXT, U, V)
 
     def init(self, frozen: Frozen, seed: int, client: int) -> State:
-        """Returns s, N(0, 0.02^2) or words, and u and v, both N(0, 0.02^2) and alike for all clients."""
+        """Draws s, u and v from N(0, 0.02^2), the same for all clients; s may start from words.
+
+        Args:
+            frozen: The frozen model.
+            seed: The scenario's seed.
+            client: The client's number, from 0.
+
+        Returns:
+            s (L, W), u (L, k) and v (k, W) by name.
+        """
         return {
             CONTEXT: self.start(frozen, seed),
-            U: random_context(self.context_length, self.rank, torch_generator(seed, "factor u")),
-            V: random_context(self.rank, frozen.width, torch_generator(seed, "factor v")),
+            U: draw_context(self.context_length, self.rank, torch_generator(seed, "factor u")),
+            V: draw_context(self.rank, frozen.width, torch_generator(seed, "factor v")),
         }
 
     def loss(self, params: State, buffers: State, batch: Batch, frozen: Frozen, task: Task) -> Tensor:
-        """Returns the task's loss and the weighted contrast."""
+        """Computes the task's loss plus mu times the contrast.
+
+        Args:
+            params: All parameters by name.
+            buffers: All buffers by name.
+            batch: The examples (b, ...).
+            frozen: The frozen model.
+            task: The task.
+
+        Returns:
+            The mean loss, shape ().
+        """
         if not self.mu:
             return super().loss(params, buffers, batch, frozen, task)
         shared_text, text = self.texts(frozen, torch.stack([params[CONTEXT], _personal(params)]))
         plain = task.loss(frozen.score(batch.inputs[IMAGE], text), batch.targets, frozen.candidates)
-        return plain + self.mu * self.contrast(self.origin_features(frozen), shared_text, text)
+        return plain + self.mu * self.contrast(self.encode_origin(frozen), shared_text, text)
 
     @torch.no_grad()
-    def origin_features(self, frozen: Frozen) -> Tensor:
-        """Returns t_0, (K, D), normalised: of the template, or of placeholders with the name at the end."""
+    def encode_origin(self, frozen: Frozen) -> Tensor:
+        """Encodes t_0: the template, or placeholders with the name at the end.
+
+        Args:
+            frozen: The frozen model.
+
+        Returns:
+            (K, D), normalised.
+        """
         if self.origin == TEMPLATE:
             return frozen.zero_shot
         return frozen.text_features(frozen.phrases[self._placeholders])
 
     def contrast(self, origin: Tensor, shared: Tensor, personal: Tensor) -> Tensor:
-        """Returns the contrast of normalised class features t_0, t_s and t_p, each (K, D): a scalar."""
+        """Computes the contrast, the mean over classes.
+
+        Args:
+            origin: t_0, (K, D) normalised.
+            shared: t_s, (K, D) normalised.
+            personal: t_p, (K, D) normalised.
+
+        Returns:
+            The contrast, shape ().
+        """
         alike, apart = (origin * shared).sum(dim=-1), (shared * personal).sum(dim=-1)
         pairs = torch.stack([alike, apart], dim=-1) / self.temperature
         return cross_entropy(pairs, torch.zeros(len(pairs), dtype=torch.long, device=pairs.device))
@@ -94,7 +130,18 @@ class FedPGPLearner(PromptLearner):
     def scores(
         self, params: State, buffers: State, inputs: Columns, frozen: Frozen, *, training: bool = False
     ) -> Tensor:
-        """Returns the scaled cosine of each image with each class under the client's own prompt."""
+        """Scores images under the client's own prompt.
+
+        Args:
+            params: All parameters by name.
+            buffers: All buffers by name.
+            inputs: Columns of inputs, (b, ...) each.
+            frozen: The frozen model.
+            training: Whether the scores are for a training step.
+
+        Returns:
+            Scaled cosines (b, K).
+        """
         return frozen.score(inputs[IMAGE], self.text(frozen, _personal(params)))
 
 

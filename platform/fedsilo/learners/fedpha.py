@@ -1,4 +1,4 @@
-"""FedPHA's learner: a private context of any length learns beside a shared one, kept apart from it and in its space.
+"""FedPHA's learner: a private context of any length learns beside a shared one, apart from it but in its row space.
 
 Source: Fang et al., "FedPHA: Federated Prompt Learning for Heterogeneous Client Adaptation", ICML 2025 (PMLR 267). The
 loss has four terms, equally weighted as in the released code:
@@ -7,12 +7,12 @@ loss has four terms, equally weighted as in the released code:
 
 with the class features t_l of the private context, t_g of the shared one and t_p of the private one's projection onto
 the shared one's trailing right-singular vectors. A reduced SVD has no more of these than the context has vectors, so
-the projection lies in the shared context's row space and is not the null space's that the paper speaks of; the code's
-reading is taken. Predictions come from the private context alone. CE is the task's loss.
+the projection lies in the shared context's row space and is not the null space's that the paper speaks of; this is the
+code's reading. Predictions come from the private context alone. CE is the task's loss.
 
 Where the released code and this differ: the projection is held fixed within a step. There a gradient runs through the
-SVD, which is not bounded where a singular value vanishes: a word that stands twice in `context_words` is
-enough. `gradient_through_svd: true` is the released code's.
+SVD, which is not bounded where a singular value vanishes: a word that stands twice in `context_words` is enough.
+`gradient_through_svd: true` is the released code's.
 
 Dimensions: K classes, L shared and l private context tokens, W text width, D joint width.
 """
@@ -55,20 +55,40 @@ class FedPHALearner(PromptLearner):
     margin: float = key(1.0, "Distance up to which private and shared class features are pushed apart.", within=">= 0")
 
     def names(self) -> tuple[str, ...]:
-        """Returns both contexts."""
+        """Names the parameters: both contexts."""
         return (SHARED, PRIVATE)
 
     def init(self, frozen: Frozen, seed: int, client: int) -> State:
-        """Returns the shared context, N(0, 0.02^2), and the private one, alike for clients with the same length."""
+        """Draws both contexts from N(0, 0.02^2); the private one is the same for clients with the same length.
+
+        Args:
+            frozen: The frozen model.
+            seed: The scenario's seed.
+            client: The client's number, from 0.
+
+        Returns:
+            The shared context (L, W) and the private one (l, W) by name.
+        """
         lengths = self.private_lengths or (self.context_length,)
         sized = replace(self, context_length=lengths[client % len(lengths)])
         return {SHARED: self.start(frozen, seed), PRIVATE: sized.start(frozen, seed, "private context")}
 
     def loss(self, params: State, buffers: State, batch: Batch, frozen: Frozen, task: Task) -> Tensor:
-        """Returns the four terms together."""
+        """Computes the sum of the four terms.
+
+        Args:
+            params: All parameters by name.
+            buffers: All buffers by name.
+            batch: The examples (b, ...).
+            frozen: The frozen model.
+            task: The task.
+
+        Returns:
+            The mean loss, shape ().
+        """
         shared, private = params[SHARED], params[PRIVATE]
         common = self.text(frozen, shared)
-        both = self.texts(frozen, torch.stack([private, self.projected(private, shared)]))
+        both = self.texts(frozen, torch.stack([private, self.project(private, shared)]))
         own, projected = both[0], both[1]
 
         def fit(text: Tensor) -> Tensor:
@@ -78,12 +98,15 @@ class FedPHALearner(PromptLearner):
         apart = relu(self.margin - (own - common).norm(dim=-1)).mean()
         return fitted + mse_loss(own, projected) + apart
 
-    def projected(self, private: Tensor, shared: Tensor) -> Tensor:
-        """Returns the private context on the shared one's trailing right-singular vectors.
+    def project(self, private: Tensor, shared: Tensor) -> Tensor:
+        """Projects the private context onto the shared one's trailing right-singular vectors.
 
         Args:
             private: (l, W), or (K, l, W) class-specific: each class is projected by itself.
             shared: (L, W) or (K, L, W); a gradient runs back to it only under `gradient_through_svd`.
+
+        Returns:
+            The projection, of the private context's shape.
         """
         basis = shared if self.gradient_through_svd else shared.detach()
         directions = torch.linalg.svd(basis, full_matrices=False).Vh
@@ -95,5 +118,16 @@ class FedPHALearner(PromptLearner):
     def scores(
         self, params: State, buffers: State, inputs: Columns, frozen: Frozen, *, training: bool = False
     ) -> Tensor:
-        """Returns the scaled cosine of each image with each class under the private context."""
+        """Scores images under the private context.
+
+        Args:
+            params: All parameters by name.
+            buffers: All buffers by name.
+            inputs: Columns of inputs, (b, ...) each.
+            frozen: The frozen model.
+            training: Whether the scores are for a training step.
+
+        Returns:
+            Scaled cosines (b, K).
+        """
         return frozen.score(inputs[IMAGE], self.text(frozen, params[PRIVATE]))

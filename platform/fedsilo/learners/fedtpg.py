@@ -1,18 +1,18 @@
 """FedTPG's learner: one network that writes the context from the class names at hand.
 
-Source: Qiu et al., "Federated Text-driven Prompt Generation for Vision-Language Models", ICLR 2024,
-arXiv:2310.06123. Learned queries attend to the frozen text features of a client's bare class names; what comes out of
-the attention, without the queries, passes a gated feed-forward layer that is added to it. Layer norms stand in front
-of queries, names and feed-forward layer. The result is the context.
+Source: Qiu et al., "Federated Text-driven Prompt Generation for Vision-Language Models", ICLR 2024, arXiv:2310.06123.
+Learned queries attend to the frozen text features of a client's bare class names; the result of the attention, without
+the queries, passes a gated feed-forward layer that is added to it. Layer norms stand in front of queries, names and
+feed-forward layer. The result is the context.
 
 What the paper has and fedsilo cannot express yet: clients of several data sets in one federation. The paper tests a
 client among its own classes only. Here all methods are tested among all classes, so the loss is over all classes too;
 `loss_over: own` is the paper's loss.
 
-Reconstruction: the first values of the weights. The names a client has are the classes of its training images, kept by
-it, in training and in evaluation; before it has trained, all classes.
+Reconstruction: the first values of the weights. A client's names are the classes of its training images, in training
+and in evaluation; before it has trained, all classes.
 
-Dimensions: k classes of a client out of K, L context tokens, W text width, D joint width.
+Dimensions: b images, k classes of a client out of K, L context tokens, W text width, D joint width.
 """
 
 from __future__ import annotations
@@ -32,21 +32,27 @@ from fedsilo.core.task import Task
 from fedsilo.core.types import State
 from fedsilo.core.work import LocalWork
 from fedsilo.models.prompts.cross_attention import Attention, GatedFeedForward, draw
-from fedsilo.models.prompts.frozen_model import random_context
-from fedsilo.training.module_learner import ModuleLearner, Sizes
+from fedsilo.models.prompts.frozen_model import draw_context
+from fedsilo.training.module_learner import ModelSizes, ModuleLearner
 
 OWN_CLASSES = "own_classes"
 BARE, TEMPLATE = "bare", "template"
 ALL, OWN = "all", "own"
 WIDENING = 4
-"""Width inside the feed-forward layer over that of the text tower, the usual one of a transformer."""
+"""Width inside the feed-forward layer over that of the text tower, as usual in transformers."""
 
 
 class PromptGenerator(nn.Module):
-    """The network: queries (L, W) and name features (k, D) to a context (L, W)."""
+    """The network from name features (k, D) to a context (L, W), with queries (L, W)."""
 
-    def __init__(self, length: int, sizes: Sizes, heads: int) -> None:
-        """Makes the network for contexts of `length` vectors."""
+    def __init__(self, length: int, sizes: ModelSizes, heads: int) -> None:
+        """Builds the network.
+
+        Args:
+            length: L, vectors of the context.
+            sizes: Sizes of the frozen model.
+            heads: Attention heads, a divisor of W.
+        """
         super().__init__()
         width, joint = sizes.width, sizes.joint
         self.queries = nn.Parameter(torch.empty(length, width))
@@ -55,7 +61,14 @@ class PromptGenerator(nn.Module):
         self.feed_forward = GatedFeedForward(width, WIDENING * width)
 
     def forward(self, names: Tensor) -> Tensor:
-        """Returns the context that the network writes from name features (k, D)."""
+        """Writes the context.
+
+        Args:
+            names: Name features (k, D).
+
+        Returns:
+            The context (L, W).
+        """
         rows = self.attention(self.norm.queries(self.queries), self.norm.names(names))
         result: Tensor = rows + self.feed_forward(self.norm.feed_forward(rows))
         return result
@@ -85,7 +98,7 @@ class FedTPGLearner(ModuleLearner):
 
     @property
     def state_names(self) -> Mapping[str, str]:
-        """Returns the names that earlier runs have for the feed-forward layer."""
+        """Returns the names of the feed-forward layer in earlier runs."""
         return {"feed_forward.": "forward.", "norm.feed_forward.": "norm.forward."}
 
     @property
@@ -93,50 +106,124 @@ class FedTPGLearner(ModuleLearner):
         """Returns False: its context passes through the text tower."""
         return False
 
-    def module(self, sizes: Sizes) -> nn.Module:
-        """Returns the network."""
+    def module(self, sizes: ModelSizes) -> nn.Module:
+        """Builds the network.
+
+        Args:
+            sizes: Sizes of the frozen model: K, D and W.
+
+        Returns:
+            The network with fresh weights.
+        """
         return PromptGenerator(self.context_length, sizes, self.heads)
 
     def init(self, frozen: Frozen, seed: int, client: int) -> State:
-        """Returns the network, its queries N(0, 0.02^2). Raises BackboneError where the heads do not fit."""
+        """Draws the network's weights, its queries from N(0, 0.02^2).
+
+        Args:
+            frozen: The frozen model.
+            seed: The scenario's seed.
+            client: The client's number, from 0.
+
+        Returns:
+            The weights by name, the same for every client.
+
+        Raises:
+            BackboneError: The heads do not divide W.
+        """
         if frozen.width % self.heads:
             raise BackboneError(
                 f"method.heads: {self.heads} heads do not divide the text width {frozen.width}. Choose a divisor of it."
             )
         generator = torch_generator(seed, "prompt generator")
-        network = PromptGenerator(self.context_length, Sizes.of(frozen), self.heads)
-        network.queries = nn.Parameter(random_context(self.context_length, frozen.width, generator))
+        network = PromptGenerator(self.context_length, ModelSizes.of(frozen), self.heads)
+        network.queries = nn.Parameter(draw_context(self.context_length, frozen.width, generator))
         draw(network, generator)
         return {self.in_state(name): p.detach() for name, p in network.named_parameters()}
 
     def buffers(self, frozen: Frozen, seed: int, client: int) -> State:
-        """Returns which class names the client has, (K,) of 0 and 1: all, as long as it has not trained."""
+        """Marks the class names of a client: all, while it has not trained.
+
+        Args:
+            frozen: The frozen model.
+            seed: The scenario's seed.
+            client: The client's number, from 0.
+
+        Returns:
+            The mark (K,) of ones by name.
+        """
         return {OWN_CLASSES: torch.ones(len(frozen.candidates))}
 
     def observed(self, work: LocalWork, buffers: State) -> State:
-        """Returns the mark of the classes of the client's images, from before its first step on."""
+        """Marks the classes of the client's images, from before its first step on.
+
+        Args:
+            work: The client's work in one exchange.
+            buffers: All buffers by name.
+
+        Returns:
+            The mark (K,) of 0 and 1 by name.
+        """
         own = torch.zeros(len(work.model.candidates))
         own[work.task.targets(work.labels, work.model.candidates)[CLASS]] = 1.0
         return {**buffers, OWN_CLASSES: own.to(work.model.device)}
 
     def for_other_candidates(self, frozen: Frozen, buffers: State) -> State:
-        """Returns the mark of all names: the network writes from those that are asked for."""
+        """Marks all class names of a model with other classes.
+
+        Args:
+            frozen: The frozen model with the other classes.
+            buffers: All buffers by name.
+
+        Returns:
+            The mark (K,) of ones by name.
+        """
         return {**buffers, OWN_CLASSES: torch.ones(len(frozen.candidates), device=frozen.device)}
 
     def loss(self, params: State, buffers: State, batch: Batch, frozen: Frozen, task: Task) -> Tensor:
-        """Returns the task's loss over all classes, or over those of the client's images."""
+        """Computes the task's loss over all classes, or over those of the client's images.
+
+        Args:
+            params: All parameters by name.
+            buffers: All buffers by name.
+            batch: The examples (b, ...).
+            frozen: The frozen model.
+            task: The task.
+
+        Returns:
+            The mean loss, shape ().
+        """
         scores = self.scores(params, buffers, batch.inputs, frozen, training=True)
         if self.loss_over == OWN:
             scores = scores.masked_fill(buffers[OWN_CLASSES] == 0, -torch.inf)
         return task.loss(scores, batch.targets, frozen.candidates)
 
     def call(self, module: nn.Module, inputs: Columns, frozen: Frozen, buffers: State) -> Tensor:
-        """Returns the scaled cosine of each image with each class under the context of the client's names."""
+        """Scores images under the context of the client's names.
+
+        Args:
+            module: The module with its weights in place.
+            inputs: Columns of inputs, (b, ...) each.
+            frozen: The frozen model.
+            buffers: All buffers by name.
+
+        Returns:
+            Scaled cosines (b, K).
+        """
         context = module(self._names(frozen, buffers[OWN_CLASSES]))
         return frozen.score(inputs[IMAGE], frozen.text_features(context))
 
     def context(self, params: State, frozen: Frozen, own: Tensor) -> Tensor:
-        """Returns the context (L, W) that the network writes from the class names that `own` (K,) marks with 1."""
+        """Writes the context from some class names.
+
+        Args:
+            params: All parameters by name.
+            frozen: The frozen model.
+            own: (K,) with 1 at the class names to read.
+
+        Returns:
+            The context (L, W).
+        """
         names = self._names(frozen, own)
         return self.run(lambda module: module(names), params, frozen)
 

@@ -58,7 +58,7 @@ class MoAPLearner(PromptLearner):
         return CONTEXT
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
+        """Lists impossible values of the fields."""
         lines = super().problems()
         if self.heads > 0 and self.gate_width % self.heads:
             lines.append(f"heads: {self.heads} do not divide gate_width {self.gate_width}. Choose a divisor of it.")
@@ -70,13 +70,25 @@ class MoAPLearner(PromptLearner):
         return dict.fromkeys(self.personal, self.gate_learning_rate_factor)
 
     def names(self) -> tuple[str, ...]:
-        """Returns the context and the gate's parameters."""
+        """Names the parameters: the context and the gate's parameters."""
         with torch.device("meta"):
             gate = Attention(self.heads, self.heads, self.heads)
         return (CONTEXT, *(GATE + name for name, _ in gate.named_parameters()))
 
     def init(self, frozen: Frozen, seed: int, client: int) -> State:
-        """Returns the context, the same start as in PromptFL, and the gate, the same start for every client."""
+        """Draws the context, as in PromptFL, and the gate; the same start for every client.
+
+        Args:
+            frozen: The frozen model.
+            seed: The scenario's seed.
+            client: The client's number, from 0.
+
+        Returns:
+            The context (L, W) and the gate's weights by name.
+
+        Raises:
+            BackboneError: The heads do not divide the gate's width.
+        """
         width = self._width(frozen.zero_shot)
         if width % self.heads:
             raise BackboneError(
@@ -91,7 +103,18 @@ class MoAPLearner(PromptLearner):
     def scores(
         self, params: State, buffers: State, inputs: Columns, frozen: Frozen, *, training: bool = False
     ) -> Tensor:
-        """Returns the scores of the mixed and the own text together; of the own text alone without experts."""
+        """Adds the scores of the mixed text and of the own text.
+
+        Args:
+            params: All parameters by name.
+            buffers: All buffers by name.
+            inputs: Columns of inputs, (b, ...) each.
+            frozen: The frozen model.
+            training: Whether the scores are for a training step.
+
+        Returns:
+            Scores (b, K); those of the own text alone where there are no experts.
+        """
         own = self.text(frozen, params[CONTEXT])
         plain = frozen.score(inputs[IMAGE], own)
         experts = buffers.get(EXPERTS)
@@ -111,10 +134,10 @@ class MoAPLearner(PromptLearner):
         return Attention(width, width, self.heads, self.scaling)
 
     def _seen(self, features: Tensor) -> Tensor:
-        """(..., P): evenly spaced coordinates of features (..., D)."""
+        """Selects evenly spaced coordinates (..., P) of features (..., D)."""
         width = self._width(features)
         return features[..., :: features.shape[-1] // width][..., :width]
 
     def _width(self, features: Tensor) -> int:
-        """P: the key's value, or D where features have fewer coordinates."""
+        """Computes P: the key's value, or D where features have fewer coordinates."""
         return min(self.gate_width, features.shape[-1])

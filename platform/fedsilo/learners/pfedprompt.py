@@ -1,15 +1,15 @@
 """pFedPrompt's learner: a context, and attention over the features of the client's own training images.
 
-Source: Guo, Guo, Wang, "pFedPrompt: Learning Personalized Prompt for Vision-Language Models in Federated Learning",
-WWW 2023; the attention without parameters is that of Tip-Adapter, Zhang et al., ECCV 2022, arXiv:2111.03930.
-Scores are text + alpha * exp(-beta (1 - f F^T)) Y: f the image, F the client's training images, Y their classes, all
-normalised. F and Y never leave the client.
+Source: Guo, Guo, Wang, "pFedPrompt: Learning Personalized Prompt for Vision-Language Models in Federated Learning", WWW
+2023; the attention without parameters is that of Tip-Adapter, Zhang et al., ECCV 2022, arXiv:2111.03930. Scores are
+text + alpha * exp(-beta (1 - f F^T)) Y: f the image, F the client's training images, Y their classes, all normalised. F
+and Y never leave the client.
 
 Reconstruction, after what other papers say of it: the context is trained on the text scores alone, exactly as in
-PromptFL. Through the sum it would not be: a training image finds itself in the cache, with its label. F is filled
-when the client first trains and then stays.
+PromptFL. Through the sum it would not be: a training image finds itself in the cache, with its label. F is filled when
+the client first trains and then stays.
 
-Dimensions: b images, n training images, K classes, D joint width.
+Dimensions: b images, n training images, K classes, L context tokens, W text width, D joint width.
 """
 
 from __future__ import annotations
@@ -39,23 +39,49 @@ class PFedPromptLearner(PromptLearner):
 
     @property
     def reads_names(self) -> bool:
-        """Returns False: a cache of the client's images has none of new classes."""
+        """Returns False: the cache has no images of new classes."""
         return False
 
     def names(self) -> tuple[str, ...]:
-        """Returns the context."""
+        """Names the parameters: the context."""
         return (CONTEXT,)
 
     def init(self, frozen: Frozen, seed: int, client: int) -> State:
-        """Returns the context, the same start as in PromptFL."""
+        """Draws the context, the same start as in PromptFL.
+
+        Args:
+            frozen: The frozen model.
+            seed: The scenario's seed.
+            client: The client's number, from 0.
+
+        Returns:
+            The context (L, W) by name.
+        """
         return {CONTEXT: self.start(frozen, seed)}
 
     def buffers(self, frozen: Frozen, seed: int, client: int) -> State:
-        """Returns an empty cache."""
+        """Builds an empty cache.
+
+        Args:
+            frozen: The frozen model.
+            seed: The scenario's seed.
+            client: The client's number, from 0.
+
+        Returns:
+            Features (0, D) and classes (0,) by name.
+        """
         return {KEYS: torch.zeros(0, frozen.zero_shot.shape[1]), LABELS: torch.zeros(0, dtype=torch.int64)}
 
     def observed(self, work: LocalWork, buffers: State) -> State:
-        """Returns the cache, filled if it was empty: normalised features (n, D) and their classes (n,)."""
+        """Fills the cache if it is empty.
+
+        Args:
+            work: The client's work in one exchange.
+            buffers: All buffers by name.
+
+        Returns:
+            The cache: normalised features (n, D) and their classes (n,) by name.
+        """
         if len(buffers[KEYS]):
             return buffers
         everything = work.everything()
@@ -65,7 +91,18 @@ class PFedPromptLearner(PromptLearner):
     def scores(
         self, params: State, buffers: State, inputs: Columns, frozen: Frozen, *, training: bool = False
     ) -> Tensor:
-        """Returns text scores, in evaluation plus what the client's own images say; nothing while there are none."""
+        """Adds to the text scores, in evaluation, the attention to the client's own images.
+
+        Args:
+            params: All parameters by name.
+            buffers: All buffers by name.
+            inputs: Columns of inputs, (b, ...) each.
+            frozen: The frozen model.
+            training: Whether the scores are for a training step.
+
+        Returns:
+            Scores (b, K); the text scores alone while the cache is empty.
+        """
         text = self.text(frozen, params[CONTEXT])
         plain = frozen.score(inputs[IMAGE], text)
         if training:

@@ -22,15 +22,35 @@ class ZeroShotLearner(Learner):
     trains = False
 
     def names(self) -> tuple[str, ...]:
-        """Returns nothing."""
+        """Names the parameters: there are none."""
         return ()
 
     def init(self, frozen: Frozen, seed: int, client: int) -> State:
-        """Returns nothing."""
+        """Builds the parameters: there are none.
+
+        Args:
+            frozen: The frozen model.
+            seed: The scenario's seed.
+            client: The client's number, from 0.
+
+        Returns:
+            An empty mapping.
+        """
         return {}
 
     def scores(
         self, params: State, buffers: State, inputs: Columns, frozen: Frozen, *, training: bool = False
     ) -> Tensor:
-        """Returns the scaled cosine of each image with each class's hand-written prompt."""
+        """Scores images by the hand-written prompts.
+
+        Args:
+            params: All parameters by name.
+            buffers: All buffers by name.
+            inputs: Columns of inputs, (b, ...) each.
+            frozen: The frozen model.
+            training: Whether the scores are for a training step.
+
+        Returns:
+            Scaled cosines (b, K).
+        """
         return frozen.score(inputs[IMAGE], frozen.zero_shot)

@@ -14,7 +14,7 @@ from fedsilo.training.recipes import Recipe
 
 @dataclass(frozen=True)
 class Composed(Recipe):
-    """A learner and a strategy, named one by one."""
+    """A learner and a strategy, named separately."""
 
     learner: Learner = slot("coop", "What is learned; `fedsilo list` has the learners.")
     strategy: Strategy = slot("fedavg", "The federated algorithm.")
@@ -26,7 +26,7 @@ class Composed(Recipe):
         return alone or [f"strategy.{line}" for line in self.strategy.refusals(self.learner)]
 
     def __post_init__(self) -> None:
-        """Puts the usual learner and strategy where none is named."""
+        """Fills in the default learner and strategy."""
         if self.learner is None:
             object.__setattr__(self, "learner", CoOpLearner())
         if self.strategy is None:

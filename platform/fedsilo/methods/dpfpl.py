@@ -5,17 +5,17 @@ sends the gradient by p_G; the server steps p_G along the mean. Noise is the sce
 published one, `rigorous` its sound counterpart.
 
 Source: Tran, Sun, Patterson, Milanova, "Privacy-Preserving Personalized Federated Prompt Learning for Multimodal
-LLMs", ICLR 2025, arXiv:2501.13904, algorithm 1. Clients with few batches begin them again, where the code cuts all
+LLMs", ICLR 2025, arXiv:2501.13904, algorithm 1. Clients with few batches repeat them, where the code cuts all
 clients to the shortest.
 """
 
 from fedsilo.learners.dpfpl import DPFPLLearner
 from fedsilo.strategies.fedavg import FedAvgStrategy
-from fedsilo.training.recipes import recipe
+from fedsilo.training.recipe_factory import recipe
 
 DPFPL = recipe(
     "DPFPL",
-    "The prompt p_G + u v + r, whose value is p_G + p_L whatever the factors are.",
+    "The prompt p_G + u v + r, whose value is p_G + p_L for any factors.",
     DPFPLLearner,
     FedAvgStrategy,
     headline=10,

@@ -5,7 +5,7 @@ Source: the baseline of Tran et al., ICLR 2025, arXiv:2501.13904, after Hu et al
 
 from fedsilo.learners.dplora import DPLoRALearner
 from fedsilo.strategies.fedavg import FedAvgStrategy
-from fedsilo.training.recipes import recipe
+from fedsilo.training.recipe_factory import recipe
 
 DPLoRA = recipe(
     "DPLoRA",

@@ -6,7 +6,7 @@ Data Engineering Bulletin 2023, arXiv:2302.13485. Clients send the adapter, whic
 
 from fedsilo.learners.fedclip import FedCLIPLearner
 from fedsilo.strategies.fedavg import FedAvgStrategy
-from fedsilo.training.recipes import recipe
+from fedsilo.training.recipe_factory import recipe
 
 FedCLIP = recipe(
     "FedCLIP",

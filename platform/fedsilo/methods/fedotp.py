@@ -1,4 +1,4 @@
-"""FedOTP: a shared and a private context per client, brought to the patches of an image by optimal transport.
+"""FedOTP: a shared and a private context per client, compared with image patches by optimal transport.
 
 Source: Li, Huang, Wang, Shi, "Global and Local Prompts Cooperation via Optimal Transport for Federated Learning",
 CVPR 2024, arXiv:2403.00041. Only the shared context is sent; it is averaged by training examples. Both are trained
@@ -10,7 +10,7 @@ round (there, one momentum buffer goes from client to client).
 
 from fedsilo.learners.fedotp import FedOTPLearner
 from fedsilo.strategies.fedavg import FedAvgStrategy
-from fedsilo.training.recipes import recipe
+from fedsilo.training.recipe_factory import recipe
 
 FedOTP = recipe(
     "FedOTP",

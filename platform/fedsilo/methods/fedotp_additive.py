@@ -7,7 +7,7 @@ Source: the baseline of Tran et al., ICLR 2025, arXiv:2501.13904.
 
 from fedsilo.learners.additive import FedOTPAdditiveLearner
 from fedsilo.strategies.fedavg import FedAvgStrategy
-from fedsilo.training.recipes import recipe
+from fedsilo.training.recipe_factory import recipe
 
 FedOTPAdditive = recipe(
     "FedOTPAdditive",

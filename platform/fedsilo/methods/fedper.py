@@ -7,7 +7,7 @@ arXiv:2208.11625.
 
 from fedsilo.learners.split_context import SplitContextLearner
 from fedsilo.strategies.fedper import FedPerStrategy
-from fedsilo.training.recipes import recipe
+from fedsilo.training.recipe_factory import recipe
 
 FedPer = recipe(
     "FedPer",

@@ -6,7 +6,7 @@ arXiv:2405.09771. DP-FPL's tables have FedPGP with `mu: 0`, `rank: 8`, `synchron
 
 from fedsilo.learners.fedpgp import FedPGPLearner
 from fedsilo.strategies.fedavg import FedAvgStrategy
-from fedsilo.training.recipes import recipe
+from fedsilo.training.recipe_factory import recipe
 
 FedPGP = recipe(
     "FedPGP",

@@ -6,7 +6,7 @@ shared context is averaged by training examples.
 
 from fedsilo.learners.fedpha import FedPHALearner
 from fedsilo.strategies.fedavg import FedAvgStrategy
-from fedsilo.training.recipes import recipe
+from fedsilo.training.recipe_factory import recipe
 
 FedPHA = recipe(
     "FedPHA",

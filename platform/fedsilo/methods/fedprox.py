@@ -6,7 +6,7 @@ PromptFL, arXiv:2208.11625.
 
 from fedsilo.learners.coop import CoOpLearner
 from fedsilo.strategies.fedprox import FedProxStrategy
-from fedsilo.training.recipes import recipe
+from fedsilo.training.recipe_factory import recipe
 
 FedProx = recipe(
     "FedProx",

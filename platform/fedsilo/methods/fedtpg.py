@@ -7,7 +7,7 @@ cosine decay (`training.schedule`), one pass a round.
 
 from fedsilo.learners.fedtpg import FedTPGLearner
 from fedsilo.strategies.fedavg import FedAvgStrategy
-from fedsilo.training.recipes import recipe
+from fedsilo.training.recipe_factory import recipe
 
 FedTPG = recipe(
     "FedTPG",

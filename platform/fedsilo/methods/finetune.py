@@ -5,7 +5,7 @@ Source: the comparison "PromptFL+FT" of FedOTP, arXiv:2403.00041.
 
 from fedsilo.learners.coop import CoOpLearner
 from fedsilo.strategies.finetune import FineTuneStrategy
-from fedsilo.training.recipes import recipe
+from fedsilo.training.recipe_factory import recipe
 
 FineTune = recipe(
     "FineTune",

@@ -5,7 +5,7 @@ Source: Zhou et al., "Learning to Prompt for Vision-Language Models", IJCV 2022,
 
 from fedsilo.learners.coop import CoOpLearner
 from fedsilo.strategies.local import LocalStrategy
-from fedsilo.training.recipes import recipe
+from fedsilo.training.recipe_factory import recipe
 
 Local = recipe(
     "Local",

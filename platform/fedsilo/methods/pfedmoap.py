@@ -7,7 +7,7 @@ the context and 0.01 for the gate.
 
 from fedsilo.learners.moap import MoAPLearner
 from fedsilo.strategies.experts import ExpertsStrategy
-from fedsilo.training.recipes import recipe
+from fedsilo.training.recipe_factory import recipe
 
 PFedMoAP = recipe(
     "PFedMoAP",

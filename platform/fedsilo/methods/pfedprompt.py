@@ -6,7 +6,7 @@ WWW 2023. Only the context is sent.
 
 from fedsilo.learners.pfedprompt import PFedPromptLearner
 from fedsilo.strategies.fedavg import FedAvgStrategy
-from fedsilo.training.recipes import recipe
+from fedsilo.training.recipe_factory import recipe
 
 PFedPrompt = recipe(
     "PFedPrompt",

@@ -6,7 +6,7 @@ arXiv:2208.11625. Averaging weights clients by training examples.
 
 from fedsilo.learners.coop import CoOpLearner
 from fedsilo.strategies.fedavg import FedAvgStrategy
-from fedsilo.training.recipes import recipe
+from fedsilo.training.recipe_factory import recipe
 
 PromptFL = recipe(
     "PromptFL",

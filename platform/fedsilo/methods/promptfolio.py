@@ -6,7 +6,7 @@ NeurIPS 2024, arXiv:2409.19610. The shared context is averaged by training examp
 
 from fedsilo.learners.promptfolio import PromptFolioLearner
 from fedsilo.strategies.fedavg import FedAvgStrategy
-from fedsilo.training.recipes import recipe
+from fedsilo.training.recipe_factory import recipe
 
 PromptFolio = recipe(
     "PromptFolio",

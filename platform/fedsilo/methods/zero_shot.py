@@ -1,11 +1,11 @@
-"""Zero-shot CLIP: the hand-written prompt, no training, nothing shared. The row every method is held against.
+"""Zero-shot CLIP: the hand-written prompt, no training, nothing shared. The row that every method is compared with.
 
 Source: Radford et al., "Learning Transferable Visual Models From Natural Language Supervision", ICML 2021.
 """
 
 from fedsilo.learners.zero_shot import ZeroShotLearner
 from fedsilo.strategies.local import LocalStrategy
-from fedsilo.training.recipes import recipe
+from fedsilo.training.recipe_factory import recipe
 
 ZeroShot = recipe(
     "ZeroShot",

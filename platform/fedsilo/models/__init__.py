@@ -1,1 +1,1 @@
-"""Frozen CLIP towers, their prompts, and the pretraining of the small model that ships with the package."""
+"""Frozen models: CLIP's towers and features, prompts for them, and the pretraining of the shipped one."""

@@ -26,7 +26,7 @@ from fedsilo.core.errors import ClientError, ClusterError, FedsiloError, Scenari
 from fedsilo.core.printing import encoded
 from fedsilo.core.registry import title_of
 from fedsilo.core.state import write_bytes
-from fedsilo.models.clip.precision import tf32
+from fedsilo.models.clip.precision import use_tf32
 from fedsilo.report.page.document import PAGE, write_page
 from fedsilo.report.results.finished_run import Run
 from fedsilo.report.results.summary import summarise
@@ -169,7 +169,7 @@ def _execute(scenario: Scenario, folder: Path, listener: RunCallbacks, runtimes:
     loggers = choose_loggers(scenario.tracking)
     if scenario.actors.address:  # actors on a cluster start in other folders than this process
         folder = folder.absolute()
-    with set_threads(scenario.actors.threads), tf32(scenario.backbone.tf32), runtimes(scenario) as runtime:
+    with set_threads(scenario.actors.threads), use_tf32(scenario.backbone.tf32), runtimes(scenario) as runtime:
         methods = methods_of(scenario)
         prepared = prepare(scenario, list(methods.values()), runtime, listener.progress)
         keep_origin(scenario, prepared, folder)

@@ -176,7 +176,7 @@ def build_look(scenario: Scenario, progress: Progress = lambda stage, done, tota
 
     def look(examples: Examples) -> NDArray[np.float32]:
         told = partial(progress, LOOKED_AT)
-        return read_look(extract(backbone().images, examples, Viewing(), FeatureCache(), told=told))
+        return read_look(extract(backbone().images, examples, Viewing(), FeatureCache(), progress=told))
 
     return look
 

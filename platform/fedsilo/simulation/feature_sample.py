@@ -53,7 +53,7 @@ def sample_features(
     )
     taken = seen.examples.take(np.concatenate(seen.places))
     told = partial(progress, "images to measure")
-    features = extract(loaded.images, taken, Viewing(), FeatureCache(), told=told)
+    features = extract(loaded.images, taken, Viewing(), FeatureCache(), progress=told)
     pooled = features.batch(np.arange(len(taken)), 0)[IMAGE]
     labels = [
         images.train.labels[share.train[places]] if share.train_labels is None else share.train_labels[places]

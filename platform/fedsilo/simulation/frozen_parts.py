@@ -9,7 +9,7 @@ from torch.nn.functional import normalize
 
 from fedsilo.core import Candidates, Method
 from fedsilo.core.batch import named
-from fedsilo.models.clip.conversion import image_tail_of
+from fedsilo.models.clip.conversion import extract_image_tail
 from fedsilo.models.clip.loading import LoadedBackbone
 from fedsilo.models.prompts.frozen_model import FrozenModel
 
@@ -78,7 +78,7 @@ def frozen_model(
     texts = zero_shot(loaded, classes, template)
     over = candidates or named(tuple(classes))
     tokens = loaded.class_tokens(over.texts)
-    tail = None if image_blocks is None else image_tail_of(loaded.images, image_blocks).to(loaded.device)
+    tail = None if image_blocks is None else extract_image_tail(loaded.images, image_blocks).to(loaded.device)
     return FrozenModel(loaded.text, tokens, loaded.scale, texts, over, loaded.device, words, tail)
 
 

@@ -16,7 +16,7 @@ from fedsilo.core.batch import IMAGE
 from fedsilo.core.errors import DataError
 from fedsilo.core.seeds import numpy_generator
 from fedsilo.data.files.image_reading import inspection_told
-from fedsilo.models.clip.informative_features import require_apart
+from fedsilo.models.clip.informative_features import require_distinct
 from fedsilo.models.prompts.frozen_model import FrozenModel
 from fedsilo.partitioning.dealing.base_to_new import based
 from fedsilo.partitioning.dealing.few_shot import few_shot
@@ -84,7 +84,7 @@ def prepare(scenario: Scenario, methods: Sequence[Method], runtime: Encoders, pr
     wanted = reads_of(methods)
     learnt = reads_of([method for method in methods if method.trains]) or wanted
     test = encoding.columns("test images", measured.examples, wanted, 0)
-    require_apart(encoding.encoder, test, measured.examples)
+    require_distinct(encoding.encoder, test, measured.examples)
     train: FeatureSource
     if scenario.training.online:
         train = encoding.online(trained.examples, learnt)

@@ -171,9 +171,9 @@ class SerialRuntime:
 
     def devices(self) -> Devices:
         """Returns the one device for everything."""
-        from fedsilo.models.clip.loading import device_of
+        from fedsilo.models.clip.loading import choose_device
 
-        device = device_of(self._device)
+        device = choose_device(self._device)
         return Devices(device, device)
 
     def one_machine(self) -> bool:

@@ -1,1 +1,1 @@
-"""Federated algorithms, for any learner: one file each, found by its name."""
+"""Federated algorithms for any learner. One file each, found by its name."""

@@ -1,11 +1,11 @@
-"""Ditto: FedAvg, and beside it personal parameters of each client that are held near the shared ones.
+"""Ditto: FedAvg, and personal parameters of each client that stay near the shared ones.
 
 Source: Li, Hu, Beirami, Smith, "Ditto: Fair and Robust Federated Learning Through Personalization", ICML 2021,
-arXiv:2012.04221, algorithm 1: the shared parameters are FedAvg's; client i also trains v_i on f_i(v) + lambda/2
-||v - w||^2, w as received, and is evaluated with v_i. v_i begins as w. A learner's own personal parameters and the
-running statistics are part of v_i, without the term.
+arXiv:2012.04221, algorithm 1: the shared parameters are FedAvg's; client i also trains v_i on f_i(v) + lambda/2 ||v -
+w||^2, w as received, and is evaluated with v_i. v_i begins as w. A learner's own personal parameters and the running
+statistics are part of v_i, without the term.
 
-What is personal never leaves the client and bears on nothing that does, so no privacy mechanism adds noise to it.
+Personal parameters never leave the client and change nothing that does, so no privacy mechanism adds noise to them.
 """
 
 from __future__ import annotations
@@ -34,7 +34,14 @@ class DittoStrategy(Averaging):
     personal_epochs: int = key(1, "Passes over the client's data for its personal parameters.", within=">= 1")
 
     def train(self, local: Local) -> LocalResult:
-        """Returns FedAvg's result, with the personal parameters in the private state."""
+        """Trains the shared parameters by FedAvg, then the personal ones.
+
+        Args:
+            local: The client's training: its work, learner and buffers.
+
+        Returns:
+            FedAvg's result, with the personal parameters in the private state.
+        """
         result = super().train(local)
         received_or_own = {**self.start(local), **{n: local.buffers[n] for n in self.statistics(local.learner)}}
         start = {n: local.work.private.get(PERSONAL + n, tensor) for n, tensor in received_or_own.items()}
@@ -51,6 +58,15 @@ class DittoStrategy(Averaging):
         return LocalResult(result.upload, {**result.private, **personal, **end.memory}, result.loss, result.steps)
 
     def served(self, received: State, private: State, learner: Learner) -> State:
-        """Returns the personal parameters, as far as there are any yet."""
+        """Selects the parameters that a client is evaluated with.
+
+        Args:
+            received: What the client received, by name.
+            private: The client's private state by name.
+            learner: The learner.
+
+        Returns:
+            The personal parameters and statistics by name; the shared ones before the first training.
+        """
         everything = super().served(received, private, learner)
         return {name: private.get(PERSONAL + name, tensor) for name, tensor in everything.items()}

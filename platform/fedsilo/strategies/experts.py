@@ -2,11 +2,11 @@
 
 Source: Luo, Chen, Wu, "Mixture of Experts Made Personalized: Federated Prompt Learning for Vision-Language Models",
 ICLR 2025, arXiv:2410.10114. A client receives the mean of all that was sent, and as `experts` (E, ...) the last
-parameters of the nearest (L2) other clients, or of random ones. `experts` counts the client's own.
+parameters of the nearest (L2) other clients, or of random ones. The key `experts` counts the client's own.
 
-As in the released code every round begins from the mean; `begin_from: own` goes on from the client's own. A client that
-trains for the first time has no experts; neither has one that is alone. Other clients see a client's parameters as they
-are, not only in a mean.
+As in the released code every round begins from the mean; `begin_from: own` continues from the client's own. A client
+that trains for the first time has no experts, and neither has a client that is alone. Other clients see a client's
+parameters themselves, not only in a mean.
 
 Where the released code and this differ: there, participants are evaluated with the experts that they trained with;
 here, all clients with those of the new shared state.
@@ -30,7 +30,7 @@ from fedsilo.training.averaging import Averaging
 EXPERTS, OWN = "experts", "own_"
 KEPT = "last_"
 DRAW = "draw"
-"""A seed and the round that random experts are drawn by, (2,) int64; it stays in the coordinator's state."""
+"""Seed and round of the random experts, (2,) int64, in the coordinator's state."""
 NEAREST, RANDOM = "nearest", "random"
 MEAN, OWN_LAST = "mean", "own"
 
@@ -53,21 +53,43 @@ class ExpertsStrategy(Averaging):
     )
 
     def refusals(self, learner: Learner) -> list[str]:
-        """Returns why the learner cannot be trained so: its experts are one tensor for each client."""
+        """Lists reasons against the learner; its experts are one tensor for each client.
+
+        Args:
+            learner: The learner.
+
+        Returns:
+            Lines "key: why. What to do."; none where the learner fits.
+        """
         found = super().refusals(learner)
         if not found and not isinstance(learner, Mixing):
             found.append("name: experts are for a learner that mixes the contexts of others. Use the learner moap.")
         return found
 
     def initial_shared(self, params: State, learner: Learner, seed: int) -> State:
-        """Returns the parameters, and what random experts are drawn by."""
+        """Builds the coordinator's state before round 0.
+
+        Args:
+            params: All parameters by name.
+            learner: The learner.
+            seed: The scenario's seed.
+
+        Returns:
+            The parameters, and the seed and round that random experts are drawn by.
+        """
         draw = {DRAW: torch.tensor([derive(seed, "experts"), 0])} if self.selection == RANDOM else {}
         return {**super().initial_shared(params, learner, seed), **draw}
 
     def download(self, shared: State, client: int) -> State:
-        """Returns the mean of all parameters sent, and the `experts` (E, ...) of others.
+        """Selects what one client receives.
 
-        There are none for a client that never sent anything, nor for the only one that did.
+        Args:
+            shared: The coordinator's state by name.
+            client: The client's number, from 0.
+
+        Returns:
+            The mean of all parameters sent, and the `experts` (E, ...) of other clients. E is 0 for a client that never
+            sent anything, and for the only one that did.
         """
         (name,) = (name for name in shared if "/" not in name and name != DRAW)
         mean, own_name = shared[name], _kept(name, client)
@@ -79,21 +101,45 @@ class ExpertsStrategy(Averaging):
         return {name: mean, EXPERTS: stacked[self._order(shared, stacked, own, client)[: self.experts - 1]]}
 
     def together(self, received: State, private: State, learner: Learner) -> State:
-        """Returns what the client is served with: its own last parameters once it has trained."""
+        """Joins what the client received with its own state.
+
+        Args:
+            received: What the client received, by name.
+            private: The client's private state by name.
+            learner: The learner.
+
+        Returns:
+            Parameters and buffers by name; the client's own last parameters once it has trained.
+        """
         everything = super().together(received, private, learner)
         return {name: private.get(OWN + name, tensor) for name, tensor in everything.items()}
 
     def start(self, local: Local) -> State:
-        """Returns the parameters that training begins with: the mean, or the client's own."""
+        """Selects the parameters that training begins with: the mean, or the client's own.
+
+        Args:
+            local: The client's training: its work, learner and buffers.
+
+        Returns:
+            All parameters by name.
+        """
         start = super().start(local)
         if self.begin_from == OWN_LAST:
             return start
         return {**start, **{name: local.work.shared[name] for name in self.shared(local.learner)}}
 
     def private(self, local: Local, end: Descent) -> State:
-        """Returns what the client keeps: what it sent, and what it keeps of its own, trained if there were experts.
+        """Selects what the client keeps: what it sent, and its own parameters.
 
-        Without experts the gate has no gradient; weight decay alone shall not change it.
+        Its own parameters are the trained ones if there were experts. Without experts the gate has no gradient, and
+        weight decay alone must not change it.
+
+        Args:
+            local: The client's training: its work, learner and buffers.
+            end: The end of local training.
+
+        Returns:
+            The new private state by name.
         """
         sent = {OWN + name: end.params[name] for name in self.shared(local.learner)}
         kept = super().private(local, end)
@@ -102,7 +148,15 @@ class ExpertsStrategy(Averaging):
         return {**kept, **sent}
 
     def server_step(self, work: ServerWork, learner: Learner) -> State:
-        """Returns the mean, and beside it the last parameters of every client that ever sent any."""
+        """Averages the uploads and stores the last parameters of each client.
+
+        Args:
+            work: The server's work: shared state, and mean of the uploads.
+            learner: The learner.
+
+        Returns:
+            The mean, and beside it the last parameters of every client that ever sent any.
+        """
         kept = {_kept(n, c): tensor for c, update in work.updates.items() for n, tensor in update.items()}
         shared = {**super().server_step(work, learner), **kept}
         if self.selection == RANDOM:
@@ -110,7 +164,7 @@ class ExpertsStrategy(Averaging):
         return shared
 
     def _order(self, shared: State, others: Tensor, own: Tensor, client: int) -> Tensor:
-        """The others by nearness, or at random: another order for every round and client."""
+        """Orders the others by nearness, or at random: another order for every round and client."""
         if self.selection == RANDOM:
             seed, round = shared[DRAW].tolist()
             return torch.randperm(len(others), generator=torch_generator(seed, "experts", round=round, client=client))
@@ -119,5 +173,5 @@ class ExpertsStrategy(Averaging):
 
 
 def _kept(name: str, client: int) -> str:
-    """The name under which the shared state has a client's last parameters."""
+    """Returns the name under which the shared state has a client's last parameters."""
     return f"{KEPT}{name}/{client:04d}"

@@ -20,6 +20,14 @@ class FedAdagradStrategy(Adaptive):
 
     beta_1: float = key(0.0, "Decay of the mean of changes.", within="in [0, 1)")
 
-    def second(self, before: Tensor, square: Tensor) -> Tensor:
-        """Returns the sum of squared changes."""
+    def update_second_moment(self, before: Tensor, square: Tensor) -> Tensor:
+        """Adds the squared change.
+
+        Args:
+            before: v of the round before.
+            square: D^2, the squared mean change, of the same shape.
+
+        Returns:
+            v = v + D^2.
+        """
         return before + square

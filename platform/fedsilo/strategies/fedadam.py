@@ -20,6 +20,14 @@ class FedAdamStrategy(Adaptive):
 
     beta_2: float = key(0.99, "Decay of the mean of squared changes.", within="in [0, 1)")
 
-    def second(self, before: Tensor, square: Tensor) -> Tensor:
-        """Returns the decayed mean of squared changes."""
+    def update_second_moment(self, before: Tensor, square: Tensor) -> Tensor:
+        """Averages the squared changes with decay beta_2.
+
+        Args:
+            before: v of the round before.
+            square: D^2, the squared mean change, of the same shape.
+
+        Returns:
+            v = beta_2 v + (1 - beta_2) D^2.
+        """
         return self.beta_2 * before + (1 - self.beta_2) * square

@@ -23,5 +23,5 @@ class FedAvgStrategy(Averaging):
 
     @property
     def uniform(self) -> bool:
-        """Returns whether clients count alike."""
+        """Returns whether all clients have the same weight in the mean."""
         return self.count_alike or super().uniform

@@ -27,6 +27,14 @@ class FedAvgMStrategy(ServerOptimizer):
         return (FIRST,)
 
     def step(self, change: Tensor, memory: State) -> tuple[Tensor, State]:
-        """Returns eta v, and v."""
+        """Computes the velocity v = beta v + D.
+
+        Args:
+            change: D, the mean change of one parameter, fp64.
+            memory: The velocity of the round before by prefix; empty in the first round.
+
+        Returns:
+            eta v, and v by prefix.
+        """
         velocity = self.server_momentum * memory[FIRST] + change if FIRST in memory else change
         return self.server_rate * velocity, {FIRST: velocity}

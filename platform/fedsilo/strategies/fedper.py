@@ -25,11 +25,25 @@ class FedPerStrategy(Averaging):
     )
 
     def shared(self, learner: Learner) -> tuple[str, ...]:
-        """Returns the names that no pattern matches."""
+        """Names the parameters that travel: those that no pattern of `stays` matches.
+
+        Args:
+            learner: The learner.
+
+        Returns:
+            The names, in the learner's order.
+        """
         return tuple(name for name in super().shared(learner) if not any(fnmatchcase(name, p) for p in self.stays))
 
     def refusals(self, learner: Learner) -> list[str]:
-        """Returns why the learner cannot be split so."""
+        """Lists reasons against the learner: the patterns match no parameter, or all of them.
+
+        Args:
+            learner: The learner.
+
+        Returns:
+            Lines "key: why. What to do."; none where the learner fits.
+        """
         shared, names = self.shared(learner), learner.names()
         found = super().refusals(learner)
         if not found and len(shared) == len(names):

@@ -2,7 +2,7 @@
 
 Source: Li et al., "Federated Optimization in Heterogeneous Networks", MLSys 2020, arXiv:1812.06127: the local loss is
 f(w) + mu/2 ||w - w_t||^2, w the shared parameters in training and w_t as received. Averaging weights clients by
-training examples, every client trains for the same epochs.
+training examples, and every client trains for the same number of epochs.
 
 Where the released code of FedOTP's comparison and this differ: there w is taken from a detached copy, so that the term
 has no gradient and the strategy is FedAvg; here its gradient is mu (w - w_t).
@@ -29,7 +29,14 @@ class FedProxStrategy(Averaging):
     mu: float = key(0.5, "Pull towards the parameters as received: mu/2 times the squared distance.", within=">= 0")
 
     def terms(self, local: Local) -> Terms:
-        """Returns the proximal term."""
+        """Builds the proximal term mu/2 ||w - w_t||^2.
+
+        Args:
+            local: The client's training: its work, learner and buffers.
+
+        Returns:
+            The term as a penalty; no penalty where nothing travels.
+        """
         received, names = local.work.shared, self.shared(local.learner)
 
         def penalty(params: State) -> Tensor:

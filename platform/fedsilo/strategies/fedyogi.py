@@ -20,6 +20,14 @@ class FedYogiStrategy(Adaptive):
 
     beta_2: float = key(0.99, "Decay of the mean of squared changes.", within="in [0, 1)")
 
-    def second(self, before: Tensor, square: Tensor) -> Tensor:
-        """Returns the squares, moved towards the new ones by a step that does not depend on how large they are."""
+    def update_second_moment(self, before: Tensor, square: Tensor) -> Tensor:
+        """Moves v towards the squared change, by a step whose size does not depend on v.
+
+        Args:
+            before: v of the round before.
+            square: D^2, the squared mean change, of the same shape.
+
+        Returns:
+            v = v - (1 - beta_2) D^2 sign(v - D^2).
+        """
         return before - (1 - self.beta_2) * square * (before - square).sign()

@@ -1,4 +1,4 @@
-"""Local training: every client learns alone, nothing travels. The floor of every federation.
+"""Local training: every client learns alone, nothing travels. The baseline of every federation.
 
 Source: the comparison "local" of the federated literature; for prompts, CoOp run by each client (Zhou et al., IJCV
 2022, arXiv:2109.01134).
@@ -19,5 +19,12 @@ class LocalStrategy(Averaging):
     shares = False
 
     def shared(self, learner: Learner) -> tuple[str, ...]:
-        """Returns nothing."""
+        """Names the parameters that travel: none.
+
+        Args:
+            learner: The learner.
+
+        Returns:
+            ().
+        """
         return ()

@@ -1,4 +1,4 @@
-"""MOON: a client's representations are drawn to those of the shared model and away from those of its last own one.
+"""MOON: local training draws a client's representations to the shared model's and away from its own last model's.
 
 Source: Li, He, Song, "Model-Contrastive Federated Learning", CVPR 2021, arXiv:2103.16257. With z, z_glob and z_prev the
 representations of an image by the parameters in training, as received and as the client last left them,
@@ -38,7 +38,14 @@ class MoonStrategy(Averaging):
     temperature: float = key(0.5, "Temperature tau of the contrast.", within="> 0")
 
     def refusals(self, learner: Learner) -> list[str]:
-        """Returns why the learner cannot be trained so."""
+        """Lists reasons against the learner: it has no representation that training changes.
+
+        Args:
+            learner: The learner.
+
+        Returns:
+            Lines "key: why. What to do."; none where the learner fits.
+        """
         found = super().refusals(learner)
         if not found and not isinstance(learner, Representing):
             found.append(
@@ -48,7 +55,14 @@ class MoonStrategy(Averaging):
         return found
 
     def terms(self, local: Local) -> Terms:
-        """Returns the contrast, from a client's second round on."""
+        """Builds the contrast, from a client's second round on.
+
+        Args:
+            local: The client's training: its work, learner and buffers.
+
+        Returns:
+            The contrast; nothing in the client's first round.
+        """
         learner, work = local.learner, local.work
         start = self.start(local)
         if LAST + next(iter(start)) not in work.private:
@@ -70,5 +84,13 @@ class MoonStrategy(Averaging):
         return Terms(contrast=contrast)
 
     def private(self, local: Local, end: Descent) -> State:
-        """Returns what the client keeps, with the parameters that it leaves."""
+        """Selects what the client keeps, its parameters after training among it.
+
+        Args:
+            local: The client's training: its work, learner and buffers.
+            end: The end of local training.
+
+        Returns:
+            The new private state by name.
+        """
         return {**super().private(local, end), **{LAST + name: tensor for name, tensor in end.params.items()}}

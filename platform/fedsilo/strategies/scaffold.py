@@ -1,4 +1,4 @@
-"""SCAFFOLD: control variates correct each client's gradients for how unlike the others its data are.
+"""SCAFFOLD: control variates correct each client's gradients for the difference between its data and the others'.
 
 Source: Karimireddy et al., "SCAFFOLD: Stochastic Controlled Averaging for Federated Learning", ICML 2020,
 arXiv:1910.06378, algorithm 1 with option II. Client i steps along g + c - c_i from x to y_i, then
@@ -45,25 +45,56 @@ class ScaffoldStrategy(Averaging):
 
     @property
     def uniform(self) -> bool:
-        """Returns True: clients count alike."""
+        """Returns True: all clients have the same weight."""
         return True
 
     def extras(self, learner: Learner) -> tuple[str, ...]:
-        """Returns the names of the control variates."""
+        """Names what is uploaded beside the parameters: the control variates.
+
+        Args:
+            learner: The learner.
+
+        Returns:
+            One name for each shared parameter.
+        """
         return tuple(CONTROL + name for name in self.shared(learner))
 
     def initial_shared(self, params: State, learner: Learner, seed: int) -> State:
-        """Returns the parameters, and control variates of zero."""
+        """Builds the coordinator's state before round 0.
+
+        Args:
+            params: All parameters by name.
+            learner: The learner.
+            seed: The scenario's seed.
+
+        Returns:
+            The parameters, and control variates c of zero.
+        """
         controls = {CONTROL + name: torch.zeros_like(params[name]) for name in self.shared(learner)}
         return {**super().initial_shared(params, learner, seed), **controls}
 
     def initial_private(self, params: State, learner: Learner) -> State:
-        """Returns the client's own part, and its control variates of zero."""
+        """Builds a client's own state before round 0.
+
+        Args:
+            params: All parameters by name.
+            learner: The learner.
+
+        Returns:
+            The client's own parameters, and control variates c_i of zero.
+        """
         controls = {OWN + name: torch.zeros_like(params[name]) for name in self.shared(learner)}
         return {**super().initial_private(params, learner), **controls}
 
     def terms(self, local: Local) -> Terms:
-        """Returns the correction of gradients."""
+        """Builds the correction of gradients, g + c - c_i.
+
+        Args:
+            local: The client's training: its work, learner and buffers.
+
+        Returns:
+            The correction.
+        """
         received, private, names = local.work.shared, local.work.private, self.shared(local.learner)
         rate = local.work.training.optimizer.learning_rate
 
@@ -74,7 +105,15 @@ class ScaffoldStrategy(Averaging):
         return Terms(correction=correct)
 
     def upload(self, local: Local, end: Descent) -> State:
-        """Returns the parameters, and each control variate moved by the change of the client's own."""
+        """Selects what is sent: parameters and control variates.
+
+        Args:
+            local: The client's training: its work, learner and buffers.
+            end: The end of local training.
+
+        Returns:
+            y_i by name, and c + c_i+ - c_i for each.
+        """
         received, private = local.work.shared, local.work.private
         own = self._own(local, end)
         moved = {
@@ -83,11 +122,27 @@ class ScaffoldStrategy(Averaging):
         return {**super().upload(local, end), **moved}
 
     def private(self, local: Local, end: Descent) -> State:
-        """Returns what the client keeps, with its new control variates."""
+        """Selects what the client keeps, with its new control variates c_i+.
+
+        Args:
+            local: The client's training: its work, learner and buffers.
+            end: The end of local training.
+
+        Returns:
+            The new private state by name.
+        """
         return {**super().private(local, end), **self._own(local, end)}
 
     def server_step(self, work: ServerWork, learner: Learner) -> State:
-        """Returns the parameters after the server's step, and the control variates after the participants' share."""
+        """Steps the parameters by eta_g, and the control variates by the participants' share |S| / N.
+
+        Args:
+            work: The server's work: shared state, and mean of the uploads.
+            learner: The learner.
+
+        Returns:
+            The shared state after the step.
+        """
         trained = sum(size > 0 for size in work.sizes)
         factors = dict.fromkeys(self.shared(learner), self.server_rate)
         factors |= dict.fromkeys(self.extras(learner), work.participants / trained)
@@ -100,7 +155,7 @@ class ScaffoldStrategy(Averaging):
         return {**work.shared, **work.mean, **stepped}
 
     def _own(self, local: Local, end: Descent) -> State:
-        """The client's own control variates; as they were where its steps were too short to tell a gradient by."""
+        """Returns c_i+; c_i itself where the client's steps were too short to measure a gradient."""
         received, private, factors = local.work.shared, local.work.private, local.learner.rate_factors
         own = {OWN + n: private[OWN + n] for n in self.shared(local.learner)}
         steps = end.travel / local.work.training.optimizer.learning_rate

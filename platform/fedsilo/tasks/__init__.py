@@ -1,1 +1,1 @@
-"""What is predicted and how it is judged: one file each, found by its name."""
+"""Tasks: what is predicted and how it is measured. One file each, found by its name."""

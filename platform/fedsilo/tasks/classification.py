@@ -24,23 +24,65 @@ class Classification(Task):
     metrics = (Metric("accuracy", "Share of the images whose class has the highest score."),)
 
     def candidates(self, images: LabelledImages) -> Candidates:
-        """Returns the classes, all of them trained on."""
+        """Names the candidates: the classes, all of them trained on.
+
+        Args:
+            images: The data set with its class names.
+
+        Returns:
+            One candidate per class, K in all.
+        """
         return named(images.classes)
 
     def targets(self, labels: Tensor, among: Candidates) -> Columns:
-        """Returns the labels as the column "class"."""
+        """Names the column of labels.
+
+        Args:
+            labels: (b,) int64 class numbers in [0, K).
+            among: The K candidates.
+
+        Returns:
+            The labels as the column "class".
+        """
         return {CLASS: labels}
 
     def losses(self, scores: Tensor, targets: Columns, among: Candidates) -> Tensor:
-        """Returns the cross-entropy (b,) of each example."""
+        """Computes the cross-entropy of each example.
+
+        Args:
+            scores: Scores (b, K).
+            targets: Columns of targets, (b,) int64 each.
+            among: The K candidates.
+
+        Returns:
+            (b,) losses.
+        """
         return cross_entropy(scores, targets[CLASS], reduction="none")
 
     def loss(self, scores: Tensor, targets: Columns, among: Candidates) -> Tensor:
-        """Returns the mean cross-entropy, by torch's own mean."""
+        """Computes the mean cross-entropy with torch's own mean.
+
+        Args:
+            scores: Scores (b, K).
+            targets: Columns of targets, (b,) int64 each.
+            among: The K candidates.
+
+        Returns:
+            The mean loss, shape ().
+        """
         return cross_entropy(scores, targets[CLASS])
 
     def tally(self, scores: Tensor, targets: Columns, among: Candidates) -> Tally:
-        """Returns the correctly classified images, all images, and the sum of their cross-entropies."""
+        """Counts correct images and adds up losses; b may be 0.
+
+        Args:
+            scores: Scores (b, K).
+            targets: Columns of targets, (b,) int64 each.
+            among: The K candidates.
+
+        Returns:
+            "correct", "examples" and the sum of the cross-entropies as "loss".
+        """
         labels = targets[CLASS]
         return {
             "correct": int((scores.argmax(dim=1) == labels).sum()) if len(labels) else 0,
@@ -49,10 +91,24 @@ class Classification(Task):
         }
 
     def measures(self, tally: Tally) -> Mapping[str, float]:
-        """Returns the accuracy, and the mean cross-entropy as "loss"."""
+        """Divides the counts by the number of images.
+
+        Args:
+            tally: Counts of at least one image.
+
+        Returns:
+            The accuracy in [0, 1], and the mean cross-entropy as "loss".
+        """
         examples = tally[EXAMPLES]
         return {"accuracy": tally["correct"] / examples, "loss": tally["loss"] / examples}  # type: ignore[dict-item]
 
     def floor(self, among: Candidates) -> Mapping[str, float]:
-        """Returns the accuracy of guessing."""
+        """Computes the metrics of a random guess.
+
+        Args:
+            among: The K candidates.
+
+        Returns:
+            The accuracy 1 / K.
+        """
         return {"accuracy": 1.0 / len(among)}

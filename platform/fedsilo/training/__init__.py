@@ -1,1 +1,1 @@
-"""Training inside a client and on the server: gradients, optimizer steps, local loops, recipes of methods."""
+"""Training in a client and on the server: gradients, optimizer steps, local epochs, recipes of methods."""

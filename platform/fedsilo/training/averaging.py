@@ -1,7 +1,7 @@
-"""The strategy that others vary: local epochs and a mean of their results, or a gradient for every batch.
+"""The base of FedAvg and its variants: local epochs and a mean of their results, or a gradient for every batch.
 
-A strategy of this family says what it adds to the client's loss (`terms`), which parameters travel, and what the
-server makes of the mean.
+A strategy of this family says what it adds to the client's loss (`terms`), which parameters travel, and what the server
+computes from the mean.
 
 Source: McMahan et al., "Communication-Efficient Learning of Deep Networks from Decentralized Data", AISTATS 2017,
 FedAvg and FedSGD.
@@ -17,7 +17,7 @@ from fedsilo.core.learner import Factored, Learner, Mixing
 from fedsilo.core.strategy import MEMORY, Descent, Local, LocalResult, Strategy, Terms
 from fedsilo.core.types import State
 from fedsilo.core.work import ServerWork
-from fedsilo.training.gradients import server_descent
+from fedsilo.training.gradients import step_along_mean
 
 ROUND, BATCH = "round", "batch"
 
@@ -51,7 +51,7 @@ class Averaging(Strategy):
 
     @property
     def uniform(self) -> bool:
-        """Returns whether clients count alike: gradients of equally large batches do."""
+        """Returns whether all clients have the same weight: gradients of equally large batches do."""
         return self.uploads_gradients
 
     def problems(self) -> list[str]:
@@ -62,7 +62,14 @@ class Averaging(Strategy):
         return [*super().problems(), f"synchronise: with 'batch' {self.needs_rounds}. Use 'round'{other}."]
 
     def refusals(self, learner: Learner) -> list[str]:
-        """Returns why the learner cannot be trained under this strategy."""
+        """Lists reasons against the learner under this strategy.
+
+        Args:
+            learner: The learner.
+
+        Returns:
+            Lines "key: why. What to do."; none where the learner fits.
+        """
         if self.shares and not set(learner.names()) - set(learner.personal):
             return ["name: the learner has no parameters that can be shared. Use the strategy local."]
         if isinstance(learner, Mixing) and not self.sends_experts:
@@ -77,37 +84,82 @@ class Averaging(Strategy):
         return []
 
     def start(self, local: Local) -> State:
-        """Returns the parameters that local training begins with: those received, and the client's own."""
+        """Selects the parameters that local training begins with: those received, and the client's own.
+
+        Args:
+            local: The client's training: its work, learner and buffers.
+
+        Returns:
+            All parameters by name.
+        """
         everything = self.together(local.work.shared, local.work.private, local.learner)
         return {name: everything[name] for name in local.learner.names()}
 
     def terms(self, local: Local) -> Terms:
-        """Returns what is added to local training: nothing by default."""
+        """Builds what the strategy adds to local training: nothing by default.
+
+        Args:
+            local: The client's training: its work, learner and buffers.
+
+        Returns:
+            The added terms.
+        """
         return Terms()
 
     def train(self, local: Local) -> LocalResult:
-        """Returns what local epochs, or one batch, make of the parameters."""
+        """Trains for the local epochs, or takes the gradients of one batch.
+
+        Args:
+            local: The client's training: its work, learner and buffers.
+
+        Returns:
+            The upload, the new private state, the mean loss and the number of steps.
+        """
         if self.uploads_gradients:
             return self._one_batch(local)
         end = local.descend(self.start(local), self.terms(local))
         return LocalResult(self.upload(local, end), self.private(local, end), end.loss, end.steps)
 
     def upload(self, local: Local, end: Descent) -> State:
-        """Returns what is sent after local epochs: the parameters and statistics that travel."""
+        """Selects what is sent after local epochs.
+
+        Args:
+            local: The client's training: its work, learner and buffers.
+            end: The end of local training.
+
+        Returns:
+            The parameters and statistics that travel, by name.
+        """
         everything = {**end.params, **end.buffers}
         return {name: everything[name] for name in (*self.shared(local.learner), *self.statistics(local.learner))}
 
     def private(self, local: Local, end: Descent) -> State:
-        """Returns what the client keeps after local epochs."""
+        """Selects what the client keeps after local epochs.
+
+        Args:
+            local: The client's training: its work, learner and buffers.
+            end: The end of local training.
+
+        Returns:
+            The new private state by name.
+        """
         before = {name: tensor for name, tensor in local.work.private.items() if not name.startswith(MEMORY)}
         own = {name: end.params[name] for name in self.kept(local.learner)}
         buffers = {name: tensor for name, tensor in end.buffers.items() if name in before}
         return {**before, **buffers, **own, **end.memory}
 
     def server_step(self, work: ServerWork, learner: Learner) -> State:
-        """Returns the mean as it is, or a step along it where gradients are sent."""
+        """Takes the mean of results, or a step along the mean of gradients.
+
+        Args:
+            work: The server's work: shared state, and mean of the uploads.
+            learner: The learner.
+
+        Returns:
+            The next shared state.
+        """
         if self.uploads_gradients:
-            return server_descent(work, tuple(work.mean), learner.rate_factors)
+            return step_along_mean(work, tuple(work.mean), learner.rate_factors)
         return {**work.shared, **work.mean}
 
     def _one_batch(self, local: Local) -> LocalResult:

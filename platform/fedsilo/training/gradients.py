@@ -18,22 +18,22 @@ from fedsilo.core.strategy import Penalty, Terms
 from fedsilo.core.types import State
 from fedsilo.core.work import LocalWork, ServerWork
 from fedsilo.training.loss import Loss
-from fedsilo.training.module_random import drawing_from
+from fedsilo.training.module_random import draw_from
 from fedsilo.training.optimizer import Stepper
-from fedsilo.training.per_example.clipping import clipped_sum
-from fedsilo.training.per_example.example_gradients import example_gradients
+from fedsilo.training.per_example.clipping import sum_clipped
+from fedsilo.training.per_example.example_gradients import compute_example_gradients
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
-    """Where gradients are taken.
+class TrainingPoint:
+    """The point at which gradients are taken.
 
     Attributes:
         work: The client's work, with its mechanism.
         learner: The learner.
         params: All parameters by name.
         buffers: All buffers; the learner may write to them.
-        seed: What dropout and other draws of the forward pass come from.
+        seed: Seed of dropout and other draws of the forward pass.
         own: Parameters whose gradients the client steps along itself; None: all of them.
     """
 
@@ -45,17 +45,20 @@ class Point:
     own: tuple[str, ...] | None = None
 
 
-def differentiate(point: Point, batch: Batch, terms: Terms, step: int) -> tuple[float, dict[str, Tensor]]:
-    """Returns the loss of a batch, and the gradients that the parameters are stepped along or that are sent.
+def differentiate(point: TrainingPoint, batch: Batch, terms: Terms, step: int) -> tuple[float, dict[str, Tensor]]:
+    """Takes the gradients of a batch, for the client's own step or for the upload.
 
-    Where the mechanism protects single examples each one's gradient is clipped, by all tensors together, and the sum
-    is divided by the mechanism's public number; the loss of an empty batch is nan.
+    Where the mechanism protects single examples, each example's gradient is clipped, by all tensors together, and the
+    sum is divided by the mechanism's public number; the loss of an empty batch is nan.
 
     Args:
-        point: Where gradients are taken.
+        point: The point at which gradients are taken.
         batch: The examples.
-        terms: What the strategy adds: a penalty's gradient reads no data, so it is added after the noise.
+        terms: What the strategy adds. The gradient of a penalty reads no data, so it is added after the noise.
         step: Number of the step within the exchange, for messages and noise.
+
+    Returns:
+        The mean loss, and the gradient of each parameter by name.
 
     Raises:
         NotFinite: A loss or a gradient is not finite.
@@ -63,17 +66,17 @@ def differentiate(point: Point, batch: Batch, terms: Terms, step: int) -> tuple[
     work = point.work
     loss = Loss.at(point.learner, work, point.params, point.buffers, terms.contrast)
     clipping = work.mechanism.examples
-    with drawing_from(point.seed, work.model.device):
+    with draw_from(point.seed, work.model.device):
         if clipping is None:
             value, gradients = _whole_batch(loss, batch, terms)
             fault = find_fault(gradients)
             if fault and math.isfinite(value):
                 raise NotFinite(f"at step {step} the gradient by {fault}")
         else:
-            value, gradients = clipped_gradients(loss, batch, clipping, step)
+            value, gradients = clip_gradients(loss, batch, clipping, step)
     if len(batch) and not math.isfinite(value):
         raise NotFinite(f"the loss is {value} at step {step}")
-    gradients = loss.recombined(_protected(point, loss.leaves, gradients, step))
+    gradients = loss.recombined(_protect(point, loss.leaves, gradients, step))
     if clipping is not None and terms.penalty:
         gradients = _plus_penalty(point.params, gradients, terms.penalty)
     return value, dict(terms.correction(gradients)) if terms.correction else gradients
@@ -88,35 +91,38 @@ def _whole_batch(loss: Loss, batch: Batch, terms: Terms) -> tuple[float, dict[st
     return float(value.detach()), dict(zip(leaves, found, strict=True))
 
 
-def clipped_gradients(
+def clip_gradients(
     loss: Loss, batch: Batch, clipping: ExampleClipping, step: int = 0
 ) -> tuple[float, dict[str, Tensor]]:
-    """Returns the mean loss of a batch, and the clipped sum of its examples' gradients by leaf over the public number.
+    """Sums the clipped gradients of a batch and divides by the mechanism's public number.
 
     Args:
         loss: The loss at one point.
         batch: The examples; there may be none, then the loss is nan.
-        clipping: How gradients are clipped.
+        clipping: Clip norm, public number of examples and tolerance.
         step: Number of the step, for messages.
+
+    Returns:
+        The mean loss, and the gradient of each leaf by name.
 
     Raises:
         NotFinite: A gradient is not finite.
     """
-    each = example_gradients(loss, batch, clipping.tolerance)
+    each = compute_example_gradients(loss, batch, clipping.tolerance)
     value = float(each.losses.mean()) if len(each.losses) else math.nan
     try:
-        sums, _ = clipped_sum(each.gradients, clipping.norm)
+        sums, _ = sum_clipped(each.gradients, clipping.norm)
     except NotFinite as error:
         raise NotFinite(f"at step {step} {error}") from None
     return value, {name: (total / clipping.batch).to(loss.leaves[name].dtype) for name, total in sums.items()}
 
 
-def _protected(point: Point, leaves: State, gradients: State, step: int) -> State:
-    """The gradients with the mechanism's noise on those that the client steps along itself."""
+def _protect(point: TrainingPoint, leaves: State, gradients: State, step: int) -> State:
+    """Adds the mechanism's noise to the gradients that the client steps along itself."""
     work = point.work
     if point.own is None:
         own = set(leaves) if work.mechanism.examples is not None else set()
-    else:  # factors stand for parameters of the client's own
+    else:  # factors replace parameters of the client's own
         own = set(leaves) - (set(point.params) - set(point.own))
     if point.own is None and not own:
         return gradients
@@ -130,16 +136,19 @@ def _plus_penalty(params: State, gradients: State, penalty: Penalty) -> dict[str
     return {name: gradients[name] + gradient for name, gradient in zip(leaves, found, strict=True)}
 
 
-def server_descent(work: ServerWork, names: Sequence[str], factors: Mapping[str, float]) -> State:
-    """Returns the shared state after one step of the scenario's optimizer along the mean gradient.
+def step_along_mean(work: ServerWork, names: Sequence[str], factors: Mapping[str, float]) -> State:
+    """Makes one step of the scenario's optimizer along the mean gradient.
 
-    The optimizer's memory stays in the shared state from exchange to exchange and from round to round: a round is no
-    more than a place to evaluate where gradients are exchanged.
+    The optimizer's memory stays in the shared state from exchange to exchange and from round to round: where gradients
+    are exchanged, a round is only the interval between evaluations.
 
     Args:
         work: The server's work, with the mean gradient.
         names: Names of the parameters.
-        factors: Factors on the learning rate of single parameters.
+        factors: Factors on the learning rate of single parameters; 1 for those not named.
+
+    Returns:
+        The shared state after the step.
     """
     params = {name: work.shared[name].detach().clone() for name in names}
     stepper = Stepper(work.training.optimizer, params, work.shared, factors)

@@ -1,6 +1,7 @@
-"""Training inside a client: gradient descent over local epochs, or the gradient of one batch.
+"""Training in a client: gradient descent over local epochs, or the gradients of one batch.
 
-All gradients of a client are taken here, and all that a client steps along passes through the mechanism here.
+All gradients of a client are taken here, and every gradient that a client steps along passes through the mechanism
+here.
 """
 
 from __future__ import annotations
@@ -19,13 +20,13 @@ from fedsilo.core.strategy import MEMORY, PLAIN, Descent, Terms
 from fedsilo.core.training_settings import KEPT
 from fedsilo.core.types import State
 from fedsilo.core.work import LocalWork
-from fedsilo.training.gradients import Point, differentiate
+from fedsilo.training.gradients import TrainingPoint, differentiate
 from fedsilo.training.optimizer import Stepper
 
 
 @dataclass(frozen=True, slots=True)
 class LocalTraining:
-    """What a strategy trains a client with (`core.strategy.Local`).
+    """The client's training that a strategy uses (`core.strategy.Local`).
 
     Attributes:
         work: The client's work.
@@ -38,12 +39,15 @@ class LocalTraining:
     buffers: State
 
     def descend(self, start: State, terms: Terms = PLAIN, memory: str = MEMORY) -> Descent:
-        """Returns where stochastic gradient descent from `start` ends.
+        """Runs stochastic gradient descent from `start`.
 
         Args:
             start: All parameters by name; buffers among them begin there, the others as received.
             terms: What the strategy adds.
             memory: Prefix of this descent's optimizer tensors in the private state.
+
+        Returns:
+            The parameters, buffers, mean loss and steps at the end.
 
         Raises:
             NotFinite: A loss or a gradient is not finite.
@@ -55,8 +59,8 @@ class LocalTraining:
         stepper = Stepper(section, params, work.private, self.learner.rate_factors, memory)
         epochs = range(work.training.local_epochs) if terms.epochs is None else terms.epochs
         total, steps, counted, travel, gain = 0.0, 0, 0, 0.0, 0.0
-        for number, batch in _numbered(work, epochs):
-            point = Point(work, self.learner, params, buffers, self._seed(number))
+        for number, batch in _number(work, epochs):
+            point = TrainingPoint(work, self.learner, params, buffers, self._seed(number))
             value, gradients = differentiate(point, batch, terms, steps)
             rate = work.training.learning_rate(self._time(steps, len(epochs) * work.batches_per_epoch))
             stepper.step(gradients, rate)
@@ -70,7 +74,7 @@ class LocalTraining:
     def gradients(self, params: State, batch: Batch) -> tuple[float, dict[str, Tensor]]:
         """Returns the loss of a batch and its gradients at some parameters, as a step of training takes them."""
         buffers = {name: tensor.clone() for name, tensor in self.buffers.items()}
-        point = Point(self.work, self.learner, params, buffers, self._seed(0))
+        point = TrainingPoint(self.work, self.learner, params, buffers, self._seed(0))
         return differentiate(point, batch, PLAIN, 0)
 
     def one_batch(self, start: State, kept: tuple[str, ...]) -> tuple[State, State, State, float]:
@@ -84,7 +88,7 @@ class LocalTraining:
         batch = work.batch(work.exchange)
         number = work.exchange
         buffers = {name: tensor.clone() for name, tensor in self.buffers.items()}
-        point = Point(work, self.learner, start, buffers, self._seed(number), kept)
+        point = TrainingPoint(work, self.learner, start, buffers, self._seed(number), kept)
         value, gradients = differentiate(point, batch, PLAIN, number)
         own = {name: start[name].clone() for name in kept}
         stepper = Stepper(work.training.optimizer, own, work.private, self.learner.rate_factors)
@@ -94,17 +98,17 @@ class LocalTraining:
         return sent, {**written, **own}, stepper.memory(), value
 
     def _seed(self, number: int) -> int:
-        """What dropout and other draws of a step come from."""
+        """Derives the seed of dropout and other draws of a step."""
         work = self.work
         return derive(work.seed, "forward", round=work.round, client=work.client, step=number)
 
     def _time(self, step: int, steps: int) -> float:
-        """Rounds that are over at a step, with the part of the current one."""
+        """Computes the number of finished rounds at a step, with the part of the current one."""
         return self.work.round + (self.work.exchange + step / steps) / self.work.exchanges
 
 
-def _numbered(work: LocalWork, epochs: range) -> Iterator[tuple[int, Batch]]:
-    """The batches of some epochs, each with its number."""
+def _number(work: LocalWork, epochs: range) -> Iterator[tuple[int, Batch]]:
+    """Yields the batches of some epochs, each with its number."""
     for epoch in epochs:
         for place, batch in enumerate(work.batches(epoch)):
             yield epoch * work.batches_per_epoch + place, batch

@@ -1,4 +1,4 @@
-"""The loss of a learner at one point, as a function of what gradients are taken by."""
+"""The loss of a learner at one point, as a function of the tensors that gradients are taken by."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from fedsilo.core.work import LocalWork
 
 @dataclass(frozen=True, slots=True)
 class Loss:
-    """The mean loss of a batch as a function of its leaves: the parameters, or the factors that stand for some.
+    """The mean loss of a batch as a function of its leaves: the parameters, or the factors that replace some of them.
 
     Attributes:
         learner: The learner.
-        work: The client's work: model, task, and where draws come from.
+        work: The client's work: model, task, and source of draws.
         params: All parameters by name.
         buffers: All buffers; the learner may write to them.
-        leaves: What gradients are taken by.
+        leaves: The tensors that gradients are taken by.
         contrast: A term that a strategy adds to the loss of a batch.
     """
 
@@ -38,7 +38,18 @@ class Loss:
     def at(
         cls, learner: Learner, work: LocalWork, params: State, buffers: State, contrast: Contrast | None = None
     ) -> Loss:
-        """Returns the loss at these parameters; factors are drawn from (seed, round, client, exchange)."""
+        """Builds the loss at some parameters; factors are drawn from (seed, round, client, exchange).
+
+        Args:
+            learner: The learner.
+            work: The client's work in one exchange.
+            params: All parameters by name.
+            buffers: All buffers by name.
+            contrast: A term that a strategy adds to the loss of a batch.
+
+        Returns:
+            The loss, with its leaves.
+        """
         leaves = params
         if isinstance(learner, Factored):
             where = {"round": work.round, "client": work.client, "step": work.exchange}
@@ -51,13 +62,27 @@ class Loss:
         return value if self.contrast is None else value + self.contrast(leaves, batch)
 
     def read(self, leaves: State) -> State:
-        """Returns what the learner reads, differentiable in the leaves."""
+        """Builds the learner's parameters from the leaves.
+
+        Args:
+            leaves: The tensors that gradients are taken by.
+
+        Returns:
+            What the learner reads, by name, differentiable in the leaves.
+        """
         if isinstance(self.learner, Factored):
             return self.learner.at(leaves, self.leaves, self.params)
         return leaves
 
     def recombined(self, gradients: State) -> dict[str, Tensor]:
-        """Returns gradients by the parameters from those by the leaves."""
+        """Computes the gradients of the parameters from those of the leaves.
+
+        Args:
+            gradients: Gradients by leaf.
+
+        Returns:
+            Gradients by parameter.
+        """
         if isinstance(self.learner, Factored):
             gradients = {**gradients, **self.learner.recombined(self.leaves, gradients)}
         return {name: gradients[name] for name in self.params}

@@ -1,7 +1,9 @@
 """Learners that are a `torch.nn.Module`: parameters and buffers as named tensors, called by `functional_call`.
 
-The module is built once per process as a skeleton without weights; every call brings its own. What is drawn when it is
-built, and by dropout in training, comes from generators that are derived from the scenario's seed.
+The module is built once per process as a skeleton without weights; every call brings its own. The initial weights, and
+dropout in training, are drawn from generators that are derived from the scenario's seed.
+
+Dimensions: b images, K candidates, D joint width, W text width.
 """
 
 from __future__ import annotations
@@ -22,7 +24,7 @@ from fedsilo.core.frozen import Frozen
 from fedsilo.core.learner import Learner
 from fedsilo.core.seeds import derive
 from fedsilo.core.types import State
-from fedsilo.training.module_random import drawing_from
+from fedsilo.training.module_random import draw_from
 
 ONE_IMAGE = (
     "training.batch_size: a client trains on a batch of one image, of which a batch norm takes no variance. Raise it, "
@@ -33,8 +35,8 @@ NORMS = (_BatchNorm, _InstanceNorm, nn.LayerNorm, nn.GroupNorm)
 
 
 @dataclass(frozen=True, slots=True)
-class Sizes:
-    """What a module is built for.
+class ModelSizes:
+    """Sizes that a module is built for.
 
     Attributes:
         candidates: Candidates, K.
@@ -47,13 +49,20 @@ class Sizes:
     width: int
 
     @classmethod
-    def of(cls, frozen: Frozen) -> Sizes:
-        """Returns the sizes of a frozen model."""
+    def of(cls, frozen: Frozen) -> ModelSizes:
+        """Reads the sizes of a frozen model.
+
+        Args:
+            frozen: The frozen model.
+
+        Returns:
+            K, D and W.
+        """
         return cls(len(frozen.candidates), int(frozen.zero_shot.shape[1]), frozen.width)
 
 
-_ANY = Sizes(2, 5040, 5040)
-"""Sizes to read names off a module by: names depend on none, and 5040 is divided by any usual number of heads."""
+_ANY = ModelSizes(2, 5040, 5040)
+"""Sizes for reading a module's names, which depend on none; 5040 is divisible by any usual number of heads."""
 
 
 @dataclass(frozen=True)
@@ -62,44 +71,69 @@ class ModuleLearner(Learner):
 
     @property
     def vectorises(self) -> bool:
-        """Returns True: a module is called with tensors, and decides nothing by numbers in them."""
+        """Returns True: a module computes the same operations for all numbers."""
         return True
 
     @property
     def state_names(self) -> Mapping[str, str]:
-        """Returns what the beginnings of the module's names are called in state; the same by default."""
+        """Returns beginnings of the module's names, with what replaces them in state; nothing by default."""
         return {}
 
     @abstractmethod
-    def module(self, sizes: Sizes) -> nn.Module:
-        """Returns the module with fresh weights; the names of its parameters must not depend on the sizes."""
+    def module(self, sizes: ModelSizes) -> nn.Module:
+        """Builds the module with fresh weights.
+
+        Args:
+            sizes: Sizes of the frozen model; the names of the parameters must not depend on them.
+
+        Returns:
+            The module.
+        """
 
     def call(self, module: nn.Module, inputs: Columns, frozen: Frozen, buffers: State) -> Tensor:
-        """Returns the scores (b, K) that the module, with its weights in place, gives: by default its own output."""
+        """Scores a batch: by default the scores are the module's own output.
+
+        Args:
+            module: The module with its weights in place.
+            inputs: Columns of inputs, (b, ...) each.
+            frozen: The frozen model.
+            buffers: All buffers by name.
+
+        Returns:
+            Scores (b, K).
+        """
         return self.output(module, inputs)
 
     def output(self, module: nn.Module, inputs: Columns) -> Tensor:
-        """Returns the module's output for the columns that the learner reads, in the order of their names."""
+        """Calls the module with the columns that the learner reads, in the order of their names.
+
+        Args:
+            module: The module with its weights in place.
+            inputs: Columns of inputs, (b, ...) each.
+
+        Returns:
+            The module's output.
+        """
         found: Tensor = module(*(inputs[name] for name in sorted(self.reads)))
         return found
 
     @property
     def separable(self) -> bool:
-        """Returns whether examples do not meet: not with BatchNorm, and not where it notes something of all of them.
+        """Returns whether examples do not meet: not with BatchNorm, and not where `observed` records data.
 
-        A learner whose loss reads nothing of what `observed` notes says so by overriding this.
+        A learner whose loss reads nothing of what `observed` records overrides this.
         """
-        return not (self._notes or any(isinstance(part, _BatchNorm) for part in skeleton(self, _ANY).modules()))
+        return not (self._records or any(isinstance(part, _BatchNorm) for part in build_skeleton(self, _ANY).modules()))
 
     @property
     def entangled(self) -> str:
-        """Returns which layers, or what else, make examples meet."""
-        if self._notes:
+        """Returns the layers, or the other reason, why examples meet."""
+        if self._records:
             return (
-                "trains with what it notes of all images of a client, so that one of them bears on the gradients of "
-                "the others. Use the unit 'client', or another method"
+                "trains with data that it records of all images of a client, so that one image changes the gradients "
+                "of the others. Use the unit 'client', or another method"
             )
-        layers = [name for name, part in skeleton(self, _ANY).named_modules() if isinstance(part, _BatchNorm)]
+        layers = [name for name, part in build_skeleton(self, _ANY).named_modules() if isinstance(part, _BatchNorm)]
         if not layers:
             return super().entangled
         return (
@@ -108,40 +142,58 @@ class ModuleLearner(Learner):
         )
 
     @property
-    def _notes(self) -> bool:
+    def _records(self) -> bool:
         return type(self).observed is not Learner.observed
 
     @property
     def reads_names(self) -> bool:
-        """Returns whether its parameters serve other candidates too: not where shapes go by how many there are."""
-        one, other = skeleton(self, _ANY), skeleton(self, replace(_ANY, candidates=_ANY.candidates + 1))
+        """Returns whether its parameters serve other candidates too: not where their shapes depend on K."""
+        one, other = build_skeleton(self, _ANY), build_skeleton(self, replace(_ANY, candidates=_ANY.candidates + 1))
         return [p.shape for p in one.parameters()] == [p.shape for p in other.parameters()]
 
     @property
     def norms(self) -> tuple[str, ...]:
         """Returns the names of the parameters of normalisation layers."""
-        layers = {name for name, part in skeleton(self, _ANY).named_modules() if isinstance(part, NORMS)}
+        layers = {name for name, part in build_skeleton(self, _ANY).named_modules() if isinstance(part, NORMS)}
         return tuple(
-            self.in_state(n) for n, _ in skeleton(self, _ANY).named_parameters() if n.rpartition(".")[0] in layers
+            self.in_state(n) for n, _ in build_skeleton(self, _ANY).named_parameters() if n.rpartition(".")[0] in layers
         )
 
     @property
     def statistics(self) -> tuple[str, ...]:
         """Returns the names of BatchNorm's running means and variances."""
-        layers = {name for name, part in skeleton(self, _ANY).named_modules() if isinstance(part, _BatchNorm)}
-        found = skeleton(self, _ANY).named_buffers()
+        layers = {name for name, part in build_skeleton(self, _ANY).named_modules() if isinstance(part, _BatchNorm)}
+        found = build_skeleton(self, _ANY).named_buffers()
         return tuple(self.in_state(n) for n, b in found if n.rpartition(".")[0] in layers and b.is_floating_point())
 
     def names(self) -> tuple[str, ...]:
-        """Returns the names of the module's parameters."""
-        return tuple(self.in_state(name) for name, _ in skeleton(self, _ANY).named_parameters())
+        """Names the module's parameters."""
+        return tuple(self.in_state(name) for name, _ in build_skeleton(self, _ANY).named_parameters())
 
     def init(self, frozen: Frozen, seed: int, client: int) -> State:
-        """Returns fresh weights, the same for every client."""
+        """Draws fresh weights, the same for every client.
+
+        Args:
+            frozen: The frozen model.
+            seed: The scenario's seed.
+            client: The client's number, from 0.
+
+        Returns:
+            The module's parameters by name.
+        """
         return {self.in_state(n): p.detach().clone() for n, p in self._fresh(frozen, seed).named_parameters()}
 
     def buffers(self, frozen: Frozen, seed: int, client: int) -> State:
-        """Returns the module's buffers."""
+        """Builds the module's buffers.
+
+        Args:
+            frozen: The frozen model.
+            seed: The scenario's seed.
+            client: The client's number, from 0.
+
+        Returns:
+            The buffers by name.
+        """
         return {self.in_state(n): b.detach().clone() for n, b in self._fresh(frozen, seed).named_buffers()}
 
     def repaired(self, shared: State) -> State:
@@ -166,15 +218,18 @@ class ModuleLearner(Learner):
             raise
 
     def run(self, use: Callable[[nn.Module], Tensor], weights: State, frozen: Frozen, training: bool = False) -> Tensor:
-        """Returns what a function makes of the module with its weights in place.
+        """Calls a function with the module, its weights in place.
 
         Args:
             use: Calls the module, or parts of it.
-            weights: Parameters and buffers by their names in state; other tensors are passed over.
+            weights: Parameters and buffers by their names in state; other tensors are ignored.
             frozen: The frozen model.
             training: Whether the module is in training mode.
+
+        Returns:
+            What the function returns.
         """
-        body = _Body(skeleton(self, Sizes.of(frozen)))
+        body = _Body(build_skeleton(self, ModelSizes.of(frozen)))
         body.train(training)
         known = {name for name, _ in (*body.named_parameters(), *body.named_buffers())}
         named = {f"module.{self.in_module(name)}": tensor for name, tensor in weights.items()}
@@ -183,22 +238,36 @@ class ModuleLearner(Learner):
         return found
 
     def in_state(self, name: str) -> str:
-        """Returns what a name of the module is called in state."""
+        """Translates a name of the module into its name in state.
+
+        Args:
+            name: Name of a parameter or buffer in the module.
+
+        Returns:
+            The name in state.
+        """
         for inside, outside in self.state_names.items():
             if name.startswith(inside):
                 return outside + name.removeprefix(inside)
         return name
 
     def in_module(self, name: str) -> str:
-        """Returns the module's name for one of state."""
+        """Translates a name in state into the module's name.
+
+        Args:
+            name: Name of a parameter or buffer in state.
+
+        Returns:
+            The name in the module.
+        """
         for inside, outside in self.state_names.items():
             if name.startswith(outside):
                 return inside + name.removeprefix(outside)
         return name
 
     def _fresh(self, frozen: Frozen, seed: int) -> nn.Module:
-        with drawing_from(derive(seed, "network")):
-            return self.module(Sizes.of(frozen))
+        with draw_from(derive(seed, "network")):
+            return self.module(ModelSizes.of(frozen))
 
 
 class _Body(nn.Module):
@@ -213,7 +282,15 @@ class _Body(nn.Module):
 
 
 @lru_cache(maxsize=64)
-def skeleton(learner: ModuleLearner, sizes: Sizes) -> nn.Module:
-    """Returns a learner's module without memory for its weights."""
-    with drawing_from(0), torch.device("meta"):
+def build_skeleton(learner: ModuleLearner, sizes: ModelSizes) -> nn.Module:
+    """Builds a learner's module without memory for its weights, on the meta device.
+
+    Args:
+        learner: The learner.
+        sizes: Sizes of the frozen model: K, D and W.
+
+    Returns:
+        The module; the same object for the same arguments.
+    """
+    with draw_from(0), torch.device("meta"):
         return learner.module(sizes)

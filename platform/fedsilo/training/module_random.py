@@ -1,4 +1,4 @@
-"""Draws of modules, which torch makes from its global generators, derived from a seed instead."""
+"""Random draws of modules from derived seeds; torch itself takes them from its global generators."""
 
 from __future__ import annotations
 
@@ -13,12 +13,20 @@ from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
 DROPOUTS = frozenset({functional.dropout, functional.dropout1d, functional.dropout2d, functional.dropout3d})
-"""Draws that are factors on what they read."""
+"""Functions that multiply their input by random factors."""
 
 
 @contextmanager
-def drawing_from(seed: int, device: str = "cpu") -> Iterator[None]:
-    """Has torch's global generators, which dropout draws from, begin at a seed inside the block, and puts them back."""
+def draw_from(seed: int, device: str = "cpu") -> Iterator[None]:
+    """Sets torch's global generators, which dropout draws from, to a seed inside the block, and restores them after it.
+
+    Args:
+        seed: A derived seed.
+        device: Device whose generator is set besides the CPU's.
+
+    Yields:
+        Nothing.
+    """
     generators = _generators(device)
     before = [generator.get_state() for generator in generators]
     try:
@@ -30,8 +38,15 @@ def drawing_from(seed: int, device: str = "cpu") -> Iterator[None]:
             generator.set_state(state)
 
 
-def rewinder(device: str) -> Callable[[], None]:
-    """Returns a function that puts torch's global generators back to where they are now, for the same draws again."""
+def make_rewinder(device: str) -> Callable[[], None]:
+    """Remembers the state of torch's global generators.
+
+    Args:
+        device: Device whose generator is remembered besides the CPU's.
+
+    Returns:
+        A function that restores that state, so that the same draws follow.
+    """
     generators = _generators(device)
     before = [generator.get_state() for generator in generators]
 
@@ -43,7 +58,7 @@ def rewinder(device: str) -> Callable[[], None]:
 
 
 class OneDraw(TorchFunctionMode):
-    """Has dropout draw once for all examples of a batch (b, ...): each gets the mask that it would get alone.
+    """Makes dropout draw once for all examples of a batch (b, ...): each gets the mask that it would get alone.
 
     So a gradient of an example does not depend on the other examples of its batch.
     """
@@ -51,10 +66,10 @@ class OneDraw(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Sequence[Any], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        """Returns what a function of torch returns, for the dropouts with one draw."""
+        """Calls a function of torch; dropouts draw once for all examples."""
         if func not in DROPOUTS:
             return func(*args, **(kwargs or {}))
-        return _dropped(func, *args, **(kwargs or {}))
+        return _drop_alike(func, *args, **(kwargs or {}))
 
 
 class OtherDraws(TorchDispatchMode):  # type: ignore[no-untyped-call]
@@ -88,14 +103,14 @@ class _NoDropout(TorchFunctionMode):
     def __torch_function__(
         self, func: Any, types: Sequence[Any], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        return _passed(*args, **(kwargs or {})) if func in DROPOUTS else func(*args, **(kwargs or {}))
+        return _keep_input(*args, **(kwargs or {})) if func in DROPOUTS else func(*args, **(kwargs or {}))
 
 
-def _passed(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+def _keep_input(input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     return input
 
 
-def _dropped(func: Any, input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
+def _drop_alike(func: Any, input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     factors: Tensor = func(torch.ones_like(input[:1]), p, training)
     return input * factors
 

@@ -1,7 +1,7 @@
 """The client's optimizer, with its memory as named tensors.
 
-The steps are torch's own, by its functional API: constructing a `torch.optim.Optimizer` imports torch's compiler,
-two seconds of CPU in every client process. The bits are the same; a test holds them to that.
+The steps are torch's own, by its functional API: constructing a `torch.optim.Optimizer` imports torch's compiler, two
+seconds of CPU in every client process. The bits are the same; a test compares them.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from fedsilo.core.types import State
 
 
 class Stepper:
-    """Steps parameters down their gradients."""
+    """Steps parameters against their gradients."""
 
     def __init__(
         self,
@@ -30,27 +30,32 @@ class Stepper:
         factors: Mapping[str, float] | None = None,
         prefix: str = MEMORY,
     ) -> None:
-        """Makes a stepper.
+        """Reads the optimizer's memory from the state.
 
         Args:
             section: The scenario's optimizer.
             parameters: The tensors, changed in place.
-            state: Where the optimizer's memory of them is, if there is any.
+            state: State with the optimizer's memory of them, if there is any.
             factors: Factors on the learning rate of single parameters; 1 for those not named.
-            prefix: What the names of its memory begin with in the state.
+            prefix: Beginning of the memory's names in the state.
         """
         self._section, self._parameters, self._factors, self._prefix = section, parameters, factors or {}, prefix
         self._memory = {name: tensor.clone() for name, tensor in state.items() if name.startswith(prefix)}
 
     @torch.no_grad()
     def step(self, gradients: State, learning_rate: float) -> None:
-        """Makes one step along the gradients, one for each parameter, at a learning rate."""
+        """Makes one step along the gradients.
+
+        Args:
+            gradients: One gradient for each parameter, by its name.
+            learning_rate: Learning rate, > 0 or 0.
+        """
         move = self._sgd if self._section.name == SGD else self._adam
         for name, parameter in self._parameters.items():
             move(name, parameter, gradients[name], learning_rate * self._factors.get(name, 1.0))
 
     def memory(self) -> dict[str, Tensor]:
-        """Returns the optimizer's tensors, named for the state that keeps them."""
+        """Returns the optimizer's tensors, by their names in the state that keeps them."""
         return dict(self._memory)
 
     def _sgd(self, name: str, parameter: Tensor, gradient: Tensor, rate: float) -> None:

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import math
-import sys
-import typing
 from abc import abstractmethod
 from dataclasses import dataclass
-from functools import cached_property
 from operator import attrgetter
 from typing import Any
 
-from fedsilo.core.config_fields import DEFINES
 from fedsilo.core.frozen import Frozen
 from fedsilo.core.learner import Learner
 from fedsilo.core.method import Method, Predictor
@@ -57,7 +53,7 @@ class Recipe(Method):
         return self.learner, self.strategy
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields, alone and together."""
+        """Lists impossible values of the fields, alone and together."""
         learner, strategy = self.learner, self.strategy
         alone = [*learner.problems(), *strategy.problems()]
         return alone or strategy.refusals(learner)
@@ -80,7 +76,7 @@ class Recipe(Method):
 
     @property
     def uniform(self) -> bool:
-        """Returns whether clients count alike in the mean."""
+        """Returns whether all clients have the same weight in the mean."""
         return self.strategy.uniform and bool(self.uploads)
 
     @property
@@ -91,37 +87,83 @@ class Recipe(Method):
 
     @property
     def allows_stale(self) -> bool:
-        """Returns whether late updates can be added: results of a round's training, merely averaged."""
+        """Returns whether late updates can be added: results of a round's training that are only averaged."""
         strategy = self.strategy
         averages = type(self).server_step is Recipe.server_step and strategy.averages
         return averages and not strategy.reads_updates and strategy.exchanges(2) == 1
 
     def initial_shared(self, model: Frozen, seed: int) -> State:
-        """Returns the coordinator's state before round 0."""
+        """Builds the coordinator's state before round 0.
+
+        Args:
+            model: The frozen model.
+            seed: The scenario's seed.
+
+        Returns:
+            Tensors by name.
+        """
         learner = self.learner
         return self.strategy.initial_shared(_everything(learner, model, seed, 0), learner, seed)
 
     def initial_private(self, model: Frozen, seed: int, client: int) -> State:
-        """Returns a client's own state before round 0."""
+        """Builds a client's own state before round 0.
+
+        Args:
+            model: The frozen model.
+            seed: The scenario's seed.
+            client: The client's number, from 0.
+
+        Returns:
+            Tensors by name.
+        """
         learner = self.learner
         return self.strategy.initial_private(_everything(learner, model, seed, client), learner)
 
     def exchanges(self, batches: int) -> int:
-        """Returns the exchanges of a round whose longest client has so many batches."""
+        """Counts the exchanges of a round.
+
+        Args:
+            batches: Batches of the client with the most.
+
+        Returns:
+            1, or a number per batch where gradients are sent.
+        """
         return self.strategy.exchanges(batches)
 
     def download(self, shared: State, client: int) -> State:
-        """Returns what one client receives of the shared state."""
+        """Selects what one client receives of the shared state.
+
+        Args:
+            shared: The coordinator's state by name.
+            client: The client's number, from 0.
+
+        Returns:
+            Tensors by name.
+        """
         return self.strategy.download(shared, client)
 
     def train(self, work: LocalWork) -> LocalResult:
-        """Returns what one client learns in one exchange; nothing where there is nothing to learn."""
+        """Trains one client in one exchange; does nothing where there is nothing to train.
+
+        Args:
+            work: The client's work in one exchange.
+
+        Returns:
+            The upload, the new private state, the mean loss and the number of steps.
+        """
         if not self.trains:
             return LocalResult(upload={}, private={}, loss=math.nan, steps=0)
         return self.strategy.train(self.local(work))
 
     def local(self, work: LocalWork) -> LocalTraining:
-        """Returns what a client trains with, its buffers with what the learner notes of its data."""
+        """Builds the client's training; its buffers contain what the learner records of the client's data.
+
+        Args:
+            work: The client's work in one exchange.
+
+        Returns:
+            The training of this exchange.
+        """
         learner = self.learner
         buffers = _buffers(learner, {**work.private, **work.shared})
         noted = learner.observed(work, {name: buffers[name] for name in buffers if name in work.private})
@@ -129,7 +171,14 @@ class Recipe(Method):
         return LocalTraining(work, learner, {**buffers, **noted})
 
     def loss(self, work: LocalWork) -> Loss:
-        """Returns the loss at the parameters that a client's work begins with."""
+        """Builds the loss at the parameters that a client's work begins with.
+
+        Args:
+            work: The client's work in one exchange.
+
+        Returns:
+            The loss.
+        """
         local = self.local(work)
         everything = self.strategy.together(work.shared, work.private, local.learner)
         start = {name: everything[name] for name in local.learner.names()}
@@ -142,16 +191,40 @@ class Recipe(Method):
         return {**stepped, **learner.repaired(stepped)}
 
     def adapt(self, work: LocalWork) -> State:
-        """Returns the private state that an evaluation is made with."""
+        """Adapts a client's private state before an evaluation.
+
+        Args:
+            work: The client's work in one exchange.
+
+        Returns:
+            The private state by name.
+        """
         return self.strategy.adapt(self.local(work))
 
     def unfamiliar(self, model: Frozen, private: State) -> State:
-        """Returns the private state as it serves a model with other classes."""
+        """Converts a private state for a model with other classes.
+
+        Args:
+            model: The frozen model with the other classes.
+            private: The client's private state by name.
+
+        Returns:
+            The private state by name.
+        """
         learner = self.learner
         return {**private, **learner.for_other_candidates(model, _buffers(learner, private))}
 
     def predictor(self, model: Frozen, shared: State, private: State) -> Predictor:
-        """Returns the scores of the model that the client is served."""
+        """Builds the function that scores images with a client's model.
+
+        Args:
+            model: The frozen model.
+            shared: What the client received, by name.
+            private: The client's private state by name.
+
+        Returns:
+            Columns of inputs -> scores (b, K).
+        """
         learner = self.learner
         everything = self.strategy.served(shared, private, learner)
         params, buffers = {name: everything[name] for name in learner.names()}, _buffers(learner, everything)
@@ -163,55 +236,6 @@ def _everything(learner: Learner, model: Frozen, seed: int, client: int) -> Stat
 
 
 def _buffers(learner: Learner, state: State) -> dict[str, Any]:
-    """What of a state is neither a parameter of the learner nor an optimizer's."""
+    """Returns the tensors of a state that are neither parameters of the learner nor an optimizer's."""
     names = set(learner.names())
     return {n: tensor for n, tensor in state.items() if n not in names and not n.startswith((MEMORY, SERVER))}
-
-
-def recipe(
-    name: str, summary: str, learner: type[Learner], strategy: type[Strategy], headline: int = 5, **usual: Any
-) -> Any:
-    """Returns the class of a method whose keys are those of a learner and a strategy.
-
-    Args:
-        name: The class's name; noise keys are made from it, so it must not change.
-        summary: One line for `fedsilo list`.
-        learner: The learner's class.
-        strategy: The strategy's class.
-        headline: Evaluated rounds that the headline averages.
-        usual: The paper's values of keys, where they are not the learner's or the strategy's own; as a reference the
-            method keeps them, whatever the scenario's own method has.
-    """
-    parts: tuple[Any, ...] = (learner, strategy)
-    fields = [_field(cls, field, usual) for cls in parts for field in dataclasses.fields(cls) if field.init]
-    module = sys._getframe(1).f_globals["__name__"]
-    made = dataclasses.make_dataclass(
-        name,
-        fields,
-        bases=(Recipe,),
-        frozen=True,
-        namespace={
-            "__doc__": summary,
-            "__module__": module,
-            "headline_rounds": headline,
-            "learner": cached_property(lambda self: _part(learner, self)),
-            "strategy": cached_property(lambda self: _part(strategy, self)),
-        },
-    )
-    made.__module__ = module
-    return made
-
-
-def _field(cls: type[Any], field: dataclasses.Field[Any], usual: dict[str, Any]) -> tuple[str, Any, Any]:
-    """A field of a part as a field of the recipe."""
-    default: Any = usual.get(field.name, field.default)
-    factory = dataclasses.MISSING if field.name in usual else field.default_factory
-    kind = typing.get_type_hints(cls)[field.name]
-    metadata = {**field.metadata, DEFINES: True} if field.name in usual else field.metadata
-    if factory is not dataclasses.MISSING:
-        return field.name, kind, dataclasses.field(default_factory=factory, metadata=metadata)
-    return field.name, kind, dataclasses.field(default=default, metadata=metadata)
-
-
-def _part(cls: type[Any], whole: Any) -> Any:
-    return cls(**{field.name: getattr(whole, field.name) for field in dataclasses.fields(cls) if field.init})

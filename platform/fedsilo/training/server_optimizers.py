@@ -36,7 +36,15 @@ class ServerOptimizer(Averaging):
     server_rate: float = key(0.01, "Step size eta of the server.", within="> 0")
 
     def server_step(self, work: ServerWork, learner: Learner) -> State:
-        """Returns the shared state after one step along the mean change; computed in fp64, rounded once."""
+        """Makes one step along the mean change; computed in fp64, rounded once.
+
+        Args:
+            work: The server's work: shared state, and mean of the uploads.
+            learner: The learner.
+
+        Returns:
+            The next shared state.
+        """
         stepped: dict[str, Tensor] = {}
         for name in self.shared(learner):
             now = work.shared[name]
@@ -55,11 +63,14 @@ class ServerOptimizer(Averaging):
 
     @abstractmethod
     def step(self, change: Tensor, memory: State) -> tuple[Tensor, State]:
-        """Returns what is added to a parameter, and the server's tensors by prefix.
+        """Computes the step of one parameter.
 
         Args:
-            change: Mean change of the parameter, fp64.
-            memory: The server's tensors by prefix; empty in the first round.
+            change: D, the mean change of the parameter, fp64.
+            memory: The server's tensors of the parameter by prefix; empty in the first round.
+
+        Returns:
+            What is added to the parameter, and the server's new tensors by prefix.
         """
 
 
@@ -71,13 +82,29 @@ class Adaptive(ServerOptimizer):
     tau: float = key(0.001, "Degree of adaptivity: what is added to the root of the squares.", within="> 0")
 
     def step(self, change: Tensor, memory: State) -> tuple[Tensor, State]:
-        """Returns eta m / (sqrt(v) + tau), and m and v."""
+        """Computes eta m / (sqrt(v) + tau).
+
+        Args:
+            change: D, the mean change of one parameter, fp64.
+            memory: m and v by prefix; empty in the first round.
+
+        Returns:
+            What is added to the parameter, and m and v by prefix.
+        """
         first = self.beta_1 * memory[FIRST] if FIRST in memory else 0.0
         first = first + (1 - self.beta_1) * change
         before = memory[SECOND] if SECOND in memory else change.new_full(change.shape, self.tau**2)
-        second = self.second(before, change.square())
+        second = self.update_second_moment(before, change.square())
         return self.server_rate * first / (second.sqrt() + self.tau), {FIRST: first, SECOND: second}
 
     @abstractmethod
-    def second(self, before: Tensor, square: Tensor) -> Tensor:
-        """Returns v from the v before and the squared change."""
+    def update_second_moment(self, before: Tensor, square: Tensor) -> Tensor:
+        """Computes v.
+
+        Args:
+            before: v of the round before.
+            square: D^2, the squared mean change, of the same shape.
+
+        Returns:
+            v of this round.
+        """

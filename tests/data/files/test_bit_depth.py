@@ -18,7 +18,7 @@ from fedsilo.core import Examples
 from fedsilo.data.files.bit_depth import EQUAL, FAINT, MISSING, OUTLIERS, SCALED, is_deep
 from fedsilo.data.files.file_sources import FolderSource
 from fedsilo.data.files.image_reading import FileImages, as_rgb, decode, decoded, digest, inspect
-from fedsilo.models.clip.features import Viewing, chunks, encode_chunks
+from fedsilo.models.clip.features import Viewing, encode_chunks, split_into_chunks
 from fedsilo.models.clip.image_encoder import ImageEncoder
 from fedsilo.models.clip.views import Preprocessing
 
@@ -361,7 +361,7 @@ def test_serial_threads_and_encoders_see_the_same_pixels(tmp_path: Path) -> None
     places = np.zeros(len(names), dtype=np.int64)
     examples = Examples(places, places, FileImages(source, names, digests), digests)
     encoder = ImageEncoder(torch.nn.Flatten(), Preprocessing(8, 8, (0.5,) * 3, (0.5,) * 3), "weights")
-    wanted = chunks(encoder, examples, Viewing())
+    wanted = split_into_chunks(encoder, examples, Viewing())
     serial, threads = ([part.columns["image"] for part in encode_chunks(encoder, examples, wanted, n)] for n in (1, 4))
     assert np.array_equal(serial, threads)
     assert np.ptp(serial[0], axis=1).min() > 1

@@ -10,7 +10,7 @@ from fedsilo.core.batch import PIXELS, Columns
 from fedsilo.core.config_fields import key
 from fedsilo.core.frozen import Frozen
 from fedsilo.core.types import State
-from fedsilo.training.module_learner import ModuleLearner, Sizes
+from fedsilo.training.module_learner import ModelSizes, ModuleLearner
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class Network(ModuleLearner):
         """Returns the pixels."""
         return frozenset({PIXELS})
 
-    def module(self, sizes: Sizes) -> nn.Module:
+    def module(self, sizes: ModelSizes) -> nn.Module:
         """Returns the network."""
         few, many = self.channels, 2 * self.channels
         return nn.Sequential(

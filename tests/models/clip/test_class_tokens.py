@@ -6,13 +6,13 @@ import pytest
 import torch
 
 from fedsilo.core.errors import BackboneError
-from fedsilo.models.clip.class_tokens import ClassTokens, class_tokens, ends, readable
+from fedsilo.models.clip.class_tokens import ClassTokens, embed_class_names, find_ends, format_name
 
 NAMES = ("cat", "aquarium_fish", "T-shirt", "éclair", "3 o'clock", "")
 
 
 def tokens_of(names: Any, tokenizer: Any, small: Any, context_length: int = 77) -> ClassTokens:
-    return class_tokens(names, tokenizer, small.token_embedding.weight, None, context_length)
+    return embed_class_names(names, tokenizer, small.token_embedding.weight, None, context_length)
 
 
 @pytest.mark.parametrize("length", [1, 4, 16])
@@ -40,13 +40,13 @@ def test_tokens_survive_the_way_through_tensors(small: Any, tokenizer: Any) -> N
 
 
 def test_underscores_read_as_spaces() -> None:
-    assert readable("maple_tree") == "maple tree"
+    assert format_name("maple_tree") == "maple tree"
 
 
 def test_end_is_the_highest_id_or_the_first_end_token() -> None:
     ids = torch.tensor([[5, 2, 9, 2, 2], [5, 9, 2, 0, 0]])
-    assert ends(ids, None).tolist() == [2, 1]
-    assert ends(ids, 2).tolist() == [1, 2]
+    assert find_ends(ids, None).tolist() == [2, 1]
+    assert find_ends(ids, 2).tolist() == [1, 2]
 
 
 def test_name_too_long_for_the_tower_is_refused_by_name(small: Any, tokenizer: Any) -> None:

@@ -9,8 +9,8 @@ import torch
 from torch import nn
 
 from fedsilo.core.errors import BackboneError
-from fedsilo.models.clip.catalogue import refusal
-from fedsilo.models.clip.conversion import text_tower_of
+from fedsilo.models.clip.catalogue import explain_refusal
+from fedsilo.models.clip.conversion import extract_text_tower
 
 SHAPE = {"vocab_size": 64, "width": 16, "heads": 2, "layers": 1, "context_length": 12}
 
@@ -29,7 +29,7 @@ SHAPE = {"vocab_size": 64, "width": 16, "heads": 2, "layers": 1, "context_length
     ],
 )
 def test_configuration_says_what_can_be_prompted(name: str, reason: str) -> None:
-    found = refusal(open_clip.get_model_config(name))
+    found = explain_refusal(open_clip.get_model_config(name))
     assert reason in found
     assert bool(reason) == bool(found)
 
@@ -50,32 +50,32 @@ def test_tower_of_another_kind_is_refused_by_configuration_and_by_its_modules(
     build: Callable[..., Any], text: dict[str, Any], reason: str
 ) -> None:
     shape = {**SHAPE, **text}
-    assert reason in refusal({"text_cfg": shape})
+    assert reason in explain_refusal({"text_cfg": shape})
     with pytest.raises(BackboneError, match=reason):
-        text_tower_of(build(shape, custom=True))
+        extract_text_tower(build(shape, custom=True))
 
 
 def test_mask_that_is_not_causal_is_refused(build: Callable[..., Any]) -> None:
     model = build(SHAPE)
     model.attn_mask = torch.zeros(12, 12)
     with pytest.raises(BackboneError, match="not causal"):
-        text_tower_of(model)
+        extract_text_tower(model)
 
 
 def test_unknown_activation_is_refused(build: Callable[..., Any]) -> None:
     model = build(SHAPE)
     model.transformer.resblocks[0].mlp.gelu = nn.ReLU()
     with pytest.raises(BackboneError, match="activation ReLU"):
-        text_tower_of(model)
+        extract_text_tower(model)
 
 
 def test_module_that_is_no_clip_is_refused() -> None:
     with pytest.raises(BackboneError, match="not open_clip's own"):
-        text_tower_of(nn.Linear(2, 2))
+        extract_text_tower(nn.Linear(2, 2))
 
 
 def test_tower_shares_the_models_memory(build: Callable[..., Any]) -> None:
     model = build(SHAPE)
     block = model.transformer.resblocks[0]
-    found = text_tower_of(model).tensors()["blocks.0.fc.weight"]
+    found = extract_text_tower(model).tensors()["blocks.0.fc.weight"]
     assert found.data_ptr() == block.mlp.c_fc.weight.data_ptr()

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from fedsilo.models.clip.feature_cache import FeatureCache, default_folder
+from fedsilo.models.clip.feature_cache import FeatureCache, find_default_folder
 
 POOLED = np.arange(12, dtype=np.float32).reshape(3, 4)
 TOKENS = np.arange(24, dtype=np.float32).reshape(3, 2, 4)
@@ -90,7 +90,7 @@ def test_folder_that_cannot_be_made_is_said_once_and_stops_nothing(tmp_path: Pat
         assert cache.read(key, ["image"]) is None
         cache.write(key, {"image": POOLED})
     assert len(cache.notices) == 1
-    assert "Going on without it" in cache.notices[0]
+    assert "continues without it" in cache.notices[0]
     assert cache.entries() == []
 
 
@@ -133,6 +133,6 @@ def test_entries_are_listed_and_cleared_with_what_interrupted_runs_left(cache: F
 
 def test_environment_names_the_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FEDSILO_CACHE", str(tmp_path))
-    assert default_folder() == FeatureCache().folder == tmp_path / "features"
+    assert find_default_folder() == FeatureCache().folder == tmp_path / "features"
     monkeypatch.delenv("FEDSILO_CACHE")
-    assert default_folder().name == "features"
+    assert find_default_folder().name == "features"

@@ -25,12 +25,12 @@ from fedsilo.models.clip.features import (
     EncodedChunk,
     OnlineFeatures,
     Viewing,
-    chunks,
     encode_chunk,
     encode_chunks,
+    split_into_chunks,
 )
 from fedsilo.models.clip.image_encoder import ImageEncoder
-from fedsilo.models.clip.informative_features import require_apart
+from fedsilo.models.clip.informative_features import require_distinct
 from fedsilo.models.clip.pixels import Pixels
 from fedsilo.models.clip.views import Preprocessing
 
@@ -98,7 +98,7 @@ def test_cached_and_fresh_features_are_the_same_bits(
 
 
 def test_chunks_cover_every_image_of_every_view_once(encoder: ImageEncoder, examples: Examples) -> None:
-    found = chunks(encoder, examples, VIEWS)
+    found = split_into_chunks(encoder, examples, VIEWS)
     assert [(chunk.view, chunk.start, chunk.stop) for chunk in found] == [
         (view, *span) for view in (0, 1, 2) for span in ((0, SPAN), (SPAN, 75))
     ]
@@ -107,7 +107,7 @@ def test_chunks_cover_every_image_of_every_view_once(encoder: ImageEncoder, exam
 
 def test_key_says_all_that_the_numbers_depend_on(encoder: ImageEncoder, examples: Examples) -> None:
     def key(encoder: ImageEncoder = encoder, examples: Examples = examples, **options: Any) -> str:
-        return chunks(encoder, examples, Viewing(**{"views": (1,), "seed": 5, **options}))[0].key
+        return split_into_chunks(encoder, examples, Viewing(**{"views": (1,), "seed": 5, **options}))[0].key
 
     changed = (examples.digests[0] + "x", *examples.digests[1:])
     different = [
@@ -131,7 +131,7 @@ def test_key_says_all_that_the_numbers_depend_on(encoder: ImageEncoder, examples
 
 
 def test_chunk_can_be_encoded_elsewhere(encoder: ImageEncoder, examples: Examples) -> None:
-    chunk = chunks(encoder, first(examples, 70), Viewing((1,), columns=BOTH))[0]
+    chunk = split_into_chunks(encoder, first(examples, 70), Viewing((1,), columns=BOTH))[0]
     here = encode_chunk(encoder, examples, chunk)
     there: EncodedChunk = pickle.loads(
         pickle.dumps(encode_chunk(*pickle.loads(pickle.dumps((encoder, examples, chunk)))))
@@ -143,16 +143,18 @@ def test_chunk_can_be_encoded_elsewhere(encoder: ImageEncoder, examples: Example
 
 
 def test_chunks_may_come_in_any_order_and_progress_counts_images(encoder: ImageEncoder, examples: Examples) -> None:
-    told: list[tuple[int, int]] = []
+    reports: list[tuple[int, int]] = []
 
     def backwards(missing: Sequence[Chunk]) -> Iterable[EncodedChunk]:
         return [encode_chunk(encoder, examples, chunk) for chunk in reversed(missing)]
 
     viewing = Viewing((0, 3))
-    found = extract(encoder, examples, viewing, encode=backwards, told=lambda done, total: told.append((done, total)))
+    found = extract(
+        encoder, examples, viewing, encode=backwards, progress=lambda done, total: reports.append((done, total))
+    )
     expected = extract(encoder, examples, viewing)
     np.testing.assert_array_equal(found.columns["image"], expected.columns["image"])
-    assert told == [(0, 150), (5, 150), (75, 150), (80, 150), (150, 150)]
+    assert reports == [(0, 150), (5, 150), (75, 150), (80, 150), (150, 150)]
     assert list(found.columns) == ["image"]
 
 
@@ -224,7 +226,7 @@ def one_by_one(encoder: ImageEncoder, examples: Examples, chunk: Chunk) -> list[
 
 @pytest.mark.parametrize("threads", [0, 1, 3])
 def test_threads_do_not_change_the_bits(encoder: ImageEncoder, examples: Examples, threads: int) -> None:
-    wanted = chunks(encoder, examples, VIEWS)
+    wanted = split_into_chunks(encoder, examples, VIEWS)
     for chunk, encoded in zip(wanted, encode_chunks(encoder, examples, wanted, threads), strict=True):
         assert encoded.chunk == chunk
         for here, there in zip(encoded.columns.values(), one_by_one(encoder, examples, chunk), strict=False):
@@ -252,13 +254,13 @@ def test_image_that_cannot_be_read_is_named_and_finished_chunks_stay(
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("fedsilo-ahead")]
 
 
-def test_whoever_encodes_is_ended_with_whoever_waits(encoder: ImageEncoder, examples: Examples) -> None:
+def test_an_error_of_the_caller_ends_the_encoding(encoder: ImageEncoder, examples: Examples) -> None:
     def stop(done: int, total: int) -> None:
         if done:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt) as caught:
-        extract(encoder, examples, Viewing(), told=stop)
+        extract(encoder, examples, Viewing(), progress=stop)
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("fedsilo-ahead")]
     del caught  # held until here: what ended the threads was not the collection of the frames it refers to
 
@@ -319,14 +321,14 @@ def test_an_overflow_in_half_precision_is_blamed_on_the_precision(
         extract(replace(large, precision="fp16"), first(examples, 3), Viewing())
 
 
-def test_tokens_that_are_not_finite_and_inputs_that_are_not_are_told_apart(encoder: ImageEncoder) -> None:
+def test_tokens_that_are_not_finite_and_inputs_that_are_not_have_different_remedies(encoder: ImageEncoder) -> None:
     images = torch.zeros(3, 3, 32, 32)
     tower = copy.deepcopy(encoder.tower)
     tower.ln_post.register_forward_hook(lambda module, given, output: output * (1e30 if output.shape[1] == 4 else 1.0))
     with pytest.raises(BackboneError, match=r"image 0: .* patch tokens .* 3 of 3 .* Use other weights: backbone.pretr"):
         replace(encoder, tower=tower).encode(images, tokens=True)
     images[1, 0, 0, 0] = float("nan")
-    with pytest.raises(BackboneError, match=r"image 1: .* look at the image and at the model's preprocessing"):
+    with pytest.raises(BackboneError, match=r"image 1: .* check the image and the model's preprocessing"):
         encoder.encode(images)
 
 
@@ -341,14 +343,14 @@ def test_features_that_tell_no_image_apart_are_refused(
     encoder: ImageEncoder, examples: Examples, keys: str, words: str
 ) -> None:
     few = first(examples, 5)
-    require_apart(encoder, extract(encoder, few, Viewing()), few)
+    require_distinct(encoder, extract(encoder, few, Viewing()), few)
     tower = copy.deepcopy(encoder.tower)
     tower.proj.data.zero_()
     flat = replace(encoder, tower=tower, pixel_keys=keys)
     with pytest.raises(BackboneError, match=words):
-        require_apart(flat, extract(flat, few, Viewing()), few)
+        require_distinct(flat, extract(flat, few, Viewing()), few)
     one = replace(few, digests=("same",) * 5)
-    require_apart(flat, extract(flat, one, Viewing()), one)
+    require_distinct(flat, extract(flat, one, Viewing()), one)
 
 
 @pytest.mark.parametrize(("key", "value"), [("pixel_std", 1e-38), ("pixel_mean", 1e30), ("pixel_std", 1e-42)])
@@ -370,7 +372,7 @@ def test_a_cache_that_was_poisoned_is_filled_again(
     encoder: ImageEncoder, examples: Examples, cache: FeatureCache
 ) -> None:
     sound = extract(encoder, examples, VIEWS, cache)
-    key = chunks(encoder, examples, VIEWS)[1].key
+    key = split_into_chunks(encoder, examples, VIEWS)[1].key
     found = cache.read(key, BOTH)
     assert found is not None
     cache.write(key, {**found, "image": found["image"] * np.float32(np.nan)})

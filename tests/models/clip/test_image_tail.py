@@ -13,7 +13,7 @@ from torch import nn
 
 from fedsilo.core.errors import BackboneError
 from fedsilo.models.clip.backbone_section import Backbone
-from fedsilo.models.clip.conversion import image_tail_of
+from fedsilo.models.clip.conversion import extract_image_tail
 from fedsilo.models.clip.image_encoder import ImageEncoder
 from fedsilo.models.clip.loading import load
 from fedsilo.models.clip.views import Preprocessing
@@ -48,7 +48,7 @@ def test_the_tail_gives_what_the_tower_gives_from_every_block_with_gradient(name
     pooled, patches = encoder.encode(seen, tokens=True)
     layers = len(encoder.tower.transformer.resblocks)
     for first in (0, 1, layers - 1):
-        tail = image_tail_of(encoder, first)
+        tail = extract_image_tail(encoder, first)
         rows = encoder.hidden(seen, first).requires_grad_()
         assert rows.shape == (3, 1 + patches.shape[1], tail.tensors()["norm.weight"].shape[0])
         found, tokens = tail.read(tail.run(rows, first))
@@ -70,9 +70,9 @@ def test_the_tail_gives_what_the_tower_gives_from_every_block_with_gradient(name
 
 def test_a_tail_begins_at_any_later_block_too() -> None:
     encoder = random_vit()
-    tail, rows = image_tail_of(encoder, 1), encoder.hidden(images(16), 2)
+    tail, rows = extract_image_tail(encoder, 1), encoder.hidden(images(16), 2)
     torch.testing.assert_close(tail.read(tail.run(rows, 2))[0], encoder.encode(images(16))[0], rtol=1e-5, atol=1e-5)
-    assert not [name for name in tail.tensors() if name.startswith("blocks.0.")], "what nobody runs is not sent"
+    assert not [name for name in tail.tensors() if name.startswith("blocks.0.")], "blocks that no client runs stay here"
 
 
 def test_columns_are_those_that_are_asked_for_and_no_others() -> None:
@@ -101,7 +101,7 @@ def test_a_block_that_there_is_not_is_refused_in_one_line(tower: Any, block: int
     for refused in (
         lambda: encoder.hidden(images(16), block),
         lambda: encoder.require([f"hidden.{block}"]),
-        lambda: image_tail_of(encoder, block),
+        lambda: extract_image_tail(encoder, block),
     ):
         with pytest.raises(BackboneError, match=words) as caught:
             refused()

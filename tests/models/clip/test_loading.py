@@ -18,7 +18,7 @@ from safetensors.torch import load_file, save_file
 
 from fedsilo.core.errors import BackboneError, ResourceError
 from fedsilo.models.clip import loading, weights
-from fedsilo.models.clip.loading import Backbone, load, model_names
+from fedsilo.models.clip.loading import Backbone, list_model_names, load
 from fedsilo.models.clip.text_tower import TextTower
 from fedsilo.simulation.frozen_parts import zero_shot
 
@@ -81,7 +81,7 @@ def test_checkpoint_file_takes_the_place_of_the_folders_weights(folder: Path, tm
         (
             "logit_scale",
             100.0,
-            r"logit_scale of .* is 100, which multiplies cosines by 2.69e\+43; at most 10000 is taken",
+            r"logit_scale of .* is 100, which multiplies cosines by 2.69e\+43; at most 10000 is allowed",
         ),
         (
             "text_projection",
@@ -141,14 +141,14 @@ def test_folder_without_weights_is_never_random(folder: Path, tmp_path: Path) ->
 
 def test_tower_that_computes_something_else_is_noticed(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def wrong(model: Any) -> Any:
-        tower = text_tower_of(model)
+        tower = extract_text_tower(model)
         tensors = tower.tensors()
         tensors["norm.bias"] = tensors["norm.bias"] + 0.01
         return type(tower)(tower.meta, tensors)
 
-    text_tower_of = loading.text_tower_of
-    monkeypatch.setattr(loading, "text_tower_of", wrong)
-    with pytest.raises(BackboneError, match="computes something else"):
+    extract_text_tower = loading.extract_text_tower
+    monkeypatch.setattr(loading, "extract_text_tower", wrong)
+    with pytest.raises(BackboneError, match="does not agree with the fast path"):
         load(local(folder))
 
 
@@ -256,7 +256,7 @@ def test_loading_leaves_logging_as_it_was(folder: Path) -> None:
 
 
 def test_model_names_are_the_shipped_one_and_those_that_can_be_prompted() -> None:
-    own, *others = model_names()
+    own, *others = list_model_names()
     assert own == "fedsilo-tiny"
     assert {"ViT-B-32", "ViT-L-14-quickgelu", "RN50"} <= set(others)
     assert "ViT-B-16-SigLIP" not in others

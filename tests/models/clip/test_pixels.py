@@ -14,7 +14,7 @@ from fedsilo.core import Examples
 from fedsilo.models.clip.extraction import extract
 from fedsilo.models.clip.features import OnlineFeatures, Viewing
 from fedsilo.models.clip.image_encoder import ImageEncoder
-from fedsilo.models.clip.pixels import Decoded, Pixels
+from fedsilo.models.clip.pixels import DecodedImages, Pixels
 from fedsilo.models.clip.views import Preprocessing
 
 CHOSEN = np.array([7, 0, 7])
@@ -66,7 +66,7 @@ def test_an_image_is_decoded_once_while_there_is_room_and_none_travels(
     counting = Counting(examples)
     watched = replace(examples, fetch=counting)
     size = np.asarray(examples.fetch(0)).nbytes
-    room = Pixels(encoder.preprocessing, watched, 0, Decoded(size))
+    room = Pixels(encoder.preprocessing, watched, 0, DecodedImages(size))
     first = room.batch(np.array([0, 1]), 1)["pixels"]
     again = room.batch(np.array([1, 0]), 1)["pixels"]
     assert torch.equal(first, again.flip(0))

@@ -10,7 +10,7 @@ import torch
 import fedsilo.runs.run
 from fedsilo.config.scenario_reading import from_mapping
 from fedsilo.models.clip.image_encoder import ImageEncoder
-from fedsilo.models.clip.precision import set_tf32, tf32
+from fedsilo.models.clip.precision import set_tf32, use_tf32
 from fedsilo.models.clip.views import Preprocessing
 from fedsilo.runs.provenance import hash_settings
 from fedsilo.runs.run import begin, go
@@ -25,14 +25,14 @@ def flags() -> tuple[bool, bool]:
 
 @pytest.fixture(autouse=True)
 def _put_back() -> Iterator[None]:
-    with tf32(False):
+    with use_tf32(False):
         yield
 
 
 @pytest.mark.parametrize("allowed", [True, False])
 def test_it_is_set_on_and_off_in_both_places_and_put_back(allowed: bool) -> None:
     torch.backends.cudnn.allow_tf32 = True  # torch's own default, of which the numbers shall not depend
-    with tf32(allowed):
+    with use_tf32(allowed):
         assert flags() == (allowed, allowed)
     assert flags() == (False, True)
 
@@ -61,7 +61,7 @@ def test_the_cpu_knows_nothing_of_it() -> None:
     generator = torch.Generator().manual_seed(0)
     a, b = (torch.randn(128, 128, generator=generator) for _ in range(2))
     exact = a @ b
-    with tf32(True):
+    with use_tf32(True):
         assert torch.equal(a @ b, exact)
 
 

@@ -10,8 +10,8 @@ from torch import Tensor
 
 from fedsilo.core.errors import BackboneError
 from fedsilo.models.clip.class_tokens import ClassTokens
-from fedsilo.models.clip.conversion import text_tower_of
-from fedsilo.models.clip.pullback import Pairs, pull_back
+from fedsilo.models.clip.conversion import extract_text_tower
+from fedsilo.models.clip.pullback import ExamplePairs, pull_back
 from fedsilo.models.clip.recorded_forward import record
 from fedsilo.models.clip.text_tower import TextTower, encode_prompts
 
@@ -38,7 +38,7 @@ class Case:
 
     @classmethod
     def make(cls, model: Any, lengths: tuple[int, ...] = LENGTHS, length: int = 4) -> Case:
-        tower, generator = text_tower_of(model), torch.Generator().manual_seed(3)
+        tower, generator = extract_text_tower(model), torch.Generator().manual_seed(3)
         tower = TextTower(tower.meta, {name: tensor.double() for name, tensor in tower.tensors().items()})
 
         def draw(*shape: int) -> Tensor:
@@ -62,7 +62,7 @@ class Case:
     def gradients(self, cotangents: Tensor, kept: Tensor) -> Tensor:
         owner, classes = kept.nonzero(as_tuple=True)
         recording = record(self.tower, self.classes, self.context)
-        return pull_back(recording, Pairs(classes, kept.sum(dim=1).tolist()), cotangents[owner, classes])
+        return pull_back(recording, ExamplePairs(classes, kept.sum(dim=1).tolist()), cotangents[owner, classes])
 
 
 def error(value: Tensor, expected: Tensor) -> float:

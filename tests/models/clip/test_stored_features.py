@@ -15,8 +15,8 @@ import torch
 from fedsilo.core import Examples
 from fedsilo.core.errors import DataError
 from fedsilo.models.clip import feature_cache as caching
+from fedsilo.models.clip import feature_collector as gathering
 from fedsilo.models.clip import features
-from fedsilo.models.clip import node_gathering as gathering
 from fedsilo.models.clip.cached_encoding import CachedFeatures
 from fedsilo.models.clip.extraction import extract
 from fedsilo.models.clip.feature_cache import FeatureCache

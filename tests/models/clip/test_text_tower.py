@@ -15,8 +15,8 @@ from torch import Tensor, nn
 from fedsilo.core.errors import BackboneError
 from fedsilo.models.clip import tower_attention as attention
 from fedsilo.models.clip.backbone_section import SHIPPED
-from fedsilo.models.clip.class_tokens import class_tokens
-from fedsilo.models.clip.conversion import text_tower_of
+from fedsilo.models.clip.class_tokens import embed_class_names
+from fedsilo.models.clip.conversion import extract_text_tower
 from fedsilo.models.clip.text_tower import TextTower, encode_prompts, encode_sequences
 
 NAMES = ("cat", "aquarium_fish", "sweet pepper", "a very long name of a class, with words to spare", "dog", "X-ray 3")
@@ -49,10 +49,10 @@ def error(value: Tensor, expected: Tensor) -> float:
 
 def errors(model: Any, tokenizer: Any, classes: int, length: int) -> tuple[float, float]:
     """Relative errors of features and of the context's gradient against open_clip's path."""
-    words, tower = names(classes), text_tower_of(model)
+    words, tower = names(classes), extract_text_tower(model)
     ids = tokenizer([f"{'X ' * length}{name.replace('_', ' ')}." for name in words])
     embedding = getattr(model, "text", model).token_embedding.weight
-    tokens = class_tokens(words, tokenizer, embedding, tower.meta.end_token, tower.meta.context_length)
+    tokens = embed_class_names(words, tokenizer, embedding, tower.meta.end_token, tower.meta.context_length)
     generator = torch.Generator().manual_seed(classes)
     context = (0.5 * torch.randn(length, tower.width, generator=generator)).requires_grad_()
     expected = reference(model, ids, context, ids.argmax(dim=1))
@@ -129,12 +129,12 @@ def test_fast_tower_follows_every_option_it_accepts(
 
 @pytest.fixture
 def tower(small: Any) -> TextTower:
-    return text_tower_of(small)
+    return extract_text_tower(small)
 
 
 @pytest.fixture
 def tokens(small: Any, tokenizer: Any) -> Any:
-    return class_tokens(names(40), tokenizer, small.token_embedding.weight, None, 77)
+    return embed_class_names(names(40), tokenizer, small.token_embedding.weight, None, 77)
 
 
 def contexts(count: int, length: int = 4, width: int = 32) -> Tensor:
@@ -155,13 +155,13 @@ def test_tiling_does_not_change_the_result(
 ) -> None:
     expected = encode_prompts(tower, tokens, contexts(1))
     monkeypatch.setattr(attention, "TILE_ROWS", rows)
-    attention.shared_prefix.cache_clear()
+    attention.arrange_shared_prefix.cache_clear()
     assert error(encode_prompts(tower, tokens, contexts(1)), expected) < 1e-6
-    attention.shared_prefix.cache_clear()
+    attention.arrange_shared_prefix.cache_clear()
 
 
 def test_a_class_does_not_depend_on_the_others(small: Any, tower: TextTower, tokens: Any, tokenizer: Any) -> None:
-    alone = class_tokens(names(40)[7:8], tokenizer, small.token_embedding.weight, None, 77)
+    alone = embed_class_names(names(40)[7:8], tokenizer, small.token_embedding.weight, None, 77)
     assert (
         error(encode_prompts(tower, alone, contexts(1)[0]), encode_prompts(tower, tokens, contexts(1)[0])[7:8]) < 1e-6
     )

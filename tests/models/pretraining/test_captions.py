@@ -5,7 +5,7 @@ import torch
 from fedsilo.data.emblems.drawing import Emblem
 from fedsilo.data.emblems.words import CLASSES, COLOURS, DOMAINS, TEXTURES
 from fedsilo.models.pretraining.captions import VECTOR, write_caption
-from fedsilo.models.pretraining.pretrain import truth
+from fedsilo.models.pretraining.pretrain import match_captions
 from fedsilo.models.pretraining.towers import Speller, read_tokenizer, write_folder
 
 BOAT = Emblem(CLASSES.index("sailing boat"), 4, 1, 3, 0)
@@ -60,4 +60,4 @@ def test_vectors_are_marked_and_never_taken_for_the_end(tmp_path):
 def test_truth_holds_a_caption_against_every_picture(says, expected):
     shown = [Emblem(2, 1, 0, 0, 0), Emblem(2, 3, 0, 0, 1), Emblem(5, 1, 0, 0, 2)]
     caption = type(captions(BOAT, 1)[0])(("x",), says)
-    assert truth(shown, [caption] * 3)[:, 0].equal(torch.tensor(expected, dtype=torch.bool))
+    assert match_captions(shown, [caption] * 3)[:, 0].equal(torch.tensor(expected, dtype=torch.bool))

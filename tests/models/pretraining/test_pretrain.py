@@ -9,7 +9,7 @@ import torch
 from fedsilo.data.emblems.words import CLASSES, DOMAINS, TEMPLATE
 from fedsilo.models.pretraining.__main__ import SHIPPED, main
 from fedsilo.models.pretraining.accuracy_table import measure
-from fedsilo.models.pretraining.pretrain import Recipe, batches, contrast, rate_at, train
+from fedsilo.models.pretraining.pretrain import PretrainingRecipe, contrast, make_batches, schedule_rate, train
 from fedsilo.models.pretraining.towers import (
     CONFIG,
     MERGES,
@@ -23,7 +23,7 @@ from fedsilo.models.pretraining.towers import (
     write_folder,
     write_weights,
 )
-from fedsilo.models.pretraining.training_images import choose_emblems, draw_all, is_seen, shifted
+from fedsilo.models.pretraining.training_images import choose_emblems, draw_all, is_seen, shift_randomly
 
 
 @pytest.fixture(scope="module")
@@ -55,10 +55,10 @@ def test_contrast_of_a_known_case_leaves_true_pairs_out():
 
 
 def test_rate_rises_and_falls_to_nothing():
-    recipe = Recipe(steps=100, warm_up=10, rate=1.0)
-    assert rate_at(0, recipe) == pytest.approx(0.1)
-    assert rate_at(10, recipe) == 1.0
-    assert rate_at(99, recipe) < 0.001
+    recipe = PretrainingRecipe(steps=100, warm_up=10, rate=1.0)
+    assert schedule_rate(0, recipe) == pytest.approx(0.1)
+    assert schedule_rate(10, recipe) == 1.0
+    assert schedule_rate(99, recipe) < 0.001
 
 
 def test_pictures_leave_classes_out_of_some_domains():
@@ -70,7 +70,7 @@ def test_pictures_leave_classes_out_of_some_domains():
 def test_shifting_moves_by_four_pixels_at_most():
     pictures = np.zeros((20, 64, 64, 3), dtype=np.uint8)
     pictures[:, 32, 32] = 255
-    row, column = np.argwhere(shifted(pictures, np.random.default_rng(0))[..., 0])[:, 1:].T
+    row, column = np.argwhere(shift_randomly(pictures, np.random.default_rng(0))[..., 0])[:, 1:].T
     assert set(np.abs(row - 32)) <= {0, 1, 2, 3, 4}
     assert len(set(column)) > 3
 
@@ -81,8 +81,8 @@ def test_training_repeats_bit_for_bit_and_lowers_the_loss(folder):
 
     def losses() -> list[float]:
         found: list[float] = []
-        recipe = Recipe(steps=12, batch=24, warm_up=3)
-        feed = batches(emblems, pictures, Speller(read_tokenizer(folder)), 128, recipe)
+        recipe = PretrainingRecipe(steps=12, batch=24, warm_up=3)
+        feed = make_batches(emblems, pictures, Speller(read_tokenizer(folder)), 128, recipe)
         train(new_model(folder, 0), feed, recipe, lambda _, loss, __: found.append(loss))
         return found
 
@@ -94,8 +94,8 @@ def test_training_repeats_bit_for_bit_and_lowers_the_loss(folder):
 def test_batches_show_every_picture_once_an_epoch(folder):
     emblems = choose_emblems(12, 0)
     pictures = np.zeros((12, 64, 64, 3), dtype=np.uint8) + np.arange(12, dtype=np.uint8)[:, None, None, None]
-    recipe = Recipe(steps=7, batch=3)
-    feed = list(batches(emblems, pictures, Speller(read_tokenizer(folder)), 128, recipe))
+    recipe = PretrainingRecipe(steps=7, batch=3)
+    feed = list(make_batches(emblems, pictures, Speller(read_tokenizer(folder)), 128, recipe))
     assert len(feed) == 7
     assert len(set(torch.cat([batch.pixels[:, 0, 0, 0] for batch in feed[:4]]).tolist())) == 12
     assert len(set(torch.cat([batch.pixels[:, 0, 0, 0] for batch in feed[4:]]).tolist())) == 9

@@ -4,7 +4,7 @@ import pytest
 
 from fedsilo.data.emblems.words import CLASSES, COLOURS, DOMAINS, TEXTURES
 from fedsilo.models.pretraining.towers import MERGES, read_tokenizer, write_folder
-from fedsilo.models.pretraining.vocabulary import learn_merges, vocabulary_size, write_merges
+from fedsilo.models.pretraining.vocabulary import count_tokens, learn_merges, write_merges
 
 
 def test_the_most_frequent_pair_is_merged_first():
@@ -37,4 +37,4 @@ def test_the_end_of_text_is_the_highest_of_all_tokens(tokenizer):
     assert tokenizer.eot_token_id == tokenizer.vocab_size - 1
     words = {word for names in (CLASSES, COLOURS) for name in names for word in name.split()}
     merges = learn_merges(words)
-    assert vocabulary_size(merges) == 514 + len(merges)
+    assert count_tokens(merges) == 514 + len(merges)

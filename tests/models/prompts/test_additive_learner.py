@@ -161,7 +161,7 @@ def test_private_contexts_never_cross_the_wire(world: Any, tmp_path: Path, metho
 
 
 @pytest.mark.parametrize("method", [FAMILY[0], FAMILY[-1]], ids=called)
-def test_short_clients_begin_their_batches_anew(world: Any, tmp_path: Path, method: Recipe) -> None:
+def test_short_clients_repeat_their_batches(world: Any, tmp_path: Path, method: Recipe) -> None:
     here = world(rounds=1)
     _, backend, _ = federate(here, method, tmp_path / "run")
     assert len(backend.tasks) == 4
@@ -222,7 +222,7 @@ def test_an_evaluation_is_the_same_every_time(world: Any, method: Recipe) -> Non
 
 
 @pytest.mark.parametrize("method", FACTORISED, ids=called)
-def test_factors_are_drawn_anew_for_every_batch_and_client(world: Any, method: Recipe) -> None:
+def test_factors_are_drawn_for_every_batch_and_client(world: Any, method: Recipe) -> None:
     here = world()
 
     def u(**place: int) -> Tensor:

@@ -71,7 +71,7 @@ def test_bare_names_have_the_features_of_their_text() -> None:
 
 def test_placeholders_have_the_features_of_their_text() -> None:
     method = FedPGP(context_length=3, origin="placeholders")
-    features = method.learner.origin_features(model(*method.phrases))
+    features = method.learner.encode_origin(model(*method.phrases))
     torch.testing.assert_close(features, as_text("X X X {}."), rtol=1e-5, atol=1e-5)
 
 

@@ -25,8 +25,8 @@ from fedsilo.privacy.mechanisms.central import Central
 from fedsilo.strategies.fedavg import FedAvgStrategy
 from fedsilo.training.loss import Loss
 from fedsilo.training.per_example.example_gradients import choose_way
-from fedsilo.training.per_example.reference_loop import loop_gradients
-from fedsilo.training.per_example.vmap_gradients import batched_gradients
+from fedsilo.training.per_example.reference_loop import loop_over_examples
+from fedsilo.training.per_example.vmap_gradients import vmap_over_examples
 
 PARTS = torch.tensor([[0, 0], [0, 1], [1, 0], [1, 2], [2, 2]])
 """Attribute and object of each of the five candidates."""
@@ -152,8 +152,8 @@ def test_single_examples_take_the_general_path(world: Any, tmp_path: Path) -> No
     work = world().work(Composed(learner=learner))
     loss = Loss.at(learner, work, work.shared, {})
     batch = work.batch(0)
-    assert choose_way(loss, batch) is batched_gradients
-    found, expected = (way(loss, loss.leaves, batch)[1] for way in (batched_gradients, loop_gradients))
+    assert choose_way(loss, batch) is vmap_over_examples
+    found, expected = (way(loss, loss.leaves, batch)[1] for way in (vmap_over_examples, loop_over_examples))
     assert all(error(found[name], expected[name]) < 1e-5 for name in expected)
     private = Composed(learner=learner, strategy=FedAvgStrategy(synchronise="batch"))
     mechanism = Central(unit="example", noise_multiplier=1.0)

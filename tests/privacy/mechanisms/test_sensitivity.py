@@ -25,9 +25,9 @@ from fedsilo.privacy.clipping_and_noise import clip_change
 from fedsilo.privacy.mechanisms.central import Central
 from fedsilo.privacy.mechanisms.local import LocalNoise
 from fedsilo.strategies.fedavg import FedAvgStrategy
-from fedsilo.training.gradients import clipped_gradients
-from fedsilo.training.module_learner import ModuleLearner, Sizes
-from fedsilo.training.module_random import drawing_from
+from fedsilo.training.gradients import clip_gradients
+from fedsilo.training.module_learner import ModelSizes, ModuleLearner
+from fedsilo.training.module_random import draw_from
 
 CLIP, BATCH = 0.05, 8
 MECHANISM = Central(unit="example", noise_multiplier=1.0, clip_norm=CLIP)
@@ -37,7 +37,7 @@ MECHANISM = Central(unit="example", noise_multiplier=1.0, clip_norm=CLIP)
 class Perceptron(ModuleLearner):
     """A network on the pooled feature, with a norm and with draws."""
 
-    def module(self, sizes: Sizes) -> nn.Module:
+    def module(self, sizes: ModelSizes) -> nn.Module:
         return nn.Sequential(
             nn.Linear(sizes.joint, 8), nn.GroupNorm(2, 8), nn.ReLU(), nn.Dropout(0.3), nn.Linear(8, sizes.candidates)
         )
@@ -62,8 +62,8 @@ def gradients(method: Any, work: LocalWork, batch: Batch) -> tuple[float, dict[s
     """What a batch gives, shared and own parameters together, before any noise."""
     clipping = work.mechanism.examples
     assert clipping is not None
-    with drawing_from(7):
-        return clipped_gradients(method.loss(work), batch, clipping)
+    with draw_from(7):
+        return clip_gradients(method.loss(work), batch, clipping)
 
 
 def of(batch: Batch, positions: list[int]) -> Batch:

@@ -25,8 +25,8 @@ from fedsilo.methods.promptfl import PromptFL
 from fedsilo.methods.promptfolio import PromptFolio
 from fedsilo.models.prompts.frozen_model import FrozenModel
 from fedsilo.training.loss import Loss
-from fedsilo.training.per_example.example_gradients import example_gradients
-from fedsilo.training.per_example.reference_loop import loop_gradients
+from fedsilo.training.per_example.example_gradients import compute_example_gradients
+from fedsilo.training.per_example.reference_loop import loop_over_examples
 from fedsilo.training.recipes import Recipe
 
 
@@ -72,7 +72,7 @@ def test_their_mean_is_the_gradient_of_the_batch(
     world: Callable[..., Any], model: FrozenModel, batch: Batch, method: Recipe
 ) -> None:
     loss = stated(world, method, model)
-    losses, gradients = loop_gradients(loss, loss.leaves, batch)
+    losses, gradients = loop_over_examples(loss, loss.leaves, batch)
     at = {name: leaf.detach().requires_grad_() for name, leaf in loss.leaves.items()}
     value = loss(at, batch)
     expected = dict(zip(at, torch.autograd.grad(value, list(at.values())), strict=True))
@@ -85,8 +85,8 @@ def test_the_fast_way_equals_the_loop(
     world: Callable[..., Any], model: FrozenModel, batch: Batch, method: Recipe
 ) -> None:
     loss = stated(world, method, model)
-    expected_losses, expected = loop_gradients(loss, loss.leaves, batch)
-    each = example_gradients(loss, batch, 0.0)
+    expected_losses, expected = loop_over_examples(loss, loss.leaves, batch)
+    each = compute_example_gradients(loss, batch, 0.0)
     losses, found = each.losses, each.gradients
     # FedOTP solves its plans in fp32, so a last bit of the features may show there.
     limit = 1e-6 if isinstance(method, FedOTP) else 1e-10
@@ -96,7 +96,7 @@ def test_the_fast_way_equals_the_loop(
 
 def test_a_leaf_that_the_loss_does_not_know_gets_zeros(batch: Batch) -> None:
     leaves = {"used": torch.ones(8, dtype=torch.float64), "unused": torch.ones(2, 3)}
-    losses, found = loop_gradients(lambda at, one: (one.inputs["image"] @ at["used"]).mean(), leaves, batch)
+    losses, found = loop_over_examples(lambda at, one: (one.inputs["image"] @ at["used"]).mean(), leaves, batch)
     assert torch.equal(found["used"], batch.inputs["image"])
     assert torch.equal(found["unused"], torch.zeros(6, 2, 3))
     assert torch.allclose(losses, batch.inputs["image"].sum(dim=1))
@@ -104,6 +104,6 @@ def test_a_leaf_that_the_loss_does_not_know_gets_zeros(batch: Batch) -> None:
 
 def test_without_examples_there_are_no_gradients(batch: Batch) -> None:
     none = batch.take(slice(0, 0))
-    losses, found = loop_gradients(lambda at, one: at["context"].sum(), {"context": torch.ones(3, 16)}, none)
+    losses, found = loop_over_examples(lambda at, one: at["context"].sum(), {"context": torch.ones(3, 16)}, none)
     assert losses.shape == (0,)
     assert found["context"].shape == (0, 3, 16)

@@ -57,7 +57,7 @@ def test_the_share_that_moved_is_within_the_tolerance_and_no_fewer_rows_would_do
         assert dropped + min(kept) > tolerance * sum(sizes) * (1 - 1e-9)
 
 
-def test_selection_of_an_example_is_the_same_bits_whoever_its_batch_mates_are() -> None:
+def test_selection_of_an_example_does_not_depend_on_its_batch_mates() -> None:
     generator = torch.Generator().manual_seed(0)
     cotangents = torch.randn(9, 30, 64, generator=generator) * torch.rand(9, 30, 1, generator=generator) ** 6
     together = select(cotangents, 0.1)

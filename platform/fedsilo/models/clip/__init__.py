@@ -1,1 +1,1 @@
-"""The frozen CLIP: loading, image features and their cache, and the exact fast text tower."""
+"""CLIP: loading, image and text towers, image features and their cache."""

@@ -1,4 +1,4 @@
-"""The scenario's `backbone` section. Light: a model library is imported only when a name has to be looked up."""
+"""The scenario's `backbone` section. It imports a model library only when it has to look up a name."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from dataclasses import dataclass
 from fedsilo.core.config_fields import key
 
 SHIPPED = "fedsilo-tiny"
-"""The small CLIP that lies in this package; needs no download."""
+"""The small CLIP in this package; it needs no download."""
 
 RANDOM = "random"
-"""As `pretrained`: weights drawn from the seed, for tests and benchmarks."""
+"""Value of `pretrained` for weights that are drawn from the seed, for tests and benchmarks."""
 
 PRECISIONS = ("fp32", "bf16", "fp16")
 
 
 @dataclass(frozen=True)
 class Backbone:
-    """Which frozen CLIP, with which weights, where and how exactly."""
+    """The frozen CLIP: name, weights, device and arithmetic."""
 
     name: str = key(
         SHIPPED,
@@ -31,38 +31,40 @@ class Backbone:
     )
     precision: str = key(
         "fp32",
-        "Arithmetic of the image tower; its weights and the features stay fp32. Clients train in fp32 whatever this "
-        "is: text tower, prompts, gradients and optimizer.",
+        "Arithmetic of the image tower; its weights and the features stay fp32. Clients always "
+        "train in fp32: text tower, prompts, gradients and optimizer.",
         *PRECISIONS,
     )
     tf32: bool = key(
         False,
         "Lets GPUs round the factors of fp32 products to TF32, in both towers and in training: faster, and other "
-        "numbers. Set in every process, on or off; the CPU knows nothing of it.",
+        "numbers. Set in every process, on or off; the CPU ignores it.",
     )
     pixel_mean: tuple[float, float, float] | None = key(
         None,
-        "Subtracted from red, green and blue in [0, 1] before an image enters the tower; null: what the model was "
-        "trained with. The papers' CIFAR experiments take the data set's own, [0.5071, 0.4865, 0.4409] of CIFAR-100.",
+        "Subtracted from red, green and blue in [0, 1] before an image enters the tower; null: the values that the "
+        "model was trained with. The papers' CIFAR experiments take the data set's own, [0.5071, 0.4865, 0.4409] of "
+        "CIFAR-100.",
     )
     pixel_std: tuple[float, float, float] | None = key(
         None,
-        "Divides the three, above 0; null: what the model was trained with. [0.2673, 0.2564, 0.2762] of CIFAR-100.",
+        "Divides the three, above 0; null: the values that the model was trained with. CIFAR-100 has "
+        "[0.2673, 0.2564, 0.2762].",
     )
     device: str = key(
         "auto",
-        "Where it runs: auto (a GPU if there is one), cpu, cuda, cuda:1, ... Ray actors use a GPU only if they are "
-        "given one: see actors.gpus_per_client.",
+        "Where it runs: auto (a GPU if there is one), cpu, cuda, cuda:1, ... Ray actors use a GPU only if they get "
+        "one: see actors.gpus_per_client.",
     )
 
     @property
     def pixel_keys(self) -> str:
-        """Returns the keys that scale pixels and are given, with their values, for messages; "" where none is."""
+        """Returns the given keys that scale pixels, with their values, for messages; "" where none is given."""
         given = {"pixel_mean": self.pixel_mean, "pixel_std": self.pixel_std}
         return " and ".join(f"backbone.{name}={list(values)}" for name, values in given.items() if values)
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields; looks at no network and reads no weights."""
+        """Lists impossible values of the fields; uses no network and reads no weights."""
         found = []
         if self.precision not in PRECISIONS:
             found.append(f"precision: no {self.precision!r}. Allowed: {', '.join(PRECISIONS)}.")

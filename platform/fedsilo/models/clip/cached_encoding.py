@@ -1,6 +1,6 @@
 """Features in memory, the only kind that a client of a cached run needs: arrays, no image tower, no open_clip.
 
-Dimensions: V views, n images.
+Dimensions: V views, n images, b images of a batch.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from fedsilo.models.clip.feature_cache import Array
 
 @dataclass(frozen=True, eq=False, slots=True)
 class CachedFeatures:
-    """Features in memory: plain arrays, so Ray shares them between processes without a copy.
+    """Features in memory, as plain arrays that Ray shares between processes without a copy.
 
     Attributes:
         views: Number of the view in each row.
@@ -32,26 +32,58 @@ class CachedFeatures:
         return int(next(iter(self.columns.values())).shape[1])
 
     def batch(self, indices: Indices, view: int) -> dict[str, Tensor]:
-        """Returns the columns (b, ...) in one view.
+        """Reads the features of some images in one view.
+
+        Args:
+            indices: (b,) numbers of images in the split.
+            view: Number of the view; 0 is the plain one.
+
+        Returns:
+            Columns (b, ...) by name.
 
         Raises:
-            DataError: The view is not among those extracted.
+            DataError: The view was not extracted.
         """
-        row = row_of(view, self.views)
+        row = find_row(view, self.views)
         return {name: torch.from_numpy(array[row, indices]) for name, array in self.columns.items()}
 
     def on(self, device: str) -> CachedFeatures:
-        """Returns itself: everything is encoded."""
+        """Returns the source itself: all features are encoded already.
+
+        Args:
+            device: A torch device, for example "cuda:0".
+
+        Returns:
+            The source.
+        """
         return self
 
     def only(self, columns: Collection[str]) -> CachedFeatures:
-        """Returns the features without the columns that are not among these; itself where that would leave none."""
+        """Drops the other columns.
+
+        Args:
+            columns: Names of columns to keep.
+
+        Returns:
+            The source with these columns; the source itself where none would be left.
+        """
         wanted = {name: array for name, array in self.columns.items() if name in columns}
         return replace(self, columns=wanted or self.columns)
 
 
-def row_of(view: int, views: tuple[int, ...]) -> int:
-    """Returns the place of a view among those extracted. Raises DataError where it is not one of them."""
+def find_row(view: int, views: tuple[int, ...]) -> int:
+    """Finds the row of a view.
+
+    Args:
+        view: Number of the view; 0 is the plain one.
+        views: Numbers of the views that were extracted.
+
+    Returns:
+        The row.
+
+    Raises:
+        DataError: The view was not extracted.
+    """
     if view not in views:
         raise DataError(f"features: view {view} was not extracted, only {views}. Extract it, or use online.")
     return views.index(view)

@@ -1,4 +1,4 @@
-"""Which models and weights there are, by name, and what is wrong with a name that is not among them."""
+"""The names of models and weights, and what is wrong with an unknown name."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from fedsilo.models.clip.backbone_section import RANDOM, SHIPPED
-from fedsilo.models.clip.open_clip_tables import configurations, has_weights, weight_tags
+from fedsilo.models.clip.open_clip_tables import has_weights, list_weight_tags, read_configurations
 
 LOCAL, HUB = "local-dir:", "hf-hub:"
 CONFIG_FILE = "open_clip_config.json"
@@ -21,13 +21,20 @@ _READ_OUT = ("argmax", "eos")
 _CUSTOM_BLOCK = ("qk_norm", "scaled_cosine_attn", "scale_heads", "scale_attn_inner", "scale_attn", "scale_fc")
 
 
-def model_names() -> tuple[str, ...]:
-    """Returns every name that can be given without a folder or a repository, usable text towers only."""
-    return (SHIPPED, *(name for name, config in configurations().items() if not refusal(config)))
+def list_model_names() -> tuple[str, ...]:
+    """Returns all names that need neither a folder nor a repository, of models with a usable text tower."""
+    return (SHIPPED, *(name for name, config in read_configurations().items() if not explain_refusal(config)))
 
 
-def refusal(config: Mapping[str, Any]) -> str:
-    """Returns why a model of this open_clip configuration cannot be used, in words; "" when it can."""
+def explain_refusal(config: Mapping[str, Any]) -> str:
+    """Explains why a model cannot be used.
+
+    Args:
+        config: The model's open_clip configuration.
+
+    Returns:
+        The reason, as the end of a sentence; "" where the model can be used.
+    """
     text = config["text_cfg"]
     if text.get("hf_model_name"):
         return "its text tower is a Hugging Face model"
@@ -42,30 +49,58 @@ def refusal(config: Mapping[str, Any]) -> str:
     return ""
 
 
-def tags(name: str) -> tuple[str, ...]:
-    """Returns open_clip's weight tags for a model name, none for names it does not ship."""
-    return weight_tags(builtin(name))
+def list_tags(name: str) -> tuple[str, ...]:
+    """Lists open_clip's weight tags of a model.
+
+    Args:
+        name: The model's name.
+
+    Returns:
+        The tags; none for a name that open_clip does not ship.
+    """
+    return list_weight_tags(normalise_name(name))
 
 
-def builtin(name: str) -> str:
-    """Returns the name as open_clip lists it: OpenAI's `ViT-B/16` is its `ViT-B-16`."""
+def normalise_name(name: str) -> str:
+    """Translates a name into open_clip's spelling: OpenAI's `ViT-B/16` is its `ViT-B-16`.
+
+    Args:
+        name: The model's name.
+
+    Returns:
+        The name as open_clip lists it.
+    """
     return name.replace("/", "-")
 
 
-def identifier(name: str) -> str:
-    """Returns what open_clip's factory is to be asked for."""
+def resolve_identifier(name: str) -> str:
+    """Translates a model's name into the name that open_clip's factory takes.
+
+    Args:
+        name: The model's name.
+
+    Returns:
+        The name, a folder "local-dir:..." or a repository "hf-hub:...".
+    """
     if name == SHIPPED:
         return f"{LOCAL}{Path(__file__).with_name(SHIPPED)}"
-    return name if name.startswith((LOCAL, HUB)) else builtin(name)
+    return name if name.startswith((LOCAL, HUB)) else normalise_name(name)
 
 
-def config_of(name: str) -> dict[str, Any] | None:
-    """Returns the model's open_clip configuration; None when it is unknown, unreadable or only on the hub."""
-    known = identifier(name)
+def find_config(name: str) -> dict[str, Any] | None:
+    """Finds a model's open_clip configuration.
+
+    Args:
+        name: The model's name.
+
+    Returns:
+        The configuration; None where it is unknown, unreadable or only on the hub.
+    """
+    known = resolve_identifier(name)
     if known.startswith(HUB):
         return None
     if not known.startswith(LOCAL):
-        return configurations().get(known)
+        return read_configurations().get(known)
     try:
         content = json.loads(Path(known.removeprefix(LOCAL), CONFIG_FILE).read_text(encoding="utf-8"))
         return dict(content["model_cfg"])
@@ -74,7 +109,15 @@ def config_of(name: str) -> dict[str, Any] | None:
 
 
 def problems(name: str, pretrained: str) -> list[str]:
-    """Returns what is wrong with a model and its weights, as 'key: what. What is allowed.' lines."""
+    """Checks the names of a model and its weights.
+
+    Args:
+        name: The model's name.
+        pretrained: The weights: a tag, a file, "random" or "".
+
+    Returns:
+        Lines "key: what is wrong. What is allowed."; none where both are right.
+    """
     found = _name_problems(name)
     return found or _weights_problems(name, pretrained)
 
@@ -82,18 +125,20 @@ def problems(name: str, pretrained: str) -> list[str]:
 def _name_problems(name: str) -> list[str]:
     if name.startswith(HUB):
         return []
-    config = config_of(name)
+    config = find_config(name)
     if config is None and (name == SHIPPED or name.startswith(LOCAL)):
-        folder = identifier(name).removeprefix(LOCAL)
+        folder = resolve_identifier(name).removeprefix(LOCAL)
         if name == SHIPPED:
-            return [f"name: {name!r} is missing from the package. Install it again, or make it with `make backbone`."]
+            return [f"name: {name!r} is missing from the package. Install it again, or build it with `make backbone`."]
         return [f"name: {folder} holds no readable {CONFIG_FILE}. Give a folder that open_clip's factory can load."]
     if config is None:
-        return [f"name: no {name!r}. {_nearest(builtin(name), model_names())}"]
-    reason = refusal(config)
+        return [f"name: no {name!r}. {_nearest(normalise_name(name), list_model_names())}"]
+    reason = explain_refusal(config)
     if not reason and config["text_cfg"].get("hf_tokenizer_name") and find_spec("transformers") is None:
         reason = "its tokenizer needs the package transformers, which is not installed"
-    return [f"name: {name!r} cannot be prompted: {reason}. Choose ViT-B-16 or the like."] if reason else []
+    return (
+        [f"name: {name!r} cannot be prompted: {reason}. Choose another model, for example ViT-B-16."] if reason else []
+    )
 
 
 def _weights_problems(name: str, pretrained: str) -> list[str]:
@@ -102,17 +147,17 @@ def _weights_problems(name: str, pretrained: str) -> list[str]:
     carried = name == SHIPPED or name.startswith((LOCAL, HUB))
     if not pretrained:
         return [] if carried else [f"pretrained: {name!r} needs weights. {_choices(name)}"]
-    if has_weights(builtin(name), pretrained) or Path(pretrained).is_file():
+    if has_weights(normalise_name(name), pretrained) or Path(pretrained).is_file():
         return []
     if Path(pretrained).suffix in _CHECKPOINT_SUFFIXES or "/" in pretrained:
         return [f"pretrained: there is no file {pretrained!r}. Give the path of a checkpoint of {name!r}."]
     if carried:
         return [f"pretrained: no {pretrained!r} for {name!r}. Leave it empty, or give a checkpoint file or {RANDOM}."]
-    return [f"pretrained: no {pretrained!r} for {name!r}. {_nearest(pretrained, tags(name))} {_choices(name)}"]
+    return [f"pretrained: no {pretrained!r} for {name!r}. {_nearest(pretrained, list_tags(name))} {_choices(name)}"]
 
 
 def _choices(name: str) -> str:
-    known = tags(name)
+    known = list_tags(name)
     more = f", {len(known) - _LISTED} more" if len(known) > _LISTED else ""
     listed = f"one of {', '.join(known[:_LISTED])}{more}; " if known else ""
     return f"Give {listed}a checkpoint file; or {RANDOM}."
@@ -121,4 +166,4 @@ def _choices(name: str) -> str:
 def _nearest(wrong: str, right: Iterable[str]) -> str:
     near = get_close_matches(wrong.lower(), {word.lower(): word for word in right}, n=1, cutoff=0.5)
     words = {word.lower(): word for word in right}
-    return f"Did you mean {words[near[0]]!r}?" if near else "Known are fedsilo-tiny, RN50, ViT-B-16 and the like."
+    return f"Did you mean {words[near[0]]!r}?" if near else "Known are for example fedsilo-tiny, RN50 and ViT-B-16."

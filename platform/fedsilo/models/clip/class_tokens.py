@@ -1,10 +1,10 @@
-"""Class names as token embeddings, made once where the tokenizer is, so that clients need none.
+"""Class names as token embeddings, computed once where the tokenizer is, so that clients need none.
 
-A prompt for class k reads `[SOS] c_1 .. c_L name . [EOT]`. What belongs to the class are the tokens behind the
-context; they are found by tokenising `X X X X name.` and taking what the placeholders leave, as CoOp does
-(arXiv:2109.01134); an underscore in a name is a space.
+A prompt for class k reads `[SOS] c_1 .. c_L name . [EOT]`. The tokens behind the context belong to the class; they are
+found by tokenising `X X X X name.` and dropping the tokens of the placeholders, as CoOp does (arXiv:2109.01134); an
+underscore in a name is a space.
 
-Dimensions: K classes, R tokens of all classes together, W text width, T longest sequence.
+Dimensions: K classes, R tokens of all classes together, P vectors of a soft name, W text width, T longest sequence.
 """
 
 from __future__ import annotations
@@ -22,10 +22,10 @@ Tokenizer = Callable[..., Tensor]
 
 _PLACEHOLDERS = 4
 SHOWN = 60
-"""Characters of a class name in a message."""
+"""Most characters of a class name in a message."""
 
 ROOM = 512
-"""Length for tokenising what may be too long: nothing is cut off silently."""
+"""Length for tokenising texts that may be too long: nothing is cut off silently."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -48,23 +48,36 @@ class ClassTokens:
         return len(self.lengths)
 
     def tensors(self) -> dict[str, Tensor]:
-        """Returns everything by name, for another process."""
+        """Returns all tensors by name, for another process."""
         numbers = {"lengths": torch.tensor(self.lengths), "names": torch.tensor(self.names)}
         return {"embeddings": self.embeddings, "sos": self.sos, **numbers}
 
     @property
     def longest(self) -> int:
-        """Number of the class with the most tokens."""
+        """Returns the number of the class with the most tokens."""
         return max(range(len(self.lengths)), key=self.lengths.__getitem__)
 
     @classmethod
     def from_tensors(cls, tensors: Mapping[str, Tensor]) -> ClassTokens:
-        """Returns what `tensors` gave, without a copy of the embeddings."""
+        """Builds the tokens from their tensors, without a copy of the embeddings.
+
+        Args:
+            tensors: What `tensors` returned.
+
+        Returns:
+            The tokens.
+        """
         lengths, names = (tuple(tensors[key].tolist()) for key in ("lengths", "names"))
         return cls(tensors["embeddings"], lengths, tensors["sos"], names)
 
     def with_embeddings(self, embeddings: Tensor) -> ClassTokens:
-        """Returns the classes with other embeddings (R, W) of the same tokens; features have a gradient by them.
+        """Replaces the embeddings of the same tokens, for soft tokens; gradients flow to them.
+
+        Args:
+            embeddings: (R, W).
+
+        Returns:
+            The tokens with these embeddings.
 
         Raises:
             BackboneError: The embeddings have another shape.
@@ -77,13 +90,18 @@ class ClassTokens:
         return replace(self, embeddings=embeddings)
 
     def with_words(self, words: Tensor) -> ClassTokens:
-        """Returns the classes with vectors in the place of their names; features have a gradient by them.
+        """Replaces the names by vectors, for soft tokens; gradients flow to them.
 
         The full stop and the end-of-text that follow a name stay.
 
+        Source: an attribute and an object as vectors, Nayak et al., "Learning to Compose Soft Prompts for Compositional
+        Zero-Shot Learning", ICLR 2023, arXiv:2204.03574.
+
         Args:
-            words: (K, P, W) P vectors for each class, as an attribute and an object (Nayak et al., "Learning to Compose
-                Soft Prompts for Compositional Zero-Shot Learning", ICLR 2023, arXiv:2204.03574).
+            words: (K, P, W), P vectors for each class.
+
+        Returns:
+            The tokens with these names.
 
         Raises:
             BackboneError: There are vectors for another number of classes, or of another width.
@@ -100,41 +118,69 @@ class ClassTokens:
         return ClassTokens(embeddings, lengths, self.sos, (words.shape[1],) * len(self))
 
     def to(self, device: str | torch.device) -> ClassTokens:
-        """Returns the tokens on a device."""
+        """Copies the tokens to a device.
+
+        Args:
+            device: A torch device, for example "cuda:0".
+
+        Returns:
+            The tokens on the device.
+        """
         return ClassTokens(self.embeddings.to(device), self.lengths, self.sos.to(device), self.names)
 
 
-def readable(name: str) -> str:
-    """Returns a class name as it is written into a prompt."""
+def format_name(name: str) -> str:
+    """Formats a class name for a prompt.
+
+    Args:
+        name: A class name of the data set.
+
+    Returns:
+        The name with spaces in place of underscores.
+    """
     return name.replace("_", " ")
 
 
-def called(number: int, name: str) -> str:
-    """Returns how a message speaks of a class: its number, and the beginning of its name where that is long."""
+def describe_class(number: int, name: str) -> str:
+    """Names a class in a message.
+
+    Args:
+        number: Number of the class.
+        name: Its name.
+
+    Returns:
+        The number, and the name or its first `SHOWN` characters.
+    """
     return f"class {number} ('{name if len(name) <= SHOWN else name[:SHOWN] + '...'}')"
 
 
-def ends(ids: Tensor, end_token: int | None) -> Tensor:
-    """Returns the position (n,) that each row of token ids (n, T) is read out at.
+def find_ends(ids: Tensor, end_token: int | None) -> Tensor:
+    """Finds the position at which each row of token ids is read out.
 
     Args:
-        ids: Token ids.
-        end_token: The token read out, its first occurrence; None: the highest id, as OpenAI's CLIP has it.
+        ids: (n, T) token ids.
+        end_token: Id of the token read out, at its first occurrence; None: the highest id, as in OpenAI's CLIP.
+
+    Returns:
+        (n,) positions.
     """
     return ids.argmax(dim=1) if end_token is None else (ids == end_token).int().argmax(dim=1)
 
 
-def class_tokens(
+def embed_class_names(
     names: Sequence[str], tokenizer: Tokenizer, embedding: Tensor, end_token: int | None, context_length: int
 ) -> ClassTokens:
-    """Returns the tokens of class names.
+    """Tokenises class names and embeds their tokens.
 
     Args:
         names: K class names, in label order.
-        tokenizer: The model's.
+        tokenizer: The model's tokenizer.
         embedding: (vocabulary, W) the model's token embedding.
-        end_token: As in `ends`.
-        context_length: Longest sequence of the text tower.
+        end_token: As in `find_ends`.
+        context_length: Longest sequence of the text tower, T.
+
+    Returns:
+        The tokens of all classes.
 
     Raises:
         BackboneError: There is no name, a name leaves no room for a context, or the tokenizer does not put one start
@@ -142,9 +188,9 @@ def class_tokens(
     """
     if not names:
         raise BackboneError("class names: there are none. Give at least one class.")
-    texts = [f"{'X ' * _PLACEHOLDERS}{readable(name)}." for name in names]
+    texts = [f"{'X ' * _PLACEHOLDERS}{format_name(name)}." for name in names]
     ids = tokenizer(texts, context_length=ROOM)
-    head, stops = ids[:, : 1 + _PLACEHOLDERS], ends(ids, end_token)
+    head, stops = ids[:, : 1 + _PLACEHOLDERS], find_ends(ids, end_token)
     if not _plain(head):
         raise BackboneError(
             "backbone.name: its tokenizer does not begin with one start token and one token per word, which learned "
@@ -154,10 +200,10 @@ def class_tokens(
     for number, (name, tokens) in enumerate(zip(names, own, strict=True)):
         if len(tokens) + 2 > context_length:
             raise BackboneError(
-                f"{called(number, name)}: its name has {len(tokens)} tokens, at most {context_length - 2} leave room "
-                "for a context. Shorten it."
+                f"{describe_class(number, name)}: its name has {len(tokens)} tokens, at most {context_length - 2} "
+                "leave room for a context. Shorten it."
             )
-    bare = ends(tokenizer([readable(name) for name in names], context_length=ROOM), end_token)
+    bare = find_ends(tokenizer([format_name(name) for name in names], context_length=ROOM), end_token)
     own_names = tuple(min(int(stop) - 1, len(tokens) - 1) for stop, tokens in zip(bare, own, strict=True))
     lengths = tuple(len(tokens) for tokens in own)
     return ClassTokens(embedding[torch.cat(own)], lengths, embedding[ids[0, 0]].clone(), own_names)

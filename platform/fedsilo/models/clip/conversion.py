@@ -1,7 +1,8 @@
-"""From an open_clip model to the plain tensors of the fast text tower and of the image tower's end, or a plain refusal.
+"""Converts an open_clip model into plain tensors, for the fast text tower and for the end of the image tower.
 
-Only towers whose numbers the fast path reproduces are taken: causal, made of open_clip's own residual blocks, read
-out at the end-of-text token. `catalogue.refusal` says the same of a configuration, before any weight is fetched.
+Only towers whose numbers the fast path reproduces are accepted: causal, made of open_clip's own residual blocks, read
+out at the end-of-text token. `catalogue.explain_refusal` checks the same in a configuration, before any weight is
+fetched.
 """
 
 from __future__ import annotations
@@ -22,22 +23,25 @@ _READ_OUT = ("argmax", "eos")
 _REMEDY = "Choose a model with CLIP's own causal text tower, for example ViT-B-16"
 
 
-def text_tower_of(model: nn.Module) -> TextTower:
-    """Returns the text tower of a loaded open_clip model as plain tensors, which share the model's memory.
+def extract_text_tower(model: nn.Module) -> TextTower:
+    """Converts the text tower of a loaded open_clip model; the tensors share the model's memory.
 
     Args:
         model: open_clip's CLIP or CustomTextCLIP, or its TextTransformer.
 
+    Returns:
+        The text tower.
+
     Raises:
-        BackboneError: The tower is not of a kind whose numbers the fast path reproduces.
+        BackboneError: The fast path does not reproduce the numbers of this kind of tower.
     """
     text: Any = getattr(model, "text", model)
     if not isinstance(getattr(text, "positional_embedding", None), Tensor):
-        raise _refused("its text tower is not open_clip's own")
+        raise _refuse("its text tower is not open_clip's own")
     _require_causal(text)
     blocks = list(text.transformer.resblocks)
     if not blocks or any(type(block) is not ResidualAttentionBlock for block in blocks):
-        raise _refused("its text tower has blocks of a special kind")
+        raise _refuse("its text tower has blocks of a special kind")
     tensors = {"positions": text.positional_embedding, **_norm("norm", text.ln_final), **_projection(text)}
     for index, block in enumerate(blocks):
         tensors |= {f"blocks.{index}.{name}": tensor for name, tensor in _block(block)}
@@ -52,8 +56,15 @@ def text_tower_of(model: nn.Module) -> TextTower:
     return TextTower(meta, {name: tensor.detach().float().contiguous() for name, tensor in tensors.items()})
 
 
-def image_tail_of(encoder: ImageEncoder, first: int) -> ImageTail:
-    """Returns the blocks of an image tower from number `first`, from 0, to its end, as plain tensors.
+def extract_image_tail(encoder: ImageEncoder, first: int) -> ImageTail:
+    """Converts the last blocks of an image tower.
+
+    Args:
+        encoder: The image tower.
+        first: Number of the first block, from 0.
+
+    Returns:
+        The blocks from `first` to the end.
 
     Raises:
         BackboneError: There is no such block, or the blocks are of a special kind.
@@ -77,16 +88,16 @@ def image_tail_of(encoder: ImageEncoder, first: int) -> ImageTail:
     return ImageTail(meta, {name: tensor.detach().float().contiguous() for name, tensor in tensors.items()})
 
 
-def _refused(reason: str) -> BackboneError:
+def _refuse(reason: str) -> BackboneError:
     return BackboneError(f"backbone.name: {reason}. {_REMEDY}.")
 
 
 def _require_causal(text: Any) -> None:
     mask = getattr(text, "attn_mask", None)
     if mask is None or not torch.equal(mask.isinf(), torch.ones_like(mask, dtype=torch.bool).triu(1)):
-        raise _refused("its text tower is not causal")
+        raise _refuse("its text tower is not causal")
     if getattr(text, "cls_emb", None) is not None:
-        raise _refused("its text tower is read out at a class embedding")
+        raise _refuse("its text tower is read out at a class embedding")
 
 
 def _end_token(text: Any) -> int | None:
@@ -94,7 +105,7 @@ def _end_token(text: Any) -> int | None:
     standalone = isinstance(text, TextTransformer)
     pool = text.pool_type if standalone else text.text_pool_type
     if pool not in _READ_OUT:
-        raise _refused(f"its text tower is pooled by {pool!r}")
+        raise _refuse(f"its text tower is pooled by {pool!r}")
     if pool == "argmax":
         return None
     return int(text.eos_id if standalone else text.text_eos_id)
@@ -105,7 +116,7 @@ def _activation(module: nn.Module) -> str:
         return "quick_gelu"
     if isinstance(module, nn.GELU):
         return "gelu_tanh" if module.approximate == "tanh" else "gelu"
-    raise _refused(f"a tower of it has the activation {type(module).__name__}")
+    raise _refuse(f"a tower of it has the activation {type(module).__name__}")
 
 
 def _norm(name: str, norm: Any) -> dict[str, Tensor]:
@@ -129,12 +140,12 @@ def _block(block: Any) -> Iterator[tuple[str, Tensor]]:
     yield "qkv.bias", block.attn.in_proj_bias
     yield "fc.weight", block.mlp.c_fc.weight
     yield "fc.bias", block.mlp.c_fc.bias
-    yield from _scaled("out", block.attn.out_proj, block.ls_1)
-    yield from _scaled("proj", block.mlp.c_proj, block.ls_2)
+    yield from _scale_layer("out", block.attn.out_proj, block.ls_1)
+    yield from _scale_layer("proj", block.mlp.c_proj, block.ls_2)
 
 
-def _scaled(name: str, layer: nn.Linear, scale: nn.Module) -> Iterator[tuple[str, Tensor]]:
-    # A layer scale multiplies what the layer puts out: it is folded into the layer's rows.
+def _scale_layer(name: str, layer: nn.Linear, scale: nn.Module) -> Iterator[tuple[str, Tensor]]:
+    # A layer scale multiplies the layer's output: it is folded into the layer's rows.
     gamma = getattr(scale, "gamma", None)
     yield f"{name}.weight", layer.weight if gamma is None else gamma[:, None] * layer.weight
     yield f"{name}.bias", layer.bias if gamma is None else gamma * layer.bias

@@ -1,4 +1,4 @@
-"""All features of a split: what the cache has is read, what it lacks is encoded and stored."""
+"""Extraction of all features of a split: reads them from the cache, encodes and stores the missing ones."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from fedsilo.core import Examples
 from fedsilo.core.errors import DataError
 from fedsilo.models.clip.cached_encoding import CachedFeatures
 from fedsilo.models.clip.feature_cache import FeatureCache
-from fedsilo.models.clip.features import Chunk, Encode, EncodedChunk, Viewing, chunks, encode_chunks
+from fedsilo.models.clip.feature_collector import FeatureCollector, Progress
+from fedsilo.models.clip.features import Chunk, Encode, EncodedChunk, Viewing, encode_chunks, split_into_chunks
 from fedsilo.models.clip.image_encoder import ImageEncoder
-from fedsilo.models.clip.node_gathering import Gathering, Told
 from fedsilo.models.clip.stored_features import StoredFeatures
 
 
@@ -21,30 +21,34 @@ def extract(
     viewing: Viewing,
     cache: FeatureCache | None = None,
     encode: Encode | None = None,
-    told: Told = lambda done, total: None,
+    progress: Progress = lambda done, total: None,
 ) -> CachedFeatures | StoredFeatures:
-    """Returns the features of a whole split in the wanted views: in memory, or in the cache where they are large.
+    """Extracts the features of a whole split in the wanted views.
 
     Args:
         encoder: The image tower.
-        examples: The images.
+        examples: The images of a split.
         viewing: Which views, and which columns.
-        cache: Where encoded chunks are kept, and what may be gathered in memory; None keeps none and gathers all.
+        cache: Cache of encoded chunks, with the limit of what is held in memory; None stores nothing and holds
+            everything in memory.
         encode: Encodes missing chunks, for example in actors; by default one after the other in this process.
-        told: Is told of progress.
+        progress: Called with the numbers of finished images and of all images, over all views.
+
+    Returns:
+        The features in memory, or in the cache where they are large.
 
     Raises:
-        BackboneError: The tower does not give what is wanted.
+        BackboneError: The tower does not give a wanted column.
         DataError: There are no images, one cannot be read, or there is no room for the features.
     """
     if not len(examples):
         raise DataError("features: there are no images to encode. Check the data section.")
     encoder.require(viewing.columns)
-    gathered = Gathering(viewing, len(examples), cache, told)
-    missing = [chunk for chunk in chunks(encoder, examples, viewing) if not _read(chunk, cache, gathered)]
+    gathered = FeatureCollector(viewing, len(examples), cache, progress)
+    missing = [chunk for chunk in split_into_chunks(encoder, examples, viewing) if not _read(chunk, cache, gathered)]
     if missing:
-        gathered.tell()
-    with _closed(iter((encode or _encode_here(encoder, examples))(missing))) as arriving:
+        gathered.report()
+    with _close_at_end(iter((encode or _encode_here(encoder, examples))(missing))) as arriving:
         for encoded in arriving:
             stored = cache is not None and cache.write(encoded.chunk.key, encoded.columns)
             gathered.add(encoded, stored)
@@ -52,8 +56,8 @@ def extract(
 
 
 @contextmanager
-def _closed(arriving: Iterator[EncodedChunk]) -> Iterator[Iterator[EncodedChunk]]:
-    """Ends whoever encodes together with who waits for it: an error or Ctrl-C here leaves no thread and no actor."""
+def _close_at_end(arriving: Iterator[EncodedChunk]) -> Iterator[Iterator[EncodedChunk]]:
+    """Closes a generator of encoded chunks at the end: an error or Ctrl-C leaves no thread and no actor."""
     try:
         yield arriving
     finally:
@@ -68,7 +72,7 @@ def _encode_here(encoder: ImageEncoder, examples: Examples) -> Encode:
     return encode
 
 
-def _read(chunk: Chunk, cache: FeatureCache | None, gathered: Gathering) -> bool:
+def _read(chunk: Chunk, cache: FeatureCache | None, gathered: FeatureCollector) -> bool:
     found = None if cache is None else cache.read(chunk.key, chunk.columns)
     if found is None or any(len(array) != chunk.stop - chunk.start for array in found.values()):
         return False

@@ -1,9 +1,9 @@
-"""Encoded chunks of images on disk, found by what they were computed from.
+"""Cache of encoded chunks of images on disk; the key of an entry hashes all that its numbers depend on.
 
-One safetensors file per chunk, named by its key, with a SHA-256 of every array inside. It is written under a
-temporary name, synced and renamed, so two runs may fill the cache at once and neither ever reads half a file. A
-damaged entry is dropped and encoded again. A cache that cannot be written (full disk, no rights) is said once and
-does not stop a run.
+One safetensors file per chunk, named by its key, with a SHA-256 of every array inside. It is written under a temporary
+name, synced and renamed, so two runs may fill the cache at once and neither ever reads half a file. A damaged entry is
+dropped and encoded again. A cache that cannot be written (full disk, no rights) gives one notice and does not stop a
+run.
 """
 
 from __future__ import annotations
@@ -26,31 +26,46 @@ from safetensors.numpy import save
 Array = NDArray[np.float32]
 
 ENVIRONMENT = "FEDSILO_CACHE"
-"""Names the cache folder in place of the user's own."""
+"""Environment variable that names the cache folder; without it the user's own is used."""
 
 IN_MEMORY = 256 * 2**20
-"""Bytes: so little that a few copies (driver, object store) do not matter, and far more than few-shot runs have."""
+"""Bytes: a few copies (driver, object store) do not matter, and few-shot runs need far less."""
 
 _ON_DISK = {"image": "pooled", "patches": "tokens"}
-"""Names of columns (`core.batch`, which needs torch) in files where they are others, so that older files are found."""
+"""Columns (`core.batch`, which needs torch) with another name in files, so that older files are found."""
 
 _SUFFIX = ".safetensors"
 _PARTIAL = "partial-"
 
 
-def default_folder() -> Path:
+def find_default_folder() -> Path:
     """Returns the folder of cached features: below $FEDSILO_CACHE, or below the user's cache folder."""
     root = os.environ.get(ENVIRONMENT) or platformdirs.user_cache_dir("fedsilo")
     return Path(root) / "features"
 
 
-def file_of(folder: Path, key: str) -> Path:
-    """Returns where the entry with a key lies, or would lie."""
+def locate_entry(folder: Path, key: str) -> Path:
+    """Returns the file of an entry, which need not exist.
+
+    Args:
+        folder: The cache's folder.
+        key: The entry's key.
+
+    Returns:
+        Path of the file.
+    """
     return folder / f"{key}{_SUFFIX}"
 
 
-def on_disk(column: str) -> str:
-    """Returns the name of a column in an entry's file."""
+def rename_on_disk(column: str) -> str:
+    """Translates a column's name into its name in an entry's file.
+
+    Args:
+        column: Name of the column.
+
+    Returns:
+        The name in the file.
+    """
     return _ON_DISK.get(column, column)
 
 
@@ -73,37 +88,40 @@ class FeatureCache:
     """A folder of encoded chunks.
 
     Attributes:
-        folder: Where entries lie.
-        in_memory: Bytes of one split's features that are gathered in memory; larger ones are read from here as they
-            are used. None gathers all, for readers who do not see the folder.
-        notices: What the user should know, one line each: damaged entries, a folder that cannot be written.
+        folder: Folder of the entries.
+        in_memory: Bytes of one split's features that are held in memory; larger ones are read from here as they are
+            used. None holds all in memory, for readers that do not see the folder.
+        notices: Messages for the user, one line each: damaged entries, a folder that cannot be written.
     """
 
     def __init__(self, folder: Path | None = None, in_memory: int | None = IN_MEMORY) -> None:
-        """Uses a folder, made when the first entry is written.
+        """Uses a folder, created with the first entry.
 
         Args:
-            folder: Where entries lie; None for the default folder.
-            in_memory: Bytes of one split's features that are gathered in memory; None for any number.
+            folder: Folder of the entries; None for the default folder.
+            in_memory: Bytes of one split's features that are held in memory; None for any number.
         """
-        self.folder = default_folder() if folder is None else folder
+        self.folder = find_default_folder() if folder is None else folder
         self.in_memory = in_memory
         self.notices: list[str] = []
         self._writable = True
 
     def read(self, key: str, columns: Sequence[str]) -> dict[str, Array] | None:
-        """Returns columns (n, ...) of a chunk by name, or None when there is no sound entry that has them all.
+        """Reads columns of a chunk.
 
         Args:
             key: The chunk's key.
             columns: Names of the columns.
+
+        Returns:
+            Columns (n, ...) by name; None where there is no sound entry with all of them.
         """
-        path = file_of(self.folder, key)
+        path = locate_entry(self.folder, key)
         try:
             with safe_open(path, framework="numpy") as file:
-                if not {on_disk(name) for name in columns} <= set(file.keys()):
+                if not {rename_on_disk(name) for name in columns} <= set(file.keys()):
                     return None
-                return {name: _verified(file, key, on_disk(name)) for name in columns}
+                return {name: _read_verified(file, key, rename_on_disk(name)) for name in columns}
         except FileNotFoundError:
             return None
         except (OSError, SafetensorError, ValueError) as error:
@@ -111,21 +129,31 @@ class FeatureCache:
             return None
 
     def write(self, key: str, columns: Mapping[str, Array]) -> bool:
-        """Stores a chunk and returns whether it is there; where that fails, says so once and gives up writing."""
+        """Stores a chunk; the first failure adds a notice and ends all writing.
+
+        Args:
+            key: The chunk's key.
+            columns: (n, ...) by name.
+
+        Returns:
+            Whether the cache has the chunk.
+        """
         if not self._writable:
             return False
         if "patches" not in columns and self.read(key, (*columns, "patches")) is not None:
-            return True  # another run wrote it with tokens meanwhile, and may be reading them
-        arrays = {on_disk(name): array for name, array in columns.items()}
+            return True  # another run wrote it with tokens, and may be reading them
+        arrays = {rename_on_disk(name): array for name, array in columns.items()}
         checks = {name: _checksum(key, name, array) for name, array in arrays.items()}
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            _replace(file_of(self.folder, key), save(arrays, metadata=checks))
+            _replace(locate_entry(self.folder, key), save(arrays, metadata=checks))
             return True
         except OSError as error:
             self._writable = False
             reason = error.strerror or type(error).__name__
-            self.notices.append(f"feature cache {self.folder}: cannot be written ({reason}). Going on without it.")
+            self.notices.append(
+                f"feature cache {self.folder}: cannot be written ({reason}). The run continues without it."
+            )
             return False
 
     def entries(self) -> list[CacheEntry]:
@@ -142,7 +170,7 @@ class FeatureCache:
         return sum(entry.size for entry in self.entries())
 
     def clear(self) -> int:
-        """Deletes all entries, and what interrupted runs left; returns the number of entries."""
+        """Deletes all entries and what interrupted runs left; returns the number of entries."""
         entries = self._files(f"*{_SUFFIX}")
         for path in [*entries, *self._files(f"{_PARTIAL}*")]:
             path.unlink(missing_ok=True)
@@ -153,26 +181,26 @@ class FeatureCache:
 
     def _drop(self, path: Path, error: Exception) -> None:
         self.notices.append(f"feature cache: {path} is damaged ({error}). Its images are encoded again.")
-        with suppress(OSError):  # not ours to delete: the next run finds it damaged again
+        with suppress(OSError):  # no right to delete it: the next run finds it damaged again
             path.unlink(missing_ok=True)
 
 
 def _facts(path: Path) -> os.stat_result | None:
     try:
         return path.stat()
-    except FileNotFoundError:  # another run cleared it meanwhile
+    except FileNotFoundError:  # another run cleared it
         return None
 
 
-def _verified(file: Any, key: str, name: str) -> Array:
-    import torch  # who only counts or clears entries does not wait for it
+def _read_verified(file: Any, key: str, name: str) -> Array:
+    import torch  # imported here: counting and clearing entries need no torch
 
     from fedsilo.core.finiteness import find_bad_rows
 
     array: Array = file.get_tensor(name)
     if (file.metadata() or {}).get(name) != _checksum(key, name, array):
         raise ValueError(f"checksum of {name!r} does not match")
-    if find_bad_rows(torch.from_numpy(array)):  # written by a version that did not look
+    if find_bad_rows(torch.from_numpy(array)):  # written by a version without this check
         raise ValueError(f"{name!r} holds numbers that are not finite")
     return array
 

@@ -1,9 +1,10 @@
-"""Image features of a split: cut in chunks, encoded once, cached, and handed out by the batch.
+"""Image features of a split: cut in chunks, encoded once, cached, and served by the batch.
 
-A chunk is the unit of the cache and of an encoder's work: at most 256 images in one view. Its key says all that its
+A chunk is the unit of the cache and of an encoder's work: at most 256 images in one view. Its key hashes all that its
 numbers depend on. `CachedFeatures` holds every view in memory, `StoredFeatures` reads it from the cache,
-`OnlineFeatures` encodes when asked; the same view of the same image is the same feature from all of them.
+`OnlineFeatures` encodes on demand; all of them give the same feature for the same view of the same image.
 
+Dimensions: b images of a batch.
 """
 
 from __future__ import annotations
@@ -35,26 +36,26 @@ __all__ = [
     "EncodedChunk",
     "OnlineFeatures",
     "Viewing",
-    "chunks",
     "encode_chunk",
     "encode_chunks",
+    "split_into_chunks",
 ]
 
 CHUNK = 256
 _FORWARD = 64
-"""Images per forward pass: bounds memory, and fixed, since the bits may depend on it."""
+"""Images per forward pass: bounds memory, and is fixed, because the bits may depend on it."""
 
 _FORMAT = 1
 
 
 @dataclass(frozen=True, slots=True)
 class Viewing:
-    """Which views of a split are wanted.
+    """The views and columns that are wanted of a split.
 
     Attributes:
         views: Numbers of the views: 0 the plain one, the others random ones.
-        seed: What random views are drawn from.
-        columns: What is wanted of them, one group of `core.batch.encoded_together`.
+        seed: Seed of the random views.
+        columns: Columns of each view, one group of `core.batch.encoded_together`.
     """
 
     views: tuple[int, ...] = (0,)
@@ -71,8 +72,8 @@ class Chunk:
         start: First image.
         stop: One past the last image.
         view: Number of the view.
-        seed: What a random view is drawn from.
-        columns: What is wanted.
+        seed: Seed of a random view.
+        columns: The wanted columns.
     """
 
     key: str
@@ -88,7 +89,7 @@ class EncodedChunk:
     """A chunk and its features.
 
     Attributes:
-        chunk: What was encoded.
+        chunk: The chunk.
         columns: (stop - start, ...) by name, not normalised.
     """
 
@@ -97,11 +98,20 @@ class EncodedChunk:
 
 
 Encode = Callable[[Sequence[Chunk]], Iterable[EncodedChunk]]
-"""Encodes chunks, anywhere and in any order."""
+"""Encodes chunks, in any process and any order."""
 
 
-def chunks(encoder: ImageEncoder, examples: Examples, viewing: Viewing) -> list[Chunk]:
-    """Returns all chunks of a split, view by view."""
+def split_into_chunks(encoder: ImageEncoder, examples: Examples, viewing: Viewing) -> list[Chunk]:
+    """Splits the images into chunks, view by view.
+
+    Args:
+        encoder: The image tower.
+        examples: The images of a split.
+        viewing: Which views, and which columns.
+
+    Returns:
+        All chunks.
+    """
     found = []
     for view in viewing.views:
         for start in range(0, len(examples), CHUNK):
@@ -112,7 +122,7 @@ def chunks(encoder: ImageEncoder, examples: Examples, viewing: Viewing) -> list[
 
 
 def _key(encoder: ImageEncoder, digests: Sequence[str], view: int, viewing: Viewing) -> str:
-    # The kind of device and torch's version are in it: other kernels, other bits.
+    # The key has the kind of device and torch's version: other kernels give other bits.
     device = torch.device(encoder.device).type
     facts = {
         "format": _FORMAT,
@@ -131,16 +141,19 @@ def _key(encoder: ImageEncoder, digests: Sequence[str], view: int, viewing: View
 def encode_chunks(
     encoder: ImageEncoder, examples: Examples, wanted: Sequence[Chunk], threads: int = 0
 ) -> Iterator[EncodedChunk]:
-    """Yields the features of chunks in their order, while threads read and prepare the images that come next.
+    """Encodes chunks in their order, while threads read and prepare the next images.
 
-    The bits do not depend on the threads: what goes through the tower together is fixed. No thread is left when it
-    ends or is closed.
+    The bits do not depend on the threads: the batches of the tower are fixed. No thread is left when the generator ends
+    or is closed.
 
     Args:
         encoder: The image tower.
-        examples: The images.
+        examples: The images of a split.
         wanted: Chunks of these images.
-        threads: How many fetch images and make views of them; 0: one per core.
+        threads: Threads that fetch images and make views of them; 0: one per core.
+
+    Yields:
+        The features of each chunk.
 
     Raises:
         DataError: An image cannot be read.
@@ -157,7 +170,17 @@ def encode_chunks(
 
 
 def encode_chunk(encoder: ImageEncoder, examples: Examples, chunk: Chunk, threads: int = 0) -> EncodedChunk:
-    """Returns the features of one chunk; depends on nothing but its arguments, which can all be sent elsewhere."""
+    """Encodes one chunk; depends only on its arguments, which can all be sent to another process.
+
+    Args:
+        encoder: The image tower.
+        examples: The images of a split.
+        chunk: A chunk of these images.
+        threads: Threads that fetch images and make views of them; 0: one per core.
+
+    Returns:
+        The features of the chunk.
+    """
     (encoded,) = encode_chunks(encoder, examples, [chunk], threads)
     return encoded
 
@@ -182,12 +205,12 @@ def _view(encoder: ImageEncoder, examples: Examples, i: int, view: int, seed: in
 
 @dataclass(frozen=True, eq=False, slots=True)
 class OnlineFeatures:
-    """Features encoded whenever they are asked for, as the released prompt-learning code does.
+    """Features that are encoded on demand, as the released prompt-learning code does.
 
     Attributes:
         encoder: The image tower.
         pixels: The images as the tower takes them.
-        columns: What is wanted; the pixels themselves may be among it.
+        columns: The wanted columns; the pixels themselves may be among them.
     """
 
     encoder: ImageEncoder
@@ -198,17 +221,39 @@ class OnlineFeatures:
         return len(self.pixels)
 
     def batch(self, indices: Indices, view: int) -> dict[str, Tensor]:
-        """Returns the columns (b, ...) of any number of images."""
-        if not len(indices):  # a Poisson sample can be empty; the shapes are those of any other image
+        """Encodes some images, possibly none, in one view.
+
+        Args:
+            indices: (b,) numbers of images in the split.
+            view: Number of the view; 0 is the plain one.
+
+        Returns:
+            Columns (b, ...) by name.
+        """
+        if not len(indices):  # a Poisson sample can be empty; its shapes are those of any image
             return {name: column[:0] for name, column in self.batch(np.zeros(1, dtype=np.int64), view).items()}
         seen = self.pixels.batch(indices, view)
         found = self.encoder.columns(seen[PIXELS], self.columns, lambda i: self.pixels.name(int(indices[i])))
         return {**seen, **found} if PIXELS in self.columns else found
 
     def on(self, device: str) -> OnlineFeatures:
-        """Returns the source with its tower on a device."""
+        """Moves the tower to a device.
+
+        Args:
+            device: A torch device, for example "cuda:0".
+
+        Returns:
+            The source with its tower on the device.
+        """
         return replace(self, encoder=replace(self.encoder, device=device))
 
     def only(self, columns: Collection[str]) -> OnlineFeatures:
-        """Returns the source without the columns that are not among these; itself where that would leave none."""
+        """Drops the other columns.
+
+        Args:
+            columns: Names of columns to keep.
+
+        Returns:
+            The source with these columns; the source itself where none would be left.
+        """
         return replace(self, columns=tuple(name for name in self.columns if name in columns) or self.columns)

@@ -1,9 +1,8 @@
 """The frozen image tower: pooled features and patch tokens in one forward pass, or activations in front of a block.
 
-The pooled feature is open_clip's own output. Tokens are what the pooled one is made of, in the same joint space: for
-a ViT every patch through the last layer norm and the projection; for CLIP's ResNet the attention pool with every
-position as a query, of which open_clip's output is the one at the mean position. Towers of other kinds give pooled
-features only.
+The pooled feature is open_clip's own output. Patch tokens are in the same joint space: for a ViT every patch through
+the last layer norm and the projection; for CLIP's ResNet the attention pool with every position as a query, of which
+open_clip's output is the one at the mean position. Towers of other kinds give pooled features only.
 
 Dimensions: B images, M patches, T tokens of the tower (the class token and the patches), W tower width, D joint width.
 """
@@ -25,11 +24,11 @@ from torch.nn.functional import linear, scaled_dot_product_attention
 from fedsilo.core.batch import IMAGE, PATCHES, block_of, encoded_together
 from fedsilo.core.errors import BackboneError
 from fedsilo.core.finiteness import find_bad_rows
-from fedsilo.models.clip.precision import tf32
+from fedsilo.models.clip.precision import use_tf32
 from fedsilo.models.clip.views import Preprocessing
 
 _ORDINARY_PIXELS = 1e3
-"""Far more than any deviation of real images makes of a pixel in [0, 1]."""
+"""Largest normalised pixel of an ordinary image: real mean and deviation give far smaller ones."""
 
 _LOW_PRECISION = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
@@ -41,13 +40,13 @@ class ImageEncoder:
     Attributes:
         tower: open_clip's image tower, in evaluation mode.
         preprocessing: How an image becomes its input.
-        fingerprint: Of the backbone's weights and configuration.
+        fingerprint: Hash of the backbone's weights and configuration.
         precision: "fp32", "bf16" or "fp16": of the matrix products; weights stay fp32.
         tf32: Whether a GPU may take fp32 products in TF32.
-        device: Where it computes. A tower that is elsewhere is taken there with the first images, so that an encoder
-            can be sent from the CPU to a process that has a GPU.
+        device: Device of the computation. A tower on another device is moved there with the first images, so that an
+            encoder can be sent from the CPU to a process that has a GPU.
         name: The backbone's name, for messages.
-        pixel_keys: Keys of the scenario that its preprocessing is from, with their values, for messages.
+        pixel_keys: The scenario's keys that scale pixels, with their values, for messages.
     """
 
     tower: nn.Module
@@ -61,11 +60,18 @@ class ImageEncoder:
 
     @property
     def gives_tokens(self) -> bool:
-        """Whether patch tokens are defined for this tower."""
+        """Returns whether patch tokens are defined for this tower."""
         return _is_plain_vit(self.tower) or _is_clip_resnet(self.tower)
 
     def require(self, columns: Iterable[str]) -> None:
-        """Raises BackboneError when this tower does not give one of the columns."""
+        """Checks that the tower gives some columns.
+
+        Args:
+            columns: Names of columns (`core.batch`).
+
+        Raises:
+            BackboneError: The tower does not give one of them.
+        """
         for column in columns:
             block = block_of(column)
             if column == PATCHES:
@@ -74,7 +80,14 @@ class ImageEncoder:
                 self.require_block(block)
 
     def require_block(self, block: int) -> None:
-        """Raises BackboneError when this tower has no such transformer block, counted from 0."""
+        """Checks that the tower has a transformer block.
+
+        Args:
+            block: Number of the block, from 0.
+
+        Raises:
+            BackboneError: There is no such block.
+        """
         if not _is_plain_vit(self.tower):
             raise BackboneError(
                 f"backbone.name: an image tower of kind {type(self.tower).__name__} with this pooling has no "
@@ -89,7 +102,7 @@ class ImageEncoder:
             )
 
     def require_tokens(self) -> None:
-        """Raises BackboneError when this tower gives no patch tokens."""
+        """Checks that the tower gives patch tokens; raises BackboneError otherwise."""
         if not self.gives_tokens:
             raise BackboneError(
                 f"backbone.name: an image tower of kind {type(self.tower).__name__} with this pooling gives no patch "
@@ -99,15 +112,18 @@ class ImageEncoder:
     def columns(
         self, images: Tensor, wanted: Collection[str], name: Callable[[int], str] = "image {}".format
     ) -> dict[str, Tensor]:
-        """Returns the columns of images that this tower computes, by name, float32, on the CPU.
+        """Computes the columns of images that need the tower.
 
         Args:
             images: (B, 3, height, width) preprocessed images.
-            wanted: Names of columns; those that need no tower are passed over.
+            wanted: Names of columns; those that need no tower are ignored.
             name: Names image i of the batch, for messages.
 
+        Returns:
+            Columns (B, ...) by name, float32, on the CPU.
+
         Raises:
-            BackboneError: The tower does not give what is wanted, or a number is not finite.
+            BackboneError: The tower does not give a wanted column, or a number is not finite.
         """
         found: dict[str, Tensor] = {}
         for group in encoded_together(wanted):
@@ -121,19 +137,22 @@ class ImageEncoder:
 
     @torch.no_grad()
     def hidden(self, images: Tensor, block: int, name: Callable[[int], str] = "image {}".format) -> Tensor:
-        """Returns the activations (B, T, W) that enter a transformer block, float32, on the CPU.
+        """Computes the activations that enter a transformer block.
 
         Args:
             images: (B, 3, height, width) preprocessed images.
             block: Number of the block, from 0.
             name: Names image i of the batch, for messages.
 
+        Returns:
+            (B, T, W), float32, on the CPU.
+
         Raises:
             BackboneError: The tower has no such block, or an activation is not finite.
         """
         self.require_block(block)
         tower: Any = self.tower.to(self.device)
-        with tf32(self.tf32), self._arithmetic():
+        with use_tf32(self.tf32), self._arithmetic():
             rows = tower._embeds(images.to(self.device))
             for earlier in tower.transformer.resblocks[:block]:
                 rows = earlier(rows)
@@ -144,7 +163,7 @@ class ImageEncoder:
     def encode(
         self, images: Tensor, tokens: bool = False, name: Callable[[int], str] = "image {}".format
     ) -> tuple[Tensor, Tensor | None]:
-        """Returns features, float32, on the CPU, not normalised.
+        """Computes features, float32, on the CPU, not normalised.
 
         Args:
             images: (B, 3, height, width) preprocessed images.
@@ -152,10 +171,10 @@ class ImageEncoder:
             name: Names image i of the batch, for messages.
 
         Returns:
-            Pooled (B, D), and tokens (B, M, D) or None.
+            Pooled features (B, D), and patch tokens (B, M, D) or None.
 
         Raises:
-            BackboneError: Tokens are wanted of a tower that gives none, or a feature is not finite.
+            BackboneError: Tokens are wanted from a tower that gives none, or a feature is not finite.
         """
         self.tower.to(self.device)
         pooled, patches = self._features(images.to(self.device), tokens)
@@ -165,9 +184,9 @@ class ImageEncoder:
         return pooled, patches
 
     def _features(self, images: Tensor, tokens: bool) -> tuple[Tensor, Tensor | None]:
-        with tf32(self.tf32), self._arithmetic():
+        with use_tf32(self.tf32), self._arithmetic():
             if not tokens:
-                return _as_features(_pooled(self.tower(images))), None
+                return _as_features(_first_output(self.tower(images))), None
             self.require_tokens()
             pooled, patches = (
                 _of_vit(self.tower, images) if _is_plain_vit(self.tower) else _of_resnet(self.tower, images)
@@ -181,9 +200,9 @@ class ImageEncoder:
         tower = f"the image tower of {self.name or self.fingerprint[:12]} in {self.precision}"
         given = images[bad[0]]
         if self.pixel_keys and not given.abs().max() <= _ORDINARY_PIXELS:
-            remedy = f"Its input is out of all proportion: set {self.pixel_keys} to null or to the data set's own"
+            remedy = f"Its input is far too large: set {self.pixel_keys} to null or to the data set's own"
         elif not given.isfinite().all():
-            remedy = "Its input is not finite either: look at the image and at the model's preprocessing"
+            remedy = "Its input is not finite either: check the image and the model's preprocessing"
         elif self.precision == "fp32":
             remedy = "Use other weights: backbone.pretrained"
         else:
@@ -203,8 +222,8 @@ def _as_features(values: Tensor) -> Tensor:
     return values.float().cpu()
 
 
-def _pooled(output: Any) -> Tensor:
-    # Towers built with `output_tokens` answer (pooled, tokens).
+def _first_output(output: Any) -> Tensor:
+    # Towers built with `output_tokens` return (pooled, tokens).
     pooled: Tensor = output[0] if isinstance(output, tuple) else output
     return pooled
 
@@ -226,7 +245,7 @@ def _of_vit(tower: Any, images: Tensor) -> tuple[Tensor, Tensor]:
     seen: list[Tensor] = []
     hook = tower.transformer.register_forward_hook(lambda module, given, output: seen.append(output))
     try:
-        pooled = _pooled(tower(images))
+        pooled = _first_output(tower(images))
     finally:
         hook.remove()
     patches = tower.ln_post(seen[0][:, 1:])

@@ -1,9 +1,9 @@
 """The last blocks of a ViT image tower, exact, from plain named tensors: for learners that begin in front of a block.
 
-The numbers are those of the tower that the activations come from, forward and backward, up to rounding. Nothing here
-needs open_clip, and no weight is ever written.
+The numbers are those of the tower that the activations come from, forward and backward, up to rounding. The module
+needs no open_clip, and no weight is ever written.
 
-Dimensions: b images, T tokens (the class token, M patches), W width of the image tower, D joint width.
+Dimensions: b images, T tokens (the class token, M patches), n rows, W width of the image tower, D joint width.
 """
 
 from __future__ import annotations
@@ -14,22 +14,22 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fedsilo.models.clip.tower_attention import Everything
+from fedsilo.models.clip.tower_attention import FullAttention
 from fedsilo.models.clip.transformer_blocks import Blocks
 
-_EVERYTHING = Everything()
+_FULL_ATTENTION = FullAttention()
 
 
 @dataclass(frozen=True, slots=True)
 class TailMeta:
-    """What the tensors alone do not say.
+    """The facts that the tensors do not contain.
 
     Attributes:
         heads: Attention heads.
-        first: Number of the first block that is there, from 0.
+        first: Number of the tail's first block, from 0.
         layers: Blocks of the whole tower; the last one is `layers - 1`.
-        activation: Key of `blocks.ACTIVATIONS`.
-        epsilon: Of every layer norm.
+        activation: Key of `transformer_blocks.ACTIVATIONS`.
+        epsilon: Epsilon of every layer norm.
         averages: Whether the pooled feature is the mean of the patches; it is the class token otherwise.
     """
 
@@ -44,42 +44,65 @@ class TailMeta:
 class ImageTail(Blocks):
     """Frozen blocks `first` to the last, the norm behind them and the projection into the joint space.
 
-    Its tensors: those of its blocks (`Blocks`); `norm.weight`, `norm.bias`; `projection` (W, D), absent when features
-    are the width themselves.
+    Its tensors: those of its blocks (`Blocks`); `norm.weight`, `norm.bias`; `projection` (W, D), absent where W is D
+    and features are not projected.
     """
 
     def __init__(self, meta: TailMeta, tensors: Mapping[str, Tensor]) -> None:
-        """Makes a tail on the given tensors, which it uses as they are."""
+        """Builds a tail on the given tensors, without a copy.
+
+        Args:
+            meta: The facts that the tensors do not contain.
+            tensors: Weights by name.
+        """
         super().__init__(tensors, meta.heads, meta.activation, meta.epsilon)
         self.meta = meta
 
     def to(self, device: str | torch.device) -> ImageTail:
-        """Returns the tail on a device."""
+        """Copies the tail to a device.
+
+        Args:
+            device: A torch device, for example "cuda:0".
+
+        Returns:
+            The tail on the device.
+        """
         return ImageTail(self.meta, {name: tensor.to(device) for name, tensor in self._tensors.items()})
 
     def block(self, number: int, rows: Tensor) -> Tensor:
-        """Returns what a block makes of rows (b, n, W); there may be more rows than the tower's own tokens.
+        """Runs one block; there may be more rows than the tower's own tokens.
 
         Args:
-            number: Of the block, in the whole tower.
-            rows: Differentiable.
+            number: Number of the block in the whole tower.
+            rows: (b, n, W), differentiable.
+
+        Returns:
+            (b, n, W).
         """
-        return self._block(number, rows, _EVERYTHING)
+        return self._block(number, rows, _FULL_ATTENTION)
 
     def run(self, rows: Tensor, first: int) -> Tensor:
-        """Returns the activations (b, n, W) behind the last block, of those (b, n, W) in front of block `first`."""
+        """Runs the blocks from `first` to the last.
+
+        Args:
+            rows: (b, n, W) activations in front of block `first`.
+            first: Number of the block in the whole tower.
+
+        Returns:
+            (b, n, W) activations behind the last block.
+        """
         for number in range(first, self.meta.layers):
             rows = self.block(number, rows)
         return rows
 
     def read(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Returns the features of the activations behind the last block.
+        """Computes features from the activations behind the last block.
 
         Args:
-            rows: (b, 1 + M, W), the class token first and nothing but the tower's own tokens.
+            rows: (b, 1 + M, W), the class token first and only the tower's own tokens.
 
         Returns:
-            Pooled (b, D) and patch tokens (b, M, D), not normalised.
+            Pooled features (b, D) and patch tokens (b, M, D), not normalised.
         """
         rows = self._norm("norm", rows)
         pooled = rows[:, 1:].mean(dim=1) if self.meta.averages else rows[:, 0]

@@ -1,4 +1,4 @@
-"""The frozen CLIP of a scenario, ready to use: image tower, text tower, tokenizer, temperature, fingerprint."""
+"""Loading of a scenario's frozen CLIP: image tower, text tower, tokenizer, temperature, fingerprint."""
 
 from __future__ import annotations
 
@@ -16,24 +16,24 @@ from torch import Tensor, nn
 from fedsilo.core.errors import BackboneError, ResourceError
 from fedsilo.core.finiteness import find_bad_rows, find_fault
 from fedsilo.models.clip.backbone_section import Backbone
-from fedsilo.models.clip.catalogue import config_of, model_names
-from fedsilo.models.clip.class_tokens import ROOM, ClassTokens, Tokenizer, called, class_tokens, ends
-from fedsilo.models.clip.conversion import text_tower_of
+from fedsilo.models.clip.catalogue import find_config, list_model_names
+from fedsilo.models.clip.class_tokens import ROOM, ClassTokens, Tokenizer, describe_class, embed_class_names, find_ends
+from fedsilo.models.clip.conversion import extract_text_tower
 from fedsilo.models.clip.image_encoder import ImageEncoder
 from fedsilo.models.clip.informative_features import are_alike, describe_zeros
-from fedsilo.models.clip.precision import tf32
+from fedsilo.models.clip.precision import use_tf32
 from fedsilo.models.clip.text_tower import TextTower, encode_sequences
 from fedsilo.models.clip.views import Preprocessing
 from fedsilo.models.clip.weights import create
 
-__all__ = ["Backbone", "LoadedBackbone", "device_of", "load", "model_names"]
+__all__ = ["Backbone", "LoadedBackbone", "choose_device", "list_model_names", "load"]
 
 _PROBES = ("a photo of a cat.", "x")
 _TOLERANCE = 1e-4
 """Largest relative error of the fast tower against open_clip's path at loading; rounding stays below 1e-5."""
 
 LARGEST_SCALE = 1e4
-"""Largest inverse temperature that is taken: far more than CLIP's 100, far less than what makes losses infinite."""
+"""Largest accepted inverse temperature: far more than CLIP's 100, far less than makes losses infinite."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -41,14 +41,14 @@ class LoadedBackbone:
     """A frozen CLIP.
 
     Attributes:
-        section: What it was loaded from.
+        section: The scenario's section.
         images: The image tower with its preprocessing.
         text: The text tower.
         tokenizer: The model's tokenizer.
         embedding: (vocabulary, W) the model's token embedding, on the CPU.
         scale: exp(logit_scale), the inverse temperature.
         fingerprint: SHA-256 over the weights and the configuration, in hexadecimal.
-        device: Where both towers are.
+        device: Device of both towers.
     """
 
     section: Backbone
@@ -61,24 +61,41 @@ class LoadedBackbone:
     device: str
 
     def class_tokens(self, names: Sequence[str]) -> ClassTokens:
-        """Returns the class names' own tokens, on the backbone's device. Raises BackboneError."""
+        """Tokenises class names and embeds their tokens.
+
+        Args:
+            names: K class names, in label order.
+
+        Returns:
+            The tokens, on the backbone's device.
+
+        Raises:
+            BackboneError: A name is too long, or there is none.
+        """
         meta = self.text.meta
-        tokens = class_tokens(names, self.tokenizer, self.embedding, meta.end_token, meta.context_length)
+        tokens = embed_class_names(names, self.tokenizer, self.embedding, meta.end_token, meta.context_length)
         return tokens.to(self.device)
 
     def embed(self, text: str) -> Tensor:
-        """Returns the token embeddings (n, W) of a text without start and end, on the backbone's device."""
+        """Embeds the tokens of a text, without start and end.
+
+        Args:
+            text: The text.
+
+        Returns:
+            (n, W) token embeddings, on the backbone's device.
+        """
         ids = self.tokenizer([text], context_length=self.text.meta.context_length)
-        stop = int(ends(ids, self.text.meta.end_token)[0])
+        stop = int(find_ends(ids, self.text.meta.end_token)[0])
         return self.embedding[ids[0, 1:stop]].clone().to(self.device)
 
     @torch.no_grad()
     def encode_texts(self, texts: Sequence[str], classes: Sequence[str] = ()) -> Tensor:
-        """Returns the features of whole texts.
+        """Encodes whole texts.
 
         Args:
             texts: Any n texts.
-            classes: Names of the classes that they are about, for messages; empty where they are about none.
+            classes: Name of the class of each text, for messages; empty for texts about none.
 
         Returns:
             (n, D), not normalised.
@@ -87,11 +104,11 @@ class LoadedBackbone:
             BackboneError: A text is too long, or its feature is not finite.
         """
         ids = self.tokenizer(list(texts), context_length=ROOM)
-        stops = ends(ids, self.text.meta.end_token)
+        stops = find_ends(ids, self.text.meta.end_token)
         longest, most = int(stops.argmax()), self.text.meta.context_length
         if int(stops[longest]) >= most:
             text = shorten(texts[longest], 80, placeholder=" ...")
-            about = f"{called(longest, classes[longest])}: " if classes else ""
+            about = f"{describe_class(longest, classes[longest])}: " if classes else ""
             raise BackboneError(
                 f"{about}hand-written prompt '{text}': has {int(stops[longest]) + 1} tokens, the text tower takes "
                 f"{most}. Shorten the class name or the template."
@@ -109,22 +126,25 @@ class LoadedBackbone:
 
 
 def load(backbone: Backbone, seed: int = 0) -> LoadedBackbone:
-    """Returns the backbone of a scenario.
+    """Loads the backbone of a scenario.
 
     Args:
         backbone: The section.
-        seed: What `pretrained: random` is drawn from; it matters for nothing else.
+        seed: Seed of the weights of `pretrained: random`; used for nothing else.
+
+    Returns:
+        The backbone, on its device.
 
     Raises:
-        BackboneError: The name, the weights or the text tower cannot be used, or the weights cannot be had.
-        ResourceError: The device is not there.
+        BackboneError: The name, the weights or the text tower cannot be used, or the weights cannot be fetched.
+        ResourceError: The device does not exist here.
     """
     found = backbone.problems()
     if found:
         raise BackboneError(f"backbone.{found[0]}")
-    device = device_of(backbone.device)
+    device = choose_device(backbone.device)
     model, tokenizer = create(backbone, seed)
-    text = text_tower_of(model)
+    text = extract_text_tower(model)
     scale = _scale_of(model, backbone)
     fingerprint = _fingerprint(model, backbone.name)
     preprocessing = _preprocessing(model.visual.preprocess_cfg, backbone)
@@ -147,19 +167,29 @@ def load(backbone: Backbone, seed: int = 0) -> LoadedBackbone:
         fingerprint=fingerprint,
         device=device,
     )
-    with tf32(False):  # two ways of computing the same are compared
+    with use_tf32(False):  # _verify compares two computations of the same features
         _verify(model.to(device), loaded)
     return loaded
 
 
 def _preprocessing(config: Mapping[str, Any], backbone: Backbone) -> Preprocessing:
-    """The model's own preprocessing, with the mean and the deviation of the section where it gives them."""
+    """Returns the model's own preprocessing, with the section's mean and deviation where it gives them."""
     own = {"mean": backbone.pixel_mean, "std": backbone.pixel_std}
     return Preprocessing.of({**config, **{name: values for name, values in own.items() if values}})
 
 
-def device_of(asked: str) -> str:
-    """Returns where this process computes when `backbone.device` asks so. Raises ResourceError."""
+def choose_device(asked: str) -> str:
+    """Chooses the device of this process.
+
+    Args:
+        asked: The value of `backbone.device`.
+
+    Returns:
+        "cuda", "cpu" or the given device.
+
+    Raises:
+        ResourceError: The device does not exist here.
+    """
     if asked == "auto":
         return "cuda" if torch.cuda.is_available() else "cpu"
     try:
@@ -171,7 +201,7 @@ def device_of(asked: str) -> str:
 
 
 def _scale_of(model: Any, backbone: Backbone) -> float:
-    """The inverse temperature of weights that can be computed with.
+    """Returns the inverse temperature, after a check that the weights are finite and the temperature is usable.
 
     Raises:
         BackboneError: A weight is not finite, or the temperature is out of all proportion.
@@ -180,13 +210,15 @@ def _scale_of(model: Any, backbone: Backbone) -> float:
     statistics = {key: buffer for key, buffer in model.named_buffers() if "running" in key}  # of batch norms
     fault = find_fault(dict(model.named_parameters()) | statistics)
     if fault:
-        raise BackboneError(f"backbone.pretrained: in the weights of {name}, {fault}. Use others, or get them again.")
+        raise BackboneError(
+            f"backbone.pretrained: in the weights of {name}, {fault}. Use others, or download them again."
+        )
     logit = float(model.logit_scale)
     scale = math.exp(min(logit, 700.0))
     if not 0 < scale <= LARGEST_SCALE:
         raise BackboneError(
             f"backbone.pretrained: logit_scale of {name} is {logit:g}, which multiplies cosines by {scale:.3g}; "
-            f"at most {LARGEST_SCALE:g} is taken, CLIP's own is at most 100. Use other weights."
+            f"at most {LARGEST_SCALE:g} is allowed, CLIP's own is at most 100. Use other weights."
         )
     return float(model.logit_scale.exp())
 
@@ -194,7 +226,7 @@ def _scale_of(model: Any, backbone: Backbone) -> float:
 def _fingerprint(model: nn.Module, name: str) -> str:
     digest = hashlib.sha256()
     kinds = sorted({type(module).__name__ for module in model.modules()})
-    digest.update(json.dumps([config_of(name), kinds], sort_keys=True).encode())
+    digest.update(json.dumps([find_config(name), kinds], sort_keys=True).encode())
     for key, tensor in sorted(model.state_dict().items()):
         digest.update(f"{key}|{tuple(tensor.shape)}|{tensor.dtype}|".encode())
         digest.update(memoryview(tensor.detach().contiguous().reshape(-1).view(torch.uint8).numpy()))
@@ -208,11 +240,11 @@ def _verify(model: Any, loaded: LoadedBackbone) -> None:
     if are_alike(expected):
         raise BackboneError(
             f"backbone.pretrained: the text tower of {loaded.section.name} gives different texts the same "
-            f"feature{describe_zeros(model)}: nothing tells classes apart. Use other weights."
+            f"feature{describe_zeros(model)}: classes cannot be distinguished. Use other weights."
         )
     error = float((loaded.encode_texts(_PROBES) - expected).norm() / expected.norm())
     if not error < _TOLERANCE:
         raise BackboneError(
-            f"backbone.name: the text tower of {loaded.section.name!r} computes something else than the fast path "
+            f"backbone.name: the text tower of {loaded.section.name!r} does not agree with the fast path "
             f"(relative error {error:.1e}). Choose another model, for example ViT-B-16, and report this."
         )

@@ -22,8 +22,8 @@ _PACKAGE = "fedsilo_open_clip_tables"
 
 
 @cache
-def configurations() -> Mapping[str, dict[str, Any]]:
-    """Returns the configuration of every model, by name, in open_clip's order; not to be changed."""
+def read_configurations() -> Mapping[str, dict[str, Any]]:
+    """Returns the configuration of every model, by name, in open_clip's order; callers must not change it."""
     documents = {
         file.stem: json.loads(file.read_text("utf-8")) for file in (_folder() / "model_configs").glob("*.json")
     }
@@ -31,13 +31,28 @@ def configurations() -> Mapping[str, dict[str, Any]]:
     return {name: documents[name] for name in names}
 
 
-def weight_tags(name: str) -> tuple[str, ...]:
-    """Returns the tags of the weights that open_clip knows for a model, none for a name that is unknown."""
+def list_weight_tags(name: str) -> tuple[str, ...]:
+    """Lists the weight tags that open_clip knows for a model.
+
+    Args:
+        name: The model's name as open_clip lists it.
+
+    Returns:
+        The tags; none for an unknown name.
+    """
     return tuple(_weights().list_pretrained_tags_by_model(name))
 
 
 def has_weights(name: str, tag: str) -> bool:
-    """Returns whether open_clip knows weights of that tag for a model."""
+    """Checks whether open_clip knows weights of a model.
+
+    Args:
+        name: The model's name as open_clip lists it.
+        tag: The weights' tag.
+
+    Returns:
+        Whether it does.
+    """
     return bool(_weights().is_pretrained_cfg(name, tag))
 
 

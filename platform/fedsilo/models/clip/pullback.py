@@ -1,12 +1,12 @@
-"""Backwards through a recorded forward of the text tower, for chosen classes of single examples.
+"""Backward passes through a recorded forward of the text tower, for chosen classes of single examples.
 
-The tower is frozen: a backward is the forward's products with transposed weights, and little that is elementwise. Of an
-example only the chosen classes' own rows run backward. What they give to the keys and values of the prefix is added
-up, and the prefix runs backward once per example, without [SOS], which is constant. In the first layer the class rows'
-own way ends, for class names are constant too. Nothing of the forward is done again.
+The tower is frozen: a backward is the forward's products with transposed weights, and little that is elementwise. For
+each example only the chosen classes' own rows run backward. Their gradients by the keys and values of the prefix are
+added up, and the prefix runs backward once per example, without [SOS], which is constant. The class rows end in the
+first layer, because class names are constant too. Nothing of the forward is computed again.
 
 Dimensions: B examples, n pairs of an example and a class, m class rows of all pairs; the others are those of
-`backbone.recording`.
+`models.clip.recorded_forward`.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from itertools import accumulate, pairwise
 import torch
 from torch import Tensor
 
-from fedsilo.models.clip.recorded_forward import Attended, Normed, Recording
+from fedsilo.models.clip.recorded_forward import AttentionRecord, NormRecord, Recording
 from fedsilo.models.clip.text_tower import TextTower
 
 _BLOCK = 64
-"""Rows whose slopes are gathered at once: they stay in the processor's cache, which halves the time."""
+"""Rows whose slopes are multiplied at once: they stay in the processor's cache, which halves the time."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Pairs:
+class ExamplePairs:
     """Pairs of an example and a class, those of example 0 first.
 
     Attributes:
@@ -39,13 +39,16 @@ class Pairs:
 
 
 @torch.no_grad()
-def pull_back(recording: Recording, pairs: Pairs, cotangents: Tensor) -> Tensor:
-    """Returns each example's gradient by the context (B, L, W): cotangents times Jacobian, summed over its pairs.
+def pull_back(recording: Recording, pairs: ExamplePairs, cotangents: Tensor) -> Tensor:
+    """Computes each example's gradient by the context: cotangents times Jacobian, summed over its pairs.
 
     Args:
         recording: The forward.
-        pairs: Which class runs backward for whom.
+        pairs: The classes that run backward for each example.
         cotangents: (n, D) of the class features as they are recorded, not normalised.
+
+    Returns:
+        (B, L, W).
     """
     reverse = _Reverse(recording, pairs)
     last = len(recording.layers) - 1
@@ -55,27 +58,33 @@ def pull_back(recording: Recording, pairs: Pairs, cotangents: Tensor) -> Tensor:
     return reverse.contexts(rows)
 
 
-def row_bytes(tower: TextTower) -> int:
-    """Returns about how many bytes one row takes at most while it runs backward.
+def estimate_row_bytes(tower: TextTower) -> int:
+    """Estimates the memory of one row that runs backward.
 
     Rows are the L of each example and, for each of its pairs, as many as the longest class has.
+
+    Args:
+        tower: The frozen text tower.
+
+    Returns:
+        Bytes, about the maximum.
     """
     wide = tower.tensors()["blocks.0.fc.weight"]
     return (2 * len(wide) + 8 * tower.width) * wide.element_size()
 
 
 class _Reverse:
-    """The blocks backwards. Packed rows: the L context rows of each example, then the class rows of all pairs."""
+    """Runs the blocks backward on packed rows: the L context rows of each example, then the class rows of all pairs."""
 
-    def __init__(self, recording: Recording, pairs: Pairs) -> None:
+    def __init__(self, recording: Recording, pairs: ExamplePairs) -> None:
         places, classes = recording.places, pairs.classes
         self._layers, self._norm_out, self._tensors = recording.layers, recording.norm, recording.tower.tensors()
         self._heads, self._pairs = recording.tower.meta.heads, pairs
         self._head = len(pairs.counts) * (places.prefix - 1)
         lengths, steps = places.lengths[classes][:, None], torch.arange(places.present.shape[1], device=classes.device)
-        self._present = (steps < lengths).flatten().nonzero()[:, 0]  # (m,) of n * T padded rows, those there are
+        self._present = (steps < lengths).flatten().nonzero()[:, 0]  # (m,) of n * T padded rows, without padding
         ends = lengths.cumsum(0)
-        # Padding copies the last row of its own pair: it has weight 0, and no pair may see another one's nan.
+        # Padding copies the last row of its own pair: it has weight 0, and a nan must not reach another pair.
         self._padding = (ends - lengths + torch.minimum(steps, lengths - 1)).flatten()
         self._ends = self._head + ends[:, 0] - 1
         context = torch.arange(1, places.prefix, device=classes.device).repeat(len(pairs.counts))
@@ -104,8 +113,8 @@ class _Reverse:
         rows = self._mlp(number, rows, self._rows)
         asked, attended = self._times(f"blocks.{number}.out", rows), self._layers[number].attended
         padded = self._split(asked[self._head :].index_select(0, self._padding))
-        own, sums = self._own(attended, _grouped(padded, len(self._pairs.classes)))
-        context = self._context(attended, _grouped(self._split(asked[: self._head]), len(self._pairs.counts)))
+        own, sums = self._own(attended, _group(padded, len(self._pairs.classes)))
+        context = self._context(attended, _group(self._split(asked[: self._head]), len(self._pairs.counts)))
         context = tuple(here + there for here, there in zip(context, sums, strict=True))
         inner = self._join(context, own if number else ())
         return self._inputs(number, inner).add_(rows[: len(inner)])
@@ -124,7 +133,7 @@ class _Reverse:
     def _times(self, name: str, rows: Tensor) -> Tensor:
         return rows @ self._tensors[f"{name}.weight"]
 
-    def _norm(self, name: str, normed: Normed, rows: Tensor, places: Tensor) -> Tensor:
+    def _norm(self, name: str, normed: NormRecord, rows: Tensor, places: Tensor) -> Tensor:
         rows = rows * self._tensors[f"{name}.weight"]
         was = normed.rows.index_select(0, places)
         along = (rows * was).mean(dim=1, keepdim=True)
@@ -146,10 +155,10 @@ class _Reverse:
             rows[self._head :, part] = values.flatten(1, 2).index_select(1, self._present).transpose(0, 1)
         return rows.flatten(1)
 
-    def _own(self, attended: Attended, asked: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
-        """Returns what class rows' attention gives back for the cotangents (H, n, Q, d) of its results.
+    def _own(self, attended: AttentionRecord, asked: Tensor) -> tuple[tuple[Tensor, ...], tuple[Tensor, ...]]:
+        """Returns the gradients by class rows' attention for the cotangents (H, n, Q, d) of its results.
 
-        That is to queries (H, n, Q, d), keys and values (H, n, T, d), and summed by example to the context's queries
+        They are by queries (H, n, Q, d), keys and values (H, n, T, d), and summed by example by the context's queries
         (zero), keys and values (H, B, L, d).
         """
         queries, keys, values, to_prefix, to_own = (
@@ -172,8 +181,8 @@ class _Reverse:
         found = [weights[:, a:b].flatten(1, 2)[..., 1:].mT @ rows[:, a:b].flatten(1, 2) for a, b in bounds]
         return torch.stack(found, dim=1)
 
-    def _context(self, attended: Attended, asked: Tensor) -> tuple[Tensor, ...]:
-        """Returns what the context rows' attention gives back to them, queries, keys and values (H, B, L, d)."""
+    def _context(self, attended: AttentionRecord, asked: Tensor) -> tuple[Tensor, ...]:
+        """Returns the gradients by the context rows' attention: by their queries, keys and values (H, B, L, d)."""
         assert attended.prefix_weights is not None, "the last block has none"
         weights, queries = attended.prefix_weights[:, None, 1:], attended.prefix_queries[:, None, 1:]
         scores = asked @ attended.prefix_values[:, None].mT
@@ -182,6 +191,6 @@ class _Reverse:
         return by_queries, scores[..., 1:].mT @ queries, weights[..., 1:].mT @ asked
 
 
-def _grouped(rows: Tensor, groups: int) -> Tensor:
+def _group(rows: Tensor, groups: int) -> Tensor:
     """Returns (H, groups, r, d) of rows (H, groups * r, d)."""
     return rows.view(len(rows), groups, -1, rows.shape[-1])

@@ -1,13 +1,13 @@
-"""One forward of the text tower over `[SOS] context name . [EOT]` that keeps what many backwards need.
+"""Records one forward of the text tower over `[SOS] context name . [EOT]` for many backward passes.
 
-The forward of one context is kept once, in a shape in which `backbone.pullback` picks single classes out of it for
-single examples. The rows are those of `backbone.attention.SharedPrefix`: P prefix rows, then the own rows of all
-classes, nothing padded. For attention alone a class's own rows are padded to those of the longest class, T; what is
-padding has weight 0.
+The forward of one context is kept once, in a shape in which `models.clip.pullback` picks single classes out of it for
+single examples. The rows are those of `tower_attention.SharedPrefix`: P prefix rows, then the own rows of all classes,
+without padding. For attention alone a class's own rows are padded to those of the longest class, T; padding has weight
+0.
 
-Dimensions: L context tokens, P = 1 + L prefix rows, R class rows in all, K classes, T own rows of the longest class,
-Q rows that ask in each class: T, in the last layer 1, the row read out; H heads, d width of a head, W = H d text width,
-V width of the MLP, D joint width.
+Dimensions: L context tokens, P = 1 + L prefix rows, R class rows in all, K classes, T own rows of the longest class, Q
+query rows of each class: T, in the last layer 1, the row read out; H heads, d width of a head, W = H d text width, V
+width of the MLP, D joint width.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ from torch.nn.functional import linear
 
 from fedsilo.models.clip.class_tokens import ClassTokens
 from fedsilo.models.clip.text_tower import TextTower, check_prompts
-from fedsilo.models.clip.tower_attention import shared_prefix
+from fedsilo.models.clip.tower_attention import arrange_shared_prefix
 from fedsilo.models.clip.transformer_blocks import ACTIVATIONS
 
 _BLOCKED = float("-inf")
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Normed:
-    """What a layer norm made of rows before its weight and bias, and what it multiplied them with.
+class NormRecord:
+    """The result of a layer norm before its weight and bias, and its factor.
 
     Attributes:
         rows: (n, W), each of mean 0 and variance 1.
@@ -41,14 +41,14 @@ class Normed:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Attended:
+class AttentionRecord:
     """Attention as it was computed; queries are divided by sqrt(d) already.
 
     Attributes:
         prefix_queries: (H, P, d).
         prefix_keys: (H, P, d).
         prefix_values: (H, P, d).
-        prefix_weights: (H, P, P); None in the last layer, where nobody reads the prefix.
+        prefix_weights: (H, P, P); None in the last layer, where the prefix is not read.
         queries: (H, K, Q, d).
         keys: (H, K, T, d).
         values: (H, K, T, d).
@@ -68,31 +68,31 @@ class Attended:
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Layer:
+class RecordedBlock:
     """One transformer block.
 
     Attributes:
-        norm_1: Of all P + R rows.
+        norm_1: Layer norm of all P + R rows.
         attended: The attention.
-        norm_2: Of the rows that go on: all P + R, in the last layer the K that are read out.
-        slope: (P + R, V) or (K, V) derivative of the activation where it was taken.
+        norm_2: Layer norm of the rows that continue: all P + R, in the last layer the K that are read out.
+        slope: (P + R, V) or (K, V) derivative of the activation at its inputs.
     """
 
-    norm_1: Normed
-    attended: Attended
-    norm_2: Normed
+    norm_1: NormRecord
+    attended: AttentionRecord
+    norm_2: NormRecord
     slope: Tensor
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Places:
-    """Where the own rows of classes lie.
+    """The rows of each class.
 
     Attributes:
         prefix: P.
         lengths: (K,) own rows of each class.
-        rows: (K, T) their place among all rows, from P; row P where there is none.
-        present: (K, T) whether there is one.
+        rows: (K, T) their place among all rows, from P; row P for padding.
+        present: (K, T) False for padding.
     """
 
     prefix: int
@@ -106,8 +106,8 @@ class Recording:
     """A forward of all classes behind one context.
 
     Attributes:
-        tower: What it went through.
-        places: Where the classes' rows lie.
+        tower: The text tower.
+        places: The rows of each class.
         layers: The blocks, first to last.
         norm: The last layer norm, of the K rows read out.
         features: (K, D) class features, not normalised.
@@ -115,23 +115,32 @@ class Recording:
 
     tower: TextTower
     places: Places
-    layers: tuple[Layer, ...]
-    norm: Normed
+    layers: tuple[RecordedBlock, ...]
+    norm: NormRecord
     features: Tensor
 
 
 @torch.no_grad()
 def record(tower: TextTower, classes: ClassTokens, context: Tensor) -> Recording:
-    """Returns the forward behind a context (L, W); its features are those of `encode_prompts` up to rounding.
+    """Runs the forward behind a context and keeps about (P + R) * (6 W + V) numbers a layer.
 
-    What is kept is about (P + R) * (6 W + V) numbers a layer: 80 MB for ViT-B-16, 100 classes and 16 context tokens.
+    That is 80 MB for ViT-B-16, 100 classes and 16 context tokens. The features are those of `encode_prompts` up to
+    rounding.
+
+    Args:
+        tower: The frozen text tower.
+        classes: Tokens of the class names, on the tower's device.
+        context: (L, W).
+
+    Returns:
+        The recording.
 
     Raises:
         BackboneError: The context has another width than the tower, or is too long for the longest class name.
     """
     check_prompts(tower, classes, context.unsqueeze(0))
     places = _places(classes.lengths, 1 + len(context), context.device)
-    positions = shared_prefix(classes.lengths, places.prefix, context.device).positions
+    positions = arrange_shared_prefix(classes.lengths, places.prefix, context.device).positions
     rows = torch.cat([classes.sos.unsqueeze(0), context, classes.embeddings]) + tower.tensors()["positions"][positions]
     recorder, layers = _Recorder(tower, places), []
     for number in range(tower.meta.layers):
@@ -150,7 +159,7 @@ def _places(lengths: tuple[int, ...], prefix: int, device: torch.device) -> Plac
 
 
 class _Recorder:
-    """Runs blocks as `TextTower` does, and keeps what it meets."""
+    """Runs blocks as `TextTower` does, and records them."""
 
     def __init__(self, tower: TextTower, places: Places) -> None:
         self._tensors, self._meta, self._places = tower.tensors(), tower.meta, places
@@ -159,13 +168,13 @@ class _Recorder:
         own = places.present[:, :, None] & places.present[:, None, :]
         self._blocked = ~own.tril()  # (K, T, T): a row of a class sees itself and those before it
 
-    def norm(self, name: str, rows: Tensor) -> tuple[Normed, Tensor]:
+    def norm(self, name: str, rows: Tensor) -> tuple[NormRecord, Tensor]:
         variance, mean = torch.var_mean(rows, dim=1, correction=0, keepdim=True)
         inverse = (variance + self._meta.epsilon).rsqrt_()
         normed = (rows - mean).mul_(inverse)
-        return Normed(normed, inverse), normed * self._tensors[f"{name}.weight"] + self._tensors[f"{name}.bias"]
+        return NormRecord(normed, inverse), normed * self._tensors[f"{name}.weight"] + self._tensors[f"{name}.bias"]
 
-    def block(self, number: int, rows: Tensor) -> tuple[Layer, Tensor]:
+    def block(self, number: int, rows: Tensor) -> tuple[RecordedBlock, Tensor]:
         """Returns a block's record and the rows that leave it."""
         name, last = f"blocks.{number}", number == self._meta.layers - 1
         norm_1, inner = self.norm(f"{name}.norm_1", rows)
@@ -174,7 +183,7 @@ class _Recorder:
         rows = (rows[self._ends] if last else rows) + self._linear(f"{name}.out", found)
         norm_2, inner = self.norm(f"{name}.norm_2", rows)
         value, slope = _slope(ACTIVATIONS[self._meta.activation], self._linear(f"{name}.fc", inner))
-        return Layer(norm_1, attended, norm_2, slope), rows + self._linear(f"{name}.proj", value)
+        return RecordedBlock(norm_1, attended, norm_2, slope), rows + self._linear(f"{name}.proj", value)
 
     def project(self, rows: Tensor) -> Tensor:
         weight = self._tensors.get("projection.weight")
@@ -183,8 +192,8 @@ class _Recorder:
     def _linear(self, name: str, rows: Tensor) -> Tensor:
         return linear(rows, self._tensors[f"{name}.weight"], self._tensors[f"{name}.bias"])
 
-    def _attend(self, rows: Tensor) -> tuple[Attended, Tensor]:
-        """Returns attention in the prefix and of classes, and what it finds (P + R, W), from rows (P + R, 3, H, d)."""
+    def _attend(self, rows: Tensor) -> tuple[AttentionRecord, Tensor]:
+        """Returns attention in the prefix and of classes, and its results (P + R, W), from rows (P + R, 3, H, d)."""
         prefix, present = self._places.prefix, self._places.present
         head_queries, head_keys, head_values = _heads(rows[:prefix])
         queries, keys, values = _heads(rows[self._places.rows])
@@ -194,10 +203,10 @@ class _Recorder:
         found = to_prefix @ head_values.unsqueeze(1) + to_own @ values
         joined = [(head_weights @ head_values).transpose(0, 1), found.permute(1, 2, 0, 3)[present]]
         head = head_queries, head_keys, head_values, head_weights
-        return Attended(*head, queries, keys, values, to_prefix, to_own), torch.cat(joined).flatten(1)
+        return AttentionRecord(*head, queries, keys, values, to_prefix, to_own), torch.cat(joined).flatten(1)
 
-    def _attend_readout(self, rows: Tensor) -> tuple[Attended, Tensor]:
-        """Returns the same for the rows read out alone; they find (K, W)."""
+    def _attend_readout(self, rows: Tensor) -> tuple[AttentionRecord, Tensor]:
+        """Returns the attention of the rows read out alone, and its results (K, W)."""
         head_queries, head_keys, head_values = _heads(rows[: self._places.prefix])
         queries, keys, values = _heads(rows[self._places.rows])
         classes = torch.arange(len(self._last), device=rows.device)
@@ -206,7 +215,9 @@ class _Recorder:
         to_prefix, to_own = _weights(queries, head_keys, keys, blocked)
         found = to_prefix @ head_values.unsqueeze(1) + to_own @ values
         head = head_queries, head_keys, head_values, None
-        return Attended(*head, queries, keys, values, to_prefix, to_own), found[:, :, 0].transpose(0, 1).flatten(1)
+        return AttentionRecord(*head, queries, keys, values, to_prefix, to_own), found[:, :, 0].transpose(0, 1).flatten(
+            1
+        )
 
 
 def _heads(rows: Tensor) -> tuple[Tensor, Tensor, Tensor]:

@@ -1,10 +1,9 @@
-"""Features that stay in the files of the cache: a batch reads its rows, the system keeps in memory what is often used.
+"""Features in the files of the cache, for splits too large for memory: a batch reads its rows.
 
-For splits whose features would be too large to gather. All processes of a machine read the same files, so what the
-system holds of them it holds once. Pickled, such a source is a folder and names: a machine that does not see the
-folder cannot use it.
+All processes of a machine read the same files, so the system's file cache holds them once. A pickled source is a folder
+and names: a machine that does not see the folder cannot use it.
 
-Dimensions: V views, n images.
+Dimensions: V views, n images, b images of a batch.
 """
 
 from __future__ import annotations
@@ -20,13 +19,13 @@ from torch import Tensor
 
 from fedsilo.core import Indices
 from fedsilo.core.errors import DataError
-from fedsilo.models.clip.cached_encoding import row_of
-from fedsilo.models.clip.feature_cache import ENVIRONMENT, Array, file_of, on_disk
+from fedsilo.models.clip.cached_encoding import find_row
+from fedsilo.models.clip.feature_cache import ENVIRONMENT, Array, locate_entry, rename_on_disk
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class StoredFeatures:
-    """Features of a split in the chunks that the cache has of it.
+    """Features of a split in chunks of the cache.
 
     Attributes:
         views: Number of the view in each row of `keys`.
@@ -34,7 +33,7 @@ class StoredFeatures:
         span: Images in a chunk; the last of a view may have fewer.
         folder: The cache's folder.
         keys: (V, chunks) keys of the chunks.
-        shapes: What an image has of each column, by name, without the number of images.
+        shapes: Shape of one image's values in each column, by name.
     """
 
     views: tuple[int, ...]
@@ -48,12 +47,19 @@ class StoredFeatures:
         return self.images
 
     def batch(self, indices: Indices, view: int) -> dict[str, Tensor]:
-        """Returns the columns (b, ...) in one view.
+        """Reads the features of some images in one view.
+
+        Args:
+            indices: (b,) numbers of images in the split.
+            view: Number of the view; 0 is the plain one.
+
+        Returns:
+            Columns (b, ...) by name.
 
         Raises:
-            DataError: The view is not among those extracted, or a file is gone.
+            DataError: The view was not extracted, or a file is gone.
         """
-        row = row_of(view, self.views)
+        row = find_row(view, self.views)
         wanted = {name: np.empty((len(indices), *shape), dtype=np.float32) for name, shape in self.shapes.items()}
         numbers = indices // self.span
         for number in np.unique(numbers).tolist():
@@ -62,26 +68,40 @@ class StoredFeatures:
         return {name: torch.from_numpy(array) for name, array in wanted.items()}
 
     def on(self, device: str) -> StoredFeatures:
-        """Returns itself: everything is encoded."""
+        """Returns the source itself: all features are encoded already.
+
+        Args:
+            device: A torch device, for example "cuda:0".
+
+        Returns:
+            The source.
+        """
         return self
 
     def only(self, columns: Collection[str]) -> StoredFeatures:
-        """Returns the features without the columns that are not among these; itself where that would leave none."""
+        """Drops the other columns.
+
+        Args:
+            columns: Names of columns to keep.
+
+        Returns:
+            The source with these columns; the source itself where none would be left.
+        """
         wanted = {name: shape for name, shape in self.shapes.items() if name in columns}
         return replace(self, shapes=wanted or self.shapes)
 
     def _fill(self, wanted: dict[str, Array], places: Indices, rows: Indices, key: str) -> None:
-        """Reads rows of one chunk to their places, those that follow each other at once."""
+        """Reads rows of one chunk into their places, consecutive rows at once."""
         runs = np.split(np.arange(len(rows)), np.flatnonzero(np.diff(rows) != 1) + 1)
-        path = file_of(self.folder, key)
+        path = locate_entry(self.folder, key)
         try:
             with safe_open(path, framework="numpy") as file:
                 for name, array in wanted.items():
-                    part = file.get_slice(on_disk(name))
+                    part = file.get_slice(rename_on_disk(name))
                     for run in runs:
                         array[places[run]] = part[int(rows[run[0]]) : int(rows[run[-1]]) + 1]
         except (OSError, SafetensorError, ValueError) as error:
             raise DataError(
-                f"features: {path} cannot be read any more ({error}). Was the cache cleared? Resuming the run makes it "
-                f"again. Clients on other machines need a folder that all of them share: name it in {ENVIRONMENT}."
+                f"features: {path} cannot be read any more ({error}). Was the cache cleared? Resume the run to encode "
+                f"it again. Clients on other machines need a folder that all of them share: set it in {ENVIRONMENT}."
             ) from error

@@ -1,11 +1,11 @@
 """CLIP's text tower, exact and fast, from plain named tensors.
 
-The tower is frozen: what is learned are context vectors in front of the class names. So no token behind the last
+The tower is frozen: only context vectors in front of the class names are learned. So no token behind the last
 end-of-text is ever computed (the mask is causal: they cannot matter), and [SOS] and the context, the same for every
 class, are computed once; a class runs only its own few tokens against their keys and values. The last layer computes
-the rows that are read out and no others. The numbers are those of open_clip's path over 77 padded tokens, forward
-and backward, up to rounding. Nothing here needs open_clip, and no weight is ever written: they may be read-only
-memory shared between processes.
+only the rows that are read out. The numbers are those of open_clip's path over 77 padded tokens, forward and backward,
+up to rounding. The module needs no open_clip, and no weight is ever written: weights may be read-only memory shared
+between processes.
 
 Dimensions: K classes, L context tokens, N prompts, S sequences, T tokens, W text width, D joint width.
 """
@@ -21,20 +21,20 @@ from torch.nn.functional import linear
 
 from fedsilo.core.errors import BackboneError
 from fedsilo.models.clip.class_tokens import ClassTokens
-from fedsilo.models.clip.tower_attention import Arrangement, Sequences, shared_prefix
+from fedsilo.models.clip.tower_attention import Arrangement, Sequences, arrange_shared_prefix
 from fedsilo.models.clip.transformer_blocks import Blocks
 
 
 @dataclass(frozen=True, slots=True)
 class TowerMeta:
-    """What the tensors alone do not say.
+    """The facts that the tensors do not contain.
 
     Attributes:
         heads: Attention heads.
         layers: Transformer blocks, >= 1.
         context_length: Longest sequence, 77 for most.
-        activation: Key of `blocks.ACTIVATIONS`.
-        epsilon: Of every layer norm.
+        activation: Key of `transformer_blocks.ACTIVATIONS`.
+        epsilon: Epsilon of every layer norm.
         end_token: Id of the token read out, its first occurrence; None: the highest id of the sequence.
     """
 
@@ -50,35 +50,59 @@ class TextTower(Blocks):
     """A frozen causal text transformer.
 
     Its tensors: those of its blocks (`Blocks`); `positions` (context_length, W); `norm.weight`, `norm.bias`;
-    `projection.weight` (D, W), absent when features are the width themselves, and `projection.bias`, absent in most.
+    `projection.weight` (D, W), absent where W is D and features are not projected, and `projection.bias`, absent in
+    most.
     """
 
     def __init__(self, meta: TowerMeta, tensors: Mapping[str, Tensor]) -> None:
-        """Makes a tower on the given tensors, which it uses as they are."""
+        """Builds a tower on the given tensors, without a copy.
+
+        Args:
+            meta: The facts that the tensors do not contain.
+            tensors: Weights by name.
+        """
         super().__init__(tensors, meta.heads, meta.activation, meta.epsilon)
         self.meta = meta
 
     @classmethod
     def from_tensors(cls, meta: TowerMeta, tensors: Mapping[str, Tensor]) -> TextTower:
-        """Returns the tower that `tensors` and `meta` describe, without a copy."""
+        """Builds the tower that `tensors` and `meta` describe, without a copy.
+
+        Args:
+            meta: The facts that the tensors do not contain.
+            tensors: Weights by name.
+
+        Returns:
+            The tower.
+        """
         return cls(meta, tensors)
 
     def to(self, device: str | torch.device) -> TextTower:
-        """Returns the tower on a device."""
+        """Copies the tower to a device.
+
+        Args:
+            device: A torch device, for example "cuda:0".
+
+        Returns:
+            The tower on the device.
+        """
         return TextTower(self.meta, {name: tensor.to(device) for name, tensor in self._tensors.items()})
 
     @property
     def width(self) -> int:
-        """W, the length of a token's vector."""
+        """Returns W, the length of a token's vector."""
         return int(self._tensors["positions"].shape[1])
 
     def run(self, rows: Tensor, positions: Tensor, arrangement: Arrangement) -> Tensor:
-        """Returns the features (batch, K, D) of the rows read out, not normalised.
+        """Runs the tower over packed rows.
 
         Args:
             rows: (batch, rows, W) token embeddings.
             positions: (rows,) position of each row in its sequence.
-            arrangement: Who attends to whom and what is read out.
+            arrangement: Which rows attend to which, and which are read out.
+
+        Returns:
+            Features (batch, K, D) of the rows read out, not normalised.
         """
         rows = rows + self._tensors["positions"][positions]
         for layer in range(self.meta.layers - 1):
@@ -97,13 +121,13 @@ class TextTower(Blocks):
 
 
 def encode_prompts(tower: TextTower, classes: ClassTokens, context: Tensor) -> Tensor:
-    """Returns the features of `[SOS] context name . [EOT]` for every class.
+    """Encodes `[SOS] context name . [EOT]` for every class.
 
-    They are differentiable in the context and in the classes' embeddings, which may be learned (soft tokens).
+    The features are differentiable in the context and in the classes' embeddings, which may be learned (soft tokens).
 
     Args:
-        tower: The frozen tower.
-        classes: The class names' own tokens, on the tower's device.
+        tower: The frozen text tower.
+        classes: Tokens of the class names, on the tower's device.
         context: (L, W), or (N, L, W) for N prompts at once.
 
     Returns:
@@ -114,7 +138,7 @@ def encode_prompts(tower: TextTower, classes: ClassTokens, context: Tensor) -> T
     """
     prompts = context if context.dim() == 3 else context.unsqueeze(0)
     check_prompts(tower, classes, prompts)
-    layout = shared_prefix(classes.lengths, 1 + prompts.shape[1], prompts.device)
+    layout = arrange_shared_prefix(classes.lengths, 1 + prompts.shape[1], prompts.device)
     start = classes.sos.expand(len(prompts), 1, -1)
     names = classes.embeddings.expand(len(prompts), -1, -1)
     features = tower.run(torch.cat([start, prompts, names], dim=1), layout.positions, layout)
@@ -122,14 +146,17 @@ def encode_prompts(tower: TextTower, classes: ClassTokens, context: Tensor) -> T
 
 
 def encode_sequences(tower: TextTower, embeddings: Tensor, ends: Tensor) -> Tensor:
-    """Returns the features (S, D) of whole sequences, not normalised; what follows the last end is cut off.
+    """Encodes whole sequences; the tokens behind the last end are not computed.
 
     For sequences without a common prefix: written prompts, contexts of single classes, a class name in the middle.
 
     Args:
-        tower: The frozen tower.
+        tower: The frozen text tower.
         embeddings: (S, T, W) token embeddings without positions, [SOS] first, T at most the context length.
         ends: (S,) int64 position of the token read out in each sequence.
+
+    Returns:
+        (S, D), not normalised.
     """
     length = int(ends.max()) + 1
     positions = torch.arange(length, device=embeddings.device)
@@ -137,7 +164,16 @@ def encode_sequences(tower: TextTower, embeddings: Tensor, ends: Tensor) -> Tens
 
 
 def check_prompts(tower: TextTower, classes: ClassTokens, prompts: Tensor) -> None:
-    """Raises BackboneError where prompts (N, L, W) have another width than the tower or leave no room for a name."""
+    """Checks that prompts fit the tower.
+
+    Args:
+        tower: The frozen text tower.
+        classes: Tokens of the class names, on the tower's device.
+        prompts: (N, L, W).
+
+    Raises:
+        BackboneError: Their width is not the tower's, or they leave no room for the longest class name.
+    """
     if prompts.shape[-1] != tower.width:
         raise BackboneError(
             f"prompt: its vectors have {prompts.shape[-1]} numbers, the text tower takes {tower.width}. "

@@ -1,10 +1,10 @@
-"""Who attends to whom: two arrangements of token rows over which one causal text transformer runs.
+"""Attention between token rows, in two arrangements over which one causal text transformer runs.
 
 `Sequences` is the ordinary one: S sequences of T tokens, each for itself. `SharedPrefix` is the fast one: all classes
 share [SOS] and the context, so one packed sequence holds the prefix once and then every class's own tokens, and each
 class attends to the prefix and to itself. Rows, not padded sequences, go through the matrix products.
 
-Dimensions: N prompts or S sequences (batch), H heads, P prefix rows, R class rows in all, K classes, T tokens,
+Dimensions: N prompts or S sequences (batch), H heads, P prefix rows, R class rows in all, K classes, T tokens, W width,
 d width of a head.
 """
 
@@ -19,41 +19,75 @@ from torch import Tensor
 from torch.nn.functional import scaled_dot_product_attention
 
 TILE_ROWS = 64
-"""Class rows that attend together: few calls, little work on masked-out pairs. Measured flat from 32 to 128."""
+"""Class rows that attend together: few calls, little work on masked pairs. The speed is the same from 32 to 128."""
 
 _BLOCKED = float("-inf")
 
 
-class Attending(Protocol):
-    """How rows (batch, rows, width) attend to each other."""
+class AttentionPattern(Protocol):
+    """How rows (batch, rows, W) attend to each other."""
 
     def attend(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """Returns (batch, H, rows, d) attention of every row."""
+        """Computes the attention of every row.
+
+        Args:
+            queries: (batch, H, rows, d).
+            keys: (batch, H, rows, d).
+            values: (batch, H, rows, d).
+
+        Returns:
+            (batch, H, rows, d).
+        """
         ...
 
 
-class Everything:
+class FullAttention:
     """Every row attends to every row of its sequence, as in the image tower."""
 
     def attend(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """Returns full attention within each sequence."""
+        """Computes full attention within each sequence.
+
+        Args:
+            queries: (batch, H, rows, d).
+            keys: (batch, H, rows, d).
+            values: (batch, H, rows, d).
+
+        Returns:
+            (batch, H, rows, d).
+        """
         return scaled_dot_product_attention(queries, keys, values)
 
 
-class Arrangement(Attending, Protocol):
-    """How rows (batch, rows, width) attend to each other, and which of them are read out."""
+class Arrangement(AttentionPattern, Protocol):
+    """How rows (batch, rows, W) attend to each other, and which of them are read out."""
 
     def readout(self, rows: Tensor) -> Tensor:
-        """Returns (batch, K, width): the rows that become features, out of (batch, rows, width)."""
+        """Selects the rows that become features.
+
+        Args:
+            rows: (batch, rows, W).
+
+        Returns:
+            (batch, K, W).
+        """
         ...
 
     def attend_readout(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """Returns (batch, H, K, d) attention of the rows read out: queries (batch, H, K, d), keys of every row."""
+        """Computes the attention of the rows read out.
+
+        Args:
+            queries: (batch, H, K, d) of the rows read out.
+            keys: (batch, H, rows, d) of every row.
+            values: (batch, H, rows, d) of every row.
+
+        Returns:
+            (batch, H, K, d).
+        """
         ...
 
 
 class Sequences:
-    """Whole token sequences (S, T, W) read out at one position each."""
+    """Whole token sequences (S, T, W), each read out at one position."""
 
     def __init__(self, ends: Tensor, length: int) -> None:
         """Arranges S sequences.
@@ -68,15 +102,40 @@ class Sequences:
         self._visible = (positions <= ends[:, None])[:, None, None, :]
 
     def attend(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """Returns causal attention within each sequence."""
+        """Computes causal attention within each sequence.
+
+        Args:
+            queries: (S, H, T, d).
+            keys: (S, H, T, d).
+            values: (S, H, T, d).
+
+        Returns:
+            (S, H, T, d).
+        """
         return scaled_dot_product_attention(queries, keys, values, is_causal=True)
 
     def readout(self, rows: Tensor) -> Tensor:
-        """Returns (S, 1, W), the row at each end."""
+        """Selects the row at each end.
+
+        Args:
+            rows: (S, T, W).
+
+        Returns:
+            (S, 1, W).
+        """
         return rows[self._rows, self._ends].unsqueeze(1)
 
     def attend_readout(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """Returns (S, H, 1, d), what each end sees."""
+        """Computes the attention of each end.
+
+        Args:
+            queries: (S, H, 1, d).
+            keys: (S, H, T, d).
+            values: (S, H, T, d).
+
+        Returns:
+            (S, H, 1, d).
+        """
         return scaled_dot_product_attention(queries, keys, values, attn_mask=self._visible)
 
 
@@ -103,7 +162,16 @@ class SharedPrefix:
     positions: Tensor
 
     def attend(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """Returns causal attention in the prefix, and of each class to the prefix and itself."""
+        """Computes causal attention in the prefix, and of each class to the prefix and itself.
+
+        Args:
+            queries: (N, H, P + R, d).
+            keys: (N, H, P + R, d).
+            values: (N, H, P + R, d).
+
+        Returns:
+            (N, H, P + R, d).
+        """
         sizes = [self.prefix, *self.tiles]
         head, *rest = torch.split(queries, sizes, dim=2)
         key_head, *key_rest = torch.split(keys, sizes, dim=2)
@@ -114,11 +182,27 @@ class SharedPrefix:
         return torch.cat(found, dim=2)
 
     def readout(self, rows: Tensor) -> Tensor:
-        """Returns (N, K, W), the last row of each class."""
+        """Selects the last row of each class.
+
+        Args:
+            rows: (N, P + R, W).
+
+        Returns:
+            (N, K, W).
+        """
         return rows.index_select(1, self.ends)
 
     def attend_readout(self, queries: Tensor, keys: Tensor, values: Tensor) -> Tensor:
-        """Returns (N, H, K, d), what the last row of each class sees."""
+        """Computes the attention of the last row of each class.
+
+        Args:
+            queries: (N, H, K, d).
+            keys: (N, H, P + R, d).
+            values: (N, H, P + R, d).
+
+        Returns:
+            (N, H, K, d).
+        """
         sizes = [self.prefix, *self.tiles]
         key_head, *key_rest = torch.split(keys, sizes, dim=2)
         value_head, *value_rest = torch.split(values, sizes, dim=2)
@@ -131,18 +215,21 @@ class SharedPrefix:
 
 
 def _attend_tile(query: Tensor, keys: tuple[Tensor, Tensor], values: tuple[Tensor, Tensor], mask: Tensor) -> Tensor:
-    mask = mask.to(query.dtype)  # torch's CPU kernel reads a fp32 mask of fp64 queries wrongly, without a word
+    mask = mask.to(query.dtype)  # torch's CPU kernel silently misreads a fp32 mask of fp64 queries
     return scaled_dot_product_attention(query, torch.cat(keys, dim=2), torch.cat(values, dim=2), attn_mask=mask)
 
 
 @lru_cache(maxsize=16)
-def shared_prefix(lengths: tuple[int, ...], prefix: int, device: torch.device) -> SharedPrefix:
-    """Returns the packed arrangement of classes behind a prefix; kept, since every training step asks for it.
+def arrange_shared_prefix(lengths: tuple[int, ...], prefix: int, device: torch.device) -> SharedPrefix:
+    """Builds the packed arrangement of classes behind a prefix; kept, since every training step needs it.
 
     Args:
         lengths: Own tokens of each class, name, full stop and end-of-text, >= 1 each.
-        prefix: Rows in front of every class: [SOS] and the context, >= 1.
-        device: Where the masks shall lie.
+        prefix: P, rows in front of every class: [SOS] and the context, >= 1.
+        device: Device of the masks.
+
+    Returns:
+        The arrangement; the same object for the same arguments.
     """
     groups = _tiles(lengths)
     masks = [_mask(group, prefix) for group in groups]

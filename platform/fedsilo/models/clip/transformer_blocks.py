@@ -1,6 +1,6 @@
 """Transformer blocks from plain named tensors: pre-norm residual blocks as in both towers of CLIP.
 
-Nothing here needs open_clip, and no weight is ever written: they may be read-only memory shared between processes.
+The module needs no open_clip, and no weight is ever written: weights may be read-only memory shared between processes.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from collections.abc import Callable, Mapping
 from torch import Tensor
 from torch.nn.functional import gelu, layer_norm, linear, silu
 
-from fedsilo.models.clip.tower_attention import Attending
+from fedsilo.models.clip.tower_attention import AttentionPattern
 
 
 def _quick_gelu(x: Tensor) -> Tensor:
@@ -38,13 +38,13 @@ class Blocks:
     """
 
     def __init__(self, tensors: Mapping[str, Tensor], heads: int, activation: str, epsilon: float) -> None:
-        """Makes blocks on the given tensors, which it uses as they are.
+        """Builds blocks on the given tensors, without a copy.
 
         Args:
             tensors: Weights by name, others among them.
             heads: Attention heads.
             activation: Key of `ACTIVATIONS`.
-            epsilon: Of every layer norm.
+            epsilon: Epsilon of every layer norm.
         """
         self._tensors = dict(tensors)
         self._heads_count, self._activation, self._epsilon = heads, activation, epsilon
@@ -53,7 +53,7 @@ class Blocks:
         """Returns all weights by name; shared, not copied."""
         return dict(self._tensors)
 
-    def _block(self, layer: int, rows: Tensor, arrangement: Attending) -> Tensor:
+    def _block(self, layer: int, rows: Tensor, arrangement: AttentionPattern) -> Tensor:
         name, tensors = f"blocks.{layer}", self._tensors
         inner = linear(self._norm(f"{name}.norm_1", rows), tensors[f"{name}.qkv.weight"], tensors[f"{name}.qkv.bias"])
         queries, keys, values = self._heads(inner, 3)

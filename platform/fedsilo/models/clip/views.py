@@ -1,8 +1,8 @@
-"""Views of an image: what the image tower sees of it.
+"""Views of an image: preprocessed or augmented inputs of the image tower.
 
 View 0 is the model's own test preprocessing. View v >= 1 is a random augmentation as CoOp trains with
-(arXiv:2109.01134): a crop of 8 to 100 % of the area and 3:4 to 4:3 in shape, resized bicubically, mirrored half of
-the time. Its draws depend on (seed, image, v) and on nothing else, so the same view is the same pixels anywhere.
+(arXiv:2109.01134): a crop of 8 to 100 % of the area and 3:4 to 4:3 in shape, resized bicubically, mirrored half of the
+time. Its draws depend only on (seed, image, v), so the same view has the same pixels everywhere.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ class Preprocessing:
     """How an image becomes the tower's input.
 
     Attributes:
-        height: Pixels of the input.
-        width: Pixels of the input.
-        mean: Of the three channels, subtracted.
-        std: Of the three channels, divided by.
+        height: Height of the input, pixels.
+        width: Width of the input, pixels.
+        mean: Subtracted from the three channels.
+        std: Divides the three channels.
         interpolation: "bicubic" or "bilinear", for view 0.
         resize_mode: "shortest", "longest" or "squash", for view 0.
         fill_color: Grey level of padding, for view 0.
@@ -50,7 +50,14 @@ class Preprocessing:
 
     @classmethod
     def of(cls, config: Mapping[str, Any]) -> Preprocessing:
-        """Returns the preprocessing that open_clip attached to an image tower."""
+        """Reads the preprocessing that open_clip attached to an image tower.
+
+        Args:
+            config: open_clip's `preprocess_cfg`.
+
+        Returns:
+            The preprocessing.
+        """
         size = config["size"]
         height, width = (size, size) if isinstance(size, int) else (size[-2], size[-1])
         return cls(
@@ -64,25 +71,43 @@ class Preprocessing:
         )
 
     def view(self, image: Image.Image, view: int, digest: str, seed: int) -> Tensor:
-        """Returns one view as (3, height, width), float32.
+        """Computes one view.
 
         Args:
             image: RGB.
             view: 0 for the plain view, else the number of the augmentation.
-            digest: What the image is known by.
+            digest: Identifies the image.
             seed: The scenario's seed.
+
+        Returns:
+            (3, height, width), float32.
         """
         if view == 0:
             return self.plain(image)
-        return self.augmented(image, numpy_generator(seed, f"augment {digest}", step=view))
+        return self.augment(image, numpy_generator(seed, f"augment {digest}", step=view))
 
     def plain(self, image: Image.Image) -> Tensor:
-        """Returns the image as the model's own test preprocessing has it, (3, height, width)."""
+        """Applies the model's own test preprocessing.
+
+        Args:
+            image: RGB.
+
+        Returns:
+            (3, height, width), float32.
+        """
         prepared: Tensor = _plain(self)(image)
         return prepared
 
-    def augmented(self, image: Image.Image, generator: np.random.Generator) -> Tensor:
-        """Returns a random crop of the image, mirrored or not, as (3, height, width)."""
+    def augment(self, image: Image.Image, generator: np.random.Generator) -> Tensor:
+        """Crops the image at random and mirrors it half of the time.
+
+        Args:
+            image: RGB.
+            generator: Source of the draws.
+
+        Returns:
+            (3, height, width), float32.
+        """
         top, left, height, width = _crop(image.height, image.width, generator)
         size = [self.height, self.width]
         cut = pixels.resized_crop(image, top, left, height, width, size, InterpolationMode.BICUBIC)
@@ -101,7 +126,7 @@ def _crop(height: int, width: int, generator: np.random.Generator) -> tuple[int,
             top = int(generator.integers(0, height - cut_height + 1))
             left = int(generator.integers(0, width - cut_width + 1))
             return top, left, cut_height, cut_width
-    # No crop fits a very long image: its middle, as near to the allowed shapes as it gets.
+    # No crop fits a very long image: take its middle, with the nearest possible shape.
     cut_width = min(width, max(1, round(height * SHAPE[1])))
     cut_height = min(height, max(1, round(width / SHAPE[0])))
     return (height - cut_height) // 2, (width - cut_width) // 2, cut_height, cut_width

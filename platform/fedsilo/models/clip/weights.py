@@ -1,7 +1,7 @@
-"""An open_clip model with the weights that were asked for, or one line on why not.
+"""Creates an open_clip model with the wanted weights, or refuses in one line.
 
-open_clip warns where this refuses: it leaves a model random whose weights it did not find, and computes another
-activation than the weights were trained with.
+open_clip only warns in cases that are refused here: weights that it does not find, which leave the model random, and
+weights that were trained with another activation.
 """
 
 from __future__ import annotations
@@ -20,44 +20,47 @@ from torch import nn
 from fedsilo.core.errors import BackboneError
 from fedsilo.core.seeds import derive
 from fedsilo.models.clip.backbone_section import RANDOM, SHIPPED, Backbone
-from fedsilo.models.clip.catalogue import HUB, LOCAL, builtin, identifier
+from fedsilo.models.clip.catalogue import HUB, LOCAL, normalise_name, resolve_identifier
 from fedsilo.models.clip.class_tokens import Tokenizer
 
 MERGES_FILE = "merges.txt.gz"
-"""A folder of its own vocabulary holds the tokenizer's merges under this name."""
+"""File of the tokenizer's merges in the folder of a model with its own vocabulary."""
 
 _HUB_PATIENCE_S = 5.0
 _REASON_CHARACTERS = 200
 
 
 def create(backbone: Backbone, seed: int) -> tuple[Any, Tokenizer]:
-    """Returns the model, on the CPU in fp32, frozen and in evaluation mode, and its tokenizer.
+    """Creates the model, on the CPU in fp32, frozen and in evaluation mode.
 
     Args:
         backbone: The section; `problems` has found nothing in it.
-        seed: What random weights are drawn from.
+        seed: Seed of random weights.
+
+    Returns:
+        The model and its tokenizer.
 
     Raises:
-        BackboneError: The weights or the tokenizer cannot be fetched, read or do not fit the name.
+        BackboneError: The weights or the tokenizer cannot be fetched or read, or do not fit the name.
     """
-    name, pretrained = identifier(backbone.name), backbone.pretrained
-    with _seeded(seed), _quiet(), _hub_at_hand(name, pretrained):
+    name, pretrained = resolve_identifier(backbone.name), backbone.pretrained
+    with _seed_weights(seed), _silence_logging(), _avoid_silent_hub(name, pretrained):
         if pretrained == RANDOM:
             model = _build(backbone, load_weights=False)
         elif not pretrained:
             model = _build(backbone, require_pretrained=True)
         elif open_clip.is_pretrained_cfg(name, pretrained):
-            model = _tagged(backbone)
+            model = _build_tagged(backbone)
         else:
-            model = _from_file(backbone)
+            model = _build_from_file(backbone)
         return model.eval().requires_grad_(False), _tokenizer(backbone.name)
 
 
 def _build(backbone: Backbone, **options: Any) -> nn.Module:
     try:
-        # A text tower of the hub's own is refused later; its weights need not come.
-        model: nn.Module = open_clip.create_model(identifier(backbone.name), pretrained_text=False, **options)
-    except Exception as error:  # open_clip raises whatever lies below it
+        # A text tower from the hub is refused later, so its weights are not fetched.
+        model: nn.Module = open_clip.create_model(resolve_identifier(backbone.name), pretrained_text=False, **options)
+    except Exception as error:  # open_clip passes on errors of any library
         raise BackboneError(f"backbone.name: {backbone.name!r} could not be {_remedy(backbone.name, error)}") from error
     return model
 
@@ -70,25 +73,25 @@ def _remedy(name: str, error: Exception) -> str:
     return f"loaded ({_reason(error)}). Check the folder or the name."
 
 
-def _tagged(backbone: Backbone) -> nn.Module:
-    name, tag = builtin(backbone.name), backbone.pretrained
+def _build_tagged(backbone: Backbone) -> nn.Module:
+    name, tag = normalise_name(backbone.name), backbone.pretrained
     facts = open_clip.get_pretrained_cfg(name, tag)
     try:
         open_clip.download_pretrained(facts)
-    except Exception as error:  # open_clip raises whatever lies below it
+    except Exception as error:  # open_clip passes on errors of any library
         raise BackboneError(
             f"backbone.pretrained: the weights of {backbone.name}/{tag} could not be fetched ({_reason(error)}). "
             "Connect to the model hub once, or give a local checkpoint file as backbone.pretrained."
         ) from error
-    # The activation belongs to the weights: ViT-B-16 with OpenAI's computes QuickGELU, whatever its name says.
+    # The activation belongs to the weights: ViT-B-16 with OpenAI's weights computes QuickGELU.
     return _build(backbone, pretrained=tag, force_quick_gelu=bool(facts.get("quick_gelu")))
 
 
-def _from_file(backbone: Backbone) -> nn.Module:
+def _build_from_file(backbone: Backbone) -> nn.Module:
     model = _build(backbone, load_weights=False)
     try:
         open_clip.load_checkpoint(model, backbone.pretrained, strict=True, weights_only=True)
-    except Exception as error:  # of safetensors, of pickle, of zip, of shapes
+    except Exception as error:  # errors of safetensors, pickle, zip and shapes
         raise BackboneError(
             f"backbone.pretrained: {backbone.pretrained!r} is no checkpoint of {backbone.name!r} ({_reason(error)}). "
             "Give safetensors or a torch file of weights only, of this very architecture."
@@ -97,12 +100,12 @@ def _from_file(backbone: Backbone) -> nn.Module:
 
 
 def _tokenizer(name: str) -> Tokenizer:
-    known = identifier(name)
+    known = resolve_identifier(name)
     merges = Path(known.removeprefix(LOCAL), MERGES_FILE) if known.startswith(LOCAL) else None
     options = {"bpe_path": str(merges)} if merges is not None and merges.is_file() else {}
     try:
         tokenizer: Tokenizer = open_clip.get_tokenizer(known, **options)
-    except Exception as error:  # open_clip raises whatever lies below it
+    except Exception as error:  # open_clip passes on errors of any library
         raise BackboneError(
             f"backbone.name: the tokenizer of {name!r} could not be loaded ({_reason(error)}). "
             "Choose a model with CLIP's own."
@@ -118,16 +121,16 @@ def _reason(error: Exception) -> str:
 
 
 @contextmanager
-def _seeded(seed: int) -> Iterator[None]:
-    # Models draw their initial weights from torch's global generator and from nothing else: lend it and restore it.
+def _seed_weights(seed: int) -> Iterator[None]:
+    # Models draw their initial weights from torch's global generator only: set it and restore it.
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(derive(seed, "backbone"))
         yield
 
 
 @contextmanager
-def _quiet() -> Iterator[None]:
-    # open_clip logs through the root logger, which would install a handler there; what matters is raised instead.
+def _silence_logging() -> Iterator[None]:
+    # open_clip logs through the root logger, which would install a handler there; errors that matter are raised.
     root, muffler, before = logging.getLogger(), logging.NullHandler(), logging.root.manager.disable
     root.addHandler(muffler)
     logging.disable(logging.ERROR)
@@ -139,9 +142,9 @@ def _quiet() -> Iterator[None]:
 
 
 @contextmanager
-def _hub_at_hand(name: str, pretrained: str) -> Iterator[None]:
+def _avoid_silent_hub(name: str, pretrained: str) -> Iterator[None]:
     # Six attempts with pauses for each of several files take a minute where there is no network. One short question
-    # first: a hub that does not answer counts as offline, so that files fetched earlier are used at once.
+    # first: a hub that does not answer counts as offline, so that earlier downloads are used at once.
     constants: Any = huggingface_hub.constants
     before = constants.HF_HUB_OFFLINE
     asked = name.startswith(HUB) or open_clip.is_pretrained_cfg(name, pretrained)
@@ -156,6 +159,6 @@ def _answers() -> bool:
     hub: Any = huggingface_hub.utils
     try:
         hub.get_session().head(huggingface_hub.constants.ENDPOINT, timeout=_HUB_PATIENCE_S)
-    except Exception:  # whatever the HTTP library of the day raises
+    except Exception:  # errors of any HTTP library
         return False
     return True

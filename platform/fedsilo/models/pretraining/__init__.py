@@ -1,1 +1,1 @@
-"""How the embedded backbone `fedsilo-tiny` came to be: contrastive pretraining on captioned emblems, from nothing."""
+"""Pretraining of the shipped backbone `fedsilo-tiny`: contrastive, on captioned emblems, from random weights."""

@@ -1,4 +1,4 @@
-"""`python -m fedsilo.models.pretraining`: trains fedsilo-tiny and prints its table; `--table` prints only."""
+"""`python -m fedsilo.models.pretraining`: trains fedsilo-tiny and prints its table; `--table` only prints."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from open_clip.model import CLIP
 
 from fedsilo.core.seeds import derive
 from fedsilo.models.pretraining.accuracy_table import measure
-from fedsilo.models.pretraining.pretrain import Recipe, batches, train
-from fedsilo.models.pretraining.text_stage import TEXT_RECIPE, fit_text, look, renew
+from fedsilo.models.pretraining.pretrain import PretrainingRecipe, make_batches, train
+from fedsilo.models.pretraining.text_stage import TEXT_RECIPE, encode_pictures, fit_text, replace_text_tower
 from fedsilo.models.pretraining.towers import (
     Speller,
     new_model,
@@ -31,7 +31,14 @@ _SAVE_EVERY = 500
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Trains or only measures; returns the exit status."""
+    """Trains, unless only the table is wanted, and prints the table.
+
+    Args:
+        arguments: Command-line arguments; None: those of the process.
+
+    Returns:
+        The exit status.
+    """
     options = _parser().parse_args(arguments)
     torch.set_num_threads(options.threads)
     if not options.table:
@@ -41,7 +48,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    recipe = Recipe()
+    recipe = PretrainingRecipe()
     parser = argparse.ArgumentParser(prog="python -m fedsilo.models.pretraining", description=__doc__)
     parser.add_argument("folder", type=Path, nargs="?", default=SHIPPED, help="model folder (default: the shipped one)")
     parser.add_argument("--table", action="store_true", help="measure the weights that are there; no training")
@@ -56,7 +63,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _pretrain(options: argparse.Namespace) -> None:
     folder, seed = options.folder, options.seed
-    recipe = Recipe(pictures=options.pictures, steps=options.steps, seed=seed)
+    recipe = PretrainingRecipe(pictures=options.pictures, steps=options.steps, seed=seed)
     needed = TEXT_RECIPE.pictures if options.text_only else recipe.pictures
     emblems = choose_emblems(needed, seed)
     print(f"drawing {len(emblems)} pictures", flush=True)
@@ -66,19 +73,19 @@ def _pretrain(options: argparse.Namespace) -> None:
     speller = Speller(read_tokenizer(folder))
     if not options.text_only:
         model = new_model(folder, derive(seed, "pretraining weights"))
-        feed = batches(emblems, pictures, speller, model.token_embedding.embedding_dim, recipe)
+        feed = make_batches(emblems, pictures, speller, model.token_embedding.embedding_dim, recipe)
         train(model, feed, recipe, _reporter(folder, model, recipe.steps))
-    # From the file in either case: the second stage sees the weights as they are kept, in half precision.
+    # Always from the file: the second stage uses the stored weights, in half precision.
     model = read_model(folder)
     recipe = replace(TEXT_RECIPE, seed=seed, steps=options.text_steps)
     emblems = emblems[: recipe.pictures]
-    looks = look(model, pictures[: recipe.pictures])
-    renew(model, new_model(folder, derive(seed, "pretraining text weights")))
+    looks = encode_pictures(model, pictures[: recipe.pictures])
+    replace_text_tower(model, new_model(folder, derive(seed, "pretraining text weights")))
     fit_text(model, looks, emblems, speller, recipe, _reporter(folder, model, recipe.steps))
 
 
 def _reporter(folder: Path, model: CLIP, steps: int) -> Callable[[int, float, float], None]:
-    """Returns what is done after each step: a line now and then, weights now and then and at the end."""
+    """Returns a function to call after each step: it prints and saves at fixed intervals and at the end."""
     smooth = 0.0
 
     def after_step(step: int, loss: float, seconds: float) -> None:

@@ -1,4 +1,4 @@
-"""What the frozen backbone knows of emblems: zero-shot accuracy by domain, and what a linear probe could reach."""
+"""Accuracy of the frozen backbone on emblems: zero-shot by domain, and of a linear probe as an upper bound."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Spell = Callable[[Sequence[str]], torch.Tensor]
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Accuracies in [0, 1].
+    """A table of accuracies in [0, 1].
 
     Attributes:
         columns: "all", then the domains.
@@ -45,13 +45,16 @@ class Table:
 
 
 def measure(model: CLIP, spell: Spell, seed: int = 0, each: tuple[int, int] = (12, 12)) -> Table:
-    """Returns the table on emblems of the data set with this seed.
+    """Measures the backbone on emblems of the data set with this seed.
 
     Args:
-        model: The backbone.
+        model: The model, in fp32.
         spell: open_clip's tokenizer.
         seed: Seed of the data set.
         each: Training and test pictures per class and domain.
+
+    Returns:
+        The table.
     """
     train, test = (
         arrange(len(CLASSES), DOMAINS, count, seed, f"emblems {split}")

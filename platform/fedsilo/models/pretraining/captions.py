@@ -1,7 +1,7 @@
-"""Captions of emblems: short and long, with and without colour, texture and domain, with words that say nothing.
+"""Captions of emblems: short and long, with and without colour, texture and domain, with words without meaning.
 
-Prompt learning puts vectors that are no words in front of a class name. A text tower that has only met tidy
-sentences collapses under them, so part of the captions carry such vectors (`VECTOR`) or random words.
+Prompt learning puts vectors that are no words in front of a class name. A text tower that was trained on correct
+sentences only fails on them, so part of the captions carry such vectors (`VECTOR`) or random words.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ _PLAIN_WORDS = (
     "while whole why wide will with without word work world would year yes yet you young your"
 )
 FILLERS: tuple[str, ...] = tuple(_PLAIN_WORDS.split())
-"""Common words that say nothing of a picture."""
+"""Common words without meaning for a picture."""
 
 FRAMES: tuple[tuple[str, ...], ...] = tuple(
     tuple(frame.split())
@@ -67,7 +67,7 @@ STYLED: tuple[tuple[str, ...], ...] = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Caption:
-    """A caption and what it says.
+    """A caption and its facts.
 
     Attributes:
         words: Its words, marks and `VECTOR`s.
@@ -79,13 +79,16 @@ class Caption:
 
 
 def write_caption(emblem: Emblem, longest: int, generator: np.random.Generator, vectors: float = 0.6) -> Caption:
-    """Returns a true caption of the emblem.
+    """Writes a true caption of an emblem.
 
     Args:
-        emblem: What the picture shows.
-        longest: Most words or vectors that say nothing in front of the name, at least 1.
-        generator: Where the draws come from.
-        vectors: Share of these prefixes that are vectors; the others are words.
+        emblem: The emblem on the picture.
+        longest: Most words or vectors without meaning in front of the name, at least 1.
+        generator: Source of the draws.
+        vectors: Share of these prefixes that are vectors, in [0, 1]; the others are words.
+
+    Returns:
+        The caption and its facts.
     """
     chances = generator.random(4)
     with_colour = chances[0] < 0.45
@@ -103,7 +106,7 @@ def write_caption(emblem: Emblem, longest: int, generator: np.random.Generator, 
             prefix[generator.integers(len(prefix))] = DOMAINS[emblem.domain]
         words = [*prefix, *name, *(["."] if generator.random() < 0.7 else [])]
     else:
-        words = _framed(frames[generator.integers(len(frames))], name, DOMAINS[emblem.domain])
+        words = _fill_frame(frames[generator.integers(len(frames))], name, DOMAINS[emblem.domain])
     says = (
         emblem.label,
         emblem.colour if with_colour else -1,
@@ -113,7 +116,7 @@ def write_caption(emblem: Emblem, longest: int, generator: np.random.Generator, 
     return Caption(tuple(words), says)
 
 
-def _framed(frame: tuple[str, ...], name: list[str], style: str) -> list[str]:
+def _fill_frame(frame: tuple[str, ...], name: list[str], style: str) -> list[str]:
     words: list[str] = []
     for word in frame:
         words += name if word == "NAME" else [style] if word == "STYLE" else [word]
@@ -121,14 +124,14 @@ def _framed(frame: tuple[str, ...], name: list[str], style: str) -> list[str]:
 
 
 def _prefix(count: int, vectors: float, generator: np.random.Generator) -> list[str]:
-    """Returns `count` words or vectors that say nothing: in front of a name, the form of a learned prompt."""
+    """Returns `count` words or vectors without meaning: in front of a name, the form of a learned prompt."""
     if generator.random() < vectors:
         return [VECTOR] * count
     return [FILLERS[word] for word in generator.integers(len(FILLERS), size=count)]
 
 
-def caption_words() -> set[str]:
-    """Returns every word that a caption can contain, marks and `VECTOR` left out."""
+def list_caption_words() -> set[str]:
+    """Returns every word that a caption can contain, without marks and `VECTOR`."""
     names = " ".join((*CLASSES, *COLOURS, *TEXTURES, *DOMAINS)).split()
     frames = [word for frame in (*FRAMES, *STYLED) for word in frame]
     return {word for word in (*names, *frames, *FILLERS) if word.isalpha() and word.islower()} | {"photo", "digit"}

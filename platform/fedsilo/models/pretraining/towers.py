@@ -1,4 +1,7 @@
-"""The tiny model and its two encoders, written out so that training sees patch tokens and vectors among the words."""
+"""The tiny model and its two encoders, written out so that training sees patch tokens and vectors among the words.
+
+Dimensions: b pictures or captions, p patches, t longest caption, w width of a word's vector, d joint width.
+"""
 
 from __future__ import annotations
 
@@ -15,8 +18,8 @@ from open_clip.transformer import ResidualAttentionBlock
 from safetensors.torch import load_file, save
 from torch import Tensor
 
-from fedsilo.models.pretraining.captions import VECTOR, caption_words
-from fedsilo.models.pretraining.vocabulary import learn_merges, vocabulary_size, write_merges
+from fedsilo.models.pretraining.captions import VECTOR, list_caption_words
+from fedsilo.models.pretraining.vocabulary import count_tokens, learn_merges, write_merges
 
 MEAN = (0.55, 0.53, 0.55)
 STD = (0.33, 0.31, 0.28)
@@ -27,12 +30,16 @@ MERGES = "merges.txt.gz"
 
 
 def write_folder(folder: Path) -> None:
-    """Writes what describes the model, without weights: its configuration and its tokenizer's merges."""
+    """Writes the description of the model, without weights: its configuration and its tokenizer's merges.
+
+    Args:
+        folder: The model's folder, created here.
+    """
     folder.mkdir(parents=True, exist_ok=True)
-    merges = learn_merges(caption_words())
+    merges = learn_merges(list_caption_words())
     write_merges(folder / MERGES, merges)
     vision = {"image_size": 64, "patch_size": 8, "width": 128, "layers": 4, "head_width": 32, "mlp_ratio": 2.0}
-    text = {"context_length": 77, "width": 128, "heads": 4, "layers": 3, "vocab_size": vocabulary_size(merges)}
+    text = {"context_length": 77, "width": 128, "heads": 4, "layers": 3, "vocab_size": count_tokens(merges)}
     preprocess: dict[str, object] = {"size": [64, 64], "mode": "RGB", "mean": MEAN, "std": STD}
     preprocess |= {"interpolation": "bicubic", "resize_mode": "shortest", "fill_color": 0}
     config = {"model_cfg": {"embed_dim": 128, "vision_cfg": vision, "text_cfg": text}, "preprocess_cfg": preprocess}
@@ -40,16 +47,31 @@ def write_folder(folder: Path) -> None:
 
 
 def new_model(folder: Path, seed: int) -> CLIP:
-    """Returns the model that the folder describes with fresh weights, the same for the same seed."""
+    """Builds the model that the folder describes, with fresh weights.
+
+    Args:
+        folder: The model's folder.
+        seed: Seed of the weights.
+
+    Returns:
+        The model, the same for the same seed.
+    """
     config: dict[str, Any] = json.loads((folder / CONFIG).read_text(encoding="utf-8"))["model_cfg"]
     with torch.random.fork_rng():
-        # open_clip initialises from torch's global stream; it is put back where it was.
+        # open_clip initialises from torch's global generator, which is restored here.
         torch.manual_seed(seed)
         return CLIP(**config)
 
 
 def read_model(folder: Path) -> CLIP:
-    """Returns the model with the weights in the folder, in fp32."""
+    """Reads the model with the weights in the folder, in fp32.
+
+    Args:
+        folder: The model's folder.
+
+    Returns:
+        The model, in evaluation mode.
+    """
     model = new_model(folder, 0)
     weights = {name: tensor.float() for name, tensor in load_file(folder / WEIGHTS).items()}
     model.load_state_dict(weights)
@@ -57,20 +79,40 @@ def read_model(folder: Path) -> CLIP:
 
 
 def write_weights(folder: Path, model: CLIP) -> None:
-    """Writes the weights in fp16: half the file, the same accuracy."""
+    """Writes the weights in fp16: half the file, the same accuracy.
+
+    Args:
+        folder: The model's folder.
+        model: The model, in fp32.
+    """
     state = {name: value.detach().half().contiguous() for name, value in model.state_dict().items()}
     (folder / WEIGHTS).write_bytes(save(state))
 
 
 def read_tokenizer(folder: Path) -> SimpleTokenizer:
-    """Returns the tokenizer with the folder's merges."""
+    """Reads the tokenizer with the folder's merges.
+
+    Args:
+        folder: The model's folder.
+
+    Returns:
+        The tokenizer.
+    """
     tokenizer = open_clip.get_tokenizer(f"local-dir:{folder}", bpe_path=str(folder / MERGES))
     assert isinstance(tokenizer, SimpleTokenizer)
     return tokenizer
 
 
 def encode_images(model: CLIP, pixels: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns the pooled features (b, d) and all patch tokens (b, p, d), each of length 1."""
+    """Encodes pictures.
+
+    Args:
+        model: The model, in fp32.
+        pixels: (b, 3, 64, 64), normalised.
+
+    Returns:
+        The pooled features (b, d) and all patch tokens (b, p, d), each of length 1.
+    """
     tower = model.visual
     states = tower._embeds(pixels)
     for block in tower.transformer.resblocks:
@@ -81,12 +123,15 @@ def encode_images(model: CLIP, pixels: Tensor) -> tuple[Tensor, Tensor]:
 
 
 def encode_words(model: CLIP, ids: Tensor, vectors: Tensor) -> Tensor:
-    """Returns text features (b, d) of length 1.
+    """Encodes captions of words and vectors.
 
     Args:
-        model: The model.
-        ids: (b, t) token numbers, the end of text being the highest; -1 where a vector stands.
-        vectors: (b, t, w) what stands there.
+        model: The model, in fp32.
+        ids: (b, t) token numbers, the end of text being the highest; -1 at the place of a vector.
+        vectors: (b, t, w) vectors at these places.
+
+    Returns:
+        Text features (b, d) of length 1.
     """
     words = model.token_embedding(ids.clamp(min=0))
     words = torch.where((ids < 0)[..., None], vectors, words) + model.positional_embedding[: ids.shape[1]]
@@ -109,14 +154,21 @@ def _block(block: ResidualAttentionBlock, states: Tensor, causal: bool) -> Tenso
 
 
 class Speller:
-    """Turns captions into token numbers, a word at a time; the same numbers as the tokenizer gives for the sentence."""
+    """Converts captions into token numbers word by word; the tokenizer gives the same for the sentence."""
 
     def __init__(self, tokenizer: SimpleTokenizer) -> None:
         self._tokenizer = tokenizer
         self._known: dict[str, list[int]] = {VECTOR: [-1]}
 
     def spell(self, captions: Sequence[Sequence[str]]) -> Tensor:
-        """Returns token numbers (b, t) with start and end, -1 for vectors, 0 after the end; t is the longest."""
+        """Converts captions into token numbers.
+
+        Args:
+            captions: Words of each caption.
+
+        Returns:
+            (b, t) with start and end, -1 for vectors, 0 after the end; t is the longest.
+        """
         rows = [self._row(caption) for caption in captions]
         table = torch.zeros(len(rows), max(map(len, rows)), dtype=torch.long)
         for place, row in enumerate(rows):

@@ -14,20 +14,35 @@ from fedsilo.data.emblems.gallery import any_emblem
 from fedsilo.data.emblems.surfaces import SIZE
 from fedsilo.data.emblems.words import CLASSES, DOMAINS
 
-Pixels = NDArray[np.uint8]
+PictureArray = NDArray[np.uint8]
 
 
 def is_seen(label: int, domain: int) -> bool:
-    """Tells whether the pretraining shows this class in this domain.
+    """Checks whether the pretraining shows a class in a domain.
 
-    Mosaic shows every third class, watercolour every third but others: what a client can still learn.
+    Mosaic shows every third class, watercolour another third: the rest is what a client can still learn.
+
+    Args:
+        label: Number of the class.
+        domain: Number of the domain.
+
+    Returns:
+        Whether it does.
     """
     remainder = {"mosaic": 0, "watercolour": 1}.get(DOMAINS[domain])
     return remainder is None or label % 3 == remainder
 
 
 def choose_emblems(count: int, seed: int) -> list[Emblem]:
-    """Returns `count` random emblems among what is seen, every domain equally often."""
+    """Chooses random emblems among those that the pretraining shows, every domain equally often.
+
+    Args:
+        count: Number of emblems.
+        seed: Seed of the choice.
+
+    Returns:
+        The emblems.
+    """
     generator = numpy_generator(seed, "pretraining pictures")
     seen = [[label for label in range(len(CLASSES)) if is_seen(label, domain)] for domain in range(len(DOMAINS))]
     chosen = []
@@ -37,8 +52,16 @@ def choose_emblems(count: int, seed: int) -> list[Emblem]:
     return chosen
 
 
-def draw_all(emblems: Sequence[Emblem], processes: int) -> Pixels:
-    """Returns the pictures, (n, 64, 64, 3), drawn by several processes."""
+def draw_all(emblems: Sequence[Emblem], processes: int) -> PictureArray:
+    """Draws the pictures in several processes.
+
+    Args:
+        emblems: n emblems.
+        processes: Number of processes.
+
+    Returns:
+        (n, 64, 64, 3) uint8.
+    """
     parts = [emblems[start : start + 500] for start in range(0, len(emblems), 500)]
     pixels = np.empty((len(emblems), SIZE, SIZE, 3), dtype=np.uint8)
     with ProcessPoolExecutor(processes) as pool:
@@ -47,12 +70,20 @@ def draw_all(emblems: Sequence[Emblem], processes: int) -> Pixels:
     return pixels
 
 
-def _draw_part(emblems: Sequence[Emblem]) -> Pixels:
+def _draw_part(emblems: Sequence[Emblem]) -> PictureArray:
     return np.stack([np.asarray(draw(emblem)) for emblem in emblems])
 
 
-def shifted(pixels: Pixels, generator: np.random.Generator) -> Pixels:
-    """Returns the pictures (b, 64, 64, 3) mirrored at random and moved by up to 4 pixels, edges repeated."""
+def shift_randomly(pixels: PictureArray, generator: np.random.Generator) -> PictureArray:
+    """Mirrors pictures at random and moves them by up to 4 pixels, edges repeated.
+
+    Args:
+        pixels: (b, 64, 64, 3) uint8.
+        generator: Source of the draws.
+
+    Returns:
+        (b, 64, 64, 3) uint8.
+    """
     padded = np.pad(pixels, ((0, 0), (4, 4), (4, 4), (0, 0)), mode="edge")
     moves = generator.integers(0, 9, (len(pixels), 2))
     flips = np.where(generator.random(len(pixels)) < 0.5, -1, 1)

@@ -1,6 +1,6 @@
-"""The vocabulary of the tiny model: byte-pair merges learned from the words that its captions are written in.
+"""The vocabulary of the tiny model: byte-pair merges learned from the words of its captions.
 
-The file is of the kind that CLIP's tokenizer reads, so open_clip reads ours too; only it is forty times shorter.
+The file has the format of CLIP's tokenizer, so open_clip reads ours too; only it is forty times shorter.
 """
 
 from __future__ import annotations
@@ -18,10 +18,13 @@ SPECIAL = 2
 
 
 def learn_merges(words: Iterable[str]) -> list[Merge]:
-    """Returns the merges, in order, that make every one of `words` a single token (byte-pair encoding).
+    """Learns the merges that make every word a single token (byte-pair encoding).
 
     Args:
-        words: Lower-case words of the letters a to z, each counted once however often it is given.
+        words: Lower-case words of the letters a to z; a word that is given twice counts once.
+
+    Returns:
+        The merges, in order.
     """
     spellings = [[*word[:-1], word[-1] + "</w>"] for word in sorted(set(words))]
     merges: list[Merge] = []
@@ -32,10 +35,10 @@ def learn_merges(words: Iterable[str]) -> list[Merge]:
         # The most frequent pair; among equals the first in the alphabet, so that the file is always the same.
         best = min(pairs, key=lambda pair: (-pairs[pair], pair))
         merges.append(best)
-        spellings = [_merged(spelling, best) for spelling in spellings]
+        spellings = [_merge(spelling, best) for spelling in spellings]
 
 
-def _merged(spelling: list[str], pair: Merge) -> list[str]:
+def _merge(spelling: list[str], pair: Merge) -> list[str]:
     result: list[str] = []
     for part in spelling:
         if result and (result[-1], part) == pair:
@@ -45,12 +48,24 @@ def _merged(spelling: list[str], pair: Merge) -> list[str]:
     return result
 
 
-def vocabulary_size(merges: list[Merge]) -> int:
-    """Returns how many tokens a tokenizer with these merges knows."""
+def count_tokens(merges: list[Merge]) -> int:
+    """Counts the tokens of a tokenizer with these merges.
+
+    Args:
+        merges: The merges.
+
+    Returns:
+        The number of tokens.
+    """
     return 2 * BYTES + len(merges) + SPECIAL
 
 
 def write_merges(path: Path, merges: list[Merge]) -> None:
-    """Writes the merges file: a title line, then a merge a line; the same bytes for the same merges."""
+    """Writes the merges file: a title line, then a merge a line; the same bytes for the same merges.
+
+    Args:
+        path: Path of the file.
+        merges: The merges.
+    """
     text = "\n".join(["fedsilo-tiny byte-pair merges", *(" ".join(merge) for merge in merges)])
     path.write_bytes(gzip.compress(text.encode("utf-8"), mtime=0))

@@ -1,1 +1,1 @@
-"""Learnable prompts in front of a frozen text tower."""
+"""Prompts: contexts beside class names, the frozen model that encodes them, and the mathematics of the methods."""

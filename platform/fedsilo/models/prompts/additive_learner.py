@@ -1,13 +1,13 @@
 """Learners whose prompt is a sum: a context that all clients share, and one that each client keeps.
 
-They differ in what of the private context enters the prompt, and in what it is trained by: itself, or two low-rank
-factors that are drawn for every batch.
+They differ in which part of the private context enters the prompt, and in the parameters that it is trained by: itself,
+or two low-rank factors that are drawn for every batch.
 
 Source: Tran et al., "Privacy-Preserving Personalized Federated Prompt Learning for Multimodal LLMs", ICLR 2025,
 arXiv:2501.13904, algorithm 1. It writes two text features, of p_G and of p_L; the authors' code encodes the sum once,
 and so does this.
 
-Dimensions: L context tokens, W text width, k rank; a dimension for classes stands in front of L where contexts are
+Dimensions: L context tokens, W text width, k rank; a dimension K for classes stands in front of L where contexts are
 class-specific.
 """
 
@@ -37,23 +37,45 @@ class AdditiveLearner(ContextLearner):
     personal = (PRIVATE,)
 
     def names(self) -> tuple[str, ...]:
-        """Returns both contexts."""
+        """Names the parameters: both contexts."""
         return (SHARED, PRIVATE)
 
     def init(self, frozen: Frozen, seed: int, client: int) -> State:
-        """Returns p_G, N(0, 0.02^2) or words, and p_L, N(0, 0.02^2), alike for all clients.
+        """Draws p_G and p_L from N(0, 0.02^2), the same for all clients; p_G may start from words.
 
-        Words start in p_G only, the sum would have them twice.
+        Words start in p_G only, because the sum would contain them twice.
+
+        Args:
+            frozen: The frozen model.
+            seed: The scenario's seed.
+            client: The client's number, from 0.
+
+        Returns:
+            p_G and p_L by name, (L, W) each.
         """
         own = replace(self, context_words="")
         return {SHARED: self.start(frozen, seed), PRIVATE: own.start(frozen, seed, "private context")}
 
     def value(self, own: Tensor) -> Tensor:
-        """Returns what of p_L an evaluation adds to p_G: all of it by default."""
+        """Selects the part of p_L that an evaluation adds to p_G: all of it by default.
+
+        Args:
+            own: p_L, (L, W).
+
+        Returns:
+            (L, W).
+        """
         return own
 
     def contexts(self, params: State) -> Tensor:
-        """Returns the sum, (1, L, W)."""
+        """Adds the contexts.
+
+        Args:
+            params: All parameters by name.
+
+        Returns:
+            (1, L, W).
+        """
         return (params[SHARED] + self.value(params[PRIVATE])).unsqueeze(0)
 
 
@@ -64,7 +86,7 @@ class FactoredLearner(AdditiveLearner):
     rank: int = key(8, "Rank k of the factors that the private context is trained by.", within=">= 1")
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
+        """Lists impossible values of the fields."""
         if self.rank <= self.context_length:
             return super().problems()
         return [
@@ -75,33 +97,82 @@ class FactoredLearner(AdditiveLearner):
 
     @property
     def streams(self) -> int:
-        """Returns one more than there are tensors: two factors stand for one."""
+        """Returns one more than the number of tensors: two factors replace one tensor."""
         return super().streams + 1
 
     @abstractmethod
     def part_of(self, own: Tensor, u: Tensor, v: Tensor) -> Tensor:
-        """Returns what of p_L enters the prompt, (L, W), under factors of it. Its gradient passes through u v only."""
+        """Selects the part of p_L that enters the prompt; its gradient passes through u v only.
+
+        Args:
+            own: p_L, (L, W).
+            u: (L, k) orthonormal columns.
+            v: (k, W) orthonormal rows.
+
+        Returns:
+            (L, W).
+        """
 
     def leaves(self, params: State, generator: torch.Generator) -> State:
-        """Returns p_G and the factors of p_L."""
+        """Draws the factors of p_L.
+
+        Args:
+            params: All parameters by name.
+            generator: Source of the draw, on the CPU.
+
+        Returns:
+            p_G, u (L, k) and v (k, W) by name.
+        """
         u, v = factorise(params[PRIVATE], self.rank, generator)
         return {SHARED: params[SHARED], U: u, V: v}
 
     def at(self, leaves: State, fixed: State, params: State) -> State:
-        """Returns p_G, u and v as they are, and the residual r, what u v lacks of the value, constant."""
+        """Adds the residual r, the constant difference between the value of p_L in the prompt and u v.
+
+        Args:
+            leaves: p_G, u and v by name.
+            fixed: The same tensors without gradient.
+            params: All parameters by name.
+
+        Returns:
+            p_G, u, v and r by name.
+        """
         u, v = fixed[U], fixed[V]
         return {**leaves, RESIDUAL: self.part_of(params[PRIVATE], u, v) - u @ v}
 
     def recombined(self, leaves: State, gradients: State) -> State:
-        """Returns the gradient by p_L."""
+        """Computes the gradient by p_L from those by its factors.
+
+        Args:
+            leaves: p_G, u and v by name.
+            gradients: Gradients by leaf.
+
+        Returns:
+            The gradient by p_L, by name.
+        """
         return {PRIVATE: recombine(leaves[U], leaves[V], gradients[U], gradients[V])}
 
     def contexts(self, params: State) -> Tensor:
-        """Returns p_G + u v + r in training, and p_G + what of p_L enters the prompt otherwise."""
+        """Adds the contexts: p_G + u v + r in training, p_G plus the part of p_L in evaluation.
+
+        Args:
+            params: All parameters by name.
+
+        Returns:
+            (1, L, W).
+        """
         if U in params:
             return (params[SHARED] + params[U] @ params[V] + params[RESIDUAL]).unsqueeze(0)
         return super().contexts(params)
 
     def value(self, own: Tensor) -> Tensor:
-        """Returns what of p_L enters the prompt under one fixed draw of the factors, for all clients and rounds."""
+        """Selects the part of p_L that an evaluation adds to p_G, under one fixed draw of factors for all clients and
+        rounds.
+
+        Args:
+            own: p_L, (L, W).
+
+        Returns:
+            (L, W).
+        """
         return self.part_of(own, *factorise(own, self.rank, torch_generator(0, "factors of an evaluation")))

@@ -1,10 +1,10 @@
-"""A common factor of all column scales with which capped rows carry a given mass.
+"""The common factor of all column scales with which capped rows carry a given mass.
 
-Dimensions: P problems, M patches; a problem is its rows' totals R (M,), positive, and the mass is in patches.
+Dimensions: P problems, M patches; a problem has its rows' totals R (M,), positive, and the mass is in patches.
 
-Wanted is f > 0 with sum of min(f R, 1) = mass < M. The sum is concave, increasing and piecewise linear in f: a step of
-Newton's from anywhere ends left of the solution, and on it where it crosses no corner. A step that leaves the bracket,
-as one from where too many rows are capped, is replaced by the bracket's middle, in logarithms.
+Wanted is f > 0 with sum of min(f R, 1) = mass < M. The sum is concave, increasing and piecewise linear in f: a Newton
+step from anywhere ends left of the solution, or on it where it crosses no corner. A step that leaves the bracket, as
+one from a point with too many capped rows, is replaced by the bracket's middle, in logarithms.
 """
 
 from __future__ import annotations
@@ -16,9 +16,17 @@ _STEPS = 100
 
 
 def below_cap(total: Tensor, out: Tensor, factor: Tensor | None = None) -> Tensor:
-    """Returns, in `out`, 1 where factor (P,) times total (P, M) is below 1 and 0 elsewhere.
+    """Marks the rows below their cap: 1 where the factor times the total is below 1, 0 elsewhere.
 
     Arithmetic instead of comparisons, which take several times as long: (1 - R) / eps is above 1 for every R below 1.
+
+    Args:
+        total: R, (P, M).
+        out: (P, M), written.
+        factor: (P,); None for 1.
+
+    Returns:
+        `out`.
     """
     sharp = 2 / torch.finfo(total.dtype).eps
     torch.mul(total, -sharp if factor is None else (factor * -sharp)[:, None], out=out)
@@ -26,9 +34,15 @@ def below_cap(total: Tensor, out: Tensor, factor: Tensor | None = None) -> Tenso
 
 
 def carried_below(total: Tensor, factor: Tensor | None, work: Tensor) -> tuple[Tensor, Tensor]:
-    """Returns how many rows (P,) of factor times total are not below their cap, and the mass (P,) of those below.
+    """Counts the rows that are not below their cap, and sums the mass of those below.
 
-    The work space is (2, P, M).
+    Args:
+        total: R, (P, M).
+        factor: (P,); None for 1.
+        work: (2, P, M), written.
+
+    Returns:
+        The count (P,) and the mass (P,) in patches.
     """
     below = below_cap(total, work[0], factor)
     mass = torch.mul(total, below, out=work[1]).sum(-1)
@@ -36,13 +50,34 @@ def carried_below(total: Tensor, factor: Tensor | None, work: Tensor) -> tuple[T
 
 
 def misses(count: Tensor, below: Tensor, mass: float, near: float, patches: int) -> Tensor:
-    """Returns which problems (P,) miss the mass by more than a part `near` of what rows below their cap carry."""
+    """Compares the carried mass with the wanted one.
+
+    Args:
+        count: (P,) rows that are not below their cap.
+        below: (P,) mass of the rows below their cap.
+        mass: Wanted mass in patches.
+        near: Largest error, as a part of what rows below their cap must carry.
+        patches: M.
+
+    Returns:
+        (P,) whether a problem misses the mass by more.
+    """
     room = (mass - count).clamp_(max=patches - mass).mul_(near)
     return (count + below - mass).abs_() > room.clamp_(min=2 * torch.finfo(below.dtype).eps * mass)
 
 
 def common_factor(total: Tensor, mass: float, near: float, work: Tensor) -> Tensor:
-    """Returns factors (P,) of totals (P, M) so that no problem misses the mass; work (2, >= P, M) is written on."""
+    """Finds the factor of each problem.
+
+    Args:
+        total: R, (P, M).
+        mass: Wanted mass in patches.
+        near: Largest error, as in `misses`.
+        work: (2, >= P, M), written.
+
+    Returns:
+        (P,) factors with which no problem misses the mass.
+    """
     patches = total.shape[-1]
     low, high = mass / total.sum(-1), 1 / total.amin(-1)
     factor = torch.ones_like(low)

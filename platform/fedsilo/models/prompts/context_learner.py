@@ -1,4 +1,6 @@
-"""Learners that put learned vectors, a context, beside the class names (CoOp, arXiv:2109.01134).
+"""Learners that put learned vectors, a context, beside the class names.
+
+Source: Zhou et al., "Learning to Prompt for Vision-Language Models" (CoOp), IJCV 2022, arXiv:2109.01134.
 
 Dimensions: K candidates, L context tokens, N prompts, W text width, D joint width, b images.
 """
@@ -17,19 +19,19 @@ from fedsilo.core.frozen import Frozen
 from fedsilo.core.learner import Learner
 from fedsilo.core.seeds import torch_generator
 from fedsilo.core.types import State
-from fedsilo.models.prompts.frozen_model import random_context
+from fedsilo.models.prompts.frozen_model import draw_context
 from fedsilo.models.prompts.sequences import POSITIONS
 
 
 @dataclass(frozen=True)
 class PromptLearner(Learner):
-    """A learner with contexts: how long they are, what they start from, where the class name stands."""
+    """A learner with contexts: their length, their start, and the place of the class name."""
 
     context_length: int = key(16, "Learned context vectors of a prompt.", within=">= 1")
     context_words: str = key(
         "", "Words whose embeddings the vectors next to the class name start from; the others start random."
     )
-    class_position: str = key("end", "Where the class name stands: after, amid or before the context.", *POSITIONS)
+    class_position: str = key("end", "Place of the class name: after, inside or before the context.", *POSITIONS)
     class_specific: bool = key(False, "A context for every class instead of one for all.")
 
     @property
@@ -39,7 +41,7 @@ class PromptLearner(Learner):
 
     @property
     def reads_names(self) -> bool:
-        """Returns whether one context serves all classes, so that it can be put before other names."""
+        """Returns whether one context serves all classes, so that it can stand before other names."""
         return not self.class_specific
 
     @property
@@ -48,20 +50,23 @@ class PromptLearner(Learner):
         return self.class_position == "end" and not self.class_specific
 
     def start(self, model: Frozen, seed: int, purpose: str = "context") -> Tensor:
-        """Returns a context before training, (L, W) or (K, L, W): N(0, 0.02^2), or words.
+        """Draws a context before training from N(0, 0.02^2), or starts it from words.
 
         The same purpose gives the same start in every method and client, so that only training differs.
 
         Args:
             model: The frozen model.
             seed: The scenario's seed.
-            purpose: What the draw is for.
+            purpose: Purpose of the draw.
+
+        Returns:
+            (L, W), or (K, L, W) class-specific.
 
         Raises:
             BackboneError: The words have more tokens than the context.
         """
         classes = len(model.classes) if self.class_specific else 1
-        context = random_context(classes * self.context_length, model.width, torch_generator(seed, purpose))
+        context = draw_context(classes * self.context_length, model.width, torch_generator(seed, purpose))
         context = context.view(classes, self.context_length, -1)
         if self.context_words:
             words = model.phrases[self.context_words].cpu()
@@ -75,12 +80,20 @@ class PromptLearner(Learner):
         return context if self.class_specific else context[0]
 
     def _beside_the_name(self, words: int) -> int:
-        """Where so many vectors begin if they are to be next to the class name: behind it, around it or before it."""
+        """Returns the first position of some vectors next to the class name: behind it, around it or before it."""
         first = {"front": 0, "middle": self.context_length // 2 - words // 2}
         return first.get(self.class_position, self.context_length - words)
 
     def texts(self, model: Frozen, contexts: Tensor) -> Tensor:
-        """Returns the normalised class features (N, K, D) of N contexts: (N, L, W), or (N, K, L, W) class-specific."""
+        """Encodes N contexts.
+
+        Args:
+            model: The frozen model.
+            contexts: (N, L, W), or (N, K, L, W) class-specific.
+
+        Returns:
+            Normalised class features (N, K, D).
+        """
         if self.common_prefix:
             return model.text_features(contexts)
         if not self.class_specific:
@@ -88,30 +101,64 @@ class PromptLearner(Learner):
         return model.features_apart(contexts, self.class_position)
 
     def text(self, model: Frozen, context: Tensor) -> Tensor:
-        """Returns the normalised class features (K, D) of one context."""
+        """Encodes one context.
+
+        Args:
+            model: The frozen model.
+            context: (L, W), or (K, L, W) class-specific.
+
+        Returns:
+            Normalised class features (K, D).
+        """
         return self.texts(model, context.unsqueeze(0))[0]
 
 
 @dataclass(frozen=True)
 class ContextLearner(PromptLearner):
-    """A learner whose scores come from the class features of its contexts, and from nothing else that is learned.
+    """A learner whose scores depend on its parameters only through the class features of its contexts.
 
-    Knowing where the text tower is lets per-example gradients run through it once for all examples
-    (`core.learner.ThroughText`).
+    Per-example gradients can then run through the text tower once for all examples (`core.learner.ThroughText`).
     """
 
     separable = True
 
     @abstractmethod
     def contexts(self, params: State) -> Tensor:
-        """Returns the contexts (N, L, W), or (N, K, L, W) class-specific."""
+        """Builds the contexts from the parameters.
+
+        Args:
+            params: All parameters by name.
+
+        Returns:
+            (N, L, W), or (N, K, L, W) class-specific.
+        """
 
     def scores_of_texts(self, frozen: Frozen, texts: Tensor, inputs: Columns) -> Tensor:
-        """Returns (b, K) scores under class features (N, K, D): by default the cosines with the first context's."""
+        """Scores images under class features: by default by the cosines with the first context's.
+
+        Args:
+            frozen: The frozen model.
+            texts: Normalised class features (N, K, D).
+            inputs: Columns of inputs, (b, ...) each.
+
+        Returns:
+            Scores (b, K).
+        """
         return frozen.score(inputs[IMAGE], texts[0])
 
     def scores(
         self, params: State, buffers: State, inputs: Columns, frozen: Frozen, *, training: bool = False
     ) -> Tensor:
-        """Returns the scores (b, K) of images under the contexts."""
+        """Scores images under the contexts.
+
+        Args:
+            params: All parameters by name.
+            buffers: All buffers by name.
+            inputs: Columns of inputs, (b, ...) each.
+            frozen: The frozen model.
+            training: Whether the scores are for a training step.
+
+        Returns:
+            Scores (b, K).
+        """
         return self.scores_of_texts(frozen, self.texts(frozen, self.contexts(params)), inputs)

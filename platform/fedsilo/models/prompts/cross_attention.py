@@ -15,7 +15,12 @@ from torch.nn.functional import gelu
 
 
 def draw(layers: nn.Module, generator: torch.Generator) -> None:
-    """Draws the weights of all linear layers of a module, in their order, and sets their biases to 0."""
+    """Draws the weights of all linear layers of a module, in their order, and sets their biases to 0.
+
+    Args:
+        layers: The module, changed in place.
+        generator: Source of the draws.
+    """
     for layer in layers.modules():
         if isinstance(layer, nn.Linear):
             with torch.no_grad():
@@ -28,11 +33,11 @@ def draw(layers: nn.Module, generator: torch.Generator) -> None:
 class Attention(nn.Module):
     """Multi-head attention of queries to sources, as `torch.nn.MultiheadAttention` defines it.
 
-    Keys have no bias: softmax would take it away.
+    Keys have no bias: softmax would cancel it.
     """
 
     def __init__(self, width: int, source: int, heads: int, scaling: float | None = None) -> None:
-        """Makes the layer.
+        """Builds the layer.
 
         Args:
             width: Width of queries and of the result, E.
@@ -48,7 +53,15 @@ class Attention(nn.Module):
         self._heads, self._scaling = heads, scaling
 
     def forward(self, queries: Tensor, sources: Tensor) -> Tensor:
-        """Returns (..., Q, E) for queries (..., Q, E) and sources (..., S, C); leading dimensions broadcast."""
+        """Attends from queries to sources; leading dimensions broadcast.
+
+        Args:
+            queries: (..., Q, E).
+            sources: (..., S, C).
+
+        Returns:
+            (..., Q, E).
+        """
         asked, keys, values = (
             layer(rows).view(*rows.shape[:-1], self._heads, -1)
             for layer, rows in ((self.query, queries), (self.key, sources), (self.value, sources))
@@ -68,13 +81,25 @@ class GatedFeedForward(nn.Module):
     """
 
     def __init__(self, width: int, inner: int) -> None:
-        """Makes a layer that is `inner` wide between its two products."""
+        """Builds the layer.
+
+        Args:
+            width: Width of rows, E.
+            inner: Width between the two products.
+        """
         super().__init__()
         self.add_module("in", nn.Linear(width, 2 * inner))
         self.out = nn.Linear(inner, width)
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Returns (..., E) for rows (..., E)."""
+        """Applies the layer.
+
+        Args:
+            rows: (..., E).
+
+        Returns:
+            (..., E).
+        """
         value, gate = self.get_submodule("in")(rows).chunk(2, dim=-1)
         result: Tensor = self.out(value * gelu(gate))
         return result

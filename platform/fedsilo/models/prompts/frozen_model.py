@@ -20,26 +20,26 @@ from fedsilo.core.state import borrow
 from fedsilo.models.clip.class_tokens import ClassTokens
 from fedsilo.models.clip.image_tail import ImageTail, TailMeta
 from fedsilo.models.clip.text_tower import TextTower, TowerMeta, encode_prompts
-from fedsilo.models.prompts.latest import Latest
+from fedsilo.models.prompts.recent_features import RecentFeatures
 from fedsilo.models.prompts.sequences import encode_apart, encode_names
 
 
 @dataclass(frozen=True, slots=True)
 class FrozenModel:
-    """What every client shares and nobody changes.
+    """The frozen model that all clients share.
+
+    Without gradients it returns stored features for the contexts of its last calls: clients that share the model are
+    often measured with the same prompt.
 
     Attributes:
         tower: The text tower.
         classes: Token embeddings of the class names.
         scale: exp(logit_scale), the inverse temperature.
         zero_shot: (K, D) normalised features of the hand-written prompt of each class.
-        candidates: What scores are over: the classes.
-        device: Where training runs.
+        candidates: The candidates of scores: the classes.
+        device: Device of training.
         phrases: (n, W) token embeddings of texts that the run's methods ask for.
         image: The last blocks of the image tower; None where no learner of the run needs them.
-
-    Without gradients it gives the features of the contexts of its last call again, where they are asked for again:
-    clients that share the model are often measured with the same prompt.
     """
 
     tower: TextTower
@@ -50,7 +50,7 @@ class FrozenModel:
     device: str = "cpu"
     phrases: Mapping[str, Tensor] = field(default_factory=dict)
     image: ImageTail | None = None
-    _latest: Latest = field(default_factory=Latest, init=False, repr=False, compare=False)
+    _recent: RecentFeatures = field(default_factory=RecentFeatures, init=False, repr=False, compare=False)
     _names: list[Tensor] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
@@ -59,48 +59,65 @@ class FrozenModel:
         return int(self.classes.sos.shape[-1])
 
     def text_features(self, context: Tensor, classes: ClassTokens | None = None) -> Tensor:
-        """Returns normalised class features (K, D) for a context (L, W), or (N, K, D) for (N, L, W).
+        """Encodes contexts in front of the class names.
 
         Args:
-            context: The context, or N of them.
+            context: (L, W), or (N, L, W) for N of them.
             classes: Tokens of the classes where they are learned, `classes.with_embeddings` or `with_words`.
+
+        Returns:
+            Normalised class features (K, D), or (N, K, D).
         """
         own = self.classes if classes is None else classes
-        return self._latest.of(
+        return self._recent.recall(
             *_read("end", context, classes), lambda: normalize(encode_prompts(self.tower, own, context), dim=-1)
         )
 
     def features_apart(self, contexts: Tensor, position: str, classes: ClassTokens | None = None) -> Tensor:
-        """Returns normalised class features (N, K, D) for contexts (N, K, L, W) of single classes, name anywhere.
+        """Encodes contexts of single classes, with the class name at any place.
 
         Args:
-            contexts: A context for each class.
-            position: Where the class name stands, one of `sequences.POSITIONS`.
+            contexts: (N, K, L, W), a context for each class.
+            position: Place of the class name, one of `sequences.POSITIONS`.
             classes: Tokens of the classes where they are learned.
+
+        Returns:
+            Normalised class features (N, K, D).
         """
         own = self.classes if classes is None else classes
-        return self._latest.of(
+        return self._recent.recall(
             *_read(f"apart, {position}", contexts, classes),
             lambda: normalize(encode_apart(self.tower, own, contexts, position), dim=-1),
         )
 
     def name_features(self) -> Tensor:
-        """Returns normalised features (K, D) of the bare class names, not to be written; they are computed once."""
+        """Returns normalised features (K, D) of the bare class names, computed once; callers must not change them."""
         if not self._names:
             with torch.no_grad():
                 self._names.append(normalize(encode_names(self.tower, self.classes), dim=-1))
         return self._names[0]
 
     def score(self, pooled: Tensor, text: Tensor) -> Tensor:
-        """Returns (B, K) logits: scaled cosine of images (B, D) and normalised class features (K, D)."""
+        """Scores images by the scaled cosine with class features.
+
+        Args:
+            pooled: Image features (B, D), normalised here.
+            text: Normalised class features (K, D).
+
+        Returns:
+            Scores (B, K).
+        """
         return self.scale * normalize(pooled, dim=-1) @ text.T
 
-    def renamed(self, tokens: Mapping[str, NDArray[Any]], zero_shot: NDArray[np.float32]) -> FrozenModel:
-        """Returns the model with other classes.
+    def replace_classes(self, tokens: Mapping[str, NDArray[Any]], zero_shot: NDArray[np.float32]) -> FrozenModel:
+        """Replaces the classes.
 
         Args:
             tokens: Token embeddings of their names, as `ClassTokens.tensors` in arrays.
             zero_shot: (k, D) normalised features of their hand-written prompts.
+
+        Returns:
+            The model with k other classes.
         """
         classes = ClassTokens.from_tensors({name: borrow(array).to(self.device) for name, array in tokens.items()})
         names = tuple(map(str, range(len(classes))))
@@ -121,7 +138,7 @@ class FrozenModel:
 
 
 def _read(how: str, contexts: Tensor, classes: ClassTokens | None) -> tuple[str, tuple[Tensor, ...]]:
-    """What is computed from what, for `Latest`."""
+    """Returns the kind of features and the tensors they are computed from, for `RecentFeatures`."""
     if classes is None:
         return how, (contexts,)
     return f"{how}, {classes.lengths}", (contexts, classes.embeddings)
@@ -129,13 +146,13 @@ def _read(how: str, contexts: Tensor, classes: ClassTokens | None) -> tuple[str,
 
 @dataclass(frozen=True, slots=True)
 class PackedModel:
-    """A `FrozenModel` on its way to another process; where it will compute is for that process to know.
+    """A `FrozenModel` as arrays, for another process; that process chooses the device.
 
     Attributes:
         meta: Shape of the tower.
         arrays: All tensors by name.
         scale: exp(logit_scale).
-        candidates: What scores are over.
+        candidates: The candidates of scores.
         image: Shape of the image tower's last blocks; None where they are not sent.
     """
 
@@ -146,7 +163,14 @@ class PackedModel:
     image: TailMeta | None = None
 
     def unpack(self, device: str = "cpu") -> FrozenModel:
-        """Returns the model on a device; on the CPU it uses the arrays' own memory."""
+        """Builds the model on a device; on the CPU it uses the arrays' own memory.
+
+        Args:
+            device: A torch device, for example "cuda:0".
+
+        Returns:
+            The model.
+        """
         tensors = {name: borrow(array).to(device) for name, array in self.arrays.items()}
         tower = TextTower.from_tensors(self.meta, _below("tower.", tensors))
         classes = ClassTokens.from_tensors(_below("classes.", tensors))
@@ -159,6 +183,15 @@ def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
-def random_context(length: int, width: int, generator: torch.Generator) -> Tensor:
-    """Returns (L, W) context vectors from N(0, 0.02^2), the start of CoOp and all that follow it."""
+def draw_context(length: int, width: int, generator: torch.Generator) -> Tensor:
+    """Draws context vectors from N(0, 0.02^2), the start of CoOp and the methods after it.
+
+    Args:
+        length: L.
+        width: W.
+        generator: Source of the draws.
+
+    Returns:
+        (L, W).
+    """
     return 0.02 * torch.randn(length, width, generator=generator)

@@ -2,7 +2,7 @@
 
 Source: CoOp's class token positions and class-specific contexts, arXiv:2109.01134, section 3.2.
 
-Dimensions: K classes, L context tokens, N prompts, T longest sequence, W text width.
+Dimensions: K classes, L context tokens, N prompts, S sequences, T longest sequence, W text width, D joint width.
 """
 
 from __future__ import annotations
@@ -18,15 +18,15 @@ from fedsilo.models.clip.class_tokens import ClassTokens
 from fedsilo.models.clip.text_tower import TextTower, encode_sequences
 
 POSITIONS = ("end", "middle", "front")
-"""Where the class name stands: behind the context, between its halves, or before it."""
+"""Places of the class name: behind the context, between its halves, or before it."""
 
 
 def encode_apart(tower: TextTower, classes: ClassTokens, contexts: Tensor, position: str) -> Tensor:
-    """Returns the features of every class under every prompt, each a sequence of its own.
+    """Encodes every class under every prompt, each as a sequence of its own.
 
     Args:
-        tower: The frozen tower.
-        classes: The class names' own tokens.
+        tower: The frozen text tower.
+        classes: Tokens of the class names, on the tower's device.
         contexts: (N, K, L, W); expand a context that all classes share.
         position: One of `POSITIONS`.
 
@@ -39,7 +39,7 @@ def encode_apart(tower: TextTower, classes: ClassTokens, contexts: Tensor, posit
     own = torch.split(classes.embeddings, list(classes.lengths))
     start = classes.sos.unsqueeze(0)
     sequences = [
-        torch.cat([start, *_arranged(context, tokens, name, position)])
+        torch.cat([start, *_arrange(context, tokens, name, position)])
         for prompt in contexts
         for context, tokens, name in zip(prompt, own, classes.names, strict=True)
     ]
@@ -47,7 +47,15 @@ def encode_apart(tower: TextTower, classes: ClassTokens, contexts: Tensor, posit
 
 
 def encode_names(tower: TextTower, classes: ClassTokens) -> Tensor:
-    """Returns the features (K, D) of the bare class names, `[SOS] name [EOT]`, not normalised."""
+    """Encodes the bare class names, `[SOS] name [EOT]`.
+
+    Args:
+        tower: The frozen text tower.
+        classes: Tokens of the class names, on the tower's device.
+
+    Returns:
+        (K, D), not normalised.
+    """
     own = torch.split(classes.embeddings, list(classes.lengths))
     start = classes.sos.unsqueeze(0)
     sequences = [
@@ -69,8 +77,8 @@ def _encode(tower: TextTower, classes: ClassTokens, sequences: Sequence[Tensor],
     return encode_sequences(tower, padded, ends)
 
 
-def _arranged(context: Tensor, tokens: Tensor, name: int, position: str) -> tuple[Tensor, ...]:
-    """The parts of one prompt behind [SOS]; `tokens` are the name, the full stop and the end-of-text."""
+def _arrange(context: Tensor, tokens: Tensor, name: int, position: str) -> tuple[Tensor, ...]:
+    """Returns the parts of one prompt behind [SOS]; `tokens` are the name, the full stop and the end-of-text."""
     if position == "front":
         return tokens[:name], context, tokens[name:]
     if position == "middle":

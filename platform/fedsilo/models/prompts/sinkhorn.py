@@ -1,4 +1,4 @@
-"""Scaling iterations of entropic optimal transport, many small problems at once, each as if it were alone.
+"""Scaling iterations of entropic optimal transport: many small problems at once, each with the same bits as alone.
 
 Dimensions: N prompts, P problems, M patches; kernels are (N, P, M), so that patches lie next to each other in memory.
 
@@ -8,12 +8,16 @@ the end. With the kernel Q = exp((S - shift) / epsilon), one sweep from the colu
     u = 1 / (Q v), capped at 1 when rows may stay part empty
     v = column / (Q' u)
 
-Numerics. Each column of S is shifted by its own maximum, which v takes up: no column of Q can vanish, whatever the
-prompts' similarities are. What is left is the *span* of a problem, the largest (max - min) / epsilon of a column, and
-it bounds the scales: u and v stay within exp(+-2 span), up to factors of M and N. Hence fp32 holds all problems up to
-span 40 and fp64 those up to 300; beyond that the same sweep runs on logarithms. A problem's arithmetic depends on its
-own span only. Sums run over contiguous patches or prompt by prompt, never across problems: torch adds in an order that
-depends on an element's place when it reduces an outer axis, and a batch mate would then move last bits.
+Numerics. Each column of S is shifted by its own maximum, and v absorbs the shift: no column of Q can vanish, for any
+similarities. The remaining range is the *span* of a problem, the largest (max - min) / epsilon of a column, and it
+bounds the scales: u and v stay within exp(+-2 span), up to factors of M and N. Hence fp32 holds all problems up to span
+40 and fp64 those up to 300; beyond that the same sweep runs on logarithms. A problem's arithmetic depends on its own
+span only. Sums run over contiguous patches or prompt by prompt, never across problems: torch adds in an order that
+depends on an element's place when it reduces an outer axis, and another problem of the batch would then change last
+bits.
+
+Source: Cuturi, "Sinkhorn Distances", NeurIPS 2013, arXiv:1306.0895; the capped rows are those of FedOTP,
+arXiv:2403.00041.
 """
 
 from __future__ import annotations
@@ -49,9 +53,15 @@ class Scaling:
     iterations: int
 
     def solve(self, similarity: Tensor) -> Tensor:
-        """Returns the plans (N, P, M), fp32, for fp32 similarities (N, P, M).
+        """Solves a batch of problems.
 
-        A problem with nan or infinity in it gets a plan of nan; the others are not touched by it.
+        A problem with nan or infinity in it gets a plan of nan; the others do not change.
+
+        Args:
+            similarity: S, (N, P, M) fp32.
+
+        Returns:
+            Plans (N, P, M), fp32.
         """
         similarity = similarity.contiguous()
         plans = torch.full_like(similarity, float("nan"))
@@ -63,7 +73,14 @@ class Scaling:
         return plans
 
     def fill(self, plans: Tensor, similarity: Tensor, chosen: Tensor, dtype: torch.dtype | None) -> None:
-        """Writes the plans of the chosen problems; dtype None means on logarithms."""
+        """Solves the chosen problems and writes their plans.
+
+        Args:
+            plans: (N, P, M), written at the chosen problems.
+            similarity: S, (N, P, M) fp32.
+            chosen: (P,) bool.
+            dtype: Type of the computation; None: fp64 on logarithms.
+        """
         prompts, _, patches = similarity.shape
         places = chosen.nonzero()[:, 0]
         if not len(places):
@@ -84,9 +101,9 @@ class Scaling:
     def _start(self, top: Tensor) -> Tensor:
         """Returns log v (N, P) at the published start: v = 1 for the kernel exp(-(1 - S) / epsilon).
 
-        Capped rows feel the scale of v, so it is kept, even where it underflows to 0: the first u is then 1, as it
-        is for the true value. Exact rows cancel a common factor, which is taken out. Similarities above 1 are no
-        cosines; their start is cut to the one of 1, for the true one may overflow.
+        Capped rows depend on the scale of v, so it is kept, even where it underflows to 0: the first u is then 1, as it
+        is for the true value. Exact rows cancel a common factor, which is removed. Similarities above 1 are no cosines;
+        their start is cut to the one of 1, because the true one may overflow.
         """
         best = 1.0 if self.capped else top.amax(0)
         return top.sub(best).div_(self.epsilon).clamp_(max=0)
@@ -100,8 +117,9 @@ class Scaling:
     ) -> Tensor:
         """Returns the column scales (N, P) from which each problem makes its last sweep.
 
-        A settled problem keeps the scales it had before its last sweep. Repeating that sweep gives the same bits, so
-        it makes no difference when the settled ones are dropped; it is done when they are half of those at work.
+        A converged problem keeps the scales it had before its last sweep. Repeating that sweep gives the same bits, so
+        it makes no difference when the converged ones are dropped; they are dropped once they are half of those at
+        work.
         """
         final = scales.clone()
         active = torch.arange(scales.shape[1], device=scales.device)

@@ -1,6 +1,9 @@
-"""Solves the small linear systems of `newton.py` by an elimination that never subtracts.
+"""Solves the small linear systems of `newton_transport.py` by an elimination that never subtracts.
 
 Dimensions: P systems of N unknowns at once, as lists of (P,): other systems change no bit of a solution.
+
+Source: Grassmann, Taksar, Heyman, "Regenerative analysis and steady state distributions for Markov chains", Operations
+Research 33 (1985): elimination that only adds, multiplies and divides numbers >= 0.
 """
 
 from __future__ import annotations
@@ -12,16 +15,16 @@ from torch import Tensor
 def solve_without_subtraction(
     links: dict[tuple[int, int], Tensor], free: list[Tensor], wanted: list[Tensor], anchored: bool
 ) -> Tensor:
-    """Returns x (N, P) with (diag(free) + laplacian(links)) x = wanted, for P systems at once.
-
-    Source: Grassmann, Taksar, Heyman, "Regenerative analysis and steady state distributions for Markov chains",
-    Operations Research 33 (1985): elimination that only adds, multiplies and divides numbers >= 0.
+    """Solves (diag(free) + laplacian(links)) x = wanted for P systems at once.
 
     Args:
         links: (P,) weights >= 0 between unknowns n > j, by (n, j).
         free: N times (P,), >= 0.
         wanted: N times (P,); adds up to 0 where not anchored.
         anchored: Whether `free` is not 0; otherwise x[0] is 0.
+
+    Returns:
+        x, (N, P).
     """
     links, free, wanted = dict(links), list(free), list(wanted)
     pivots = list(free)

@@ -1,1 +1,1 @@
-"""Gradients of single examples, and their clipped sum: what privacy of an example is made of."""
+"""Gradients of single examples and their clipped sum, for the privacy of single examples."""

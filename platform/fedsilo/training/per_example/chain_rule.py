@@ -1,4 +1,7 @@
-"""From gradients by contexts to gradients by what the contexts are made of: sums, factors, stacks."""
+"""Chain rule from the gradients of contexts to the gradients of the contexts' parts: sums, factors, stacks.
+
+Dimensions: B examples, N prompts, L context tokens, W text width.
+"""
 
 from __future__ import annotations
 
@@ -11,15 +14,18 @@ Contexts = Callable[[Mapping[str, Tensor]], Tensor]
 """Contexts (N, L, W) as a differentiable function of the tensors that gradients are taken by."""
 
 
-def leaf_gradients(contexts: Contexts, leaves: Mapping[str, Tensor], gradients: Tensor) -> dict[str, Tensor]:
-    """Returns each example's gradient (B, *shape) by each leaf; zero where the contexts do not depend on one.
+def compute_leaf_gradients(contexts: Contexts, leaves: Mapping[str, Tensor], gradients: Tensor) -> dict[str, Tensor]:
+    """Computes each example's gradient by each leaf; zero where the contexts do not depend on a leaf.
 
     No tower is involved: for a context p + u v + r the gradients by p, u and v are G, G v^T and u^T G.
 
     Args:
-        contexts: How contexts come from leaves.
+        contexts: Function from leaves to contexts.
         leaves: The tensors.
         gradients: (B, N, L, W) each example's gradient by the contexts.
+
+    Returns:
+        (B, *shape) by leaf.
     """
     if not len(gradients):
         return {name: leaf.new_zeros(0, *leaf.shape) for name, leaf in leaves.items()}

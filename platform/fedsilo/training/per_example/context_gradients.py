@@ -1,8 +1,8 @@
 """Each example's gradient by the contexts, through the text tower: one forward for all, a short backward for each.
 
-`context_gradients` runs only the classes backward that matter to an example (`per_example.selection`), through the one
-forward that `encode_texts` kept. `dense_gradients` is the plain way, all classes through torch's own batched backward:
-what the other is held against.
+`compute_context_gradients` runs only the classes backward that matter to an example (`per_example.selection`), through
+the one forward that `encode_texts` kept. `compute_dense_gradients` is the plain way, all classes through torch's own
+batched backward; tests and benchmarks compare the two.
 
 Dimensions: B examples, N prompts, L context tokens, W text width, K classes, D joint width.
 """
@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from fedsilo.models.clip.class_tokens import ClassTokens
-from fedsilo.models.clip.pullback import pull_back, row_bytes
+from fedsilo.models.clip.pullback import estimate_row_bytes, pull_back
 from fedsilo.models.clip.recorded_forward import Recording, record
 from fedsilo.models.clip.text_tower import TextTower, encode_prompts
 from fedsilo.training.per_example.selection import Selection, select
@@ -27,7 +27,7 @@ MEGABYTE = 1 << 20
 
 @dataclass(frozen=True, eq=False, slots=True)
 class EncodedTexts:
-    """Class features, and the forward they came from.
+    """Class features, with the forward that gave them.
 
     Attributes:
         features: (N, K, D), normalised: `FrozenModel.text_features` of the contexts up to rounding, without gradient.
@@ -40,13 +40,13 @@ class EncodedTexts:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ContextGradients:
-    """Gradients of single examples by the contexts, and what they are worth.
+    """Gradients of single examples by the contexts, and measures of their precision.
 
     Attributes:
         gradients: (B, N, L, W).
         kept: (B, N) int64, classes that ran backward.
-        moved: (B, N) share of the cotangent's size that went to other classes than its own, in [0, tolerance]; what
-            that means for the gradient is said in `per_example.selection`.
+        moved: (B, N) share of the cotangent's size that moved to other classes, in [0, tolerance];
+            `per_example.selection` says what that means for the gradient.
     """
 
     gradients: Tensor
@@ -55,7 +55,15 @@ class ContextGradients:
 
 
 def encode_texts(tower: TextTower, classes: ClassTokens, contexts: Tensor) -> EncodedTexts:
-    """Returns the class features behind contexts (N, L, W), and what backwards through them need.
+    """Encodes contexts, and keeps what backward passes need.
+
+    Args:
+        tower: The frozen text tower.
+        classes: Tokens of the class names, on the tower's device.
+        contexts: (N, L, W).
+
+    Returns:
+        The class features and the forward of each prompt.
 
     Raises:
         BackboneError: A context has another width than the tower, or is too long for the longest class name.
@@ -65,18 +73,23 @@ def encode_texts(tower: TextTower, classes: ClassTokens, contexts: Tensor) -> En
 
 
 @torch.no_grad()
-def context_gradients(texts: EncodedTexts, cotangents: Tensor, *, tolerance: float, memory_mb: int) -> ContextGradients:
-    """Returns the gradient of each example by each context.
+def compute_context_gradients(
+    texts: EncodedTexts, cotangents: Tensor, *, tolerance: float, memory_mb: int
+) -> ContextGradients:
+    """Computes the gradient of each example by each context.
 
-    An example's result does not depend on its batch mates: what is kept of it not at all, the numbers but for rounding,
-    for matrix products of another height round differently.
+    An example's result does not depend on the other examples of its batch: the selection of classes not at all, the
+    numbers only by rounding, since matrix products of another height round differently.
 
     Args:
         texts: The forward.
         cotangents: (B, N, K, D) gradient of each example's loss by `texts.features`.
         tolerance: As in `per_example.selection.select`, for each example and prompt by itself; 0 is exact.
-        memory_mb: What examples that run backward together may take, beside the forward and the result; one example
-            always runs.
+        memory_mb: Memory in MB of the examples that run backward together, besides the forward and the result; one
+            example always runs.
+
+    Returns:
+        The gradients, with the number of classes kept and the share moved.
     """
     found = [
         _one_prompt(recording, cotangents[:, number], tolerance, memory_mb)
@@ -89,22 +102,25 @@ def context_gradients(texts: EncodedTexts, cotangents: Tensor, *, tolerance: flo
     )
 
 
-def dense_gradients(
+def compute_dense_gradients(
     tower: TextTower, classes: ClassTokens, contexts: Tensor, cotangents: Tensor, *, memory_mb: int
 ) -> Tensor:
-    """Returns the same gradients (B, N, L, W) by torch's batched backward, all classes of as many examples as fit.
+    """Computes the same gradients by torch's batched backward, all classes of as many examples as fit.
 
     Args:
-        tower: The frozen tower.
-        classes: The class names' own tokens.
+        tower: The frozen text tower.
+        classes: Tokens of the class names, on the tower's device.
         contexts: (N, L, W).
         cotangents: (B, N, K, D) gradient of each example's loss by the normalised class features.
-        memory_mb: What examples that run backward together may take, beside the forward and the result.
+        memory_mb: Memory in MB of the examples that run backward together, besides the forward and the result.
+
+    Returns:
+        (B, N, L, W).
     """
     contexts = contexts.detach().requires_grad_()
     features = normalize(encode_prompts(tower, classes, contexts), dim=-1)
     rows = len(contexts) * (1 + contexts.shape[1] + sum(classes.lengths))
-    together = max(memory_mb * MEGABYTE // (rows * row_bytes(tower)), 1)
+    together = max(memory_mb * MEGABYTE // (rows * estimate_row_bytes(tower)), 1)
     found = [
         torch.autograd.grad(features, contexts, part, retain_graph=True, is_grads_batched=True)[0]
         for part in torch.split(cotangents, together)
@@ -126,7 +142,7 @@ def _one_prompt(recording: Recording, cotangents: Tensor, tolerance: float, memo
 def _chunks(recording: Recording, selection: Selection, memory_mb: int) -> Iterator[slice]:
     """Yields examples, in order, that fit into memory together."""
     longest, context = recording.places.present.shape[1], recording.places.prefix - 1
-    room = memory_mb * MEGABYTE // row_bytes(recording.tower)
+    room = memory_mb * MEGABYTE // estimate_row_bytes(recording.tower)
     first, taken = 0, 0
     counts = selection.kept.sum(dim=1).tolist()
     for number, pairs in enumerate(counts):

@@ -1,4 +1,7 @@
-"""The gradients of a batch, example by example, by the shortest way that there is for its learner."""
+"""The gradients of a batch, example by example, by the fastest way for its learner.
+
+Dimensions: b examples.
+"""
 
 from __future__ import annotations
 
@@ -11,18 +14,18 @@ from fedsilo.core.batch import Batch
 from fedsilo.core.learner import Learner, ThroughText
 from fedsilo.core.types import State
 from fedsilo.training.loss import Loss
-from fedsilo.training.per_example.chain_rule import leaf_gradients
-from fedsilo.training.per_example.context_gradients import context_gradients, encode_texts
-from fedsilo.training.per_example.grad_sample import sampled_gradients, supports
-from fedsilo.training.per_example.logit_gradients import cotangents
-from fedsilo.training.per_example.reference_loop import loop_gradients
-from fedsilo.training.per_example.vmap_gradients import batched_gradients
+from fedsilo.training.per_example.chain_rule import compute_leaf_gradients
+from fedsilo.training.per_example.context_gradients import compute_context_gradients, encode_texts
+from fedsilo.training.per_example.grad_sample import differentiate_with_opacus, fits_opacus
+from fedsilo.training.per_example.logit_gradients import compute_cotangents
+from fedsilo.training.per_example.reference_loop import loop_over_examples
+from fedsilo.training.per_example.vmap_gradients import vmap_over_examples
 
 Way = Callable[[Loss, State, Batch], tuple[Tensor, dict[str, Tensor]]]
 """The losses (b,) and the gradients (b, *shape) by each leaf of a batch of at least one example."""
 
 MEMORY_MB = 256
-"""What a backward through the tower may hold for single examples at once, beside the one forward of all."""
+"""Memory of a backward through the tower for single examples, besides the one forward of all."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -38,15 +41,18 @@ class ExampleGradients:
     gradients: Mapping[str, Tensor]
 
 
-def example_gradients(loss: Loss, batch: Batch, tolerance: float) -> ExampleGradients:
-    """Returns each example's loss and gradient; a batch may be empty.
+def compute_example_gradients(loss: Loss, batch: Batch, tolerance: float) -> ExampleGradients:
+    """Computes each example's loss and gradient.
 
     Args:
-        loss: The loss at one point. Where it passes through the text tower and nothing else, the tower runs once for
-            all examples, and back for each only behind the candidates that matter to it.
-        batch: The examples.
-        tolerance: Share of what an example asks of the text features that may be moved to the candidates that matter;
-            0: nothing is left out. See `per_example.selection`.
+        loss: The loss at one point. Where it depends on parameters only through the text tower, the tower runs once for
+            all examples, and backward for each example only through the candidates that matter to it.
+        batch: The examples; there may be none.
+        tolerance: Share of an example's cotangent that may be moved to the candidates that matter; 0: nothing is left
+            out. See `per_example.selection`.
+
+    Returns:
+        The losses and the gradients.
     """
     learner = loss.learner
     if isinstance(learner, ThroughText) and _is_scores_alone(loss) and learner.common_prefix:
@@ -58,7 +64,7 @@ def example_gradients(loss: Loss, batch: Batch, tolerance: float) -> ExampleGrad
 
 
 def choose_way(loss: Loss, batch: Batch) -> Way:
-    """Returns how gradients of a learner that is not through the text tower are taken; the three ways agree.
+    """Chooses how the gradients of a learner that is not `ThroughText` are taken; the three ways agree.
 
     Opacus where the scores are the output of a module whose trained layers opacus knows; else `torch.func.vmap` where
     the learner says that it can run its loss; else one example after the other.
@@ -66,10 +72,13 @@ def choose_way(loss: Loss, batch: Batch) -> Way:
     Args:
         loss: The loss at one point.
         batch: At least one example.
+
+    Returns:
+        The function that takes the gradients.
     """
-    if supports(loss, batch):
-        return sampled_gradients
-    return batched_gradients if loss.learner.vectorises else loop_gradients
+    if fits_opacus(loss, batch):
+        return differentiate_with_opacus
+    return vmap_over_examples if loss.learner.vectorises else loop_over_examples
 
 
 def _is_scores_alone(loss: Loss) -> bool:
@@ -88,6 +97,6 @@ def _through_text(loss: Loss, learner: ThroughText, batch: Batch, tolerance: flo
         return task.losses(scores, single.targets, model.candidates)
 
     texts = encode_texts(model.tower, model.classes, contexts(loss.leaves))
-    losses, asked = cotangents(head, texts.features, batch)
-    found = context_gradients(texts, asked, tolerance=tolerance, memory_mb=MEMORY_MB)
-    return ExampleGradients(losses, leaf_gradients(contexts, loss.leaves, found.gradients))
+    losses, asked = compute_cotangents(head, texts.features, batch)
+    found = compute_context_gradients(texts, asked, tolerance=tolerance, memory_mb=MEMORY_MB)
+    return ExampleGradients(losses, compute_leaf_gradients(contexts, loss.leaves, found.gradients))

@@ -26,44 +26,50 @@ from fedsilo.core.batch import Batch, Columns
 from fedsilo.core.learner import Learner
 from fedsilo.core.types import State
 from fedsilo.training.loss import Loss
-from fedsilo.training.module_learner import ModuleLearner, Sizes, skeleton
-from fedsilo.training.module_random import OneDraw, drawing_from, watch_other_draws
+from fedsilo.training.module_learner import ModelSizes, ModuleLearner, build_skeleton
+from fedsilo.training.module_random import OneDraw, draw_from, watch_other_draws
 
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.GroupNorm, nn.LayerNorm, nn.Embedding)
 """Layers that opacus has a rule for and that are used here."""
 
 PROBED = (3, 5)
-"""Sizes of a batch by which it is found out whether a layer sees one row per example."""
+"""Batch sizes for the check that a layer sees one row per example."""
 
 
-def supports(loss: Loss, batch: Batch) -> bool:
-    """Returns whether opacus' gradients are right: the scores are the module's own output, and its layers are known.
+def fits_opacus(loss: Loss, batch: Batch) -> bool:
+    """Checks that opacus' gradients are right: the scores are the module's own output, and its layers are known.
 
-    It depends on the learner and on shapes, not on data.
+    The answer depends on the learner and on shapes, not on data.
 
     Args:
         loss: The loss at one point.
         batch: A batch of at least one example.
+
+    Returns:
+        Whether they are right.
     """
     learner = loss.learner
     if not isinstance(learner, ModuleLearner) or loss.contrast is not None:
         return False
     shapes = tuple((name, tuple(column.shape[1:]), column.dtype) for name, column in batch.inputs.items())
-    return _supported(learner, Sizes.of(loss.work.model), shapes)
+    return _check_support(learner, ModelSizes.of(loss.work.model), shapes)
 
 
-def sampled_gradients(loss: Loss, leaves: State, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
-    """Returns the loss of each example (b,), and each example's gradient (b, *shape) by each leaf.
+def differentiate_with_opacus(loss: Loss, leaves: State, batch: Batch) -> tuple[Tensor, dict[str, Tensor]]:
+    """Computes each example's loss and gradient with opacus.
 
     Args:
         loss: The loss at one point, of a learner that opacus supports.
         leaves: The tensors that gradients are taken by: the module's parameters.
         batch: At least one example.
+
+    Returns:
+        The losses (b,), and the gradients (b, *shape) by leaf.
     """
     learner, work = loss.learner, loss.work
     assert isinstance(learner, ModuleLearner)
     first = next(iter(leaves.values()))
-    wrapped = _wrapped(learner, Sizes.of(work.model), first.device, first.dtype)
+    wrapped = _wrap(learner, ModelSizes.of(work.model), first.device, first.dtype)
     parameters = {learner.in_state(name): p for name, p in wrapped._module.named_parameters()}
     _place(learner, wrapped._module, parameters, leaves, loss.buffers)
     try:
@@ -72,16 +78,16 @@ def sampled_gradients(loss: Loss, leaves: State, batch: Batch) -> tuple[Tensor, 
             scores = learner.call(wrapped, batch.inputs, work.model, loss.buffers)
             losses = work.task.losses(scores, batch.targets, work.model.candidates)
             losses.sum().backward()  # type: ignore[no-untyped-call]
-        found = {name: _taken(parameters[name], len(batch)) for name in leaves}
+        found = {name: _take_gradients(parameters[name], len(batch)) for name in leaves}
     except BaseException:
-        _wrapped.cache_clear()  # opacus counts the calls of layers; an interrupted count would stay
+        _wrap.cache_clear()  # opacus counts the calls of layers; an interrupted count would stay
         raise
     wrapped.zero_grad(set_to_none=True)
     return losses.detach(), found
 
 
-def _taken(parameter: Any, examples: int) -> Tensor:
-    """A parameter's gradients by example; zeros where the loss does not depend on it."""
+def _take_gradients(parameter: Any, examples: int) -> Tensor:
+    """Returns a parameter's gradients by example; zeros where the loss does not depend on it."""
     found: Tensor | None = parameter.grad_sample
     return parameter.new_zeros(examples, *parameter.shape) if found is None else found.detach()
 
@@ -97,11 +103,11 @@ def _place(
 
 
 @lru_cache(maxsize=8)
-def _wrapped(learner: ModuleLearner, sizes: Sizes, device: torch.device, dtype: torch.dtype) -> Any:
-    """The learner's module with memory for weights, in training, inside opacus' module."""
+def _wrap(learner: ModuleLearner, sizes: ModelSizes, device: torch.device, dtype: torch.dtype) -> Any:
+    """Wraps the learner's module, with memory for weights and in training mode, into opacus' module."""
     from opacus.grad_sample import GradSampleModule  # imported here: it takes a second, and few clients need it
 
-    with drawing_from(0):
+    with draw_from(0):
         module = learner.module(sizes).to(device, dtype)
     return GradSampleModule(module.train(), loss_reduction="sum")
 
@@ -110,12 +116,12 @@ Shapes = tuple[tuple[str, tuple[int, ...], torch.dtype], ...]
 
 
 @lru_cache(maxsize=64)
-def _supported(learner: ModuleLearner, sizes: Sizes, shapes: Shapes) -> bool:
+def _check_support(learner: ModuleLearner, sizes: ModelSizes, shapes: Shapes) -> bool:
     kind = type(learner)
     own_output = (kind.call, kind.scores, kind.loss) == (ModuleLearner.call, ModuleLearner.scores, Learner.loss)
     if not own_output:
         return False
-    module = skeleton(learner, sizes)
+    module = build_skeleton(learner, sizes)
     trained = [layer for layer in module.modules() if list(layer.parameters(recurse=False))]
     if not all(map(_has_rule, trained)):
         return False
@@ -132,7 +138,7 @@ def _has_rule(layer: nn.Module) -> bool:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _Probe:
-    """A forward of some examples through a module on the meta device, watched at its trained layers."""
+    """A forward of some examples through a module on the meta device that watches its trained layers."""
 
     examples: int
     trained: list[nn.Module]

@@ -1,4 +1,4 @@
-"""What single examples ask of the class features: the part of a gradient behind the text tower.
+"""Gradients of single examples by the class features: the part of the chain rule behind the text tower.
 
 Dimensions: B examples, N prompts, K classes, D joint width.
 """
@@ -16,16 +16,19 @@ Head = Callable[[Tensor, Batch], Tensor]
 """The loss of each example (B,) from normalised class features (N, K, D), differentiable in them."""
 
 
-def cotangents(head: Head, features: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
-    """Returns the loss of each example (B,), and its gradient by the class features (B, N, K, D).
+def compute_cotangents(head: Head, features: Tensor, batch: Batch) -> tuple[Tensor, Tensor]:
+    """Computes each example's loss and its gradient by the class features.
 
-    The head is given one example at a time. It costs little beside a tower, and so it may do what it likes, solve a
-    transport problem for example; and its examples cannot meet.
+    The head gets one example at a time. It costs little beside a tower, so it may compute anything, for example solve a
+    transport problem; and its examples cannot meet.
 
     Args:
         head: The losses.
         features: (N, K, D).
         batch: The examples; there may be none.
+
+    Returns:
+        The losses (B,) and the gradients (B, N, K, D).
     """
     losses = features.new_zeros(len(batch))
     found = features.new_zeros(len(losses), *features.shape)

@@ -1,4 +1,7 @@
-"""Gradients of single examples, all at once, by `torch.func.vmap` over the loss of one example."""
+"""Gradients of single examples, all at once, by `torch.func.vmap` over the loss of one example.
+
+Dimensions: b examples.
+"""
 
 from __future__ import annotations
 
@@ -15,17 +18,20 @@ CHUNK = 32
 """Examples that run together: bounds memory. Each chunk begins with the same draws."""
 
 
-def batched_gradients(
+def vmap_over_examples(
     loss: Callable[[State, Batch], Tensor], leaves: State, batch: Batch
 ) -> tuple[Tensor, dict[str, Tensor]]:
-    """Returns the loss of each example (b,), and each example's gradient (b, *shape) by each leaf.
+    """Computes each example's loss and gradient in chunks of examples.
 
-    What the forward draws is drawn once for all examples, as in `loop.loop_gradients`.
+    Random draws of the forward are the same for all examples, as in `reference_loop.loop_over_examples`.
 
     Args:
-        loss: Loss of a batch, differentiable in the leaves; it sees every example alone.
+        loss: Loss of a batch, differentiable in the leaves; it gets every example alone.
         leaves: The tensors that gradients are taken by.
         batch: At least one example.
+
+    Returns:
+        The losses (b,), and the gradients (b, *shape) by leaf.
     """
 
     def single(at: State, inputs: Columns, targets: Columns) -> Tensor:

@@ -1,4 +1,4 @@
-"""What has arrived of a split's features: gathered in memory, or left in the cache where that would be too much."""
+"""Collects a split's features chunk by chunk: in memory, or in the cache where they are too large for memory."""
 
 from __future__ import annotations
 
@@ -12,37 +12,42 @@ from fedsilo.models.clip.feature_cache import ENVIRONMENT, Array, FeatureCache
 from fedsilo.models.clip.features import Chunk, EncodedChunk, Viewing
 from fedsilo.models.clip.stored_features import StoredFeatures
 
-Told = Callable[[int, int], None]
-"""told(done, total): images whose features are at hand, over all views."""
+Progress = Callable[[int, int], None]
+"""progress(done, total): finished images and all images, over all views."""
 
 
-class Gathering:
-    """Features that fill up chunk by chunk; the first one tells their widths, and so how large all will be.
+class FeatureCollector:
+    """Collects chunks; the first chunk gives the shapes, and so the size of all features.
 
-    In memory they are arrays. Where these would be larger than the cache's `in_memory`, chunks stay in the cache and
-    are only remembered; should one not get there (full disk), what there is is read back and all goes on in memory.
+    The features are arrays in memory. Where these would be larger than the cache's `in_memory`, chunks stay in the
+    cache and only their keys are kept; if a chunk cannot be stored (full disk), the stored ones are read back and
+    collection continues in memory.
     """
 
-    def __init__(self, viewing: Viewing, images: int, cache: FeatureCache | None, told: Told) -> None:
-        """Begins with nothing.
+    def __init__(self, viewing: Viewing, images: int, cache: FeatureCache | None, progress: Progress) -> None:
+        """Starts an empty collection.
 
         Args:
             viewing: The views and the columns.
-            images: In each view.
-            cache: Where chunks may stay; None gathers in memory.
-            told: Is told of progress.
+            images: Images in each view.
+            cache: Cache where chunks may stay; None collects in memory.
+            progress: Called with the numbers of finished images and of all images.
         """
-        self._viewing, self._images, self._cache, self._told = viewing, images, cache, told
+        self._viewing, self._images, self._cache, self._progress = viewing, images, cache, progress
         self._done = 0
         self._left: list[Chunk] | None = None
         self._arrays: dict[str, Array] = {}
         self._shapes: dict[str, tuple[int, ...]] = {}
 
     def add(self, encoded: EncodedChunk, stored: bool) -> None:
-        """Takes a chunk; `stored` says whether the cache has it.
+        """Adds a chunk.
+
+        Args:
+            encoded: The chunk with its features.
+            stored: Whether the cache has the chunk.
 
         Raises:
-            DataError: There is neither disk nor memory for all.
+            DataError: Neither the disk nor the memory has room for all features.
         """
         if not self._shapes:
             self._begin(encoded.columns)
@@ -53,14 +58,14 @@ class Gathering:
         else:
             self._left.append(encoded.chunk)
         self._done += encoded.chunk.stop - encoded.chunk.start
-        self.tell()
+        self.report()
 
-    def tell(self) -> None:
-        """Tells how many images are there: a first chunk can take its time."""
-        self._told(self._done, self._total)
+    def report(self) -> None:
+        """Reports the number of finished images; before the first chunk too, which can take long."""
+        self._progress(self._done, self._total)
 
     def features(self) -> CachedFeatures | StoredFeatures:
-        """Returns everything. Raises DataError when something is missing."""
+        """Returns all features; raises DataError where some are missing."""
         if self._done != self._total:
             raise DataError(
                 f"features: {self._total - self._done} of {self._total} images were not encoded. Run again."
@@ -102,17 +107,17 @@ class Gathering:
         except MemoryError:
             raise DataError(
                 f"features: {self._bytes / 1e9:.1f} GB fit neither in memory nor, below the cache folder, on disk. "
-                f"Name a larger folder in {ENVIRONMENT}, or encode as you go: training.online: true."
+                f"Set a larger folder in {ENVIRONMENT}, or encode on demand: training.online: true."
             ) from None
 
     def _take_back(self, left: list[Chunk]) -> None:
-        assert self._cache is not None  # where else would they have been left
+        assert self._cache is not None  # only a cache can hold chunks
         self._cache.notices.append(f"features: {self._bytes / 1e9:.1f} GB are held in memory, the cache has no room.")
         self._left = None
         self._make_room()
         for chunk in left:
             found = self._cache.read(chunk.key, chunk.columns)
-            if found is None:  # somebody cleared the cache meanwhile
+            if found is None:  # another process cleared the cache
                 self._done -= chunk.stop - chunk.start
             else:
                 self._place(chunk, found)

@@ -1,7 +1,7 @@
-"""The features that were last computed from contexts, to be had again for the same contexts without computing them.
+"""The features that were last computed, returned again for the same contexts without computation.
 
 Clients of one process share a frozen model and, in methods that share their prompt, are measured with the same one. The
-features are the very tensor that was computed, so nothing depends on who asked first.
+stored features are the computed tensor itself, so no result depends on which client asked first.
 """
 
 from __future__ import annotations
@@ -12,23 +12,26 @@ import torch
 from torch import Tensor
 
 MOST = 3
-"""Results that are held: a client's own prompt, those of others, and one more."""
+"""Number of stored results: a client's own prompt, those of others, and one more."""
 
 
-class Latest:
-    """A few results, each with what it was computed from; the oldest one goes when there are more."""
+class RecentFeatures:
+    """A few results, each with the tensors it was computed from; the oldest one is dropped when there are more."""
 
     def __init__(self) -> None:
-        """Holds nothing."""
+        """Starts empty."""
         self._held: list[tuple[str, tuple[Tensor, ...], Tensor]] = []
 
-    def of(self, how: str, read: tuple[Tensor, ...], compute: Callable[[], Tensor]) -> Tensor:
-        """Returns what `compute` returns, not to be written; computed only if gradients or other features are wanted.
+    def recall(self, how: str, read: tuple[Tensor, ...], compute: Callable[[], Tensor]) -> Tensor:
+        """Returns stored features, or computes them; with gradients they are always computed.
 
         Args:
-            how: What is computed; the same word for the same function of what is read.
-            read: What it is computed from: contexts, and class tokens where they are learned.
-            compute: Computes it.
+            how: Name of the function of `read` that is computed.
+            read: The tensors it is computed from: contexts, and class tokens where they are learned.
+            compute: Computes the features.
+
+        Returns:
+            The features; callers must not change them.
         """
         if torch.is_grad_enabled():
             return compute()

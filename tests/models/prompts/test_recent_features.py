@@ -9,16 +9,16 @@ import torch
 import fedsilo.models.prompts.frozen_model
 from fedsilo.methods.local import Local
 from fedsilo.methods.promptfl import PromptFL
-from fedsilo.models.prompts.latest import Latest
+from fedsilo.models.prompts.recent_features import RecentFeatures
 
 
 def test_equal_contexts_give_the_tensor_that_was_computed_and_others_their_own() -> None:
     made: list[Any] = []
 
-    def of(latest: Latest, contexts: torch.Tensor, how: str = "end") -> torch.Tensor:
-        return latest.of(how, (contexts,), lambda: made.append(how) or contexts + 1)  # type: ignore[func-returns-value]
+    def of(latest: RecentFeatures, contexts: torch.Tensor, how: str = "end") -> torch.Tensor:
+        return latest.recall(how, (contexts,), lambda: made.append(how) or contexts + 1)  # type: ignore[func-returns-value]
 
-    latest, contexts = Latest(), torch.zeros(2, 3)
+    latest, contexts = RecentFeatures(), torch.zeros(2, 3)
     of(latest, contexts)
     assert len(made) == 1  # gradients are wanted: nothing is kept
     with torch.no_grad():
@@ -50,7 +50,7 @@ def test_clients_with_one_prompt_are_measured_with_one_encoding(
     monkeypatch.setattr(fedsilo.models.prompts.frozen_model, "encode_prompts", counting)
     counted = here.federate(method, tmp_path / "counted")
     assert calls.count(False) == encoded
-    monkeypatch.setattr(Latest, "of", lambda self, how, contexts, compute: compute())
-    anew = here.federate(method, tmp_path / "anew")
-    results = [(one.shared_sha256, one.private_sha256, one.scores) for one in (counted, anew)]
+    monkeypatch.setattr(RecentFeatures, "recall", lambda self, how, contexts, compute: compute())
+    again = here.federate(method, tmp_path / "again")
+    results = [(one.shared_sha256, one.private_sha256, one.scores) for one in (counted, again)]
     assert results[0] == results[1]

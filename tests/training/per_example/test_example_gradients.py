@@ -26,17 +26,17 @@ from fedsilo.privacy.mechanisms.distributed import Distributed
 from fedsilo.privacy.mechanisms.local import LocalNoise
 from fedsilo.strategies.fedavg import FedAvgStrategy
 from fedsilo.training.loss import Loss
-from fedsilo.training.module_learner import ModuleLearner, Sizes
-from fedsilo.training.module_random import drawing_from
-from fedsilo.training.per_example.example_gradients import choose_way, example_gradients
-from fedsilo.training.per_example.grad_sample import sampled_gradients
-from fedsilo.training.per_example.reference_loop import loop_gradients
-from fedsilo.training.per_example.vmap_gradients import batched_gradients
+from fedsilo.training.module_learner import ModelSizes, ModuleLearner
+from fedsilo.training.module_random import draw_from
+from fedsilo.training.per_example.example_gradients import choose_way, compute_example_gradients
+from fedsilo.training.per_example.grad_sample import differentiate_with_opacus
+from fedsilo.training.per_example.reference_loop import loop_over_examples
+from fedsilo.training.per_example.vmap_gradients import vmap_over_examples
 
 FROZEN: Any = SimpleNamespace(candidates=range(5), zero_shot=torch.zeros(5, 8), width=16)
 """As much of a frozen model as a network is made for."""
 SHAPES = {"image": (8,), "patches": (4, 8), "pixels": (3, 6, 6)}
-WAYS = [sampled_gradients, batched_gradients]
+WAYS = [differentiate_with_opacus, vmap_over_examples]
 
 
 class Calls(nn.Module):
@@ -153,7 +153,7 @@ class Network(ModuleLearner):
     def reads(self) -> frozenset[str]:
         return frozenset({self.column})
 
-    def module(self, sizes: Sizes) -> nn.Module:
+    def module(self, sizes: ModelSizes) -> nn.Module:
         return self.make()
 
 
@@ -220,7 +220,7 @@ def loss_of(world: Any, learner: Network, dtype: torch.dtype = torch.float32) ->
 
 
 def taken(way: Any, loss: Loss, batch: Batch) -> tuple[Tensor, State]:
-    with drawing_from(3):
+    with draw_from(3):
         losses, found = way(loss, loss.leaves, batch)
     return losses, found
 
@@ -238,7 +238,7 @@ def test_both_ways_give_what_the_loop_gives(
     world: Any, learner: Network, way: Any, dtype: torch.dtype, examples: int
 ) -> None:
     loss, batch = loss_of(world, learner, dtype), images(examples, dtype)
-    expected_losses, expected = taken(loop_gradients, loss, batch)
+    expected_losses, expected = taken(loop_over_examples, loss, batch)
     losses, found = taken(way, loss, batch)
     limit = 1e-5 if dtype == torch.float32 else 1e-12
     assert error(found, expected) < limit
@@ -250,29 +250,29 @@ def test_both_ways_give_what_the_loop_gives(
 @pytest.mark.parametrize("learner", OTHERS, ids=name)
 def test_vmap_gives_what_the_loop_gives_where_opacus_does_not_serve(world: Any, learner: Network) -> None:
     loss, batch = loss_of(world, learner), images(7)
-    assert choose_way(loss, batch) is batched_gradients
-    assert error(taken(batched_gradients, loss, batch)[1], taken(loop_gradients, loss, batch)[1]) < 1e-5
+    assert choose_way(loss, batch) is vmap_over_examples
+    assert error(taken(vmap_over_examples, loss, batch)[1], taken(loop_over_examples, loss, batch)[1]) < 1e-5
 
 
 @pytest.mark.parametrize("learner", OPACUS, ids=name)
 def test_opacus_is_taken_where_it_knows_all_trained_layers(world: Any, learner: Network) -> None:
     loss = loss_of(world, learner)
-    assert [choose_way(loss, images(examples)) for examples in (1, 3, 4)] == [sampled_gradients] * 3
+    assert [choose_way(loss, images(examples)) for examples in (1, 3, 4)] == [differentiate_with_opacus] * 3
 
 
 def test_what_decides_by_numbers_is_taken_one_by_one(world: Any) -> None:
-    assert choose_way(loss_of(world, Deciding(mlp)), images(3)) is loop_gradients
+    assert choose_way(loss_of(world, Deciding(mlp)), images(3)) is loop_over_examples
 
 
 @pytest.mark.parametrize("learner", [Network(mlp), Doubled(mlp), Deciding(mlp)], ids=name)
 def test_without_examples_there_are_no_gradients(world: Any, learner: Network) -> None:
     loss = loss_of(world, learner)
-    each = example_gradients(loss, images(0), 0.0)
+    each = compute_example_gradients(loss, images(0), 0.0)
     assert each.losses.shape == (0,)
     assert {n: tuple(t.shape) for n, t in each.gradients.items()} == {n: (0, *t.shape) for n, t in loss.leaves.items()}
 
 
-@pytest.mark.parametrize("way", [*WAYS, loop_gradients])
+@pytest.mark.parametrize("way", [*WAYS, loop_over_examples])
 @pytest.mark.parametrize("learner", [Network(mlp), Network(convolutions, "pixels")], ids=name)
 def test_draws_come_from_the_seed_and_do_not_depend_on_batch_mates(world: Any, learner: Network, way: Any) -> None:
     loss, batch = loss_of(world, learner), images(40)
@@ -281,17 +281,17 @@ def test_draws_come_from_the_seed_and_do_not_depend_on_batch_mates(world: Any, l
     assert all(torch.equal(first[n], again[n]) for n in first)
     alone = taken(way, loss, batch.take(slice(35, 36)))[1]
     assert error({n: t[35:36] for n, t in first.items()}, alone) < 1e-5
-    with drawing_from(4):
+    with draw_from(4):
         assert error(way(loss, loss.leaves, batch)[1], first) > 0.1
 
 
 def test_a_step_that_failed_does_not_spoil_the_next_one(world: Any) -> None:
     """Opacus counts how often a layer was called."""
     loss, batch = loss_of(world, Network(twice)), images(3)
-    expected = taken(loop_gradients, loss, batch)[1]
+    expected = taken(loop_over_examples, loss, batch)[1]
     with pytest.raises(IndexError):
-        sampled_gradients(loss, loss.leaves, Batch(batch.inputs, {"class": torch.full((3,), 9)}))
-    assert error(taken(sampled_gradients, loss, batch)[1], expected) < 1e-5
+        differentiate_with_opacus(loss, loss.leaves, Batch(batch.inputs, {"class": torch.full((3,), 9)}))
+    assert error(taken(differentiate_with_opacus, loss, batch)[1], expected) < 1e-5
 
 
 def test_what_a_strategy_adds_to_the_loss_of_an_example_is_clipped_with_it(world: Any) -> None:
@@ -299,17 +299,17 @@ def test_what_a_strategy_adds_to_the_loss_of_an_example_is_clipped_with_it(world
     learner, batch = Doubled(grouped), images(4)
     loss = loss_of(world, learner)
     contrast = Loss.at(learner, loss.work, loss.params, {}, lambda at, some: size(learner, at, some))
-    with_it = example_gradients(contrast, batch, 0.0).gradients
-    assert error(with_it, taken(loop_gradients, contrast, batch)[1]) < 1e-5
-    assert error(with_it, example_gradients(loss, batch, 0.0).gradients) > 1e-3
+    with_it = compute_example_gradients(contrast, batch, 0.0).gradients
+    assert error(with_it, taken(loop_over_examples, contrast, batch)[1]) < 1e-5
+    assert error(with_it, compute_example_gradients(loss, batch, 0.0).gradients) > 1e-3
     network = replace(contrast, learner=Network(grouped))
-    assert choose_way(network, batch) is batched_gradients
+    assert choose_way(network, batch) is vmap_over_examples
     prompt = PromptFL(context_length=3)
     words = prompt.local(world().work(prompt))
     text = Loss.at(words.learner, words.work, words.work.shared, {}, lambda at, some: at["context"].sum())
     assert torch.allclose(
-        example_gradients(text, batch, 0.0).gradients["context"],
-        1 + example_gradients(replace(text, contrast=None), batch, 0.0).gradients["context"],
+        compute_example_gradients(text, batch, 0.0).gradients["context"],
+        1 + compute_example_gradients(replace(text, contrast=None), batch, 0.0).gradients["context"],
         atol=1e-4,
     )
 
