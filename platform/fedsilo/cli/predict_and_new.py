@@ -24,11 +24,11 @@ def predict(
     json: Json = False,
 ) -> None:
     """Classify new images with a client's learned prompt."""
-    from fedsilo.data.files.tree_survey import listed_kinds
+    from fedsilo.data.files.tree_survey import summarize_kinds
     from fedsilo.report.results.finished_run import load
 
     opened = [_open(path) for path in images]
-    for text in listed_kinds((str(path), kinds) for path, (_, kinds) in zip(images, opened, strict=True)):
+    for text in summarize_kinds((str(path), kinds) for path, (_, kinds) in zip(images, opened, strict=True)):
         remark(text)
     frame = load(folder).predict(client, [image for image, _ in opened], remark)
     frame.insert(0, "image", [str(path) for path in images])

@@ -27,7 +27,7 @@ FORMAT = "fedsilo partition 1"
 
 
 @dataclass(frozen=True, slots=True)
-class Holding:
+class ClientHoldings:
     """What one client holds.
 
     Attributes:
@@ -74,12 +74,12 @@ class Holding:
         )
 
     @property
-    def strange(self) -> list[Any]:
+    def deviations(self) -> list[Any]:
         """What sets it apart beside its images; empty for an ordinary client."""
         return [] if self == _ordinary(self) else [self.seen, self.alteration, self.train_labels, self.test_labels]
 
 
-def _ordinary(holding: Holding) -> Holding:
+def _ordinary(holding: ClientHoldings) -> ClientHoldings:
     return replace(holding, seen=True, alteration="", train_labels=(), test_labels=())
 
 
@@ -109,7 +109,7 @@ class Manifest:
     test_examples: int
     rule: Mapping[str, Any]
     seed: int
-    clients: tuple[Holding, ...]
+    clients: tuple[ClientHoldings, ...]
 
     @property
     def sha256(self) -> str:
@@ -119,7 +119,7 @@ class Manifest:
     @property
     def split_sha256(self) -> str:
         """Hash of who holds what of which data; equal for the same split, whichever rule and seed led to it."""
-        held = [[client.train, client.test, *client.strange] for client in self.clients]
+        held = [[client.train, client.test, *client.deviations] for client in self.clients]
         return _sha256([self.fingerprint, self.classes, held])
 
     @property
@@ -179,7 +179,7 @@ class Manifest:
             raise DataError(f"{path}: cannot be read: {error.strerror}. Give the path of a partition.json.") from error
         except ValueError as error:
             raise DataError(f"{path}: damaged or not a partition manifest: {error}. Make it again.") from error
-        return _parsed(content, path)
+        return _parse(content, path)
 
     def _content(self) -> dict[str, Any]:
         content = {field: getattr(self, field) for field in _FIELDS}
@@ -205,7 +205,7 @@ def freeze(images: LabelledImages, shares: Sequence[Share], rule: Mapping[str, A
         rule=dict(rule),
         seed=seed,
         clients=tuple(
-            Holding(
+            ClientHoldings(
                 number=number,
                 name=f"client {number:0{width}d}",
                 domain=share.domain,
@@ -256,7 +256,7 @@ def _short(value: object) -> str:
     return f"{len(value)} ({', '.join(map(str, value[:3]))}{', ...' if len(value) > 3 else ''})"
 
 
-def _parsed(content: Any, path: Path) -> Manifest:
+def _parse(content: Any, path: Path) -> Manifest:
     """Makes a manifest of decoded JSON, after comparing format and sha256."""
     found = content.get("format") if isinstance(content, dict) else None
     if found != FORMAT:
@@ -268,15 +268,17 @@ def _parsed(content: Any, path: Path) -> Manifest:
             f"it says {str(content.get('sha256'))[:12]}. Restore the file or make it again."
         )
     try:
-        clients = tuple(Holding(**{key: _frozen(value) for key, value in client.items()}) for client in body["clients"])
-        manifest = Manifest(**{key: _frozen(body[key]) for key in _FIELDS if key != "clients"}, clients=clients)
+        clients = tuple(
+            ClientHoldings(**{key: _to_tuple(value) for key, value in client.items()}) for client in body["clients"]
+        )
+        manifest = Manifest(**{key: _to_tuple(body[key]) for key in _FIELDS if key != "clients"}, clients=clients)
         _check_positions(manifest)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise DataError(f"{path}: not a sound partition manifest: {error}. Make it again.") from error
     return manifest
 
 
-def _frozen(value: Any) -> Any:
+def _to_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
@@ -292,4 +294,4 @@ def _check_positions(manifest: Manifest) -> None:
 
 
 _FIELDS = tuple(entry.name for entry in fields(Manifest))
-_HELD = tuple(entry.name for entry in fields(Holding))
+_HELD = tuple(entry.name for entry in fields(ClientHoldings))

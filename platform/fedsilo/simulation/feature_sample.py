@@ -15,7 +15,7 @@ from fedsilo.models.clip.extraction import extract
 from fedsilo.models.clip.feature_cache import FeatureCache
 from fedsilo.models.clip.features import Viewing
 from fedsilo.models.clip.loading import load
-from fedsilo.partitioning.heterogeneity import ImageSample, Pictured, Scores, images_to_measure, measure
+from fedsilo.partitioning.heterogeneity import ImageSample, SampleFeatures, Scores, images_to_measure, measure
 from fedsilo.partitioning.manifest import Manifest
 from fedsilo.simulation.client_views import appearing
 from fedsilo.simulation.preparation import Prepared, zero_shot
@@ -24,7 +24,9 @@ AT_ONCE = 64
 """Images taken from a run's features at once."""
 
 
-def picture(scenario: Scenario, images: LabelledImages, manifest: Manifest, limit: int, progress: Progress) -> Pictured:
+def picture(
+    scenario: Scenario, images: LabelledImages, manifest: Manifest, limit: int, progress: Progress
+) -> SampleFeatures:
     """Encodes a sample of a partition's training images, as far as the cache lacks them.
 
     Args:
@@ -54,7 +56,7 @@ def picture(scenario: Scenario, images: LabelledImages, manifest: Manifest, limi
         for share, places in own
     ]
     texts = zero_shot(loaded, images.classes, images.template).cpu().numpy()
-    return Pictured(_name(scenario.backbone), sample, pooled.numpy(), np.concatenate(labels), texts)
+    return SampleFeatures(_name(scenario.backbone), sample, pooled.numpy(), np.concatenate(labels), texts)
 
 
 def _own(manifest: Manifest, sample: ImageSample) -> list[tuple[Share, Indices]]:
@@ -80,7 +82,9 @@ def measure_prepared(scenario: Scenario, prepared: Prepared) -> Scores:
     own = [(prepared.claims[client], here) for client, here in zip(sample.clients.tolist(), places, strict=True)]
     features = _taken(prepared, np.concatenate([claim.train[here] for claim, here in own]), view)
     labels = np.concatenate([claim.train_labels[here] for claim, here in own])
-    return measure(prepared.manifest, Pictured(name, sample, features, labels, prepared.model.zero_shot.cpu().numpy()))
+    return measure(
+        prepared.manifest, SampleFeatures(name, sample, features, labels, prepared.model.zero_shot.cpu().numpy())
+    )
 
 
 def _taken(prepared: Prepared, rows: Indices, view: int) -> NDArray[np.float32]:

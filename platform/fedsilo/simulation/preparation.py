@@ -17,7 +17,17 @@ from torch.nn.functional import normalize
 
 from fedsilo.config.dumping import described
 from fedsilo.config.sections import Scenario
-from fedsilo.core import Candidates, Devices, Examples, FeatureSource, LabelledImages, Look, Method, Progress, Share
+from fedsilo.core import (
+    Candidates,
+    Devices,
+    Examples,
+    FeatureExtractor,
+    FeatureSource,
+    LabelledImages,
+    Method,
+    Progress,
+    Share,
+)
 from fedsilo.core.batch import IMAGE, PIXELS, encoded_together, named
 from fedsilo.core.errors import DataError
 from fedsilo.core.seeds import numpy_generator
@@ -31,9 +41,9 @@ from fedsilo.models.clip.informative_features import require_apart
 from fedsilo.models.clip.loading import LoadedBackbone, load
 from fedsilo.models.clip.pixels import Pixels
 from fedsilo.models.prompts.frozen_model import FrozenModel
-from fedsilo.partitioning.dealing.base_to_new import based
-from fedsilo.partitioning.dealing.few_shot import few_shot
-from fedsilo.partitioning.dealing.post_split import apart_from, finished
+from fedsilo.partitioning.dealing.base_to_new import split_base_to_new
+from fedsilo.partitioning.dealing.few_shot import draw_shots
+from fedsilo.partitioning.dealing.post_split import apply_post_split, split_without_domains
 from fedsilo.partitioning.manifest import Manifest, freeze
 from fedsilo.simulation.client import Novelty
 from fedsilo.simulation.client_views import appearing, claims_of, labels_as_held
@@ -190,7 +200,7 @@ class Encoding:
         return Novelty(tokens, texts, self.columns("images of new classes", new.test, wanted, 0), new.test.labels)
 
 
-def partition_of(scenario: Scenario, look: Look | None = None) -> tuple[LabelledImages, Manifest]:
+def partition_of(scenario: Scenario, look: FeatureExtractor | None = None) -> tuple[LabelledImages, Manifest]:
     """Returns the data and who holds what of them.
 
     Args:
@@ -201,13 +211,13 @@ def partition_of(scenario: Scenario, look: Look | None = None) -> tuple[Labelled
         DataError: The data are missing or cannot be split as asked.
     """
     rule = scenario.partition
-    images = based(scenario.data.load(scenario.seed), rule.unseen.classes)
+    images = split_base_to_new(scenario.data.load(scenario.seed), rule.unseen.classes)
 
     def split(part: LabelledImages) -> list[Share]:
         return rule.split(part, numpy_generator(scenario.seed, "partition"), look or looking(scenario))
 
-    shares = few_shot(images, apart_from(images, rule.unseen.domains, split), rule, scenario.seed)
-    shares = finished(images, shares, rule, scenario.seed)
+    shares = draw_shots(images, split_without_domains(images, rule.unseen.domains, split), rule, scenario.seed)
+    shares = apply_post_split(images, shares, rule, scenario.seed)
     if not any(len(share.test) for share in shares):
         raise DataError("partition: no client has a test image, so nothing could be measured. Give more test data.")
     if not any(len(share.train) for share in shares):
@@ -215,7 +225,7 @@ def partition_of(scenario: Scenario, look: Look | None = None) -> tuple[Labelled
     return images, freeze(images, shares, described(rule), scenario.seed)
 
 
-def looking(scenario: Scenario, progress: Progress = lambda stage, done, total: None) -> Look:
+def looking(scenario: Scenario, progress: Progress = lambda stage, done, total: None) -> FeatureExtractor:
     """Returns a function from images to features by the scenario's backbone, which is loaded when it is first called.
 
     Args:

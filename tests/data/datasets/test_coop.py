@@ -109,7 +109,7 @@ def test_absent_images_are_counted_and_some_are_named(root):
     for name in ("beagle_train0.jpg", "beagle_train1.jpg"):
         (root / "oxford_pets" / "images" / name).unlink()
     line = refusal(root)
-    assert "images of split_zhou_OxfordPets.json that cannot be had from" in line
+    assert "images of split_zhou_OxfordPets.json that cannot be read from" in line
     assert "(2): beagle_train0.jpg (cannot be read: " in line
 
 

@@ -18,7 +18,7 @@ from PIL import Image
 from fedsilo.core import Dataset
 from fedsilo.core.errors import DataError
 from fedsilo.core.registry import find, names
-from fedsilo.data.published.naming import in_published_order, plain, positions
+from fedsilo.data.published.naming import index_names, normalize, sort_as_published
 
 DATA = Path(os.environ.get("FEDSILO_DATA", Path(__file__).parents[3].parent / "shared" / "data"))
 SETS = [name for name in names(Dataset) if hasattr(getattr(find(Dataset, name), "layout", None), "domains")]
@@ -222,7 +222,7 @@ def test_without_lists_the_classes_of_domainnet_still_have_their_order_and_the_t
 
 
 def test_the_published_order_ignores_capitals_and_what_stands_between():
-    assert in_published_order(reversed(THINGS)) == PUBLISHED
+    assert sort_as_published(reversed(THINGS)) == PUBLISHED
 
 
 def test_every_missing_list_is_named(tmp_path):
@@ -292,9 +292,9 @@ def test_where_nothing_is_there_is_one_line_with_where_and_how(name, tmp_path):
 def test_no_two_names_of_a_set_are_one(name):
     layout = find(Dataset, name).layout
     for entries in (layout.domains, layout.classes):
-        written = [plain(text) for entry in entries for text in (entry.name, *entry.aliases)]
-        assert set(positions(entries)) == set(written)
-        assert len({*zip(written, map(positions(entries).get, written), strict=True)}) == len(set(written))
+        written = [normalize(text) for entry in entries for text in (entry.name, *entry.aliases)]
+        assert set(index_names(entries)) == set(written)
+        assert len({*zip(written, map(index_names(entries).get, written), strict=True)}) == len(set(written))
     assert find(Dataset, name).card.name == name
 
 

@@ -80,7 +80,7 @@ def test_images_of_more_than_eight_bits_are_scaled_and_named(monkeypatch):
         cells.append({"bytes": stream.getvalue(), "path": str(number)})
     tables = {"train": Rows(cells, [0, 1, 0, 1]), "test": Rows(cells[1::2], [0, 1])}
     monkeypatch.setattr("fedsilo.data.datasets.huggingface._library", lambda: types.SimpleNamespace(Image=_Image))
-    monkeypatch.setattr(Huggingface, "_loaded", lambda self, library: tables)
+    monkeypatch.setattr(Huggingface, "_load_splits", lambda self, library: tables)
     images = Huggingface(path="org/name").load(seed=0)
     assert images.notices[1].startswith("Images of more than 8 bits or of floats")
     assert images.notices[1].endswith("(2): train row 0, train row 2.")

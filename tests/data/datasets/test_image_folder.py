@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from fedsilo.core.errors import DataError
-from fedsilo.data.datasets.image_folder import ImageFolder, spoken
+from fedsilo.data.datasets.image_folder import ImageFolder, to_prompt_name
 
 DATA = Path(os.environ.get("FEDSILO_DATA", Path(__file__).parents[3].parent / "shared" / "data"))
 
@@ -234,7 +234,7 @@ def test_class_names_are_spoken_and_likenesses_told(tmp_path):
     assert images.notices[1:] == (
         "Classes that read the same in a prompt, or but for capitals (2): Sea horse, sea_horse.",
     )
-    assert spoken("__great__white_shark ") == "great white shark"
+    assert to_prompt_name("__great__white_shark ") == "great white shark"
 
 
 def test_a_limit_draws_from_each_class_and_domain(tmp_path):

@@ -139,7 +139,9 @@ def test_a_file_that_is_there_and_damaged_is_fetched_again(server, tmp_path):
 
 def test_a_wrong_body_never_gets_the_file_s_name(server, tmp_path):
     server.files["/file.bin"] = b"<html>please log in</html>"
-    assert f"what came is not the published file (its md5 is not {MD5})" in refusal(server, tmp_path / "file.bin")
+    assert f"the downloaded file is not the published one (its md5 is not {MD5})" in refusal(
+        server, tmp_path / "file.bin"
+    )
     assert list(tmp_path.iterdir()) == []
     server.files["/file.bin"] = BODY
     fetch(server.url + "/file.bin", tmp_path / "file.bin", MD5)
@@ -148,7 +150,7 @@ def test_a_wrong_body_never_gets_the_file_s_name(server, tmp_path):
 def test_without_a_checksum_the_length_must_be_right(server, tmp_path):
     server.breaks = [10] + [0] * 20
     line = refusal(server, tmp_path / "file.bin", md5="")
-    assert f"the connection broke off {fetching.ATTEMPTS} times without a byte: 10 of 1,024,000 bytes came" in line
+    assert f"the connection broke off {fetching.ATTEMPTS} times without a byte: 10 of 1,024,000 bytes arrived" in line
     assert (tmp_path / "file.bin.part").read_bytes() == BODY[:10]
 
 
@@ -167,7 +169,7 @@ def test_a_full_disk_keeps_what_is_there_and_goes_on_later(server, tmp_path, mon
     with monkeypatch.context() as patch:
         patch.setattr(fetching, "ATTEMPTS", 1)
         patch.setattr(fetching.os, "fsync", full)
-        assert "the disk is full, 1 MB of it are there. Make room" in refusal(server, tmp_path / "file.bin")
+        assert "the disk is full, 1 MB of the file are there. Make room" in refusal(server, tmp_path / "file.bin")
     server.asked.clear()
     fetch(server.url + "/file.bin", tmp_path / "file.bin", MD5)
     assert (tmp_path / "file.bin").read_bytes() == BODY
@@ -175,7 +177,7 @@ def test_a_full_disk_keeps_what_is_there_and_goes_on_later(server, tmp_path, mon
 
 
 def test_two_processes_do_not_write_one_file(server, tmp_path):
-    with fetching._alone(tmp_path / "file.bin.part") as file:
+    with fetching._lock(tmp_path / "file.bin.part") as file:
         file.write(b"x")
         file.flush()
         assert "is being fetched by another process" in refusal(server, tmp_path / "file.bin")
@@ -271,7 +273,9 @@ def test_tars_are_safe_without_python_s_own_filter(tmp_path, monkeypatch):
     (tmp_path / "into").mkdir()
     for name in ("../evil", "/evil"):
         (tmp_path / "archive").write_bytes(tar({"good": b"g", name: b"e"}))
-        assert f"not a sound archive: '{name}' points outside of it" in outcome(tmp_path / "archive", tmp_path / "into")
+        assert f"not a sound archive: '{name}' points outside the folder" in outcome(
+            tmp_path / "archive", tmp_path / "into"
+        )
     with tarfile.open(tmp_path / "archive", "w") as archive:
         link = tarfile.TarInfo("link")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc"

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from fedsilo.core.errors import DataError
-from fedsilo.partitioning.rules.composed import Composed
+from fedsilo.partitioning.rules.composed import ComposedPartition
 from fedsilo.partitioning.shifts.label.classes import Classes
 from fedsilo.partitioning.shifts.quantity.lognormal import Lognormal
 
 
 def split(label, images, clients, seed=0, **keys):
-    return Composed(clients, label, **keys).split(images, np.random.default_rng(seed), no_look)
+    return ComposedPartition(clients, label, **keys).split(images, np.random.default_rng(seed), no_look)
 
 
 def no_look(examples):

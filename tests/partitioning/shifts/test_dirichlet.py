@@ -2,12 +2,12 @@ import time
 
 import numpy as np
 
-from fedsilo.partitioning.rules.composed import Composed
+from fedsilo.partitioning.rules.composed import ComposedPartition
 from fedsilo.partitioning.shifts.label.dirichlet import Dirichlet
 
 
 def split(label, images, clients, seed=0, **keys):
-    return Composed(clients, label, **keys).split(images, np.random.default_rng(seed), no_look)
+    return ComposedPartition(clients, label, **keys).split(images, np.random.default_rng(seed), no_look)
 
 
 def no_look(examples):

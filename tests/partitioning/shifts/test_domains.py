@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from fedsilo.core.errors import DataError
-from fedsilo.partitioning.rules.composed import Composed
+from fedsilo.partitioning.rules.composed import ComposedPartition
 from fedsilo.partitioning.shifts.feature.domains import Domains
 from fedsilo.partitioning.shifts.label.dirichlet import Dirichlet
 
 
 def split(images, label=None, clients=None, seed=0, **keys):
-    return Composed(clients, label, Domains(**keys)).split(images, np.random.default_rng(seed), no_look)
+    return ComposedPartition(clients, label, Domains(**keys)).split(images, np.random.default_rng(seed), no_look)
 
 
 def no_look(examples):

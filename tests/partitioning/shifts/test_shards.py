@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fedsilo.partitioning.rules.composed import Composed
+from fedsilo.partitioning.rules.composed import ComposedPartition
 from fedsilo.partitioning.shifts.feature.mixture import Mixture
 from fedsilo.partitioning.shifts.label.shards import Shards
 from fedsilo.partitioning.shifts.quantity.lognormal import Lognormal
@@ -13,7 +13,7 @@ def counts_of(images, shares, name="train"):
 
 
 def split(label, images, clients, seed=0, **keys):
-    return Composed(clients, label, **keys).split(images, np.random.default_rng(seed), None)
+    return ComposedPartition(clients, label, **keys).split(images, np.random.default_rng(seed), None)
 
 
 @pytest.mark.parametrize("per_client", [1, 2, 5])

@@ -1,14 +1,14 @@
-"""Images of more than 8 bits per channel, or of float values, as 8-bit pictures.
+"""Images of more than 8 bits per channel, or of float values, converted to 8 bits.
 
 Such files have no agreed black and white: 12 bits lie in 16, floats run from 0 to 1 or to 65535, heights and
-temperatures start anywhere. So the image's own range is used: its lowest value becomes black, its highest white, all
-channels together. What is missing (nan, infinity, the value that a GeoTIFF names as no data, transparent parts) does
-not count for the range.
+temperatures start anywhere. So the image's own range is used: its lowest value becomes black, its highest white, over
+all channels together. Missing values (nan, infinity, the value that a GeoTIFF declares as no data, transparent parts)
+do not count for the range.
 
-Pillow opens 16-bit colour with the upper 8 bits of each value; the lower ones come from a second look at the same file
-with its bytes taken in the other order. What it reduces to 8 bits in the decoder (JPEG 2000, AVIF and 16-bit PPM in
-colour, 16-bit CMYK) stays reduced; where little is left of it, the image is of the kind FAINT. 16-bit TIFFs whose
-colours lie in separate planes are refused: Pillow takes the halves of their values for pixels.
+Pillow opens 16-bit colour with the upper 8 bits of each value. The lower 8 bits come from a second reading of the same
+file with the bytes in the other order. What Pillow's decoder reduces to 8 bits (JPEG 2000, AVIF and 16-bit PPM in
+colour, 16-bit CMYK) stays reduced; if few grey levels are left, the image is of the kind FAINT. 16-bit TIFFs with
+colours in separate planes are refused, because Pillow reads the halves of their values as pixels.
 """
 
 from __future__ import annotations
@@ -30,16 +30,16 @@ OUTLIERS = "Images of more than 8 bits or of floats that a few outliers leave ne
 
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 _PNG_DEPTH = 24
-"""Where a PNG says how many bits a channel has."""
+"""Offset of the byte in a PNG that has the bits per channel."""
 
 _NO_DATA = 42113
-"""The tag of a GeoTIFF that says which value means that there is none."""
+"""Tag of a GeoTIFF for the value that means no data."""
 
 _BITS, _PHOTOMETRIC, _PLANES = 258, 262, 284
 """Tags of a TIFF: bits of each channel; 0 where the lowest value is white; 2 where channels lie one after another."""
 
 _FAINT = 32
-"""Levels, of 256, between the darkest and the lightest pixel of an image that is named for having no more."""
+"""Images with fewer levels, of 256, between their darkest and lightest pixel are of the kind FAINT."""
 
 _NEARLY_ALL = 0.99
 _NATIVE = "L" if sys.byteorder == "little" else "B"
@@ -48,7 +48,7 @@ _UNSIGNED = "I;32N"
 
 @dataclass(frozen=True, slots=True)
 class _Values:
-    """What a file holds.
+    """Decoded values of a file.
 
     Attributes:
         colours: (height, width) grey or (height, width, 3) red, green and blue.
@@ -60,7 +60,14 @@ class _Values:
 
 
 def is_deep(data: bytes) -> bool:
-    """Returns whether the bytes are those of an image that has to be scaled to 8 bits; only its head is read."""
+    """Finds out whether an image has to be scaled to 8 bits; only the head of the file is read.
+
+    Args:
+        data: Bytes of the image file.
+
+    Returns:
+        Whether it has to be scaled; False if the file cannot be opened.
+    """
     if data.startswith(_JPEG):
         return False
     if data.startswith(_PNG):
@@ -68,24 +75,34 @@ def is_deep(data: bytes) -> bool:
     try:
         with Image.open(io.BytesIO(data)) as image:
             return has_depth(image)
-    except Exception:  # decoders raise what they like; what cannot be opened is reported where it is decoded
+    except Exception:  # decoders raise any error; a file that cannot be opened is reported when it is decoded
         return False
 
 
 def has_depth(image: Image.Image) -> bool:
-    """Returns whether an image, loaded or just opened, has more than 8 bits per channel that can be had."""
+    """Finds out whether an image has more than 8 bits per channel that can be read.
+
+    Args:
+        image: The image, loaded or just opened.
+
+    Returns:
+        Whether it has.
+    """
     return image.mode[0] in "IF" or bool(_wide(image))
 
 
 def scaled(image: Image.Image, data: bytes = b"") -> tuple[Image.Image, tuple[str, ...]]:
-    """Returns the image as RGB, scaled by its own range, and which of the kinds above it is of.
+    """Scales an image by its own range to 8 bits.
 
     Args:
-        image: One for which `has_depth` holds.
-        data: The bytes of its file, of which 16-bit colour is read once more; not needed for a loaded image.
+        image: An image for which `has_depth` holds.
+        data: Bytes of its file, from which 16-bit colour is read a second time; not needed for a loaded image.
+
+    Returns:
+        The image as RGB, and the kinds that it is of, from the constants of this module.
 
     Raises:
-        ValueError: It has no value at all.
+        ValueError: No pixel has a value.
     """
     values = _without_missing(image, _values(image, data))
     seen = np.isfinite(values.colours) & (_like(values.opacity, values.colours) > 0)
@@ -106,21 +123,35 @@ def scaled(image: Image.Image, data: bytes = b"") -> tuple[Image.Image, tuple[st
 
 
 def require_readable(image: Image.Image) -> None:
-    """Refuses a TIFF whose pixels Pillow gets wrong. Raises ValueError."""
+    """Refuses a TIFF with pixels that Pillow reads wrongly.
+
+    Args:
+        image: The opened image.
+
+    Raises:
+        ValueError: Its colours have more than 8 bits and lie in separate planes.
+    """
     tags: Any = getattr(image, "tag_v2", {})
     if tags.get(_PLANES) == 2 and len(tags.get(_BITS, ())) > 1 and max(tags[_BITS]) > 8:
         raise ValueError("colours of more than 8 bits in separate planes; save it with interleaved ones")
 
 
 def extent_of(image: Image.Image) -> tuple[str, ...]:
-    """Returns EQUAL or FAINT for an RGB image whose levels do not differ, or hardly; else nothing."""
+    """Finds out whether the levels of an image differ.
+
+    Args:
+        image: An RGB image.
+
+    Returns:
+        EQUAL if they do not differ, FAINT if they hardly differ, else nothing.
+    """
     extrema = cast("tuple[tuple[int, int], ...]", image.getextrema())  # one pair per channel: RGB has several
     most = max(high - low for low, high in extrema)
     return (EQUAL,) if not most else (FAINT,) if most < _FAINT else ()
 
 
 def _is_lost(values: NDArray[np.float64], levels: NDArray[np.float64]) -> bool:
-    """Whether nearly all values came to the same level although they differ."""
+    """Whether nearly all values have the same level although they differ."""
     common = levels == np.bincount(levels.astype(np.int64)).argmax()
     return bool(common.mean() > _NEARLY_ALL and np.ptp(values[common]) > 0)
 
@@ -131,7 +162,7 @@ def _values(image: Image.Image, data: bytes) -> _Values:
         found = np.asarray(image)
         colours = (found.view(np.uint32) if unsigned else found).astype(np.float64)
         if image.mode == "I;16" and getattr(image, "tag_v2", {}).get(_PHOTOMETRIC) == 0:
-            colours = 65535 - colours  # Pillow turns such images of 8 bits round, and those of 16 not
+            colours = 65535 - colours  # Pillow inverts such images of 8 bits, but not those of 16
     else:
         colours = _sixteen_bits(image, data)
     opacity = np.ones(colours.shape[:2])
@@ -147,7 +178,7 @@ def _values(image: Image.Image, data: bytes) -> _Values:
 
 
 def _without_missing(image: Image.Image, values: _Values) -> _Values:
-    """The values with nan for the one that the file names as no data."""
+    """The values with nan in place of the value that the file declares as no data."""
     tags: Any = getattr(image, "tag_v2", {})
     try:
         nothing = float(str(tags[_NO_DATA]).strip(" \0"))
@@ -164,7 +195,7 @@ def _like(opacity: NDArray[np.float64], colours: NDArray[Any]) -> NDArray[np.flo
 
 
 def _raw_mode(image: Image.Image) -> str:
-    """How the file's bytes are packed, in Pillow's words; "" for an image that is loaded already."""
+    """Packing of the file's bytes, as Pillow names it; "" for a loaded image."""
     tiles: Any = getattr(image, "tile", None)
     if not tiles:
         return ""
@@ -173,14 +204,14 @@ def _raw_mode(image: Image.Image) -> str:
 
 
 def _wide(image: Image.Image) -> str:
-    """The way of packing of 16-bit colour, as "RGB;16B"; "" for everything else."""
+    """Packing of 16-bit colour, for example "RGB;16B"; "" for all other images."""
     packed = _raw_mode(image)
     return packed if packed[:-1] in ("RGB;16", "RGBA;16", "RGBa;16", "RGBX;16", "LA;16") and packed[-1] in "BLN" else ""
 
 
 def _sixteen_bits(image: Image.Image, data: bytes) -> NDArray[np.float64]:
     """(height, width, channels) whole numbers below 65536 of 16-bit colour, or of 16-bit grey with opacity."""
-    packed = _wide(image).replace("RGBa", "RGBA")  # Pillow would divide the lower halves too
+    packed = _wide(image).replace("RGBa", "RGBA")  # otherwise Pillow would divide the lower halves too
     if packed.startswith("LA"):
         # Two 16-bit numbers are as long as four 8-bit ones; Pillow gives only the upper halves otherwise.
         grey = _packed(data, "RGBA", "RGBA")
@@ -193,7 +224,7 @@ def _sixteen_bits(image: Image.Image, data: bytes) -> NDArray[np.float64]:
 
 
 def _packed(data: bytes, mode: str, packed: str) -> NDArray[np.uint8]:
-    """The pixels of a file, read as if its bytes were packed in another way."""
+    """Pixels of a file, read as if its bytes were packed in another way."""
     with Image.open(io.BytesIO(data)) as again:
         reread: Any = again
         reread._mode = mode

@@ -1,4 +1,4 @@
-"""`Alteration`: what is done to an image, in three values; `altered`: examples with it done."""
+"""`Alteration`: what is done to an image, in three values; `alter_examples`: examples with it done."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fedsilo.core import Examples, Indices
 from fedsilo.core.data import name_of
 from fedsilo.core.errors import DataError
 from fedsilo.core.seeds import numpy_generator
-from fedsilo.partitioning.corruption.kinds import DRAWN_FOR_EACH, DRAWN_ONCE, KINDS, SETTLED, SEVERITIES
+from fedsilo.partitioning.corruption.kinds import DETERMINISTIC, KINDS, RANDOM_PER_IMAGE, RANDOM_PER_SEED, SEVERITIES
 
 CORRUPTION_VERSION = 1
 """To be raised with every change of what a kind does: it is part of every digest, hence of every cached feature."""
@@ -51,7 +51,7 @@ class Alteration:
     @property
     def tag(self) -> str:
         """All that it does, in few words: "blur 3", or "noise 2 seed 7" where something is drawn."""
-        drawn = self.severity and self.kind not in SETTLED
+        drawn = self.severity and self.kind not in DETERMINISTIC
         return f"{self.kind} {self.severity}" + f" seed {self.seed}" * bool(drawn)
 
     def problems(self) -> list[str]:
@@ -86,13 +86,13 @@ class Alteration:
         self.require_possible()
         if not self.severity:
             return image
-        if self.kind in SETTLED:
-            return SETTLED[self.kind](image, self.severity)
-        if self.kind in DRAWN_ONCE:
+        if self.kind in DETERMINISTIC:
+            return DETERMINISTIC[self.kind](image, self.severity)
+        if self.kind in RANDOM_PER_SEED:
             generator = numpy_generator(self.seed, f"corruption {self.kind}")
-            return DRAWN_ONCE[self.kind](image, self.severity, generator)
+            return RANDOM_PER_SEED[self.kind](image, self.severity, generator)
         generator = numpy_generator(self.seed, f"corruption {self.kind} {digest}")
-        return DRAWN_FOR_EACH[self.kind](image, self.severity, generator)
+        return RANDOM_PER_IMAGE[self.kind](image, self.severity, generator)
 
     def digest(self, digest: str) -> str:
         """Returns the digest of the altered image from the image's own: that itself where nothing is altered."""
@@ -132,7 +132,7 @@ class AlteredImages:
         return origin if which < 0 else f"{origin} ({self.alterations[which].tag})"
 
 
-def altered(examples: Examples, rows: Sequence[tuple[int, Alteration | None]]) -> Examples:
+def alter_examples(examples: Examples, rows: Sequence[tuple[int, Alteration | None]]) -> Examples:
     """Returns examples with their images altered; no image is fetched before it is asked for.
 
     Args:

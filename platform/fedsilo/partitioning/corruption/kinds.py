@@ -20,12 +20,12 @@ from fedsilo.partitioning.corruption.lens import blur, defocus, motion, rotation
 from fedsilo.partitioning.corruption.light import brightness, colour_cast, contrast, darkness, fog, grey
 from fedsilo.partitioning.corruption.sensor import impulse, jpeg, noise, pixelation
 
-Settled = Callable[[Image.Image, int], Image.Image]
-Drawn = Callable[[Image.Image, int, np.random.Generator], Image.Image]
+DeterministicCorruption = Callable[[Image.Image, int], Image.Image]
+RandomCorruption = Callable[[Image.Image, int, np.random.Generator], Image.Image]
 
 SEVERITIES = (1, 2, 3, 4, 5)
 
-SETTLED: Mapping[str, Settled] = MappingProxyType(
+DETERMINISTIC: Mapping[str, DeterministicCorruption] = MappingProxyType(
     {
         "blur": blur,
         "defocus": defocus,
@@ -39,11 +39,13 @@ SETTLED: Mapping[str, Settled] = MappingProxyType(
 )
 """Nothing is drawn."""
 
-DRAWN_ONCE: Mapping[str, Drawn] = MappingProxyType({"rotation": rotation, "motion": motion, "colour_cast": colour_cast})
+RANDOM_PER_SEED: Mapping[str, RandomCorruption] = MappingProxyType(
+    {"rotation": rotation, "motion": motion, "colour_cast": colour_cast}
+)
 """Drawn from the seed alone: one direction or hue for all images."""
 
-DRAWN_FOR_EACH: Mapping[str, Drawn] = MappingProxyType({"noise": noise, "impulse": impulse, "fog": fog})
+RANDOM_PER_IMAGE: Mapping[str, RandomCorruption] = MappingProxyType({"noise": noise, "impulse": impulse, "fog": fog})
 """Drawn anew for each image."""
 
-KINDS = (*DRAWN_FOR_EACH, *SETTLED, *DRAWN_ONCE)
+KINDS = (*RANDOM_PER_IMAGE, *DETERMINISTIC, *RANDOM_PER_SEED)
 """Names of all kinds."""

@@ -16,7 +16,7 @@ from fedsilo.core import Examples, LabelledImages, Newcomers
 from fedsilo.core.errors import DataError
 
 
-def based(images: LabelledImages, part: float) -> LabelledImages:
+def split_base_to_new(images: LabelledImages, part: float) -> LabelledImages:
     """Returns the images of the base classes, with the new ones' test images as `newcomers`.
 
     Args:

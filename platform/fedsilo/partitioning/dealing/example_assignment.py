@@ -15,7 +15,7 @@ import numpy as np
 
 from fedsilo.core import Demand, Floats, Indices, LabelledImages, Share
 from fedsilo.core.errors import DataError
-from fedsilo.partitioning.dealing.integer_rounding import apportion, at_least, raised
+from fedsilo.partitioning.dealing.integer_rounding import apportion, apportion_at_least, raise_to_least
 
 
 def refuse(problems: Sequence[str]) -> None:
@@ -31,7 +31,7 @@ def beta_problems(beta: float) -> list[str]:
     return [f"beta: must be a finite number above 0, got {beta}. Small is uneven: 0.1 is strong, 100 is nearly even."]
 
 
-def named(images: LabelledImages, train: Sequence[Indices], test: Sequence[Indices]) -> list[Share]:
+def make_shares(images: LabelledImages, train: Sequence[Indices], test: Sequence[Indices]) -> list[Share]:
     """Makes shares of positions, sorted, each with the name of its domain if it has just one."""
     shares = []
     for train_part, test_part in zip(train, test, strict=True):
@@ -57,7 +57,7 @@ def size_problems(pool: Share, demand: Demand) -> list[str]:
     return problems
 
 
-def dealt(
+def deal_by_counts(
     images: LabelledImages, pool: Share, train: Indices, liking: Floats, demand: Demand, generator: np.random.Generator
 ) -> list[Share]:
     """Deals `pool` by the number of training examples of each class that each client gets.
@@ -82,9 +82,9 @@ def dealt(
     test = np.stack([apportion(size, row, generator) for size, row in zip(sizes, followed, strict=True)])
     # Own classes (log counts, at least 0) come before all others (log proportions, below 0).
     wanted = np.where(train > 0, np.log(np.maximum(train, 1)), liking - 1.0)
-    test = raised(test, np.full(demand.clients, demand.min_test), wanted)
+    test = raise_to_least(test, np.full(demand.clients, demand.min_test), wanted)
     train_parts = _by_counts(pool.train, train_labels, train, generator)
-    return named(images, train_parts, _by_counts(pool.test, test_labels, test, generator))
+    return make_shares(images, train_parts, _by_counts(pool.test, test_labels, test, generator))
 
 
 def cut(positions: Indices, sizes: Indices, generator: np.random.Generator) -> list[Indices]:
@@ -92,12 +92,12 @@ def cut(positions: Indices, sizes: Indices, generator: np.random.Generator) -> l
     return np.split(generator.permutation(positions), np.cumsum(sizes)[:-1])
 
 
-def test_sizes(pool: Share, demand: Demand, train: Indices, generator: np.random.Generator) -> Indices:
+def apportion_test_sizes(pool: Share, demand: Demand, train: Indices, generator: np.random.Generator) -> Indices:
     """(N,) test examples of each client: in proportion to its training examples, and at least the least."""
-    return at_least(demand.min_test, len(pool.test), np.maximum(train, 1e-9), generator)
+    return apportion_at_least(demand.min_test, len(pool.test), np.maximum(train, 1e-9), generator)
 
 
-def thinned(
+def thin_out(
     images: LabelledImages, shares: Sequence[Share], demand: Demand, exactly: bool, generator: np.random.Generator
 ) -> list[Share]:
     """The shares with training images left out, drawn, so that sizes are those that are demanded or proportional.
@@ -129,7 +129,7 @@ def thinned(
         )
     pairs = zip(shares, np.minimum(held, wanted), strict=True)
     train = [generator.permutation(share.train)[:size] for share, size in pairs]
-    return named(images, train, [share.test for share in shares])
+    return make_shares(images, train, [share.test for share in shares])
 
 
 def _by_counts(positions: Indices, labels: Indices, counts: Indices, generator: np.random.Generator) -> list[Indices]:

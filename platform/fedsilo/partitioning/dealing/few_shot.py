@@ -18,10 +18,10 @@ import numpy as np
 
 from fedsilo.core import Indices, LabelledImages, Partition, Share
 from fedsilo.core.seeds import numpy_generator, published_generator
-from fedsilo.partitioning.dealing import example_assignment as allotment
+from fedsilo.partitioning.dealing import example_assignment as assignment
 
 
-def few_shot(images: LabelledImages, shares: Sequence[Share], rule: Partition, seed: int) -> list[Share]:
+def draw_shots(images: LabelledImages, shares: Sequence[Share], rule: Partition, seed: int) -> list[Share]:
     """Returns the shares with at most `rule.shots_by_class` training images of each class; test images stay.
 
     Args:
@@ -34,13 +34,13 @@ def few_shot(images: LabelledImages, shares: Sequence[Share], rule: Partition, s
         return list(shares)
     shots = rule.shots_by_class(_owners(images, shares)).tolist()
     if rule.shots_fixed_draw is None:
-        train = [_drawn(images, share, shots, seed, client) for client, share in enumerate(shares)]
+        train = [_draw(images, share, shots, seed, client) for client, share in enumerate(shares)]
     else:
         stream = published_generator(rule.shots_fixed_draw)
         for length in rule.shuffles(len(images.classes)):
             stream.shuffle(list(range(length)))
-        train = [_published(images, share, shots, stream) for share in shares]
-    few = allotment.named(images, train, [share.test for share in shares])
+        train = [_draw_as_published(images, share, shots, stream) for share in shares]
+    few = assignment.make_shares(images, train, [share.test for share in shares])
     return [replace(a, train=b.train, domain=a.domain or b.domain) for a, b in zip(shares, few, strict=True)]
 
 
@@ -50,14 +50,14 @@ def _owners(images: LabelledImages, shares: Sequence[Share]) -> Indices:
     return np.bincount(np.concatenate(held), minlength=len(images.classes))
 
 
-def _drawn(images: LabelledImages, share: Share, shots: Sequence[int], seed: int, client: int) -> Indices:
+def _draw(images: LabelledImages, share: Share, shots: Sequence[int], seed: int, client: int) -> Indices:
     generator = numpy_generator(seed, "shots", client=client)
     groups = _by_class(images, share, range(len(images.classes)))
     drawn = [generator.permutation(group)[: shots[label]] for label, group in groups]
     return np.concatenate(drawn) if drawn else share.train
 
 
-def _published(images: LabelledImages, share: Share, shots: Sequence[int], stream: random.Random) -> Indices:
+def _draw_as_published(images: LabelledImages, share: Share, shots: Sequence[int], stream: random.Random) -> Indices:
     labels, first = np.unique(images.train.labels, return_index=True)
     drawn: list[int] = []
     for label, group in _by_class(images, share, labels[np.argsort(first)].tolist()):

@@ -19,7 +19,7 @@ FAINTEST = 1e-9
 """The least that a liking counts beside a client's favourite, so that every margin can be met."""
 
 
-def log_dirichlet(rows: int, columns: int, beta: float | Floats, generator: np.random.Generator) -> Floats:
+def draw_log_dirichlet(rows: int, columns: int, beta: float | Floats, generator: np.random.Generator) -> Floats:
     """(rows, columns) logarithms of draws from Dir(beta, ..., beta), or by (columns,) betas, one per row.
 
     Gamma(beta) equals Gamma(beta + 1) U^(1/beta); taken in logs it never underflows, so that even at beta 0.001 every
@@ -41,7 +41,7 @@ def apportion(total: int, weights: NDArray[np.generic], generator: np.random.Gen
     return np.asarray(counts)
 
 
-def at_least(minimum: int, total: int, weights: Floats, generator: np.random.Generator) -> Indices:
+def apportion_at_least(minimum: int, total: int, weights: Floats, generator: np.random.Generator) -> Indices:
     """(N,) whole numbers of `minimum` or more that add up to `total`, as near to proportion as that allows.
 
     Args:
@@ -51,17 +51,17 @@ def at_least(minimum: int, total: int, weights: Floats, generator: np.random.Gen
         generator: Breaks ties.
     """
     counts = apportion(total, weights, generator)
-    return np.asarray(raised(counts[None], np.full(len(counts), minimum), np.zeros((1, len(counts))))[0])
+    return np.asarray(raise_to_least(counts[None], np.full(len(counts), minimum), np.zeros((1, len(counts))))[0])
 
 
-def within(capacities: Indices, total: int, weights: Floats, generator: np.random.Generator) -> Indices:
+def apportion_within(capacities: Indices, total: int, weights: Floats, generator: np.random.Generator) -> Indices:
     """(N,) whole numbers up to `capacities` (N,) that add up to `total`, as near to proportion as that allows."""
     counts = np.minimum(apportion(total, weights, generator), capacities)
     lacking = total - int(counts.sum())
     return counts + apportion(lacking, capacities - counts, generator) if lacking else counts
 
 
-def raised(counts: Indices, least: Indices, liking: Floats) -> Indices:
+def raise_to_least(counts: Indices, least: Indices, liking: Floats) -> Indices:
     """(K, N) `counts` with at least `least` (N,) per client, one example moved at a time.
 
     A client in want takes of the class it likes best, from whoever has most of it and more than its own least in all.
@@ -85,7 +85,7 @@ def raised(counts: Indices, least: Indices, liking: Floats) -> Indices:
     return counts
 
 
-def fitted(liking: Floats, rows: Indices, columns: Indices, generator: np.random.Generator) -> Indices:
+def fit_margins(liking: Floats, rows: Indices, columns: Indices, generator: np.random.Generator) -> Indices:
     """(K, N) whole numbers with exactly these sums of rows and columns, as like `liking` as they can be.
 
     The nearest matrix in relative entropy to the likings with these margins is found by scaling rows and columns in
@@ -100,17 +100,17 @@ def fitted(liking: Floats, rows: Indices, columns: Indices, generator: np.random
     """
     if not rows.sum():
         return np.zeros(liking.shape, dtype=np.int64)
-    expected = _scaled(liking, rows.astype(np.float64), columns.astype(np.float64))
+    expected = _scale(liking, rows.astype(np.float64), columns.astype(np.float64))
     counts = np.stack(
         [
             apportion(size, row, generator) if size else np.zeros(len(row), np.int64)
             for size, row in zip(rows, expected, strict=True)
         ]
     )
-    return raised(counts, columns, liking)
+    return raise_to_least(counts, columns, liking)
 
 
-def _scaled(liking: Floats, rows: Floats, columns: Floats) -> Floats:
+def _scale(liking: Floats, rows: Floats, columns: Floats) -> Floats:
     """(K, N) the likings scaled to these sums of rows and columns, nearly."""
     prior = np.maximum(np.exp(liking - liking.max(axis=0)), FAINTEST)
     by_column = np.where(columns > 0, 1.0, 0.0)

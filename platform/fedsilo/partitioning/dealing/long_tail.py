@@ -7,7 +7,7 @@ import numpy as np
 from fedsilo.core import Indices, LabelledImages
 
 
-def long_tailed(images: LabelledImages, ratio: float, generator: np.random.Generator) -> Indices:
+def thin_by_rank(images: LabelledImages, ratio: float, generator: np.random.Generator) -> Indices:
     """Positions of the training images that are left when classes are thinned out exponentially, ascending.
 
     The class of rank r of K keeps n ratio^(-r / (K - 1)) images, where n is what the largest class has and ranks are

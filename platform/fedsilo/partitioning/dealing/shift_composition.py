@@ -22,20 +22,20 @@ import numpy as np
 
 from fedsilo.core import (
     Demand,
+    FeatureExtractor,
     FeatureShift,
     Floats,
     Grouping,
     Indices,
     LabelledImages,
     LabelShift,
-    Look,
     QuantityShift,
     Share,
 )
 from fedsilo.core.errors import DataError
-from fedsilo.partitioning.dealing import example_assignment as allotment
-from fedsilo.partitioning.dealing.integer_rounding import at_least, fitted, within
-from fedsilo.partitioning.dealing.long_tail import long_tailed
+from fedsilo.partitioning.dealing import example_assignment as assignment
+from fedsilo.partitioning.dealing.integer_rounding import apportion_at_least, apportion_within, fit_margins
+from fedsilo.partitioning.dealing.long_tail import thin_by_rank
 
 Draws = tuple[np.random.Generator, np.random.Generator]
 """Where label shifts draw from, and where sizes do."""
@@ -63,7 +63,7 @@ class Composition:
     min_test: int = 1
     long_tail: float = 1.0
 
-    def shares(self, images: LabelledImages, generator: np.random.Generator, look: Look) -> list[Share]:
+    def split(self, images: LabelledImages, generator: np.random.Generator, look: FeatureExtractor) -> list[Share]:
         """Returns one share per client, group by group. Raises DataError when the data cannot be split so.
 
         Args:
@@ -82,15 +82,15 @@ class Composition:
                 f"partition.quantity.of: a size of {int(weights.min())} is below partition.min_train={self.min_train}. "
                 "Raise the one or lower the other."
             )
-        pools = _pools(grouping, long_tailed(images, self.long_tail, for_tail))
+        pools = _make_pools(grouping, thin_by_rank(images, self.long_tail, for_tail))
         if grouping.apart:
-            dealt = self._apart(images, pools, grouping, weights, (generator, for_sizes))
+            dealt = self._deal_apart(images, pools, grouping, weights, (generator, for_sizes))
         else:
-            dealt = self._mixed(images, pools, grouping, weights, (generator, for_sizes))
+            dealt = self._deal_mixed(images, pools, grouping, weights, (generator, for_sizes))
         self._refuse_small(dealt)
         return dealt
 
-    def _apart(
+    def _deal_apart(
         self, images: LabelledImages, pools: list[Share], grouping: Grouping, weights: Floats | None, draws: Draws
     ) -> list[Share]:
         """Shares where every client draws from one group."""
@@ -99,12 +99,12 @@ class Composition:
         shares: dict[int, Share] = {}
         for pool, who in zip(pools, members, strict=True):
             demand = Demand(len(who), self.min_train, self.min_test)
-            dealt = self._dealt(images, pool, demand, None if weights is None else weights[who], draws)
+            dealt = self._deal_pool(images, pool, demand, None if weights is None else weights[who], draws)
             for client, share in zip(who.tolist(), dealt, strict=True):
                 shares[client] = replace(share, domain=pool.domain or share.domain)
         return [shares[client] for client in range(len(shares))]
 
-    def _dealt(
+    def _deal_pool(
         self, images: LabelledImages, pool: Share, demand: Demand, weights: Floats | None, draws: Draws
     ) -> list[Share]:
         """The shares of a pool's clients, in sizes by their weights where there are such."""
@@ -115,14 +115,14 @@ class Composition:
         if exactly:
             total = int(weights.sum())
         if exactly and self.label.meets_sizes:
-            pool = _picked(pool, total, for_sizes)
-        demand = replace(demand, sizes=at_least(self.min_train, total, weights, for_sizes))
+            pool = _pick(pool, total, for_sizes)
+        demand = replace(demand, sizes=apportion_at_least(self.min_train, total, weights, for_sizes))
         dealt = self.label.deal(images, pool, demand, generator)
         if self.label.meets_sizes:
             return dealt
-        return allotment.thinned(images, dealt, demand, exactly, for_sizes)
+        return assignment.thin_out(images, dealt, demand, exactly, for_sizes)
 
-    def _mixed(
+    def _deal_mixed(
         self, images: LabelledImages, pools: list[Share], grouping: Grouping, weights: Floats | None, draws: Draws
     ) -> list[Share]:
         """Shares where clients draw from several groups."""
@@ -137,13 +137,13 @@ class Composition:
         self._refuse_few([Share(np.arange(available.sum()), np.arange(len(images.test)))], [clients])
         wanted = np.ones(clients) if weights is None else weights
         exactly = weights is not None and self.quantity.absolute
-        sizes = at_least(self.min_train, int(wanted.sum() if exactly else available.sum()), wanted, for_sizes)
+        sizes = apportion_at_least(self.min_train, int(wanted.sum() if exactly else available.sum()), wanted, for_sizes)
         mixtures = grouping.weights / grouping.weights.sum(axis=0)
         if exactly:
             _refuse_more(int(sizes.sum()), int(available.sum()), "")
-            rows = within(available, int(sizes.sum()), mixtures @ sizes, for_sizes)
-            pools = [_picked(pool, size, for_sizes) for pool, size in zip(pools, rows.tolist(), strict=True)]
-        table = _table(mixtures, np.array([len(pool.train) for pool in pools]), sizes, for_sizes)
+            rows = apportion_within(available, int(sizes.sum()), mixtures @ sizes, for_sizes)
+            pools = [_pick(pool, size, for_sizes) for pool, size in zip(pools, rows.tolist(), strict=True)]
+        table = _fit_table(mixtures, np.array([len(pool.train) for pool in pools]), sizes, for_sizes)
         parts: list[list[Share]] = [[] for _ in range(clients)]
         for pool, row in zip(pools, table, strict=True):
             again = copy.deepcopy(generator)  # the same draws for every group: a client likes the same classes in all
@@ -151,12 +151,12 @@ class Composition:
                 parts, self.label.deal(images, pool, Demand(clients, 0, 0, row), again), strict=True
             ):
                 part.append(share)
-        return _measurable(images, [_joined(images, part) for part in parts], self.min_test)
+        return _ensure_test_images(images, [_join(images, part) for part in parts], self.min_test)
 
     def _refuse_few(self, pools: Sequence[Share], clients: Sequence[int]) -> None:
         """Raises a DataError with all pools that are too small for so many clients."""
         pairs = [(pool, Demand(n, self.min_train, self.min_test)) for pool, n in zip(pools, clients, strict=True)]
-        allotment.refuse([line for pool, demand in pairs for line in allotment.size_problems(pool, demand)])
+        assignment.refuse([line for pool, demand in pairs for line in assignment.size_problems(pool, demand)])
 
     def _refuse_small(self, shares: Sequence[Share]) -> None:
         """Rules that move nothing between clients may leave one with less than the least."""
@@ -170,7 +170,7 @@ class Composition:
                 )
 
 
-def _pools(grouping: Grouping, usable: Indices) -> list[Share]:
+def _make_pools(grouping: Grouping, usable: Indices) -> list[Share]:
     groups = grouping.train[usable]
     return [
         Share(usable[groups == number], np.flatnonzero(grouping.test == number), name)
@@ -178,7 +178,7 @@ def _pools(grouping: Grouping, usable: Indices) -> list[Share]:
     ]
 
 
-def _picked(pool: Share, size: int, generator: np.random.Generator) -> Share:
+def _pick(pool: Share, size: int, generator: np.random.Generator) -> Share:
     """The pool with so many of its training images, drawn."""
     _refuse_more(size, len(pool.train), pool.domain)
     return replace(pool, train=np.sort(generator.permutation(pool.train)[:size]))
@@ -193,10 +193,10 @@ def _refuse_more(size: int, available: int, domain: str) -> None:
         )
 
 
-def _table(mixtures: Floats, rows: Indices, sizes: Indices, generator: np.random.Generator) -> Indices:
+def _fit_table(mixtures: Floats, rows: Indices, sizes: Indices, generator: np.random.Generator) -> Indices:
     """(G, N) training images of each group for each client. Raises DataError where no mixture comes out even."""
     with np.errstate(divide="ignore"):
-        table = fitted(np.log(mixtures), rows, sizes, generator)
+        table = fit_margins(np.log(mixtures), rows, sizes, generator)
     foreign = np.where(mixtures > 0, 0, table).sum(axis=0)
     if (foreign > len(rows)).any():  # so many may be due to rounding
         client = int(foreign.argmax())
@@ -208,12 +208,12 @@ def _table(mixtures: Floats, rows: Indices, sizes: Indices, generator: np.random
     return table
 
 
-def _joined(images: LabelledImages, parts: Sequence[Share]) -> Share:
+def _join(images: LabelledImages, parts: Sequence[Share]) -> Share:
     train, test = (np.concatenate([getattr(part, split) for part in parts]) for split in ("train", "test"))
-    return allotment.named(images, [train], [test])[0]
+    return assignment.make_shares(images, [train], [test])[0]
 
 
-def _measurable(images: LabelledImages, shares: list[Share], least: int) -> list[Share]:
+def _ensure_test_images(images: LabelledImages, shares: list[Share], least: int) -> list[Share]:
     """The shares with at least so many test images each, one moved at a time from whoever has most.
 
     Of a class and a domain that the client trains on, where any can be spared.
@@ -233,4 +233,4 @@ def _measurable(images: LabelledImages, shares: list[Share], least: int) -> list
             held[client] += 1
             owner[moved] = client
     order = np.argsort(owner, kind="stable")[np.count_nonzero(owner < 0) :]
-    return allotment.named(images, [share.train for share in shares], np.split(order, np.cumsum(held)[:-1]))
+    return assignment.make_shares(images, [share.train for share in shares], np.split(order, np.cumsum(held)[:-1]))

@@ -1,7 +1,7 @@
 """How unlike each other the clients of a partition are: labels, sizes, image features; each number beside its null."""
 
 from fedsilo.partitioning.heterogeneity.client_embedding import ClientMap
-from fedsilo.partitioning.heterogeneity.image_scores import Pictured
+from fedsilo.partitioning.heterogeneity.image_scores import SampleFeatures
 from fedsilo.partitioning.heterogeneity.label_distances import label_shift, mean_total_variation
 from fedsilo.partitioning.heterogeneity.measured_sample import ImageSample
 from fedsilo.partitioning.heterogeneity.measurement import IMAGES, images_to_measure, measure
@@ -14,7 +14,7 @@ __all__ = [
     "SCORES",
     "ClientMap",
     "ImageSample",
-    "Pictured",
+    "SampleFeatures",
     "Score",
     "Scores",
     "effective_clients",

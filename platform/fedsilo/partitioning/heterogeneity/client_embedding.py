@@ -33,7 +33,7 @@ class ClientMap:
     radius: float
 
 
-def flat(points: Floats) -> tuple[Floats, float]:
+def project_to_plane(points: Floats) -> tuple[Floats, float]:
     """(N, 2) places of (N, W) points on their two main axes, and the part of the squared distances they keep."""
     centred = points - points.mean(axis=0)
     wide = len(points) <= points.shape[1]
@@ -48,6 +48,6 @@ def flat(points: Floats) -> tuple[Floats, float]:
     return places * np.where(farthest < 0, -1.0, 1.0), float(values[:2].sum()) / total if total > 0 else 1.0
 
 
-def radii(points: Floats) -> Floats:
+def measure_radii(points: Floats) -> Floats:
     """(N,) distances from the middle of the map."""
-    return np.asarray(np.linalg.norm(flat(points)[0], axis=1))
+    return np.asarray(np.linalg.norm(project_to_plane(points)[0], axis=1))

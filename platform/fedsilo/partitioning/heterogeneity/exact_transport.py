@@ -18,7 +18,7 @@ Indices = NDArray[np.int64]
 
 def class_costs(names: Floats) -> Floats:
     """(K, K) Euclidean distances between classes' unit features (K, D), in [0, 2]: a cat is nearer to a dog."""
-    return np.sqrt(np.clip(_squared(names, names), 0.0, None)) * (1.0 - np.eye(len(names)))
+    return np.sqrt(np.clip(_squared_distances(names, names), 0.0, None)) * (1.0 - np.eye(len(names)))
 
 
 def earth_movers(parts: Floats, pairs: Indices, costs: Floats) -> Floats:
@@ -30,15 +30,19 @@ def earth_movers(parts: Floats, pairs: Indices, costs: Floats) -> Floats:
         costs: (K, K) a metric between classes. What two clients have in common can then stay where it is, so only
             the differences are transported.
     """
-    return np.array([_moved(parts[one] - parts[other], costs) for one, other in pairs.tolist()], dtype=np.float64)
+    return np.array(
+        [_transport_difference(parts[one] - parts[other], costs) for one, other in pairs.tolist()], dtype=np.float64
+    )
 
 
 def wasserstein(one: Floats, other: Floats) -> float:
     """2-Wasserstein distance between samples (n, D) and (m, D), each image with the same weight."""
-    return math.sqrt(_emd(np.full(len(one), 1 / len(one)), np.full(len(other), 1 / len(other)), _squared(one, other)))
+    return math.sqrt(
+        _emd(np.full(len(one), 1 / len(one)), np.full(len(other), 1 / len(other)), _squared_distances(one, other))
+    )
 
 
-class Groups:
+class ClassGaussians:
     """Labelled features of several clients, with each class at each client as a Gaussian.
 
     The ground cost between image x of class y and image x' of class y' is |x - x'|^2 + W2^2, with W2 the distance
@@ -70,7 +74,7 @@ class Groups:
         left, right = np.flatnonzero(self._of_client == one), np.flatnonzero(self._of_client == other)
         between = self._gaussians(left, right)
         labelled = between[self._group[rows][:, None] - left[0], self._group[columns][None] - right[0]]
-        cost = _squared(self._features[rows], self._features[columns]) + labelled
+        cost = _squared_distances(self._features[rows], self._features[columns]) + labelled
         return math.sqrt(_emd(np.full(len(rows), 1 / len(rows)), np.full(len(columns), 1 / len(columns)), cost))
 
     def _gaussians(self, left: Indices, right: Indices) -> Floats:
@@ -84,10 +88,10 @@ class Groups:
         products = products.reshape(a, rows, b, rows).transpose(0, 2, 1, 3)
         shared = np.linalg.svd(products, compute_uv=False).sum(axis=-1)
         bures = self._spread[left][:, None] + self._spread[right][None] - 2 * shared
-        return np.asarray(_squared(self._means[left], self._means[right]) + np.clip(bures, 0.0, None))
+        return np.asarray(_squared_distances(self._means[left], self._means[right]) + np.clip(bures, 0.0, None))
 
 
-def _moved(difference: Floats, costs: Floats) -> float:
+def _transport_difference(difference: Floats, costs: Floats) -> float:
     giving, taking = np.flatnonzero(difference > 0), np.flatnonzero(difference < 0)
     mass = difference[giving].sum()
     if not mass > 1e-12:  # alike, but for rounding
@@ -103,7 +107,7 @@ def _emd(a: Floats, b: Floats, cost: Floats) -> float:
     return max(0.0, float(ot.emd2(a, b, np.ascontiguousarray(cost))))
 
 
-def _squared(one: Floats, other: Floats) -> Floats:
+def _squared_distances(one: Floats, other: Floats) -> Floats:
     """(n, m) squared Euclidean distances."""
     squares = (one**2).sum(axis=1)[:, None] + (other**2).sum(axis=1)[None] - 2 * one @ other.T
     return np.asarray(np.clip(squares, 0.0, None))

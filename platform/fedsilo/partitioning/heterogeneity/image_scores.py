@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from fedsilo.core.seeds import derive, numpy_generator
 from fedsilo.partitioning.heterogeneity import exact_transport as transport
 from fedsilo.partitioning.heterogeneity import sliced_wasserstein as slicing
-from fedsilo.partitioning.heterogeneity.client_embedding import ClientMap, radii
+from fedsilo.partitioning.heterogeneity.client_embedding import ClientMap, measure_radii
 from fedsilo.partitioning.heterogeneity.measured_sample import ImageSample, sample_pairs
-from fedsilo.partitioning.heterogeneity.null_scores import redealt
+from fedsilo.partitioning.heterogeneity.null_scores import score_random_deals
 from fedsilo.partitioning.heterogeneity.score_parts import (
     DEALS,
     EXACT_DEALS,
@@ -21,11 +21,11 @@ from fedsilo.partitioning.heterogeneity.score_parts import (
     PAIRS,
     Floats,
     Indices,
-    Part,
+    MeasuredScores,
+    make_map,
+    make_pairwise,
+    make_scores,
     mean,
-    placed,
-    scored,
-    table,
 )
 
 EXACT_PAIRS = 66
@@ -36,7 +36,7 @@ EXACT_IMAGES = 48
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Pictured:
+class SampleFeatures:
     """What sampled training images are to a backbone.
 
     Attributes:
@@ -54,17 +54,17 @@ class Pictured:
     class_features: NDArray[np.float32]
 
 
-class Sliced:
+class SlicedDistances:
     """Sliced distances between the clients of a sample."""
 
-    def __init__(self, pictured: Pictured, seed: int) -> None:
+    def __init__(self, pictured: SampleFeatures, seed: int) -> None:
         """Projects the features once; `seed` is of the random deals and of the sample of pairs."""
         along = slicing.directions(pictured.features.shape[1])
-        self._projected = slicing.project(unit(pictured.features), along)
+        self._projected = slicing.project(normalize_rows(pictured.features), along)
         self._sample, self._seed = pictured.sample, seed
         self._points = self._of(pictured.sample.owners)
 
-    def measure(self) -> Part:
+    def measure(self) -> MeasuredScores:
         """Measures how far the clients are from each other."""
 
         def measured(owners: Indices) -> Floats:
@@ -72,9 +72,11 @@ class Sliced:
 
         numbers = self._sample.clients
         pairs = sample_pairs(len(numbers), PAIRS, numpy_generator(self._seed, "pairs of features"))
-        draws = redealt(measured, self._sample.owners, DEALS, derive(self._seed, "features dealt at random"))
-        scores = scored(("feature_sliced",), measured(self._sample.owners), draws)
-        return Part(scores, (table("feature_sliced", numbers, pairs, slicing.distances(self._points, pairs)),))
+        draws = score_random_deals(measured, self._sample.owners, DEALS, derive(self._seed, "features dealt at random"))
+        scores = make_scores(("feature_sliced",), measured(self._sample.owners), draws)
+        return MeasuredScores(
+            scores, (make_pairwise("feature_sliced", numbers, pairs, slicing.distances(self._points, pairs)),)
+        )
 
     def shift(self) -> Floats:
         """(N,) distance of each sampled client to the barycentre of all."""
@@ -83,41 +85,43 @@ class Sliced:
     def map(self) -> ClientMap:
         """Maps the sampled clients."""
         deal_seed = derive(self._seed, "maps of features dealt at random")
-        drawn = redealt(lambda owners: radii(self._of(owners)), self._sample.owners, MAP_DEALS, deal_seed)
-        return placed("features", self._sample.clients, self._points, drawn)
+        drawn = score_random_deals(
+            lambda owners: measure_radii(self._of(owners)), self._sample.owners, MAP_DEALS, deal_seed
+        )
+        return make_map("features", self._sample.clients, self._points, drawn)
 
     def _of(self, owners: Indices) -> Floats:
         return slicing.quantile_points(self._projected, owners, len(self._sample.clients))
 
 
-def measure_exactly(pictured: Pictured, seed: int) -> tuple[Part, ...]:
+def measure_exactly(pictured: SampleFeatures, seed: int) -> tuple[MeasuredScores, ...]:
     """Solves transport between pairs of clients, of few pairs and few images: features alone, and with labels."""
     sample = pictured.sample
     pairs = sample_pairs(len(sample.clients), EXACT_PAIRS, numpy_generator(seed, "pairs of exact transport"))
     rows = _few_of_each(sample.owners, np.unique(pairs))
-    features, labels, owners = unit(pictured.features[rows]), pictured.labels[rows], sample.owners[rows]
+    features, labels, owners = normalize_rows(pictured.features[rows]), pictured.labels[rows], sample.owners[rows]
 
     def plain(owned: Indices) -> Floats:
         found = [transport.wasserstein(features[owned == one], features[owned == other]) for one, other in pairs]
         return np.array(found, dtype=np.float64)
 
     def labelled(owned: Indices) -> Floats:
-        groups = transport.Groups(features, labels, owned)
+        groups = transport.ClassGaussians(features, labels, owned)
         return np.array([groups.distance(one, other) for one, other in pairs.tolist()], dtype=np.float64)
 
-    def part(name: str, between: Callable[[Indices], Floats]) -> Part:
+    def part(name: str, between: Callable[[Indices], Floats]) -> MeasuredScores:
         values = between(owners)
         deal_seed = derive(seed, f"{name} dealt at random")
-        draws = redealt(lambda owned: np.array([mean(between(owned))]), owners, EXACT_DEALS, deal_seed)
-        scores = scored((name,), np.array([mean(values)]), draws)
-        return Part(scores, (table(name, sample.clients, pairs, values),))
+        draws = score_random_deals(lambda owned: np.array([mean(between(owned))]), owners, EXACT_DEALS, deal_seed)
+        scores = make_scores((name,), np.array([mean(values)]), draws)
+        return MeasuredScores(scores, (make_pairwise(name, sample.clients, pairs, values),))
 
     if not len(pairs):
         return ()
     return part("feature_transport", plain), part("labelled_transport", labelled)
 
 
-def unit(features: NDArray[np.float32]) -> Floats:
+def normalize_rows(features: NDArray[np.float32]) -> Floats:
     """(n, D) features of length 1, in double precision."""
     found = features.astype(np.float64)
     return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12))

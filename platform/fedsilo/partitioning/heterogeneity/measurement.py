@@ -8,11 +8,17 @@ from threadpoolctl import threadpool_limits
 
 from fedsilo.core.seeds import numpy_generator
 from fedsilo.partitioning.heterogeneity import label_distances as labels
-from fedsilo.partitioning.heterogeneity.image_scores import EXACT_PAIRS, Pictured, Sliced, measure_exactly, unit
+from fedsilo.partitioning.heterogeneity.image_scores import (
+    EXACT_PAIRS,
+    SampleFeatures,
+    SlicedDistances,
+    measure_exactly,
+    normalize_rows,
+)
 from fedsilo.partitioning.heterogeneity.label_scores import map_labels, measure_labels, transport_labels
 from fedsilo.partitioning.heterogeneity.measured_sample import ImageSample, sample_images
-from fedsilo.partitioning.heterogeneity.score_parts import PAIRS, by_client
-from fedsilo.partitioning.heterogeneity.scores import Scores, Sizes
+from fedsilo.partitioning.heterogeneity.score_parts import PAIRS, align_to_clients
+from fedsilo.partitioning.heterogeneity.scores import Scores, SizeSummary
 from fedsilo.partitioning.heterogeneity.size_scores import effective_clients, gini
 from fedsilo.partitioning.manifest import Manifest
 
@@ -26,7 +32,7 @@ def images_to_measure(manifest: Manifest, limit: int = IMAGES) -> ImageSample:
     return sample_images([client.train for client in manifest.clients], limit, generator)
 
 
-def measure(manifest: Manifest, pictured: Pictured | None, why_not: str = "") -> Scores:
+def measure(manifest: Manifest, pictured: SampleFeatures | None, why_not: str = "") -> Scores:
     """Returns the scores of a partition, which has at least one training example.
 
     Args:
@@ -36,10 +42,10 @@ def measure(manifest: Manifest, pictured: Pictured | None, why_not: str = "") ->
     """
     # One thread: matrices are small, threads would only wait for each other, and sums would hang on their number.
     with threadpool_limits(1, "blas"):
-        return _measured(manifest, pictured, why_not)
+        return _measure(manifest, pictured, why_not)
 
 
-def _measured(manifest: Manifest, pictured: Pictured | None, why_not: str) -> Scores:
+def _measure(manifest: Manifest, pictured: SampleFeatures | None, why_not: str) -> Scores:
     counts, seed = manifest.train_counts(), manifest.seed
     numbers = np.flatnonzero(counts.sum(axis=1) > 0)
     held, clients = counts[numbers], len(counts)
@@ -48,19 +54,19 @@ def _measured(manifest: Manifest, pictured: Pictured | None, why_not: str) -> Sc
     if pictured is None:
         map = map_labels(held, numbers, seed)
     else:
-        sliced = Sliced(pictured, seed)
-        parts.append(transport_labels(held, numbers, unit(pictured.class_features), seed))
+        sliced = SlicedDistances(pictured, seed)
+        parts.append(transport_labels(held, numbers, normalize_rows(pictured.class_features), seed))
         parts += [sliced.measure(), *measure_exactly(pictured, seed)]
-        shift = by_client(clients, pictured.sample.clients, sliced.shift())
+        shift = align_to_clients(clients, pictured.sample.clients, sliced.shift())
         map = sliced.map()
     return Scores(
         split_sha256=manifest.split_sha256,
         clients=clients,
         backbone=pictured.backbone if pictured else "",
         images=len(pictured.labels) if pictured else 0,
-        sizes=_sizes(counts.sum(axis=1)),
+        sizes=_summarize_sizes(counts.sum(axis=1)),
         scores=tuple(score for part in parts for score in part.scores),
-        label_shift=by_client(clients, numbers, labels.label_shift(held)),
+        label_shift=align_to_clients(clients, numbers, labels.label_shift(held)),
         feature_shift=shift,
         pairwise=tuple(table for part in parts for table in part.pairwise),
         map=map,
@@ -68,8 +74,8 @@ def _measured(manifest: Manifest, pictured: Pictured | None, why_not: str) -> Sc
     )
 
 
-def _sizes(sizes: NDArray[np.int64]) -> Sizes:
-    return Sizes(
+def _summarize_sizes(sizes: NDArray[np.int64]) -> SizeSummary:
+    return SizeSummary(
         gini=gini(sizes),
         effective_clients=effective_clients(sizes),
         smallest=int(sizes.min()),
@@ -78,7 +84,7 @@ def _sizes(sizes: NDArray[np.int64]) -> Sizes:
     )
 
 
-def _notes(counts: NDArray[np.int64], pictured: Pictured | None, why_not: str) -> list[str]:
+def _notes(counts: NDArray[np.int64], pictured: SampleFeatures | None, why_not: str) -> list[str]:
     """What was left out or sampled."""
     clients, holding = len(counts), int((counts.sum(axis=1) > 0).sum())
     found = []

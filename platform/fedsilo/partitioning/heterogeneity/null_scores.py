@@ -35,7 +35,9 @@ class Null:
     deals: int
 
 
-def redealt(measure: Callable[[NDArray[np.int64]], Floats], owners: NDArray[np.int64], deals: int, seed: int) -> Floats:
+def score_random_deals(
+    measure: Callable[[NDArray[np.int64]], Floats], owners: NDArray[np.int64], deals: int, seed: int
+) -> Floats:
     """(deals, S) scores of random deals.
 
     Args:
@@ -55,6 +57,6 @@ def compare(value: float, draws: Floats) -> Null:
     return Null(float(draws.mean()), float(np.quantile(draws, 0.95)), (1 + reached) / (1 + len(draws)), len(draws))
 
 
-def beyond(value: float, mean: float) -> float:
+def remove_chance(value: float, mean: float) -> float:
     """What is left of a distance when chance is taken out as an independent error is: by squares, not below 0."""
     return math.sqrt(max(0.0, value**2 - mean**2))

@@ -12,7 +12,7 @@ from fedsilo.core.errors import DataError
 from fedsilo.core.printing import encoded
 from fedsilo.core.state import write_bytes
 from fedsilo.partitioning.heterogeneity.client_embedding import ClientMap
-from fedsilo.partitioning.heterogeneity.null_scores import LEVEL, Null, beyond
+from fedsilo.partitioning.heterogeneity.null_scores import LEVEL, Null, remove_chance
 from fedsilo.storage.run_folder import read_json
 
 FORMAT = "fedsilo heterogeneity 1"
@@ -41,7 +41,7 @@ class Score:
 
         Rather too low: a client of one kind scatters less than the mixture that the null deals from.
         """
-        return beyond(self.value, self.null.mean)
+        return remove_chance(self.value, self.null.mean)
 
     @property
     def within_null(self) -> bool:
@@ -55,7 +55,7 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True)
-class Sizes:
+class SizeSummary:
     """How unequal the clients' training sets are.
 
     Attributes:
@@ -112,7 +112,7 @@ class Scores:
     clients: int
     backbone: str
     images: int
-    sizes: Sizes
+    sizes: SizeSummary
     scores: tuple[Score, ...]
     label_shift: tuple[float | None, ...]
     feature_shift: tuple[float | None, ...]
@@ -153,7 +153,7 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
+class ScoreInfo:
     """A score's name for people, its range and what it says."""
 
     title: str
@@ -161,28 +161,28 @@ class Kind:
     meaning: str
 
 
-SCORES: Mapping[str, Kind] = {
-    "label_shift": Kind(
+SCORES: Mapping[str, ScoreInfo] = {
+    "label_shift": ScoreInfo(
         "labels, client to all", 1.0, "mean Jensen-Shannon distance (base 2, root) of a client's labels to all labels"
     ),
-    "label_distance": Kind(
+    "label_distance": ScoreInfo(
         "labels, two clients", 1.0, "mean Jensen-Shannon distance (base 2, root) between two clients' labels"
     ),
-    "label_total_variation": Kind(
+    "label_total_variation": ScoreInfo(
         "labels, to be changed", 1.0, "mean part of a client's labels that would have to change to look like another's"
     ),
-    "label_transport": Kind(
+    "label_transport": ScoreInfo(
         "labels, by class cost",
         2.0,
         "mean earth mover's distance between two clients' labels; a class costs the distance of its text feature",
     ),
-    "feature_sliced": Kind(
+    "feature_sliced": ScoreInfo(
         "features, sliced", 2.0, "root mean square sliced 2-Wasserstein distance between two clients' unit features"
     ),
-    "feature_transport": Kind(
+    "feature_transport": ScoreInfo(
         "features, exact", 2.0, "mean 2-Wasserstein distance between two clients' unit image features"
     ),
-    "labelled_transport": Kind(
+    "labelled_transport": ScoreInfo(
         "features with labels",
         8**0.5,
         "mean optimal transport data set distance (Alvarez-Melis and Fusi 2020) between two clients",
@@ -202,7 +202,7 @@ def _scores(content: dict[str, Any]) -> Scores:
     return Scores(
         **{
             **content,
-            "sizes": Sizes(**content["sizes"]),
+            "sizes": SizeSummary(**content["sizes"]),
             "scores": tuple(Score(**{**score, "null": Null(**score["null"])}) for score in content["scores"]),
             "label_shift": tuple(content["label_shift"]),
             "feature_shift": tuple(content["feature_shift"]),

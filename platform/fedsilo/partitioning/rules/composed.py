@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo.core import FeatureShift, LabelledImages, LabelShift, Look, Partition, QuantityShift, Share
+from fedsilo.core import FeatureExtractor, FeatureShift, LabelledImages, LabelShift, Partition, QuantityShift, Share
 from fedsilo.core.config_fields import key, slot
 from fedsilo.partitioning.dealing.shift_composition import Composition
 from fedsilo.partitioning.shifts.feature.none import NoFeatureShift
@@ -15,7 +15,7 @@ from fedsilo.partitioning.shifts.quantity.natural import Natural
 
 
 @dataclass(frozen=True, slots=True)
-class Composed(Partition):
+class ComposedPartition(Partition):
     """Clients that differ in labels, images and sizes, as each shift has it; equal parts of everything by default."""
 
     clients: int | None = key(
@@ -33,7 +33,7 @@ class Composed(Partition):
         within=">= 1",
     )
 
-    def split(self, images: LabelledImages, generator: np.random.Generator, look: Look) -> list[Share]:
+    def split(self, images: LabelledImages, generator: np.random.Generator, look: FeatureExtractor) -> list[Share]:
         """Returns one share per client. Raises DataError when the data cannot be split so."""
         composition = Composition(
             label=self.label or Iid(),
@@ -44,4 +44,4 @@ class Composed(Partition):
             min_test=self.min_test,
             long_tail=self.long_tail,
         )
-        return composition.shares(images, generator, look)
+        return composition.split(images, generator, look)

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo.core import LabelledImages, Look, Partition, Share
+from fedsilo.core import FeatureExtractor, LabelledImages, Partition, Share
 from fedsilo.core.config_fields import key
-from fedsilo.partitioning.dealing import example_assignment as allotment
+from fedsilo.partitioning.dealing import example_assignment as assignment
 from fedsilo.partitioning.dealing.shift_composition import Composition
 from fedsilo.partitioning.shifts.feature.domains import Domains
 from fedsilo.partitioning.shifts.label.dirichlet import Dirichlet
@@ -40,10 +40,10 @@ class DomainSplit(Partition):
 
     def problems(self) -> list[str]:
         """Returns what is impossible in the fields."""
-        return allotment.beta_problems(self.beta)
+        return assignment.beta_problems(self.beta)
 
-    def split(self, images: LabelledImages, generator: np.random.Generator, look: Look) -> list[Share]:
+    def split(self, images: LabelledImages, generator: np.random.Generator, look: FeatureExtractor) -> list[Share]:
         """Returns one share per client, domain by domain. Raises DataError for a domain that is too small."""
         clients = self.clients_per_domain * len(images.domains)
         rule = Composition(Dirichlet(self.beta, self.capped), Domains(), Natural(), clients, min_train=2, min_test=2)
-        return rule.shares(images, generator, look)
+        return rule.split(images, generator, look)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo.core import LabelledImages, Look, Partition, Share
+from fedsilo.core import FeatureExtractor, LabelledImages, Partition, Share
 from fedsilo.core.config_fields import key
 from fedsilo.partitioning.dealing.shift_composition import Composition
 from fedsilo.partitioning.shifts.feature.none import NoFeatureShift
@@ -20,6 +20,6 @@ class Homo(Partition):
 
     clients: int = key(10, "Number of clients.", within=">= 1")
 
-    def split(self, images: LabelledImages, generator: np.random.Generator, look: Look) -> list[Share]:
+    def split(self, images: LabelledImages, generator: np.random.Generator, look: FeatureExtractor) -> list[Share]:
         """Returns one share per client. Raises DataError when there are fewer examples than clients."""
-        return Composition(Iid(), NoFeatureShift(), Natural(), self.clients).shares(images, generator, look)
+        return Composition(Iid(), NoFeatureShift(), Natural(), self.clients).split(images, generator, look)

@@ -7,10 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from fedsilo.core import LabelledImages, Look, Partition, Share, Unseen
+from fedsilo.core import FeatureExtractor, LabelledImages, Partition, Share, Unseen
 from fedsilo.core.config_fields import key
 from fedsilo.data.files.file_sources import from_home, is_missing
-from fedsilo.partitioning.dealing import example_assignment as allotment
+from fedsilo.partitioning.dealing import example_assignment as assignment
 from fedsilo.partitioning.manifest import Manifest
 from fedsilo.partitioning.shifts.concept.none import NoConceptShift
 
@@ -42,9 +42,9 @@ class FromManifest(Partition):
         """The file, from the current folder."""
         return from_home(self.file)
 
-    def split(self, images: LabelledImages, generator: np.random.Generator, look: Look) -> list[Share]:
+    def split(self, images: LabelledImages, generator: np.random.Generator, look: FeatureExtractor) -> list[Share]:
         """Returns the frozen shares. Raises DataError when the file is damaged or belongs to other data."""
-        allotment.refuse(self.problems())
+        assignment.refuse(self.problems())
         manifest = Manifest.read(self.path)
         manifest.check(images, where=self.file)
         return manifest.shares()

@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo.core import LabelledImages, Look, Partition, Share
+from fedsilo.core import FeatureExtractor, LabelledImages, Partition, Share
 from fedsilo.core.config_fields import key
-from fedsilo.partitioning.dealing import example_assignment as allotment
+from fedsilo.partitioning.dealing import example_assignment as assignment
 from fedsilo.partitioning.dealing.shift_composition import Composition
 from fedsilo.partitioning.shifts.feature.none import NoFeatureShift
 from fedsilo.partitioning.shifts.label.dirichlet import Dirichlet
@@ -34,10 +34,10 @@ class NoniidLabeldir(Partition):
 
     def problems(self) -> list[str]:
         """Returns what is impossible in the fields."""
-        return allotment.beta_problems(self.beta)
+        return assignment.beta_problems(self.beta)
 
-    def split(self, images: LabelledImages, generator: np.random.Generator, look: Look) -> list[Share]:
+    def split(self, images: LabelledImages, generator: np.random.Generator, look: FeatureExtractor) -> list[Share]:
         """Returns one share per client. Raises DataError when there are too few images."""
         label = Dirichlet(self.beta, capped=True)
         rule = Composition(label, NoFeatureShift(), Natural(), self.clients, self.least, self.least)
-        return rule.shares(images, generator, look)
+        return rule.split(images, generator, look)

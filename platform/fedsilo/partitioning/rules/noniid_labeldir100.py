@@ -13,9 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo.core import LabelledImages, Look, Partition, Share
+from fedsilo.core import FeatureExtractor, LabelledImages, Partition, Share
 from fedsilo.core.config_fields import key
-from fedsilo.partitioning.dealing import example_assignment as allotment
+from fedsilo.partitioning.dealing import example_assignment as assignment
 from fedsilo.partitioning.dealing.shift_composition import Composition
 from fedsilo.partitioning.shifts.feature.none import NoFeatureShift
 from fedsilo.partitioning.shifts.label.coarse_dirichlet import CoarseDirichlet
@@ -34,9 +34,9 @@ class NoniidLabeldir100(Partition):
 
     def problems(self) -> list[str]:
         """Returns what is impossible in the fields."""
-        return allotment.beta_problems(self.beta)
+        return assignment.beta_problems(self.beta)
 
-    def split(self, images: LabelledImages, generator: np.random.Generator, look: Look) -> list[Share]:
+    def split(self, images: LabelledImages, generator: np.random.Generator, look: FeatureExtractor) -> list[Share]:
         """Returns one share per client. Raises DataError for data without superclasses or with too few images."""
         label = CoarseDirichlet(self.beta, fixed_draw=self.fixed_draw)
-        return Composition(label, NoFeatureShift(), Natural(), self.clients).shares(images, generator, look)
+        return Composition(label, NoFeatureShift(), Natural(), self.clients).split(images, generator, look)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo.core import LabelledImages, Look, Partition, Share
+from fedsilo.core import FeatureExtractor, LabelledImages, Partition, Share
 from fedsilo.core.config_fields import key
 from fedsilo.partitioning.dealing.shift_composition import Composition
 from fedsilo.partitioning.shifts.feature.none import NoFeatureShift
@@ -29,7 +29,7 @@ class NoniidLabeluni(Partition):
     clients: int = key(100, "Number of clients.", within=">= 1")
     per_client: int = key(2, "Classes of each client; the paper has 2 of CIFAR-10 and 10 of CIFAR-100.", within=">= 1")
 
-    def split(self, images: LabelledImages, generator: np.random.Generator, look: Look) -> list[Share]:
+    def split(self, images: LabelledImages, generator: np.random.Generator, look: FeatureExtractor) -> list[Share]:
         """Returns one share per client. Raises DataError when a client cannot have its classes."""
         label = Classes(self.per_client, overlap=True, uneven=PARTS)
-        return Composition(label, NoFeatureShift(), Natural(), self.clients).shares(images, generator, look)
+        return Composition(label, NoFeatureShift(), Natural(), self.clients).split(images, generator, look)

@@ -23,11 +23,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fedsilo.core import Indices, LabelledImages, Look, Partition, Share
+from fedsilo.core import FeatureExtractor, Indices, LabelledImages, Partition, Share
 from fedsilo.core.config_fields import key
 from fedsilo.core.errors import DataError
 from fedsilo.core.seeds import published_generator
-from fedsilo.partitioning.dealing import example_assignment as allotment
+from fedsilo.partitioning.dealing import example_assignment as assignment
 from fedsilo.partitioning.dealing.shift_composition import Composition
 from fedsilo.partitioning.shifts.feature.none import NoFeatureShift
 from fedsilo.partitioning.shifts.label.classes import Classes
@@ -48,15 +48,19 @@ class Pathological(Partition):
         within="in [0, 1]",
     )
 
-    def split(self, images: LabelledImages, generator: np.random.Generator, look: Look) -> list[Share]:
+    def split(self, images: LabelledImages, generator: np.random.Generator, look: FeatureExtractor) -> list[Share]:
         """Returns one share per client. Raises DataError when some client would own nothing."""
-        if not self._repeated(len(images.classes)):
+        if not self._count_repeated(len(images.classes)):
             label = Classes(remainder="last", fixed_draw=self.fixed_draw)
-            return Composition(label, NoFeatureShift(), Natural(), self.clients).shares(images, generator, look)
-        owners = self._owners(len(images.classes), generator)
-        test = _divided(images.test.labels, owners, generator)
+            return Composition(label, NoFeatureShift(), Natural(), self.clients).split(images, generator, look)
+        owners = self._assign_owners(len(images.classes), generator)
+        test = _divide(images.test.labels, owners, generator)
         # With shots each owner draws its own from all images of a class, as the papers' code does.
-        train = _owned(images.train.labels, owners) if self.shots else _divided(images.train.labels, owners, generator)
+        train = (
+            _collect_owned(images.train.labels, owners)
+            if self.shots
+            else _divide(images.train.labels, owners, generator)
+        )
         for split, parts in (("train", train), ("test", test)):
             poor = [str(client) for client, part in enumerate(parts) if not len(part)]
             if poor:
@@ -64,7 +68,7 @@ class Pathological(Partition):
                     f"partition.repeat_rate: at {self.repeat_rate:g}, client {', '.join(poor[:5])} of {self.clients} "
                     f"would have no {split} image. Use fewer clients or another rate."
                 )
-        return allotment.named(images, train, test)
+        return assignment.make_shares(images, train, test)
 
     def shots_by_class(self, owners: Indices) -> Indices:
         """Returns (classes,) shots of each class; of one with several owners a client gets its part, at least one."""
@@ -72,32 +76,32 @@ class Pathological(Partition):
 
     def shuffles(self, classes: int) -> Sequence[int]:
         """Returns the lengths of what is shuffled before shots are drawn: the classes, and clients that form groups."""
-        return [classes, self.clients] if self._repeated(classes) and self._groups() else [classes]
+        return [classes, self.clients] if self._count_repeated(classes) and self._count_groups() else [classes]
 
-    def _repeated(self, classes: int) -> int:
+    def _count_repeated(self, classes: int) -> int:
         """How many classes have several owners."""
         return int(self.repeat_rate * classes)
 
-    def _groups(self) -> int:
+    def _count_groups(self) -> int:
         """In how many groups clients share classes; 0: all clients own all repeated classes."""
         return self.clients // self.shots if self.shots else 0
 
-    def _owners(self, classes: int, generator: np.random.Generator) -> NDArray[np.bool_]:
+    def _assign_owners(self, classes: int, generator: np.random.Generator) -> NDArray[np.bool_]:
         """(K, N) whether a client owns a class."""
-        order, clients = self._orders(classes, generator)
-        repeated, single = np.split(order, [self._repeated(classes)])
+        order, clients = self._shuffle_orders(classes, generator)
+        repeated, single = np.split(order, [self._count_repeated(classes)])
         owned = np.zeros((classes, self.clients), dtype=bool)
-        for number, part in enumerate(_blocks(single, self.clients, round(len(single) / self.clients))):
+        for number, part in enumerate(_cut_blocks(single, self.clients, round(len(single) / self.clients))):
             owned[part, number] = True
-        groups = self._groups() or 1
-        shared = _blocks(repeated, groups, round(len(repeated) / groups))
+        groups = self._count_groups() or 1
+        shared = _cut_blocks(repeated, groups, round(len(repeated) / groups))
         each = round(self.clients / groups)
         for number, part in enumerate(shared):
             # Clients that are left over when groups are rounded down own no repeated class, as in the papers' code.
             owned[np.ix_(part, clients[number * each : (number + 1) * each])] = True
         return owned
 
-    def _orders(self, classes: int, generator: np.random.Generator) -> tuple[Indices, Indices]:
+    def _shuffle_orders(self, classes: int, generator: np.random.Generator) -> tuple[Indices, Indices]:
         """The class numbers and the client numbers, shuffled."""
         if self.fixed_draw is None:
             return generator.permutation(classes), generator.permutation(self.clients)
@@ -107,17 +111,17 @@ class Pathological(Partition):
         return np.array(orders[0]), np.array(orders[1])
 
 
-def _blocks(items: Indices, parts: int, size: int) -> list[Indices]:
+def _cut_blocks(items: Indices, parts: int, size: int) -> list[Indices]:
     """Consecutive parts of this size, the last one with what is left."""
     return np.split(items, [size * number for number in range(1, parts)])
 
 
-def _owned(labels: Indices, owners: NDArray[np.bool_]) -> list[Indices]:
+def _collect_owned(labels: Indices, owners: NDArray[np.bool_]) -> list[Indices]:
     """For each client all positions of the classes that it owns."""
     return [np.flatnonzero(owned[labels]) for owned in owners.T]
 
 
-def _divided(labels: Indices, owners: NDArray[np.bool_], generator: np.random.Generator) -> list[Indices]:
+def _divide(labels: Indices, owners: NDArray[np.bool_], generator: np.random.Generator) -> list[Indices]:
     """For each client its part of the positions of the classes that it owns; parts differ by one at most."""
     holder = np.full(len(labels), -1)
     for label, owned in enumerate(owners):

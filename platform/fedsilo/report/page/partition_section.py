@@ -7,7 +7,7 @@ from pathlib import Path
 
 from fedsilo.core.errors import FedsiloError
 from fedsilo.partitioning.heterogeneity import FILE, Scores, measure
-from fedsilo.partitioning.manifest import Holding, Manifest
+from fedsilo.partitioning.manifest import ClientHoldings, Manifest
 from fedsilo.report.page.heatmap import data_uri
 from fedsilo.report.page.markup import Markup, element, figure, folded, section, table
 from fedsilo.report.page.page_data import Material
@@ -69,7 +69,7 @@ def _table(manifest: Manifest, shifts: tuple[float | None, ...]) -> Markup:
     return table(header, body, "Who holds what", words=(0, 1, 6))
 
 
-def _row(manifest: Manifest, client: Holding, shift: float | None) -> list[str]:
+def _row(manifest: Manifest, client: ClientHoldings, shift: float | None) -> list[str]:
     counts = sorted(zip(client.train_classes, manifest.classes, strict=True), reverse=True)[:3]
     return [
         f"{client.number:02d}",

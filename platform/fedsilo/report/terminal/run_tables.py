@@ -12,7 +12,7 @@ from fedsilo.report.terminal.cells import cell
 
 if TYPE_CHECKING:
     from fedsilo.config.key_descriptions import Description
-    from fedsilo.partitioning.manifest import Holding
+    from fedsilo.partitioning.manifest import ClientHoldings
     from fedsilo.report.results.finished_run import Run
 
 PACED = ("simulated s", "late", "offline")
@@ -149,7 +149,7 @@ def clients_table(run: Run) -> Table:
     return table
 
 
-def kind_of(client: Holding) -> str:
+def kind_of(client: ClientHoldings) -> str:
     """Returns a client's domain and what else sets it apart, in words: "photo, blur 3, unseen"."""
     words = [client.domain or "mixed", client.alteration.partition(" seed ")[0]]
     words += ["own labels"] * bool(client.train_labels or client.test_labels) + ["unseen"] * (not client.seen)

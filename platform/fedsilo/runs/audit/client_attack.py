@@ -78,7 +78,7 @@ def why_not(run: Run) -> str:
         )
     if Schedule(scenario.method, scenario.training, (1,), 0, scenario.pace, scenario.trace).paced:
         return "clients that are late, away or behind contribute in other rounds than the attack reckons with"
-    if any(client.strange for client in run.manifest.clients) or scenario.partition.unseen.classes:
+    if any(client.deviations for client in run.manifest.clients) or scenario.partition.unseen.classes:
         return "clients with labels of their own, altered images or unseen parties cannot be dealt again"
     return ""
 

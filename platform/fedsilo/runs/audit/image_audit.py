@@ -91,7 +91,7 @@ def _refuse(run: Run, asked: Audit) -> None:
         raise RunError(f"{run.folder}: method '{name}' trains nothing, so it has no members. Audit a run that learns.")
     if asked.view == SHARED and not method.uploads:
         raise RunError(f"{run.folder}: method '{name}' shares nothing, so there is no shared view. Use --view client.")
-    if any(client.strange for client in run.manifest.clients) or run.scenario.partition.unseen.classes:
+    if any(client.deviations for client in run.manifest.clients) or run.scenario.partition.unseen.classes:
         raise RunError(
             f"{run.folder}: clients with labels of their own, altered images or unseen parties cannot be dealt anew "
             "for shadow runs. Audit a run without them."

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from fedsilo.core import Dataset, LabelledImages, Look, Partition, Share
+from fedsilo.core import Dataset, FeatureExtractor, LabelledImages, Partition, Share
 from fedsilo.core.config_fields import key
 from fedsilo.report.results.finished_run import load
 from fedsilo.runs.audit.audited_images import Draw, pooled, population_of, redraw
@@ -38,7 +38,7 @@ class Redrawn(Partition):
     run: str = key("", "The audited run's folder.")
     number: int = key(0, "The shadow run's number, from which the draw follows.", within=">= 0")
 
-    def split(self, images: LabelledImages, generator: np.random.Generator, look: Look) -> list[Share]:
+    def split(self, images: LabelledImages, generator: np.random.Generator, look: FeatureExtractor) -> list[Share]:
         """Returns the clients' shares of the pool."""
         run = load(Path(self.run))
         population = population_of(run.manifest, images)
@@ -51,7 +51,7 @@ class Unchanged(Partition):
 
     run: str = key("", "The audited run's folder.")
 
-    def split(self, images: LabelledImages, generator: np.random.Generator, look: Look) -> list[Share]:
+    def split(self, images: LabelledImages, generator: np.random.Generator, look: FeatureExtractor) -> list[Share]:
         """Returns the clients' shares of the pool."""
         population = population_of(load(Path(self.run)).manifest, images)
         return Draw(population.members, np.zeros(len(population), dtype=bool)).shares(population)

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo.core import FeatureShift, Grouping, LabelledImages, Look
+from fedsilo.core import FeatureExtractor, FeatureShift, Grouping, LabelledImages
 from fedsilo.core.config_fields import key
 from fedsilo.core.errors import DataError
 
@@ -24,7 +24,7 @@ class Covariate(FeatureShift):
     clusters: int = key(5, "Number of clusters; clients are spread over them evenly.", within=">= 2")
 
     def grouping(
-        self, images: LabelledImages, clients: int | None, generator: np.random.Generator, look: Look
+        self, images: LabelledImages, clients: int | None, generator: np.random.Generator, look: FeatureExtractor
     ) -> Grouping:
         """Returns one group per cluster. Raises DataError for fewer clients or images than clusters."""
         wanted = self.clusters if clients is None else clients

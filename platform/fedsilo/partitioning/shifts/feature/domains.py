@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo.core import FeatureShift, Grouping, LabelledImages, Look
+from fedsilo.core import FeatureExtractor, FeatureShift, Grouping, LabelledImages
 from fedsilo.core.config_fields import key
 from fedsilo.core.errors import DataError
 
@@ -28,7 +28,7 @@ class Domains(FeatureShift):
         return [f"clients_of.{name}: must be at least 1, got {n}." for name, n in self.clients_of.items() if n < 1]
 
     def grouping(
-        self, images: LabelledImages, clients: int | None, generator: np.random.Generator, look: Look
+        self, images: LabelledImages, clients: int | None, generator: np.random.Generator, look: FeatureExtractor
     ) -> Grouping:
         """Returns one group per domain. Raises DataError for a single domain, or fewer clients than domains."""
         if len(images.domains) < 2:

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo.core import FeatureShift, Floats, Grouping, LabelledImages, Look
+from fedsilo.core import FeatureExtractor, FeatureShift, Floats, Grouping, LabelledImages
 from fedsilo.core.config_fields import key
 from fedsilo.core.errors import DataError
-from fedsilo.partitioning.dealing import example_assignment as allotment
-from fedsilo.partitioning.dealing.integer_rounding import FAINTEST, log_dirichlet
+from fedsilo.partitioning.dealing import example_assignment as assignment
+from fedsilo.partitioning.dealing.integer_rounding import FAINTEST, draw_log_dirichlet
 
 USUAL = 10
 
@@ -31,7 +31,7 @@ class Mixture(FeatureShift):
 
     def problems(self) -> list[str]:
         """Returns what is impossible in the fields."""
-        problems = allotment.beta_problems(self.beta)
+        problems = assignment.beta_problems(self.beta)
         for client, row in enumerate(self.weights):
             if not all(0 <= weight < math.inf for weight in row.values()) or not any(row.values()):
                 problems.append(
@@ -40,7 +40,7 @@ class Mixture(FeatureShift):
         return problems
 
     def grouping(
-        self, images: LabelledImages, clients: int | None, generator: np.random.Generator, look: Look
+        self, images: LabelledImages, clients: int | None, generator: np.random.Generator, look: FeatureExtractor
     ) -> Grouping:
         """Returns one group per domain. Raises DataError for a single domain, or weights that do not fit the data."""
         if len(images.domains) < 2:
@@ -49,13 +49,13 @@ class Mixture(FeatureShift):
                 "Use data with several domains, or leave partition.feature away."
             )
         if self.weights:
-            weights = self._written(images.domains, clients)
+            weights = self._read_weights(images.domains, clients)
         else:
-            draws = log_dirichlet(USUAL if clients is None else clients, len(images.domains), self.beta, generator)
+            draws = draw_log_dirichlet(USUAL if clients is None else clients, len(images.domains), self.beta, generator)
             weights = np.maximum(np.exp(draws.T), FAINTEST)  # drawn weights are above 0, however small beta is
         return Grouping(images.train.domains, images.test.domains, images.domains, weights)
 
-    def _written(self, domains: tuple[str, ...], clients: int | None) -> Floats:
+    def _read_weights(self, domains: tuple[str, ...], clients: int | None) -> Floats:
         unknown = sorted({name for row in self.weights for name in row} - set(domains))
         if unknown:
             raise DataError(

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo.core import FeatureShift, Grouping, LabelledImages, Look
+from fedsilo.core import FeatureExtractor, FeatureShift, Grouping, LabelledImages
 
 USUAL = 10
 
@@ -16,7 +16,7 @@ class NoFeatureShift(FeatureShift):
     """All clients draw from all images, whatever their domain."""
 
     def grouping(
-        self, images: LabelledImages, clients: int | None, generator: np.random.Generator, look: Look
+        self, images: LabelledImages, clients: int | None, generator: np.random.Generator, look: FeatureExtractor
     ) -> Grouping:
         """Returns one group of everything; ten clients where no number is asked for."""
         train, test = (np.zeros(len(split), dtype=np.int64) for split in (images.train, images.test))

@@ -19,8 +19,8 @@ from fedsilo.core import Demand, Indices, LabelledImages, LabelShift, Share
 from fedsilo.core.config_fields import key
 from fedsilo.core.errors import DataError
 from fedsilo.core.seeds import published_generator
-from fedsilo.partitioning.dealing import example_assignment as allotment
-from fedsilo.partitioning.dealing.integer_rounding import apportion, raised
+from fedsilo.partitioning.dealing import example_assignment as assignment
+from fedsilo.partitioning.dealing.integer_rounding import apportion, raise_to_least
 
 FOREIGN = -1e9
 """The logarithm of how much a client wants of a class that it does not own."""
@@ -75,15 +75,15 @@ class Classes(LabelShift):
 
     def deal(self, images: LabelledImages, pool: Share, demand: Demand, generator: np.random.Generator) -> list[Share]:
         """Returns one share per client. Raises DataError when some client would own nothing."""
-        groups = self._groups(len(images.classes), demand.clients, generator)
+        groups = self._draw_groups(len(images.classes), demand.clients, generator)
         if self.per_client and not self.copies:
-            shares = self._divided(images, pool, groups, demand, generator)
+            shares = self._divide(images, pool, groups, demand, generator)
         else:
-            shares = _whole(images, pool, groups)
+            shares = _give_whole_classes(images, pool, groups)
         _refuse_poor(images, shares, groups)
         return shares
 
-    def _divided(
+    def _divide(
         self,
         images: LabelledImages,
         pool: Share,
@@ -116,19 +116,19 @@ class Classes(LabelShift):
             min(least, len(part) // demand.clients)
             for least, part in ((demand.min_train, held.train), (demand.min_test, held.test))
         )
-        counts = raised(counts, np.full(demand.clients, train), liking)
-        return allotment.dealt(images, held, counts, liking, Demand(demand.clients, train, test), generator)
+        counts = raise_to_least(counts, np.full(demand.clients, train), liking)
+        return assignment.deal_by_counts(images, held, counts, liking, Demand(demand.clients, train, test), generator)
 
-    def _groups(self, classes: int, clients: int, generator: np.random.Generator) -> list[Indices]:
+    def _draw_groups(self, classes: int, clients: int, generator: np.random.Generator) -> list[Indices]:
         """The class numbers of each client, in order of the client."""
         if self.per_client:
-            return self._groups_of_one_size(classes, clients, generator)
+            return self._draw_groups_of_one_size(classes, clients, generator)
         if clients > classes:
             raise DataError(
                 f"partition.clients: {clients} clients cannot own disjoint groups of {classes} classes. Use at most "
                 f"{classes} clients, label.overlap with label.per_client, or the label shift 'dirichlet'."
             )
-        shuffled = self._shuffled(classes, generator)
+        shuffled = self._shuffle(classes, generator)
         if self.remainder == "spread":
             return np.array_split(shuffled, clients)
         each = round(classes / clients)
@@ -140,7 +140,7 @@ class Classes(LabelShift):
         bounds = [*range(0, each * clients, each), classes]
         return [shuffled[start:stop] for start, stop in pairwise(bounds)]
 
-    def _groups_of_one_size(self, classes: int, clients: int, generator: np.random.Generator) -> list[Indices]:
+    def _draw_groups_of_one_size(self, classes: int, clients: int, generator: np.random.Generator) -> list[Indices]:
         """`per_client` classes for each client, those with the fewest owners so far first."""
         each = self.per_client
         if each > classes or (not self.overlap and each * clients > classes):
@@ -149,14 +149,14 @@ class Classes(LabelShift):
                 f"{classes} there are. " + ("Use fewer." if each > classes else "Use fewer, or overlap: true.")
             )
         if not self.overlap:
-            return np.split(self._shuffled(classes, generator)[: each * clients], clients)
+            return np.split(self._shuffle(classes, generator)[: each * clients], clients)
         owners, groups = np.zeros(classes, dtype=np.int64), []
         for _ in range(clients):
             groups.append(np.lexsort((generator.random(classes), owners))[:each])
             owners[groups[-1]] += 1
         return groups
 
-    def _shuffled(self, classes: int, generator: np.random.Generator) -> Indices:
+    def _shuffle(self, classes: int, generator: np.random.Generator) -> Indices:
         """The class numbers in the order in which they are handed out."""
         if self.fixed_draw is None:
             return generator.permutation(classes)
@@ -165,13 +165,13 @@ class Classes(LabelShift):
         return np.array(order, dtype=np.int64)
 
 
-def _whole(images: LabelledImages, pool: Share, groups: list[Indices]) -> list[Share]:
+def _give_whole_classes(images: LabelledImages, pool: Share, groups: list[Indices]) -> list[Share]:
     """All examples of its classes for every client."""
     parts = []
     for positions, labels in ((pool.train, images.train.labels), (pool.test, images.test.labels)):
         of_class = [positions[labels[positions] == label] for label in range(len(images.classes))]
         parts.append([np.concatenate([of_class[label] for label in group]) for group in groups])
-    return allotment.named(images, *parts)
+    return assignment.make_shares(images, *parts)
 
 
 def _refuse_poor(images: LabelledImages, shares: list[Share], groups: list[Indices]) -> None:

@@ -27,7 +27,7 @@ from fedsilo.core import Demand, Indices, LabelledImages, LabelShift, Share
 from fedsilo.core.config_fields import key
 from fedsilo.core.errors import DataError
 from fedsilo.core.seeds import published_generator
-from fedsilo.partitioning.dealing import example_assignment as allotment
+from fedsilo.partitioning.dealing import example_assignment as assignment
 
 Chance = np.random.Generator | np.random.RandomState
 
@@ -49,8 +49,8 @@ class CoarseDirichlet(LabelShift):
 
     def problems(self) -> list[str]:
         """Returns what is impossible in the fields."""
-        problems = allotment.beta_problems(self.beta)
-        return problems + [f"fine_{line}" for line in allotment.beta_problems(self.fine_beta)]
+        problems = assignment.beta_problems(self.beta)
+        return problems + [f"fine_{line}" for line in assignment.beta_problems(self.fine_beta)]
 
     def deal(self, images: LabelledImages, pool: Share, demand: Demand, generator: np.random.Generator) -> list[Share]:
         """Returns one share per client. Raises DataError for data without superclasses."""
@@ -66,11 +66,13 @@ class CoarseDirichlet(LabelShift):
         sizes: Indices = each + (np.arange(demand.clients) < rest)
         if demand.sizes is not None:
             (for_sizes,) = generator.spawn(1)  # so that sizes change nothing of the other draws
-            least = np.stack([demand.sizes, allotment.test_sizes(pool, demand, demand.sizes, for_sizes)])
+            least = np.stack([demand.sizes, assignment.apportion_test_sizes(pool, demand, demand.sizes, for_sizes)])
             sizes = least.sum(axis=0)
-        parts = _exchanged(self._parts(labels, images.groups, sizes, generator), labels, first_test, least)
+        parts = _exchange_splits(self._parts(labels, images.groups, sizes, generator), labels, first_test, least)
         train = [pool.train[part[part < first_test]] for part in parts]
-        return allotment.named(images, train, [pool.test[part[part >= first_test] - first_test] for part in parts])
+        return assignment.make_shares(
+            images, train, [pool.test[part[part >= first_test] - first_test] for part in parts]
+        )
 
     def _parts(
         self, labels: Indices, groups: tuple[int, ...], sizes: Indices, generator: np.random.Generator
@@ -78,11 +80,11 @@ class CoarseDirichlet(LabelShift):
         """Positions in the pool of both splits, client by client."""
         seed = int(generator.integers(2**63)) if self.fixed_draw is None else self.fixed_draw
         chance: Chance = generator if self.fixed_draw is None else np.random.RandomState(seed)
-        pool = Pool(labels, groups, published_generator(seed))
+        pool = UnassignedImages(labels, groups, published_generator(seed))
         return [pool.take(size, self.beta, self.fine_beta, chance) for size in sizes.tolist()]
 
 
-class Pool:
+class UnassignedImages:
     """The images that nobody has yet, by class, and the classes that have some, by superclass."""
 
     def __init__(self, labels: Indices, groups: tuple[int, ...], picker: random.Random) -> None:
@@ -135,7 +137,7 @@ def _without(weights: NDArray[np.float64], place: int) -> NDArray[np.float64]:
     return others / others.sum() if others.sum() > 0 else np.full(len(others), 1 / max(1, len(others)))
 
 
-def _exchanged(parts: list[list[int]], labels: Indices, first_test: int, least: Indices) -> list[Indices]:
+def _exchange_splits(parts: list[list[int]], labels: Indices, first_test: int, least: Indices) -> list[Indices]:
     """The parts with single images exchanged until every client has enough of either split; sizes stay.
 
     Of one class where that can be. It always ends: nobody gives what it lacks itself, both splits are large enough for

@@ -14,8 +14,8 @@ import numpy as np
 
 from fedsilo.core import Demand, Floats, Indices, LabelledImages, LabelShift, Share
 from fedsilo.core.config_fields import key
-from fedsilo.partitioning.dealing import example_assignment as allotment
-from fedsilo.partitioning.dealing.integer_rounding import apportion, fitted, log_dirichlet, raised
+from fedsilo.partitioning.dealing import example_assignment as assignment
+from fedsilo.partitioning.dealing.integer_rounding import apportion, draw_log_dirichlet, fit_margins, raise_to_least
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +31,20 @@ class Dirichlet(LabelShift):
 
     def problems(self) -> list[str]:
         """Returns what is impossible in the fields."""
-        return allotment.beta_problems(self.beta)
+        return assignment.beta_problems(self.beta)
 
     def deal(self, images: LabelledImages, pool: Share, demand: Demand, generator: np.random.Generator) -> list[Share]:
         """Returns one share per client."""
         sizes = np.bincount(images.train.labels[pool.train], minlength=len(images.classes))
-        liking = log_dirichlet(len(sizes), demand.clients, self.beta, generator)
+        liking = draw_log_dirichlet(len(sizes), demand.clients, self.beta, generator)
         with np.errstate(divide="ignore"):
             wanted = liking + np.log(sizes)[:, None]
         if demand.sizes is None:
             counts = _class_by_class(sizes, liking, self.capped, generator)
-            train = raised(counts, np.full(demand.clients, demand.min_train), wanted)
+            train = raise_to_least(counts, np.full(demand.clients, demand.min_train), wanted)
         else:
-            train = fitted(liking, sizes, demand.sizes, generator)
-        return allotment.dealt(images, pool, train, liking, demand, generator)
+            train = fit_margins(liking, sizes, demand.sizes, generator)
+        return assignment.deal_by_counts(images, pool, train, liking, demand, generator)
 
 
 def _class_by_class(sizes: Indices, liking: Floats, capped: bool, generator: np.random.Generator) -> Indices:

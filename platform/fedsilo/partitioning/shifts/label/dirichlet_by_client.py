@@ -18,8 +18,8 @@ import numpy as np
 
 from fedsilo.core import Demand, Floats, LabelledImages, LabelShift, Share
 from fedsilo.core.config_fields import key
-from fedsilo.partitioning.dealing import example_assignment as allotment
-from fedsilo.partitioning.dealing.integer_rounding import apportion, fitted, log_dirichlet
+from fedsilo.partitioning.dealing import example_assignment as assignment
+from fedsilo.partitioning.dealing.integer_rounding import apportion, draw_log_dirichlet, fit_margins
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class DirichletByClient(LabelShift):
 
     def problems(self) -> list[str]:
         """Returns what is impossible in the fields."""
-        return allotment.beta_problems(self.beta)
+        return assignment.beta_problems(self.beta)
 
     def deal(self, images: LabelledImages, pool: Share, demand: Demand, generator: np.random.Generator) -> list[Share]:
         """Returns one share per client."""
@@ -39,11 +39,11 @@ class DirichletByClient(LabelShift):
         usual = np.bincount(images.train.labels, minlength=classes)
         usual = np.where(usual > 0, usual, usual.sum() / classes)  # a class without training images: as any other
         concentration = self.beta * classes * usual / usual.sum()
-        mixtures: Floats = log_dirichlet(demand.clients, classes, concentration, generator).T
+        mixtures: Floats = draw_log_dirichlet(demand.clients, classes, concentration, generator).T
         wanted = demand.sizes
         if wanted is None:
             wanted = apportion(int(sizes.sum()), np.ones(demand.clients), generator)
         with np.errstate(divide="ignore"):
             weighted = mixtures + np.log(sizes / usual)[:, None]
-        train = fitted(weighted, sizes, wanted, generator)
-        return allotment.dealt(images, pool, train, np.minimum(mixtures, 0.0), demand, generator)
+        train = fit_margins(weighted, sizes, wanted, generator)
+        return assignment.deal_by_counts(images, pool, train, np.minimum(mixtures, 0.0), demand, generator)

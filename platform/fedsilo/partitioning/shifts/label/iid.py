@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fedsilo.core import Demand, LabelledImages, LabelShift, Share
-from fedsilo.partitioning.dealing import example_assignment as allotment
+from fedsilo.partitioning.dealing import example_assignment as assignment
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +24,7 @@ class Iid(LabelShift):
                 np.array_split(generator.permutation(positions), demand.clients)
                 for positions in (pool.train, pool.test)
             )
-            return allotment.named(images, *parts)
-        train = allotment.cut(pool.train, demand.sizes, generator)
-        sizes = allotment.test_sizes(pool, demand, demand.sizes, generator)
-        return allotment.named(images, train, allotment.cut(pool.test, sizes, generator))
+            return assignment.make_shares(images, *parts)
+        train = assignment.cut(pool.train, demand.sizes, generator)
+        sizes = assignment.apportion_test_sizes(pool, demand, demand.sizes, generator)
+        return assignment.make_shares(images, train, assignment.cut(pool.test, sizes, generator))

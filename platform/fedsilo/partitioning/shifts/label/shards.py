@@ -12,8 +12,8 @@ import numpy as np
 
 from fedsilo.core import Demand, Indices, LabelledImages, LabelShift, Share
 from fedsilo.core.config_fields import key
-from fedsilo.partitioning.dealing import example_assignment as allotment
-from fedsilo.partitioning.dealing.integer_rounding import raised
+from fedsilo.partitioning.dealing import example_assignment as assignment
+from fedsilo.partitioning.dealing.integer_rounding import raise_to_least
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Shards(LabelShift):
         if demand.sizes is not None:
             each = min(each, max(1, int(demand.sizes.max())))  # all others would be empty
         elif len(pool.train) < clients * each:
-            allotment.refuse(
+            assignment.refuse(
                 [
                     f"{clients} clients with {each} shards each need {clients * each} training examples, there are "
                     f"{len(pool.train)}. Use fewer clients, or label.per_client={max(1, len(pool.train) // clients)}."
@@ -39,9 +39,11 @@ class Shards(LabelShift):
         held = np.zeros((len(images.classes), clients), dtype=np.int64)
         np.add.at(held, (ordered, np.repeat(owners, self._sizes(len(ordered), owners, demand))), 1)
         with np.errstate(divide="ignore"):
-            held = raised(held, np.full(clients, demand.min_train), np.log(held))
+            held = raise_to_least(held, np.full(clients, demand.min_train), np.log(held))
         # Which examples of a class a shard has does not matter: they are drawn.
-        return allotment.dealt(images, pool, held, np.full(held.shape, -np.log(clients + 1)), demand, generator)
+        return assignment.deal_by_counts(
+            images, pool, held, np.full(held.shape, -np.log(clients + 1)), demand, generator
+        )
 
     def _sizes(self, total: int, owners: Indices, demand: Demand) -> Indices:
         """(shards,) sizes: equal ones, or such that each client's add up to what it is to have."""

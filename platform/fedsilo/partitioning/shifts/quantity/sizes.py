@@ -12,7 +12,7 @@ from fedsilo.core.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)
-class Sizes(QuantityShift):
+class ExplicitSizes(QuantityShift):
     """Exactly so many training images for each client."""
 
     absolute = True
