@@ -169,7 +169,10 @@ def test_impossible_keys_are_named_before_any_data_is_read(shift, keys):
             ),
             "client 1 would have to get 8 of its 33 training images from domains that it does not draw from",
         ),
-        (ComposedPartition(4, feature=Covariate(5)), "5 clusters for 4 clients leave images to nobody. Use at most"),
+        (
+            ComposedPartition(4, feature=Covariate(5)),
+            "5 clusters for 4 clients leave a cluster without client. Use at most",
+        ),
         (
             ComposedPartition(4, quantity=ExplicitSizes([30, 40])),
             "2 sizes for 4 clients. Give one for each of them, and none for the",
@@ -196,7 +199,7 @@ def test_impossible_keys_are_named_before_any_data_is_read(shift, keys):
         ),
         (
             ComposedPartition(5, Classes(), quantity=ExplicitSizes([90])),
-            "90 training images cannot be had for a client that the label",
+            "90 training images are not available for a client that the label",
         ),
     ],
     ids=str,
@@ -230,7 +233,7 @@ def test_one_domain_that_is_left_needs_no_feature_shift(feature, words, toy):
         (ComposedPartition(4, unseen=Unseen(50)), "50 of 4 clients that train cannot be left out. Use 0 to 3"),
         (ComposedPartition(4, unseen=Unseen(-1)), "-1 of 4 clients that train cannot be left out"),
         (ComposedPartition(4, unseen=Unseen([0, 4, -1])), "no client 4, -1, there are 0 to 3"),
-        (ComposedPartition(4, unseen=Unseen([0, 1, 2, 3, 3])), "4 of 4 clients leave nobody to train. Name fewer"),
+        (ComposedPartition(4, unseen=Unseen([0, 1, 2, 3, 3])), "4 of 4 clients leave no client to train. Name fewer"),
         (
             ComposedPartition(4, concept=Permutation(6)),
             "6 classes cannot change names, there are 5. Use fewer, or 0 for all",
@@ -251,7 +254,7 @@ def test_what_is_impossible_afterwards_is_one_line_too(rule, words, toy):
     ("domains", "words"),
     [
         (["photo"], "no domain 'photo'. There are domain 0, domain 1"),
-        (["domain 0", "domain 1"], "names all domains, so that nobody trains"),
+        (["domain 0", "domain 1"], "names all domains, so that no client trains"),
         (["domain 1"], "no test image of 'domain 1', so nothing could be measured"),
     ],
 )

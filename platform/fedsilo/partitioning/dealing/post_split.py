@@ -1,7 +1,7 @@
-"""What every partition can have done to its shares: global test data, concept shift, corruption, unseen clients.
+"""Steps after every partition: global test data, concept shift, corruption, unseen clients.
 
-Applied after the shots, in this order. Every draw is derived from the seed and its purpose, so one of them changes
-nothing of the others or of the split.
+They follow the shots, in this order. Every draw is derived from the seed and its purpose, so that one step changes
+neither the others nor the split.
 """
 
 from __future__ import annotations
@@ -19,13 +19,19 @@ from fedsilo.partitioning.dealing import example_assignment as assignment
 
 
 def apply_post_split(images: LabelledImages, shares: Sequence[Share], rule: Partition, seed: int) -> list[Share]:
-    """Returns the shares with all that the rule says beside its split. Raises DataError where it cannot be done.
+    """Applies to the shares all that a rule asks for beside its split.
 
     Args:
         images: The data.
-        shares: One per client, in client order, with the shots drawn.
+        shares: One per client, in client order, after the shots.
         rule: The partition that made them.
-        seed: The scenario's seed.
+        seed: Seed of the scenario.
+
+    Returns:
+        One share per client.
+
+    Raises:
+        DataError: A step is impossible.
     """
     done = list(shares)
     if rule.test == "global":
@@ -38,7 +44,7 @@ def apply_post_split(images: LabelledImages, shares: Sequence[Share], rule: Part
 
 
 def _share_global_test(images: LabelledImages, shares: list[Share], unseen: Sequence[str]) -> list[Share]:
-    """Shares with the test images of all domains that are trained on; those of an unseen domain with their own."""
+    """Shares with the test images of all trained domains; unseen domains keep their own test images."""
     known = np.array([name not in unseen for name in images.domains])
     everything = np.flatnonzero(known[images.test.domains])
     alike = assignment.make_shares(images, [share.train for share in shares], [everything] * len(shares))
@@ -63,7 +69,7 @@ def _relabel(images: LabelledImages, shares: list[Share], concept: ConceptShift,
 
 
 def _corrupt(shares: list[Share], corruption: Corruption, seed: int) -> list[Share]:
-    """One kind at one severity for each client that is chosen, so that all pairs are as frequent as can be."""
+    """Assigns one kind at one severity to each chosen client, so that all pairs are equally frequent."""
     severities = [corruption.severity] if isinstance(corruption.severity, int) else corruption.severity
     pairs = [(kind, severity) for severity in severities for kind in corruption.kinds]
     for place, client in enumerate(draw_clients(len(shares), corruption.clients, seed, "corrupted clients")):
@@ -74,7 +80,17 @@ def _corrupt(shares: list[Share], corruption: Corruption, seed: int) -> list[Sha
 
 
 def draw_clients(clients: int, part: float, seed: int, purpose: str) -> list[int]:
-    """Returns `part` of the clients, rounded, in drawn order."""
+    """Draws clients for a purpose.
+
+    Args:
+        clients: Number of clients.
+        part: Fraction to draw, in [0, 1].
+        seed: Seed of the scenario.
+        purpose: Purpose of the draw; purposes draw independently.
+
+    Returns:
+        `part` of the client numbers, rounded, in drawn order.
+    """
     order = numpy_generator(seed, purpose).permutation(clients)
     return [int(client) for client in order[: round(part * clients)]]
 
@@ -87,14 +103,14 @@ def _mark_unseen(shares: list[Share], wanted: int | list[int], seed: int) -> lis
         raise DataError(f"partition.unseen.clients: no client {', '.join(far)}, there are 0 to {len(shares) - 1}.")
     if not set(trained) - set(numbers):
         raise DataError(
-            f"partition.unseen.clients: {len(set(numbers) & set(trained))} of {len(trained)} clients leave nobody to "
-            "train. Name fewer."
+            f"partition.unseen.clients: {len(set(numbers) & set(trained))} of {len(trained)} clients leave no client "
+            "to train. Name fewer."
         )
     return [replace(share, seen=share.seen and number not in numbers) for number, share in enumerate(shares)]
 
 
 def _draw_unseen(trained: list[int], wanted: int, seed: int) -> list[int]:
-    """So many of the clients that would train."""
+    """Draws a number of the clients that would train."""
     if not 0 <= wanted < len(trained):
         raise DataError(
             f"partition.unseen.clients: {wanted} of {len(trained)} clients that train cannot be left out. Use 0 to "
@@ -107,15 +123,18 @@ Split = Callable[[LabelledImages], list[Share]]
 
 
 def split_without_domains(images: LabelledImages, domains: Sequence[str], split: Split) -> list[Share]:
-    """Returns the shares of a split of all other domains, and one unseen client for each of `domains`, with all of it.
+    """Splits all domains but the given ones, and adds one unseen client for each of these, with all of its images.
 
     Args:
         images: The data.
-        domains: Names of the domains that nobody trains on.
-        split: Splits what is left; positions are those in what it is given.
+        domains: Names of the domains that are not trained on.
+        split: Splits the rest; its positions refer to the images that it is given.
+
+    Returns:
+        One share per client, unseen clients last.
 
     Raises:
-        DataError: There is no such domain, or none is left.
+        DataError: A domain does not exist, or none is left.
     """
     if not domains:
         return split(images)
@@ -137,7 +156,7 @@ def _refuse_domains(images: LabelledImages, domains: Sequence[str]) -> None:
         known = ", ".join(images.domains)
         raise DataError(f"partition.unseen.domains: no domain {', '.join(map(repr, unknown))}. There are {known}.")
     if len(set(domains)) == len(images.domains):
-        raise DataError("partition.unseen.domains: names all domains, so that nobody trains. Name fewer.")
+        raise DataError("partition.unseen.domains: names all domains, so that no client trains. Name fewer.")
     measured = {images.domains[number] for number in images.test.domains}
     empty = [name for name in domains if name not in measured]
     if empty:
@@ -148,7 +167,7 @@ def _refuse_domains(images: LabelledImages, domains: Sequence[str]) -> None:
 
 
 def _without(images: LabelledImages, out: np.ndarray) -> LabelledImages:
-    """The images of the other domains, which are numbered anew."""
+    """Images of the other domains, with new domain numbers."""
     number = np.cumsum(~out) - 1
     parts = []
     for part in (images.train, images.test):

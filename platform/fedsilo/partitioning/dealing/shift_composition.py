@@ -1,13 +1,13 @@
-"""A partition composed of shifts: first which images a client draws from, then how many, then of which classes.
+"""A partition composed of shifts: groups of images first, then sizes, then labels.
 
     long tail          classes thinned out by rank
     feature shift      images in groups, clients in groups
-    quantity shift     so many training images for each client
+    quantity shift     number of training images of each client
     label shift        inside each group, examples to clients
 
 Each group is a pool that a label shift deals to the group's clients. Where clients draw from several groups, each
-group is dealt to all clients, in sizes such that groups and clients come out even, and every client keeps its taste
-in classes from one group to the next.
+group is dealt to all clients, in sizes with which groups and clients match, and every client keeps its preferred
+classes from group to group.
 
 Dimensions: G groups, N clients.
 """
@@ -38,21 +38,21 @@ from fedsilo.partitioning.dealing.integer_rounding import apportion_at_least, ap
 from fedsilo.partitioning.dealing.long_tail import thin_by_rank
 
 Draws = tuple[np.random.Generator, np.random.Generator]
-"""Where label shifts draw from, and where sizes do."""
+"""Random generators of label shifts and of sizes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Composition:
-    """What a composed partition is made of.
+    """Parts of a composed partition.
 
     Attributes:
         label: The label shift.
         feature: The feature shift.
         quantity: The quantity shift.
-        clients: How many clients; None: as the feature shift has it.
-        min_train: Training examples that each client gets at the least.
-        min_test: Test examples that each client gets at the least.
-        long_tail: Training images of the most frequent class for one of the rarest; 1 leaves classes as they are.
+        clients: Number of clients; None: as the feature shift decides.
+        min_train: Least training examples of each client.
+        min_test: Least test examples of each client.
+        long_tail: Training images of the most frequent class per image of the rarest; 1 keeps classes as they are.
     """
 
     label: LabelShift
@@ -64,16 +64,24 @@ class Composition:
     long_tail: float = 1.0
 
     def split(self, images: LabelledImages, generator: np.random.Generator, look: FeatureExtractor) -> list[Share]:
-        """Returns one share per client, group by group. Raises DataError when the data cannot be split so.
+        """Splits the data group by group.
 
         Args:
             images: The data.
-            generator: Where all draws come from. Label shifts draw from it alone, and who likes what before all that
-                depends on sizes: where all clients draw from one group, a quantity shift changes nobody's taste.
-            look: Gives image features.
+            generator: Random generator of all draws. Label shifts draw from it alone, and draw the clients' preferred
+                classes before anything that depends on sizes: if all clients draw from one group, a quantity shift does
+                not change their preferences.
+            look: Computes image features.
+
+        Returns:
+            One share per client.
+
+        Raises:
+            DataError: The data cannot be split so.
         """
         for_feature, for_quantity, for_tail, for_sizes = generator.spawn(4)
-        if self.clients is not None and self.clients > len(images.train):  # before so many are looked at
+        # Checked before the feature shift computes features of so many images.
+        if self.clients is not None and self.clients > len(images.train):
             self._refuse_few([Share(np.arange(len(images.train)), np.arange(len(images.test)))], [self.clients])
         grouping = self.feature.grouping(images, self.clients, for_feature, look)
         weights = self.quantity.weights(grouping.weights.shape[1], for_quantity)
@@ -93,7 +101,7 @@ class Composition:
     def _deal_apart(
         self, images: LabelledImages, pools: list[Share], grouping: Grouping, weights: Floats | None, draws: Draws
     ) -> list[Share]:
-        """Shares where every client draws from one group."""
+        """Deals groups where every client draws from one group."""
         members = [np.flatnonzero(row) for row in grouping.weights]
         self._refuse_few(pools, [len(who) for who in members])
         shares: dict[int, Share] = {}
@@ -107,7 +115,7 @@ class Composition:
     def _deal_pool(
         self, images: LabelledImages, pool: Share, demand: Demand, weights: Floats | None, draws: Draws
     ) -> list[Share]:
-        """The shares of a pool's clients, in sizes by their weights where there are such."""
+        """Deals a pool to its clients, in sizes by their weights if there are weights."""
         generator, for_sizes = draws
         if weights is None:
             return self.label.deal(images, pool, demand, generator)
@@ -125,7 +133,7 @@ class Composition:
     def _deal_mixed(
         self, images: LabelledImages, pools: list[Share], grouping: Grouping, weights: Floats | None, draws: Draws
     ) -> list[Share]:
-        """Shares where clients draw from several groups."""
+        """Deals groups where clients draw from several groups."""
         if not self.label.mixes:
             raise DataError(
                 "partition.label: this label shift deals all images of a client from one pool, and under this feature "
@@ -146,7 +154,7 @@ class Composition:
         table = _fit_table(mixtures, np.array([len(pool.train) for pool in pools]), sizes, for_sizes)
         parts: list[list[Share]] = [[] for _ in range(clients)]
         for pool, row in zip(pools, table, strict=True):
-            again = copy.deepcopy(generator)  # the same draws for every group: a client likes the same classes in all
+            again = copy.deepcopy(generator)  # same draws for every group: a client prefers the same classes in all
             for part, share in zip(
                 parts, self.label.deal(images, pool, Demand(clients, 0, 0, row), again), strict=True
             ):
@@ -154,12 +162,12 @@ class Composition:
         return _ensure_test_images(images, [_join(images, part) for part in parts], self.min_test)
 
     def _refuse_few(self, pools: Sequence[Share], clients: Sequence[int]) -> None:
-        """Raises a DataError with all pools that are too small for so many clients."""
+        """Raises a DataError with all pools that are too small for their clients."""
         pairs = [(pool, Demand(n, self.min_train, self.min_test)) for pool, n in zip(pools, clients, strict=True)]
         assignment.refuse([line for pool, demand in pairs for line in assignment.size_problems(pool, demand)])
 
     def _refuse_small(self, shares: Sequence[Share]) -> None:
-        """Rules that move nothing between clients may leave one with less than the least."""
+        """Raises a DataError for clients below the least sizes: label shifts that move nothing may leave some."""
         for split, least in (("train", self.min_train), ("test", self.min_test)):
             small = [str(n) for n, share in enumerate(shares) if len(getattr(share, split)) < least]
             if small:
@@ -179,7 +187,7 @@ def _make_pools(grouping: Grouping, usable: Indices) -> list[Share]:
 
 
 def _pick(pool: Share, size: int, generator: np.random.Generator) -> Share:
-    """The pool with so many of its training images, drawn."""
+    """Draws a number of training images of a pool."""
     _refuse_more(size, len(pool.train), pool.domain)
     return replace(pool, train=np.sort(generator.permutation(pool.train)[:size]))
 
@@ -194,14 +202,14 @@ def _refuse_more(size: int, available: int, domain: str) -> None:
 
 
 def _fit_table(mixtures: Floats, rows: Indices, sizes: Indices, generator: np.random.Generator) -> Indices:
-    """(G, N) training images of each group for each client. Raises DataError where no mixture comes out even."""
+    """(G, N) training images of each group for each client. Raises DataError where no mixture matches."""
     with np.errstate(divide="ignore"):
         table = fit_margins(np.log(mixtures), rows, sizes, generator)
     foreign = np.where(mixtures > 0, 0, table).sum(axis=0)
-    if (foreign > len(rows)).any():  # so many may be due to rounding
+    if (foreign > len(rows)).any():  # len(rows) of them may come from rounding
         client = int(foreign.argmax())
         raise DataError(
-            f"partition.feature.weights: for all images to go to somebody, client {client} would have to get "
+            f"partition.feature.weights: to deal all images, client {client} would have to get "
             f"{foreign[client]} of its {sizes[client]} training images from domains that it does not draw from. Write "
             "other weights, or leave images over with partition.quantity: {name: sizes, of: [...]}."
         )
@@ -214,9 +222,9 @@ def _join(images: LabelledImages, parts: Sequence[Share]) -> Share:
 
 
 def _ensure_test_images(images: LabelledImages, shares: list[Share], least: int) -> list[Share]:
-    """The shares with at least so many test images each, one moved at a time from whoever has most.
+    """Shares with a minimum of test images each, moved one at a time from the client with most.
 
-    Of a class and a domain that the client trains on, where any can be spared.
+    They are of a class and a domain that the client trains on, where possible.
     """
     labels, domains = images.test.labels, images.test.domains
     owner = np.full(len(labels), -1)

@@ -1,4 +1,4 @@
-"""How unlike each other the clients of a partition are: labels, sizes, image features; each number beside its null."""
+"""Heterogeneity of a partition: scores of labels, sizes and image features, each with its null."""
 
 from fedsilo.partitioning.heterogeneity.client_embedding import ClientMap
 from fedsilo.partitioning.heterogeneity.image_scores import SampleFeatures

@@ -1,4 +1,4 @@
-"""Scores of the clients' image features, sliced and exact, and their map."""
+"""Scores of the clients' image features, sliced and exact, and the map of the clients."""
 
 from __future__ import annotations
 
@@ -29,19 +29,19 @@ from fedsilo.partitioning.heterogeneity.score_parts import (
 )
 
 EXACT_PAIRS = 66
-"""Pairs of an exact distance between images: all of 12 clients."""
+"""Greatest number of pairs for exact distances between images: all pairs of 12 clients."""
 
 EXACT_IMAGES = 48
-"""Images by which a client enters an exact distance."""
+"""Greatest number of images per client in an exact distance."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class SampleFeatures:
-    """What sampled training images are to a backbone.
+    """Features of sampled training images by a backbone.
 
     Attributes:
-        backbone: Its name.
-        sample: Which images, of which clients.
+        backbone: Name of the backbone.
+        sample: The images and their clients.
         features: (n, D) pooled, not normalised.
         labels: (n,) classes.
         class_features: (K, D) features of the classes' hand-written prompts, not necessarily normalised.
@@ -57,15 +57,15 @@ class SampleFeatures:
 class SlicedDistances:
     """Sliced distances between the clients of a sample."""
 
-    def __init__(self, pictured: SampleFeatures, seed: int) -> None:
-        """Projects the features once; `seed` is of the random deals and of the sample of pairs."""
-        along = slicing.directions(pictured.features.shape[1])
-        self._projected = slicing.project(normalize_rows(pictured.features), along)
-        self._sample, self._seed = pictured.sample, seed
-        self._points = self._of(pictured.sample.owners)
+    def __init__(self, sample_features: SampleFeatures, seed: int) -> None:
+        """Projects the features; `seed` is for the random deals and the sample of pairs."""
+        along = slicing.directions(sample_features.features.shape[1])
+        self._projected = slicing.project(normalize_rows(sample_features.features), along)
+        self._sample, self._seed = sample_features.sample, seed
+        self._points = self._of(sample_features.sample.owners)
 
     def measure(self) -> MeasuredScores:
-        """Measures how far the clients are from each other."""
+        """Measures the distances between the clients."""
 
         def measured(owners: Indices) -> Floats:
             return np.array([slicing.root_mean_square(self._of(owners))])
@@ -79,7 +79,7 @@ class SlicedDistances:
         )
 
     def shift(self) -> Floats:
-        """(N,) distance of each sampled client to the barycentre of all."""
+        """Returns the (N,) distance of each sampled client to the barycentre of all."""
         return slicing.to_centre(self._points)
 
     def map(self) -> ClientMap:
@@ -94,12 +94,24 @@ class SlicedDistances:
         return slicing.quantile_points(self._projected, owners, len(self._sample.clients))
 
 
-def measure_exactly(pictured: SampleFeatures, seed: int) -> tuple[MeasuredScores, ...]:
-    """Solves transport between pairs of clients, of few pairs and few images: features alone, and with labels."""
-    sample = pictured.sample
+def measure_exactly(sample_features: SampleFeatures, seed: int) -> tuple[MeasuredScores, ...]:
+    """Solves transport between few pairs of clients with few images each: of features alone, and with labels.
+
+    Args:
+        sample_features: Features of the sampled images.
+        seed: Seed of the random deals and of the sample of pairs.
+
+    Returns:
+        The scores of both distances; empty if there is no pair of clients.
+    """
+    sample = sample_features.sample
     pairs = sample_pairs(len(sample.clients), EXACT_PAIRS, numpy_generator(seed, "pairs of exact transport"))
     rows = _few_of_each(sample.owners, np.unique(pairs))
-    features, labels, owners = normalize_rows(pictured.features[rows]), pictured.labels[rows], sample.owners[rows]
+    features, labels, owners = (
+        normalize_rows(sample_features.features[rows]),
+        sample_features.labels[rows],
+        sample.owners[rows],
+    )
 
     def plain(owned: Indices) -> Floats:
         found = [transport.wasserstein(features[owned == one], features[owned == other]) for one, other in pairs]
@@ -122,13 +134,20 @@ def measure_exactly(pictured: SampleFeatures, seed: int) -> tuple[MeasuredScores
 
 
 def normalize_rows(features: NDArray[np.float32]) -> Floats:
-    """(n, D) features of length 1, in double precision."""
+    """Scales features to length 1.
+
+    Args:
+        features: (n, D) features.
+
+    Returns:
+        (n, D) features in double precision.
+    """
     found = features.astype(np.float64)
     return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12))
 
 
 def _few_of_each(owners: Indices, clients: Indices) -> Indices:
-    """Rows of the clients' images, ascending: evenly spaced ones where a client has more than `EXACT_IMAGES`."""
+    """Rows of the clients' images, ascending: `EXACT_IMAGES` evenly spaced ones where a client has more."""
     parts = [np.empty(0, dtype=np.int64)]
     for client in clients.tolist():
         rows = np.flatnonzero(owners == client)

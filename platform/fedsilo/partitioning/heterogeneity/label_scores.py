@@ -1,6 +1,6 @@
-"""Scores of the clients' labels, and their map.
+"""Scores of the clients' labels, and the map of the clients by labels.
 
-Counts are (N, K) examples of each of K classes at each of N clients, every client with at least one.
+Counts are (N, K) examples of each of K classes at each of N clients; every client has at least one example.
 """
 
 from __future__ import annotations
@@ -31,19 +31,22 @@ from fedsilo.partitioning.heterogeneity.score_parts import (
 )
 
 TRANSPORTED_PAIRS = 300
-"""Pairs of an earth mover's distance between labels: all of 25 clients; fewer for more than 100 classes."""
+"""Greatest number of pairs for label transport: all pairs of 25 clients; fewer for more than 100 classes."""
 
 LARGE = 1_000_000
-"""Entries of a table of counts beyond which it is dealt `EXACT_DEALS` times only."""
+"""Entries of a table of counts above which it is dealt only `EXACT_DEALS` times."""
 
 
 def measure_labels(counts: Counts, numbers: Indices, seed: int) -> MeasuredScores:
-    """Measures what the counts alone tell.
+    """Measures label shift, label distance and total variation, for which counts are enough.
 
     Args:
         counts: (N, K) examples.
         numbers: (N,) the clients' numbers.
-        seed: Of the random deals and of the sample of pairs.
+        seed: Seed of the random deals and of the sample of pairs.
+
+    Returns:
+        The scores.
     """
     pairs = sample_pairs(len(counts), PAIRS, numpy_generator(seed, "pairs of labels"))
 
@@ -59,13 +62,16 @@ def measure_labels(counts: Counts, numbers: Indices, seed: int) -> MeasuredScore
 
 
 def transport_labels(counts: Counts, numbers: Indices, class_features: Floats, seed: int) -> MeasuredScores:
-    """Measures what it costs to turn one client's labels into another's.
+    """Measures the cost of changing one client's labels into another's.
 
     Args:
         counts: (N, K) examples.
         numbers: (N,) the clients' numbers.
-        class_features: (K, D) unit features of the classes; one class costs another their distance.
-        seed: Of the random deals and of the sample of pairs.
+        class_features: (K, D) unit features of the classes; their distances are the costs.
+        seed: Seed of the random deals and of the sample of pairs.
+
+    Returns:
+        The score.
     """
     limit = max(10, int(TRANSPORTED_PAIRS * min(1.0, 100 / counts.shape[1]) ** 2))
     pairs = sample_pairs(len(counts), limit, numpy_generator(seed, "pairs of transported labels"))
@@ -84,7 +90,16 @@ def transport_labels(counts: Counts, numbers: Indices, class_features: Floats, s
 
 
 def map_labels(counts: Counts, numbers: Indices, seed: int) -> ClientMap:
-    """Maps the clients by the Hellinger distance of their labels, which is Euclidean."""
+    """Maps the clients by the Hellinger distance of their labels, which is Euclidean.
+
+    Args:
+        counts: (N, K) examples.
+        numbers: (N,) the clients' numbers.
+        seed: Seed of the random deals.
+
+    Returns:
+        The map.
+    """
 
     def around(dealt: Counts) -> Floats:
         return measure_radii(labels.hellinger_points(dealt))
@@ -94,7 +109,17 @@ def map_labels(counts: Counts, numbers: Indices, seed: int) -> ClientMap:
 
 
 def score_random_counts(measured: Callable[[Counts], Floats], counts: Counts, deals: int, seed: int) -> Floats:
-    """(deals, S) scores when all labels are dealt again; clients keep their sizes, and classes theirs."""
+    """Scores random deals of all labels; clients and classes keep their sizes.
+
+    Args:
+        measured: Returns the (S,) scores of (N, K) counts.
+        counts: (N, K) examples.
+        deals: Number of random deals.
+        seed: Seed of the deals.
+
+    Returns:
+        (deals, S) scores.
+    """
     owners = np.repeat(np.arange(len(counts)), counts.sum(axis=1))
     every = np.repeat(np.arange(counts.shape[1]), counts.sum(axis=0))
 

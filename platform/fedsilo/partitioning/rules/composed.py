@@ -1,4 +1,4 @@
-"""The usual partition: label, feature and quantity shift, each named by itself (`dealing/shift_composition.py`)."""
+"""The default partition: a label, a feature and a quantity shift by name (`dealing/shift_composition.py`)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from fedsilo.partitioning.shifts.quantity.natural import Natural
 
 @dataclass(frozen=True, slots=True)
 class ComposedPartition(Partition):
-    """Clients that differ in labels, images and sizes, as each shift has it; equal parts of everything by default."""
+    """Clients that differ in labels, images and sizes as each shift determines; equal parts of all data by default."""
 
     clients: int | None = key(
         None, "Number of clients; null: one per domain or cluster under such a feature shift, else 10.", within=">= 1"
@@ -29,12 +29,24 @@ class ComposedPartition(Partition):
     long_tail: float = key(
         1.0,
         "Makes classes unequal first: the most frequent class keeps so many training images for one of the rarest, "
-        "the others lie between; the rest is held by nobody.",
+        "the others lie between; the rest is not used.",
         within=">= 1",
     )
 
     def split(self, images: LabelledImages, generator: np.random.Generator, look: FeatureExtractor) -> list[Share]:
-        """Returns one share per client. Raises DataError when the data cannot be split so."""
+        """Splits the data by the three shifts.
+
+        Args:
+            images: The data.
+            generator: Random generator of all draws.
+            look: Computes image features, for feature shifts that need them.
+
+        Returns:
+            One share per client, in client order.
+
+        Raises:
+            DataError: The data cannot be split so.
+        """
         composition = Composition(
             label=self.label or Iid(),
             feature=self.feature or NoFeatureShift(),

@@ -1,4 +1,4 @@
-"""A split that was frozen before: the same examples to the same clients, for another method or another machine."""
+"""A frozen split, read from a manifest: the same examples for the same clients, for another method or machine."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from fedsilo.partitioning.shifts.concept.none import NoConceptShift
 
 @dataclass(frozen=True, slots=True)
 class FromManifest(Partition):
-    """The shares of a manifest file; refused when the data is not the data that it was made from."""
+    """The shares of a manifest file; refused if the data is not the manifest's data."""
 
     file: str = key("", "A partition.json that an earlier run or `fedsilo partition` wrote; ~ is the home folder.")
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
+        """Returns the problems of the fields."""
         found = []
         if not self.file:
             found.append("file: missing. Give the path of a partition.json.")
@@ -39,11 +39,23 @@ class FromManifest(Partition):
 
     @property
     def path(self) -> Path:
-        """The file, from the current folder."""
+        """Path of the file; a relative one starts at the current folder."""
         return from_home(self.file)
 
     def split(self, images: LabelledImages, generator: np.random.Generator, look: FeatureExtractor) -> list[Share]:
-        """Returns the frozen shares. Raises DataError when the file is damaged or belongs to other data."""
+        """Reads the shares from the manifest.
+
+        Args:
+            images: The data.
+            generator: Random generator of all draws.
+            look: Computes image features; not used.
+
+        Returns:
+            One share per client, in client order.
+
+        Raises:
+            DataError: The file is damaged or belongs to other data.
+        """
         assignment.refuse(self.problems())
         manifest = Manifest.read(self.path)
         manifest.check(images, where=self.file)

@@ -6,8 +6,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from fedsilo.core.errors import FedsiloError
+from fedsilo.partitioning.client_holdings import ClientHoldings
 from fedsilo.partitioning.heterogeneity import FILE, Scores, measure
-from fedsilo.partitioning.manifest import ClientHoldings, Manifest
+from fedsilo.partitioning.manifest import Manifest
 from fedsilo.report.page.heatmap import data_uri
 from fedsilo.report.page.markup import Markup, element, figure, folded, section, table
 from fedsilo.report.page.page_data import Material

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
+from fedsilo.partitioning.client_holdings import ClientHoldings
 from fedsilo.partitioning.heterogeneity import SCORES, Score, Scores
-from fedsilo.partitioning.manifest import ClientHoldings, Manifest
+from fedsilo.partitioning.manifest import Manifest
 from fedsilo.report.terminal.cells import cell
 from fedsilo.report.terminal.run_tables import kind_of
 

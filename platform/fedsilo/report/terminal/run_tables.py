@@ -12,7 +12,7 @@ from fedsilo.report.terminal.cells import cell
 
 if TYPE_CHECKING:
     from fedsilo.config.key_descriptions import Description
-    from fedsilo.partitioning.manifest import ClientHoldings
+    from fedsilo.partitioning.client_holdings import ClientHoldings
     from fedsilo.report.results.finished_run import Run
 
 PACED = ("simulated s", "late", "offline")

@@ -18,10 +18,10 @@ USUAL = 10
 
 @dataclass(frozen=True, slots=True)
 class Mixture(FeatureShift):
-    """Domain weights of each client from Dir(beta, ..., beta), or written out.
+    """Domain weights of each client, drawn from Dir(beta, ..., beta) or written.
 
-    All of a domain's images go to somebody: weights are scaled until domains and clients come out even. Only with the
-    quantity shift `sizes`, which leaves images over, are they met as they are, as long as the domains have so many.
+    All images of a domain are dealt: weights are scaled until domains and clients match. Only with the quantity shift
+    `sizes`, which leaves images over, are they met exactly, as long as the domains have enough images.
     """
 
     beta: float = key(0.5, "Concentration, above 0: 0.1 gives a client nearly one domain, 100 the same mix to all.")
@@ -30,7 +30,7 @@ class Mixture(FeatureShift):
     )
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
+        """Returns the problems of the fields."""
         problems = assignment.beta_problems(self.beta)
         for client, row in enumerate(self.weights):
             if not all(0 <= weight < math.inf for weight in row.values()) or not any(row.values()):
@@ -42,7 +42,20 @@ class Mixture(FeatureShift):
     def grouping(
         self, images: LabelledImages, clients: int | None, generator: np.random.Generator, look: FeatureExtractor
     ) -> Grouping:
-        """Returns one group per domain. Raises DataError for a single domain, or weights that do not fit the data."""
+        """Groups the images by domain and draws each client's domain weights.
+
+        Args:
+            images: The data.
+            clients: Number of clients; None: as many as there are written weights, else 10.
+            generator: Random generator of the weights.
+            look: Computes image features; not used.
+
+        Returns:
+            One group per domain.
+
+        Raises:
+            DataError: There is one domain only, or the written weights do not fit the data.
+        """
         if len(images.domains) < 2:
             raise DataError(
                 f"partition.feature: 'mixture' mixes domains, and there is one to train on ('{images.domains[0]}'). "

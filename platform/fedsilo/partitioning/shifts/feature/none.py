@@ -1,4 +1,4 @@
-"""No feature shift by choice of images: all clients draw from all of them."""
+"""No feature shift: all clients draw from all images."""
 
 from __future__ import annotations
 
@@ -18,6 +18,16 @@ class NoFeatureShift(FeatureShift):
     def grouping(
         self, images: LabelledImages, clients: int | None, generator: np.random.Generator, look: FeatureExtractor
     ) -> Grouping:
-        """Returns one group of everything; ten clients where no number is asked for."""
+        """Puts all images into one group.
+
+        Args:
+            images: The data.
+            clients: Number of clients; None: 10.
+            generator: Not used.
+            look: Computes image features; not used.
+
+        Returns:
+            One group for all clients.
+        """
         train, test = (np.zeros(len(split), dtype=np.int64) for split in (images.train, images.test))
         return Grouping(train, test, ("",), np.ones((1, USUAL if clients is None else clients)))

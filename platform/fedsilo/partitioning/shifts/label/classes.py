@@ -1,4 +1,4 @@
-"""Each client owns some of the classes: the "pathological" split, no class is known to two clients; or with overlap.
+"""Each client owns some of the classes: the "pathological" split, with disjoint classes or with overlap.
 
 Source of the convention: the few-shot federated prompt papers (FedOTP, arXiv:2403.00041, and DP-FPL, arXiv:2501.13904,
 among them) shuffle the K class ids by `random.seed(2023); random.shuffle(...)`, whatever the run's seed, give each of
@@ -23,7 +23,7 @@ from fedsilo.partitioning.dealing import example_assignment as assignment
 from fedsilo.partitioning.dealing.integer_rounding import apportion, raise_to_least
 
 FOREIGN = -1e9
-"""The logarithm of how much a client wants of a class that it does not own."""
+"""Logarithm of how much a client wants of a class that it does not own."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +54,7 @@ class Classes(LabelShift):
     )
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
+        """Returns the problems of the fields."""
         low, high = self.uneven
         found = [f"{name}: needs per_client, the number of classes of each client." for name in self._without_number()]
         if self.copies and not self.overlap:
@@ -70,11 +70,24 @@ class Classes(LabelShift):
         return found
 
     def _without_number(self) -> list[str]:
-        """The keys that are set and need `per_client`."""
+        """Keys that are set and need `per_client`."""
         return [] if self.per_client else [name for name in ("overlap", "copies") if getattr(self, name)]
 
     def deal(self, images: LabelledImages, pool: Share, demand: Demand, generator: np.random.Generator) -> list[Share]:
-        """Returns one share per client. Raises DataError when some client would own nothing."""
+        """Deals each client the examples of its classes.
+
+        Args:
+            images: The data.
+            pool: Positions to deal.
+            demand: Number of clients, least sizes and exact sizes.
+            generator: Random generator of the draws.
+
+        Returns:
+            One share per client of the pool.
+
+        Raises:
+            DataError: A client would own nothing.
+        """
         groups = self._draw_groups(len(images.classes), demand.clients, generator)
         if self.per_client and not self.copies:
             shares = self._divide(images, pool, groups, demand, generator)
@@ -91,7 +104,7 @@ class Classes(LabelShift):
         demand: Demand,
         generator: np.random.Generator,
     ) -> list[Share]:
-        """Each class's examples among its owners; those of classes without an owner to nobody."""
+        """Divides each class's examples among its owners; classes without an owner are left out."""
         owned = np.zeros((len(images.classes), demand.clients), dtype=bool)
         for client, group in enumerate(groups):
             owned[group, client] = True
@@ -110,7 +123,7 @@ class Classes(LabelShift):
                 for size, row in zip(sizes, weights, strict=True)
             ]
         )
-        # Images of classes that a client does not own come last; if it is given any, it is refused below.
+        # Images of classes that a client does not own come last; a client that gets any is refused below.
         liking = np.where(owned, -1.0, FOREIGN)
         train, test = (
             min(least, len(part) // demand.clients)
@@ -120,7 +133,7 @@ class Classes(LabelShift):
         return assignment.deal_by_counts(images, held, counts, liking, Demand(demand.clients, train, test), generator)
 
     def _draw_groups(self, classes: int, clients: int, generator: np.random.Generator) -> list[Indices]:
-        """The class numbers of each client, in order of the client."""
+        """Draws the class numbers of each client, in client order."""
         if self.per_client:
             return self._draw_groups_of_one_size(classes, clients, generator)
         if clients > classes:
@@ -141,7 +154,7 @@ class Classes(LabelShift):
         return [shuffled[start:stop] for start, stop in pairwise(bounds)]
 
     def _draw_groups_of_one_size(self, classes: int, clients: int, generator: np.random.Generator) -> list[Indices]:
-        """`per_client` classes for each client, those with the fewest owners so far first."""
+        """Draws `per_client` classes for each client, those with the fewest owners first."""
         each = self.per_client
         if each > classes or (not self.overlap and each * clients > classes):
             raise DataError(
@@ -157,7 +170,7 @@ class Classes(LabelShift):
         return groups
 
     def _shuffle(self, classes: int, generator: np.random.Generator) -> Indices:
-        """The class numbers in the order in which they are handed out."""
+        """Shuffles the class numbers."""
         if self.fixed_draw is None:
             return generator.permutation(classes)
         order = list(range(classes))
@@ -166,7 +179,7 @@ class Classes(LabelShift):
 
 
 def _give_whole_classes(images: LabelledImages, pool: Share, groups: list[Indices]) -> list[Share]:
-    """All examples of its classes for every client."""
+    """Gives every client all examples of its classes."""
     parts = []
     for positions, labels in ((pool.train, images.train.labels), (pool.test, images.test.labels)):
         of_class = [positions[labels[positions] == label] for label in range(len(images.classes))]
@@ -175,7 +188,7 @@ def _give_whole_classes(images: LabelledImages, pool: Share, groups: list[Indice
 
 
 def _refuse_poor(images: LabelledImages, shares: list[Share], groups: list[Indices]) -> None:
-    """Raises a DataError that names the clients whose classes have not enough examples for them."""
+    """Raises a DataError with the clients whose classes have too few examples."""
     for split in ("train", "test"):
         labels = getattr(images, split).labels
         poor = [

@@ -1,9 +1,9 @@
-"""Label shift: each class is spread over the clients in proportions drawn from a Dirichlet distribution.
+"""Label shift by class: each class is spread over the clients in proportions from a Dirichlet distribution.
 
 Source: Hsu, Qi and Brown, "Measuring the effects of non-identical data distribution for federated visual
 classification", 2019, arXiv:1909.06335, in the form used since (Yurochkin et al., ICML 2019; Li et al., ICDE 2022): one
-draw per class over the clients. The usual retry until every client has enough is replaced by moving single examples,
-which always ends. With a quantity shift the proportions are scaled until clients have their sizes.
+draw per class over the clients. Papers draw again until every client has enough; here single examples are moved
+instead, which always ends. With a quantity shift the proportions are scaled until clients have their sizes.
 """
 
 from __future__ import annotations
@@ -30,11 +30,21 @@ class Dirichlet(LabelShift):
     )
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
+        """Returns the problems of the fields."""
         return assignment.beta_problems(self.beta)
 
     def deal(self, images: LabelledImages, pool: Share, demand: Demand, generator: np.random.Generator) -> list[Share]:
-        """Returns one share per client."""
+        """Deals each class in Dirichlet proportions.
+
+        Args:
+            images: The data.
+            pool: Positions to deal.
+            demand: Number of clients, least sizes and exact sizes.
+            generator: Random generator of the draws.
+
+        Returns:
+            One share per client of the pool.
+        """
         sizes = np.bincount(images.train.labels[pool.train], minlength=len(images.classes))
         liking = draw_log_dirichlet(len(sizes), demand.clients, self.beta, generator)
         with np.errstate(divide="ignore"):
@@ -56,7 +66,7 @@ def _class_by_class(sizes: Indices, liking: Floats, capped: bool, generator: np.
         weights = np.exp(row)
         wanting = held * clients < sizes.sum()
         if capped and wanting.any():
-            # By the largest of those left: all of their proportions may be too small for a float.
+            # Scaled by the largest of those left: all of their proportions may underflow.
             weights = np.exp(np.where(wanting, row - row[wanting].max(), -np.inf))
         counts.append(apportion(size, weights, generator))
         held += counts[-1]

@@ -23,9 +23,17 @@ class DirichletSizes(QuantityShift):
     beta: float = key(0.5, "Concentration, above 0: 0.1 is very uneven, 100 nearly equal.")
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
+        """Returns the problems of the fields."""
         return assignment.beta_problems(self.beta)
 
     def weights(self, clients: int, generator: np.random.Generator) -> Floats | None:
-        """Returns the draws, none below a billionth."""
+        """Draws relative sizes.
+
+        Args:
+            clients: Number of clients.
+            generator: Random generator of the draws.
+
+        Returns:
+            (clients,) sizes that add up to 1, before each is raised to at least 1e-9.
+        """
         return np.asarray(np.maximum(np.exp(draw_log_dirichlet(1, clients, self.beta, generator))[0], FAINTEST))
