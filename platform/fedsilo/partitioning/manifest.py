@@ -34,7 +34,7 @@ class Manifest:
     Attributes:
         classes: Class names in label order.
         domains: Domain names in domain order.
-        fingerprint: `data_fingerprint` of the data that the positions refer to.
+        fingerprint: `fingerprint_data` of the data that the positions refer to.
         train_examples: Size of the training split, including examples that no client holds.
         test_examples: Size of the test split.
         rule: Name and fields of the partition rule, as plain JSON values.
@@ -101,7 +101,7 @@ class Manifest:
         Raises:
             DataError: It was made from other data; the message says what differs.
         """
-        here = data_fingerprint(images)
+        here = fingerprint_data(images)
         pairs = (
             ("classes", self.classes, images.classes),
             ("domains", self.domains, images.domains),
@@ -174,7 +174,7 @@ def freeze(images: LabelledImages, shares: Sequence[Share], rule: Mapping[str, A
     return Manifest(
         classes=tuple(images.classes),
         domains=tuple(images.domains),
-        fingerprint=data_fingerprint(images),
+        fingerprint=fingerprint_data(images),
         train_examples=len(images.train),
         test_examples=len(images.test),
         rule=dict(rule),
@@ -185,7 +185,7 @@ def freeze(images: LabelledImages, shares: Sequence[Share], rule: Mapping[str, A
     )
 
 
-def data_fingerprint(images: LabelledImages) -> str:
+def fingerprint_data(images: LabelledImages) -> str:
     """Hashes digest, label and domain of every example, split by split and in order.
 
     Args:

@@ -15,7 +15,7 @@ from fedsilo.models.clip.extraction import extract
 from fedsilo.models.clip.feature_cache import FeatureCache
 from fedsilo.models.clip.features import Viewing
 from fedsilo.models.clip.loading import load
-from fedsilo.partitioning.heterogeneity import ImageSample, SampleFeatures, Scores, images_to_measure, measure
+from fedsilo.partitioning.heterogeneity import ImageSample, SampleFeatures, Scores, choose_images, measure
 from fedsilo.partitioning.manifest import Manifest
 from fedsilo.simulation.client_views import appearing
 from fedsilo.simulation.preparation import Prepared, zero_shot
@@ -41,7 +41,7 @@ def picture(
         DataError: An image cannot be read.
         ResourceError: The device asked for is not there.
     """
-    sample = images_to_measure(manifest, limit)
+    sample = choose_images(manifest, limit)
     loaded = load(scenario.backbone, scenario.seed)
     own = _own(manifest, sample)
     seen = appearing(
@@ -76,7 +76,7 @@ def measure_prepared(scenario: Scenario, prepared: Prepared) -> Scores:
         why = "what the run trains reads no image features; `fedsilo partition` computes them"
         return measure(prepared.manifest, None, why)
     view = 1 if scenario.training.views else 0
-    sample = images_to_measure(prepared.manifest)
+    sample = choose_images(prepared.manifest)
     name = _name(scenario.backbone) + (f", random view {view}" if view else "")
     places = [places for _, places in _own(prepared.manifest, sample)]
     own = [(prepared.claims[client], here) for client, here in zip(sample.clients.tolist(), places, strict=True)]

@@ -205,7 +205,7 @@ def test_the_ten_classes_have_fedbn_s_order(tmp_path):
     assert len(images.train) == len(images.test) == 6 * 10 * 2
     domainnet(tmp_path / "few", ten[:7], ten[:7])
     line = refusal("domainnet", tmp_path / "few", classes="ten")
-    assert "Classes that no split file has (3): windmill, wine glass, zebra." in line
+    assert "Classes without a line in any split file (3): windmill, wine glass, zebra." in line
 
 
 def test_without_lists_the_classes_of_domainnet_still_have_their_order_and_the_test_is_drawn(tmp_path):
@@ -242,7 +242,7 @@ def test_every_missing_list_is_named(tmp_path):
         ),
         ("zebra.jpg 3\n", "is not <domain>/<class>/<file> with a number from 0 on"),
         ("real/zebra/real_20.jpg -1\n", "with a number from 0 on"),
-        ("real/zebra/real_77.jpg 8\n", "images of the test list that are not there (1): real/zebra/real_77.jpg."),
+        ("real/zebra/real_77.jpg 8\n", "missing images of the test list (1): real/zebra/real_77.jpg."),
         ("real/zebra/real_20.jpg 3\n", "the split files give number 3 to 'ice_cream' and to 'zebra'."),
         ("real/zebra/real_20.jpg 11\n", "numbers must run without a gap, one for each class; there are 10 up to 11."),
         (b"\xff\xfe", "not a list of images with class numbers: 'utf-8' codec"),
@@ -271,7 +271,7 @@ def test_missing_domains_are_all_named_and_those_that_are_there_can_be_asked_for
     line = refusal(name, tmp_path)
     assert f"no image of {domains[1]}, {domains[2]} at <domain>/<class>/*." in line
     have = [domain for domain in domains if domain not in domains[1:3]]
-    assert f"Or name those that are there: data.domains=[{','.join(have)}]." in line
+    assert f"Or name the existing ones: data.domains=[{','.join(have)}]." in line
     images = load(name, tmp_path, domains=tuple(reversed(have)))
     assert images.domains == tuple(have)
     assert set(images.train.domains.tolist()) == set(range(len(have)))

@@ -150,14 +150,17 @@ def test_a_wrong_body_never_gets_the_file_s_name(server, tmp_path):
 def test_without_a_checksum_the_length_must_be_right(server, tmp_path):
     server.breaks = [10] + [0] * 20
     line = refusal(server, tmp_path / "file.bin", md5="")
-    assert f"the connection broke off {fetching.ATTEMPTS} times without a byte: 10 of 1,024,000 bytes arrived" in line
+    assert (
+        f"the connection ended {fetching.ATTEMPTS} times in a row without a new byte: 10 of 1,024,000 bytes arrived"
+        in line
+    )
     assert (tmp_path / "file.bin.part").read_bytes() == BODY[:10]
 
 
 def test_a_file_that_is_not_there_and_a_server_that_is_not_there_are_one_line(server, tmp_path):
     assert "HTTP Error 404: Not Found" in refusal(server, tmp_path / "file.bin", path="/other.bin")
     server.url = "http://127.0.0.1:9"
-    assert f"or put it at {tmp_path / 'file.bin'}." in refusal(server, tmp_path / "file.bin")
+    assert f"or put the file at {tmp_path / 'file.bin'}." in refusal(server, tmp_path / "file.bin")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -242,7 +245,7 @@ def test_damaged_files_are_replaced_where_that_is_asked(server, tmp_path):
 
 
 def test_an_archive_that_lacks_what_it_must_give_leaves_nothing(server, tmp_path):
-    with pytest.raises(DataError, match=r"set\.tar\.gz: images is not in it\."):
+    with pytest.raises(DataError, match=r"set\.tar\.gz: it does not contain images\."):
         obtain((archive_of(server, "set.tar.gz", tar({"other/a": b"a"}), ("images",)),), tmp_path)
     assert [path.name for path in (tmp_path / "set").iterdir()] == ["set.tar.gz"]
 

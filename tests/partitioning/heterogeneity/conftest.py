@@ -19,7 +19,7 @@ from fedsilo.models.clip.backbone_section import Backbone
 from fedsilo.models.clip.extraction import extract
 from fedsilo.models.clip.features import Viewing
 from fedsilo.models.clip.loading import LoadedBackbone, load
-from fedsilo.partitioning.heterogeneity import SampleFeatures, Scores, images_to_measure, measure
+from fedsilo.partitioning.heterogeneity import SampleFeatures, Scores, choose_images, measure
 from fedsilo.partitioning.heterogeneity.image_scores import normalize_rows
 from fedsilo.partitioning.manifest import Manifest, freeze
 from fedsilo.simulation.preparation import frozen_model
@@ -45,7 +45,7 @@ class Gallery:
         raise AssertionError("these rules do not look")
 
     def pictured(self, manifest: Manifest, limit: int = 1000) -> SampleFeatures:
-        sample = images_to_measure(manifest, limit)
+        sample = choose_images(manifest, limit)
         features, labels = self.features[sample.positions], self.images.train.labels[sample.positions]
         return SampleFeatures("fedsilo-tiny", sample, features, labels, self.class_features)
 

@@ -118,7 +118,7 @@ def test_impossible_keys_are_named_before_any_data_is_read(shift, keys):
         (ComposedPartition(4, Classes(HUGE, overlap=True)), f"{HUGE} classes for each of 4 clients"),
         (
             ComposedPartition(40, Classes(1, overlap=True)),
-            "without enough test examples of its own classes would be client ",
+            "too few test examples of their own classes for client ",
         ),
         (
             ComposedPartition(30, Shards(4)),
@@ -175,11 +175,11 @@ def test_impossible_keys_are_named_before_any_data_is_read(shift, keys):
         ),
         (
             ComposedPartition(4, quantity=ExplicitSizes([30, 40])),
-            "2 sizes for 4 clients. Give one for each of them, and none for the",
+            "2 sizes for 4 clients. Give one for each client, and none for the",
         ),
         (
             ComposedPartition(4, quantity=ExplicitSizes([30, 40, 20, 11])),
-            "sizes add up to 101 training images, there are 100. Ask for",
+            "sizes add up to 101 training images, there are 100. Use smaller",
         ),
         (
             ComposedPartition(2, quantity=ExplicitSizes([HUGE, HUGE])),
@@ -195,7 +195,7 @@ def test_impossible_keys_are_named_before_any_data_is_read(shift, keys):
         ),
         (
             ComposedPartition(2, quantity=ExplicitSizes([5, 1]), min_train=2),
-            "a size of 1 is below partition.min_train=2. Raise the one",
+            "a size of 1 is below partition.min_train=2. Raise the size",
         ),
         (
             ComposedPartition(5, Classes(), quantity=ExplicitSizes([90])),
@@ -214,11 +214,11 @@ def test_the_impossible_is_one_line_with_numbers(rule, words, toy):
 
 @pytest.mark.parametrize(
     ("feature", "words"),
-    [(Domains(), "'domains' makes clients of each domain"), (Mixture(), "'mixture' mixes domains")],
+    [(Domains(), "'domains' needs several domains"), (Mixture(), "'mixture' needs several domains")],
 )
 def test_one_domain_that_is_left_needs_no_feature_shift(feature, words, toy):
     images, rule = toy(domains=2), ComposedPartition(2, feature=feature)
-    with pytest.raises(DataError, match=rf"{words}.*one to train on \('domain 1'\).*leave partition.feature away"):
+    with pytest.raises(DataError, match=rf"{words}.*there is one \('domain 1'\).*remove partition.feature"):
         split_without_domains(images, ["domain 0"], lambda left: rule.split(left, np.random.default_rng(0), no_look))
     shares = split_without_domains(
         images, ["domain 0"], lambda left: ComposedPartition(2).split(left, np.random.default_rng(0), no_look)
@@ -233,10 +233,13 @@ def test_one_domain_that_is_left_needs_no_feature_shift(feature, words, toy):
         (ComposedPartition(4, unseen=Unseen(50)), "50 of 4 clients that train cannot be left out. Use 0 to 3"),
         (ComposedPartition(4, unseen=Unseen(-1)), "-1 of 4 clients that train cannot be left out"),
         (ComposedPartition(4, unseen=Unseen([0, 4, -1])), "no client 4, -1, there are 0 to 3"),
-        (ComposedPartition(4, unseen=Unseen([0, 1, 2, 3, 3])), "4 of 4 clients leave no client to train. Name fewer"),
+        (
+            ComposedPartition(4, unseen=Unseen([0, 1, 2, 3, 3])),
+            "4 of 4 clients that train are named, so that no client trains. Name fewer",
+        ),
         (
             ComposedPartition(4, concept=Permutation(6)),
-            "6 classes cannot change names, there are 5. Use fewer, or 0 for all",
+            "6 classes cannot exchange names, there are 5. Use fewer, or 0 for all",
         ),
     ],
     ids=str,

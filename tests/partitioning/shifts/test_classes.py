@@ -45,9 +45,7 @@ def test_a_remainder_of_nothing_is_refused_with_numbers(toy):
 def test_a_client_without_test_images_is_named_with_its_classes(toy):
     images = toy(train=100, test=100, classes=5)
     images.test.labels[images.test.labels == 4] = 0
-    with pytest.raises(
-        DataError, match=r"without enough test examples of its own classes would be client \d \(class 4\)"
-    ):
+    with pytest.raises(DataError, match=r"too few test examples of their own classes for client \d \(class 4\)"):
         split(Classes(), images, 5)
 
 
@@ -142,7 +140,7 @@ def test_few_test_images_among_many_owners_go_to_them_or_nobody_is_measured_on_a
     shares = split(Classes(1, overlap=True), images, 16)  # four owners a class, of about 15 test images
     assert all(len(share.test) >= 2 for share in shares)
     images.test.labels[:] = np.repeat([0, 1, 2, 3], [51, 3, 3, 3])
-    with pytest.raises(DataError, match=r"without enough test examples of its own classes would be client"):
+    with pytest.raises(DataError, match=r"too few test examples of their own classes for client"):
         split(Classes(1, overlap=True), images, 16)
 
 

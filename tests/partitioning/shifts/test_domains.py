@@ -25,9 +25,7 @@ def test_each_domain_is_one_client_in_domain_order(toy):
 
 
 def test_data_without_domains_is_refused_with_what_to_use(toy):
-    with pytest.raises(
-        DataError, match=r"there is one to train on \('domain 0'\)\. Use data with several domains, or leave"
-    ):
+    with pytest.raises(DataError, match=r"there is one \('domain 0'\)\. Use data with several domains, or remove"):
         split(toy(domains=1))
 
 

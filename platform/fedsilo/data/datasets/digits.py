@@ -55,7 +55,7 @@ class DigitImages:
 class Digits(Dataset):
     """The digits of scikit-learn; the test split has the same fraction of every class."""
 
-    test_fraction: float = key(0.25, "Part of each class that is held out for testing, above 0 and below 1.")
+    test_fraction: float = key(0.25, "Fraction of each class for testing, in (0, 1).")
     image_size: int = key(64, "Side of the images, pixels, >= 8; the originals have 8.")
     template: str = key("a photo of the digit {}.", "Prompt of the zero-shot row, with {} for the class.")
 

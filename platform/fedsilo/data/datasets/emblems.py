@@ -15,10 +15,10 @@ from fedsilo.data.emblems.words import CLASSES, DOMAINS, TEMPLATE
 
 @dataclass(frozen=True, slots=True)
 class Emblems(Dataset):
-    """Emblems of up to 24 classes in up to 6 domains; each picture has one of 8 colours and 4 textures, at random."""
+    """Emblems of up to 24 classes in up to 6 domains, each in one of 8 colours and 4 textures at random."""
 
-    classes: int = key(24, "How many classes, 2 to 24: the first so many in alphabetical order.")
-    domains: tuple[str, ...] = key(DOMAINS, f"Which domains, any of {', '.join(DOMAINS)}; all when empty.")
+    classes: int = key(24, "Number of classes, 2 to 24: the first ones in alphabetical order.")
+    domains: tuple[str, ...] = key(DOMAINS, f"Wanted domains, any of {', '.join(DOMAINS)}; all when empty.")
     train_per_class_and_domain: int = key(12, "Training images of each class in each domain, >= 1.")
     test_per_class_and_domain: int = key(6, "Test images of each class in each domain, >= 1.")
 

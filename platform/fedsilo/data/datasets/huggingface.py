@@ -86,7 +86,7 @@ class Huggingface(Dataset):
     """A data set of the Hugging Face Hub or of a folder, with columns of images and labels."""
 
     path: str = key("", "Name on the Hub (org/name), or a folder that `save_to_disk` wrote or `load_dataset` reads.")
-    config: str | None = key(None, "Its configuration, where it has several.")
+    config: str | None = key(None, "Configuration of the data set, if it has several.")
     revision: str | None = key(
         None, "Commit or tag on the Hub; with a commit, a run can be repeated after later uploads."
     )
@@ -94,8 +94,10 @@ class Huggingface(Dataset):
     test: str = key("test", "Split for testing; empty: drawn from the training split.")
     image: str = key("image", "Column with the images.")
     label: str = key("label", "Column with the labels.")
-    domain: str | None = key(None, "Column with the domains, if there are any.")
-    test_fraction: float = key(0.25, "Part of each class and domain held out where the test is drawn, in (0, 1).")
+    domain: str | None = key(None, "Column with the domains, if there is one.")
+    test_fraction: float = key(
+        0.25, "Fraction of each class and domain for testing where the test split is drawn, in (0, 1)."
+    )
     template: str = key("a photo of a {}.", "Prompt of the zero-shot row, with {} for the class.")
 
     def problems(self) -> list[str]:
@@ -182,8 +184,8 @@ class Huggingface(Dataset):
         except Exception as error:  # the Hub, the network and file formats raise errors of many types
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
             raise DataError(
-                f"data.path: '{self.path}' could not be loaded: {reason} Correct the name, or go online once: what is "
-                "fetched is kept."
+                f"data.path: '{self.path}' could not be loaded: {reason} Correct the name, or go online once: "
+                "downloads are kept."
             ) from error
         return found if hasattr(found, "keys") else {self.train: found}
 

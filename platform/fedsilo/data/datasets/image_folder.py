@@ -35,13 +35,13 @@ class ImageFolder(Dataset):
     layout: str = key(
         "auto",
         "How to read the folders: 'classes' is <class>/*, 'domains' <domain>/<class>/*, 'splits' train|test/<class>/* "
-        "or train|test/<domain>/<class>/*; 'auto' finds out.",
+        "or train|test/<domain>/<class>/*; 'auto' recognizes it.",
         *LAYOUTS,
     )
     test_fraction: float = key(
-        0.25, "Part of each class and domain held out for testing where the folders have no splits, in (0, 1)."
+        0.25, "Fraction of each class and domain for testing where the folders have no splits, in (0, 1)."
     )
-    image_limit: int = key(0, "At most so many images of each class in each domain and split, drawn; 0 takes all.")
+    image_limit: int = key(0, "Greatest number of images of each class in each domain and split, drawn; 0 takes all.")
     template: str = key("a photo of a {}.", "Prompt of the zero-shot row, with {} for the class.")
 
     def problems(self) -> list[str]:

@@ -63,7 +63,9 @@ class CifarSet(Dataset):
     card: ClassVar[Card]
     torchvision: ClassVar[str]  # name of torchvision's class
 
-    root: str = key("data", "Folder that holds the set's folder; ~ is the home folder, else from the current one.")
+    root: str = key(
+        "data", "Folder that holds the set's folder; ~ is the home folder, other paths start at the current folder."
+    )
     download: bool = key(False, "Download missing files (170 MB) into the root.")
     template: str = key("a photo of a {}.", "Prompt of the zero-shot row, with {} for the class.")
 

@@ -46,7 +46,9 @@ class CoopSet(Dataset):
     card: ClassVar[Card]
     layout: ClassVar[CoopLayout]
 
-    root: str = key("data", "Folder that holds the sets' folders; ~ is the home folder, else from the current one.")
+    root: str = key(
+        "data", "Folder that holds the sets' folders; ~ is the home folder, other paths start at the current folder."
+    )
     split: str = key(
         "auto",
         "Folders and split: CoOp's, torchvision's, or auto: CoOp's where its split file exists, else torchvision's.",
@@ -63,7 +65,9 @@ class CoopSet(Dataset):
         if self.split == "torchvision" and not self.layout.own:
             problems.append(f"split: torchvision has no images of {self.card.name}. Use coop.")
         if self.download and self.split == "coop" and self.layout.split not in self.layout.own:
-            problems.append(f"download: CoOp's split file is not among it. Put {self.layout.split} by hand ({GUIDE}).")
+            problems.append(
+                f"download: it does not include CoOp's split file. Add {self.layout.split} by hand ({GUIDE})."
+            )
         return [*problems, *download_problems(self.card, self.download)]
 
     def load(self, seed: int) -> LabelledImages:
@@ -111,9 +115,9 @@ class CoopSet(Dataset):
             The images by split.
 
         Raises:
-            DataError: The set has no split but CoOp's. Overrides raise any error of the file format.
+            DataError: The set has no split other than CoOp's. Overrides raise any error of the file format.
         """
-        raise DataError(f"{self.card.name}: it has no split but CoOp's. {self.card.get}")
+        raise DataError(f"{self.card.name}: it has no split other than CoOp's. {self.card.get}")
 
     def draw_held_out(self, labels: Indices, digests: Sequence[str], seed: int) -> NDArray[np.bool_]:
         """Draws the test images of a set without a published split.
@@ -241,9 +245,7 @@ class CoopSet(Dataset):
 class UnsplitCoopSet(CoopSet):
     """A data set that only CoOp has split: without CoOp's file, test images are drawn."""
 
-    test_fraction: float = key(
-        0.3, "Part of each class held out for testing where CoOp's split file is not there, in (0, 1)."
-    )
+    test_fraction: float = key(0.3, "Fraction of each class for testing where CoOp's split file is missing, in (0, 1).")
 
     def problems(self) -> list[str]:
         """Returns the problems of the fields."""
@@ -266,5 +268,5 @@ class UnsplitCoopSet(CoopSet):
         """Returns a notice that the test split is drawn, so that published numbers do not apply."""
         return (
             f"{self.card.name} has no published split: test images are drawn by the seed, {self.test_fraction:g} of "
-            "each class. They are not CoOp's, whose split file is not there."
+            "each class. They are not CoOp's, because its split file is missing."
         )

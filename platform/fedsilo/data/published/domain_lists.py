@@ -117,7 +117,7 @@ def select_listed(
     keys = [(normalize(line.folder), line.path.rpartition("/")[2]) for line in listed_lines]
     absent = [line.path for line, found in zip(listed_lines, keys, strict=True) if found not in there]
     if absent:
-        raise DataError(f"data.root: {summarize_names(f'images of {name} that are not there', absent)} {get}")
+        raise DataError(f"data.root: {summarize_names(f'missing images of {name}', absent)} {get}")
     return [there[found] for found in keys]
 
 
@@ -182,7 +182,7 @@ def sort_by_lists(
         if not {normalize(n) for n in (entry.name, *entry.aliases)} & set(map(normalize, folders))
     ]
     if unknown:
-        raise DataError(f"data.root: {summarize_names('Classes that no split file has', unknown)} {get}")
+        raise DataError(f"data.root: {summarize_names('Classes without a line in any split file', unknown)} {get}")
     parts: dict[str, list[PlacedFile]] = {TRAIN: [], TEST: []}
     for domain in domains:
         entries = [entry for entry in placed if entry.domain == domain]

@@ -50,18 +50,20 @@ class DomainSet(Dataset):
     layout: ClassVar[DomainLayout]
 
     root: str = key(
-        "data", "Folder that holds the set's, or that folder itself, or a .zip of it; ~ is the home folder."
+        "data", "Folder that holds the set's folder, or the set's folder itself, or a .zip of it; ~ is the home folder."
     )
-    domains: tuple[str, ...] = key((), "Which domains, in the set's order; empty: all.")
+    domains: tuple[str, ...] = key((), "Wanted domains, in the set's order; empty: all.")
     split: str = key(
         "auto",
         "Test images: the published split's (split files, or train and test folders), drawn ones, or auto: published "
-        "where it is there.",
+        "where it exists.",
         "auto",
         "published",
         "drawn",
     )
-    test_fraction: float = key(0.25, "Part of each class and domain held out where the test is drawn, in (0, 1).")
+    test_fraction: float = key(
+        0.25, "Fraction of each class and domain for testing where the test split is drawn, in (0, 1)."
+    )
     template: str = key("", "Prompt of the zero-shot row, with {} for the class; empty: the set's own.")
 
     def problems(self) -> list[str]:
@@ -162,9 +164,7 @@ class DomainSet(Dataset):
         absent = [self.layout.domains[place].name for place in wanted if place not in there]
         if absent:
             have = [self.layout.domains[place].name for place in sorted(there)]
-            rest = (
-                f" Or name those that are there: data.domains=[{','.join(have)}]." if have and not self.domains else ""
-            )
+            rest = f" Or name the existing ones: data.domains=[{','.join(have)}]." if have and not self.domains else ""
             raise DataError(
                 f"data.root: '{self.root}': no image of {', '.join(absent)} at <domain>/<class>/*. "
                 f"{self.card.get}{rest}"

@@ -110,7 +110,7 @@ def _resume_until_complete(url: str, file: BinaryIO, report: ByteProgress) -> No
         except (Interrupted, http.client.HTTPException, ConnectionError, TimeoutError) as error:
             fruitless = 0 if file.seek(0, os.SEEK_END) > before else fruitless + 1
             last: Exception = error
-    raise OSError(f"the connection broke off {ATTEMPTS} times without a byte: {last}") from last
+    raise OSError(f"the connection ended {ATTEMPTS} times in a row without a new byte: {last}") from last
 
 
 def _ask(url: str, file: BinaryIO, start: int, report: ByteProgress) -> None:
@@ -162,7 +162,9 @@ def _explanation(url: str, target: Path, part: Path, error: OSError) -> str:
         size = part.stat().st_size if part.exists() else 0
         return (
             f"{target}: the disk is full, {size / 1e6:,.0f} MB of the file are there. Make room and try again: "
-            "it goes on where it stopped."
+            "it continues where it stopped."
         )
     reason = " ".join(str(error).split())[:200]
-    return f"{url}: could not be fetched: {reason}. Try again: it goes on where it stopped; or put it at {target}."
+    return (
+        f"{url}: could not be fetched: {reason}. Try again: it continues where it stopped; or put the file at {target}."
+    )

@@ -62,7 +62,7 @@ def _unpack_in_place(archive: Archive, folder: Path, replace: bool) -> None:
                 unpack(unpacked / archive.inner, unpacked)
             absent = [path for path in archive.gives if not (unpacked / path).exists()]
             if absent:
-                raise DataError(f"{file}: {', '.join(absent)} is not in it. Remove it and fetch it again.")
+                raise DataError(f"{file}: it does not contain {', '.join(absent)}. Remove it and fetch it again.")
             for path in archive.gives:
                 if replace or not (folder / path).exists():
                     (folder / path).parent.mkdir(parents=True, exist_ok=True)

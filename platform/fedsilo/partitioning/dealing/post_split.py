@@ -102,9 +102,10 @@ def _mark_unseen(shares: list[Share], wanted: int | list[int], seed: int) -> lis
     if far:
         raise DataError(f"partition.unseen.clients: no client {', '.join(far)}, there are 0 to {len(shares) - 1}.")
     if not set(trained) - set(numbers):
+        named = len(set(numbers) & set(trained))
         raise DataError(
-            f"partition.unseen.clients: {len(set(numbers) & set(trained))} of {len(trained)} clients leave no client "
-            "to train. Name fewer."
+            f"partition.unseen.clients: {named} of {len(trained)} clients that train are named, so that no client "
+            "trains. Name fewer."
         )
     return [replace(share, seen=share.seen and number not in numbers) for number, share in enumerate(shares)]
 
@@ -162,7 +163,7 @@ def _refuse_domains(images: LabelledImages, domains: Sequence[str]) -> None:
     if empty:
         raise DataError(
             f"partition.unseen.domains: no test image of {', '.join(map(repr, empty))}, so nothing could be measured. "
-            "Leave it away."
+            "Remove it."
         )
 
 

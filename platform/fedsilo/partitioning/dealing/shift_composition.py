@@ -88,7 +88,7 @@ class Composition:
         if weights is not None and self.quantity.absolute and weights.min() < self.min_train:
             raise DataError(
                 f"partition.quantity.of: a size of {int(weights.min())} is below partition.min_train={self.min_train}. "
-                "Raise the one or lower the other."
+                "Raise the size or lower min_train."
             )
         pools = _make_pools(grouping, thin_by_rank(images, self.long_tail, for_tail))
         if grouping.apart:
@@ -172,7 +172,7 @@ class Composition:
             small = [str(n) for n, share in enumerate(shares) if len(getattr(share, split)) < least]
             if small:
                 raise DataError(
-                    f"partition.min_{split}: {least} {split} example{'s'[: least > 1]} cannot be had for client "
+                    f"partition.min_{split}: {least} {split} example{'s'[: least > 1]} are not available for client "
                     f"{', '.join(small[:5])}{' and others' * (len(small) > 5)} under this label shift. Use fewer "
                     "clients, more data or another label shift."
                 )
@@ -197,7 +197,7 @@ def _refuse_more(size: int, available: int, domain: str) -> None:
         here = f" in '{domain}'" if domain else ""
         raise DataError(
             f"partition.quantity.of: the sizes add up to {size} training images, there are {available}{here}. "
-            "Ask for fewer."
+            "Use smaller sizes."
         )
 
 

@@ -4,7 +4,7 @@ from fedsilo.partitioning.heterogeneity.client_embedding import ClientMap
 from fedsilo.partitioning.heterogeneity.image_scores import SampleFeatures
 from fedsilo.partitioning.heterogeneity.label_distances import label_shift, mean_total_variation
 from fedsilo.partitioning.heterogeneity.measured_sample import ImageSample
-from fedsilo.partitioning.heterogeneity.measurement import IMAGES, images_to_measure, measure
+from fedsilo.partitioning.heterogeneity.measurement import IMAGES, choose_images, measure
 from fedsilo.partitioning.heterogeneity.scores import FILE, SCORES, Score, Scores
 from fedsilo.partitioning.heterogeneity.size_scores import effective_clients, gini
 
@@ -17,9 +17,9 @@ __all__ = [
     "SampleFeatures",
     "Score",
     "Scores",
+    "choose_images",
     "effective_clients",
     "gini",
-    "images_to_measure",
     "label_shift",
     "mean_total_variation",
     "measure",

@@ -26,7 +26,7 @@ IMAGES = 1000
 """Images whose features are measured, unless another number is asked for."""
 
 
-def images_to_measure(manifest: Manifest, limit: int = IMAGES) -> ImageSample:
+def choose_images(manifest: Manifest, limit: int = IMAGES) -> ImageSample:
     """Samples training images, the same ones for the same partition and seed.
 
     Args:
@@ -45,7 +45,7 @@ def measure(manifest: Manifest, sample_features: SampleFeatures | None, why_not:
 
     Args:
         manifest: The partition.
-        sample_features: Features of `images_to_measure`; None measures labels and sizes only.
+        sample_features: Features of `choose_images`; None measures labels and sizes only.
         why_not: Why there are no features, for a note.
 
     Returns:

@@ -21,15 +21,15 @@ class ComposedPartition(Partition):
     clients: int | None = key(
         None, "Number of clients; null: one per domain or cluster under such a feature shift, else 10.", within=">= 1"
     )
-    label: LabelShift | None = slot("iid", "How their labels differ.")
-    feature: FeatureShift | None = slot("none", "How the looks of their images differ, by which they draw from.")
-    quantity: QuantityShift | None = slot("natural", "How many training images they have.")
-    min_train: int = key(1, "Training examples that every client gets at the least.", within=">= 1")
-    min_test: int = key(1, "Test examples that every client gets at the least.", within=">= 1")
+    label: LabelShift | None = slot("iid", "How the clients' labels differ.")
+    feature: FeatureShift | None = slot("none", "How the clients' images differ, by the images that they draw from.")
+    quantity: QuantityShift | None = slot("natural", "How many training images clients have.")
+    min_train: int = key(1, "Least number of training examples of each client.", within=">= 1")
+    min_test: int = key(1, "Least number of test examples of each client.", within=">= 1")
     long_tail: float = key(
         1.0,
-        "Makes classes unequal first: the most frequent class keeps so many training images for one of the rarest, "
-        "the others lie between; the rest is not used.",
+        "Makes classes unequal first: training images of the most frequent class per image of the rarest; the other "
+        "classes lie between; the remaining images are not used.",
         within=">= 1",
     )
 

@@ -31,11 +31,11 @@ class DomainSplit(Partition):
     clients_per_domain: int = key(
         5, "Clients of each domain; the papers have 5 of DomainNet, 3 of Office.", within=">= 1"
     )
-    beta: float = key(0.1, "Concentration, above 0; the code's is 0.1, pFedMoAP states 0.3.")
+    beta: float = key(0.1, "Concentration, above 0; the code has 0.1, pFedMoAP states 0.3.")
     capped: bool = key(
         True,
         "A client that holds an equal share of its domain's training images gets none of the classes that follow, as "
-        "in the papers' code. false: sizes follow the draws alone.",
+        "in the papers' code. false: sizes follow from the draws alone.",
     )
 
     def problems(self) -> list[str]:

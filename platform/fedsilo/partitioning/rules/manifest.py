@@ -35,7 +35,7 @@ class FromManifest(Partition):
             "unseen.domains": bool(self.unseen.domains),
             "test": self.test != "client",
         }
-        return found + [f"{key}: is frozen in the manifest. Leave it away." for key, given in frozen.items() if given]
+        return found + [f"{key}: is frozen in the manifest. Remove this key." for key, given in frozen.items() if given]
 
     @property
     def path(self) -> Path:

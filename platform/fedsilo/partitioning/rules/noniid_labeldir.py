@@ -29,8 +29,8 @@ class NoniidLabeldir(Partition):
     """Label shift of the CIFAR experiments of DP-FPL."""
 
     clients: int = key(25, "Number of clients.", within=">= 1")
-    beta: float = key(0.3, "Concentration, above 0; the papers' is 0.3.")
-    least: int = key(10, "Training and test images that every client gets at the least.", within=">= 1")
+    beta: float = key(0.3, "Concentration, above 0; the papers use 0.3.")
+    least: int = key(10, "Least number of training images, and of test images, of each client.", within=">= 1")
 
     def problems(self) -> list[str]:
         """Returns the problems of the fields."""

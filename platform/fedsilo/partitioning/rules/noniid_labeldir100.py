@@ -27,9 +27,9 @@ class NoniidLabeldir100(Partition):
     """Label shift of the CIFAR-100 experiments of FedOTP; for data with superclasses."""
 
     clients: int = key(100, "Number of clients; sizes differ by one image at most.", within=">= 1")
-    beta: float = key(0.3, "Concentration over superclasses, above 0; the papers' is 0.3.")
+    beta: float = key(0.3, "Concentration over superclasses, above 0; the papers use 0.3.")
     fixed_draw: int | None = key(
-        12345, "Draws as the papers' code does at this seed, for every seed of the scenario. null: by the seed."
+        12345, "Draws as the papers' code at this seed, whatever the scenario's seed. null: by the scenario's seed."
     )
 
     def problems(self) -> list[str]:

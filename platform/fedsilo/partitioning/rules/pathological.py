@@ -40,11 +40,11 @@ class Pathological(Partition):
 
     clients: int = key(10, "Number of clients, at most the number of classes.", within=">= 1")
     fixed_draw: int | None = key(
-        2023, "Shuffles the classes as Python's random does at this seed, for every seed of the scenario. null: by it."
+        2023, "Shuffles the classes as Python's random at this seed, whatever the scenario's seed. null: by that seed."
     )
     repeat_rate: float = key(
         0.0,
-        "Part of the classes that several clients own, as in FedOTP's code; 0: every class has one owner.",
+        "Fraction of the classes with several owners, as in FedOTP's code; 0: every class has one owner.",
         within="in [0, 1]",
     )
 

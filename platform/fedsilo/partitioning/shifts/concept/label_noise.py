@@ -19,10 +19,10 @@ from fedsilo.core.config_fields import key
 class LabelNoise(ConceptShift):
     """Wrong training labels at some clients."""
 
-    rate: float = key(0.3, "Part of a noisy client's training images that are labelled wrongly.", within="in [0, 1]")
+    rate: float = key(0.3, "Fraction of a noisy client's training images with a wrong label.", within="in [0, 1]")
     pattern: str = key(
         "symmetric",
-        "'symmetric': any other class, each as likely; 'pair': always the next class.",
+        "'symmetric': any other class with equal probability; 'pair': always the next class.",
         "symmetric",
         "pair",
     )

@@ -19,13 +19,15 @@ from fedsilo.core.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class Permutation(ConceptShift):
-    """Cyclic exchange of the names of a few classes, another one for each affected client."""
+    """Cyclic exchange of the names of a few classes, drawn for each affected client."""
 
-    swapped: int = key(2, "Classes that change names with each other, drawn for each client; 0: all.", within=">= 0")
+    swapped: int = key(2, "Number of classes that exchange names, drawn for each client; 0: all.", within=">= 0")
 
     def problems(self) -> list[str]:
         """Returns the problems of the fields."""
-        return ["swapped: one class alone cannot change names. Use 0 (all) or at least 2."] if self.swapped == 1 else []
+        return (
+            ["swapped: a single class cannot exchange names. Use 0 (all) or at least 2."] if self.swapped == 1 else []
+        )
 
     def relabel(
         self, train: Indices, test: Indices, classes: int, generator: np.random.Generator
@@ -49,7 +51,7 @@ class Permutation(ConceptShift):
         """
         if self.swapped > classes:
             raise DataError(
-                f"partition.concept.swapped: {self.swapped} classes cannot change names, there are {classes}. Use "
+                f"partition.concept.swapped: {self.swapped} classes cannot exchange names, there are {classes}. Use "
                 "fewer, or 0 for all."
             )
         order = generator.permutation(classes)

@@ -47,7 +47,9 @@ class Covariate(FeatureShift):
                 "client. Use at most as many clusters as clients."
             )
         if len(images.train) < self.clusters:
-            raise DataError(f"partition.feature.clusters: {self.clusters} clusters of {len(images.train)} images.")
+            raise DataError(
+                f"partition.feature.clusters: {self.clusters} clusters of {len(images.train)} images. Use fewer."
+            )
         # Imported here because clients never need it.
         from sklearn.cluster import KMeans
 

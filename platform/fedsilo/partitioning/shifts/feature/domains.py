@@ -20,7 +20,8 @@ class Domains(FeatureShift):
     """Clients are spread evenly over the domains, in domain order; nothing is drawn."""
 
     clients_of: dict[str, int] = key(
-        dict, "Clients of single domains, for example {photo: 3}; the others share what is left of partition.clients."
+        dict,
+        "Clients of single domains, for example {photo: 3}; the other domains share the rest of partition.clients.",
     )
 
     def problems(self) -> list[str]:
@@ -46,8 +47,8 @@ class Domains(FeatureShift):
         """
         if len(images.domains) < 2:
             raise DataError(
-                f"partition.feature: 'domains' makes clients of each domain, and there is one to train on "
-                f"('{images.domains[0]}'). Use data with several domains, or leave partition.feature away."
+                f"partition.feature: 'domains' needs several domains to train on, and there is one "
+                f"('{images.domains[0]}'). Use data with several domains, or remove partition.feature."
             )
         counts = self._counts(images.domains, clients)
         if sum(counts) > len(images.train):

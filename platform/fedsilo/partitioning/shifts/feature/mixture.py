@@ -58,8 +58,8 @@ class Mixture(FeatureShift):
         """
         if len(images.domains) < 2:
             raise DataError(
-                f"partition.feature: 'mixture' mixes domains, and there is one to train on ('{images.domains[0]}'). "
-                "Use data with several domains, or leave partition.feature away."
+                f"partition.feature: 'mixture' needs several domains to train on, and there is one "
+                f"('{images.domains[0]}'). Use data with several domains, or remove partition.feature."
             )
         if self.weights:
             weights = self._read_weights(images.domains, clients)
@@ -83,6 +83,6 @@ class Mixture(FeatureShift):
         if unwanted:
             raise DataError(
                 f"partition.feature.weights: no client draws from {', '.join(map(repr, unwanted))}. Let one do so, or "
-                "leave the domain out of the data or to partition.unseen.domains."
+                "remove the domain from the data, or add it to partition.unseen.domains."
             )
         return weights

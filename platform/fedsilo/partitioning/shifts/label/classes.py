@@ -33,23 +33,21 @@ class Classes(LabelShift):
     meets_sizes = False
     mixes = False
 
-    per_client: int = key(
-        0, "Classes of each client; 0: the classes are shared out, each to one client.", within=">= 0"
-    )
+    per_client: int = key(0, "Classes of each client; 0: the classes are divided, each to one client.", within=">= 0")
     overlap: bool = key(False, "With per_client: a class may have several owners, each with a part of its examples.")
     copies: bool = key(False, "With overlap: every owner has all examples of the class, instead of a part.")
     uneven: tuple[float, float] = key((1.0, 1.0), "With overlap: an owner's part of a class is drawn from this range.")
     remainder: str = key(
         "spread",
         "Classes that do not divide evenly: 'spread' makes groups that differ by one class at most, 'last' gives each "
-        "client round(classes / clients) and the last one what is left, as in the papers.",
+        "client round(classes / clients) and the last one the rest, as in the papers.",
         "spread",
         "last",
     )
     fixed_draw: int | None = key(
         None,
-        "Shuffles the classes as Python's random does at this seed, for every seed of the scenario: the papers' is "
-        "2023. null: by the scenario's seed.",
+        "Shuffles the classes as Python's random at this seed, whatever the scenario's seed: the papers use 2023. "
+        "null: by the scenario's seed.",
         within=">= 0",
     )
 
@@ -62,11 +60,11 @@ class Classes(LabelShift):
         if not (0 < low <= high and math.isfinite(high)):
             found.append(f"uneven: must be a range above 0, lower end first, got {list(self.uneven)}.")
         elif low < high and (self.copies or not self.overlap):
-            found.append("uneven: is for owners who share a class. Use overlap: true without copies.")
+            found.append("uneven: is for owners that share a class. Use overlap: true without copies.")
         if self.per_client and self.remainder == "last":
-            found.append("remainder: with per_client there is none. Leave one of them away.")
+            found.append("remainder: with per_client there is none. Remove one of the two.")
         if self.overlap and self.fixed_draw is not None:
-            found.append("fixed_draw: is for classes of one owner each. Leave it away, or overlap.")
+            found.append("fixed_draw: is for classes with one owner each. Remove it, or remove overlap.")
         return found
 
     def _without_number(self) -> list[str]:
@@ -198,7 +196,7 @@ def _refuse_poor(images: LabelledImages, shares: list[Share], groups: list[Indic
         ]
         if poor:
             raise DataError(
-                f"partition.label: without enough {split} examples of its own classes would be {'; '.join(poor[:5])}"
+                f"partition.label: too few {split} examples of their own classes for {'; '.join(poor[:5])}"
                 f"{f' and {len(poor) - 5} others' * (len(poor) > 5)}. Use fewer than {len(shares)} clients, give "
                 f"these classes {split} images, or use label.copies with label.overlap."
             )

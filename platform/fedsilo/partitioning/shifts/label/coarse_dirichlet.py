@@ -40,11 +40,11 @@ class CoarseDirichlet(LabelShift):
     mixes = False
 
     beta: float = key(0.3, "Concentration over superclasses, above 0: 0.1 gives a client few of them.")
-    fine_beta: float = key(10.0, "Concentration over the classes of a superclass, above 0; the papers' is 10.")
+    fine_beta: float = key(10.0, "Concentration over the classes of a superclass, above 0; the papers use 10.")
     fixed_draw: int | None = key(
         None,
-        "Draws as the papers' code does, the same split for every seed of the scenario: theirs is 12345. null: by "
-        "the scenario's seed.",
+        "Draws as the papers' code at this seed, whatever the scenario's seed: the papers use 12345. null: by the "
+        "scenario's seed.",
         within=">= 0",
     )
 

@@ -25,8 +25,8 @@ class Dirichlet(LabelShift):
     beta: float = key(0.5, "Concentration, above 0: 0.1 gives a client few classes, 100 nearly equal parts of all.")
     capped: bool = key(
         False,
-        "A client that holds an equal share of the training examples gets none of the classes that follow; does "
-        "nothing under a quantity shift.",
+        "A client that holds an equal share of the training examples gets none of the classes that follow; has "
+        "no effect under a quantity shift.",
     )
 
     def problems(self) -> list[str]:

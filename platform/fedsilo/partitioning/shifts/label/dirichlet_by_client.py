@@ -46,6 +46,7 @@ class DirichletByClient(LabelShift):
         classes = len(images.classes)
         sizes = np.bincount(images.train.labels[pool.train], minlength=classes)
         usual = np.bincount(images.train.labels, minlength=classes)
+        # A class without training images counts as an average one.
         usual = np.where(usual > 0, usual, usual.sum() / classes)
         concentration = self.beta * classes * usual / usual.sum()
         mixtures: Floats = draw_log_dirichlet(demand.clients, classes, concentration, generator).T

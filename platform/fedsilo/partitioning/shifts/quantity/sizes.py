@@ -17,7 +17,7 @@ class ExplicitSizes(QuantityShift):
 
     absolute = True
 
-    of: list[int] = key(list, "One number per client, in client order; or one number, for all of them.")
+    of: list[int] = key(list, "One number per client, in client order; or one number for all clients.")
 
     def problems(self) -> list[str]:
         """Returns the problems of the fields."""
@@ -40,7 +40,7 @@ class ExplicitSizes(QuantityShift):
         """
         if len(self.of) not in (1, clients):
             raise DataError(
-                f"partition.quantity.of: {len(self.of)} sizes for {clients} clients. Give one for each of them, and "
+                f"partition.quantity.of: {len(self.of)} sizes for {clients} clients. Give one for each client, and "
                 "none for the clients of unseen domains, or a single one for all."
             )
         return np.full(clients, 1.0) * np.array(self.of, dtype=np.float64)
