@@ -138,7 +138,7 @@ def test_the_split_hash_ignores_how_the_split_was_made():
     [{"seen": False}, {"alteration": "blur 3"}, {"train_labels": np.array([1, 0])}, {"test_labels": np.array([1])}],
     ids=lambda change: next(iter(change)),
 )
-def test_what_sets_a_client_apart_is_part_of_the_split_and_survives_the_file(change, tmp_path):
+def test_deviations_of_a_client_are_part_of_the_split_and_survive_the_file(change, tmp_path):
     other = freeze(images(), [replace(SHARES[0], **change), *SHARES[1:]], {"name": "by hand", "beta": 0.3}, 7)
     assert other.split_sha256 != manifest().split_sha256
     other.write(tmp_path / "partition.json")

@@ -1,4 +1,4 @@
-"""CIFAR's own files, small: pickles with the published keys, whose md5 torchvision is told."""
+"""Small files in CIFAR's format: pickles with the published keys, whose md5 replaces that in torchvision."""
 
 import hashlib
 import pickle

@@ -36,7 +36,7 @@ def root(tmp_path: Path) -> Path:
     """Three breeds of pets: 12 training, 3 validation and 6 test images."""
     content = {"train": rows("train", 4), "val": rows("val", 1), "test": rows("test", 2)}
     write(tmp_path, content)
-    for split in ("train", "test"):  # nobody reads the validation images
+    for split in ("train", "test"):  # the validation images are not read
         for number, (name, label, _) in enumerate(content[split]):
             (tmp_path / "oxford_pets" / "images" / str(name)).write_bytes(jpeg(int(str(label)), number))
     return tmp_path

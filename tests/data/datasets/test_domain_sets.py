@@ -1,4 +1,4 @@
-"""The multi-domain sets on small trees in the layouts that people have, and on the real pack.
+"""Multi-domain sets on small trees in common layouts, and on the real files.
 
 The first pixel of every image says its label, its domain and its split (1 train, 2 test, 0 none); the last is its own.
 """
@@ -298,7 +298,7 @@ def test_no_two_names_of_a_set_are_one(name):
     assert find(Dataset, name).card.name == name
 
 
-def test_an_image_in_both_lists_is_told(tmp_path):
+def test_an_image_in_both_lists_is_reported(tmp_path):
     domainnet(tmp_path)
     home = tmp_path / "domainnet" / "real" / "cello"
     (home / "real_20.jpg").write_bytes((home / "real_10.jpg").read_bytes())
@@ -306,7 +306,7 @@ def test_an_image_in_both_lists_is_told(tmp_path):
     assert "Images that are byte for byte both in training and in test (1): real/cello/real_20.jpg." in notices
 
 
-def test_copies_stay_on_one_side_and_strange_folders_are_told(tmp_path):
+def test_copies_stay_in_one_split_and_unknown_folders_are_reported(tmp_path):
     tree("pacs", tmp_path / "PACS", each=6)
     folder = tmp_path / "PACS" / "photo" / "dog"
     for file in sorted(folder.iterdir())[1:5]:

@@ -176,7 +176,7 @@ def test_a_folder_of_images_is_read_as_load_dataset_does(library, tmp_path):
         ({"image": "style"}, "data.image: the column 'style' has no images"),
     ],
 )
-def test_what_is_missing_is_one_line_with_what_there_is(library, keys, words, tmp_path):
+def test_a_missing_part_is_one_line_with_the_available_ones(library, keys, words, tmp_path):
     with pytest.raises(DataError) as caught:
         load(saved(library, tmp_path / "set"), **keys)
     assert words in str(caught.value)

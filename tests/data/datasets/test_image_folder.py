@@ -1,4 +1,4 @@
-"""Every layout, every defect, and the real packs."""
+"""Every layout and every defect of image folders, and real data sets."""
 
 import io
 import os
@@ -198,7 +198,7 @@ def test_when_nothing_is_left_all_problems_stand_on_one_line(tmp_path):
     assert "\n" not in line
 
 
-def test_every_colour_mode_becomes_rgb_and_is_told(tmp_path):
+def test_every_colour_mode_becomes_rgb_and_is_reported(tmp_path):
     grey16 = io.BytesIO()
     Image.fromarray(np.array([[0x1000, 0x1180], [0x1200, 0x1300]], dtype=np.uint16)).save(grey16, "PNG")
     glass = io.BytesIO()
@@ -228,7 +228,7 @@ def test_every_colour_mode_becomes_rgb_and_is_told(tmp_path):
     )
 
 
-def test_class_names_are_spoken_and_likenesses_told(tmp_path):
+def test_class_names_fit_a_prompt_and_equal_ones_are_reported(tmp_path):
     images = load(names("sea_horse", "Sea horse", "T-shirt", "_"), tmp_path)
     assert images.classes == ("Sea horse", "T-shirt", "_", "sea horse")
     assert images.notices[1:] == (

@@ -1,4 +1,4 @@
-"""Downloads from a server that breaks off, lies, does not know of ranges, or is not there; disks that are full."""
+"""Downloads from servers that stop early, send wrong bytes, do not support ranges or do not answer; full disks."""
 
 import errno
 import hashlib
@@ -25,7 +25,7 @@ MD5 = hashlib.md5(BODY).hexdigest()
 
 @dataclass
 class Server:
-    """What a small server does and what it was asked.
+    """Behaviour of a small server, and its requests.
 
     Attributes:
         files: Bodies by path.
@@ -96,14 +96,14 @@ def test_a_file_comes_whole_and_is_not_asked_for_again(server, tmp_path):
     assert seen[-1] == (len(BODY), len(BODY))
 
 
-def test_what_is_cut_off_is_asked_for_from_there(server, tmp_path):
+def test_an_interrupted_download_continues_where_it_stopped(server, tmp_path):
     server.breaks = [1000, 70_000, 5]
     fetch(server.url + "/file.bin", tmp_path / "file.bin", MD5)
     assert (tmp_path / "file.bin").read_bytes() == BODY
     assert server.asked == ["", "bytes=1000-", "bytes=71000-", "bytes=71005-"]
 
 
-def test_a_later_fetch_goes_on_with_what_is_there(server, tmp_path):
+def test_a_later_fetch_continues_with_the_partial_file(server, tmp_path):
     (tmp_path / "file.bin.part").write_bytes(BODY[:12_345])
     fetch(server.url + "/file.bin", tmp_path / "file.bin", MD5)
     assert (tmp_path / "file.bin").read_bytes() == BODY
@@ -164,7 +164,7 @@ def test_a_file_that_is_not_there_and_a_server_that_is_not_there_are_one_line(se
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_keeps_what_is_there_and_goes_on_later(server, tmp_path, monkeypatch):
+def test_a_full_disk_keeps_the_partial_file_and_the_next_fetch_continues(server, tmp_path, monkeypatch):
     def full(*arguments: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 

@@ -33,7 +33,7 @@ def test_ties_are_broken_by_chance():
 
 @quick
 @given(minimum=st.integers(0, 3), spare=st.integers(0, 50), clients=st.integers(1, 20), seed=st.integers(0, 99))
-def test_nobody_gets_less_than_the_least_and_the_sum_is_kept(minimum, spare, clients, seed):
+def test_every_client_gets_the_least_and_the_sum_is_kept(minimum, spare, clients, seed):
     generator = np.random.default_rng(seed)
     counts = apportion_at_least(minimum, minimum * clients + spare, generator.random(clients) ** 20 + 1e-12, generator)
     assert counts.min() >= minimum

@@ -102,7 +102,7 @@ def test_names_change_among_the_classes_that_a_client_trains_on(test, toy):
         assert changed <= set(images.train.labels[share.train])
 
 
-def test_global_test_images_do_not_change_who_calls_what_how(toy):
+def test_global_test_images_do_not_change_the_clients_labels(toy):
     images = toy(train=300, test=200)
     for concept in (Permutation(3, clients=1.0), LabelNoise(clients=1.0)):
         own, alike = (done(ComposedPartition(4, concept=concept, test=test), images) for test in ("client", "global"))
@@ -111,7 +111,7 @@ def test_global_test_images_do_not_change_who_calls_what_how(toy):
             assert len(other.test) == 200
 
 
-# Who is measured on what
+# Global test data
 
 
 def test_everybody_is_measured_on_all_domains_but_the_unseen(toy):
@@ -147,7 +147,7 @@ def test_so_many_clients_are_corrupted_others_by_another_seed(toy):
     assert len({who(seed) for seed in range(5)}) > 1
 
 
-# Who trains
+# Unseen clients
 
 
 @pytest.mark.parametrize(("clients", "wanted"), [(2, 1), (3, 1), (7, 3), (49, 29), (10, 9), (5, 0)])

@@ -1,4 +1,4 @@
-"""Emblems and photographs with the features that fedsilo-tiny has of them, encoded once."""
+"""Emblems and photographs with their features by fedsilo-tiny, encoded once."""
 
 from __future__ import annotations
 

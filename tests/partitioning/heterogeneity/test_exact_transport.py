@@ -27,7 +27,7 @@ def test_earth_movers_distance_with_equal_costs_is_the_total_variation():
     assert earth_movers(parts, PAIR, 1.0 - np.eye(4)) == pytest.approx([expected])
 
 
-def test_earth_movers_distance_is_that_of_pot_without_leaving_out_what_is_in_common():
+def test_earth_movers_distance_equals_pots_on_the_full_distributions():
     parts, costs = np.random.default_rng(2).dirichlet(np.full(7, 0.4), 5), class_costs(unit(7, 5))
     pairs = np.array([[i, j] for j in range(5) for i in range(j)])
     expected = [ot.emd2(parts[one], parts[other], costs) for one, other in pairs]

@@ -1,4 +1,4 @@
-"""Scores behave: within their null for alike clients, and growing with every kind of shift."""
+"""Scores are within their null for alike clients and grow with every kind of shift."""
 
 import numpy as np
 import pytest
@@ -102,7 +102,7 @@ def test_features_move_with_the_severity_of_a_corruption(emblems, encode, noisy)
 
 
 def test_labels_that_mean_something_else_are_seen_by_the_labelled_distance_only(emblems):
-    # The same images on both sides, but the second client has its classes named anew at random, image by image.
+    # The same images on both sides, but the second client has random classes, image by image.
     rows = np.random.default_rng(1).permutation(len(emblems.features))[:100]
     sample = ImageSample(np.arange(2), rows, np.repeat([0, 1], 50))
     labels = emblems.images.train.labels[rows].copy()
@@ -132,7 +132,7 @@ def test_clients_without_training_images_count_in_sizes_only(emblems):
 
 
 @pytest.mark.parametrize("pictures", [True, False])
-def test_a_single_client_differs_from_nobody(emblems, pictures):
+def test_a_single_client_has_no_shift(emblems, pictures):
     manifest = emblems.manifest(ComposedPartition(1))
     scores = measure(manifest, emblems.pictured(manifest) if pictures else None)
     assert [score.value for score in scores.scores] == pytest.approx([0.0] * len(scores.scores), abs=1e-7)

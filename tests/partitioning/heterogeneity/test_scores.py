@@ -55,7 +55,7 @@ def test_chance_is_taken_out_by_squares():
     assert remove_chance(1.0, 3.0) == 0.0
 
 
-def test_dealing_anew_keeps_sizes():
+def test_random_deals_keep_sizes():
     owners = np.repeat([0, 1, 2], [5, 1, 3])
     draws = score_random_deals(lambda dealt: np.bincount(dealt).astype(float), owners, 7, seed=0)
     assert (draws == [5, 1, 3]).all()
@@ -65,7 +65,7 @@ def test_dealing_anew_keeps_sizes():
     )
 
 
-def test_labels_dealt_anew_keep_the_sizes_of_clients_and_classes():
+def test_random_deals_of_labels_keep_the_sizes_of_clients_and_classes():
     counts = np.array([[5, 0, 1], [0, 3, 0]])
 
     def margins(dealt):

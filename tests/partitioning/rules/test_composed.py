@@ -1,4 +1,4 @@
-"""Every label shift with every feature shift, quantity shift and concept: what a composed partition promises."""
+"""Promises of composed partitions, for every label, feature, quantity and concept shift."""
 
 import itertools
 
@@ -69,7 +69,7 @@ def split(rule, images, seed=0):
 
 
 def tried(rule, images, seed):
-    """The shares and "", or None and the one line that says why not."""
+    """The shares and "", or None and the message of the error."""
     try:
         return split(rule, images, seed), ""
     except DataError as error:
@@ -92,7 +92,7 @@ def data_and_room(draw, toy):
 
 
 def assert_sound(images, shares, rule):
-    """At most one owner of each example, ascending, nobody without; returns how many are held."""
+    """Checks that examples have at most one owner and clients are not empty; returns the number of dealt examples."""
     held = []
     for name, least in (("train", rule.min_train), ("test", rule.min_test)):
         parts = [getattr(share, name) for share in shares]
@@ -126,7 +126,7 @@ def test_every_example_has_exactly_one_owner(data, label, feature, seed, toy):
 
 @quick
 @given(data=st.data(), label=OWNED, seed=st.integers(0, 99), domains=st.booleans())
-def test_nobody_has_what_it_does_not_own(data, label, seed, domains, toy):
+def test_no_client_has_images_that_it_does_not_own(data, label, seed, domains, toy):
     images, clients, min_train, min_test = data.draw(data_and_room(toy))
     quantity = data.draw(st.one_of(st.just(Natural()), RELATIVE))
     feature = Domains() if domains else NoFeatureShift()
@@ -184,7 +184,7 @@ def test_explicit_sizes_are_met_or_refused(data, label, feature, seed, toy):
 
 @quick
 @given(data=st.data(), ratio=st.sampled_from([2.0, 10.0, 1e6]), label=LABELS, feature=FEATURES, seed=st.integers(0, 9))
-def test_a_long_tail_is_held_by_nobody_and_the_rest_by_one(data, ratio, label, feature, seed, toy):
+def test_images_cut_from_a_long_tail_have_no_owner_and_all_others_have_one(data, ratio, label, feature, seed, toy):
     images, clients, min_train, _ = data.draw(data_and_room(toy))
     rule = ComposedPartition(clients, label, feature, min_train=min_train, long_tail=ratio)
     left = thin_by_rank(images, ratio, np.random.default_rng(seed).spawn(4)[2])

@@ -1,4 +1,4 @@
-"""What every partition promises, on data of any size."""
+"""Promises of every partition, on data of any size."""
 
 import contextlib
 import io

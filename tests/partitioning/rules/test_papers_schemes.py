@@ -1,4 +1,4 @@
-"""The schemes of the papers' code against their rules, written down again in the plainest way."""
+"""Schemes of the papers' code, compared with a simple implementation of their rules."""
 
 import random
 
@@ -33,7 +33,7 @@ def histograms(images, shares, name="train"):
 
 
 def retried(images, clients, beta, least, capped, generator):
-    """The papers' loop: cut every class by its own draw, again from the start until everybody has enough."""
+    """The papers' loop: cut every class by its own draw, again from the start until every client has enough."""
     total, classes = len(images.train), len(images.classes)
     while True:
         counts = {name: np.zeros((clients, classes), dtype=int) for name in ("train", "test")}
@@ -75,7 +75,7 @@ def test_labeldir_gives_everybody_ten_of_either_split(toy):
         assert min(len(share.train) for share in shares) >= 10
         assert min(len(share.test) for share in shares) >= 10
         counts = histograms(images, shares)
-        # Who has an equal share gets nothing of the classes that follow, but for what was moved afterwards.
+        # A client with an equal share gets nothing of the following classes, except for images moved later.
         before = np.cumsum(counts, axis=1) - counts
         assert (counts[before >= 2_000 / 25] > 0).mean() < 0.02
 

@@ -1,4 +1,4 @@
-"""What cannot be split as asked is refused in one line, with numbers and what to do."""
+"""Impossible splits are refused in one line with numbers and a remedy."""
 
 import numpy as np
 import pytest
@@ -244,7 +244,7 @@ def test_one_domain_that_is_left_needs_no_feature_shift(feature, words, toy):
     ],
     ids=str,
 )
-def test_what_is_impossible_afterwards_is_one_line_too(rule, words, toy):
+def test_impossible_steps_after_the_split_are_one_line_too(rule, words, toy):
     images = toy()
     shares = rule.split(images, np.random.default_rng(0), no_look)
     with pytest.raises(DataError) as caught:
@@ -276,7 +276,7 @@ def test_less_than_two_classes_on_a_side_are_refused(part, classes, left, new, t
         split_base_to_new(toy(classes=classes), part)
 
 
-def test_a_corruption_of_nobody_alters_nothing(toy):
+def test_a_corruption_of_no_client_alters_nothing(toy):
     rule = ComposedPartition(4, corruption=Corruption(["blur"], clients=0.0), concept=LabelNoise(clients=0.0))
     images = toy()
     for share in apply_post_split(images, rule.split(images, np.random.default_rng(0), no_look), rule, 0):

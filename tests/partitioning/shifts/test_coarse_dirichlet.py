@@ -85,7 +85,7 @@ def test_the_same_seed_gives_the_same_split_and_another_another(tree):
 
 
 def test_the_fixed_draw_makes_the_published_calls(tree):
-    """The published walk, written down again in the plainest way, client by client and image by image."""
+    """The published procedure in a simple form, client by client and image by image."""
     images = tree(train=200, test=40)
     labels = [*images.train.labels.tolist(), *images.test.labels.tolist()]
     dice, picker = np.random.RandomState(12345), random.Random(12345)

@@ -36,7 +36,7 @@ def test_two_shards_are_about_two_classes(toy):
     assert 1.5 < (counts > 0).sum(axis=1).mean() < 2.6
 
 
-def test_nobody_is_measured_on_a_class_that_it_never_saw(toy):
+def test_no_client_is_measured_on_a_class_that_it_never_saw(toy):
     images = toy(train=1_000, test=2_000, classes=10)
     shares = split(Shards(2), images, 20)
     assert not counts_of(images, shares, "test")[counts_of(images, shares) == 0].any()
