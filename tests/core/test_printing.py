@@ -15,7 +15,7 @@ from fedsilo.cli.output import line, remark
 from fedsilo.core import Examples, LabelledImages
 from fedsilo.core.printing import encoded, is_guessed, legible, printable, visible
 from fedsilo.data.datasets.image_folder import ImageFolder
-from fedsilo.data.files.folder_layouts import spoken
+from fedsilo.data.files.folder_layouts import to_prompt_name
 from fedsilo.report.figures.partition_layout import cut
 
 LATIN, UTF8_IN_C = os.fsdecode(b"caf\xe9"), "caf\udcc3\udca9"
@@ -74,7 +74,7 @@ def test_line_breaks_stay_where_they_are_wanted() -> None:
     ],
 )
 def test_a_class_is_spoken_without_what_nobody_sees(folder: str, name: str) -> None:
-    assert spoken(folder) == name
+    assert to_prompt_name(folder) == name
 
 
 def test_only_bytes_of_another_encoding_are_a_guess() -> None:
@@ -99,7 +99,7 @@ def test_names_of_any_data_set_are_printable(toy) -> None:
 
 
 @pytest.fixture
-def strange(tmp_path: Path) -> Path:
+def deviations(tmp_path: Path) -> Path:
     """Two domains by four classes, all with names that something chokes on."""
     number = 0
     for domain in (b"stra\xdfe", "\u202edom\n$x_1$".encode()):
@@ -113,8 +113,8 @@ def strange(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_folders_of_any_name_are_read_and_those_of_another_encoding_are_named(strange: Path) -> None:
-    images = ImageFolder(root=str(strange / "data")).load(0)
+def test_folders_of_any_name_are_read_and_those_of_another_encoding_are_named(deviations: Path) -> None:
+    images = ImageFolder(root=str(deviations / "data")).load(0)
     assert set(images.classes) == {"café", "naïve[31m", "🐱 cat", "日本語"}
     assert set(images.domains) == {"straße", "\\u202edom\\n$x_1$"}
     (said,) = (notice for notice in images.notices if "not UTF-8" in notice)
@@ -140,7 +140,7 @@ def test_a_run_shows_such_names_everywhere_in_the_poorest_locale(strange: Path) 
 
     def fedsilo(*words: str) -> str:
         command = [sys.executable, "-m", "fedsilo", *words]
-        done = subprocess.run(command, env=environment, cwd=strange, capture_output=True, check=False)
+        done = subprocess.run(command, env=environment, cwd=deviations, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr.decode(errors="replace")
         assert b"Traceback" not in done.stderr
         return done.stdout.decode("ascii")

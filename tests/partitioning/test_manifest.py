@@ -7,7 +7,7 @@ from PIL import Image
 
 from fedsilo.core import Examples, LabelledImages, Share
 from fedsilo.core.errors import DataError, RunError
-from fedsilo.partitioning.manifest import Manifest, data_fingerprint, freeze
+from fedsilo.partitioning.manifest import Manifest, fingerprint_data, freeze
 
 
 def blank(i):
@@ -117,7 +117,7 @@ def test_positions_that_cannot_be_are_refused_even_with_a_sound_hash(train, tmp_
 
 @pytest.mark.parametrize("change", [{"digest": "x"}, {"label": 0}, {"domain": 1}])
 def test_the_fingerprint_sees_bytes_labels_and_domains(change):
-    assert data_fingerprint(images(**change)) != data_fingerprint(images())
+    assert fingerprint_data(images(**change)) != fingerprint_data(images())
     with pytest.raises(DataError, match=r"here\.json: this partition was made from other data: fingerprint"):
         manifest().check(images(**change), where="here.json")
 
@@ -138,7 +138,7 @@ def test_the_split_hash_ignores_how_the_split_was_made():
     [{"seen": False}, {"alteration": "blur 3"}, {"train_labels": np.array([1, 0])}, {"test_labels": np.array([1])}],
     ids=lambda change: next(iter(change)),
 )
-def test_what_sets_a_client_apart_is_part_of_the_split_and_survives_the_file(change, tmp_path):
+def test_deviations_of_a_client_are_part_of_the_split_and_survive_the_file(change, tmp_path):
     other = freeze(images(), [replace(SHARES[0], **change), *SHARES[1:]], {"name": "by hand", "beta": 0.3}, 7)
     assert other.split_sha256 != manifest().split_sha256
     other.write(tmp_path / "partition.json")

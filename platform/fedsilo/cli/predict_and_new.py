@@ -11,6 +11,7 @@ from rich.table import Table
 from fedsilo.cli.output import line, remark, show, show_json
 from fedsilo.cli.run_commands import Json
 from fedsilo.core.errors import DataError, RunError
+from fedsilo.data.files.tree_survey import summarize_kinds
 from fedsilo.report.terminal.cells import cell
 
 if TYPE_CHECKING:
@@ -31,11 +32,10 @@ def predict(
         client: Number of the client.
         json: Whether to print JSON.
     """
-    from fedsilo.data.files.tree_survey import listed_kinds
     from fedsilo.report.results.finished_run import load
 
     opened = [_open(path) for path in images]
-    for text in listed_kinds((str(path), kinds) for path, (_, kinds) in zip(images, opened, strict=True)):
+    for text in summarize_kinds((str(path), kinds) for path, (_, kinds) in zip(images, opened, strict=True)):
         remark(text)
     frame = load(folder).predict(client, [image for image, _ in opened], remark)
     frame.insert(0, "image", [str(path) for path in images])

@@ -16,7 +16,7 @@ from fedsilo.core.types import Indices
 
 Floats = NDArray[np.float64]
 
-Look = Callable[[Examples], NDArray[np.float32]]
+FeatureExtractor = Callable[[Examples], NDArray[np.float32]]
 """look(examples): (n, D) pooled image features of the scenario's backbone, each of length 1."""
 
 
@@ -106,7 +106,7 @@ class FeatureShift(Component, ABC):
 
     @abstractmethod
     def grouping(
-        self, images: LabelledImages, clients: int | None, generator: np.random.Generator, look: Look
+        self, images: LabelledImages, clients: int | None, generator: np.random.Generator, look: FeatureExtractor
     ) -> Grouping:
         """Returns the groups.
 
@@ -224,7 +224,7 @@ class Partition(Component, ABC):
         return [classes]
 
     @abstractmethod
-    def split(self, images: LabelledImages, generator: np.random.Generator, look: Look) -> list[Share]:
+    def split(self, images: LabelledImages, generator: np.random.Generator, look: FeatureExtractor) -> list[Share]:
         """Returns one share per client, in client order; the same map for train and test.
 
         Args:

@@ -1,1 +1,1 @@
-"""Data sets: their images, labels, classes and domains."""
+"""Data sets: how images and labels are found, checked, downloaded, drawn and split."""

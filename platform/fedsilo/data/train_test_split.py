@@ -1,4 +1,4 @@
-"""Drawing a test split from data that has none."""
+"""Random test splits for data that has none."""
 
 from __future__ import annotations
 
@@ -11,18 +11,26 @@ from fedsilo.core import Indices
 
 
 def fraction_problems(key: str, fraction: float) -> list[str]:
-    """What is impossible in a held-out fraction, as lines for `Dataset.problems`."""
+    """Checks the fraction of test images.
+
+    Args:
+        key: Name of the field.
+        fraction: Its value.
+
+    Returns:
+        Problems for `Dataset.problems`; empty if there are none.
+    """
     return [] if 0.0 < fraction < 1.0 else [f"{key}: must be above 0 and below 1, got {fraction}."]
 
 
-def stratified(cells: Indices, fraction: float, generator: np.random.Generator) -> tuple[Indices, Indices]:
-    """Draws a test split with the same make-up as the rest.
+def split_stratified(cells: Indices, fraction: float, generator: np.random.Generator) -> tuple[Indices, Indices]:
+    """Draws a test split with the same composition as the rest.
 
     Args:
-        cells: (n,) group of each example, for example its class; groups are split one by one.
-        fraction: Part of each group that is held out, in (0, 1), rounded to whole examples: at least one of a group
-            of two or more, never all of it. A group of one stays in training.
-        generator: Where the draws come from.
+        cells: (n,) group of each example, for example its class; each group is split on its own.
+        fraction: Fraction of each group for testing, in (0, 1), rounded to whole examples: at least one example of a
+            group of two or more, never all of them. A group of one stays in training.
+        generator: Random generator of the draw.
 
     Returns:
         Positions for training and positions for testing, both ascending.
@@ -35,21 +43,24 @@ def stratified(cells: Indices, fraction: float, generator: np.random.Generator) 
     return np.flatnonzero(~held), np.flatnonzero(held)
 
 
-def held_out(
+def draw_held_out(
     cells: Indices, digests: Sequence[str], fraction: float, generator: np.random.Generator
 ) -> NDArray[np.bool_]:
-    """Returns which of n images are held out, drawn as `stratified` does; copies of one image stay on one side.
+    """Draws test images as `split_stratified` does; copies of one image stay in one split.
 
     Args:
-        cells: (n,) group of each image; a copy counts in the group of the first of its kind.
+        cells: (n,) group of each image; a copy counts in the group of the first image with its digest.
         digests: (n,) digest of each image.
-        fraction: Part of each group that is held out, in (0, 1).
-        generator: Where the draws come from.
+        fraction: Fraction of each group for testing, in (0, 1).
+        generator: Random generator of the draw.
+
+    Returns:
+        (n,) whether an image is a test image.
     """
     first: dict[str, int] = {}
     for position, digest in enumerate(digests):
         first.setdefault(digest, position)
     originals = np.array(list(first.values()), dtype=np.int64)
-    _, drawn = stratified(cells[originals], fraction, generator)
+    _, drawn = split_stratified(cells[originals], fraction, generator)
     test = {digests[position] for position in originals[drawn]}
     return np.array([digest in test for digest in digests], dtype=bool)

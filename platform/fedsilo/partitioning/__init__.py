@@ -1,1 +1,1 @@
-"""Which client holds which examples: rules, shifts, corruption, and measures of heterogeneity."""
+"""Partitions: how examples are assigned to clients, how clients differ, and how much."""

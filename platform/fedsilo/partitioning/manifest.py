@@ -1,8 +1,8 @@
-"""The frozen partition: which client holds which examples, in a JSON file that can be shared, compared and used again.
+"""The frozen partition: the examples of each client, in a JSON file that can be shared, compared and used again.
 
-The file is written a client a line, so that two of them can be compared by eye, and carries the sha256 of its content,
-so that an edited or cut one is found out. Positions mean nothing without the data: a fingerprint of the data is kept
-beside them and compared before they are used.
+The file has one client per line, so that two files can be compared by eye, and the sha256 of its content, so that an
+edited or cut file is detected. Positions have a meaning only with the data: a fingerprint of the data is stored beside
+them and compared before they are used.
 
 Dimensions: K classes, D domains.
 """
@@ -12,7 +12,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -22,69 +22,9 @@ from numpy.typing import NDArray
 from fedsilo.core import Indices, LabelledImages, Share
 from fedsilo.core.errors import DataError
 from fedsilo.core.state import write_bytes
+from fedsilo.partitioning.client_holdings import ClientHoldings, make_holdings
 
 FORMAT = "fedsilo partition 1"
-
-
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """What one client holds.
-
-    Attributes:
-        number: The client's number, from 0.
-        name: For people, for example "client 03".
-        domain: The one domain of its images, or "" when they are mixed.
-        train: Positions in the training split, ascending.
-        test: Positions in the test split, ascending.
-        train_classes: (K,) training examples of each class.
-        test_classes: (K,) test examples of each class.
-        train_domains: (D,) training examples of each domain.
-        test_domains: (D,) test examples of each domain.
-        seen: Whether it trains; False: it is only measured.
-        alteration: What is done to all its images, for example "blur 3"; "" for nothing.
-        train_labels: What it takes its training images for; empty: the data's own labels.
-        test_labels: The same of its test images.
-    """
-
-    number: int
-    name: str
-    domain: str
-    train: tuple[int, ...]
-    test: tuple[int, ...]
-    train_classes: tuple[int, ...]
-    test_classes: tuple[int, ...]
-    train_domains: tuple[int, ...]
-    test_domains: tuple[int, ...]
-    seen: bool = True
-    alteration: str = ""
-    train_labels: tuple[int, ...] = ()
-    test_labels: tuple[int, ...] = ()
-
-    @property
-    def share(self) -> Share:
-        """What it holds as the partition gave it."""
-        return Share(
-            train=np.array(self.train, dtype=np.int64),
-            test=np.array(self.test, dtype=np.int64),
-            domain=self.domain,
-            seen=self.seen,
-            alteration=self.alteration,
-            train_labels=_labels(self.train_labels),
-            test_labels=_labels(self.test_labels),
-        )
-
-    @property
-    def strange(self) -> list[Any]:
-        """What sets it apart beside its images; empty for an ordinary client."""
-        return [] if self == _ordinary(self) else [self.seen, self.alteration, self.train_labels, self.test_labels]
-
-
-def _ordinary(holding: Holding) -> Holding:
-    return replace(holding, seen=True, alteration="", train_labels=(), test_labels=())
-
-
-def _labels(labels: tuple[int, ...]) -> Indices | None:
-    return np.array(labels, dtype=np.int64) if labels else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +34,11 @@ class Manifest:
     Attributes:
         classes: Class names in label order.
         domains: Domain names in domain order.
-        fingerprint: sha256 of the data that the positions belong to, see `data_fingerprint`.
-        train_examples: Size of the training split, handed out or not.
+        fingerprint: `fingerprint_data` of the data that the positions refer to.
+        train_examples: Size of the training split, including examples that no client holds.
         test_examples: Size of the test split.
-        rule: Name and fields of the partition that made it; plain JSON values.
-        seed: Seed of the scenario that made it.
+        rule: Name and fields of the partition rule, as plain JSON values.
+        seed: Seed of the scenario.
         clients: One entry per client, in client order.
     """
 
@@ -109,7 +49,7 @@ class Manifest:
     test_examples: int
     rule: Mapping[str, Any]
     seed: int
-    clients: tuple[Holding, ...]
+    clients: tuple[ClientHoldings, ...]
 
     @property
     def sha256(self) -> str:
@@ -118,35 +58,50 @@ class Manifest:
 
     @property
     def split_sha256(self) -> str:
-        """Hash of who holds what of which data; equal for the same split, whichever rule and seed led to it."""
-        held = [[client.train, client.test, *client.strange] for client in self.clients]
+        """Hash of the data and each client's examples; equal for equal splits, whatever rule and seed led to them."""
+        held = [[client.train, client.test, *client.deviations] for client in self.clients]
         return _sha256([self.fingerprint, self.classes, held])
 
     @property
     def held(self) -> NDArray[np.int64]:
-        """Positions of all training examples that some client holds, ascending."""
+        """Positions of all training examples that a client holds, ascending."""
         return np.unique(np.concatenate([np.array(client.train, dtype=np.int64) for client in self.clients]))
 
     def shares(self) -> list[Share]:
-        """The clients' shares, as the partition gave them."""
+        """Returns the clients' shares, as the partition made them."""
         return [client.share for client in self.clients]
 
     def states(self, split: str) -> tuple[list[Indices], list[str]]:
-        """Positions that each client holds of a split, "train" or "test", and what it does to these images."""
+        """Lists the images of a split in the state in which clients use them.
+
+        Args:
+            split: "train" or "test".
+
+        Returns:
+            Positions of each client, and the alteration of each client's images.
+        """
         return [getattr(share, split) for share in self.shares()], [client.alteration for client in self.clients]
 
     @property
     def training_sizes(self) -> tuple[int, ...]:
-        """Training examples that each client trains on: none of a client that never does."""
+        """Number of examples that each client trains on; 0 for an unseen client."""
         return tuple(len(client.train) * client.seen for client in self.clients)
 
     def train_counts(self) -> NDArray[np.int64]:
-        """(clients, K) training examples of each class."""
+        """Returns (clients, K) training examples of each class."""
         return np.array([client.train_classes for client in self.clients], dtype=np.int64)
 
     def check(self, images: LabelledImages, where: str) -> None:
-        """Raises a DataError that begins with `where` unless the manifest was made from exactly these images."""
-        here = data_fingerprint(images)
+        """Checks that the manifest was made from exactly these images.
+
+        Args:
+            images: The data.
+            where: Beginning of the message.
+
+        Raises:
+            DataError: It was made from other data; the message says what differs.
+        """
+        here = fingerprint_data(images)
         pairs = (
             ("classes", self.classes, images.classes),
             ("domains", self.domains, images.domains),
@@ -162,7 +117,14 @@ class Manifest:
             )
 
     def write(self, path: Path) -> None:
-        """Writes the file, whole or not at all. Raises RunError when the disk refuses."""
+        """Writes the file, completely or not at all.
+
+        Args:
+            path: The file.
+
+        Raises:
+            RunError: The file cannot be written.
+        """
         body = self._content()
         content = {"format": FORMAT, "sha256": _sha256(body), **body}
         clients = ",\n".join(f"  {_json(client)}" for client in content.pop("clients"))
@@ -172,14 +134,24 @@ class Manifest:
 
     @classmethod
     def read(cls, path: Path) -> Manifest:
-        """Reads a manifest. Raises DataError when it is missing, damaged, edited or not a manifest."""
+        """Reads a manifest.
+
+        Args:
+            path: The file.
+
+        Returns:
+            The manifest.
+
+        Raises:
+            DataError: The file is missing, damaged, edited or not a manifest.
+        """
         try:
             content = json.loads(path.read_text(encoding="utf-8"))
         except OSError as error:
             raise DataError(f"{path}: cannot be read: {error.strerror}. Give the path of a partition.json.") from error
         except ValueError as error:
             raise DataError(f"{path}: damaged or not a partition manifest: {error}. Make it again.") from error
-        return _parsed(content, path)
+        return _parse(content, path)
 
     def _content(self) -> dict[str, Any]:
         content = {field: getattr(self, field) for field in _FIELDS}
@@ -190,43 +162,38 @@ def freeze(images: LabelledImages, shares: Sequence[Share], rule: Mapping[str, A
     """Freezes a partition.
 
     Args:
-        images: The data that was split.
+        images: The data.
         shares: One per client, in client order.
-        rule: Name and fields of the partition, as plain JSON values.
+        rule: Name and fields of the partition rule, as plain JSON values.
         seed: Seed of the scenario.
+
+    Returns:
+        The manifest.
     """
     width = max(2, len(str(len(shares) - 1)))
     return Manifest(
         classes=tuple(images.classes),
         domains=tuple(images.domains),
-        fingerprint=data_fingerprint(images),
+        fingerprint=fingerprint_data(images),
         train_examples=len(images.train),
         test_examples=len(images.test),
         rule=dict(rule),
         seed=seed,
         clients=tuple(
-            Holding(
-                number=number,
-                name=f"client {number:0{width}d}",
-                domain=share.domain,
-                train=tuple(share.train.tolist()),
-                test=tuple(share.test.tolist()),
-                train_classes=_histogram(images.train.labels[share.train], len(images.classes)),
-                test_classes=_histogram(images.test.labels[share.test], len(images.classes)),
-                train_domains=_histogram(images.train.domains[share.train], len(images.domains)),
-                test_domains=_histogram(images.test.domains[share.test], len(images.domains)),
-                seen=share.seen,
-                alteration=share.alteration,
-                train_labels=() if share.train_labels is None else tuple(share.train_labels.tolist()),
-                test_labels=() if share.test_labels is None else tuple(share.test_labels.tolist()),
-            )
-            for number, share in enumerate(shares)
+            make_holdings(images, share, number, f"client {number:0{width}d}") for number, share in enumerate(shares)
         ),
     )
 
 
-def data_fingerprint(images: LabelledImages) -> str:
-    """sha256 over digest, label and domain of every example, split by split and in order."""
+def fingerprint_data(images: LabelledImages) -> str:
+    """Hashes digest, label and domain of every example, split by split and in order.
+
+    Args:
+        images: The data.
+
+    Returns:
+        The sha256, hex.
+    """
     fingerprint = hashlib.sha256()
     splits = [("train", images.train), ("test", images.test)]
     if images.newcomers is not None:
@@ -235,10 +202,6 @@ def data_fingerprint(images: LabelledImages) -> str:
         for digest, label, domain in zip(split.digests, split.labels.tolist(), split.domains.tolist(), strict=True):
             fingerprint.update(f"{name} {digest} {label} {domain}\n".encode())
     return fingerprint.hexdigest()
-
-
-def _histogram(values: Indices, bins: int) -> tuple[int, ...]:
-    return tuple(np.bincount(values, minlength=bins).tolist())
 
 
 def _json(value: object) -> str:
@@ -250,14 +213,14 @@ def _sha256(value: object) -> str:
 
 
 def _short(value: object) -> str:
-    """A count or fingerprint as it is, names as their number and the first few."""
+    """A count or fingerprint unchanged; names as their number and the first few."""
     if not isinstance(value, tuple):
         return str(value)
     return f"{len(value)} ({', '.join(map(str, value[:3]))}{', ...' if len(value) > 3 else ''})"
 
 
-def _parsed(content: Any, path: Path) -> Manifest:
-    """Makes a manifest of decoded JSON, after comparing format and sha256."""
+def _parse(content: Any, path: Path) -> Manifest:
+    """Makes a manifest of decoded JSON, after a check of format and sha256."""
     found = content.get("format") if isinstance(content, dict) else None
     if found != FORMAT:
         raise DataError(f"{path}: not a partition manifest of this version (format {found!r}, needed '{FORMAT}').")
@@ -268,20 +231,22 @@ def _parsed(content: Any, path: Path) -> Manifest:
             f"it says {str(content.get('sha256'))[:12]}. Restore the file or make it again."
         )
     try:
-        clients = tuple(Holding(**{key: _frozen(value) for key, value in client.items()}) for client in body["clients"])
-        manifest = Manifest(**{key: _frozen(body[key]) for key in _FIELDS if key != "clients"}, clients=clients)
+        clients = tuple(
+            ClientHoldings(**{key: _to_tuple(value) for key, value in client.items()}) for client in body["clients"]
+        )
+        manifest = Manifest(**{key: _to_tuple(body[key]) for key in _FIELDS if key != "clients"}, clients=clients)
         _check_positions(manifest)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise DataError(f"{path}: not a sound partition manifest: {error}. Make it again.") from error
     return manifest
 
 
-def _frozen(value: Any) -> Any:
+def _to_tuple(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
 def _check_positions(manifest: Manifest) -> None:
-    """Raises ValueError when a client's positions are not ascending positions of the split, or its labels no labels."""
+    """Raises ValueError if a client's positions are not ascending or out of range, or its labels do not fit."""
     for client in manifest.clients:
         for split, size in (("train", manifest.train_examples), ("test", manifest.test_examples)):
             held, labels = getattr(client, split), getattr(client, f"{split}_labels")
@@ -292,4 +257,4 @@ def _check_positions(manifest: Manifest) -> None:
 
 
 _FIELDS = tuple(entry.name for entry in fields(Manifest))
-_HELD = tuple(entry.name for entry in fields(Holding))
+_HELD = tuple(entry.name for entry in fields(ClientHoldings))

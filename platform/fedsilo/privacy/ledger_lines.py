@@ -73,9 +73,9 @@ def read_entries(path: Path, clients: Collection[int] | None = None) -> list[Led
 def _entries(lines: Sequence[bytes], clients: Collection[int] | None) -> list[LedgerEntry]:
     known: dict[tuple[int, ...], tuple[int, ...]] = {}  # most lines name the same clients
     entries = [_entry(number, line, known) for number, line in enumerate(lines, 1)]
-    strange = [client for named in known for client in named if clients is not None and client not in clients]
-    if strange:
-        raise ValueError(f"it charges client {strange[0]}, which trains on nothing in this run")
+    deviations = [client for named in known for client in named if clients is not None and client not in clients]
+    if deviations:
+        raise ValueError(f"it charges client {deviations[0]}, which trains on nothing in this run")
     return entries
 
 

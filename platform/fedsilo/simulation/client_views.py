@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fedsilo.core import Examples, Indices
-from fedsilo.partitioning.corruption.alteration import Alteration, altered
+from fedsilo.partitioning.corruption.alteration import Alteration, alter_examples
 from fedsilo.partitioning.manifest import Manifest
 from fedsilo.simulation.feature_store import ClientIndices
 
@@ -65,7 +65,7 @@ def list_rows(examples: Examples, held: Sequence[Indices], alterations: Sequence
                 rows.append((position, known.get(tag)))
             own.append(behind[position, tag])
         places.append(np.array(own, dtype=np.int64))
-    return ClientViews(altered(examples, rows), tuple(places))
+    return ClientViews(alter_examples(examples, rows), tuple(places))
 
 
 def client_indices(manifest: Manifest, trained: ClientViews, measured: ClientViews) -> tuple[ClientIndices, ...]:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch.nn.functional import normalize
 
 from fedsilo.config.sections import Scenario
-from fedsilo.core import Devices, Examples, FeatureSource, LabelledImages, Look, Progress
+from fedsilo.core import Devices, Examples, FeatureExtractor, FeatureSource, LabelledImages, Progress
 from fedsilo.core.batch import IMAGE, PIXELS, encoded_together
 from fedsilo.models.clip.extraction import extract
 from fedsilo.models.clip.feature_cache import IN_MEMORY, FeatureCache
@@ -162,7 +162,7 @@ class FeatureEncoding:
         return Novelty(tokens, texts, self.columns("images of new classes", new.test, wanted, 0), new.test.labels)
 
 
-def build_look(scenario: Scenario, progress: Progress = lambda stage, done, total: None) -> Look:
+def build_look(scenario: Scenario, progress: Progress = lambda stage, done, total: None) -> FeatureExtractor:
     """Builds a function from images to features; the backbone is loaded at its first call.
 
     Args:

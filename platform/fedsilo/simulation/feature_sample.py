@@ -15,7 +15,7 @@ from fedsilo.models.clip.extraction import extract
 from fedsilo.models.clip.feature_cache import FeatureCache
 from fedsilo.models.clip.features import Viewing
 from fedsilo.models.clip.loading import load
-from fedsilo.partitioning.heterogeneity import ImageSample, Pictured, Scores, images_to_measure, measure
+from fedsilo.partitioning.heterogeneity import ImageSample, SampleFeatures, Scores, choose_images, measure
 from fedsilo.partitioning.manifest import Manifest
 from fedsilo.simulation.client_views import list_rows
 from fedsilo.simulation.frozen_parts import zero_shot
@@ -27,7 +27,7 @@ AT_ONCE = 64
 
 def sample_features(
     scenario: Scenario, images: LabelledImages, manifest: Manifest, limit: int, progress: Progress
-) -> Pictured:
+) -> SampleFeatures:
     """Encodes a sample of a partition's training images, as far as the cache lacks them.
 
     Args:
@@ -45,7 +45,7 @@ def sample_features(
         DataError: An image cannot be read.
         ResourceError: The device that the scenario names does not exist.
     """
-    sample = images_to_measure(manifest, limit)
+    sample = choose_images(manifest, limit)
     loaded = load(scenario.backbone, scenario.seed)
     own = _own(manifest, sample)
     seen = list_rows(
@@ -60,7 +60,7 @@ def sample_features(
         for share, places in own
     ]
     texts = zero_shot(loaded, images.classes, images.template).cpu().numpy()
-    return Pictured(_name(scenario.backbone), sample, pooled.numpy(), np.concatenate(labels), texts)
+    return SampleFeatures(_name(scenario.backbone), sample, pooled.numpy(), np.concatenate(labels), texts)
 
 
 def _own(manifest: Manifest, sample: ImageSample) -> list[tuple[Share, Indices]]:
@@ -88,13 +88,15 @@ def measure_prepared(scenario: Scenario, prepared: Prepared) -> Scores:
         why = "what the run trains reads no image features; `fedsilo partition` computes them"
         return measure(prepared.manifest, None, why)
     view = 1 if scenario.training.views else 0
-    sample = images_to_measure(prepared.manifest)
+    sample = choose_images(prepared.manifest)
     name = _name(scenario.backbone) + (f", random view {view}" if view else "")
     places = [places for _, places in _own(prepared.manifest, sample)]
     own = [(prepared.claims[client], here) for client, here in zip(sample.clients.tolist(), places, strict=True)]
     features = _taken(prepared, np.concatenate([claim.train[here] for claim, here in own]), view)
     labels = np.concatenate([claim.train_labels[here] for claim, here in own])
-    return measure(prepared.manifest, Pictured(name, sample, features, labels, prepared.model.zero_shot.cpu().numpy()))
+    return measure(
+        prepared.manifest, SampleFeatures(name, sample, features, labels, prepared.model.zero_shot.cpu().numpy())
+    )
 
 
 def _taken(prepared: Prepared, rows: Indices, view: int) -> NDArray[np.float32]:

@@ -11,16 +11,16 @@ from functools import partial
 
 from fedsilo.config.dumping import described
 from fedsilo.config.sections import Scenario
-from fedsilo.core import FeatureSource, LabelledImages, Look, Method, Progress, Share
+from fedsilo.core import FeatureExtractor, FeatureSource, LabelledImages, Method, Progress, Share
 from fedsilo.core.batch import IMAGE
 from fedsilo.core.errors import DataError
 from fedsilo.core.seeds import numpy_generator
 from fedsilo.data.files.image_reading import inspection_told
 from fedsilo.models.clip.informative_features import require_distinct
 from fedsilo.models.prompts.frozen_model import FrozenModel
-from fedsilo.partitioning.dealing.base_to_new import based
-from fedsilo.partitioning.dealing.few_shot import few_shot
-from fedsilo.partitioning.dealing.post_split import apart_from, finished
+from fedsilo.partitioning.dealing.base_to_new import split_base_to_new
+from fedsilo.partitioning.dealing.few_shot import draw_shots
+from fedsilo.partitioning.dealing.post_split import apply_post_split, split_without_domains
 from fedsilo.partitioning.manifest import Manifest, freeze
 from fedsilo.simulation.client_views import client_indices, labels_as_held, list_rows
 from fedsilo.simulation.feature_encoding import Encoders, FeatureEncoding, build_look
@@ -101,7 +101,7 @@ def prepare(scenario: Scenario, methods: Sequence[Method], runtime: Encoders, pr
     return Prepared(scenario.name, images, manifest, model, loaded.fingerprint, warehouse, claims, notices, learnt)
 
 
-def partition_of(scenario: Scenario, look: Look | None = None) -> tuple[LabelledImages, Manifest]:
+def partition_of(scenario: Scenario, look: FeatureExtractor | None = None) -> tuple[LabelledImages, Manifest]:
     """Reads the data and splits them.
 
     Args:
@@ -115,13 +115,13 @@ def partition_of(scenario: Scenario, look: Look | None = None) -> tuple[Labelled
         DataError: The data are missing or cannot be split as asked.
     """
     rule = scenario.partition
-    images = based(scenario.data.load(scenario.seed), rule.unseen.classes)
+    images = split_base_to_new(scenario.data.load(scenario.seed), rule.unseen.classes)
 
     def split(part: LabelledImages) -> list[Share]:
         return rule.split(part, numpy_generator(scenario.seed, "partition"), look or build_look(scenario))
 
-    shares = few_shot(images, apart_from(images, rule.unseen.domains, split), rule, scenario.seed)
-    shares = finished(images, shares, rule, scenario.seed)
+    shares = draw_shots(images, split_without_domains(images, rule.unseen.domains, split), rule, scenario.seed)
+    shares = apply_post_split(images, shares, rule, scenario.seed)
     if not any(len(share.test) for share in shares):
         raise DataError("partition: no client has a test image, so nothing could be measured. Give more test data.")
     if not any(len(share.train) for share in shares):

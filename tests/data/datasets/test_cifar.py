@@ -1,4 +1,4 @@
-"""CIFAR's own files, small: pickles with the published keys, whose md5 torchvision is told."""
+"""Small files in CIFAR's format: pickles with the published keys, whose md5 replaces that in torchvision."""
 
 import hashlib
 import pickle
@@ -113,7 +113,10 @@ def test_a_download_that_fails_is_one_line(root, tmp_path, monkeypatch):
 
     monkeypatch.setattr("urllib.request.urlopen", offline)
     line = refusal(tmp_path / "nowhere", download=True)
-    assert "cifar-100-python.tar.gz: could not be fetched: <urlopen error no route to host>. Try again: it goes" in line
+    assert (
+        "cifar-100-python.tar.gz: could not be fetched: <urlopen error no route to host>. Try again: it continues"
+        in line
+    )
 
 
 def test_damaged_and_missing_files_are_replaced_by_a_download(root, tmp_path, monkeypatch):

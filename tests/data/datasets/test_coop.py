@@ -36,7 +36,7 @@ def root(tmp_path: Path) -> Path:
     """Three breeds of pets: 12 training, 3 validation and 6 test images."""
     content = {"train": rows("train", 4), "val": rows("val", 1), "test": rows("test", 2)}
     write(tmp_path, content)
-    for split in ("train", "test"):  # nobody reads the validation images
+    for split in ("train", "test"):  # the validation images are not read
         for number, (name, label, _) in enumerate(content[split]):
             (tmp_path / "oxford_pets" / "images" / str(name)).write_bytes(jpeg(int(str(label)), number))
     return tmp_path
@@ -109,7 +109,7 @@ def test_absent_images_are_counted_and_some_are_named(root):
     for name in ("beagle_train0.jpg", "beagle_train1.jpg"):
         (root / "oxford_pets" / "images" / name).unlink()
     line = refusal(root)
-    assert "images of split_zhou_OxfordPets.json that cannot be had from" in line
+    assert "images of split_zhou_OxfordPets.json that cannot be read from" in line
     assert "(2): beagle_train0.jpg (cannot be read: " in line
 
 

@@ -1,4 +1,4 @@
-"""The multi-domain sets on small trees in the layouts that people have, and on the real pack.
+"""Multi-domain sets on small trees in common layouts, and on the real files.
 
 The first pixel of every image says its label, its domain and its split (1 train, 2 test, 0 none); the last is its own.
 """
@@ -18,7 +18,7 @@ from PIL import Image
 from fedsilo.core import Dataset
 from fedsilo.core.errors import DataError
 from fedsilo.core.registry import find, names
-from fedsilo.data.published.naming import in_published_order, plain, positions
+from fedsilo.data.published.naming import index_names, normalize, sort_as_published
 
 DATA = Path(os.environ.get("FEDSILO_DATA", Path(__file__).parents[3].parent / "shared" / "data"))
 SETS = [name for name in names(Dataset) if hasattr(getattr(find(Dataset, name), "layout", None), "domains")]
@@ -205,7 +205,7 @@ def test_the_ten_classes_have_fedbn_s_order(tmp_path):
     assert len(images.train) == len(images.test) == 6 * 10 * 2
     domainnet(tmp_path / "few", ten[:7], ten[:7])
     line = refusal("domainnet", tmp_path / "few", classes="ten")
-    assert "Classes that no split file has (3): windmill, wine glass, zebra." in line
+    assert "Classes without a line in any split file (3): windmill, wine glass, zebra." in line
 
 
 def test_without_lists_the_classes_of_domainnet_still_have_their_order_and_the_test_is_drawn(tmp_path):
@@ -222,7 +222,7 @@ def test_without_lists_the_classes_of_domainnet_still_have_their_order_and_the_t
 
 
 def test_the_published_order_ignores_capitals_and_what_stands_between():
-    assert in_published_order(reversed(THINGS)) == PUBLISHED
+    assert sort_as_published(reversed(THINGS)) == PUBLISHED
 
 
 def test_every_missing_list_is_named(tmp_path):
@@ -242,7 +242,7 @@ def test_every_missing_list_is_named(tmp_path):
         ),
         ("zebra.jpg 3\n", "is not <domain>/<class>/<file> with a number from 0 on"),
         ("real/zebra/real_20.jpg -1\n", "with a number from 0 on"),
-        ("real/zebra/real_77.jpg 8\n", "images of the test list that are not there (1): real/zebra/real_77.jpg."),
+        ("real/zebra/real_77.jpg 8\n", "missing images of the test list (1): real/zebra/real_77.jpg."),
         ("real/zebra/real_20.jpg 3\n", "the split files give number 3 to 'ice_cream' and to 'zebra'."),
         ("real/zebra/real_20.jpg 11\n", "numbers must run without a gap, one for each class; there are 10 up to 11."),
         (b"\xff\xfe", "not a list of images with class numbers: 'utf-8' codec"),
@@ -271,7 +271,7 @@ def test_missing_domains_are_all_named_and_those_that_are_there_can_be_asked_for
     line = refusal(name, tmp_path)
     assert f"no image of {domains[1]}, {domains[2]} at <domain>/<class>/*." in line
     have = [domain for domain in domains if domain not in domains[1:3]]
-    assert f"Or name those that are there: data.domains=[{','.join(have)}]." in line
+    assert f"Or name the existing ones: data.domains=[{','.join(have)}]." in line
     images = load(name, tmp_path, domains=tuple(reversed(have)))
     assert images.domains == tuple(have)
     assert set(images.train.domains.tolist()) == set(range(len(have)))
@@ -292,13 +292,13 @@ def test_where_nothing_is_there_is_one_line_with_where_and_how(name, tmp_path):
 def test_no_two_names_of_a_set_are_one(name):
     layout = find(Dataset, name).layout
     for entries in (layout.domains, layout.classes):
-        written = [plain(text) for entry in entries for text in (entry.name, *entry.aliases)]
-        assert set(positions(entries)) == set(written)
-        assert len({*zip(written, map(positions(entries).get, written), strict=True)}) == len(set(written))
+        written = [normalize(text) for entry in entries for text in (entry.name, *entry.aliases)]
+        assert set(index_names(entries)) == set(written)
+        assert len({*zip(written, map(index_names(entries).get, written), strict=True)}) == len(set(written))
     assert find(Dataset, name).card.name == name
 
 
-def test_an_image_in_both_lists_is_told(tmp_path):
+def test_an_image_in_both_lists_is_reported(tmp_path):
     domainnet(tmp_path)
     home = tmp_path / "domainnet" / "real" / "cello"
     (home / "real_20.jpg").write_bytes((home / "real_10.jpg").read_bytes())
@@ -306,7 +306,7 @@ def test_an_image_in_both_lists_is_told(tmp_path):
     assert "Images that are byte for byte both in training and in test (1): real/cello/real_20.jpg." in notices
 
 
-def test_copies_stay_on_one_side_and_strange_folders_are_told(tmp_path):
+def test_copies_stay_in_one_split_and_unknown_folders_are_reported(tmp_path):
     tree("pacs", tmp_path / "PACS", each=6)
     folder = tmp_path / "PACS" / "photo" / "dog"
     for file in sorted(folder.iterdir())[1:5]:

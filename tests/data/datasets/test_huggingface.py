@@ -81,7 +81,7 @@ def test_images_of_more_than_eight_bits_are_scaled_and_named(monkeypatch):
         cells.append({"bytes": stream.getvalue(), "path": str(number)})
     tables = {"train": Rows(cells, [0, 1, 0, 1]), "test": Rows(cells[1::2], [0, 1])}
     monkeypatch.setattr("fedsilo.data.datasets.huggingface._library", lambda: types.SimpleNamespace(Image=_Image))
-    monkeypatch.setattr(Huggingface, "_loaded", lambda self, library: tables)
+    monkeypatch.setattr(Huggingface, "_load_splits", lambda self, library: tables)
     images = Huggingface(path="org/name").load(seed=0)
     assert images.notices[1].startswith(SCALED)
     assert images.notices[1].endswith("(2): train row 0, train row 2.")
@@ -179,7 +179,7 @@ def test_a_folder_of_images_is_read_as_load_dataset_does(library, tmp_path):
         ({"image": "style"}, "data.image: the column 'style' has no images"),
     ],
 )
-def test_what_is_missing_is_one_line_with_what_there_is(library, keys, words, tmp_path):
+def test_a_missing_part_is_one_line_with_the_available_ones(library, keys, words, tmp_path):
     with pytest.raises(DataError) as caught:
         load(saved(library, tmp_path / "set"), **keys)
     assert words in str(caught.value)

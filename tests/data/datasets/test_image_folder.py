@@ -1,4 +1,4 @@
-"""Every layout, every defect, and the real packs."""
+"""Every layout and every defect of image folders, and real data sets."""
 
 import io
 import os
@@ -11,7 +11,7 @@ import pytest
 from PIL import Image
 
 from fedsilo.core.errors import DataError
-from fedsilo.data.datasets.image_folder import ImageFolder, spoken
+from fedsilo.data.datasets.image_folder import ImageFolder, to_prompt_name
 from fedsilo.data.files.bit_depth import SCALED
 
 DATA = Path(os.environ.get("FEDSILO_DATA", Path(__file__).parents[3].parent / "shared" / "data"))
@@ -199,7 +199,7 @@ def test_when_nothing_is_left_all_problems_stand_on_one_line(tmp_path):
     assert "\n" not in line
 
 
-def test_every_colour_mode_becomes_rgb_and_is_told(tmp_path):
+def test_every_colour_mode_becomes_rgb_and_is_reported(tmp_path):
     grey16 = io.BytesIO()
     Image.fromarray(np.array([[0x1000, 0x1180], [0x1200, 0x1300]], dtype=np.uint16)).save(grey16, "PNG")
     glass = io.BytesIO()
@@ -227,13 +227,13 @@ def test_every_colour_mode_becomes_rgb_and_is_told(tmp_path):
     )
 
 
-def test_class_names_are_spoken_and_likenesses_told(tmp_path):
+def test_class_names_fit_a_prompt_and_equal_ones_are_reported(tmp_path):
     images = load(names("sea_horse", "Sea horse", "T-shirt", "_"), tmp_path)
     assert images.classes == ("Sea horse", "T-shirt", "_", "sea horse")
     assert images.notices[1:] == (
         "Classes that read the same in a prompt, or but for capitals (2): Sea horse, sea_horse.",
     )
-    assert spoken("__great__white_shark ") == "great white shark"
+    assert to_prompt_name("__great__white_shark ") == "great white shark"
 
 
 def test_a_limit_draws_from_each_class_and_domain(tmp_path):

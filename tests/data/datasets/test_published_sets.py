@@ -232,7 +232,7 @@ def test_torchvision_s_split_has_the_same_classes(name, split, tmp_path):
 
 
 @pytest.mark.parametrize("name", DRAWN)
-def test_what_nobody_split_is_drawn_by_the_seed_in_each_class(name, tmp_path):
+def test_sets_without_a_published_split_are_split_by_the_seed_in_each_class(name, tmp_path):
     TORCHVISION[name](tmp_path)
     images = load(name, tmp_path)
     assert images.classes == names(name)
@@ -345,7 +345,7 @@ def test_every_damaged_file_is_one_line(name, tmp_path):
 
 
 @pytest.mark.parametrize(("file", "list_"), [("trainval.txt", "training"), ("test.txt", "test")])
-def test_a_list_without_an_image_is_told(file, list_, tmp_path):
+def test_a_list_without_an_image_is_reported(file, list_, tmp_path):
     pets(tmp_path)
     (tmp_path / "oxford-iiit-pet" / "annotations" / file).write_text("# Image CLASS-ID SPECIES BREED ID\n")
     assert f"the {list_} list of oxford_pets has no image." in refusal("oxford_pets", tmp_path)

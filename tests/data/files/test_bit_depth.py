@@ -1,4 +1,4 @@
-"""No mode and no depth loses what is in an image: each is compared with the values that were written."""
+"""Images of every mode and depth, compared with the values that were written."""
 
 from __future__ import annotations
 

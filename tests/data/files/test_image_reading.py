@@ -32,7 +32,7 @@ def test_findings_come_in_order_and_no_thread_stays(root: Path) -> None:
     assert not [thread for thread in threading.enumerate() if thread.name.startswith("fedsilo-ahead")]
 
 
-def test_loading_tells_how_far_it_is_only_whoever_asked(root: Path) -> None:
+def test_progress_is_reported_only_inside_the_context(root: Path) -> None:
     told: list[tuple[int, int]] = []
     with inspection_told(lambda done, total: told.append((done, total))):
         loaded = ImageFolder(root=str(root)).load(0)

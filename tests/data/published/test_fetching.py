@@ -1,4 +1,4 @@
-"""Downloads from a server that breaks off, lies, does not know of ranges, or is not there; disks that are full."""
+"""Downloads from servers that stop early, send wrong bytes, do not support ranges or do not answer; full disks."""
 
 import errno
 import hashlib
@@ -25,7 +25,7 @@ MD5 = hashlib.md5(BODY).hexdigest()
 
 @dataclass
 class Server:
-    """What a small server does and what it was asked.
+    """Behaviour of a small server, and its requests.
 
     Attributes:
         files: Bodies by path.
@@ -96,14 +96,14 @@ def test_a_file_comes_whole_and_is_not_asked_for_again(server, tmp_path):
     assert seen[-1] == (len(BODY), len(BODY))
 
 
-def test_what_is_cut_off_is_asked_for_from_there(server, tmp_path):
+def test_an_interrupted_download_continues_where_it_stopped(server, tmp_path):
     server.breaks = [1000, 70_000, 5]
     fetch(server.url + "/file.bin", tmp_path / "file.bin", MD5)
     assert (tmp_path / "file.bin").read_bytes() == BODY
     assert server.asked == ["", "bytes=1000-", "bytes=71000-", "bytes=71005-"]
 
 
-def test_a_later_fetch_goes_on_with_what_is_there(server, tmp_path):
+def test_a_later_fetch_continues_with_the_partial_file(server, tmp_path):
     (tmp_path / "file.bin.part").write_bytes(BODY[:12_345])
     fetch(server.url + "/file.bin", tmp_path / "file.bin", MD5)
     assert (tmp_path / "file.bin").read_bytes() == BODY
@@ -139,7 +139,9 @@ def test_a_file_that_is_there_and_damaged_is_fetched_again(server, tmp_path):
 
 def test_a_wrong_body_never_gets_the_file_s_name(server, tmp_path):
     server.files["/file.bin"] = b"<html>please log in</html>"
-    assert f"what came is not the published file (its md5 is not {MD5})" in refusal(server, tmp_path / "file.bin")
+    assert f"the downloaded file is not the published one (its md5 is not {MD5})" in refusal(
+        server, tmp_path / "file.bin"
+    )
     assert list(tmp_path.iterdir()) == []
     server.files["/file.bin"] = BODY
     fetch(server.url + "/file.bin", tmp_path / "file.bin", MD5)
@@ -148,18 +150,21 @@ def test_a_wrong_body_never_gets_the_file_s_name(server, tmp_path):
 def test_without_a_checksum_the_length_must_be_right(server, tmp_path):
     server.breaks = [10] + [0] * 20
     line = refusal(server, tmp_path / "file.bin", md5="")
-    assert f"the connection broke off {fetching.ATTEMPTS} times without a byte: 10 of 1,024,000 bytes came" in line
+    assert (
+        f"the connection ended {fetching.ATTEMPTS} times in a row without a new byte: 10 of 1,024,000 bytes arrived"
+        in line
+    )
     assert (tmp_path / "file.bin.part").read_bytes() == BODY[:10]
 
 
 def test_a_file_that_is_not_there_and_a_server_that_is_not_there_are_one_line(server, tmp_path):
     assert "HTTP Error 404: Not Found" in refusal(server, tmp_path / "file.bin", path="/other.bin")
     server.url = "http://127.0.0.1:9"
-    assert f"or put it at {tmp_path / 'file.bin'}." in refusal(server, tmp_path / "file.bin")
+    assert f"or put the file at {tmp_path / 'file.bin'}." in refusal(server, tmp_path / "file.bin")
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_full_disk_keeps_what_is_there_and_goes_on_later(server, tmp_path, monkeypatch):
+def test_a_full_disk_keeps_the_partial_file_and_the_next_fetch_continues(server, tmp_path, monkeypatch):
     def full(*arguments: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -167,7 +172,7 @@ def test_a_full_disk_keeps_what_is_there_and_goes_on_later(server, tmp_path, mon
     with monkeypatch.context() as patch:
         patch.setattr(fetching, "ATTEMPTS", 1)
         patch.setattr(fetching.os, "fsync", full)
-        assert "the disk is full, 1 MB of it are there. Make room" in refusal(server, tmp_path / "file.bin")
+        assert "the disk is full, 1 MB of the file are there. Make room" in refusal(server, tmp_path / "file.bin")
     server.asked.clear()
     fetch(server.url + "/file.bin", tmp_path / "file.bin", MD5)
     assert (tmp_path / "file.bin").read_bytes() == BODY
@@ -175,7 +180,7 @@ def test_a_full_disk_keeps_what_is_there_and_goes_on_later(server, tmp_path, mon
 
 
 def test_two_processes_do_not_write_one_file(server, tmp_path):
-    with fetching._alone(tmp_path / "file.bin.part") as file:
+    with fetching._lock(tmp_path / "file.bin.part") as file:
         file.write(b"x")
         file.flush()
         assert "is being fetched by another process" in refusal(server, tmp_path / "file.bin")
@@ -240,7 +245,7 @@ def test_damaged_files_are_replaced_where_that_is_asked(server, tmp_path):
 
 
 def test_an_archive_that_lacks_what_it_must_give_leaves_nothing(server, tmp_path):
-    with pytest.raises(DataError, match=r"set\.tar\.gz: images is not in it\."):
+    with pytest.raises(DataError, match=r"set\.tar\.gz: it does not contain images\."):
         obtain((archive_of(server, "set.tar.gz", tar({"other/a": b"a"}), ("images",)),), tmp_path)
     assert [path.name for path in (tmp_path / "set").iterdir()] == ["set.tar.gz"]
 
@@ -271,7 +276,9 @@ def test_tars_are_safe_without_python_s_own_filter(tmp_path, monkeypatch):
     (tmp_path / "into").mkdir()
     for name in ("../evil", "/evil"):
         (tmp_path / "archive").write_bytes(tar({"good": b"g", name: b"e"}))
-        assert f"not a sound archive: '{name}' points outside of it" in outcome(tmp_path / "archive", tmp_path / "into")
+        assert f"not a sound archive: '{name}' points outside the folder" in outcome(
+            tmp_path / "archive", tmp_path / "into"
+        )
     with tarfile.open(tmp_path / "archive", "w") as archive:
         link = tarfile.TarInfo("link")
         link.type, link.linkname = tarfile.SYMTYPE, "/etc"

@@ -11,8 +11,8 @@ from fedsilo.core import Examples
 from fedsilo.core.errors import DataError
 from fedsilo.data.datasets.emblems import Emblems
 from fedsilo.partitioning.corruption import alteration as module
-from fedsilo.partitioning.corruption.alteration import Alteration, altered
-from fedsilo.partitioning.corruption.kinds import DRAWN_FOR_EACH, DRAWN_ONCE, KINDS, SETTLED
+from fedsilo.partitioning.corruption.alteration import Alteration, alter_examples
+from fedsilo.partitioning.corruption.kinds import DETERMINISTIC, KINDS, RANDOM_PER_IMAGE, RANDOM_PER_SEED
 
 IMAGE = Image.fromarray(np.random.default_rng(0).integers(0, 256, (24, 32, 3), dtype=np.uint8))
 
@@ -59,9 +59,9 @@ def test_what_is_drawn_depends_on_seed_and_image_as_it_should(kind):
     base, seed, image = (
         Alteration(kind, 3, number)(IMAGE, digest).tobytes() for number, digest in [(0, "a"), (6, "a"), (0, "b")]
     )
-    assert (image != base) == (kind in DRAWN_FOR_EACH)
+    assert (image != base) == (kind in RANDOM_PER_IMAGE)
     if kind != "rotation":
-        assert (seed != base) == (kind not in SETTLED)
+        assert (seed != base) == (kind not in DETERMINISTIC)
 
 
 def test_clients_turn_one_way_or_the_other():
@@ -83,7 +83,7 @@ def test_a_tag_says_what_is_done(kind, severity):
     assert again.tag == alteration.tag
     assert again.digest("a") == alteration.digest("a")
     assert again(IMAGE, "a").tobytes() == alteration(IMAGE, "a").tobytes()
-    assert ("seed 7" in alteration.tag) == (kind in {**DRAWN_ONCE, **DRAWN_FOR_EACH} and severity > 0)
+    assert ("seed 7" in alteration.tag) == (kind in {**RANDOM_PER_SEED, **RANDOM_PER_IMAGE} and severity > 0)
 
 
 def test_tags_are_readable():
@@ -119,7 +119,7 @@ def test_impossible_values_are_named_in_one_line(alteration, said, emblems):
     (line,) = alteration.problems()
     assert said in line
     assert "\n" not in line
-    for use in (lambda: alteration(IMAGE, "a"), lambda: altered(emblems, [(0, None), (1, alteration)])):
+    for use in (lambda: alteration(IMAGE, "a"), lambda: alter_examples(emblems, [(0, None), (1, alteration)])):
         with pytest.raises(DataError, match=r"^corruption: "):
             use()
 
@@ -136,7 +136,7 @@ def test_rows_come_in_their_order_with_labels_domains_and_pixels(emblems):
         (2, Alteration("grey", 0)),
         (2, None),
     ]
-    result = altered(emblems, rows)
+    result = alter_examples(emblems, rows)
     positions = [5, 2, 5, 2, 2]
     assert result.labels.tolist() == emblems.labels[positions].tolist()
     assert result.domains.tolist() == emblems.domains[positions].tolist()
@@ -152,18 +152,18 @@ def test_digests_stay_where_nothing_is_done_and_tell_everything_else_apart(emble
     blurred, noisy = Alteration("blur", 3), Alteration("noise", 3, 1)
     others = [blurred, replace(blurred, severity=2), noisy, replace(noisy, seed=2), Alteration("grey", 3)]
     rows = [(0, None), (1, Alteration("blur", 0)), *[(0, each) for each in others], (1, blurred)]
-    digests = altered(emblems, rows).digests
+    digests = alter_examples(emblems, rows).digests
     assert digests[:2] == emblems.digests[:2]
     assert len({*digests, *emblems.digests}) == len(emblems) + len(others) + 1
     assert {len(digest) for digest in digests[2:]} == {32}
     # A seed of which nothing is drawn is no difference.
     assert replace(blurred, seed=9).digest("a") == blurred.digest("a")
     monkeypatch.setattr(module, "CORRUPTION_VERSION", 2)
-    assert altered(emblems, rows).digests[2] != digests[2]
+    assert alter_examples(emblems, rows).digests[2] != digests[2]
 
 
 def test_no_rows_give_no_examples(emblems):
-    result = altered(emblems, [])
+    result = alter_examples(emblems, [])
     assert len(result) == 0
     assert result.digests == ()
 
@@ -172,12 +172,12 @@ def test_nothing_is_fetched_before_it_is_asked_for(emblems):
     def refuse(position: int) -> Image.Image:
         raise AssertionError(position)
 
-    assert len(altered(replace(emblems, fetch=refuse), [(0, Alteration("fog", 5))])) == 1
+    assert len(alter_examples(replace(emblems, fetch=refuse), [(0, Alteration("fog", 5))])) == 1
 
 
 def test_many_rows_pickle_as_arrays(emblems):
     clients = [Alteration("noise", 1 + seed % 5, seed) for seed in range(100)]
     rows = [(number % len(emblems), clients[number % 100]) for number in range(20_000)]
-    fetch = altered(replace(emblems, fetch=int), rows).fetch
+    fetch = alter_examples(replace(emblems, fetch=int), rows).fetch
     assert len(fetch.alterations) == 100
     assert len(pickle.dumps(fetch)) < 20_000 * (8 + 8 + 32) + 20_000

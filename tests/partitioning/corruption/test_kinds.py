@@ -4,7 +4,7 @@ from PIL import Image, ImageFilter
 
 from fedsilo.data.emblems.gallery import arrange
 from fedsilo.data.emblems.words import DOMAINS
-from fedsilo.partitioning.corruption.kinds import DRAWN_FOR_EACH, DRAWN_ONCE, KINDS, SETTLED, SEVERITIES
+from fedsilo.partitioning.corruption.kinds import DETERMINISTIC, KINDS, RANDOM_PER_IMAGE, RANDOM_PER_SEED, SEVERITIES
 from fedsilo.partitioning.corruption.lens import blur, motion, rotation
 from fedsilo.partitioning.corruption.levels import length, level, seen_size
 from fedsilo.partitioning.corruption.light import brightness, colour_cast, contrast, fog, grey
@@ -15,9 +15,9 @@ SIZES = [(1, 1), (1, 9), (8, 8), (32, 32), (64, 64), (500, 375)]
 
 
 def altered(kind: str, image: Image.Image, severity: int, seed: int = 0) -> Image.Image:
-    if kind in SETTLED:
-        return SETTLED[kind](image, severity)
-    return {**DRAWN_ONCE, **DRAWN_FOR_EACH}[kind](image, severity, np.random.default_rng(seed))
+    if kind in DETERMINISTIC:
+        return DETERMINISTIC[kind](image, severity)
+    return {**RANDOM_PER_SEED, **RANDOM_PER_IMAGE}[kind](image, severity, np.random.default_rng(seed))
 
 
 def pixels(image: Image.Image) -> np.ndarray:

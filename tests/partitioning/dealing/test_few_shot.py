@@ -6,9 +6,9 @@ import pytest
 from PIL import Image
 
 from fedsilo.core import Examples, LabelledImages, Share
-from fedsilo.partitioning.dealing.few_shot import few_shot
+from fedsilo.partitioning.dealing.few_shot import draw_shots
 from fedsilo.partitioning.manifest import Manifest, freeze
-from fedsilo.partitioning.rules.composed import Composed
+from fedsilo.partitioning.rules.composed import ComposedPartition
 from fedsilo.partitioning.rules.domain_split import DomainSplit
 from fedsilo.partitioning.rules.pathological import Pathological
 from fedsilo.partitioning.shifts.feature.domains import Domains
@@ -20,13 +20,13 @@ from fedsilo.partitioning.shifts.label.iid import Iid
 from fedsilo.partitioning.shifts.quantity.lognormal import Lognormal
 
 RULES = {
-    "iid": Composed(4, Iid(), shots=3),
-    "dirichlet": Composed(4, Dirichlet(), shots=3),
-    "classes": Composed(4, Classes(), shots=3),
-    "coarse_dirichlet": Composed(4, CoarseDirichlet(), shots=3),
-    "domains": Composed(feature=Domains(), shots=3),
-    "domains and dirichlet": Composed(4, Dirichlet(), Domains(), shots=3),
-    "mixture and sizes": Composed(4, Dirichlet(), Mixture(), Lognormal(), shots=3),
+    "iid": ComposedPartition(4, Iid(), shots=3),
+    "dirichlet": ComposedPartition(4, Dirichlet(), shots=3),
+    "classes": ComposedPartition(4, Classes(), shots=3),
+    "coarse_dirichlet": ComposedPartition(4, CoarseDirichlet(), shots=3),
+    "domains": ComposedPartition(feature=Domains(), shots=3),
+    "domains and dirichlet": ComposedPartition(4, Dirichlet(), Domains(), shots=3),
+    "mixture and sizes": ComposedPartition(4, Dirichlet(), Mixture(), Lognormal(), shots=3),
     "pathological": Pathological(4, shots=3),
     "domain_split": DomainSplit(2, shots=3),
 }
@@ -65,7 +65,7 @@ def no_look(examples):
 def test_every_partition_can_have_shots(rule, fixed, images):
     rule = replace(rule, shots_fixed_draw=fixed)
     whole = split(rule, images)
-    few = few_shot(images, whole, rule, seed=0)
+    few = draw_shots(images, whole, rule, seed=0)
     for before, after in zip(whole, few, strict=True):
         assert set(after.train) <= set(before.train)
         assert (np.diff(after.train) > 0).all()
@@ -76,14 +76,14 @@ def test_every_partition_can_have_shots(rule, fixed, images):
 
 
 def test_no_shots_changes_nothing(images):
-    whole = split(Composed(3), images)
-    assert all(a is b for a, b in zip(whole, few_shot(images, whole, Composed(3), 0), strict=True))
+    whole = split(ComposedPartition(3), images)
+    assert all(a is b for a, b in zip(whole, draw_shots(images, whole, ComposedPartition(3), 0), strict=True))
 
 
 def test_the_seed_draws_the_shots_and_a_fixed_draw_does_not_hear_it(images):
     def drawn(seed, fixed):
-        rule = Composed(4, Classes(fixed_draw=2023), shots=2, shots_fixed_draw=fixed)
-        shares = few_shot(images, split(rule, images, seed), rule, seed)
+        rule = ComposedPartition(4, Classes(fixed_draw=2023), shots=2, shots_fixed_draw=fixed)
+        shares = draw_shots(images, split(rule, images, seed), rule, seed)
         return freeze(images, shares, {}, 0).split_sha256
 
     assert drawn(1, None) == drawn(1, None) != drawn(2, None)
@@ -92,7 +92,7 @@ def test_the_seed_draws_the_shots_and_a_fixed_draw_does_not_hear_it(images):
 
 def test_the_fixed_draw_is_what_python_s_random_draws(images):
     rule = Pathological(5, shots=2, shots_fixed_draw=2023)
-    shares = few_shot(images, split(rule, images), rule, seed=0)
+    shares = draw_shots(images, split(rule, images), rule, seed=0)
 
     labels = images.train.labels.tolist()
     before = random.getstate()
@@ -116,13 +116,13 @@ def test_the_fixed_draw_is_what_python_s_random_draws(images):
 def test_python_s_global_stream_is_left_alone(images):
     before = random.getstate()
     rule = Pathological(5, shots=2, shots_fixed_draw=2023)
-    few_shot(images, split(rule, images), rule, seed=0)
+    draw_shots(images, split(rule, images), rule, seed=0)
     assert random.getstate() == before
 
 
 def test_a_manifest_keeps_the_shots(images, tmp_path):
-    rule = Composed(4, Dirichlet(), shots=2)
-    few = few_shot(images, split(rule, images), rule, seed=3)
+    rule = ComposedPartition(4, Dirichlet(), shots=2)
+    few = draw_shots(images, split(rule, images), rule, seed=3)
     freeze(images, few, {"name": "dirichlet", "shots": 2}, 3).write(tmp_path / "partition.json")
     again = Manifest.read(tmp_path / "partition.json")
     assert again.rule["shots"] == 2
@@ -130,17 +130,17 @@ def test_a_manifest_keeps_the_shots(images, tmp_path):
 
 
 def test_a_domain_is_named_when_the_shots_left_only_one(images):
-    whole = split(Composed(12, Classes()), images)
+    whole = split(ComposedPartition(12, Classes()), images)
     images.test.domains[:] = 0
-    rule = Composed(12, Classes(), shots=1)
-    for share in few_shot(images, whole, rule, seed=0):
+    rule = ComposedPartition(12, Classes(), shots=1)
+    for share in draw_shots(images, whole, rule, seed=0):
         found = {*images.train.domains[share.train], *images.test.domains[share.test]}
         assert share.domain == (images.domains[found.pop()] if len(found) == 1 else "")
 
 
 def test_every_client_draws_for_itself(images):
-    (share,) = split(Composed(1), images)
-    one, other = few_shot(images, [share, share], Composed(2, shots=3), seed=0)
+    (share,) = split(ComposedPartition(1), images)
+    one, other = draw_shots(images, [share, share], ComposedPartition(2, shots=3), seed=0)
     assert not np.array_equal(one.train, other.train)
 
 
@@ -148,6 +148,6 @@ def test_every_client_draws_for_itself(images):
 def test_a_client_without_training_images_stays_without(fixed, images):
     empty = np.zeros(0, dtype=np.int64)
     shares = [Share(np.arange(50), np.arange(5)), Share(empty, np.arange(5, 9))]
-    few = few_shot(images, shares, Composed(2, shots=3, shots_fixed_draw=fixed), seed=0)
+    few = draw_shots(images, shares, ComposedPartition(2, shots=3, shots_fixed_draw=fixed), seed=0)
     assert len(few[0].train) > 3
     assert (len(few[1].train), few[1].train.dtype) == (0, np.int64)

@@ -7,9 +7,9 @@ import pytest
 
 from fedsilo.core import Corruption, Share, Unseen
 from fedsilo.partitioning.corruption.alteration import Alteration
-from fedsilo.partitioning.dealing.base_to_new import based
-from fedsilo.partitioning.dealing.post_split import apart_from, finished
-from fedsilo.partitioning.rules.composed import Composed
+from fedsilo.partitioning.dealing.base_to_new import split_base_to_new
+from fedsilo.partitioning.dealing.post_split import apply_post_split, split_without_domains
+from fedsilo.partitioning.rules.composed import ComposedPartition
 from fedsilo.partitioning.rules.manifest import FromManifest
 from fedsilo.partitioning.shifts.concept.label_noise import LabelNoise
 from fedsilo.partitioning.shifts.concept.permutation import Permutation
@@ -18,7 +18,7 @@ from fedsilo.partitioning.shifts.feature.mixture import Mixture
 from fedsilo.partitioning.shifts.label.classes import Classes
 from fedsilo.partitioning.shifts.label.dirichlet import Dirichlet
 from fedsilo.partitioning.shifts.quantity.lognormal import Lognormal
-from fedsilo.partitioning.shifts.quantity.sizes import Sizes
+from fedsilo.partitioning.shifts.quantity.sizes import ExplicitSizes
 from fedsilo.simulation.client_views import client_indices, labels_as_held, list_rows
 from fedsilo.simulation.preparation import partition_of
 
@@ -32,7 +32,7 @@ def split(rule, images, seed=0):
 
 
 def done(rule, images, seed=0):
-    return finished(images, split(rule, images, seed), rule, seed)
+    return apply_post_split(images, split(rule, images, seed), rule, seed)
 
 
 def prepared(rule, images, seed=0):
@@ -49,7 +49,7 @@ def prepared(rule, images, seed=0):
 @pytest.mark.parametrize("classes", [2, 7])
 def test_just_so_many_training_labels_are_wrong_and_no_test_label(pattern, classes, toy):
     images = toy(train=400, test=100, classes=classes)
-    shares = done(Composed(4, concept=LabelNoise(0.3, pattern, clients=0.5)), images)
+    shares = done(ComposedPartition(4, concept=LabelNoise(0.3, pattern, clients=0.5)), images)
     noisy = [share for share in shares if share.train_labels is not None]
     assert len(noisy) == 2
     for share in noisy:
@@ -87,7 +87,7 @@ def names_of(images, share):
 @pytest.mark.parametrize("test", ["client", "global"])
 def test_so_many_names_change_in_a_circle_and_test_labels_follow(swapped, changed, test, toy):
     images = toy(train=300, test=200)
-    shares = done(Composed(4, concept=Permutation(swapped, clients=1.0), test=test), images)
+    shares = done(ComposedPartition(4, concept=Permutation(swapped, clients=1.0), test=test), images)
     found = [names_of(images, share) for share in shares]
     assert [sum(a != b for a, b in names.items()) for names in found] == [changed] * 4
     assert len({tuple(sorted(names.items())) for names in found}) > 1
@@ -96,27 +96,27 @@ def test_so_many_names_change_in_a_circle_and_test_labels_follow(swapped, change
 @pytest.mark.parametrize("test", ["client", "global"])
 def test_names_change_among_the_classes_that_a_client_trains_on(test, toy):
     images = toy(train=600, test=600, classes=12)
-    for share in done(Composed(4, Classes(), concept=Permutation(2, clients=1.0), test=test), images):
+    for share in done(ComposedPartition(4, Classes(), concept=Permutation(2, clients=1.0), test=test), images):
         changed = {a for a, b in names_of(images, share).items() if a != b}
         assert len(changed) == 2
         assert changed <= set(images.train.labels[share.train])
 
 
-def test_global_test_images_do_not_change_who_calls_what_how(toy):
+def test_global_test_images_do_not_change_the_clients_labels(toy):
     images = toy(train=300, test=200)
     for concept in (Permutation(3, clients=1.0), LabelNoise(clients=1.0)):
-        own, alike = (done(Composed(4, concept=concept, test=test), images) for test in ("client", "global"))
+        own, alike = (done(ComposedPartition(4, concept=concept, test=test), images) for test in ("client", "global"))
         for one, other in zip(own, alike, strict=True):
             assert np.array_equal(one.train_labels, other.train_labels)
             assert len(other.test) == 200
 
 
-# Who is measured on what
+# Global test data
 
 
 def test_everybody_is_measured_on_all_domains_but_the_unseen(toy):
     images = toy(train=300, test=90, domains=3)
-    rule = Composed(feature=Domains(), unseen=Unseen(domains=["domain 1"]), test="global")
+    rule = ComposedPartition(feature=Domains(), unseen=Unseen(domains=["domain 1"]), test="global")
     _, manifest = prepared(rule, images)
     first, second, unseen = manifest.shares()
     assert np.array_equal(first.test, np.flatnonzero(images.test.domains != 1))
@@ -130,7 +130,7 @@ def test_everybody_is_measured_on_all_domains_but_the_unseen(toy):
 
 
 def test_every_pair_of_kind_and_severity_is_as_frequent_as_can_be(toy):
-    shares = done(Composed(12, corruption=Corruption(["blur", "grey"], [1, 5])), toy())
+    shares = done(ComposedPartition(12, corruption=Corruption(["blur", "grey"], [1, 5])), toy())
     pairs = itertools.product(("blur", "grey"), (1, 5))
     tags = [" ".join(share.alteration.split()[:2]) for share in shares]
     assert sorted(tags) == sorted(f"{kind} {severity}" for kind, severity in pairs for _ in range(3))
@@ -138,7 +138,7 @@ def test_every_pair_of_kind_and_severity_is_as_frequent_as_can_be(toy):
 
 def test_so_many_clients_are_corrupted_others_by_another_seed(toy):
     def who(seed):
-        shares = done(Composed(10, corruption=Corruption(["noise"], clients=0.3)), toy(), seed)
+        shares = done(ComposedPartition(10, corruption=Corruption(["noise"], clients=0.3)), toy(), seed)
         assert len({share.alteration for share in shares if share.alteration}) == 3  # each draws its own noise
         return tuple(number for number, share in enumerate(shares) if share.alteration)
 
@@ -147,23 +147,28 @@ def test_so_many_clients_are_corrupted_others_by_another_seed(toy):
     assert len({who(seed) for seed in range(5)}) > 1
 
 
-# Who trains
+# Unseen clients
 
 
 @pytest.mark.parametrize(("clients", "wanted"), [(2, 1), (3, 1), (7, 3), (49, 29), (10, 9), (5, 0)])
 def test_exactly_so_many_clients_never_train(clients, wanted, toy):
-    shares = done(Composed(clients, unseen=Unseen(wanted)), toy(test=60))
+    shares = done(ComposedPartition(clients, unseen=Unseen(wanted)), toy(test=60))
     assert sum(not share.seen for share in shares) == wanted
 
 
 def test_these_clients_never_train(toy):
-    assert [share.seen for share in done(Composed(4, unseen=Unseen([3, 1, 3])), toy())] == [True, False, True, False]
+    assert [share.seen for share in done(ComposedPartition(4, unseen=Unseen([3, 1, 3])), toy())] == [
+        True,
+        False,
+        True,
+        False,
+    ]
 
 
 def test_unseen_clients_are_drawn_among_those_that_would_train(toy):
     images = toy(domains=3)
     for seed in range(8):
-        _, manifest = prepared(Composed(3, unseen=Unseen(2, ["domain 0"])), images, seed)
+        _, manifest = prepared(ComposedPartition(3, unseen=Unseen(2, ["domain 0"])), images, seed)
         assert [client.seen for client in manifest.clients].count(False) == 3
         assert not manifest.clients[3].seen
 
@@ -180,9 +185,9 @@ def test_no_choice_changes_another(toy):
         "corruption": lambda s: s.alteration,
         "unseen": lambda s: s.seen,
     }
-    together = done(Composed(8, Dirichlet(), **plain), images, 3)
+    together = done(ComposedPartition(8, Dirichlet(), **plain), images, 3)
     for name, value in plain.items():
-        alone = done(Composed(8, Dirichlet(), **{name: value}), images, 3)
+        alone = done(ComposedPartition(8, Dirichlet(), **{name: value}), images, 3)
         assert list(map(told[name], alone)) == list(map(told[name], together))
         assert all(np.array_equal(a.train, b.train) for a, b in zip(alone, together, strict=True))
         assert len({str(told[name](share)) for share in alone}) > 1
@@ -193,8 +198,8 @@ def test_no_choice_changes_another(toy):
 
 def test_an_unseen_domain_is_one_more_client_with_all_of_it(toy):
     images = toy(train=120, test=60, domains=4)
-    rule = Composed(6, Dirichlet(), Domains(), min_train=2)
-    shares = apart_from(images, ["domain 3", "domain 1"], lambda left: split(rule, left))
+    rule = ComposedPartition(6, Dirichlet(), Domains(), min_train=2)
+    shares = split_without_domains(images, ["domain 3", "domain 1"], lambda left: split(rule, left))
     assert [share.domain for share in shares] == ["domain 0"] * 3 + ["domain 2"] * 3 + ["domain 1", "domain 3"]
     assert [share.seen for share in shares] == [True] * 6 + [False] * 2
     for name, examples in (("train", images.train), ("test", images.test)):
@@ -205,7 +210,7 @@ def test_an_unseen_domain_is_one_more_client_with_all_of_it(toy):
 
 def test_no_unseen_domain_changes_nothing(toy):
     images, shares = toy(), []
-    assert apart_from(images, [], lambda left: shares if left is images else None) is shares
+    assert split_without_domains(images, [], lambda left: shares if left is images else None) is shares
 
 
 # Base and new classes
@@ -214,7 +219,7 @@ def test_no_unseen_domain_changes_nothing(toy):
 @pytest.mark.parametrize(("classes", "part", "base"), [(10, 0.5, 5), (11, 0.5, 6), (10, 0.3, 7), (10, 0.2, 8)])
 def test_the_first_classes_rounded_up_are_the_base(classes, part, base, toy):
     images = toy(train=300, test=200, classes=classes)
-    left = based(images, part)
+    left = split_base_to_new(images, part)
     assert left.classes == images.classes[:base]
     assert left.groups == images.groups[:base]
     assert left.newcomers.classes == images.classes[base:]
@@ -227,7 +232,7 @@ def test_the_first_classes_rounded_up_are_the_base(classes, part, base, toy):
 
 def test_no_new_classes_change_nothing(toy):
     images = toy()
-    assert based(images, 0.0) is images
+    assert split_base_to_new(images, 0.0) is images
 
 
 # From the first to the last step, images keep their labels
@@ -238,14 +243,14 @@ def pixel(examples, number):
 
 
 EVERYTHING = {
-    "plain": Composed(5, Dirichlet(0.3)),
-    "few shots": Composed(5, Dirichlet(0.3), shots=2),
-    "the papers' few shots": Composed(5, Classes(), shots=2, shots_fixed_draw=2023),
-    "domains": Composed(6, Dirichlet(0.3), Domains(), shots=3, unseen=Unseen(1, ["domain 0"])),
-    "new classes": Composed(4, Dirichlet(0.3), unseen=Unseen(classes=0.4)),
-    "copies": Composed(5, Classes(3, overlap=True, copies=True), quantity=Lognormal()),
-    "explicit sizes": Composed(4, Dirichlet(), Mixture(), Sizes([20, 5, 30, 10])),
-    "all at once": Composed(
+    "plain": ComposedPartition(5, Dirichlet(0.3)),
+    "few shots": ComposedPartition(5, Dirichlet(0.3), shots=2),
+    "the papers' few shots": ComposedPartition(5, Classes(), shots=2, shots_fixed_draw=2023),
+    "domains": ComposedPartition(6, Dirichlet(0.3), Domains(), shots=3, unseen=Unseen(1, ["domain 0"])),
+    "new classes": ComposedPartition(4, Dirichlet(0.3), unseen=Unseen(classes=0.4)),
+    "copies": ComposedPartition(5, Classes(3, overlap=True, copies=True), quantity=Lognormal()),
+    "explicit sizes": ComposedPartition(4, Dirichlet(), Mixture(), ExplicitSizes([20, 5, 30, 10])),
+    "all at once": ComposedPartition(
         5,
         Dirichlet(0.5),
         Mixture(0.5),
@@ -299,8 +304,8 @@ def test_a_manifest_brings_back_all_that_was_decided(toy, tmp_path):
     assert again.problems() == []
     _, back = prepared(again, loaded, seed=77)
     assert back.split_sha256 == manifest.split_sha256
-    assert [holding.strange for holding in back.clients] == [holding.strange for holding in manifest.clients]
-    assert any(holding.strange for holding in back.clients)
+    assert [holding.deviations for holding in back.clients] == [holding.deviations for holding in manifest.clients]
+    assert any(holding.deviations for holding in back.clients)
 
 
 # Rows of altered images

@@ -1,4 +1,4 @@
-"""Emblems and photographs with the features that fedsilo-tiny has of them, encoded once."""
+"""Emblems and photographs with their features by fedsilo-tiny, encoded once."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from fedsilo.models.clip.backbone_section import Backbone
 from fedsilo.models.clip.extraction import extract
 from fedsilo.models.clip.features import Viewing
 from fedsilo.models.clip.loading import LoadedBackbone, load
-from fedsilo.partitioning.heterogeneity import Pictured, Scores, images_to_measure, measure
-from fedsilo.partitioning.heterogeneity.image_scores import unit
+from fedsilo.partitioning.heterogeneity import SampleFeatures, Scores, choose_images, measure
+from fedsilo.partitioning.heterogeneity.image_scores import normalize_rows
 from fedsilo.partitioning.manifest import Manifest, freeze
 from fedsilo.simulation.frozen_parts import frozen_model
 
@@ -44,10 +44,10 @@ class Gallery:
     def look(self, examples: Examples) -> np.ndarray:
         raise AssertionError("these rules do not look")
 
-    def pictured(self, manifest: Manifest, limit: int = 1000) -> Pictured:
-        sample = images_to_measure(manifest, limit)
+    def pictured(self, manifest: Manifest, limit: int = 1000) -> SampleFeatures:
+        sample = choose_images(manifest, limit)
         features, labels = self.features[sample.positions], self.images.train.labels[sample.positions]
-        return Pictured("fedsilo-tiny", sample, features, labels, self.class_features)
+        return SampleFeatures("fedsilo-tiny", sample, features, labels, self.class_features)
 
     def measure(self, rule: Partition | list[Share], seed: int = 0) -> Scores:
         manifest = self.manifest(rule, seed)
@@ -66,7 +66,7 @@ def encode(tiny: LoadedBackbone) -> Callable[[Examples], np.ndarray]:
 
 def gallery(images: LabelledImages, tiny: LoadedBackbone, encode: Callable[[Examples], np.ndarray]) -> Gallery:
     names = frozen_model(tiny, images.classes, images.template).zero_shot.numpy()
-    return Gallery(images, encode(images.train), unit(names).astype(np.float32))
+    return Gallery(images, encode(images.train), normalize_rows(names).astype(np.float32))
 
 
 @pytest.fixture(scope="session")

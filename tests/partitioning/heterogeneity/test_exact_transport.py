@@ -3,7 +3,7 @@ import ot
 import pytest
 from scipy.optimize import linear_sum_assignment
 
-from fedsilo.partitioning.heterogeneity.exact_transport import Groups, class_costs, earth_movers, wasserstein
+from fedsilo.partitioning.heterogeneity.exact_transport import ClassGaussians, class_costs, earth_movers, wasserstein
 
 PAIR = np.array([[0, 1]])
 
@@ -27,7 +27,7 @@ def test_earth_movers_distance_with_equal_costs_is_the_total_variation():
     assert earth_movers(parts, PAIR, 1.0 - np.eye(4)) == pytest.approx([expected])
 
 
-def test_earth_movers_distance_is_that_of_pot_without_leaving_out_what_is_in_common():
+def test_earth_movers_distance_equals_pots_on_the_full_distributions():
     parts, costs = np.random.default_rng(2).dirichlet(np.full(7, 0.4), 5), class_costs(unit(7, 5))
     pairs = np.array([[i, j] for j in range(5) for i in range(j)])
     expected = [ot.emd2(parts[one], parts[other], costs) for one, other in pairs]
@@ -80,15 +80,17 @@ def by_the_book(features, labels, owners):
 
 def test_labelled_distance_is_that_of_the_paper():
     features, labels, owners = labelled()
-    assert Groups(features, labels, owners).distance(0, 1) == pytest.approx(by_the_book(features, labels, owners), 1e-5)
+    assert ClassGaussians(features, labels, owners).distance(0, 1) == pytest.approx(
+        by_the_book(features, labels, owners), 1e-5
+    )
 
 
 def test_labelled_distance_is_symmetric_and_above_the_plain_one_and_zero_for_the_same_data():
     features, labels, owners = labelled()
-    groups = Groups(features, labels, owners)
+    groups = ClassGaussians(features, labels, owners)
     assert groups.distance(0, 1) == pytest.approx(groups.distance(1, 0))
     assert groups.distance(0, 1) > wasserstein(features[owners == 0], features[owners == 1])
-    twice = Groups(np.tile(features, (2, 1)), np.tile(labels, 2), np.repeat([0, 1], len(labels)))
+    twice = ClassGaussians(np.tile(features, (2, 1)), np.tile(labels, 2), np.repeat([0, 1], len(labels)))
     assert twice.distance(0, 1) == pytest.approx(0, abs=1e-6)
 
 
@@ -98,8 +100,8 @@ def test_labelled_distance_sees_that_labels_mean_something_else():
     features = np.array([[1.0, 0]] * 4 + [[-1.0, 0]] * 4)
     names = np.array([0] * 4 + [1] * 4)
     owners = np.repeat([0, 1], 8)
-    swapped = Groups(np.tile(features, (2, 1)), np.concatenate([names, 1 - names]), owners)
+    swapped = ClassGaussians(np.tile(features, (2, 1)), np.concatenate([names, 1 - names]), owners)
     assert swapped.distance(0, 1) == pytest.approx(0)
     # With names at random, a class of the second client has mean 0 and variance 1: W2^2 to the point 1 is 1 + 1.
-    mixed = Groups(np.tile(features, (2, 1)), np.concatenate([names, np.tile([0, 1], 4)]), owners)
+    mixed = ClassGaussians(np.tile(features, (2, 1)), np.concatenate([names, np.tile([0, 1], 4)]), owners)
     assert mixed.distance(0, 1) == pytest.approx(np.sqrt(2))

@@ -1,14 +1,14 @@
-"""Scores behave: within their null for alike clients, and growing with every kind of shift."""
+"""Scores are within their null for alike clients and grow with every kind of shift."""
 
 import numpy as np
 import pytest
 
 from fedsilo.core import Share
-from fedsilo.partitioning.heterogeneity import Pictured, measure
-from fedsilo.partitioning.heterogeneity.image_scores import Sliced, measure_exactly
+from fedsilo.partitioning.heterogeneity import SampleFeatures, measure
+from fedsilo.partitioning.heterogeneity.image_scores import SlicedDistances, measure_exactly
 from fedsilo.partitioning.heterogeneity.label_scores import measure_labels
 from fedsilo.partitioning.heterogeneity.measured_sample import ImageSample
-from fedsilo.partitioning.rules.composed import Composed
+from fedsilo.partitioning.rules.composed import ComposedPartition
 from fedsilo.partitioning.shifts.feature.domains import Domains
 from fedsilo.partitioning.shifts.label.dirichlet import Dirichlet
 
@@ -22,7 +22,7 @@ def of(scores, name):
 
 
 def test_alike_clients_are_within_the_null(emblems):
-    p = [[score.null.p for score in emblems.measure(Composed(5), seed).scores] for seed in range(6)]
+    p = [[score.null.p for score in emblems.measure(ComposedPartition(5), seed).scores] for seed in range(6)]
     assert np.median(p, axis=0).min() > 0.15
     assert np.mean(np.array(p) <= 0.05) < 0.2
 
@@ -47,14 +47,14 @@ def test_so_it_is_for_features(emblems):
         owners = np.repeat(np.arange(4), [10, 20, 5, 25])
         sample = ImageSample(np.arange(4), rows, owners)
         labels = emblems.images.train.labels[rows]
-        pictured = Pictured("tiny", sample, emblems.features[rows], labels, emblems.class_features)
-        found.append(Sliced(pictured, seed).measure().scores[0].null.p)
+        pictured = SampleFeatures("tiny", sample, emblems.features[rows], labels, emblems.class_features)
+        found.append(SlicedDistances(pictured, seed).measure().scores[0].null.p)
     assert np.sum(np.array(found) <= 0.05) <= 6
     assert np.mean(found) == pytest.approx(0.5, abs=0.15)
 
 
 def test_every_score_grows_as_beta_falls(emblems):
-    scores = [emblems.measure(Composed(5, label=Dirichlet(beta))) for beta in (100, 0.5, 0.05)]
+    scores = [emblems.measure(ComposedPartition(5, label=Dirichlet(beta))) for beta in (100, 0.5, 0.05)]
     for name in ("label_shift", "label_distance", "label_total_variation", "label_transport", *FEATURES):
         even, some, strong = (of(found, name).beyond_chance for found in scores)
         assert even < some < strong, name
@@ -66,7 +66,7 @@ def test_every_score_grows_as_beta_falls(emblems):
 @pytest.mark.parametrize("data", ["emblems", "office"])
 def test_domains_are_further_apart_than_parts_of_one(data, request):
     gallery = request.getfixturevalue(data)
-    halves = Composed(2 * len(gallery.images.domains), label=Dirichlet(50.0), feature=Domains())
+    halves = ComposedPartition(2 * len(gallery.images.domains), label=Dirichlet(50.0), feature=Domains())
     scores = gallery.measure(halves)
     domains = [client.domain for client in gallery.manifest(halves).clients]
     table = next(found for found in scores.pairwise if found.name == "feature_sliced")
@@ -79,7 +79,7 @@ def test_domains_are_further_apart_than_parts_of_one(data, request):
 
 @pytest.mark.parametrize("data", ["emblems", "office"])
 def test_domains_are_beyond_chance_in_features(data, request):
-    scores = request.getfixturevalue(data).measure(Composed(feature=Domains()))
+    scores = request.getfixturevalue(data).measure(ComposedPartition(feature=Domains()))
     assert not any(of(scores, name).within_null for name in FEATURES)
     assert of(scores, "feature_sliced").value > 1.5 * of(scores, "feature_sliced").null.mean
 
@@ -91,8 +91,10 @@ def test_features_move_with_the_severity_of_a_corruption(emblems, encode, noisy)
     for deviation in (0, 25, 80):
         features = emblems.features[rows].copy()
         features[40:] = encode(noisy(emblems.images.train.take(rows[40:]), deviation))
-        pictured = Pictured("tiny", sample, features, labels, emblems.class_features)
-        found.append([part.scores[0] for part in (Sliced(pictured, 0).measure(), *measure_exactly(pictured, 0))])
+        pictured = SampleFeatures("tiny", sample, features, labels, emblems.class_features)
+        found.append(
+            [part.scores[0] for part in (SlicedDistances(pictured, 0).measure(), *measure_exactly(pictured, 0))]
+        )
     for clean, some, strong in zip(*found, strict=True):
         assert clean.within_null
         assert not strong.within_null
@@ -100,23 +102,25 @@ def test_features_move_with_the_severity_of_a_corruption(emblems, encode, noisy)
 
 
 def test_labels_that_mean_something_else_are_seen_by_the_labelled_distance_only(emblems):
-    # The same images on both sides, but the second client has its classes named anew at random, image by image.
+    # The same images on both sides, but the second client has random classes, image by image.
     rows = np.random.default_rng(1).permutation(len(emblems.features))[:100]
     sample = ImageSample(np.arange(2), rows, np.repeat([0, 1], 50))
     labels = emblems.images.train.labels[rows].copy()
     labels[50:] = np.random.default_rng(2).permutation(labels[50:])
-    pictured = Pictured("tiny", sample, emblems.features[rows], labels, emblems.class_features)
+    pictured = SampleFeatures("tiny", sample, emblems.features[rows], labels, emblems.class_features)
     plain, labelled = (part.scores[0] for part in measure_exactly(pictured, 0))
     assert plain.within_null
     assert not labelled.within_null
 
 
 def test_the_same_partition_has_the_same_scores(emblems):
-    assert emblems.measure(Composed(5, label=Dirichlet(0.5))) == emblems.measure(Composed(5, label=Dirichlet(0.5)))
+    assert emblems.measure(ComposedPartition(5, label=Dirichlet(0.5))) == emblems.measure(
+        ComposedPartition(5, label=Dirichlet(0.5))
+    )
 
 
 def test_clients_without_training_images_count_in_sizes_only(emblems):
-    shares = Composed(4, label=Dirichlet(0.5)).split(emblems.images, np.random.default_rng(0), emblems.look)
+    shares = ComposedPartition(4, label=Dirichlet(0.5)).split(emblems.images, np.random.default_rng(0), emblems.look)
     unseen = Share(shares[0].train[:0], shares[0].test[:1])
     more, fewer = emblems.measure([*shares, unseen]), emblems.measure(shares)
     assert [score.value for score in more.scores] == [score.value for score in fewer.scores]
@@ -128,8 +132,8 @@ def test_clients_without_training_images_count_in_sizes_only(emblems):
 
 
 @pytest.mark.parametrize("pictures", [True, False])
-def test_a_single_client_differs_from_nobody(emblems, pictures):
-    manifest = emblems.manifest(Composed(1))
+def test_a_single_client_has_no_shift(emblems, pictures):
+    manifest = emblems.manifest(ComposedPartition(1))
     scores = measure(manifest, emblems.pictured(manifest) if pictures else None)
     assert [score.value for score in scores.scores] == pytest.approx([0.0] * len(scores.scores), abs=1e-7)
     assert all(score.within_null for score in scores.scores)
@@ -137,7 +141,7 @@ def test_a_single_client_differs_from_nobody(emblems, pictures):
 
 
 def test_labels_alone_need_no_features(emblems):
-    scores = measure(emblems.manifest(Composed(5, label=Dirichlet(0.1))), None, "asked so")
+    scores = measure(emblems.manifest(ComposedPartition(5, label=Dirichlet(0.1))), None, "asked so")
     assert [score.name for score in scores.scores] == ["label_shift", "label_distance", "label_total_variation"]
     assert (scores.map.of, scores.images, scores.feature_shift) == ("labels", 0, (None,) * 5)
     assert scores.notes == ("image features were not measured: asked so.",)

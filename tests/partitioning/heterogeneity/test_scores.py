@@ -5,17 +5,17 @@ import numpy as np
 import pytest
 
 from fedsilo.core.errors import DataError, RunError
-from fedsilo.partitioning.heterogeneity.client_embedding import flat
-from fedsilo.partitioning.heterogeneity.label_scores import redealt_counts
+from fedsilo.partitioning.heterogeneity.client_embedding import project_to_plane
+from fedsilo.partitioning.heterogeneity.label_scores import score_random_counts
 from fedsilo.partitioning.heterogeneity.measured_sample import sample_images, sample_pairs
-from fedsilo.partitioning.heterogeneity.null_scores import beyond, compare, redealt
+from fedsilo.partitioning.heterogeneity.null_scores import compare, remove_chance, score_random_deals
 from fedsilo.partitioning.heterogeneity.scores import SCORES, Scores
-from fedsilo.partitioning.rules.composed import Composed
+from fedsilo.partitioning.rules.composed import ComposedPartition
 from fedsilo.partitioning.shifts.label.dirichlet import Dirichlet
 
 
 def test_scores_come_back_as_they_were_written(emblems, tmp_path):
-    scores = emblems.measure(Composed(4, label=Dirichlet(0.5)))
+    scores = emblems.measure(ComposedPartition(4, label=Dirichlet(0.5)))
     scores.write(tmp_path / "heterogeneity.json")
     assert Scores.read(tmp_path / "heterogeneity.json") == scores
     written = json.loads((tmp_path / "heterogeneity.json").read_text())
@@ -30,14 +30,16 @@ def test_what_is_no_scores_file_is_refused(emblems, tmp_path):
     path.write_text('{"format": "another"}')
     with pytest.raises(DataError, match="not scores of a partition"):
         Scores.read(path)
-    emblems.measure(Composed(4, label=Dirichlet(0.5))).write(path)
+    emblems.measure(ComposedPartition(4, label=Dirichlet(0.5))).write(path)
     document = json.loads(path.read_text())
     del document["scores"][0]["null"]["p"]
     path.write_text(json.dumps(document))
     with pytest.raises(DataError, match="damaged scores"):
         Scores.read(path)
     with pytest.raises(RunError, match="cannot be written"):
-        replace(emblems.measure(Composed(4, label=Dirichlet(0.5))), notes=()).write(tmp_path / "none" / "x.json")
+        replace(emblems.measure(ComposedPartition(4, label=Dirichlet(0.5))), notes=()).write(
+            tmp_path / "none" / "x.json"
+        )
 
 
 def test_a_value_is_placed_among_the_draws_of_its_null():
@@ -49,24 +51,27 @@ def test_a_value_is_placed_among_the_draws_of_its_null():
 
 
 def test_chance_is_taken_out_by_squares():
-    assert beyond(5.0, 3.0) == 4.0
-    assert beyond(1.0, 3.0) == 0.0
+    assert remove_chance(5.0, 3.0) == 4.0
+    assert remove_chance(1.0, 3.0) == 0.0
 
 
-def test_dealing_anew_keeps_sizes():
+def test_random_deals_keep_sizes():
     owners = np.repeat([0, 1, 2], [5, 1, 3])
-    draws = redealt(lambda dealt: np.bincount(dealt).astype(float), owners, 7, seed=0)
+    draws = score_random_deals(lambda dealt: np.bincount(dealt).astype(float), owners, 7, seed=0)
     assert (draws == [5, 1, 3]).all()
-    assert len({tuple(row) for row in redealt(lambda dealt: dealt.astype(float), owners, 7, seed=0).tolist()}) > 1
+    assert (
+        len({tuple(row) for row in score_random_deals(lambda dealt: dealt.astype(float), owners, 7, seed=0).tolist()})
+        > 1
+    )
 
 
-def test_labels_dealt_anew_keep_the_sizes_of_clients_and_classes():
+def test_random_deals_of_labels_keep_the_sizes_of_clients_and_classes():
     counts = np.array([[5, 0, 1], [0, 3, 0]])
 
     def margins(dealt):
         return np.concatenate([dealt.sum(axis=0), dealt.sum(axis=1)]).astype(float)
 
-    assert (redealt_counts(margins, counts, 9, seed=0) == [5, 3, 1, 6, 3]).all()
+    assert (score_random_counts(margins, counts, 9, seed=0) == [5, 3, 1, 6, 3]).all()
 
 
 @pytest.mark.parametrize(("clients", "limit"), [(2, 10), (5, 10), (6, 10), (10_000, 500)])
@@ -113,7 +118,7 @@ def test_a_map_of_flat_points_keeps_their_distances(shape):
     clients, width = shape
     generator = np.random.default_rng(0)
     plane = generator.normal(0, 1, (clients, 2)) @ np.linalg.qr(generator.normal(0, 1, (width, 2)))[0].T
-    places, shown = flat(plane + 7)
+    places, shown = project_to_plane(plane + 7)
 
     def distances(points):
         return np.linalg.norm(points[:, None] - points[None], axis=2)
@@ -124,7 +129,7 @@ def test_a_map_of_flat_points_keeps_their_distances(shape):
 
 
 def test_points_of_one_width_are_mapped_on_a_line():
-    places, shown = flat(np.array([[0.0], [1.0], [3.0]]))
+    places, shown = project_to_plane(np.array([[0.0], [1.0], [3.0]]))
     assert np.ptp(places[:, 0]) == pytest.approx(3)
     assert not places[:, 1].any()
     assert shown == 1

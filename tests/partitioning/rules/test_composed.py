@@ -1,4 +1,4 @@
-"""Every label shift with every feature shift, quantity shift and concept: what a composed partition promises."""
+"""Promises of composed partitions, for every label, feature, quantity and concept shift."""
 
 import itertools
 
@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedsilo.core.errors import DataError
-from fedsilo.partitioning.dealing.long_tail import long_tailed
-from fedsilo.partitioning.dealing.post_split import finished
+from fedsilo.partitioning.dealing.long_tail import thin_by_rank
+from fedsilo.partitioning.dealing.post_split import apply_post_split
 from fedsilo.partitioning.manifest import freeze
-from fedsilo.partitioning.rules.composed import Composed
+from fedsilo.partitioning.rules.composed import ComposedPartition
 from fedsilo.partitioning.shifts.concept.label_noise import LabelNoise
 from fedsilo.partitioning.shifts.concept.none import NoConceptShift
 from fedsilo.partitioning.shifts.concept.permutation import Permutation
@@ -30,7 +30,7 @@ from fedsilo.partitioning.shifts.quantity.equal import Equal
 from fedsilo.partitioning.shifts.quantity.lognormal import Lognormal
 from fedsilo.partitioning.shifts.quantity.natural import Natural
 from fedsilo.partitioning.shifts.quantity.power_law import PowerLaw
-from fedsilo.partitioning.shifts.quantity.sizes import Sizes
+from fedsilo.partitioning.shifts.quantity.sizes import ExplicitSizes
 
 BETAS = st.sampled_from([1e-6, 0.001, 0.01, 0.1, 0.5, 5.0, 1e6])
 LABELS = st.one_of(
@@ -69,7 +69,7 @@ def split(rule, images, seed=0):
 
 
 def tried(rule, images, seed):
-    """The shares and "", or None and the one line that says why not."""
+    """The shares and "", or None and the message of the error."""
     try:
         return split(rule, images, seed), ""
     except DataError as error:
@@ -92,7 +92,7 @@ def data_and_room(draw, toy):
 
 
 def assert_sound(images, shares, rule):
-    """At most one owner of each example, ascending, nobody without; returns how many are held."""
+    """Checks that examples have at most one owner and clients are not empty; returns the number of dealt examples."""
     held = []
     for name, least in (("train", rule.min_train), ("test", rule.min_test)):
         parts = [getattr(share, name) for share in shares]
@@ -113,7 +113,7 @@ def assert_sound(images, shares, rule):
 def test_every_example_has_exactly_one_owner(data, label, feature, seed, toy):
     images, clients, min_train, min_test = data.draw(data_and_room(toy))
     quantity = data.draw(st.one_of(st.just(Natural()), RELATIVE))
-    rule = Composed(clients, label, feature, quantity, min_train=min_train, min_test=min_test)
+    rule = ComposedPartition(clients, label, feature, quantity, min_train=min_train, min_test=min_test)
     shares, line = tried(rule, images, seed)
     if shares is None:
         mixed = isinstance(feature, Mixture) and isinstance(label, CoarseDirichlet)
@@ -126,11 +126,11 @@ def test_every_example_has_exactly_one_owner(data, label, feature, seed, toy):
 
 @quick
 @given(data=st.data(), label=OWNED, seed=st.integers(0, 99), domains=st.booleans())
-def test_nobody_has_what_it_does_not_own(data, label, seed, domains, toy):
+def test_no_client_has_images_that_it_does_not_own(data, label, seed, domains, toy):
     images, clients, min_train, min_test = data.draw(data_and_room(toy))
     quantity = data.draw(st.one_of(st.just(Natural()), RELATIVE))
     feature = Domains() if domains else NoFeatureShift()
-    rule = Composed(clients, label, feature, quantity, min_train=min_train, min_test=min_test)
+    rule = ComposedPartition(clients, label, feature, quantity, min_train=min_train, min_test=min_test)
     shares, line = tried(rule, images, seed)
     if shares is None:
         assert "\n" not in line
@@ -151,7 +151,7 @@ def test_nobody_has_what_it_does_not_own(data, label, seed, domains, toy):
 def test_sizes_are_within_one_of_what_the_weights_ask_for(data, label, mixed, quantity, seed, toy):
     images, clients, _, _ = data.draw(data_and_room(toy))
     feature = Mixture() if mixed and not isinstance(label, CoarseDirichlet) else NoFeatureShift()
-    rule = Composed(clients, label, feature, quantity)
+    rule = ComposedPartition(clients, label, feature, quantity)
     held = np.array([len(share.train) for share in split(rule, images, seed)])
     weights = quantity.weights(clients, np.random.default_rng(seed).spawn(4)[1])
     asked = len(images.train) * weights / weights.sum()
@@ -167,7 +167,7 @@ def test_sizes_are_within_one_of_what_the_weights_ask_for(data, label, mixed, qu
 def test_explicit_sizes_are_met_or_refused(data, label, feature, seed, toy):
     images, clients, _, _ = data.draw(data_and_room(toy))
     sizes = data.draw(st.lists(st.integers(1, 14), min_size=clients, max_size=clients))
-    rule = Composed(clients, label, feature, Sizes(sizes))
+    rule = ComposedPartition(clients, label, feature, ExplicitSizes(sizes))
     shares, line = tried(rule, images, seed)
     if shares is None:
         assert "\n" not in line
@@ -184,10 +184,10 @@ def test_explicit_sizes_are_met_or_refused(data, label, feature, seed, toy):
 
 @quick
 @given(data=st.data(), ratio=st.sampled_from([2.0, 10.0, 1e6]), label=LABELS, feature=FEATURES, seed=st.integers(0, 9))
-def test_a_long_tail_is_held_by_nobody_and_the_rest_by_one(data, ratio, label, feature, seed, toy):
+def test_images_cut_from_a_long_tail_have_no_owner_and_all_others_have_one(data, ratio, label, feature, seed, toy):
     images, clients, min_train, _ = data.draw(data_and_room(toy))
-    rule = Composed(clients, label, feature, min_train=min_train, long_tail=ratio)
-    left = long_tailed(images, ratio, np.random.default_rng(seed).spawn(4)[2])
+    rule = ComposedPartition(clients, label, feature, min_train=min_train, long_tail=ratio)
+    left = thin_by_rank(images, ratio, np.random.default_rng(seed).spawn(4)[2])
     shares, line = tried(rule, images, seed)
     if shares is None:
         assert "\n" not in line
@@ -198,7 +198,7 @@ def test_a_long_tail_is_held_by_nobody_and_the_rest_by_one(data, ratio, label, f
 
 def test_a_long_tail_is_exponential(toy):
     images = toy(train=5_000, classes=5)
-    sizes = np.bincount(images.train.labels[long_tailed(images, 100.0, np.random.default_rng(0))])
+    sizes = np.bincount(images.train.labels[thin_by_rank(images, 100.0, np.random.default_rng(0))])
     largest = np.bincount(images.train.labels).max()
     expected = largest * 100.0 ** (-np.arange(5) / 4)
     assert np.abs(np.sort(sizes)[::-1] - expected)[1:].max() <= 0.5
@@ -215,11 +215,11 @@ def test_a_long_tail_is_exponential(toy):
 )
 def test_the_same_seed_gives_the_same_split_down_to_the_labels(data, label, feature, quantity, concept, toy):
     images, clients, _, _ = data.draw(data_and_room(toy))
-    rule = Composed(clients, label, feature, quantity, concept=concept, shots=2)
+    rule = ComposedPartition(clients, label, feature, quantity, concept=concept, shots=2)
 
     def made():
         shares, line = tried(rule, images, 3)
-        return line if shares is None else freeze(images, finished(images, shares, rule, 3), {}, 0).split_sha256
+        return line if shares is None else freeze(images, apply_post_split(images, shares, rule, 3), {}, 0).split_sha256
 
     assert made() == made()
 
@@ -240,7 +240,7 @@ SEVERAL = list(
 )
 def test_other_seeds_give_other_splits(label, feature, quantity, toy):
     images = toy(train=200, test=100, classes=6)
-    rule = Composed(6, label, feature, quantity)
+    rule = ComposedPartition(6, label, feature, quantity)
     hashes = {freeze(images, split(rule, images, seed), {}, 0).split_sha256 for seed in range(3)}
     assert len(hashes) == 3
 
@@ -256,9 +256,9 @@ def test_a_quantity_shift_leaves_clients_their_classes(label, quantity, toy):
     images = toy(train=4_000, test=400, classes=8)
     for seed in range(3):
         plain, sized = (
-            histograms(images, split(Composed(8, label, quantity=q), images, seed)) for q in (None, quantity)
+            histograms(images, split(ComposedPartition(8, label, quantity=q), images, seed)) for q in (None, quantity)
         )
-        apart = histograms(images, split(Composed(8, label), images, seed + 50))
+        apart = histograms(images, split(ComposedPartition(8, label), images, seed + 50))
         alike = np.minimum(plain / plain.sum(axis=0), sized / sized.sum(axis=0)).sum()
         assert alike > 1.3 * np.minimum(plain / plain.sum(axis=0), apart / apart.sum(axis=0)).sum()
 
@@ -266,7 +266,7 @@ def test_a_quantity_shift_leaves_clients_their_classes(label, quantity, toy):
 def test_a_client_likes_the_same_classes_in_every_domain(toy):
     images = toy(train=6_000, test=600, classes=6, domains=3)
     for label in (Dirichlet(0.05), DirichletByClient(0.05)):
-        shares = split(Composed(6, label, Mixture(100.0)), images, 1)
+        shares = split(ComposedPartition(6, label, Mixture(100.0)), images, 1)
         for share in shares:
             labels, domains = images.train.labels[share.train], images.train.domains[share.train]
             first, *others = (np.bincount(labels[domains == n], minlength=6) for n in range(3))
@@ -276,8 +276,11 @@ def test_a_client_likes_the_same_classes_in_every_domain(toy):
 def test_sizes_and_classes_do_not_hear_of_a_concept_shift(toy):
     images = toy()
     plain, shifted = (
-        finished(images, split(rule, images, 4), rule, 4)
-        for rule in (Composed(5, Dirichlet(0.3)), Composed(5, Dirichlet(0.3), concept=LabelNoise(clients=1.0)))
+        apply_post_split(images, split(rule, images, 4), rule, 4)
+        for rule in (
+            ComposedPartition(5, Dirichlet(0.3)),
+            ComposedPartition(5, Dirichlet(0.3), concept=LabelNoise(clients=1.0)),
+        )
     )
     for one, other in zip(plain, shifted, strict=True):
         assert np.array_equal(one.train, other.train)
@@ -289,7 +292,7 @@ def test_sizes_and_classes_do_not_hear_of_a_concept_shift(toy):
 def test_sizes_do_not_hear_of_the_label_shift(toy):
     images = toy(train=300, test=100)
     sizes = [
-        [len(share.train) for share in split(Composed(5, label, quantity=Lognormal()), images, 8)]
+        [len(share.train) for share in split(ComposedPartition(5, label, quantity=Lognormal()), images, 8)]
         for label in (Iid(), Dirichlet(0.1), DirichletByClient(0.1), Shards(), CoarseDirichlet())
     ]
     assert all(row == sizes[0] for row in sizes)
@@ -303,9 +306,9 @@ def test_sizes_do_not_hear_of_the_label_shift(toy):
 @pytest.mark.parametrize("quantity", [None, Lognormal(3.0)], ids=lambda part: type(part).__name__)
 def test_from_one_client_to_as_many_as_examples(label, quantity, toy):
     images = toy(train=12, test=12)
-    (share,) = split(Composed(1, label, quantity=quantity), images)
+    (share,) = split(ComposedPartition(1, label, quantity=quantity), images)
     assert (len(share.train), len(share.test)) == (12, 12)
     for feature in (None, Domains(), Mixture(0.01)):
         if feature is None or isinstance(feature, Domains) or label.mixes:
-            shares = split(Composed(12, label, feature, quantity), images)
+            shares = split(ComposedPartition(12, label, feature, quantity), images)
             assert {(len(share.train), len(share.test)) for share in shares} == {(1, 1)}

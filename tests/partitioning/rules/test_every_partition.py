@@ -1,4 +1,4 @@
-"""What every partition promises, on data of any size."""
+"""Promises of every partition, on data of any size."""
 
 import contextlib
 import io
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from fedsilo.core import Corruption, LabelledImages, Partition, Share, Unseen
 from fedsilo.core.errors import DataError
 from fedsilo.partitioning.manifest import freeze
-from fedsilo.partitioning.rules.composed import Composed
+from fedsilo.partitioning.rules.composed import ComposedPartition
 from fedsilo.partitioning.rules.domain_split import DomainSplit
 from fedsilo.partitioning.rules.homo import Homo
 from fedsilo.partitioning.rules.manifest import FromManifest
@@ -34,19 +34,19 @@ from fedsilo.partitioning.shifts.quantity.lognormal import Lognormal
 
 quick = settings(max_examples=40, deadline=None, derandomize=True, database=None)
 RULES = {
-    "iid": Composed(4),
-    "dirichlet": Composed(4, Dirichlet(0.1)),
-    "capped": Composed(4, Dirichlet(0.1, capped=True)),
-    "dirichlet_by_client": Composed(4, DirichletByClient(0.1)),
-    "classes": Composed(4, Classes()),
-    "overlapping classes": Composed(5, Classes(2, overlap=True, uneven=(0.4, 0.6))),
-    "shards": Composed(4, Shards()),
-    "coarse_dirichlet": Composed(4, CoarseDirichlet()),
-    "domains": Composed(feature=Domains()),
-    "domains and dirichlet": Composed(4, Dirichlet(0.1), Domains()),
-    "mixture": Composed(4, feature=Mixture()),
-    "lognormal": Composed(4, quantity=Lognormal()),
-    "everything": Composed(4, DirichletByClient(0.3), Mixture(), Lognormal()),
+    "iid": ComposedPartition(4),
+    "dirichlet": ComposedPartition(4, Dirichlet(0.1)),
+    "capped": ComposedPartition(4, Dirichlet(0.1, capped=True)),
+    "dirichlet_by_client": ComposedPartition(4, DirichletByClient(0.1)),
+    "classes": ComposedPartition(4, Classes()),
+    "overlapping classes": ComposedPartition(5, Classes(2, overlap=True, uneven=(0.4, 0.6))),
+    "shards": ComposedPartition(4, Shards()),
+    "coarse_dirichlet": ComposedPartition(4, CoarseDirichlet()),
+    "domains": ComposedPartition(feature=Domains()),
+    "domains and dirichlet": ComposedPartition(4, Dirichlet(0.1), Domains()),
+    "mixture": ComposedPartition(4, feature=Mixture()),
+    "lognormal": ComposedPartition(4, quantity=Lognormal()),
+    "everything": ComposedPartition(4, DirichletByClient(0.3), Mixture(), Lognormal()),
     "homo": Homo(4),
     "noniid-labeldir": NoniidLabeldir(4, least=5),
     "noniid-labeldir100": NoniidLabeldir100(4, fixed_draw=None),
@@ -107,15 +107,15 @@ def test_a_named_domain_is_the_domain_of_every_image(rule, toy):
 # What the rules of the first release made of these data and seeds, when each was a partition of its own: a scenario
 # that says the same in today's words gets the same split.
 PUBLISHED = {
-    "iid": (Composed(4), "88f8dc6144f3212e"),
-    "dirichlet": (Composed(6, Dirichlet(0.1), min_train=2), "50a31f9745ab9431"),
-    "capped": (Composed(6, Dirichlet(0.1, capped=True), min_train=10, min_test=4), "943d1f2b3be49866"),
-    "classes": (Composed(4, Classes()), "d2f816d23d7aeb04"),
-    "last classes": (Composed(4, Classes(remainder="last", fixed_draw=2023)), "f8441fed5be0042a"),
-    "coarse_dirichlet": (Composed(8, CoarseDirichlet()), "33766134fa90a1ce"),
-    "fixed coarse_dirichlet": (Composed(8, CoarseDirichlet(fixed_draw=12345)), "5a31126f30f17e22"),
-    "domains": (Composed(feature=Domains()), "8f802d7c3560cf94"),
-    "domains_dirichlet": (Composed(9, Dirichlet(0.3), Domains(), min_train=2), "9d8233353abb8aa1"),
+    "iid": (ComposedPartition(4), "88f8dc6144f3212e"),
+    "dirichlet": (ComposedPartition(6, Dirichlet(0.1), min_train=2), "50a31f9745ab9431"),
+    "capped": (ComposedPartition(6, Dirichlet(0.1, capped=True), min_train=10, min_test=4), "943d1f2b3be49866"),
+    "classes": (ComposedPartition(4, Classes()), "d2f816d23d7aeb04"),
+    "last classes": (ComposedPartition(4, Classes(remainder="last", fixed_draw=2023)), "f8441fed5be0042a"),
+    "coarse_dirichlet": (ComposedPartition(8, CoarseDirichlet()), "33766134fa90a1ce"),
+    "fixed coarse_dirichlet": (ComposedPartition(8, CoarseDirichlet(fixed_draw=12345)), "5a31126f30f17e22"),
+    "domains": (ComposedPartition(feature=Domains()), "8f802d7c3560cf94"),
+    "domains_dirichlet": (ComposedPartition(9, Dirichlet(0.3), Domains(), min_train=2), "9d8233353abb8aa1"),
 }
 
 
@@ -125,7 +125,9 @@ def test_the_splits_of_the_first_release_are_still_made(rule, expected, toy):
     assert frozen(rule, images, 7)[:16] == expected
 
 
-@pytest.mark.parametrize("rule", [Composed(1, Classes()), NoniidLabeldir(1), Pathological(1), Homo(1)], ids=str)
+@pytest.mark.parametrize(
+    "rule", [ComposedPartition(1, Classes()), NoniidLabeldir(1), Pathological(1), Homo(1)], ids=str
+)
 def test_one_client_gets_everything(rule, toy):
     images = toy()
     (share,) = split(rule, images)
@@ -144,7 +146,7 @@ def test_one_client_gets_everything(rule, toy):
         (DomainSplit(beta=-1.0), ["beta"]),
         (NoniidLabeldir(beta=float("nan")), ["beta"]),
         (NoniidLabeldir100(beta=0.0), ["beta"]),
-        (Composed(), []),
+        (ComposedPartition(), []),
         (DomainSplit(), []),
     ],
     ids=str,
@@ -183,7 +185,7 @@ def test_dirichlet_keeps_its_promises_on_any_data(data, toy):
         seed=data.draw(st.integers(0, 99)),
     )
     beta, capped = data.draw(st.sampled_from([1e-6, 0.01, 0.3, 10.0, 1e6])), data.draw(st.booleans())
-    rule = Composed(clients, Dirichlet(beta, capped), min_train=min_train)
+    rule = ComposedPartition(clients, Dirichlet(beta, capped), min_train=min_train)
     shares = split(rule, images, data.draw(st.integers(0, 99)))
     assert len(shares) == clients
     assert_every_example_once(shares, images)
@@ -210,7 +212,7 @@ def test_the_domain_split_keeps_its_promises_on_any_data(domains, each, beta, si
 @given(train=st.integers(1, 90), test=st.integers(1, 90), seed=st.integers(0, 99), data=st.data())
 def test_iid_sizes_differ_by_one_at_most(train, test, seed, data, toy):
     images = toy(train, test)
-    shares = split(Composed(data.draw(st.integers(1, min(train, test)))), images, seed)
+    shares = split(ComposedPartition(data.draw(st.integers(1, min(train, test)))), images, seed)
     assert_every_example_once(shares, images)
     assert np.ptp([len(share.train) for share in shares]) <= 1
     assert np.ptp([len(share.test) for share in shares]) <= 1
@@ -220,7 +222,7 @@ def test_iid_sizes_differ_by_one_at_most(train, test, seed, data, toy):
 @given(classes=st.integers(2, 30), seed=st.integers(0, 99), data=st.data())
 def test_class_groups_are_disjoint_and_even(classes, seed, data, toy):
     images = toy(train=40 * classes, test=40 * classes, classes=classes)
-    shares = split(Composed(data.draw(st.integers(1, classes)), Classes()), images, seed)
+    shares = split(ComposedPartition(data.draw(st.integers(1, classes)), Classes()), images, seed)
     assert_every_example_once(shares, images)
     owned = [set(images.train.labels[share.train]) for share in shares]
     assert sum(map(len, owned)) == classes
@@ -231,11 +233,11 @@ def test_class_groups_are_disjoint_and_even(classes, seed, data, toy):
 def test_hash_seeds_do_not_change_a_manifest():
     program = (
         "import numpy as np\n"
-        "from fedsilo.partitioning.dealing.post_split import finished\n"
+        "from fedsilo.partitioning.dealing.post_split import apply_post_split\n"
         "from fedsilo.core import Corruption, Examples, LabelledImages, Unseen\n"
-        "from fedsilo.partitioning.dealing.few_shot import few_shot\n"
+        "from fedsilo.partitioning.dealing.few_shot import draw_shots\n"
         "from fedsilo.partitioning.manifest import freeze\n"
-        "from fedsilo.partitioning.rules.composed import Composed\n"
+        "from fedsilo.partitioning.rules.composed import ComposedPartition\n"
         "from fedsilo.partitioning.shifts.concept.permutation import Permutation\n"
         "from fedsilo.partitioning.shifts.feature.mixture import Mixture\n"
         "from fedsilo.partitioning.shifts.label.dirichlet import Dirichlet\n"
@@ -243,10 +245,10 @@ def test_hash_seeds_do_not_change_a_manifest():
         "labels, digests = np.arange(90) % 7, tuple(map(str, range(90)))\n"
         "half = Examples(labels, np.arange(90) % 3, print, digests)\n"
         "images = LabelledImages(tuple('abcdefg'), ('x', 'y', 'z'), 'a {}', half, half)\n"
-        "rule = Composed(6, Dirichlet(0.3), Mixture(), Lognormal(), long_tail=3.0, shots=2, unseen=Unseen(2),\n"
-        "                concept=Permutation(), corruption=Corruption(['blur', 'noise'], [1, 3]))\n"
+        "rule = ComposedPartition(6, Dirichlet(0.3), Mixture(), Lognormal(), long_tail=3.0, shots=2,\n"
+        "                unseen=Unseen(2), concept=Permutation(), corruption=Corruption(['blur', 'noise'], [1, 3]))\n"
         "shares = rule.split(images, np.random.default_rng(5), None)\n"
-        "shares = finished(images, few_shot(images, shares, rule, 5), rule, 5)\n"
+        "shares = apply_post_split(images, draw_shots(images, shares, rule, 5), rule, 5)\n"
         "print(freeze(images, shares, {'name': 'composed', 'clients': 6}, 1).sha256)\n"
     )
     seed = "2" if os.environ.get("PYTHONHASHSEED") == "1" else "1"

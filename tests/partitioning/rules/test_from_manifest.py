@@ -3,14 +3,14 @@ import pytest
 
 from fedsilo.core.errors import DataError
 from fedsilo.partitioning.manifest import freeze
-from fedsilo.partitioning.rules.composed import Composed
+from fedsilo.partitioning.rules.composed import ComposedPartition
 from fedsilo.partitioning.rules.manifest import FromManifest
 from fedsilo.partitioning.shifts.label.dirichlet import Dirichlet
 
 
 def test_a_frozen_split_comes_back_whatever_the_generator(toy, tmp_path):
     images = toy()
-    shares = Composed(6, Dirichlet(0.2)).split(images, np.random.default_rng(0), None)
+    shares = ComposedPartition(6, Dirichlet(0.2)).split(images, np.random.default_rng(0), None)
     freeze(images, shares, {"name": "dirichlet"}, 0).write(tmp_path / "partition.json")
     again = FromManifest(str(tmp_path / "partition.json")).split(images, np.random.default_rng(99), None)
     for one, other in zip(shares, again, strict=True):
@@ -21,7 +21,7 @@ def test_a_frozen_split_comes_back_whatever_the_generator(toy, tmp_path):
 
 def test_other_data_is_refused_with_all_differences(toy, tmp_path):
     images = toy()
-    freeze(images, Composed(6, Dirichlet()).split(images, np.random.default_rng(0), None), {}, 0).write(
+    freeze(images, ComposedPartition(6, Dirichlet()).split(images, np.random.default_rng(0), None), {}, 0).write(
         tmp_path / "partition.json"
     )
     with pytest.raises(DataError) as caught:

@@ -1,4 +1,4 @@
-"""The schemes of the papers' code against their rules, written down again in the plainest way."""
+"""Schemes of the papers' code, compared with a simple implementation of their rules."""
 
 import random
 
@@ -7,9 +7,9 @@ import pytest
 from scipy.stats import ks_2samp
 
 from fedsilo.core.errors import DataError
-from fedsilo.partitioning.dealing.few_shot import few_shot
+from fedsilo.partitioning.dealing.few_shot import draw_shots
 from fedsilo.partitioning.manifest import freeze
-from fedsilo.partitioning.rules.composed import Composed
+from fedsilo.partitioning.rules.composed import ComposedPartition
 from fedsilo.partitioning.rules.domain_split import DomainSplit
 from fedsilo.partitioning.rules.homo import Homo
 from fedsilo.partitioning.rules.noniid_labeldir import NoniidLabeldir
@@ -33,7 +33,7 @@ def histograms(images, shares, name="train"):
 
 
 def retried(images, clients, beta, least, capped, generator):
-    """The papers' loop: cut every class by its own draw, again from the start until everybody has enough."""
+    """The papers' loop: cut every class by its own draw, again from the start until every client has enough."""
     total, classes = len(images.train), len(images.classes)
     while True:
         counts = {name: np.zeros((clients, classes), dtype=int) for name in ("train", "test")}
@@ -53,7 +53,7 @@ def retried(images, clients, beta, least, capped, generator):
 @pytest.mark.parametrize("capped", [True, False])
 def test_labeldir_has_the_distribution_of_the_loop_that_draws_until_it_fits(capped, toy):
     images = toy(train=6_000, test=3_000, classes=20)
-    rule = NoniidLabeldir(8, 0.3, 10) if capped else Composed(8, Dirichlet(0.3), min_train=10, min_test=10)
+    rule = NoniidLabeldir(8, 0.3, 10) if capped else ComposedPartition(8, Dirichlet(0.3), min_train=10, min_test=10)
     sizes, parts, test_sizes = ([], []), ([], []), ([], [])
     for seed in range(60):
         shares = split(rule, images, seed)
@@ -75,7 +75,7 @@ def test_labeldir_gives_everybody_ten_of_either_split(toy):
         assert min(len(share.train) for share in shares) >= 10
         assert min(len(share.test) for share in shares) >= 10
         counts = histograms(images, shares)
-        # Who has an equal share gets nothing of the classes that follow, but for what was moved afterwards.
+        # A client with an equal share gets nothing of the following classes, except for images moved later.
         before = np.cumsum(counts, axis=1) - counts
         assert (counts[before >= 2_000 / 25] > 0).mean() < 0.02
 
@@ -157,7 +157,7 @@ def overlapping(labels, classes, clients, rate, shots):
 def test_pathological_with_a_repeat_rate_is_the_published_overlap(classes, clients, rate, shots, toy):
     images = toy(train=40 * classes, test=20 * classes, classes=classes)
     rule = Pathological(clients, repeat_rate=rate, shots=shots, shots_fixed_draw=2023)
-    shares = few_shot(images, split(rule, images), rule, 0)
+    shares = draw_shots(images, split(rule, images), rule, 0)
     owned, drawn = overlapping(images.train.labels.tolist(), classes, clients, rate, shots)
     assert [share.train.tolist() for share in shares] == drawn
     for share, mine in zip(shares, owned, strict=True):
@@ -224,4 +224,4 @@ def test_clients_of_a_domain_differ_in_size_as_in_the_published_split(each, beta
 
 
 def test_homo_is_iid(toy):
-    assert frozen(Homo(7), toy(), 3) == frozen(Composed(7), toy(), 3)
+    assert frozen(Homo(7), toy(), 3) == frozen(ComposedPartition(7), toy(), 3)

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from fedsilo.core.errors import DataError
-from fedsilo.partitioning.rules.composed import Composed
+from fedsilo.partitioning.rules.composed import ComposedPartition
 from fedsilo.partitioning.shifts.label.classes import Classes
 from fedsilo.partitioning.shifts.quantity.lognormal import Lognormal
 
 
 def split(label, images, clients, seed=0, **keys):
-    return Composed(clients, label, **keys).split(images, np.random.default_rng(seed), no_look)
+    return ComposedPartition(clients, label, **keys).split(images, np.random.default_rng(seed), no_look)
 
 
 def no_look(examples):
@@ -45,9 +45,7 @@ def test_a_remainder_of_nothing_is_refused_with_numbers(toy):
 def test_a_client_without_test_images_is_named_with_its_classes(toy):
     images = toy(train=100, test=100, classes=5)
     images.test.labels[images.test.labels == 4] = 0
-    with pytest.raises(
-        DataError, match=r"without enough test examples of its own classes would be client \d \(class 4\)"
-    ):
+    with pytest.raises(DataError, match=r"too few test examples of their own classes for client \d \(class 4\)"):
         split(Classes(), images, 5)
 
 
@@ -82,7 +80,7 @@ def test_the_fixed_draw_is_python_s_shuffle_whatever_the_seed(seed, toy):
 
 
 def test_the_published_shuffle_of_ten_classes_is_this_one(toy):
-    # Written down, so that another Python that shuffles otherwise would be found out.
+    # Fixed values, to detect a Python version that shuffles differently.
     images = toy(train=600, test=600, classes=10)
     shares = split(Classes(fixed_draw=2023), images, 10)
     assert [int(images.train.labels[share.train[0]]) for share in shares] == [1, 0, 3, 8, 5, 4, 2, 9, 7, 6]
@@ -128,7 +126,7 @@ def test_copies_give_every_owner_all_of_its_classes(toy):
             assert len(np.unique(labels[held])) == 2
 
 
-def test_classes_without_an_owner_are_held_by_nobody(toy):
+def test_images_of_classes_without_an_owner_are_not_dealt(toy):
     images = toy(train=1_000, test=500, classes=10)
     shares = split(Classes(3), images, 3)
     owned = owned_by(images, shares)
@@ -137,12 +135,12 @@ def test_classes_without_an_owner_are_held_by_nobody(toy):
     assert sum(len(share.train) for share in shares) == np.isin(images.train.labels, list(set.union(*owned))).sum()
 
 
-def test_few_test_images_among_many_owners_go_to_them_or_nobody_is_measured_on_a_foreign_class(toy):
+def test_few_test_images_among_many_owners_never_go_to_other_clients(toy):
     images = toy(train=400, test=60, classes=4)
     shares = split(Classes(1, overlap=True), images, 16)  # four owners a class, of about 15 test images
     assert all(len(share.test) >= 2 for share in shares)
     images.test.labels[:] = np.repeat([0, 1, 2, 3], [51, 3, 3, 3])
-    with pytest.raises(DataError, match=r"without enough test examples of its own classes would be client"):
+    with pytest.raises(DataError, match=r"too few test examples of their own classes for client"):
         split(Classes(1, overlap=True), images, 16)
 
 

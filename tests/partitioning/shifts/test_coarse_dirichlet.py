@@ -9,11 +9,11 @@ from hypothesis import strategies as st
 from fedsilo.core import Examples, LabelledImages
 from fedsilo.core.errors import DataError
 from fedsilo.partitioning.manifest import freeze
-from fedsilo.partitioning.rules.composed import Composed
+from fedsilo.partitioning.rules.composed import ComposedPartition
 from fedsilo.partitioning.shifts.feature.domains import Domains
 from fedsilo.partitioning.shifts.label.coarse_dirichlet import CoarseDirichlet
 from fedsilo.partitioning.shifts.quantity.lognormal import Lognormal
-from fedsilo.partitioning.shifts.quantity.sizes import Sizes
+from fedsilo.partitioning.shifts.quantity.sizes import ExplicitSizes
 
 GROUPS = (3, 1, 0, 2, 1, 3, 0, 2, 2, 0, 1, 3)
 quick = settings(max_examples=40, deadline=None, derandomize=True, database=None)
@@ -26,7 +26,7 @@ def tree(toy):
 
 
 def split(label, images, clients, seed=0, **keys):
-    return Composed(clients, label, **keys).split(images, np.random.default_rng(seed), no_look)
+    return ComposedPartition(clients, label, **keys).split(images, np.random.default_rng(seed), no_look)
 
 
 def no_look(examples):
@@ -85,7 +85,7 @@ def test_the_same_seed_gives_the_same_split_and_another_another(tree):
 
 
 def test_the_fixed_draw_makes_the_published_calls(tree):
-    """The published walk, written down again in the plainest way, client by client and image by image."""
+    """The published procedure in a simple form, client by client and image by image."""
     images = tree(train=200, test=40)
     labels = [*images.train.labels.tolist(), *images.test.labels.tolist()]
     dice, picker = np.random.RandomState(12345), random.Random(12345)
@@ -162,7 +162,7 @@ def test_data_without_superclasses_is_refused_in_one_line(toy):
         split(CoarseDirichlet(), replace(toy(), groups=()), 4)
 
 
-@pytest.mark.parametrize("quantity", [Lognormal(0.8), Sizes([90, 10, 200, 50])], ids=str)
+@pytest.mark.parametrize("quantity", [Lognormal(0.8), ExplicitSizes([90, 10, 200, 50])], ids=str)
 def test_a_quantity_shift_is_met_in_training_images_and_keeps_the_superclasses(quantity, tree):
     images, groups = tree(train=400, test=200), np.array(GROUPS)
     plain, sized = (split(CoarseDirichlet(0.1), images, 4, seed=5, quantity=q) for q in (None, quantity))

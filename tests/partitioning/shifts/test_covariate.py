@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fedsilo.partitioning.rules.composed import Composed
+from fedsilo.partitioning.rules.composed import ComposedPartition
 from fedsilo.partitioning.shifts.feature.covariate import Covariate
 
 
@@ -26,7 +26,7 @@ def look_of(images, corners=3):
 def test_each_client_draws_from_one_cluster_in_train_and_test(toy):
     images = toy(train=300, test=150)
     look, asked = look_of(images)
-    shares = Composed(7, feature=Covariate(3)).split(images, np.random.default_rng(0), look)
+    shares = ComposedPartition(7, feature=Covariate(3)).split(images, np.random.default_rng(0), look)
     assert asked == [300, 150]
     looks = [({*(share.train % 3)}, {*(share.test % 3)}) for share in shares]
     assert all(train == test and len(train) == 1 for train, test in looks)
@@ -37,5 +37,7 @@ def test_each_client_draws_from_one_cluster_in_train_and_test(toy):
 @pytest.mark.parametrize("clients", [None, 3])
 def test_there_is_a_client_for_each_cluster_unless_a_number_is_asked_for(clients, toy):
     images = toy(train=90, test=60)
-    shares = Composed(clients, feature=Covariate(3)).split(images, np.random.default_rng(0), look_of(images)[0])
+    shares = ComposedPartition(clients, feature=Covariate(3)).split(
+        images, np.random.default_rng(0), look_of(images)[0]
+    )
     assert sorted(len(share.train) for share in shares) == [30, 30, 30]

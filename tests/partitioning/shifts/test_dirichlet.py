@@ -1,11 +1,11 @@
 import numpy as np
 
-from fedsilo.partitioning.rules.composed import Composed
+from fedsilo.partitioning.rules.composed import ComposedPartition
 from fedsilo.partitioning.shifts.label.dirichlet import Dirichlet
 
 
 def split(label, images, clients, seed=0, **keys):
-    return Composed(clients, label, **keys).split(images, np.random.default_rng(seed), no_look)
+    return ComposedPartition(clients, label, **keys).split(images, np.random.default_rng(seed), no_look)
 
 
 def no_look(examples):
@@ -24,7 +24,7 @@ def test_test_proportions_are_those_of_training(toy):
     assert np.abs(train / train.sum(axis=0) - test / test.sum(axis=0)).max() < 1e-3
 
 
-def test_nobody_is_measured_on_a_class_that_it_never_saw(toy):
+def test_no_client_is_measured_on_a_class_that_it_never_saw(toy):
     images = toy(train=400, test=4_000, classes=10)
     shares = split(Dirichlet(beta=0.05), images, 40, 1)
     train, test = (histograms(images, shares, name) for name in ("train", "test"))

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 from scipy.stats import ks_2samp
 
-from fedsilo.partitioning.rules.composed import Composed
+from fedsilo.partitioning.rules.composed import ComposedPartition
 from fedsilo.partitioning.shifts.label.dirichlet_by_client import DirichletByClient
 from fedsilo.partitioning.shifts.quantity.lognormal import Lognormal
 
 
 def histograms(label, images, clients, seed=0, **keys):
-    shares = Composed(clients, label, **keys).split(images, np.random.default_rng(seed), None)
+    shares = ComposedPartition(clients, label, **keys).split(images, np.random.default_rng(seed), None)
     return np.array([np.bincount(images.train.labels[s.train], minlength=len(images.classes)) for s in shares])
 
 

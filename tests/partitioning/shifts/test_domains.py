@@ -2,13 +2,13 @@ import numpy as np
 import pytest
 
 from fedsilo.core.errors import DataError
-from fedsilo.partitioning.rules.composed import Composed
+from fedsilo.partitioning.rules.composed import ComposedPartition
 from fedsilo.partitioning.shifts.feature.domains import Domains
 from fedsilo.partitioning.shifts.label.dirichlet import Dirichlet
 
 
 def split(images, label=None, clients=None, seed=0, **keys):
-    return Composed(clients, label, Domains(**keys)).split(images, np.random.default_rng(seed), no_look)
+    return ComposedPartition(clients, label, Domains(**keys)).split(images, np.random.default_rng(seed), no_look)
 
 
 def no_look(examples):
@@ -25,9 +25,7 @@ def test_each_domain_is_one_client_in_domain_order(toy):
 
 
 def test_data_without_domains_is_refused_with_what_to_use(toy):
-    with pytest.raises(
-        DataError, match=r"there is one to train on \('domain 0'\)\. Use data with several domains, or leave"
-    ):
+    with pytest.raises(DataError, match=r"there is one \('domain 0'\)\. Use data with several domains, or remove"):
         split(toy(domains=1))
 
 

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from fedsilo.partitioning.rules.composed import Composed
+from fedsilo.partitioning.rules.composed import ComposedPartition
 from fedsilo.partitioning.shifts.feature.mixture import Mixture
 from fedsilo.partitioning.shifts.label.dirichlet import Dirichlet
 from fedsilo.partitioning.shifts.quantity.equal import Equal
-from fedsilo.partitioning.shifts.quantity.sizes import Sizes
+from fedsilo.partitioning.shifts.quantity.sizes import ExplicitSizes
 
 
 def table_of(images, shares, name="train"):
@@ -14,7 +14,7 @@ def table_of(images, shares, name="train"):
 
 
 def split(images, clients, feature, seed=0, **keys):
-    return Composed(clients, feature=feature, **keys).split(images, np.random.default_rng(seed), None)
+    return ComposedPartition(clients, feature=feature, **keys).split(images, np.random.default_rng(seed), None)
 
 
 def test_small_betas_give_nearly_one_domain_and_large_ones_the_same_mix(toy):
@@ -39,7 +39,7 @@ WRITTEN = [{"domain 0": 3, "domain 1": 1}, {"domain 2": 1}, {"domain 1": 2, "dom
 def test_with_sizes_of_their_own_clients_have_exactly_the_written_mixture(toy):
     images = toy(train=300, test=90, domains=3)
     for label in (None, Dirichlet(0.1)):
-        shares = split(images, None, Mixture(weights=WRITTEN), label=label, quantity=Sizes([80, 40, 60]))
+        shares = split(images, None, Mixture(weights=WRITTEN), label=label, quantity=ExplicitSizes([80, 40, 60]))
         assert table_of(images, shares).tolist() == [[60, 20, 0], [0, 0, 40], [0, 30, 30]]
 
 
@@ -49,7 +49,7 @@ def test_a_domain_that_is_used_up_gives_all_it_has_and_others_the_rest(toy):
         images,
         2,
         Mixture(weights=[{"domain 0": 1, "domain 1": 1}, {"domain 0": 4, "domain 2": 1}]),
-        quantity=Sizes([100]),
+        quantity=ExplicitSizes([100]),
     )
     table = table_of(images, shares)
     assert table.sum(axis=1).tolist() == [100, 100]
@@ -76,7 +76,7 @@ def test_clients_of_one_domain_each_get_all_of_it(toy):
 @pytest.mark.parametrize("seed", range(8))
 def test_who_has_too_few_test_images_gets_some_of_its_own_classes_and_domains(seed, toy):
     images = toy(train=400, test=60, classes=4, domains=3)
-    rule = Composed(20, Dirichlet(0.05), Mixture(0.05), min_test=2)
+    rule = ComposedPartition(20, Dirichlet(0.05), Mixture(0.05), min_test=2)
     shares = rule.split(images, np.random.default_rng(seed), None)
     assert min(len(share.test) for share in shares) >= 2
     assert np.array_equal(np.sort(np.concatenate([share.test for share in shares])), np.arange(60))

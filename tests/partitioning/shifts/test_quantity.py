@@ -6,7 +6,7 @@ from fedsilo.partitioning.shifts.quantity.equal import Equal
 from fedsilo.partitioning.shifts.quantity.lognormal import Lognormal
 from fedsilo.partitioning.shifts.quantity.natural import Natural
 from fedsilo.partitioning.shifts.quantity.power_law import PowerLaw
-from fedsilo.partitioning.shifts.quantity.sizes import Sizes
+from fedsilo.partitioning.shifts.quantity.sizes import ExplicitSizes
 
 
 def drawn(shift, clients, seed=0):
@@ -23,7 +23,7 @@ def drawn(shift, clients, seed=0):
         PowerLaw(1e6),
         DirichletSizes(),
         DirichletSizes(1e-9),
-        Sizes([3]),
+        ExplicitSizes([3]),
     ],
     ids=str,
 )
@@ -61,4 +61,4 @@ def test_dirichlet_sizes_have_the_spread_of_the_distribution(beta):
 
 
 def test_one_size_is_for_all():
-    assert drawn(Sizes([7]), 3).tolist() == drawn(Sizes([7, 7, 7]), 3).tolist() == [7.0] * 3
+    assert drawn(ExplicitSizes([7]), 3).tolist() == drawn(ExplicitSizes([7, 7, 7]), 3).tolist() == [7.0] * 3

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from fedsilo.partitioning.rules.composed import Composed
+from fedsilo.partitioning.rules.composed import ComposedPartition
 from fedsilo.partitioning.shifts.feature.mixture import Mixture
 from fedsilo.partitioning.shifts.label.shards import Shards
 from fedsilo.partitioning.shifts.quantity.lognormal import Lognormal
@@ -13,7 +13,7 @@ def counts_of(images, shares, name="train"):
 
 
 def split(label, images, clients, seed=0, **keys):
-    return Composed(clients, label, **keys).split(images, np.random.default_rng(seed), None)
+    return ComposedPartition(clients, label, **keys).split(images, np.random.default_rng(seed), None)
 
 
 @pytest.mark.parametrize("per_client", [1, 2, 5])
@@ -36,7 +36,7 @@ def test_two_shards_are_about_two_classes(toy):
     assert 1.5 < (counts > 0).sum(axis=1).mean() < 2.6
 
 
-def test_nobody_is_measured_on_a_class_that_it_never_saw(toy):
+def test_no_client_is_measured_on_a_class_that_it_never_saw(toy):
     images = toy(train=1_000, test=2_000, classes=10)
     shares = split(Shards(2), images, 20)
     assert not counts_of(images, shares, "test")[counts_of(images, shares) == 0].any()

@@ -7,9 +7,11 @@ import pytest
 from PIL import Image
 
 from fedsilo.core import Examples, LabelledImages
-from fedsilo.partitioning.heterogeneity import ImageSample, Pictured, measure
+from fedsilo.methods.composed import Composed
+from fedsilo.partitioning.heterogeneity import ImageSample, measure
+from fedsilo.partitioning.heterogeneity.image_scores import SampleFeatures
 from fedsilo.partitioning.manifest import freeze
-from fedsilo.partitioning.rules.composed import Composed
+from fedsilo.partitioning.rules.composed import ComposedPartition
 from fedsilo.partitioning.shifts.feature.domains import Domains
 from fedsilo.partitioning.shifts.label.dirichlet import Dirichlet
 from fedsilo.report.figures.client_map import Colouring, arrange_matrix, find_pairs
@@ -51,7 +53,7 @@ def measured(rule, features=True, classes=4, domains=3, size=120, names=None):
         found = generator.normal(0, 0.2, (len(sample.positions), 5))
         found[np.arange(len(found)), images.train.domains[sample.positions]] += 1
         labels = images.train.labels[sample.positions]
-        pictured = Pictured("toy", sample, found.astype(np.float32), labels, np.eye(classes, 5, dtype=np.float32))
+        pictured = SampleFeatures("toy", sample, found.astype(np.float32), labels, np.eye(classes, 5, dtype=np.float32))
     return MeasuredPartition("a title", manifest, measure(manifest, pictured))
 
 
@@ -64,7 +66,7 @@ def pixels_of(path):
     ("clients", "features", "classes"), [(1, True, 4), (2, False, 4), (8, True, 4), (40, True, 30), (90, False, 30)]
 )
 def test_any_number_of_clients_fits_a_page(clients, features, classes, tmp_path):
-    found = measured(Composed(clients, label=Dirichlet(0.3)), features, classes, size=max(120, 5 * clients))
+    found = measured(ComposedPartition(clients, label=Dirichlet(0.3)), features, classes, size=max(120, 5 * clients))
     draw_clients(found.manifest, found.scores, tmp_path / "clients.png", found.name)
     pixels = pixels_of(tmp_path / "clients.png")
     height, width, _ = pixels.shape
@@ -75,38 +77,40 @@ def test_any_number_of_clients_fits_a_page(clients, features, classes, tmp_path)
 
 
 def test_clients_of_domains_have_the_domains_colours(tmp_path):
-    found = measured(Composed(feature=Domains()))
+    found = measured(ComposedPartition(feature=Domains()))
     draw_clients(found.manifest, found.scores, tmp_path / "clients.png", found.name)
     pixels = pixels_of(tmp_path / "clients.png")
     assert all((pixels == colour).all(axis=2).sum() > 100 for colour in PALETTE)
 
 
 def test_colours_are_domains_where_clients_have_them_and_classes_else():
-    assert Colouring.of_clients(measured(Composed(feature=Domains())).manifest).of == "domain"
-    mixed = measured(Composed(4, label=Dirichlet(0.3))).manifest
+    assert Colouring.of_clients(measured(ComposedPartition(feature=Domains())).manifest).of == "domain"
+    mixed = measured(ComposedPartition(4, label=Dirichlet(0.3))).manifest
     found = Colouring.of_clients(mixed)
     assert found.of == "largest class"
     assert found.client.tolist() == mixed.train_counts().argmax(axis=1).tolist()
 
 
 def test_the_same_scores_give_the_same_bytes(tmp_path):
-    found = measured(Composed(5, label=Dirichlet(0.3)))
+    found = measured(ComposedPartition(5, label=Dirichlet(0.3)))
     for name in ("one.png", "two.png"):
         draw_clients(found.manifest, found.scores, tmp_path / name, found.name)
     assert (tmp_path / "one.png").read_bytes() == (tmp_path / "two.png").read_bytes()
 
 
 def test_strange_names_are_drawn_as_they_are(tmp_path):
-    found = measured(Composed(4, label=Dirichlet(0.1)), names=("a $cost$ of x_y", "日本語", "$\\frac$", "x" * 90))
+    found = measured(
+        ComposedPartition(4, label=Dirichlet(0.1)), names=("a $cost$ of x_y", "日本語", "$\\frac$", "x" * 90)
+    )
     draw_clients(found.manifest, found.scores, tmp_path / "clients.png", "$\\frac$")
     draw_compared([found, found], tmp_path / "compared.png")
 
 
 def test_partitions_with_and_without_features_stand_side_by_side(tmp_path):
     several = [
-        measured(Composed(feature=Domains())),
-        measured(Composed(5, label=Dirichlet(0.1)), features=False),
-        measured(Composed(5, label=Dirichlet(9.0))),
+        measured(ComposedPartition(feature=Domains())),
+        measured(ComposedPartition(5, label=Dirichlet(0.1)), features=False),
+        measured(ComposedPartition(5, label=Dirichlet(9.0))),
     ]
     draw_compared([*several, *several], tmp_path / "compared.png")
     pixels = pixels_of(tmp_path / "compared.png")
@@ -126,7 +130,7 @@ def test_the_square_has_every_pair_twice():
 
 
 def test_colours_follow_what_the_partition_calls_its_groups():
-    manifest = measured(Composed(feature=Domains())).manifest
+    manifest = measured(ComposedPartition(feature=Domains())).manifest
     named = [replace(client, domain=f"cluster {client.number % 2}") for client in manifest.clients]
     found = Colouring.of_clients(replace(manifest, clients=tuple(named)))
     assert (found.of, found.names) == ("domain", ("cluster 0", "cluster 1", "mixed"))

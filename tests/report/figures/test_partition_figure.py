@@ -8,7 +8,7 @@ from PIL import Image
 
 from fedsilo.core import Examples, LabelledImages
 from fedsilo.partitioning.manifest import freeze
-from fedsilo.partitioning.rules.composed import Composed
+from fedsilo.partitioning.rules.composed import ComposedPartition
 from fedsilo.partitioning.shifts.label.dirichlet import Dirichlet
 from fedsilo.report.figures.partition_figure import draw_partition
 
@@ -31,7 +31,7 @@ def manifest(clients, classes=6, domains=3, names=None):
         train=examples(30 * clients),
         test=examples(10 * clients),
     )
-    shares = Composed(clients, Dirichlet(0.3)).split(images, generator, look=None)
+    shares = ComposedPartition(clients, Dirichlet(0.3)).split(images, generator, look=None)
     return freeze(images, shares, {"name": "dirichlet", "clients": clients, "beta": 0.3}, 0)
 
 

@@ -1,11 +1,11 @@
-"""Caltech-101: photographs of 100 kinds of things, 8,242 of them as CoOp counts.
+"""Caltech-101: photographs of 100 kinds of things, 8,242 of them in CoOp's count.
 
-    <root>/caltech-101/  101_ObjectCategories/<class>/*.jpg, split_zhou_Caltech101.json  as CoOp has it
-    <root>/caltech101/   101_ObjectCategories/<class>/*.jpg                              as torchvision has it
+    <root>/caltech-101/  101_ObjectCategories/<class>/*.jpg, split_zhou_Caltech101.json  CoOp's layout
+    <root>/caltech101/   101_ObjectCategories/<class>/*.jpg                              torchvision's layout
 
 BACKGROUND_Google and Faces_easy are left out and "airplanes", "Faces", "Leopards" and "Motorbikes" become "airplane",
-"face", "leopard" and "motorbike", as in CoOp. Order: sorted folders, capital letters first. Nobody but CoOp has split
-them (4,128 training, 2,465 test images): without its file a test split is drawn.
+"face", "leopard" and "motorbike", as in CoOp. Class order: sorted folders, capital letters first. Only CoOp has
+published a split (4,128 training, 2,465 test images): without its file a test split is drawn.
 
 Source: Fei-Fei, Fergus, Perona, "Learning generative visual models from few training examples", CVPR workshop 2004.
 https://data.caltech.edu/records/mzrjq-6wc02
@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from fedsilo.data.published.card import Archive, Card
-from fedsilo.data.published.coop import Layout, UnsplitCoopSet
-from fedsilo.data.published.labelled_images import Lists, image_rows
+from fedsilo.data.published.coop_layout import CoopLayout
+from fedsilo.data.published.coop_sets import UnsplitCoopSet
+from fedsilo.data.published.labelled_images import Lists, list_class_images
 
 URL = "https://data.caltech.edu/records/mzrjq-6wc02/files/caltech-101.zip"
 IMAGES = "101_ObjectCategories"
@@ -49,12 +50,19 @@ class Caltech101(UnsplitCoopSet):
         ),
         size="0.1 GB",
     )
-    layout: ClassVar[Layout] = Layout(
+    layout: ClassVar[CoopLayout] = CoopLayout(
         homes=("caltech-101", "caltech101"), images=IMAGES, split="split_zhou_Caltech101.json", own=(IMAGES,)
     )
 
-    def own_lists(self, home: Path) -> Lists:
-        """Returns all images of the classes that CoOp has: there is no published split."""
+    def read_own_lists(self, home: Path) -> Lists:
+        """Lists all images of CoOp's classes; there is no published split.
+
+        Args:
+            home: The set's folder.
+
+        Returns:
+            The images by split.
+        """
         folders = sorted(path.name for path in (home / IMAGES).iterdir() if path.is_dir() and path.name[0] != ".")
         classes = [(name, RENAMED.get(name, name)) for name in folders if name not in LEFT_OUT]
-        return Lists(image_rows(home / IMAGES, classes), (), f"the folders of {IMAGES}")
+        return Lists(list_class_images(home / IMAGES, classes), (), f"the folders of {IMAGES}")

@@ -1,8 +1,8 @@
 """CIFAR-10: 60,000 photographs of 32 x 32 pixels, 50,000 of them for training.
 
-    <root>/cifar-10-batches-py/  data_batch_1 to 5, test_batch, batches.meta
+    <root>/cifar-10-batches-py/  data_batch_1 to 5, test_batch, batches.meta             torchvision's layout
 
-as torchvision has it. Class names are those of the set, with blanks for underscores, in its order.
+Class names are those of the set, in its order, with blanks for underscores.
 
 Source: Krizhevsky, "Learning multiple layers of features from tiny images", 2009.
 https://www.cs.toronto.edu/~kriz/cifar.html

@@ -1,9 +1,9 @@
 """CIFAR-100: 60,000 photographs of 32 x 32 pixels, 50,000 of them for training.
 
-    <root>/cifar-100-python/  train, test, meta
+    <root>/cifar-100-python/  train, test, meta                                          torchvision's layout
 
-as torchvision has it. Class names are those of the set, with blanks for underscores, in its order.
-Each of 20 superclasses has five classes: what the partition `coarse_dirichlet` goes by.
+Class names are those of the set, in its order, with blanks for underscores.
+Each of the 20 superclasses has five classes; the label shift `coarse_dirichlet` uses them.
 
 Source: Krizhevsky, "Learning multiple layers of features from tiny images", 2009.
 https://www.cs.toronto.edu/~kriz/cifar.html
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Any, ClassVar
 
 from fedsilo.data.published.card import Card
-from fedsilo.data.published.cifar_files import CifarSet, cifar_archive, superclasses
+from fedsilo.data.published.cifar_files import CifarSet, cifar_archive, read_superclasses
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz"
 
@@ -43,6 +43,13 @@ class Cifar100(CifarSet):
     )
     torchvision: ClassVar[str] = "CIFAR100"
 
-    def groups_of(self, split: Any) -> tuple[int, ...]:
-        """Returns the superclass of each class."""
-        return superclasses(split)
+    def read_groups(self, split: Any) -> tuple[int, ...]:
+        """Reads the superclass of each class.
+
+        Args:
+            split: One of torchvision's data sets.
+
+        Returns:
+            (100,) superclass numbers.
+        """
+        return read_superclasses(split)

@@ -1,11 +1,11 @@
-"""Digits-Five: digits by hand (MNIST, USPS), on photographs (MNIST-M), on houses (SVHN) and drawn by a program.
+"""Digits-Five: digits by hand (MNIST, USPS), on photographs (MNIST-M), on houses (SVHN) and synthetic ones.
 
     <root>/digits_five/<domain>/train|test/<class>/*                      or without train|test: the test is drawn
-    <root>/digit5/<domain>/train_images|test_images/<n>_<class>.*         as Dassl has it
+    <root>/digit5/<domain>/train_images|test_images/<n>_<class>.*         Dassl's layout
 
-Domains in the order of FedBN. The number of images depends on the copy: the four large ones are often cut to 25,000
-for training and 9,000 for testing, as in M3SDA; USPS has 7,291 and 2,007. Copies in .mat or .pkl files must be
-written out as images once. Class names and prompt are CLIP's for MNIST.
+Domains are in the order of FedBN. The number of images depends on the copy: the four large domains are often cut to
+25,000 training and 9,000 test images, as in M3SDA; USPS has 7,291 and 2,007. Copies in .mat or .pkl files must first
+be written as image files. Class names and prompt are those of CLIP for MNIST.
 
 Source: Peng, Bai, Xia, Huang, Saenko, Wang, "Moment matching for multi-source domain adaptation", ICCV 2019; Li et al.,
 "FedBN", ICLR 2021.
@@ -17,10 +17,12 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fedsilo.data.published.card import Card
-from fedsilo.data.published.domains import DomainLayout, DomainSet
-from fedsilo.data.published.naming import named
+from fedsilo.data.published.domain_sets import DomainLayout, DomainSet
+from fedsilo.data.published.naming import make_names
 
-DOMAINS = named("MNIST", "SVHN", "USPS", ("SynthDigits", "syn", "synth", "synthetic_digits"), ("MNIST-M", "mnistm"))
+DOMAINS = make_names(
+    "MNIST", "SVHN", "USPS", ("SynthDigits", "syn", "synth", "synthetic_digits"), ("MNIST-M", "mnistm")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,6 +45,6 @@ class DigitsFive(DomainSet):
     layout: ClassVar[DomainLayout] = DomainLayout(
         folders=("digits_five", "digit5", "Digit-Five", "Digits-Five"),
         domains=DOMAINS,
-        classes=named(*"0123456789"),
+        classes=make_names(*"0123456789"),
         in_name=True,
     )

@@ -2,7 +2,7 @@
 
     <root>/domainnet/<domain>/<class>/*, domainnet/<domain>_train.txt, domainnet/<domain>_test.txt
 
-The lists may lie in domainnet/splits/ as well. Classes have the numbers of the lists (a listing that ignores capitals
+The lists may also lie in domainnet/splits/. Classes have the numbers of the lists (sorted without regard to capitals
 and punctuation: "The Eiffel Tower" after "tent", "t-shirt" after "trumpet"); painting_train.txt has no t-shirt.
 `classes: ten` are those of FedBN, which the federated prompt papers use, in FedBN's order. The published lists are
 those of the cleaned set.
@@ -19,11 +19,13 @@ from typing import ClassVar
 from fedsilo.core.config_fields import key
 from fedsilo.data.published.card import Card
 from fedsilo.data.published.domain_lists import ListFiles
-from fedsilo.data.published.domains import DomainLayout, DomainSet
-from fedsilo.data.published.naming import Named, named
+from fedsilo.data.published.domain_sets import DomainLayout, DomainSet
+from fedsilo.data.published.naming import NameWithAliases, make_names
 
-DOMAINS = named("clipart", "infograph", "painting", "quickdraw", "real", "sketch")
-TEN = named("bird", "feather", "headphones", "ice cream", "teapot", "tiger", "whale", "windmill", "wine glass", "zebra")
+DOMAINS = make_names("clipart", "infograph", "painting", "quickdraw", "real", "sketch")
+TEN = make_names(
+    "bird", "feather", "headphones", "ice cream", "teapot", "tiger", "whale", "windmill", "wine glass", "zebra"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +49,6 @@ class DomainNet(DomainSet):
 
     classes: str = key("all", "All 345 classes, or the ten that FedBN and the prompt papers use.", "all", "ten")
 
-    def wanted_classes(self) -> tuple[Named, ...]:
-        """Returns the ten classes, or none to take all."""
+    def wanted_classes(self) -> tuple[NameWithAliases, ...]:
+        """Returns the ten classes, or none to use all."""
         return TEN if self.classes == "ten" else ()

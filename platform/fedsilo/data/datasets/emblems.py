@@ -1,4 +1,4 @@
-"""Emblems: pictures drawn from a seed, with label shift, domain shift and attributes to study. No download."""
+"""Emblems: pictures drawn from a seed, for studies of label shift, domain shift and attributes without a download."""
 
 from __future__ import annotations
 
@@ -15,15 +15,25 @@ from fedsilo.data.emblems.words import CLASSES, DOMAINS, TEMPLATE
 
 @dataclass(frozen=True, slots=True)
 class Emblems(Dataset):
-    """Emblems of up to 24 classes in up to 6 domains, each in a random one of 8 colours and 4 textures."""
+    """Emblems of up to 24 classes in up to 6 domains, each in one of 8 colours and 4 textures at random."""
 
-    classes: int = key(24, "How many classes, 2 to 24: the first so many in alphabetical order.")
-    domains: tuple[str, ...] = key(DOMAINS, f"Which domains, any of {', '.join(DOMAINS)}; all when empty.")
+    classes: int = key(24, "Number of classes, 2 to 24: the first ones in alphabetical order.")
+    domains: tuple[str, ...] = key(DOMAINS, f"Wanted domains, any of {', '.join(DOMAINS)}; all when empty.")
     train_per_class_and_domain: int = key(12, "Training images of each class in each domain, >= 1.")
     test_per_class_and_domain: int = key(6, "Test images of each class in each domain, >= 1.")
 
     def load(self, seed: int) -> LabelledImages:
-        """Returns the data; no image is drawn before it is fetched. Raises DataError."""
+        """Describes the emblems of both splits; no image is drawn before it is fetched.
+
+        Args:
+            seed: Seed of the emblems.
+
+        Returns:
+            The data set.
+
+        Raises:
+            DataError: A field has an impossible value.
+        """
         problems = self.problems()
         if problems:
             raise DataError(f"emblems: {' '.join(problems)}")
@@ -36,7 +46,7 @@ class Emblems(Dataset):
         )
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
+        """Returns the problems of the fields."""
         found = []
         if not 2 <= self.classes <= len(CLASSES):
             found.append(f"classes: {self.classes} classes cannot be drawn. Allowed: 2 to {len(CLASSES)}.")
@@ -55,7 +65,7 @@ class Emblems(Dataset):
 
     def _examples(self, each: int, seed: int, purpose: str) -> Examples:
         gallery = arrange(self.classes, self._names(), each, seed, purpose)
-        # A domain's number in the data is its place among the chosen ones.
+        # A domain's number in the data is its index among the chosen domains.
         place = np.array(
             [self._names().index(name) if name in self._names() else -1 for name in DOMAINS], dtype=np.int64
         )

@@ -1,10 +1,10 @@
 """EuroSAT (RGB): 27,000 satellite images of 10 kinds of land, 64 x 64 pixels.
 
-    <root>/eurosat/  2750/<class>/*.jpg, split_zhou_EuroSAT.json                         as CoOp has it
-    <root>/eurosat/  2750/<class>/*.jpg                                                  as torchvision has it
+    <root>/eurosat/  2750/<class>/*.jpg, split_zhou_EuroSAT.json                         CoOp's layout
+    <root>/eurosat/  2750/<class>/*.jpg                                                  torchvision's layout
 
-Classes are in the sorted order of the folders and named as CoOp names them ("Annual Crop Land" for AnnualCrop). Nobody
-but CoOp has split them (13,500 training, 8,100 test images): without its file a test split is drawn.
+Classes are in the sorted order of the folders, with CoOp's names ("Annual Crop Land" for AnnualCrop). Only CoOp has
+published a split (13,500 training, 8,100 test images): without its file a test split is drawn.
 
 Source: Helber, Bischke, Dengel, Borth, "EuroSAT: a novel dataset and deep learning benchmark for land use and land
 cover classification", IEEE J-STARS 2019. https://github.com/phelber/EuroSAT
@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from fedsilo.data.published.card import Archive, Card
-from fedsilo.data.published.coop import Layout, UnsplitCoopSet
-from fedsilo.data.published.labelled_images import Lists, image_rows
+from fedsilo.data.published.coop_layout import CoopLayout
+from fedsilo.data.published.coop_sets import UnsplitCoopSet
+from fedsilo.data.published.labelled_images import Lists, list_class_images
 
 URL = "https://huggingface.co/datasets/torchgeo/eurosat/resolve/c877bcd43f099cd0196738f714544e355477f3fd/EuroSAT.zip"
 NAMES = (
@@ -50,8 +51,17 @@ class EuroSat(UnsplitCoopSet):
         archives=(Archive(URL, "eurosat", ("2750",), "c8fa014336c82ac7804f0398fcb19387"),),
         size="0.1 GB",
     )
-    layout: ClassVar[Layout] = Layout(homes=("eurosat",), images="2750", split="split_zhou_EuroSAT.json", own=("2750",))
+    layout: ClassVar[CoopLayout] = CoopLayout(
+        homes=("eurosat",), images="2750", split="split_zhou_EuroSAT.json", own=("2750",)
+    )
 
-    def own_lists(self, home: Path) -> Lists:
-        """Returns all images: there is no published split."""
-        return Lists(image_rows(home / "2750", NAMES), (), "the folders of 2750")
+    def read_own_lists(self, home: Path) -> Lists:
+        """Lists all images; there is no published split.
+
+        Args:
+            home: The set's folder.
+
+        Returns:
+            The images by split.
+        """
+        return Lists(list_class_images(home / "2750", NAMES), (), "the folders of 2750")

@@ -1,10 +1,10 @@
 """Food-101: 101,000 photographs of 101 dishes.
 
-    <root>/food-101/  split_zhou_Food101.json, images/<class>/*.jpg                      as CoOp has it
-    <root>/food-101/  meta/train.json, meta/test.json, images/<class>/*.jpg              as torchvision has it
+    <root>/food-101/  split_zhou_Food101.json, images/<class>/*.jpg                      CoOp's layout
+    <root>/food-101/  meta/train.json, meta/test.json, images/<class>/*.jpg              torchvision's layout
 
-Class names are the folders' ("apple pie"), in sorted order, with either split. CoOp drew a split of its own, 50,500
-training and 30,300 test images; the published one, which torchvision reads, has 75,750 and 25,250.
+Class names are the folders' names ("apple pie"), in sorted order, with either split. CoOp drew its own split with
+50,500 training and 30,300 test images. The published split, which torchvision reads, has 75,750 and 25,250.
 
 Source: Bossard, Guillaumin, Van Gool, "Food-101: mining discriminative components with random forests", ECCV 2014.
 https://data.vision.ee.ethz.ch/cvl/datasets_extra/food-101/
@@ -18,8 +18,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from fedsilo.data.published.card import Archive, Card
-from fedsilo.data.published.coop import CoopSet, Layout
-from fedsilo.data.published.labelled_images import Lists, Row, row
+from fedsilo.data.published.coop_layout import CoopLayout
+from fedsilo.data.published.coop_sets import CoopSet
+from fedsilo.data.published.labelled_images import Lists, Row, make_row
 
 URL = "http://data.vision.ee.ethz.ch/cvl/food-101.tar.gz"
 
@@ -38,19 +39,26 @@ class Food101(CoopSet):
         archives=(Archive(URL, "", ("food-101/images", "food-101/meta"), "85eeb15f3717b99a5da872d97d918f87"),),
         size="5 GB",
     )
-    layout: ClassVar[Layout] = Layout(
+    layout: ClassVar[CoopLayout] = CoopLayout(
         homes=("food-101",),
         images="images",
         split="split_zhou_Food101.json",
         own=("meta/train.json", "meta/test.json"),
     )
 
-    def own_lists(self, home: Path) -> Lists:
-        """Returns meta/train.json and test.json: for every class its images, as <class>/<number>."""
+    def read_own_lists(self, home: Path) -> Lists:
+        """Reads meta/train.json and test.json: a list of <class>/<number> for every class.
+
+        Args:
+            home: The set's folder.
+
+        Returns:
+            The images by split.
+        """
         train, test = (json.loads((home / name).read_text(encoding="utf-8")) for name in self.layout.own)
         labels = {name: label for label, name in enumerate(sorted({*train, *test}))}
         return Lists(_rows(train, labels), _rows(test, labels), "meta/train.json and test.json")
 
 
 def _rows(content: dict[str, list[str]], labels: dict[str, int]) -> tuple[Row, ...]:
-    return tuple(row(f"{image}.jpg", labels[name], name) for name in sorted(content) for image in content[name])
+    return tuple(make_row(f"{image}.jpg", labels[name], name) for name in sorted(content) for image in content[name])

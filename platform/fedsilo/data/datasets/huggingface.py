@@ -1,10 +1,10 @@
-"""Any data set of the Hugging Face Hub, or of a folder, with a column of images and one of labels.
+"""Any data set with a column of images and one of labels, from the Hugging Face Hub or a folder.
 
     data: {name: huggingface, path: uoft-cs/cifar10, image: img, label: label}
-    data: {name: huggingface, path: folder/that/save_to_disk/wrote, test: ""}     a drawn test
+    data: {name: huggingface, path: folder/that/save_to_disk/wrote, test: ""}     the test split is drawn
 
-Read by the package `datasets`, which is not installed with fedsilo: pip install 'fedsilo[huggingface]'. Images stay in
-its Arrow files until they are fetched. What `load_dataset` has fetched once it finds again offline.
+It is read by the package `datasets`, which fedsilo does not install: pip install 'fedsilo[huggingface]'. Images stay
+in the Arrow files of `datasets` until they are fetched. What `load_dataset` has downloaded once is found offline.
 
 Source: Lhoest et al., "Datasets: a community library for natural language processing", EMNLP 2021, arXiv:2109.02846.
 """
@@ -23,14 +23,14 @@ from fedsilo.core import Dataset, Examples, Indices, LabelledImages
 from fedsilo.core.config_fields import key
 from fedsilo.core.errors import DataError
 from fedsilo.core.seeds import numpy_generator
-from fedsilo.data import train_test_split as holdout
+from fedsilo.data import train_test_split
 from fedsilo.data.files.bit_depth import is_deep
 from fedsilo.data.files.file_sources import from_home
-from fedsilo.data.files.folder_layouts import spoken
+from fedsilo.data.files.folder_layouts import to_prompt_name
 from fedsilo.data.files.image_reading import decode, decoded, digest
-from fedsilo.data.files.tree_survey import listed_kinds
+from fedsilo.data.files.tree_survey import summarize_kinds
 from fedsilo.data.published.card import template_problems
-from fedsilo.data.published.labelled_images import leaks
+from fedsilo.data.published.labelled_images import report_leaks
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +38,8 @@ class RowImages:
     """Images in the rows of a table.
 
     Attributes:
-        rows: The table: a `datasets.Dataset` whose images are not decoded.
-        column: Its column of images.
+        rows: The table: a `datasets.Dataset` with undecoded images.
+        column: Name of its column of images.
     """
 
     rows: Any
@@ -68,47 +68,59 @@ class RowImages:
             raise DataError(f"data.path: row {i}: no image in the column '{self.column}': {error}.") from error
 
     def __call__(self, i: int) -> Image.Image:
-        """Returns image i. Raises DataError when it is broken."""
+        """Returns image i. Raises DataError when it is damaged."""
         try:
             return decode(self._bytes(self.rows[i][self.column], i))
         except DataError:
             raise
-        except Exception as error:  # decoders raise what they like
+        except Exception as error:  # decoders raise any error
             reason = " ".join(str(error).split())[:80]
             raise DataError(f"data.path: row {i}: not a sound image: {reason}.") from error
 
 
 @dataclass(frozen=True, slots=True)
 class Huggingface(Dataset):
-    """A data set of the Hugging Face Hub or of a folder, by its columns of images and labels."""
+    """A data set of the Hugging Face Hub or of a folder, with columns of images and labels."""
 
     path: str = key("", "Name on the Hub (org/name), or a folder that `save_to_disk` wrote or `load_dataset` reads.")
-    config: str | None = key(None, "Its configuration, where it has several.")
+    config: str | None = key(None, "Configuration of the data set, if it has several.")
     revision: str | None = key(
-        None, "Commit or tag on the Hub: with a commit, a run repeats whatever is uploaded later."
+        None, "Commit or tag on the Hub; with a commit, a run can be repeated after later uploads."
     )
-    train: str = key("train", "Split to learn from.")
-    test: str = key("test", "Split to be measured on; empty: drawn from the training split.")
+    train: str = key("train", "Split for training.")
+    test: str = key("test", "Split for testing; empty: drawn from the training split.")
     image: str = key("image", "Column with the images.")
     label: str = key("label", "Column with the labels.")
-    domain: str | None = key(None, "Column with the domains, if there are any.")
-    test_fraction: float = key(0.25, "Part of each class and domain held out where the test is drawn, in (0, 1).")
+    domain: str | None = key(None, "Column with the domains, if there is one.")
+    test_fraction: float = key(
+        0.25, "Fraction of each class and domain for testing where the test split is drawn, in (0, 1)."
+    )
     template: str = key("a photo of a {}.", "Prompt of the zero-shot row, with {} for the class.")
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
+        """Returns the problems of the fields."""
         problems = [] if self.path else ["path: missing. Give a name on the Hub, org/name, or a folder."]
         if not self.train or self.train == self.test:
             problems.append(f"train: must be a split other than test, got '{self.train}' and '{self.test}'.")
-        problems += holdout.fraction_problems("test_fraction", self.test_fraction)
+        problems += train_test_split.fraction_problems("test_fraction", self.test_fraction)
         return [*problems, *template_problems(self.template or "none")]
 
     def load(self, seed: int) -> LabelledImages:
-        """Returns the data. Raises DataError when package, data, split or column is missing."""
-        tables = self._tables()
-        classes, labels = self._encoded(tables, self.label)
+        """Loads both splits, and draws the test split if none is named.
+
+        Args:
+            seed: Seed of the test split where it is drawn.
+
+        Returns:
+            The data set.
+
+        Raises:
+            DataError: The package, the data, a split or a column is missing.
+        """
+        tables = self._load_tables()
+        classes, labels = self._encode_column(tables, self.label)
         domains, places = (
-            self._encoded(tables, self.domain)
+            self._encode_column(tables, self.domain)
             if self.domain
             else ((self.path.rstrip("/").rpartition("/")[2],), _zeros(tables))
         )
@@ -125,10 +137,10 @@ class Huggingface(Dataset):
         drawn = ""
         if len(parts) == 1:
             drawn = f", drawn by the seed: {self.test_fraction:g} of each class{' and domain' if self.domain else ''}"
-            parts = _halves(parts[0], len(classes), self.test_fraction, numpy_generator(seed, "holdout"))
+            parts = _draw_test(parts[0], len(classes), self.test_fraction, numpy_generator(seed, "holdout"))
         train, test = parts
         return LabelledImages(
-            classes=tuple(map(spoken, classes)),
+            classes=tuple(map(to_prompt_name, classes)),
             domains=domains,
             template=self.template,
             train=train,
@@ -136,29 +148,29 @@ class Huggingface(Dataset):
             notices=(
                 f"{self.path} read by datasets: {len(classes)} classes, {len(train):,} training and {len(test):,} test "
                 f"images{drawn}.",
-                *listed_kinds(remarkable),
-                *leaks(train, test),
+                *summarize_kinds(remarkable),
+                *report_leaks(train, test),
             ),
         )
 
-    def _tables(self) -> list[Any]:
-        """The training split, and the test split unless that is to be drawn; images are left undecoded."""
+    def _load_tables(self) -> list[Any]:
+        """Loads the training split, and the test split unless it is to be drawn, with undecoded images."""
         library = _library()
-        splits = self._loaded(library)
+        splits = self._load_splits(library)
         wanted = [name for name in (self.train, self.test) if name]
         absent = [name for name in wanted if name not in splits]
         if absent:
             raise DataError(
                 f"data: '{self.path}' has no split {' and no split '.join(map(repr, absent))}. Available: "
-                f"{', '.join(map(str, splits))}. Set data.train and data.test, or data.test='' to have it drawn."
+                f"{', '.join(map(str, splits))}. Set data.train and data.test, or data.test='' to draw it."
             )
         tables = [splits[name] for name in wanted]
         for table in tables:
             self._require_columns(table, library)
         return [table.cast_column(self.image, library.Image(decode=False)) for table in tables]
 
-    def _loaded(self, library: Any) -> Any:
-        """All splits by name."""
+    def _load_splits(self, library: Any) -> Any:
+        """Loads all splits by name."""
         folder = from_home(self.path)
         try:
             if (folder / "dataset_dict.json").is_file() or (folder / "state.json").is_file():
@@ -166,19 +178,19 @@ class Huggingface(Dataset):
             else:
                 name = str(folder) if folder.is_dir() else self.path
                 found = library.load_dataset(name, self.config, revision=self.revision)
-        except Exception as error:  # the Hub, the network and every file format fail in their own way
+        except Exception as error:  # the Hub, the network and file formats raise errors of many types
             reason = " ".join(f"{type(error).__name__}: {error}".split())[:300]
             raise DataError(
-                f"data.path: '{self.path}' could not be loaded: {reason} Correct the name, or go online once: what is "
-                "fetched is kept."
+                f"data.path: '{self.path}' could not be loaded: {reason} Correct the name, or go online once: "
+                "downloads are kept."
             ) from error
         return found if hasattr(found, "keys") else {self.train: found}
 
     def _require_columns(self, table: Any, library: Any) -> None:
-        """Raises DataError, naming every column that is missing, or when the images are none."""
+        """Raises DataError if columns are missing, with all their names, or if the image column has no images."""
         columns = [name for name in (self.image, self.label, self.domain) if name]
         absent = [name for name in columns if name not in table.column_names]
-        there = ", ".join(f"{name} ({_kind(feature)})" for name, feature in table.features.items())
+        there = ", ".join(f"{name} ({_describe_type(feature)})" for name, feature in table.features.items())
         if absent:
             raise DataError(
                 f"data: '{self.path}' has no column {' and no column '.join(map(repr, absent))}. Available: {there}. "
@@ -187,13 +199,13 @@ class Huggingface(Dataset):
         if not isinstance(table.features[self.image], library.Image):
             raise DataError(f"data.image: the column '{self.image}' has no images. Available: {there}.")
 
-    def _encoded(self, tables: Sequence[Any], column: str) -> tuple[tuple[str, ...], list[Indices]]:
-        """The names that a column has, in a fixed order, and their numbers in every table."""
+    def _encode_column(self, tables: Sequence[Any], column: str) -> tuple[tuple[str, ...], list[Indices]]:
+        """Numbers the values of a column: their names in a fixed order, and their numbers in every table."""
         features = [table.features[column] for table in tables]
         values = [list(table.with_format(None)[column][:]) for table in tables]
         empty = sum(value is None for part in values for value in part)
         if empty:
-            raise DataError(f"data: '{self.path}': {empty:,} rows have nothing in the column '{column}'.")
+            raise DataError(f"data: '{self.path}': {empty:,} rows have no value in the column '{column}'.")
         if all(hasattr(feature, "names") for feature in features):
             if len({tuple(feature.names) for feature in features}) > 1:
                 raise DataError(f"data: '{self.path}': its splits name the values of '{column}' differently.")
@@ -212,7 +224,7 @@ class Huggingface(Dataset):
 
 
 def _library() -> Any:
-    """The package `datasets`. Raises DataError when it is not installed."""
+    """Imports the package `datasets`. Raises DataError when it is not installed."""
     try:
         import datasets
     except ImportError as error:
@@ -222,7 +234,7 @@ def _library() -> Any:
     return datasets
 
 
-def _kind(feature: Any) -> str:
+def _describe_type(feature: Any) -> str:
     return str(getattr(feature, "dtype", None) or type(feature).__name__)
 
 
@@ -247,7 +259,9 @@ def _examples(
     return Examples(labels, domains, images, digests), kinds
 
 
-def _halves(examples: Examples, classes: int, fraction: float, generator: np.random.Generator) -> list[Examples]:
-    """Training and test examples, drawn in each class of each domain."""
-    held = holdout.held_out(examples.domains * classes + examples.labels, examples.digests, fraction, generator)
+def _draw_test(examples: Examples, classes: int, fraction: float, generator: np.random.Generator) -> list[Examples]:
+    """Splits examples into training and test, drawn in each class of each domain."""
+    held = train_test_split.draw_held_out(
+        examples.domains * classes + examples.labels, examples.digests, fraction, generator
+    )
     return [examples.take(np.flatnonzero(~held)), examples.take(np.flatnonzero(held))]

@@ -1,4 +1,4 @@
-"""Images of one's own: a folder, or a zip of one, whose sub-folders say class, domain and split."""
+"""The user's own images: a folder, or a zip, with sub-folders named after class, domain and split."""
 
 from __future__ import annotations
 
@@ -14,44 +14,44 @@ from fedsilo.core.config_fields import key
 from fedsilo.core.errors import DataError
 from fedsilo.core.printing import is_guessed, printable
 from fedsilo.core.seeds import numpy_generator
-from fedsilo.data import train_test_split as holdout
+from fedsilo.data import train_test_split
 from fedsilo.data.files.file_sources import Source, expand, is_missing, open_source
-from fedsilo.data.files.folder_layouts import EXPECTED, LAYOUTS, TEST, TRAIN, Tree, arrange, spoken
+from fedsilo.data.files.folder_layouts import EXPECTED, LAYOUTS, TEST, TRAIN, ImageTree, arrange, to_prompt_name
 from fedsilo.data.files.image_reading import FileImages
-from fedsilo.data.files.tree_survey import Usable, listed, remarks, survey
+from fedsilo.data.files.tree_survey import Usable, remarks, summarize_names, survey
 
 Name = TypeVar("Name")
 
 
 @dataclass(frozen=True, slots=True)
 class ImageFolder(Dataset):
-    """Image files sorted into folders by class and, if there are any, by domain and split.
+    """Image files sorted into folders by class and optionally by domain and split.
 
-    Classes and domains are numbered by the sorted names of their folders. Every file is decoded once to see that it
-    is sound; whatever is left out or converted is said in the notices.
+    Classes and domains are numbered by the sorted names of their folders. Every file is decoded once to check it.
+    Notices report what is left out or converted.
     """
 
     root: str = key("", "Folder, or .zip of one; ~ is the home folder, other paths start at the current folder.")
     layout: str = key(
         "auto",
         "How to read the folders: 'classes' is <class>/*, 'domains' <domain>/<class>/*, 'splits' train|test/<class>/* "
-        "or train|test/<domain>/<class>/*; 'auto' finds out.",
+        "or train|test/<domain>/<class>/*; 'auto' recognizes it.",
         *LAYOUTS,
     )
     test_fraction: float = key(
-        0.25, "Part of each class and domain held out for testing where the folders have no splits, in (0, 1)."
+        0.25, "Fraction of each class and domain for testing where the folders have no splits, in (0, 1)."
     )
-    image_limit: int = key(0, "At most so many images of each class in each domain and split, drawn; 0 takes all.")
+    image_limit: int = key(0, "Greatest number of images of each class in each domain and split, drawn; 0 takes all.")
     template: str = key("a photo of a {}.", "Prompt of the zero-shot row, with {} for the class.")
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
+        """Returns the problems of the fields."""
         problems = []
         if not self.root:
             problems.append("root: missing. Give a folder of images or a .zip of one.")
         elif is_missing(self.root):
             problems.append(f"root: there is no folder or zip '{self.root}' (looked for {expand(self.root)}).")
-        problems += holdout.fraction_problems("test_fraction", self.test_fraction)
+        problems += train_test_split.fraction_problems("test_fraction", self.test_fraction)
         if self.image_limit < 0:
             problems.append(f"image_limit: must be 0 (all) or more, got {self.image_limit}.")
         if "{}" not in self.template:
@@ -59,18 +59,28 @@ class ImageFolder(Dataset):
         return problems
 
     def load(self, seed: int) -> LabelledImages:
-        """Returns the images. Raises DataError when there are none to learn from or to be measured on."""
+        """Reads and checks the images, and draws the test split if the folders have none.
+
+        Args:
+            seed: Seed of the test split and of `image_limit`.
+
+        Returns:
+            The data set.
+
+        Raises:
+            DataError: There are too few usable images.
+        """
         source = open_source(self.root)
         tree = arrange(source.listing(), self.layout)
         images, notices = survey(source, tree, self.image_limit, numpy_generator(seed, "image limit"))
         if tree.layout != "splits":
-            images = _with_test(images, self.test_fraction, numpy_generator(seed, "holdout"))
+            images = _draw_test(images, self.test_fraction, numpy_generator(seed, "holdout"))
         folders = sorted({image.place.label for image in images})
         domains = sorted({image.place.domain for image in images})
         parts = {split: [image for image in images if image.place.split == split] for split in (TRAIN, TEST)}
         self._refuse(folders, parts, notices)
         return LabelledImages(
-            classes=tuple(map(spoken, folders)),
+            classes=tuple(map(to_prompt_name, folders)),
             domains=tuple(domain or expand(self.root).stem for domain in domains),
             template=self.template,
             train=_examples(source, parts[TRAIN], folders, domains),
@@ -79,13 +89,13 @@ class ImageFolder(Dataset):
                 _headline(tree, folders, domains, parts),
                 *notices,
                 *remarks(images),
-                *_alike(folders),
-                *_guessed([*folders, *domains]),
+                *_report_same_prompts(folders),
+                *_report_guessed_names([*folders, *domains]),
             ),
         )
 
     def _refuse(self, folders: Sequence[str], parts: dict[str, list[Usable]], notices: Sequence[str]) -> None:
-        """Raises one DataError line with all that was noticed when the rest is too little to work with."""
+        """Raises one DataError line with all notices if the usable images are too few."""
         if not folders:
             lack = "no usable image is left"
         elif len(folders) == 1:
@@ -97,24 +107,24 @@ class ImageFolder(Dataset):
         raise DataError(f"data.root: '{printable(self.root)}': {lack}. {' '.join(notices)} {EXPECTED}.")
 
 
-def _with_test(images: Sequence[Usable], fraction: float, generator: np.random.Generator) -> list[Usable]:
-    """The images with a split, drawn in each class of each domain; copies of one image stay on one side."""
-    places = _numbers(dict.fromkeys(image.place for image in images))
+def _draw_test(images: Sequence[Usable], fraction: float, generator: np.random.Generator) -> list[Usable]:
+    """Assigns splits, drawn in each class of each domain; copies of one image stay in one split."""
+    places = _number(dict.fromkeys(image.place for image in images))
     cells = np.array([places[image.place] for image in images], dtype=np.int64)
-    held = holdout.held_out(cells, [image.digest for image in images], fraction, generator)
+    held = train_test_split.draw_held_out(cells, [image.digest for image in images], fraction, generator)
     return [
         replace(image, place=replace(image.place, split=TEST if test else TRAIN))
         for image, test in zip(images, held, strict=True)
     ]
 
 
-def _numbers(names: Iterable[Name]) -> dict[Name, int]:
+def _number(names: Iterable[Name]) -> dict[Name, int]:
     return {name: number for number, name in enumerate(names)}
 
 
 def _examples(source: Source, images: Sequence[Usable], folders: Sequence[str], domains: Sequence[str]) -> Examples:
     digests = tuple(image.digest for image in images)
-    label, domain = _numbers(folders), _numbers(domains)
+    label, domain = _number(folders), _number(domains)
     return Examples(
         labels=np.array([label[image.place.label] for image in images], dtype=np.int64),
         domains=np.array([domain[image.place.domain] for image in images], dtype=np.int64),
@@ -123,8 +133,8 @@ def _examples(source: Source, images: Sequence[Usable], folders: Sequence[str], 
     )
 
 
-def _headline(tree: Tree, folders: Sequence[str], domains: Sequence[str], parts: dict[str, list[Usable]]) -> str:
-    """The line that says how the folders were read."""
+def _headline(tree: ImageTree, folders: Sequence[str], domains: Sequence[str], parts: dict[str, list[Usable]]) -> str:
+    """Describes in one line how the folders were read."""
     inside = f" inside {printable('/'.join(tree.passed))}" if tree.passed else ""
     drawn = "" if tree.layout == "splits" else " (drawn)"
     extent = f"{len(domains)} domains x {len(folders)} classes" if len(domains) > 1 else f"{len(folders)} classes"
@@ -134,15 +144,15 @@ def _headline(tree: Tree, folders: Sequence[str], domains: Sequence[str], parts:
     )
 
 
-def _guessed(names: Sequence[str]) -> list[str]:
-    """A line on folders whose names are not UTF-8."""
+def _report_guessed_names(names: Sequence[str]) -> list[str]:
+    """Reports folders with names that are not UTF-8."""
     found = [name for name in names if is_guessed(name)]
     what = "Names of folders that are not UTF-8 are read as Latin-1, rename the folders if that is wrong"
-    return [listed(what, found)] if found else []
+    return [summarize_names(what, found)] if found else []
 
 
-def _alike(folders: Sequence[str]) -> list[str]:
-    """A line on classes that no prompt can tell apart."""
-    times = Counter(spoken(folder).casefold() for folder in folders)
-    same = [folder for folder in folders if times[spoken(folder).casefold()] > 1]
-    return [listed("Classes that read the same in a prompt, or but for capitals", same)] if same else []
+def _report_same_prompts(folders: Sequence[str]) -> list[str]:
+    """Reports classes with the same name in prompts."""
+    times = Counter(to_prompt_name(folder).casefold() for folder in folders)
+    same = [folder for folder in folders if times[to_prompt_name(folder).casefold()] > 1]
+    return [summarize_names("Classes that read the same in a prompt, or but for capitals", same)] if same else []

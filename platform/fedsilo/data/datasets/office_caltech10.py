@@ -2,8 +2,8 @@
 
     <root>/office_caltech10/<domain>/<class>/*, or a zip of it as the root
 
-Domains and classes in the order of FedBN and the prompt papers. Folders may be called back_pack or backpack,
-laptop_computer or laptop, caltech or caltech10. No split is published: the test is drawn.
+Domains and classes are in the order of FedBN and the prompt papers. Folders may be called back_pack or backpack,
+laptop_computer or laptop, caltech or caltech10. No split is published: the test split is drawn.
 
 Source: Gong, Shi, Sha, Grauman, "Geodesic flow kernel for unsupervised domain adaptation", CVPR 2012; from Office-31
 (Saenko et al., ECCV 2010) and Caltech-256 (Griffin et al., 2007).
@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fedsilo.data.published.card import Card
-from fedsilo.data.published.domains import DomainLayout, DomainSet
-from fedsilo.data.published.naming import named
+from fedsilo.data.published.domain_sets import DomainLayout, DomainSet
+from fedsilo.data.published.naming import make_names
 
-DOMAINS = named("amazon", ("caltech", "caltech10"), "dslr", "webcam")
+DOMAINS = make_names("amazon", ("caltech", "caltech10"), "dslr", "webcam")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class OfficeCaltech10(DomainSet):
     layout: ClassVar[DomainLayout] = DomainLayout(
         folders=("office_caltech10", "office_caltech_10", "OfficeCaltech10"),
         domains=DOMAINS,
-        classes=named(
+        classes=make_names(
             ("backpack", "back_pack"),
             ("bike", "touring_bike"),
             "calculator",

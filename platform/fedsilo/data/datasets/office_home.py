@@ -1,9 +1,9 @@
 """Office-Home: 15,588 images of 65 kinds of things at home and at work, in four domains.
 
-    <root>/office_home/<domain>/<class>/*        as DomainBed has it; the published folder is OfficeHomeDataset_10072016
+    <root>/office_home/<domain>/<class>/*        DomainBed's layout; the published folder is OfficeHomeDataset_10072016
 
-Classes in the sorted order of the published folders, capital letters first ("TV" before "Table"), written in small
-letters with blanks ("alarm clock"). No split is published: the test is drawn.
+Classes are in the sorted order of the published folders, capital letters first ("TV" before "Table"), written in lower
+case with blanks ("alarm clock"). No split is published: the test split is drawn.
 
 Source: Venkateswara, Eusebio, Chakraborty, Panchanathan, "Deep hashing network for unsupervised domain adaptation",
 CVPR 2017. https://www.hemanthdv.org/officeHomeDataset.html
@@ -15,10 +15,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fedsilo.data.published.card import Card
-from fedsilo.data.published.domains import DomainLayout, DomainSet
-from fedsilo.data.published.naming import named
+from fedsilo.data.published.domain_sets import DomainLayout, DomainSet
+from fedsilo.data.published.naming import make_names
 
-DOMAINS = named("Art", "Clipart", "Product", "Real World")
+DOMAINS = make_names("Art", "Clipart", "Product", "Real World")
 CLASSES = (
     """
 alarm clock; backpack; batteries; bed; bike; bottle; bucket; calculator; calendar; candles; chair; clipboards;
@@ -52,5 +52,5 @@ class OfficeHome(DomainSet):
     layout: ClassVar[DomainLayout] = DomainLayout(
         folders=("office_home", "OfficeHomeDataset_10072016", "OfficeHome", "office_home_dg", "office-home"),
         domains=DOMAINS,
-        classes=named(*CLASSES),
+        classes=make_names(*CLASSES),
     )

@@ -1,12 +1,12 @@
 """Oxford Flowers 102: 8,189 photographs of 102 kinds of flowers.
 
-    <root>/oxford_flowers/  split_zhou_OxfordFlowers.json, jpg/*.jpg                     as CoOp has it
-    <root>/flowers-102/     imagelabels.mat, setid.mat, jpg/*.jpg                        as torchvision has it
+    <root>/oxford_flowers/  split_zhou_OxfordFlowers.json, jpg/*.jpg                     CoOp's layout
+    <root>/flowers-102/     imagelabels.mat, setid.mat, jpg/*.jpg                        torchvision's layout
 
-Classes are in the order of the published numbers. Nobody published names with the images: CoOp's come from a file
-cat_to_name.json, torchvision's are the same but for "pink-yellow dahlia?"; the list below is that without the
-question mark. CoOp drew a split of its own, 4,093 training and 2,463 test images; the published one has 1,020 in each
-of train and val, which are training together, and 6,149 for testing.
+Classes are in the order of the published numbers. No names were published with the images: CoOp's come from a file
+cat_to_name.json, torchvision's are the same except for "pink-yellow dahlia?"; the list below is torchvision's without
+the question mark. CoOp drew its own split with 4,093 training and 2,463 test images. The published split has 1,020
+images in each of train and val, which are used for training together, and 6,149 for testing.
 
 Source: Nilsback, Zisserman, "Automated flower classification over a large number of classes", ICVGIP 2008.
 https://www.robots.ox.ac.uk/~vgg/data/flowers/102/
@@ -19,7 +19,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from fedsilo.data.published.card import Archive, Card
-from fedsilo.data.published.coop import CoopSet, Layout
+from fedsilo.data.published.coop_layout import CoopLayout
+from fedsilo.data.published.coop_sets import CoopSet
 from fedsilo.data.published.labelled_images import Lists, Row
 
 URL = "https://www.robots.ox.ac.uk/~vgg/data/flowers/102/"
@@ -64,15 +65,22 @@ class OxfordFlowers(CoopSet):
         ),
         size="0.3 GB",
     )
-    layout: ClassVar[Layout] = Layout(
+    layout: ClassVar[CoopLayout] = CoopLayout(
         homes=("oxford_flowers", FOLDER),
         images="jpg",
         split="split_zhou_OxfordFlowers.json",
         own=("imagelabels.mat", "setid.mat"),
     )
 
-    def own_lists(self, home: Path) -> Lists:
-        """Returns the images of setid.mat: trnid with valid, and tstid; imagelabels.mat has the class of each."""
+    def read_own_lists(self, home: Path) -> Lists:
+        """Reads setid.mat: trnid with valid, and tstid; imagelabels.mat has the class of each image.
+
+        Args:
+            home: The set's folder.
+
+        Returns:
+            The images by split.
+        """
         from scipy.io import loadmat
 
         labels = loadmat(home / "imagelabels.mat", squeeze_me=True)["labels"].tolist()

@@ -1,9 +1,9 @@
 """Oxford-IIIT Pets: 7,349 photographs of 37 breeds of cats and dogs.
 
-    <root>/oxford_pets/      split_zhou_OxfordPets.json, images/*.jpg                        as CoOp has it
-    <root>/oxford-iiit-pet/  annotations/trainval.txt, annotations/test.txt, images/*.jpg    as torchvision has it
+    <root>/oxford_pets/      split_zhou_OxfordPets.json, images/*.jpg                          CoOp's layout
+    <root>/oxford-iiit-pet/  annotations/trainval.txt, annotations/test.txt, images/*.jpg      torchvision's layout
 
-Class names are the breeds in small letters ("american bulldog"), in the order of the annotations' class numbers, as in
+Class names are the breeds in lower case ("american bulldog"), in the order of the annotations' class numbers, as in
 CoOp's file; torchvision capitalises them. CoOp trains on 2,944 of the 3,680 images of trainval.txt, torchvision's
 split on all of them; the 3,669 test images are the same.
 
@@ -17,7 +17,8 @@ from pathlib import Path
 from typing import ClassVar
 
 from fedsilo.data.published.card import Archive, Card
-from fedsilo.data.published.coop import CoopSet, Layout
+from fedsilo.data.published.coop_layout import CoopLayout
+from fedsilo.data.published.coop_sets import CoopSet
 from fedsilo.data.published.labelled_images import Lists, Row
 
 URL = "https://www.robots.ox.ac.uk/~vgg/data/pets/data/"
@@ -42,15 +43,22 @@ class OxfordPets(CoopSet):
         ),
         size="0.8 GB",
     )
-    layout: ClassVar[Layout] = Layout(
+    layout: ClassVar[CoopLayout] = CoopLayout(
         homes=("oxford_pets", "oxford-iiit-pet"),
         images="images",
         split="split_zhou_OxfordPets.json",
         own=("annotations/trainval.txt", "annotations/test.txt"),
     )
 
-    def own_lists(self, home: Path) -> Lists:
-        """Returns trainval.txt and test.txt: lines of image, class number from 1, species, breed number."""
+    def read_own_lists(self, home: Path) -> Lists:
+        """Reads trainval.txt and test.txt: lines of image, class number from 1, species, breed number.
+
+        Args:
+            home: The set's folder.
+
+        Returns:
+            The images by split.
+        """
         train, test = (_rows(home / name) for name in self.layout.own)
         return Lists(train, test, "annotations/trainval.txt and test.txt")
 

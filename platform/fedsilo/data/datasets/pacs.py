@@ -1,11 +1,11 @@
 """PACS: 9,991 images of 7 kinds of things as art paintings, cartoons, photographs and sketches.
 
-    <root>/PACS/<domain>/<class>/*                                        as DomainBed has it (also kfold/ around it)
-    <root>/pacs/images/<domain>/<class>/*, pacs/splits/*_kfold.txt        as Dassl has it, with the published lists
+    <root>/PACS/<domain>/<class>/*                                        DomainBed's layout (also kfold/ around it)
+    <root>/pacs/images/<domain>/<class>/*, pacs/splits/*_kfold.txt        Dassl's layout, with the published lists
 
-The published lists are art_painting_train_kfold.txt and art_painting_crossval_kfold.txt, nine and one tenth of a
-domain; the latter are the test images here. (The lists called test name the whole domain: they are for leaving a
-domain out.)
+The published lists are art_painting_train_kfold.txt and art_painting_crossval_kfold.txt, nine tenths and one tenth of
+a domain; the crossval lists are the test images. (The lists called test contain the whole domain: they serve to leave
+a domain out.)
 
 Source: Li, Yang, Song, Hospedales, "Deeper, broader and artier domain generalization", ICCV 2017.
 """
@@ -17,10 +17,10 @@ from typing import ClassVar
 
 from fedsilo.data.published.card import Card
 from fedsilo.data.published.domain_lists import ListFiles
-from fedsilo.data.published.domains import DomainLayout, DomainSet
-from fedsilo.data.published.naming import named
+from fedsilo.data.published.domain_sets import DomainLayout, DomainSet
+from fedsilo.data.published.naming import make_names
 
-DOMAINS = named("art_painting", "cartoon", "photo", "sketch")
+DOMAINS = make_names("art_painting", "cartoon", "photo", "sketch")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,8 +39,8 @@ class Pacs(DomainSet):
     layout: ClassVar[DomainLayout] = DomainLayout(
         folders=("PACS", "pacs"),
         domains=DOMAINS,
-        classes=named("dog", "elephant", "giraffe", "guitar", "horse", "house", "person"),
-        # The one listed image is broken in the original and missing in the copies.
+        classes=make_names("dog", "elephant", "giraffe", "guitar", "horse", "house", "person"),
+        # The ignored image is broken in the original and missing in the copies.
         lists=ListFiles(
             "{}_train_kfold.txt", "{}_crossval_kfold.txt", first=1, ignored=("sketch/dog/n02103406_4068-1.png",)
         ),

@@ -1,14 +1,14 @@
 """Stanford Cars: 16,185 photographs of 196 models of cars.
 
-    <root>/stanford_cars/  split_zhou_StanfordCars.json, cars_train/*.jpg, cars_test/*.jpg         as CoOp has it
+    <root>/stanford_cars/  split_zhou_StanfordCars.json, cars_train/*.jpg, cars_test/*.jpg         CoOp's layout
     <root>/stanford_cars/  devkit/cars_meta.mat, devkit/cars_train_annos.mat,
-                           cars_test_annos_withlabels.mat, cars_train/, cars_test/                 as torchvision has it
+                           cars_test_annos_withlabels.mat, cars_train/, cars_test/           torchvision's layout
 
-Class names have the year in front ("2012 AM General Hummer SUV"), as in CoOp; order: the class numbers of the devkit.
+Class names start with the year ("2012 AM General Hummer SUV"), as in CoOp, in the order of the devkit's class numbers.
 CoOp trains on 6,509 of the 8,144 training images; the 8,041 test images are the same.
 
-The home page is gone and torchvision no longer fetches it. Copies are on Kaggle and in the issues of torchvision
-(7545); whatever the copy, the files must lie as above.
+The home page no longer exists and torchvision no longer downloads the set. Copies are on Kaggle and in torchvision's
+issues (7545); the files of any copy must lie as above.
 
 Source: Krause, Stark, Deng, Fei-Fei, "3D object representations for fine-grained categorization", ICCV workshop 2013.
 """
@@ -20,8 +20,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from fedsilo.data.published.card import Card
-from fedsilo.data.published.coop import CoopSet, Layout
-from fedsilo.data.published.labelled_images import Lists, Row, row
+from fedsilo.data.published.coop_layout import CoopLayout
+from fedsilo.data.published.coop_sets import CoopSet
+from fedsilo.data.published.labelled_images import Lists, Row, make_row
 
 META = "devkit/cars_meta.mat"
 ANNOTATIONS = ("devkit/cars_train_annos.mat", "cars_test_annos_withlabels.mat")
@@ -43,10 +44,19 @@ class StanfordCars(CoopSet):
             "and cars_test_annos_withlabels.mat lie in stanford_cars/."
         ),
     )
-    layout: ClassVar[Layout] = Layout(("stanford_cars",), "", "split_zhou_StanfordCars.json", (META, *ANNOTATIONS))
+    layout: ClassVar[CoopLayout] = CoopLayout(
+        ("stanford_cars",), "", "split_zhou_StanfordCars.json", (META, *ANNOTATIONS)
+    )
 
-    def own_lists(self, home: Path) -> Lists:
-        """Returns the annotations of both splits: structures with file name and class number from 1."""
+    def read_own_lists(self, home: Path) -> Lists:
+        """Reads the annotations of both splits: structures with file name and class number from 1.
+
+        Args:
+            home: The set's folder.
+
+        Returns:
+            The images by split.
+        """
         from scipy.io import loadmat
 
         names = [_year_first(str(name)) for name in loadmat(home / META, squeeze_me=True)["class_names"]]
@@ -62,7 +72,8 @@ def _rows(annotations: object, folder: str, names: list[str]) -> tuple[Row, ...]
 
     entries = np.atleast_1d(np.asarray(annotations))
     return tuple(
-        row(f"{folder}/{entry['fname']}", int(entry["class"]) - 1, names[int(entry["class"]) - 1]) for entry in entries
+        make_row(f"{folder}/{entry['fname']}", int(entry["class"]) - 1, names[int(entry["class"]) - 1])
+        for entry in entries
     )
 
 

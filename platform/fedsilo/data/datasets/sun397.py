@@ -1,11 +1,11 @@
-"""SUN397: scenes of 397 kinds; 108,754 photographs, of which CoOp uses 39,700.
+"""SUN397: 108,754 photographs of 397 kinds of scenes, of which CoOp uses 39,700.
 
-    <root>/sun397/  split_zhou_SUN397.json, SUN397/<letter>/<class>/*.jpg                as CoOp has it
-    <root>/SUN397/  ClassName.txt, <letter>/<class>/*.jpg                                as torchvision has it
+    <root>/sun397/  split_zhou_SUN397.json, SUN397/<letter>/<class>/*.jpg                CoOp's layout
+    <root>/SUN397/  ClassName.txt, <letter>/<class>/*.jpg                                torchvision's layout
 
-A class that lies two folders deep is named with the inner one first ("outdoor apartment building" for
-/a/apartment_building/outdoor), as in CoOp; order: that of ClassName.txt. CoOp's file has the first published partition,
-15,880 training and 19,850 test images. torchvision has all images and no split: there one is drawn.
+The name of a class that lies two folders deep starts with the inner folder ("outdoor apartment building" for
+/a/apartment_building/outdoor), as in CoOp. Class order is that of ClassName.txt. CoOp's file has the first published
+partition, 15,880 training and 19,850 test images. torchvision has all images and no split: a test split is drawn.
 
 Source: Xiao, Hays, Ehinger, Oliva, Torralba, "SUN database", CVPR 2010. https://vision.princeton.edu/projects/2010/SUN/
 """
@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import ClassVar
 
 from fedsilo.data.published.card import Archive, Card
-from fedsilo.data.published.coop import Layout, UnsplitCoopSet
-from fedsilo.data.published.labelled_images import Lists, image_rows
+from fedsilo.data.published.coop_layout import CoopLayout
+from fedsilo.data.published.coop_sets import UnsplitCoopSet
+from fedsilo.data.published.labelled_images import Lists, list_class_images
 
 URL = "http://vision.princeton.edu/projects/2010/SUN/SUN397.tar.gz"
 
@@ -37,7 +38,7 @@ class Sun397(UnsplitCoopSet):
         archives=(Archive(URL, "", ("SUN397",), "8ca2778205c41d23104230ba66911c7a"),),
         size="39 GB",
     )
-    layout: ClassVar[Layout] = Layout(
+    layout: ClassVar[CoopLayout] = CoopLayout(
         homes=("sun397", ""),
         images="SUN397",
         split="split_zhou_SUN397.json",
@@ -45,8 +46,15 @@ class Sun397(UnsplitCoopSet):
         coop_images=39_700,
     )
 
-    def own_lists(self, home: Path) -> Lists:
-        """Returns all images of the classes of ClassName.txt, one a line: /<letter>/<class>[/<inner>]."""
+    def read_own_lists(self, home: Path) -> Lists:
+        """Lists all images of the classes in ClassName.txt, one per line: /<letter>/<class>[/<inner>].
+
+        Args:
+            home: The set's folder.
+
+        Returns:
+            The images by split.
+        """
         lines = (home / "SUN397" / "ClassName.txt").read_text(encoding="utf-8").split()
         classes = [(path.strip("/"), " ".join(path.strip("/").split("/")[:0:-1])) for path in lines]
-        return Lists(image_rows(home / "SUN397", classes), (), "SUN397/ClassName.txt")
+        return Lists(list_class_images(home / "SUN397", classes), (), "SUN397/ClassName.txt")

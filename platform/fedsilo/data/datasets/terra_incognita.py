@@ -1,10 +1,10 @@
-"""Terra Incognita: 24,788 pictures by camera traps at four places, of 9 kinds of animals and of nobody.
+"""Terra Incognita: 24,788 camera-trap pictures at four places, of 9 kinds of animals or of no animal.
 
-    <root>/terra_incognita/location_38/<class>/*        as DomainBed's script leaves it
+    <root>/terra_incognita/location_38/<class>/*        layout of DomainBed's script
 
-Domains in the order of DomainBed, which sorts the folders' names: location_100 comes first. "empty" is a class:
-nothing but the place itself. No split is published for these four places: the test is drawn. Pictures of one burst
-look alike and may fall into both parts.
+Domains are in the order of DomainBed, which sorts the folders' names: location_100 comes first. The class "empty" is
+for pictures without an animal. No split is published for these four places: the test split is drawn. Pictures of one
+burst look alike and may fall into both splits.
 
 Source: Beery, Van Horn, Perona, "Recognition in terra incognita", ECCV 2018; the subset of Gulrajani, Lopez-Paz, "In
 search of lost domain generalization", ICLR 2021.
@@ -16,15 +16,15 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fedsilo.data.published.card import Card
-from fedsilo.data.published.domains import DomainLayout, DomainSet
-from fedsilo.data.published.naming import named
+from fedsilo.data.published.domain_sets import DomainLayout, DomainSet
+from fedsilo.data.published.naming import make_names
 
-DOMAINS = named("location_100", "location_38", "location_43", "location_46")
+DOMAINS = make_names("location_100", "location_38", "location_43", "location_46")
 
 
 @dataclass(frozen=True, slots=True)
 class TerraIncognita(DomainSet):
-    """Terra Incognita: 9 kinds of animals and nobody, by camera traps at four places."""
+    """Terra Incognita: camera-trap pictures of 9 kinds of animals, or none, at four places."""
 
     card: ClassVar[Card] = Card(
         name="terra_incognita",
@@ -41,5 +41,7 @@ class TerraIncognita(DomainSet):
     layout: ClassVar[DomainLayout] = DomainLayout(
         folders=("terra_incognita", "TerraIncognita"),
         domains=DOMAINS,
-        classes=named("bird", "bobcat", "cat", "coyote", "dog", "empty", "opossum", "rabbit", "raccoon", "squirrel"),
+        classes=make_names(
+            "bird", "bobcat", "cat", "coyote", "dog", "empty", "opossum", "rabbit", "raccoon", "squirrel"
+        ),
     )

@@ -1,9 +1,10 @@
 """VLCS: 10,729 photographs of 5 kinds of things, from four older data sets.
 
-    <root>/VLCS/<domain>/<class>/*                                        as DomainBed has it
-    <root>/VLCS/<domain>/train|crossval|test/<number>/*                   as Dassl and JigenDG have it, with their split
+    <root>/VLCS/<domain>/<class>/*                                        DomainBed's layout
+    <root>/VLCS/<domain>/train|crossval|test/<number>/*                   layout and split of Dassl and JigenDG
 
-Numbered class folders are 0 bird to 4 person; crossval counts as training. Without such folders the test is drawn.
+Numbered class folders are 0 bird to 4 person; crossval counts as training. Without such folders the test split is
+drawn.
 
 Source: Fang, Xu, Rockmore, "Unbiased metric learning", ICCV 2013; Torralba, Efros, "Unbiased look at dataset bias",
 CVPR 2011.
@@ -15,10 +16,10 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fedsilo.data.published.card import Card
-from fedsilo.data.published.domains import DomainLayout, DomainSet
-from fedsilo.data.published.naming import named
+from fedsilo.data.published.domain_sets import DomainLayout, DomainSet
+from fedsilo.data.published.naming import make_names
 
-DOMAINS = named(("Caltech101", "caltech"), "LabelMe", ("SUN09", "sun"), ("VOC2007", "pascal"))
+DOMAINS = make_names(("Caltech101", "caltech"), "LabelMe", ("SUN09", "sun"), ("VOC2007", "pascal"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,5 +41,5 @@ class Vlcs(DomainSet):
     layout: ClassVar[DomainLayout] = DomainLayout(
         folders=("VLCS", "vlcs"),
         domains=DOMAINS,
-        classes=named(("bird", "0"), ("car", "1"), ("chair", "2"), ("dog", "3"), ("person", "4")),
+        classes=make_names(("bird", "0"), ("car", "1"), ("chair", "2"), ("dog", "3"), ("person", "4")),
     )

@@ -19,12 +19,15 @@ _HEADER = 14
 
 
 def contact_sheet(seed: int, columns: int = 2, scale: int = 1) -> Image.Image:
-    """Returns one picture of every class in every domain, the classes down the page.
+    """Draws one emblem of every class in every domain on one sheet, one class per row.
 
     Args:
-        seed: Which pictures.
-        columns: Into how many columns the classes are laid.
-        scale: How many pixels of the sheet a pixel of a picture takes.
+        seed: Seed of the emblems.
+        columns: Number of columns of classes.
+        scale: Enlargement: pixels of the sheet per pixel of an emblem.
+
+    Returns:
+        The sheet, RGB.
     """
     generator = numpy_generator(seed, "emblems contact sheet")
     step, rows = SIZE * scale, -(-len(CLASSES) // columns)
@@ -44,7 +47,14 @@ def contact_sheet(seed: int, columns: int = 2, scale: int = 1) -> Image.Image:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Writes the sheet; returns the exit status."""
+    """Draws the sheet and writes it.
+
+    Args:
+        arguments: Command line; None for that of the process.
+
+    Returns:
+        Exit status.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m fedsilo.data.emblems", description="Draws a contact sheet of emblems."
     )

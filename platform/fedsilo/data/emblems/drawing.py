@@ -1,4 +1,4 @@
-"""`draw`: an emblem's description becomes its picture, the same pixels in every process."""
+"""Drawing of an emblem from its description, with the same pixels in every process."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from PIL import Image
 from fedsilo.data.emblems.lines import blueprint, neon, sketch
 from fedsilo.data.emblems.paints import mosaic, photo, watercolour
 from fedsilo.data.emblems.plates import draw_pose, make_plates
-from fedsilo.data.emblems.surfaces import Page, colour, jittered, to_image
+from fedsilo.data.emblems.surfaces import Page, colour, jitter, to_image
 from fedsilo.data.emblems.words import CLASSES, COLOURS, DOMAINS, TEXTURES
 
 DRAWING_VERSION = 1
-"""To be raised with every change of the drawing: it is part of every digest, hence of every cached feature."""
+"""Increase it with every change of the drawing: it is part of every digest and so of every cached feature."""
 
 _PAINTS = {
     "red": colour(208, 38, 40),
@@ -34,14 +34,14 @@ _LINE = {"sketch": 1.1, "blueprint": 1.0, "neon": 1.5, "watercolour": 0.7}
 
 @dataclass(frozen=True, slots=True)
 class Emblem:
-    """All that determines one picture.
+    """Description that determines one picture.
 
     Attributes:
         label: Class number, in [0, 24).
         colour: Colour number, in [0, 8).
         texture: Texture number, in [0, 4).
         domain: Domain number, in [0, 6).
-        seed: Seed of everything else: place, size, turn, light, noise.
+        seed: Seed of everything else: position, size, turn, light, noise.
     """
 
     label: int
@@ -51,20 +51,27 @@ class Emblem:
     seed: int
 
     def digest(self) -> str:
-        """Returns 24 hex digits of the picture's description and the drawing's version."""
+        """Returns 24 hex digits of a hash of the description and the drawing's version."""
         words = (CLASSES[self.label], COLOURS[self.colour], TEXTURES[self.texture], DOMAINS[self.domain])
         text = "|".join(["emblem", str(DRAWING_VERSION), *words, str(self.seed)])
         return hashlib.sha256(text.encode()).hexdigest()[:24]
 
 
 def draw(emblem: Emblem) -> Image.Image:
-    """Returns the picture, 64 x 64 RGB."""
+    """Draws an emblem.
+
+    Args:
+        emblem: Its description.
+
+    Returns:
+        The picture, 64 x 64 RGB.
+    """
     return to_image(_paint(emblem, np.random.default_rng(emblem.seed)))
 
 
 def _paint(emblem: Emblem, generator: np.random.Generator) -> Page:
     domain = DOMAINS[emblem.domain]
-    hue = jittered(_PAINTS[COLOURS[emblem.colour]], 0.03, generator)
+    hue = jitter(_PAINTS[COLOURS[emblem.colour]], 0.03, generator)
     pose = draw_pose(generator, _RADIUS.get(domain, (18.0, 27.0)), _WOBBLE.get(domain, 0.15))
     width = _LINE.get(domain, 0.0)
     plates = make_plates(emblem.label, emblem.texture, pose, width, generator)

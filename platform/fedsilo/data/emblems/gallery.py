@@ -1,4 +1,4 @@
-"""Sets of emblems: which ones belong to a split, without drawing any of them."""
+"""Sets of emblems for the splits, listed without drawing any of them."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from fedsilo.data.emblems.words import COLOURS, DOMAINS, TEXTURES
 
 @dataclass(frozen=True, slots=True)
 class Gallery:
-    """Emblems that are drawn when they are looked at; small to pickle, and the same pixels in every process.
+    """Emblems that are drawn when they are fetched; small to pickle, the same pixels in every process.
 
     Attributes:
-        emblems: The descriptions, in order.
+        emblems: Descriptions, in order.
     """
 
     emblems: tuple[Emblem, ...]
@@ -32,23 +32,33 @@ class Gallery:
         return draw(self.emblems[position])
 
     def column(self, name: str) -> NDArray[np.int64]:
-        """Returns one field of all emblems, for example "label", shape (n,)."""
+        """Collects one field of all emblems.
+
+        Args:
+            name: Name of the field, for example "label".
+
+        Returns:
+            (n,) values.
+        """
         return np.array([getattr(emblem, name) for emblem in self.emblems], dtype=np.int64)
 
 
 def arrange(classes: int, domains: Sequence[str], each: int, seed: int, purpose: str) -> Gallery:
-    """Returns `each` emblems of every class in every domain, in random colours and textures.
+    """Describes emblems of every class in every domain, in random colours and textures.
 
     Args:
-        classes: The first so many classes are used, in [1, 24].
+        classes: Number of classes, in [1, 24]; the first ones are used.
         domains: Names of the domains, in the order of the result.
         each: Emblems per class and domain.
-        seed: The run's seed.
+        seed: Seed of the run.
         purpose: What the emblems are for; two purposes share no emblem.
+
+    Returns:
+        The emblems, by domain, then by class.
     """
     emblems = []
     for name in domains:
-        # A domain's own generator: its pictures do not depend on which other domains are asked for.
+        # One generator per domain, so that its pictures do not depend on the other domains.
         generator = numpy_generator(seed, f"{purpose} {name}")
         for label in range(classes):
             emblems += [any_emblem(label, DOMAINS.index(name), generator) for _ in range(each)]
@@ -56,7 +66,16 @@ def arrange(classes: int, domains: Sequence[str], each: int, seed: int, purpose:
 
 
 def any_emblem(label: int, domain: int, generator: np.random.Generator) -> Emblem:
-    """Returns an emblem of random colour, texture and seed; every second one is plain."""
+    """Describes an emblem of random colour, texture and seed; half of them are plain, on average.
+
+    Args:
+        label: Class number.
+        domain: Domain number.
+        generator: Random generator of the draws.
+
+    Returns:
+        The description.
+    """
     colour, texture = int(generator.integers(len(COLOURS))), int(generator.integers(len(TEXTURES)))
     plain = generator.random() < 0.33
     return Emblem(label, colour, 0 if plain else texture, domain, int(generator.integers(2**62)))

@@ -1,4 +1,4 @@
-"""The three domains that are drawn as lines: sketch, blueprint and neon."""
+"""The three domains drawn as lines: sketch, blueprint and neon."""
 
 from __future__ import annotations
 
@@ -9,13 +9,16 @@ from fedsilo.data.emblems.surfaces import COLUMNS, ROWS, Colour, Page, Plane, bl
 
 
 def sketch(plates: Plates, again: Plates, hue: Colour, generator: np.random.Generator) -> Page:
-    """Returns the emblem in coloured pencil: two strokes that do not quite meet, and hatching.
+    """Draws the emblem in coloured pencil: two strokes that do not quite meet, and hatching.
 
     Args:
-        plates: The emblem.
-        again: The same with another tremble of the hand.
+        plates: Plates of the emblem.
+        again: Plates of the same emblem with another tremble of the hand.
         hue: Colour of the pencil.
-        generator: Where the draws come from.
+        generator: Random generator of the draws.
+
+    Returns:
+        The picture.
     """
     page = flat(colour(246, 244, 240)) + grain(0.02, generator)[:, :, None]
     pressure = 0.75 + 0.5 * (clouds(9, generator) - 0.5)
@@ -34,7 +37,17 @@ def _hatch(slope: float, period: float) -> Plane:
 
 
 def blueprint(plates: Plates, pose: Pose, hue: Colour, generator: np.random.Generator) -> Page:
-    """Returns the emblem as a plan: light lines on ruled blue paper with its centre lines and a dimension line."""
+    """Draws the emblem as a plan: light lines on ruled blue paper, with centre lines and a dimension line.
+
+    Args:
+        plates: Plates of the emblem.
+        pose: Pose of the emblem.
+        hue: Colour of the emblem.
+        generator: Random generator of the draws.
+
+    Returns:
+        The picture.
+    """
     base = colour(24, 58, 122) + np.float32(generator.normal(0, 0.02))
     page = flat(base) + (0.07 * (clouds(4, generator) - 0.5) + grain(0.012, generator))[:, :, None]
     offset = int(generator.integers(16))
@@ -50,7 +63,7 @@ def blueprint(plates: Plates, pose: Pose, hue: Colour, generator: np.random.Gene
 
 
 def _construction(pose: Pose) -> Plane:
-    """Returns dashed centre lines and a dimension line with its end marks."""
+    """Draws dashed centre lines and a dimension line with its end marks."""
     x, y = (float(part) for part in np.round(pose.centre))
     half = float(np.round(np.linalg.norm(pose.matrix[:, 0])))
     edge = 61.0 if y < 34 else 2.0
@@ -63,7 +76,16 @@ def _construction(pose: Pose) -> Plane:
 
 
 def neon(plates: Plates, hue: Colour, generator: np.random.Generator) -> Page:
-    """Returns the emblem as glowing tubes on a dark brick wall."""
+    """Draws the emblem as glowing tubes on a dark brick wall.
+
+    Args:
+        plates: Plates of the emblem.
+        hue: Colour of the tubes.
+        generator: Random generator of the draws.
+
+    Returns:
+        The picture.
+    """
     wall = colour(30, 26, 34) * np.float32(generator.uniform(0.5, 1.3))
     offset = generator.integers(0, 12, 2)
     course = (ROWS + offset[0]) // 7

@@ -1,7 +1,7 @@
-"""The emblems as layers of closed outlines, drawn from the first to the last.
+"""Outlines of the emblems, in layers that are drawn from the first to the last.
 
-A layer of tone "body" is filled with the emblem's colour and texture, "accent" with a darker shade of it, and
-"cut" shows the ground again. The outlines of one layer are one silhouette: lines are drawn around their union.
+A layer of tone "body" is filled with the emblem's colour and texture, "accent" with a darker shade, and "cut" shows
+the ground again. The outlines of one layer form one silhouette: lines are drawn around their union.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fedsilo.data.emblems.curves import (
     box,
     circle,
     ellipse,
-    mirrored,
+    mirror,
     polygon,
     sector,
     smooth,
@@ -29,28 +29,28 @@ Tone = Literal["body", "accent", "cut"]
 
 
 @dataclass(frozen=True, slots=True)
-class Layer:
-    """Outlines filled alike.
+class EmblemLayer:
+    """Outlines with the same filling.
 
     Attributes:
-        tone: How they are filled.
-        outlines: Closed outlines, each of shape (n, 2).
+        tone: Filling: "body", "accent" or "cut".
+        outlines: Closed outlines, (n, 2) each.
     """
 
     tone: Tone
     outlines: tuple[Outline, ...]
 
 
-def _body(*outlines: Outline) -> Layer:
-    return Layer("body", outlines)
+def _body(*outlines: Outline) -> EmblemLayer:
+    return EmblemLayer("body", outlines)
 
 
-def _accent(*outlines: Outline) -> Layer:
-    return Layer("accent", outlines)
+def _accent(*outlines: Outline) -> EmblemLayer:
+    return EmblemLayer("accent", outlines)
 
 
-def _cut(*outlines: Outline) -> Layer:
-    return Layer("cut", outlines)
+def _cut(*outlines: Outline) -> EmblemLayer:
+    return EmblemLayer("cut", outlines)
 
 
 def _heart() -> Outline:
@@ -85,7 +85,7 @@ _FLUKE = polygon((0.42, 0.28), (0.78, -0.1), (0.94, 0.42))
 _FIN = smooth((0.3, 0.2), (0.66, 0.52), (0.7, 0.95), (0.28, 0.62))
 _ROOF = symmetric((0.0, -0.98), (1.0, -0.12), (0.84, 0.06), (0.0, -0.02))
 
-LAYERS: dict[str, tuple[Layer, ...]] = {
+LAYERS: dict[str, tuple[EmblemLayer, ...]] = {
     "anchor": (
         _body(
             circle(0.0, -0.74, 0.24),
@@ -93,7 +93,7 @@ LAYERS: dict[str, tuple[Layer, ...]] = {
             box(-0.46, -0.44, 0.46, -0.25),
             _ANCHOR_ARMS,
             _FLUKE,
-            mirrored(_FLUKE),
+            mirror(_FLUKE),
         ),
         _cut(circle(0.0, -0.74, 0.11, 16)),
     ),
@@ -120,11 +120,11 @@ LAYERS: dict[str, tuple[Layer, ...]] = {
         _accent(box(-0.84, 0.42, 0.84, 0.64)),
     ),
     "butterfly": (
-        _body(_WING, _HIND_WING, mirrored(_WING), mirrored(_HIND_WING)),
+        _body(_WING, _HIND_WING, mirror(_WING), mirror(_HIND_WING)),
         _accent(
             ellipse(0.0, 0.02, 0.12, 0.6),
             _FEELER,
-            mirrored(_FEELER),
+            mirror(_FEELER),
             circle(0.68, -0.56, 0.15, 14),
             circle(-0.68, -0.56, 0.15, 14),
             circle(0.52, 0.4, 0.12, 14),
@@ -271,7 +271,7 @@ LAYERS: dict[str, tuple[Layer, ...]] = {
         _cut(circle(-0.42, -0.28, 0.17, 16), circle(0.12, -0.52, 0.16, 16), circle(0.48, -0.12, 0.14, 16)),
     ),
     "rocket": (
-        _accent(_FIN, mirrored(_FIN), polygon((-0.2, 0.66), (0.2, 0.66), (0.0, 1.05))),
+        _accent(_FIN, mirror(_FIN), polygon((-0.2, 0.66), (0.2, 0.66), (0.0, 1.05))),
         _body(
             symmetric(
                 *((0.0, -1.0), (0.14, -0.88), (0.28, -0.62), (0.36, -0.25), (0.36, 0.2), (0.3, 0.5), (0.22, 0.72)),
@@ -297,4 +297,4 @@ LAYERS: dict[str, tuple[Layer, ...]] = {
     ),
 }
 
-SHAPES: tuple[tuple[Layer, ...], ...] = tuple(LAYERS[name] for name in CLASSES)
+SHAPES: tuple[tuple[EmblemLayer, ...], ...] = tuple(LAYERS[name] for name in CLASSES)

@@ -1,4 +1,4 @@
-"""The three domains that are painted as surfaces: photo, mosaic and watercolour."""
+"""The three domains painted as surfaces: photo, mosaic and watercolour."""
 
 from __future__ import annotations
 
@@ -33,13 +33,32 @@ _WEIGHTS = np.array([0.3, 0.6, 0.1], dtype=np.float32)
 
 
 def coat(plates: Plates, hue: Colour, shade: Colour, contrast: float) -> Page:
-    """Returns the emblem's own colours: texture on the body, the shade on its accents."""
+    """Colours an emblem: texture on the body, the shade on its accents.
+
+    Args:
+        plates: Plates of the emblem.
+        hue: Colour of the emblem.
+        shade: Darker colour of texture and accents.
+        contrast: Strength of the texture, in [0, 1].
+
+    Returns:
+        (64, 64, 3) colours.
+    """
     textured = mix(flat(hue), shade, plates.texture * np.float32(contrast))
     return mix(textured, shade, plates.accent)
 
 
 def photo(plates: Plates, hue: Colour, generator: np.random.Generator) -> Page:
-    """Returns the emblem as a lit object in front of things that are out of focus."""
+    """Paints the emblem as a lit object in front of blurred things.
+
+    Args:
+        plates: Plates of the emblem.
+        hue: Colour of the emblem.
+        generator: Random generator of the draws.
+
+    Returns:
+        The picture.
+    """
     page = _clutter(generator)
     angle = generator.uniform(0, 2 * np.pi)
     light = (np.cos(angle) * (COLUMNS / 32 - 1) + np.sin(angle) * (ROWS / 32 - 1)).astype(np.float32)
@@ -54,7 +73,7 @@ def photo(plates: Plates, hue: Colour, generator: np.random.Generator) -> Page:
 
 
 def _clutter(generator: np.random.Generator) -> Page:
-    """Returns muted shapes behind a shallow depth of field."""
+    """Paints muted shapes with a shallow depth of field."""
     tones = generator.integers(70, 200, (7, 3))
     # Muted: halfway to grey, so that the object's colour is the strongest in the picture.
     tones = (0.5 * tones + 0.5 * tones.mean(axis=1, keepdims=True) + (8, 2, -6)).astype(int)
@@ -72,7 +91,16 @@ def _clutter(generator: np.random.Generator) -> Page:
 
 
 def mosaic(plates: Plates, hue: Colour, generator: np.random.Generator) -> Page:
-    """Returns the emblem laid in small stones of one colour each, with joints between them."""
+    """Paints the emblem in small stones of one colour each, with joints between them.
+
+    Args:
+        plates: Plates of the emblem.
+        hue: Colour of the emblem.
+        generator: Random generator of the draws.
+
+    Returns:
+        The picture.
+    """
     cell, joint, tints = _stones(generator)
     ground = _ground(hue, generator)
     body, accent, texture = (plane[cell] > 0.5 for plane in (blur(plates.body, 0.8), plates.accent, plates.texture))
@@ -85,16 +113,16 @@ def mosaic(plates: Plates, hue: Colour, generator: np.random.Generator) -> Page:
 
 
 def _ground(hue: Colour, generator: np.random.Generator) -> Colour:
-    """Returns a stone colour that the emblem's colour stands out from."""
+    """Chooses a stone colour that differs clearly from the emblem's colour."""
     far = [stone for stone in _STONES if abs(float(_WEIGHTS @ (stone - hue))) > 0.2]
     return far[generator.integers(len(far))]
 
 
 def _stones(generator: np.random.Generator) -> tuple[Pixels, Plane, Plane]:
-    """Lays stones around shaken grid points: each pixel belongs to the nearest (a Voronoi pattern).
+    """Lays stones around displaced grid points: each pixel belongs to the nearest one (a Voronoi pattern).
 
     Returns:
-        The row and column of the centre of each pixel's stone, where joints are in [0, 1], and each stone's brightness.
+        Row and column of the centre of each pixel's stone, joints in [0, 1], and the brightness of each pixel's stone.
     """
     across = int(generator.integers(18, 21))
     pitch = np.float32(SIZE / across)
@@ -115,13 +143,22 @@ def _stones(generator: np.random.Generator) -> tuple[Pixels, Plane, Plane]:
 
 @cache
 def _neighbours(across: int) -> NDArray[np.intp]:
-    """Returns the flat numbers of the 9 grid cells around each pixel, (9, 64 * 64), in a grid with a frame of 1."""
+    """Numbers the 9 grid cells around each pixel, (9, 64 * 64), in a flat grid with a frame of 1."""
     row, column = ((axis.ravel() * across / SIZE).astype(np.intp) + 1 for axis in (ROWS, COLUMNS))
     return np.stack([(row + down) * (across + 2) + column + right for down in (-1, 0, 1) for right in (-1, 0, 1)])
 
 
 def watercolour(plates: Plates, hue: Colour, generator: np.random.Generator) -> Page:
-    """Returns the emblem as washes of pigment on grainy paper, darker where they dried at the edge."""
+    """Paints the emblem as washes of pigment on grainy paper, darker at the edges where they dried.
+
+    Args:
+        plates: Plates of the emblem.
+        hue: Colour of the emblem.
+        generator: Random generator of the draws.
+
+    Returns:
+        The picture.
+    """
     paper = colour(249, 245, 234) + (grain(0.018, generator) + 0.03 * (clouds(20, generator) - 0.5))[:, :, None]
     stain = _WASHES[generator.integers(len(_WASHES))]
     page = mix(paper, stain, 0.8 * np.clip(2 * clouds(4, generator) - 0.8, 0, 1))

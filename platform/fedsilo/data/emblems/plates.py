@@ -1,6 +1,6 @@
-"""From outlines to plates: where an emblem's silhouette, its darker parts, its lines and its texture lie on the page.
+"""Rasterized plates of an emblem: its silhouette, darker parts, lines and texture on the page.
 
-Plates are drawn three times too large and averaged down, so every edge is smooth.
+Plates are drawn three times too large and averaged down, so that every edge is smooth.
 """
 
 from __future__ import annotations
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw
 
-from fedsilo.data.emblems.outlines import SHAPES, Layer
+from fedsilo.data.emblems.outlines import SHAPES, EmblemLayer
 from fedsilo.data.emblems.surfaces import COLUMNS, ROWS, SIZE, Plane, as_plane
 from fedsilo.data.emblems.words import TEXTURES
 
@@ -21,12 +21,12 @@ _CANVAS = SIZE * _FINE
 
 @dataclass(frozen=True, slots=True)
 class Pose:
-    """How an emblem lies on the page.
+    """Position of an emblem on the page.
 
     Attributes:
         matrix: (2, 2) from the emblem's coordinates to pixels: scale, turn, slant and mirroring.
         centre: (2,) pixel position of the emblem's origin.
-        wobble: (2, 4) amplitudes in pixels and phases of a hand's tremble along x and y.
+        wobble: (2, 4) amplitudes in pixels and phases of the hand's tremble along x and y.
     """
 
     matrix: NDArray[np.float64]
@@ -34,7 +34,14 @@ class Pose:
     wobble: NDArray[np.float64]
 
     def place(self, outline: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Returns an outline's points (n, 2) in pixels."""
+        """Places an outline on the page.
+
+        Args:
+            outline: (n, 2) points of the emblem.
+
+        Returns:
+            (n, 2) points in pixels.
+        """
         points = outline @ self.matrix.T + self.centre
         amplitude, phase = self.wobble
         waves = np.sin(points[:, [1, 0, 1, 0]] * (0.11, 0.13, 0.31, 0.27) + phase) * amplitude
@@ -43,13 +50,13 @@ class Pose:
 
 @dataclass(frozen=True, slots=True)
 class Plates:
-    """An emblem in separate plates, each (64, 64) in [0, 1].
+    """Parts of an emblem on the page, each (64, 64) in [0, 1].
 
     Attributes:
         body: The whole silhouette.
-        accent: The darker parts within it.
-        lines: The drawn outline; empty where none was asked for.
-        texture: Where the texture is dark, over the whole page; 0 for the plain one.
+        accent: Its darker parts.
+        lines: The drawn outline; empty if no lines are drawn.
+        texture: Dark parts of the texture, over the whole page; 0 for the plain texture.
     """
 
     body: Plane
@@ -59,12 +66,15 @@ class Plates:
 
 
 def draw_pose(generator: np.random.Generator, radius: tuple[float, float], wobble: float) -> Pose:
-    """Returns a random pose.
+    """Draws a random pose.
 
     Args:
-        generator: Where the draws come from.
-        radius: Smallest and largest half size of the emblem in pixels.
-        wobble: Tremble of the outline in pixels, 0 for a steady hand.
+        generator: Random generator of the draws.
+        radius: Smallest and largest half size of the emblem, pixels.
+        wobble: Tremble of the outline, pixels; 0 for a steady hand.
+
+    Returns:
+        The pose.
     """
     size = generator.uniform(*radius)
     turn, slant = np.deg2rad(generator.normal(0.0, 9.0)), generator.normal(0.0, 0.08)
@@ -79,14 +89,17 @@ def draw_pose(generator: np.random.Generator, radius: tuple[float, float], wobbl
 
 
 def make_plates(label: int, texture: int, pose: Pose, line_width: float, generator: np.random.Generator) -> Plates:
-    """Returns the plates of one emblem.
+    """Draws the plates of one emblem.
 
     Args:
-        label: Which emblem, as a class number.
-        texture: Which texture, as a number.
-        pose: Where it lies.
-        line_width: Width of its lines in pixels; 0 draws none.
-        generator: Where the texture's direction and size come from.
+        label: Class number.
+        texture: Texture number.
+        pose: Its pose.
+        line_width: Width of its lines, pixels; 0 draws none.
+        generator: Random generator of the texture's direction and size.
+
+    Returns:
+        The plates.
     """
     body, accent, lines = (Image.new("L", (_CANVAS, _CANVAS)) for _ in range(3))
     pens = [ImageDraw.Draw(body), ImageDraw.Draw(accent), ImageDraw.Draw(lines)]
@@ -96,12 +109,12 @@ def make_plates(label: int, texture: int, pose: Pose, line_width: float, generat
     return Plates(coverage[0], coverage[1], coverage[2], make_texture(TEXTURES[texture], generator))
 
 
-def _draw_layer(layer: Layer, pose: Pose, stroke: int, pens: list[ImageDraw.ImageDraw]) -> None:
+def _draw_layer(layer: EmblemLayer, pose: Pose, stroke: int, pens: list[ImageDraw.ImageDraw]) -> None:
     body, accent, lines = pens
     placed = [[(x, y) for x, y in (pose.place(outline) * _FINE).tolist()] for outline in layer.outlines]
-    # All strokes first, then all insides: what remains are lines around the union of the outlines.
+    # All strokes first, then all insides: this leaves lines around the union of the outlines.
     for points in placed if stroke else ():
-        # Curves of many points have no visible corners to be rounded.
+        # Curves of many points have no visible corners.
         joint = "curve" if len(points) < 14 else None
         lines.line([*points, points[0], points[1]], fill=255, width=stroke, joint=joint)
     for points in placed:
@@ -112,7 +125,15 @@ def _draw_layer(layer: Layer, pose: Pose, stroke: int, pens: list[ImageDraw.Imag
 
 
 def make_texture(name: str, generator: np.random.Generator) -> Plane:
-    """Returns the named texture over the whole page, 1 where it is dark."""
+    """Draws a texture over the whole page.
+
+    Args:
+        name: Name of the texture, one of `TEXTURES`.
+        generator: Random generator of its direction and size.
+
+    Returns:
+        (64, 64) in [0, 1], 1 where it is dark.
+    """
     angle, period = generator.uniform(0, np.pi), generator.uniform(6.5, 9.0)
     shift = generator.uniform(0, 2 * np.pi, 2).astype(np.float32)
     if name == "plain":

@@ -1,6 +1,6 @@
-"""The words of the emblems: what is drawn, in which colour, texture and domain.
+"""Names of the emblems' classes, colours, textures and domains.
 
-Every tuple is in label order; drawing, captions and the data set index into them.
+Every tuple is in label order: drawing, captions and the data set index into it.
 """
 
 from __future__ import annotations

@@ -1,1 +1,1 @@
-"""Image files in folders and archives: finding, checking, sorting into classes, and reading them."""
+"""Image files in folders and archives: finding, checking, reading, and sorting into classes."""

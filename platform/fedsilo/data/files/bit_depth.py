@@ -1,9 +1,9 @@
 """Images of more than 8 bits per channel, of float values, or of values with a sign, as 8-bit pictures.
 
 Such files have no agreed black and white: 12 bits lie in 16, floats run from 0 to 1 or to 65535, heights and
-temperatures start anywhere. So the image's own range is used: its lowest value becomes black, its highest white, all
-channels together. What is missing (nan, infinity, the value that a GeoTIFF names as no data, transparent parts) does
-not count for the range.
+temperatures start anywhere. So the image's own range is used: its lowest value becomes black, its highest white, over
+all channels together. Missing values (nan, infinity, the value that a GeoTIFF declares as no data, transparent parts)
+do not count for the range.
 
 Pillow opens 16-bit colour with the upper 8 bits of each value; the lower ones come from a second look at the same file
 with its bytes taken in the other order. What it reduces to 8 bits in the decoder (JPEG 2000, AVIF and 16-bit PPM in
@@ -31,10 +31,10 @@ OUTLIERS = "Images of more than 8 bits, of floats or with a sign that a few outl
 
 _PNG, _JPEG = b"\x89PNG\r\n\x1a\n", b"\xff\xd8\xff"
 _PNG_DEPTH = 24
-"""Where a PNG says how many bits a channel has."""
+"""Offset of the byte in a PNG that has the bits per channel."""
 
 _NO_DATA = 42113
-"""The tag of a GeoTIFF that says which value means that there is none."""
+"""Tag of a GeoTIFF for the value that means no data."""
 
 _BITS, _PHOTOMETRIC, _PLANES, _FORM = 258, 262, 284, 339
 """Tags of a TIFF: bits of each channel; 0 where the lowest value is white; 2 where channels lie one after another; 2
@@ -44,7 +44,7 @@ _SWAPPED = {"I;16BS": "I;16NS", "I;32BS": "I;32NS", "F;32BF": "F;32NF"}
 """Packings of values whose most significant byte comes first in a file, and what libtiff makes of them."""
 
 _FAINT = 32
-"""Levels, of 256, between the darkest and the lightest pixel of an image that is named for having no more."""
+"""Images with fewer levels, of 256, between their darkest and lightest pixel are of the kind FAINT."""
 
 _NEARLY_ALL = 0.99
 _NATIVE = "L" if sys.byteorder == "little" else "B"
@@ -53,7 +53,7 @@ _UNSIGNED = "I;32N"
 
 @dataclass(frozen=True, slots=True)
 class _Values:
-    """What a file holds.
+    """Decoded values of a file.
 
     Attributes:
         colours: (height, width) grey or (height, width, 3) red, green and blue.
@@ -65,7 +65,14 @@ class _Values:
 
 
 def is_deep(data: bytes) -> bool:
-    """Returns whether the bytes are those of an image that has to be scaled to 8 bits; only its head is read."""
+    """Finds out whether an image has to be scaled to 8 bits; only the head of the file is read.
+
+    Args:
+        data: Bytes of the image file.
+
+    Returns:
+        Whether it has to be scaled; False if the file cannot be opened.
+    """
     if data.startswith(_JPEG):
         return False
     if data.startswith(_PNG):
@@ -73,7 +80,7 @@ def is_deep(data: bytes) -> bool:
     try:
         with Image.open(io.BytesIO(data)) as image:
             return has_depth(image)
-    except Exception:  # decoders raise what they like; what cannot be opened is reported where it is decoded
+    except Exception:  # decoders raise any error; a file that cannot be opened is reported when it is decoded
         return False
 
 
@@ -83,14 +90,17 @@ def has_depth(image: Image.Image) -> bool:
 
 
 def scaled(image: Image.Image, data: bytes = b"") -> tuple[Image.Image, tuple[str, ...]]:
-    """Returns the image as RGB, scaled by its own range, and which of the kinds above it is of.
+    """Scales an image by its own range to 8 bits.
 
     Args:
-        image: One for which `has_depth` holds.
-        data: The bytes of its file, of which 16-bit colour is read once more; not needed for a loaded image.
+        image: An image for which `has_depth` holds.
+        data: Bytes of its file, from which 16-bit colour is read a second time; not needed for a loaded image.
+
+    Returns:
+        The image as RGB, and the kinds that it is of, from the constants of this module.
 
     Raises:
-        ValueError: It has no value at all.
+        ValueError: No pixel has a value.
     """
     values = _without_missing(image, _values(image, data))
     if _tags(image).get(_PHOTOMETRIC) == 0:
@@ -120,14 +130,21 @@ def require_readable(image: Image.Image) -> None:
 
 
 def extent_of(image: Image.Image) -> tuple[str, ...]:
-    """Returns EQUAL or FAINT for an RGB image whose levels do not differ, or hardly; else nothing."""
+    """Finds out whether the levels of an image differ.
+
+    Args:
+        image: An RGB image.
+
+    Returns:
+        EQUAL if they do not differ, FAINT if they hardly differ, else nothing.
+    """
     extrema = cast("tuple[tuple[int, int], ...]", image.getextrema())  # one pair per channel: RGB has several
     most = max(high - low for low, high in extrema)
     return (EQUAL,) if not most else (FAINT,) if most < _FAINT else ()
 
 
 def _is_lost(values: NDArray[np.float64], levels: NDArray[np.float64]) -> bool:
-    """Whether nearly all values came to the same level although they differ."""
+    """Whether nearly all values have the same level although they differ."""
     common = levels == np.bincount(levels.astype(np.int64)).argmax()
     return bool(common.mean() > _NEARLY_ALL and np.ptp(values[common]) > 0)
 
@@ -189,7 +206,7 @@ def _unswap(image: Image.Image) -> None:
 
 
 def _raw_mode(image: Image.Image) -> str:
-    """How the file's bytes are packed, in Pillow's words; "" for an image that is loaded already."""
+    """Packing of the file's bytes, as Pillow names it; "" for a loaded image."""
     tiles: Any = getattr(image, "tile", None)
     if not tiles:
         return ""
@@ -198,14 +215,14 @@ def _raw_mode(image: Image.Image) -> str:
 
 
 def _wide(image: Image.Image) -> str:
-    """The way of packing of 16-bit colour, as "RGB;16B"; "" for everything else."""
+    """Packing of 16-bit colour, for example "RGB;16B"; "" for all other images."""
     packed = _raw_mode(image)
     return packed if packed[:-1] in ("RGB;16", "RGBA;16", "RGBa;16", "RGBX;16", "LA;16") and packed[-1] in "BLN" else ""
 
 
 def _sixteen_bits(image: Image.Image, data: bytes) -> NDArray[np.float64]:
     """(height, width, channels) whole numbers below 65536 of 16-bit colour, or of 16-bit grey with opacity."""
-    packed = _wide(image).replace("RGBa", "RGBA")  # Pillow would divide the lower halves too
+    packed = _wide(image).replace("RGBa", "RGBA")  # otherwise Pillow would divide the lower halves too
     if packed.startswith("LA"):
         # Two 16-bit numbers are as long as four 8-bit ones; Pillow gives only the upper halves otherwise.
         grey = _packed(data, "RGBA", "RGBA")
@@ -218,7 +235,7 @@ def _sixteen_bits(image: Image.Image, data: bytes) -> NDArray[np.float64]:
 
 
 def _packed(data: bytes, mode: str, packed: str) -> NDArray[np.uint8]:
-    """The pixels of a file, read as if its bytes were packed in another way."""
+    """Pixels of a file, read as if its bytes were packed in another way."""
     with Image.open(io.BytesIO(data)) as again:
         reread: Any = again
         reread._mode = mode

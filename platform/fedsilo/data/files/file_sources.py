@@ -1,7 +1,7 @@
-"""Where image files lie: a folder or a zip of one, with the same two questions to either.
+"""Sources of image files: a folder or a zip, with one interface.
 
-A source is a path and nothing else, so it can be pickled to any process. An archive is only ever read, never unpacked:
-names that point outside of it lead nowhere.
+A source holds nothing but a path, so it can be pickled to any process. Archives are read and never unpacked; names
+that point outside an archive are not followed.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ _UTF8 = 0x800
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """One file.
+    """One file of a source.
 
     Attributes:
-        name: What the source knows it by, for `read`.
-        parts: Its folders and its own name, as people see them.
+        name: Name by which `read` finds it.
+        parts: Its folders and its own name, for the user.
     """
 
     name: str
@@ -38,12 +38,12 @@ class Member:
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What lies in a source, in sorted order, without hidden files.
+    """Content of a source, in sorted order, without hidden files.
 
     Attributes:
         files: All files.
-        folders: Folders, as their parts; also empty ones.
-        refused: Names that were passed over because they point outside or cannot be read.
+        folders: All folders as their parts, empty ones too.
+        refused: Names that were skipped because they point outside or cannot be read.
     """
 
     files: tuple[Member, ...]
@@ -52,23 +52,54 @@ class Listing:
 
 
 class Source(Protocol):
-    """A place with image files."""
+    """A folder or archive with image files."""
 
     def listing(self) -> Listing:
-        """Returns what is there."""
+        """Lists the content.
+
+        Returns:
+            Files and folders.
+        """
         ...
 
     def read(self, name: str) -> bytes:
-        """Returns the bytes of one file. Raises OSError, ValueError or another error of the archive."""
+        """Reads one file.
+
+        Args:
+            name: `Member.name` of the file.
+
+        Returns:
+            Its bytes.
+
+        Raises:
+            OSError: The file cannot be read; archives raise ValueError and other errors too.
+        """
         ...
 
     def size(self, name: str) -> int:
-        """Returns the bytes that one file takes where it lies. Raises OSError or KeyError."""
+        """Measures one file.
+
+        Args:
+            name: `Member.name` of the file.
+
+        Returns:
+            Bytes that it takes on disk.
+
+        Raises:
+            OSError: The file cannot be found; archives raise KeyError.
+        """
         ...
 
 
 def from_home(root: str) -> Path:
-    """Returns a path with the home folder in place of ~; as it is where it names a user who is not there."""
+    """Replaces ~ by the home folder.
+
+    Args:
+        root: A path.
+
+    Returns:
+        The path; unchanged if it names a user that does not exist.
+    """
     try:
         return Path(root).expanduser()
     except RuntimeError:
@@ -76,7 +107,14 @@ def from_home(root: str) -> Path:
 
 
 def expand(root: str) -> Path:
-    """The absolute path of a folder or archive; ~ is the home folder, other paths start at the current folder."""
+    """Makes the path of a folder or archive absolute.
+
+    Args:
+        root: A path; ~ is the home folder, other relative paths start at the current folder.
+
+    Returns:
+        The absolute path.
+    """
     return from_home(root).absolute()
 
 
@@ -85,7 +123,7 @@ _ELSEWHERE: ContextVar[bool] = ContextVar("elsewhere", default=False)
 
 @contextmanager
 def elsewhere() -> Iterator[None]:
-    """Has nobody look for folders on this machine: what is read meanwhile is for others."""
+    """Context in which no path counts as missing, because the scenario is read for another machine."""
     token = _ELSEWHERE.set(True)
     try:
         yield
@@ -94,15 +132,32 @@ def elsewhere() -> Iterator[None]:
 
 
 def is_missing(root: str) -> bool:
-    """Returns whether there is nothing at a path, as far as this machine can say."""
+    """Finds out whether nothing exists at a path.
+
+    Args:
+        root: A path.
+
+    Returns:
+        Whether it is missing; False inside `elsewhere`.
+    """
     try:
         return not (_ELSEWHERE.get() or expand(root).exists())
-    except OSError:  # too long for a name, or in a folder that may not be read
+    except OSError:  # name too long, or folder not readable
         return True
 
 
 def open_source(root: str) -> Source:
-    """Returns the source at a path. Raises DataError when there is no folder and no readable zip."""
+    """Opens a folder or a zip.
+
+    Args:
+        root: Its path.
+
+    Returns:
+        The source.
+
+    Raises:
+        DataError: There is no folder and no readable zip.
+    """
     path = expand(root)
     if not is_missing(root) and path.is_dir():
         return FolderSource(str(path))
@@ -115,7 +170,7 @@ def open_source(root: str) -> Source:
 
 @dataclass(frozen=True, slots=True)
 class FolderSource:
-    """A folder; links to folders are followed, except into one that they lie in.
+    """A folder. Links to folders are followed, except to a folder that contains the link.
 
     Attributes:
         root: Absolute path.
@@ -124,7 +179,7 @@ class FolderSource:
     root: str
 
     def listing(self) -> Listing:
-        """Returns what is there."""
+        """Lists the content."""
         files: list[Member] = []
         folders: list[tuple[str, ...]] = []
         refused: list[str] = []
@@ -162,7 +217,7 @@ class ZipSource:
     path: str
 
     def listing(self) -> Listing:
-        """Returns what is there. Raises DataError when the archive's directory is damaged."""
+        """Lists the content. Raises DataError when the archive's directory is damaged."""
         try:
             found = {info.filename: _zipped(info) for info in self._archive().infolist()}
         except (OSError, zipfile.BadZipFile, ValueError) as error:
@@ -185,7 +240,7 @@ class ZipSource:
         return _sorted(files, list(folders), refused)
 
     def read(self, name: str) -> bytes:
-        """Returns the bytes of one file. Raises OSError, zipfile.BadZipFile or RuntimeError (encrypted)."""
+        """Returns the bytes of one file, unpacked. Raises OSError, zipfile.BadZipFile or RuntimeError (encrypted)."""
         return self._archive().read(name)
 
     def size(self, name: str) -> int:
@@ -199,8 +254,10 @@ class ZipSource:
 
 @lru_cache(maxsize=8)
 def _opened(path: str, version: tuple[int, int, int], process: int) -> zipfile.ZipFile:
-    """The archive, opened for one process: a forked child that read through its parent's file would move the
-    parent's position and both would read rubbish. A file that was replaced is opened again.
+    """Opens the archive for one process.
+
+    A forked child that reads through its parent's file moves the parent's position, and both read wrong bytes. A file
+    that was replaced is opened again.
     """
     return zipfile.ZipFile(path)
 
@@ -229,7 +286,7 @@ def _zipped(info: zipfile.ZipInfo) -> str:
 
 
 def _composed(parts: tuple[str, ...]) -> tuple[str, ...]:
-    """Parts with composed letters: the same accented name comes decomposed from some systems and not from others."""
+    """Parts with composed letters: some systems write accented names decomposed, others do not."""
     return tuple(unicodedata.normalize("NFC", part) for part in parts)
 
 
@@ -238,7 +295,7 @@ def _hidden(name: str) -> bool:
 
 
 def _loops(folder: str, name: str) -> bool:
-    """Whether a folder is a link to one that it lies in."""
+    """Whether a folder is a link to a folder that contains it."""
     path = os.path.join(folder, name)
     if not os.path.islink(path):
         return False

@@ -1,4 +1,4 @@
-"""Which folder is a split, which a domain, which a class.
+"""Recognition of folders as splits, domains and classes.
 
 Known trees, after any single folders around them:
 
@@ -29,8 +29,14 @@ EXPECTED = (
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
-    """Where a file or class folder stands in the tree; `split` and `domain` are "" where the tree has none."""
+class FolderPlace:
+    """Split, domain and class that the folders of a file name.
+
+    Attributes:
+        split: "train" or "test"; "" where the tree has no splits.
+        domain: Name of the domain's folder; "" where the tree has no domains.
+        label: Name of the class's folder.
+    """
 
     split: str
     domain: str
@@ -38,41 +44,44 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Tree:
-    """Image files with their places.
+class ImageTree:
+    """Image files with split, domain and class.
 
     Attributes:
         layout: "classes", "domains" or "splits".
-        pattern: The same for people, for example "<domain>/<class>/*".
-        images: The image files that have a place.
-        places: (n,) place of each of them.
-        folders: Places of all class folders, also of empty ones.
-        passed: Folders around the tree that were passed through.
+        pattern: The layout for the user, for example "<domain>/<class>/*".
+        images: Image files that fit the layout.
+        places: (n,) split, domain and class of each of them.
+        folders: Split, domain and class of all class folders, also of empty ones.
+        passed: Folders around the tree.
         misplaced: Image files at another depth or outside both splits.
-        strangers: Files that are no images by their names.
-        refused: Names that the source could not or would not reach.
+        strangers: Files without the name of an image file.
+        refused: Names that the source could not or must not reach.
     """
 
     layout: str
     pattern: str
     images: tuple[Member, ...]
-    places: tuple[Place, ...]
-    folders: frozenset[Place]
+    places: tuple[FolderPlace, ...]
+    folders: frozenset[FolderPlace]
     passed: tuple[str, ...]
     misplaced: tuple[str, ...]
     strangers: tuple[str, ...]
     refused: tuple[str, ...]
 
 
-def arrange(listing: Listing, wanted: str = "auto") -> Tree:
-    """Finds out the layout and gives each image file its place.
+def arrange(listing: Listing, wanted: str = "auto") -> ImageTree:
+    """Recognizes the layout and assigns split, domain and class to each image file.
 
     Args:
-        listing: What lies in the source.
-        wanted: One of `LAYOUTS`; all but "auto" force that reading.
+        listing: Content of the source.
+        wanted: One of `LAYOUTS`; all but "auto" prescribe the layout.
+
+    Returns:
+        The tree.
 
     Raises:
-        DataError: There is no image file, or the tree is none of the known ones.
+        DataError: There is no image file, or the tree has none of the known layouts.
     """
     files = [file for file in listing.files if _suffix(file.parts[-1]) in SUFFIXES]
     strangers = tuple("/".join(file.parts) for file in listing.files if _suffix(file.parts[-1]) not in SUFFIXES)
@@ -90,7 +99,7 @@ def arrange(listing: Listing, wanted: str = "auto") -> Tree:
     placed = {file: _place(file.parts[len(passed) : -1], levels, layout, splits) for file in files}
     images = {file: place for file, place in placed.items() if place}
     folders = (_place(parts[len(passed) :], levels, layout, splits) for parts in listing.folders)
-    return Tree(
+    return ImageTree(
         layout=layout,
         pattern=_pattern(layout, levels),
         images=tuple(images),
@@ -115,7 +124,7 @@ def _suffix(name: str) -> str:
 
 
 def _around(listing: Listing, depth: int, wanted: str) -> tuple[str, ...]:
-    """The single folders around the tree, as a zip of one folder has them."""
+    """Single folders around the tree, as in a zip of one folder."""
     passed: list[str] = []
     least = {"domains": 2, "splits": 2}.get(wanted, 1)
     while depth - len(passed) > least:
@@ -132,7 +141,7 @@ def _is_split(name: str) -> bool:
 
 
 def _split_folders(tops: Sequence[str]) -> dict[str, str]:
-    """The top folders that are the two splits, each with the split's name."""
+    """Maps the two top folders that are splits to "train" and "test"."""
     found = {}
     for split, names in ((TRAIN, TRAIN_NAMES), (TEST, TEST_NAMES)):
         for name in names:
@@ -144,7 +153,7 @@ def _split_folders(tops: Sequence[str]) -> dict[str, str]:
 
 
 def _layout(depth: int, tops: Sequence[str], wanted: str) -> str:
-    """The layout of a tree whose images lie `depth` folders down."""
+    """Layout of a tree with images `depth` folders down."""
     splits = sorted(_split_folders(tops).values())
     shown = ", ".join(tops[:4]) + (", ..." if len(tops) > 4 else "")
     layout = wanted
@@ -164,17 +173,24 @@ def _layout(depth: int, tops: Sequence[str], wanted: str) -> str:
     return layout
 
 
-def _place(folders: tuple[str, ...], depth: int, layout: str, splits: dict[str, str]) -> Place | None:
-    """The place that the folders of a file lead to, or None when it has none."""
+def _place(folders: tuple[str, ...], depth: int, layout: str, splits: dict[str, str]) -> FolderPlace | None:
+    """Split, domain and class that a file's folders name, or None if they do not fit the layout."""
     if len(folders) != depth:
         return None
     if layout != "splits":
-        return Place("", folders[0] if layout == "domains" else "", folders[-1])
+        return FolderPlace("", folders[0] if layout == "domains" else "", folders[-1])
     if folders[0] not in splits:
         return None
-    return Place(splits[folders[0]], folders[1] if depth == 3 else "", folders[-1])
+    return FolderPlace(splits[folders[0]], folders[1] if depth == 3 else "", folders[-1])
 
 
-def spoken(folder: str) -> str:
-    """The name of a class as it is written into a prompt, from that of its folder."""
+def to_prompt_name(folder: str) -> str:
+    """Converts the name of a class's folder to the class name in prompts.
+
+    Args:
+        folder: Name of the folder.
+
+    Returns:
+        The name, printable, with blanks in place of underscores.
+    """
     return visible(folder.replace("_", " ")) or printable(folder)

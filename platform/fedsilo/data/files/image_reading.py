@@ -1,4 +1,4 @@
-"""Image bytes into pixels, and checking many files at once."""
+"""Decoding of image files, and checks of many files at once."""
 
 from __future__ import annotations
 
@@ -17,29 +17,29 @@ from fedsilo.data.files.file_sources import Source
 from fedsilo.data.files.image_opening import open_image
 
 Told = Callable[[int, int], None]
-"""told(done, total): files that were looked at."""
+"""told(done, total): number of checked files, and of all files."""
 
 _WINDOW = 256
-"""Files under way at once, at most."""
+"""Greatest number of files that are read ahead."""
 
 _SCALING = b"fedsilo scales by an image's own range, 3: "
 """Part of the digest of images that are scaled to 8 bits. Change it when `fedsilo.data.files.bit_depth` changes."""
 
 _STEP = 100
-"""Files from one word of progress to the next."""
+"""Files between two progress reports."""
 
 _listener: ContextVar[Told] = ContextVar("inspection", default=lambda done, total: None)
 
 
 @dataclass(frozen=True, slots=True)
-class Finding:
-    """What checking one file showed.
+class ImageCheck:
+    """Result of checking one file.
 
     Attributes:
-        digest: First half of the sha256 of its bytes, hex.
-        mode: Colour mode in Pillow's words, for example "RGB" or "L"; "" when it was not decoded.
-        fault: Why it cannot be used; "" when it can.
-        kinds: What people should know about it, in the words of `fedsilo.data.files.bit_depth`.
+        digest: First 32 hex digits of the sha256 of its bytes.
+        mode: Colour mode as Pillow names it, for example "RGB" or "L"; "" if it was not decoded.
+        fault: Why the file cannot be used; "" if it can.
+        kinds: What the user should know about it, from the constants of `fedsilo.data.files.bit_depth`.
     """
 
     digest: str
@@ -53,7 +53,7 @@ class FileImages:
     """Reads image i as RGB.
 
     Attributes:
-        source: Where the files are.
+        source: Folder or archive of the files.
         names: (n,) names of the files in the source.
         digests: (n,) their digests when the data was loaded.
     """
@@ -63,7 +63,7 @@ class FileImages:
     digests: tuple[str, ...]
 
     def __call__(self, i: int) -> Image.Image:
-        """Returns image i. Raises DataError when the file is not the one that was checked."""
+        """Returns image i. Raises DataError when the file is missing, damaged or no longer the checked one."""
         name = self.names[i]
         try:
             data = self.source.read(name)
@@ -73,21 +73,34 @@ class FileImages:
             raise DataError(f"{name}: changed while it was in use. Start the run again.")
         try:
             return decode(data)
-        except Exception as error:  # decoders raise what they like, see `_inspect`
+        except Exception as error:  # decoders raise any error, see `_inspect`
             raise DataError(
                 f"{name}: not a sound image: {_reason(error)}. Put the original file in its place."
             ) from error
 
     def name(self, i: int) -> str:
-        """Returns the name of image i in the source."""
+        """Names an image for messages.
+
+        Args:
+            i: Number of the image.
+
+        Returns:
+            Its name in the source.
+        """
         return self.names[i]
 
 
 def digest(data: bytes) -> str:
-    """First half of a sha256, hex: 128 bits, plenty to tell images apart.
+    """Hashes the bytes of an image file. 128 bits are enough to tell images apart.
 
-    Of the bytes alone, but for images that are scaled to 8 bits (`fedsilo.data.files.bit_depth`): how that is done
-    belongs to what is known of them, since features are kept under this name.
+    For images that are scaled to 8 bits (`fedsilo.data.files.bit_depth`) the hash also covers the version of the
+    scaling, because cached features are stored under this digest.
+
+    Args:
+        data: Bytes of the file.
+
+    Returns:
+        First 32 hex digits of the sha256.
     """
     return hashlib.sha256((_SCALING if is_deep(data) else b"") + data).hexdigest()[:32]
 
@@ -112,28 +125,37 @@ def decoded(data: bytes) -> tuple[Image.Image, tuple[str, ...]]:
 
 
 def as_rgb(image: Image.Image) -> Image.Image:
-    """Returns a loaded image of any mode as RGB.
+    """Converts a loaded image of any mode to RGB.
 
-    Transparent parts become white (what was stored under them is arbitrary); values of more than 8 bits and floats are
-    scaled by the image's own range, see `fedsilo.data.files.bit_depth`.
+    Transparent parts become white (the values stored under them are arbitrary). Values of more than 8 bits and floats
+    are scaled by the image's own range, see `fedsilo.data.files.bit_depth`.
+
+    Args:
+        image: The loaded image.
+
+    Returns:
+        The image as RGB.
     """
     if has_depth(image):
         return scaled(image)[0]
     if image.has_transparency_data:
-        # Pillow undoes multiplied opacity (RGBa, La) only on the way to the same mode without it.
+        # Pillow undoes premultiplied opacity (RGBa, La) only in a conversion to the same mode without it.
         opaque = (image.convert("LA") if image.mode == "La" else image).convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", opaque.size, "white"), opaque).convert("RGB")
     return image.convert("RGB")
 
 
-def inspect(source: Source, names: Sequence[str], pixels: bool = True) -> list[Finding]:
-    """Reads all files once and returns what was found, in order.
+def inspect(source: Source, names: Sequence[str], pixels: bool = True) -> list[ImageCheck]:
+    """Reads and checks files, each once.
 
     Args:
-        source: Where they are.
-        names: Which ones.
-        pixels: Whether to decode them too. A published set need not be: its digests come from the bytes, ten times
-            as fast, and an image that is broken after all is reported when it is fetched.
+        source: Folder or archive of the files.
+        names: (n,) names of the files in it.
+        pixels: Whether to decode the files too. A published set does not need it: its digests come from the bytes, ten
+            times as fast, and a broken image is reported when it is fetched.
+
+    Returns:
+        (n,) results, in order.
     """
     findings, told, due = [], _listener.get(), 0
     with closing(prefetch(lambda name: _inspect(source, name, pixels), names, min(8, cores()), _WINDOW)) as arriving:
@@ -147,10 +169,16 @@ def inspect(source: Source, names: Sequence[str], pixels: bool = True) -> list[F
 
 @contextmanager
 def inspection_told(told: Told) -> Iterator[None]:
-    """Has whatever is inspected meanwhile, deep in whichever data set, tell how far it is.
+    """Reports the progress of every `inspect` call inside the context, in any data set.
 
-    `Dataset.load` takes a seed and nothing else: what it returns is a function of it, and what it looks like while it
-    lasts is nobody's business but that of who waits.
+    `Dataset.load` takes only a seed, because its result depends on nothing else; so the caller passes its progress
+    callback through this context.
+
+    Args:
+        told: Called with the number of checked files and the number of all.
+
+    Yields:
+        Nothing.
     """
     before = _listener.set(told)
     try:
@@ -159,22 +187,22 @@ def inspection_told(told: Told) -> Iterator[None]:
         _listener.reset(before)
 
 
-def _inspect(source: Source, name: str, pixels: bool) -> Finding:
+def _inspect(source: Source, name: str, pixels: bool) -> ImageCheck:
     try:
         data = source.read(name)
-    # Decoders and archives meet arbitrary bytes here, and raise what they like: SyntaxError for a broken PNG,
-    # RuntimeError for an encrypted member, struct.error and more. Each only means that this file is unusable.
+    # Decoders and archives get arbitrary bytes here and raise any error: SyntaxError for a broken PNG,
+    # RuntimeError for an encrypted member, struct.error and others. Each of them means only that this file is unusable.
     except Exception as error:
-        return Finding("", "", f"cannot be read: {_reason(error)}")
+        return ImageCheck("", "", f"cannot be read: {_reason(error)}")
     if not data:
-        return Finding("", "", "empty file")
+        return ImageCheck("", "", "empty file")
     if not pixels:
-        return Finding(digest(data), "", "")
+        return ImageCheck(digest(data), "", "")
     try:
         mode, kinds = _looked_at(data)
     except Exception as error:
-        return Finding("", "", _reason(error))
-    return Finding(digest(data), mode, "", kinds)
+        return ImageCheck("", "", _reason(error))
+    return ImageCheck(digest(data), mode, "", kinds)
 
 
 def _looked_at(data: bytes) -> tuple[str, tuple[str, ...]]:
@@ -183,10 +211,10 @@ def _looked_at(data: bytes) -> tuple[str, tuple[str, ...]]:
         mode = image.mode
         if image.format != "JPEG":
             return mode, decoded(data)[1]
-        # A JPEG is decoded at an eighth of its size: all of its bytes are read, in half the time.
+        # A JPEG is decoded at an eighth of its size: this reads all of its bytes in half the time.
         image.draft(None, (1, 1))
         image.load()
-        # Small images and fine patterns may have one colour at that size only.
+        # Small images and fine patterns may be of one colour at that size and not at full size.
         return mode, extent_of(as_rgb(image)) and decoded(data)[1]
 
 

@@ -1,1 +1,1 @@
-"""What the published data sets share: how their files lie on disk, are read, checked and fetched."""
+"""Shared code of the published data sets: layout on disk, reading, checking, downloading."""

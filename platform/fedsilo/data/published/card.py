@@ -1,4 +1,4 @@
-"""What is published of a data set: its size, its prompt, where its files lie and how they are had."""
+"""Published facts of a data set: size, prompt, location of its files, download."""
 
 from __future__ import annotations
 
@@ -7,14 +7,14 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class Archive:
-    """A file on the network that holds (a part of) a set.
+    """A file on the network that holds a set or a part of it.
 
     Attributes:
-        url: Where it is; the last part of the path is its name here.
-        folder: Folder below the root that it is fetched and unpacked in, "" for the root itself.
-        gives: What must be there when it is unpacked, as paths from the folder; nothing else of it is kept.
-        md5: Published checksum, "" where there is none: its length and the archive's own checksums then have to do.
-        inner: An archive in it, as path, that holds what is wanted; "" when it holds that itself.
+        url: Address; the last part of its path is the file's name on disk.
+        folder: Folder below the root where the file is downloaded and unpacked; "" for the root itself.
+        gives: Paths, relative to `folder`, that must exist after unpacking; all other content is removed.
+        md5: Published checksum; "" where there is none, then the length and the archive's own checksums are checked.
+        inner: Path of an archive inside this one that holds the wanted files; "" if this archive holds them itself.
     """
 
     url: str
@@ -25,24 +25,24 @@ class Archive:
 
     @property
     def name(self) -> str:
-        """The file's name."""
+        """File name on disk."""
         return self.url.rpartition("/")[2]
 
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """What a published set is and how it is had.
+    """Published facts of a data set.
 
     Attributes:
-        name: The name that scenarios use.
+        name: Name that scenarios use.
         classes: Number of classes.
-        images: Number of images, as published; of both splits together.
+        images: Published number of images, both splits together.
         template: Prompt of the zero-shot row, with {} for the class.
-        lies: Where the files lie below the root, for people.
-        get: How they are had, one sentence or two.
-        domains: Names of the domains, in order; none for a set of a single one.
-        archives: What `download` fetches; none where nothing can be.
-        size: Of all archives, in words, for example "0.8 GB".
+        lies: Location of the files below the root, as text for the user.
+        get: How to get the files, one or two sentences.
+        domains: Names of the domains, in order; empty for a set with one domain.
+        archives: Files that a download fetches; empty where nothing can be downloaded.
+        size: Size of all archives as text, for example "0.8 GB".
     """
 
     name: str
@@ -57,17 +57,39 @@ class Card:
 
 
 def template_problems(template: str) -> list[str]:
-    """Returns what is impossible in a prompt template that replaces a set's own, for `Dataset.problems`."""
+    """Checks a prompt template that replaces the set's own one.
+
+    Args:
+        template: The template; "" keeps the set's own.
+
+    Returns:
+        Problems for `Dataset.problems`; empty if there are none.
+    """
     if template and "{}" not in template:
         return [f"template: must have {{}} where the class goes, got '{template}'."]
     return []
 
 
 def root_problems(root: str) -> list[str]:
-    """Returns what is impossible in a root; whether the files are there is seen when they are loaded."""
+    """Checks that a root is given. Missing files are reported later, when the data is loaded.
+
+    Args:
+        root: Folder that holds the data.
+
+    Returns:
+        Problems for `Dataset.problems`; empty if there are none.
+    """
     return [] if root else ["root: missing. Give the folder that holds the data."]
 
 
 def download_problems(card: Card, download: bool) -> list[str]:
-    """Returns why a set cannot be fetched, where that is asked."""
+    """Checks that a set can be downloaded if a download is requested.
+
+    Args:
+        card: Facts of the set.
+        download: Whether the user requests a download.
+
+    Returns:
+        Problems for `Dataset.problems`; empty if there are none.
+    """
     return [f"download: {card.name} cannot be fetched from here. {card.get}"] if download and not card.archives else []

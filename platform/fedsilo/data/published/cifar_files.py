@@ -1,10 +1,10 @@
-"""CIFAR's files, read by torchvision, which compares the md5 of every file before it is unpickled.
+"""Reader for the files of CIFAR-10 and CIFAR-100. torchvision checks the md5 of every file before it is unpickled.
 
-The prompt papers normalise these images by CIFAR's own mean and deviation; here they are prepared as the model was
-trained, like all others, unless `backbone.pixel_mean` and `backbone.pixel_std` say otherwise. Theirs, in the released
-code of FedOTP:
+The prompt papers normalise these images by CIFAR's own mean and standard deviation. Here they are normalised like all
+other images, as the model was trained, unless `backbone.pixel_mean` and `backbone.pixel_std` are set. The values in
+the released code of FedOTP:
 
-    cifar10     [0.4914, 0.4822, 0.4465]    [0.2023, 0.1994, 0.2010] (the pixels' true deviation is 0.247, 0.244, 0.262)
+    cifar10     [0.4914, 0.4822, 0.4465]    [0.2023, 0.1994, 0.2010] (true values: 0.247, 0.244, 0.262)
     cifar100    [0.5071, 0.4865, 0.4409]    [0.2673, 0.2564, 0.2762]
 
 Source: Krizhevsky, "Learning multiple layers of features from tiny images", 2009.
@@ -35,7 +35,7 @@ HOME = "https://www.cs.toronto.edu/~kriz/cifar.html"
 
 @dataclass(frozen=True, slots=True)
 class PixelImages:
-    """Images that are all in memory.
+    """Images held in memory.
 
     Attributes:
         pixels: (n, 32, 32, 3) bytes, RGB.
@@ -48,27 +48,43 @@ class PixelImages:
         return Image.fromarray(self.pixels[i])
 
     def digests(self) -> tuple[str, ...]:
-        """Returns the hash of the pixels of every image."""
+        """Hashes the pixels of every image.
+
+        Returns:
+            (n,) first 32 hex digits of each sha256.
+        """
         return tuple(hashlib.sha256(b"cifar" + image.tobytes()).hexdigest()[:32] for image in self.pixels)
 
 
 @dataclass(frozen=True, slots=True)
 class CifarSet(Dataset):
-    """One of the two, with its own train and test split."""
+    """CIFAR-10 or CIFAR-100 with its published train and test split."""
 
     card: ClassVar[Card]
-    torchvision: ClassVar[str]  # the name of torchvision's class
+    torchvision: ClassVar[str]  # name of torchvision's class
 
-    root: str = key("data", "Folder that holds the set's folder; ~ is the home folder, else from the current one.")
-    download: bool = key(False, "Fetch what is missing (170 MB) into the root.")
+    root: str = key(
+        "data", "Folder that holds the set's folder; ~ is the home folder, other paths start at the current folder."
+    )
+    download: bool = key(False, "Download missing files (170 MB) into the root.")
     template: str = key("a photo of a {}.", "Prompt of the zero-shot row, with {} for the class.")
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields; whether the files are there is seen when they are loaded."""
+        """Returns the problems of the fields; missing files are reported when the data is loaded."""
         return [*root_problems(self.root), *template_problems(self.template or "none")]
 
     def load(self, seed: int) -> LabelledImages:
-        """Returns the data; nothing is drawn. Raises DataError when files are missing, damaged or out of reach."""
+        """Loads both splits, and downloads them first if that is requested and needed.
+
+        Args:
+            seed: Not used, nothing is drawn.
+
+        Returns:
+            The data set.
+
+        Raises:
+            DataError: Files are missing, damaged or cannot be downloaded.
+        """
         kind = self._kind()
         train, test = self._read(kind, train=True), self._read(kind, train=False)
         return LabelledImages(
@@ -77,35 +93,42 @@ class CifarSet(Dataset):
             template=self.template,
             train=_examples(train),
             test=_examples(test),
-            groups=self.groups_of(test),
+            groups=self.read_groups(test),
         )
 
-    def groups_of(self, split: Any) -> tuple[int, ...]:
-        """Returns the superclass of each class; empty where the set has none. `split` is torchvision's data set."""
+    def read_groups(self, split: Any) -> tuple[int, ...]:
+        """Reads the superclass of each class.
+
+        Args:
+            split: One of torchvision's data sets.
+
+        Returns:
+            (classes,) superclass numbers; empty where the set has none.
+        """
         return ()
 
     def _kind(self) -> Any:
-        # Imported where it is used: clients never need it.
+        # Imported here because clients never need it.
         from torchvision import datasets
 
         return getattr(datasets, self.torchvision)
 
     def _read(self, kind: Any, train: bool) -> Any:
-        """One split, as torchvision's data set."""
+        """Reads one split as torchvision's data set."""
         root = expand(self.root)
         try:
-            return _opened(kind, root, train)
-        except Exception as error:  # what torchvision and a damaged file raise
+            return _open_split(kind, root, train)
+        except Exception as error:  # torchvision and damaged files raise errors of many types
             if not self.download:
                 raise DataError(self._explanation(kind, root)) from error
         obtain(self.card.archives, root, replace=True)
         try:
-            return _opened(kind, root, train)
+            return _open_split(kind, root, train)
         except Exception as error:
             raise DataError(self._explanation(kind, root)) from error
 
     def _explanation(self, kind: Any, root: Path) -> str:
-        """Why the data cannot be had, and what to do, in one line."""
+        """Explains in one line why the data cannot be loaded and what to do."""
         folder = root / kind.base_folder
         fetch = (
             f"Unpack {kind.filename} ({HOME}) into the root, or set data.root, or fetch it (170 MB): "
@@ -119,15 +142,25 @@ class CifarSet(Dataset):
         return f"data.root: {folder} {what}. {fetch}"
 
 
-def _opened(kind: Any, root: Path, train: bool) -> Any:
-    # The files were pickled by a numpy so old that new ones remark upon it.
+def _open_split(kind: Any, root: Path, train: bool) -> Any:
+    # The files were pickled by an old numpy, about which new versions warn.
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", np.exceptions.VisibleDeprecationWarning)
         return kind(root, train=train)
 
 
 def cifar_archive(url: str, md5: str, folder: str, files: tuple[str, ...]) -> Archive:
-    """Returns the archive of a set: its folder's files, which are replaced one by one when they are damaged."""
+    """Describes the archive of a set. Damaged files of its folder are replaced one by one.
+
+    Args:
+        url: Address of the archive.
+        md5: Its checksum.
+        folder: Name of the folder in it.
+        files: Names of the files in that folder.
+
+    Returns:
+        The archive, which is unpacked in the root.
+    """
     return Archive(url, "", tuple(f"{folder}/{name}" for name in files), md5)
 
 
@@ -137,8 +170,15 @@ def _examples(split: Any) -> Examples:
     return Examples(labels=labels, domains=np.zeros_like(labels), fetch=fetch, digests=fetch.digests())
 
 
-def superclasses(split: Any) -> tuple[int, ...]:
-    """Returns the (100,) superclass of each class, from the file that torchvision has verified."""
+def read_superclasses(split: Any) -> tuple[int, ...]:
+    """Reads the superclasses of CIFAR-100 from a file that torchvision has verified.
+
+    Args:
+        split: torchvision's data set of one split.
+
+    Returns:
+        (100,) superclass of each class.
+    """
     ((name, _),) = split.test_list
     with Path(split.root, split.base_folder, name).open("rb") as file:
         content = pickle.load(file, encoding="latin1")

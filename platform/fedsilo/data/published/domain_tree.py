@@ -1,9 +1,9 @@
-"""The image files of a multi-domain set: which domain, class and split each one's folders say.
+"""Image files of a multi-domain data set, with the domain, class and split that their folders name.
 
     <domain>/<class>/*               train|test/<domain>/<class>/*
     <domain>/train|test/<class>/*    <domain>/train_images|test_images/<n>_<class>.png
 
-after any folders around them.
+There may be any folders around them.
 """
 
 from __future__ import annotations
@@ -15,24 +15,24 @@ from pathlib import Path
 from fedsilo.core.errors import DataError
 from fedsilo.data.files.file_sources import FolderSource, Member, Source, ZipSource, expand, open_source
 from fedsilo.data.files.folder_layouts import SUFFIXES, TEST, TRAIN
-from fedsilo.data.published.naming import plain
+from fedsilo.data.published.naming import normalize
 
 SPLITS = {
     **dict.fromkeys(("train", "training", "trainimages", "crossval", "val", "validation"), TRAIN),
     **dict.fromkeys(("test", "testing", "testimages"), TEST),
 }
-"""Folders that say a split. Held-out images of a validation set are for choosing a model: they count as training."""
+"""Folder names of splits. Validation images, which serve to choose a model, count as training images."""
 
 
 @dataclass(frozen=True, slots=True)
-class Placed:
+class PlacedFile:
     """One image file.
 
     Attributes:
         member: The file.
-        domain: Place of its domain.
-        folder: Name of its class's folder, or of its class in the file's name.
-        split: "train", "test", or "" where no folder says.
+        domain: Number of its domain.
+        folder: Name of its class's folder, or the class in its file name.
+        split: "train", "test", or "" where no folder names a split.
     """
 
     member: Member
@@ -42,10 +42,19 @@ class Placed:
 
 
 def locate(root: str, folders: Sequence[str], domains: Mapping[str, int], get: str) -> Source:
-    """Returns where a set lies: some folder or zip below the root, or the root itself.
+    """Finds a data set: a folder or a zip below the root, or the root itself.
+
+    Args:
+        root: Root folder, or a zip.
+        folders: Names that the set's folder may have.
+        domains: Number of each domain by its normalized names.
+        get: How to get the set, for messages.
+
+    Returns:
+        The folder or archive.
 
     Raises:
-        DataError: It is nowhere there; one line.
+        DataError: The set is not there.
     """
     path = expand(root)
     if not path.is_dir():
@@ -66,32 +75,35 @@ def locate(root: str, folders: Sequence[str], domains: Mapping[str, int], get: s
 
 
 def _holds(path: Path, domains: Mapping[str, int]) -> bool:
-    """Whether a folder has a domain's folder in it, or one level down: it is not walked for more."""
+    """Whether a folder contains a domain's folder, directly or one level down; deeper levels are not searched."""
     inside = [entry for entry in path.iterdir() if entry.is_dir()]
     below = (entry for folder in inside for entry in folder.iterdir() if entry.is_dir())
-    return any(plain(entry.name) in domains for entry in (*inside, *below))
+    return any(normalize(entry.name) in domains for entry in (*inside, *below))
 
 
-def place(member: Member, domains: Mapping[str, int], in_name: bool) -> Placed | None:
-    """Returns what a file's folders say of it, or None when they are not those of an image of the set.
+def place_file(member: Member, domains: Mapping[str, int], in_name: bool) -> PlacedFile | None:
+    """Reads domain, class and split of a file from its folders.
 
     Args:
         member: The file.
-        domains: Place of each domain by its plain names.
-        in_name: Whether a file may say its class in its name, after the last underscore.
+        domains: Number of each domain by its normalized names.
+        in_name: Whether the file name may end with the class, after the last underscore.
+
+    Returns:
+        The placed file, or None if it is not an image of the set.
     """
     *folders, name = member.parts
     stem, dot, suffix = name.rpartition(".")
     if not stem or (dot + suffix).lower() not in SUFFIXES:
         return None
     for depth, folder in enumerate(folders):
-        if plain(folder) not in domains:
+        if normalize(folder) not in domains:
             continue
-        before, after = SPLITS.get(plain(folders[depth - 1]), "") if depth else "", folders[depth + 1 :]
-        if after and plain(after[0]) in SPLITS and (len(after) == 2 or (in_name and len(after) == 1)):
-            before, after = SPLITS[plain(after[0])], after[1:]
+        before, after = SPLITS.get(normalize(folders[depth - 1]), "") if depth else "", folders[depth + 1 :]
+        if after and normalize(after[0]) in SPLITS and (len(after) == 2 or (in_name and len(after) == 1)):
+            before, after = SPLITS[normalize(after[0])], after[1:]
         if not after and in_name and before:
             after = [stem.rpartition("_")[2]]
         if len(after) == 1:
-            return Placed(member, domains[plain(folder)], after[0], before)
+            return PlacedFile(member, domains[normalize(folder)], after[0], before)
     return None

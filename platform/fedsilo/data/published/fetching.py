@@ -1,9 +1,9 @@
-"""Files from the network that arrive whole or not at all.
+"""Downloads of files that are complete or absent.
 
-    <name>.part     what has come so far; an interrupted fetch goes on with it (HTTP Range)
-    <name>          the file, once its length and its checksum are right
+    <name>.part     bytes received so far; an interrupted download continues with it (HTTP Range)
+    <name>          the file, after its length and checksum are verified
 
-Nothing reads a `.part`, so a crash at any moment leaves either no file or the right one.
+Nothing reads a `.part` file. So a crash at any moment leaves either no file or the correct one.
 """
 
 from __future__ import annotations
@@ -22,42 +22,47 @@ from typing import BinaryIO
 
 from fedsilo.core.errors import DataError
 
-TIMEOUT_S = 60.0  # of silence, not of the whole transfer
+TIMEOUT_S = 60.0  # without a new byte, not of the whole transfer
 ATTEMPTS = 4
 CHUNK = 1 << 20
 HEADERS = {"User-Agent": "fedsilo", "Accept-Encoding": "identity"}
 
-Told = Callable[[int, int], None]
-"""Is told how many bytes are there and how many there will be, 0 when that is unknown."""
+ByteProgress = Callable[[int, int], None]
+"""report(done, total): bytes received so far, and bytes in all, 0 if unknown."""
 
 
 class Interrupted(Exception):
-    """The connection ended before the file did; the rest can be asked for."""
+    """The connection ended before the file was complete; the rest can be requested again."""
 
 
-def untold(done: int, total: int) -> None:
-    """Tells nobody."""
-
-
-def fetch(url: str, target: Path, md5: str = "", told: Told = untold) -> None:
-    """Fetches a file, unless it is there; goes on where an earlier fetch stopped.
+def ignore_progress(done: int, total: int) -> None:
+    """Ignores a progress report.
 
     Args:
-        url: Where it is.
-        target: Where it shall lie; its folder is made.
-        md5: Its checksum, "" where none is published: then only the length that the server names is compared.
-        told: Told how far it is.
+        done: Bytes received.
+        total: Bytes in all; 0 if unknown.
+    """
+
+
+def fetch(url: str, target: Path, md5: str = "", report: ByteProgress = ignore_progress) -> None:
+    """Downloads a file unless it exists; continues an earlier, interrupted download.
+
+    Args:
+        url: Address of the file.
+        target: Path to write; its folder is created.
+        md5: Checksum; "" where none is published, then only the length that the server announces is checked.
+        report: Called with the progress in bytes.
 
     Raises:
-        DataError: It cannot be had, is not the published file, or there is no room; one line.
+        DataError: The file cannot be downloaded, is not the published one, or the disk is full.
     """
     part = target.with_name(target.name + ".part")
     try:
         if target.is_file() and (not md5 or _md5(target) == md5):
             return
         target.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(part) as file:
-            _fill(url, file, md5, told)
+        with _lock(part) as file:
+            _fill(url, file, md5, report)
             os.fsync(file.fileno())
             os.replace(part, target)
     except OSError as error:
@@ -68,8 +73,8 @@ def fetch(url: str, target: Path, md5: str = "", told: Told = untold) -> None:
 
 
 @contextmanager
-def _alone(part: Path) -> Iterator[BinaryIO]:
-    """The partial file, held by this process only."""
+def _lock(part: Path) -> Iterator[BinaryIO]:
+    """Opens the partial file, locked for this process."""
     with part.open("ab+") as file:
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -78,51 +83,51 @@ def _alone(part: Path) -> Iterator[BinaryIO]:
         yield file
 
 
-def _fill(url: str, file: BinaryIO, md5: str, told: Told) -> None:
-    """Brings the partial file to its end. A file with the wrong checksum is fetched once more from the start."""
+def _fill(url: str, file: BinaryIO, md5: str, report: ByteProgress) -> None:
+    """Completes the partial file. A file with a wrong checksum is downloaded once more from the start."""
     resumed = file.seek(0, os.SEEK_END) > 0
-    _to_the_end(url, file, told)
+    _resume_until_complete(url, file, report)
     if md5 and _digest(file) != md5:
         file.truncate(0)
-        if resumed:  # what lay there was of another version, or damaged
-            _to_the_end(url, file, told)
+        if resumed:  # the old bytes were of another version, or damaged
+            _resume_until_complete(url, file, report)
         if not resumed or _digest(file) != md5:
             file.truncate(0)
             raise DataError(
-                f"{url}: what came is not the published file (its md5 is not {md5}). Is a proxy or a login page in "
-                "between? Fetch it by hand, or try again later."
+                f"{url}: the downloaded file is not the published one (its md5 is not {md5}). Is a proxy or a login "
+                "page in between? Fetch it by hand, or try again later."
             )
 
 
-def _to_the_end(url: str, file: BinaryIO, told: Told) -> None:
-    """Asks again for the rest until it is there; gives up when several tries in a row have brought nothing."""
+def _resume_until_complete(url: str, file: BinaryIO, report: ByteProgress) -> None:
+    """Requests the rest until the file is complete; gives up after several attempts in a row without a new byte."""
     fruitless = 0
     while fruitless < ATTEMPTS:
         before = file.seek(0, os.SEEK_END)
         try:
-            _ask(url, file, before, told)
+            _ask(url, file, before, report)
             return
         except (Interrupted, http.client.HTTPException, ConnectionError, TimeoutError) as error:
             fruitless = 0 if file.seek(0, os.SEEK_END) > before else fruitless + 1
             last: Exception = error
-    raise OSError(f"the connection broke off {ATTEMPTS} times without a byte: {last}") from last
+    raise OSError(f"the connection ended {ATTEMPTS} times in a row without a new byte: {last}") from last
 
 
-def _ask(url: str, file: BinaryIO, start: int, told: Told) -> None:
-    """One request for all from `start` on. Raises Interrupted when less comes than was announced."""
+def _ask(url: str, file: BinaryIO, start: int, report: ByteProgress) -> None:
+    """Requests all bytes from `start` on. Raises Interrupted if fewer bytes arrive than announced."""
     request = urllib.request.Request(url, headers={**HEADERS, **({"Range": f"bytes={start}-"} if start else {})})
     try:
         response = urllib.request.urlopen(request, timeout=TIMEOUT_S)
     except urllib.error.HTTPError as error:
         error.close()
-        if error.code == 416 and start:  # nothing is left to send: the checksum will tell whether that is right
+        if error.code == 416 and start:  # nothing is left to send; the checksum decides whether the file is right
             if error.headers.get("Content-Range", "").rpartition("/")[2] not in ("", "*", str(start)):
                 file.truncate(0)
-                raise Interrupted("more was there than the server has") from error
+                raise Interrupted("the partial file is longer than the server's") from error
             return
         raise
     with response:
-        if start and response.status != http.client.PARTIAL_CONTENT:  # the server does not know of ranges
+        if start and response.status != http.client.PARTIAL_CONTENT:  # the server does not support ranges
             file.truncate(0)
             start = 0
         length = int(response.headers.get("Content-Length") or 0)
@@ -131,10 +136,10 @@ def _ask(url: str, file: BinaryIO, start: int, told: Told) -> None:
         while chunk := response.read(CHUNK):
             file.write(chunk)
             done += len(chunk)
-            told(done, total)
+            report(done, total)
         file.flush()
     if total and done < total:
-        raise Interrupted(f"{done:,} of {total:,} bytes came")
+        raise Interrupted(f"{done:,} of {total:,} bytes arrived")
 
 
 def _digest(file: BinaryIO) -> str:
@@ -152,12 +157,14 @@ def _md5(path: Path) -> str:
 
 
 def _explanation(url: str, target: Path, part: Path, error: OSError) -> str:
-    """Why it could not be fetched and what to do, in one line."""
+    """Explains in one line why the download failed and what to do."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT):
         size = part.stat().st_size if part.exists() else 0
         return (
-            f"{target}: the disk is full, {size / 1e6:,.0f} MB of it are there. Make room and ask again: "
-            "it goes on where it stopped."
+            f"{target}: the disk is full, {size / 1e6:,.0f} MB of the file are there. Make room and try again: "
+            "it continues where it stopped."
         )
     reason = " ".join(str(error).split())[:200]
-    return f"{url}: could not be fetched: {reason}. Try again: it goes on where it stopped; or put it at {target}."
+    return (
+        f"{url}: could not be fetched: {reason}. Try again: it continues where it stopped; or put the file at {target}."
+    )

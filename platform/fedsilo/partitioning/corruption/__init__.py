@@ -1,1 +1,1 @@
-"""Corruptions: what is done to a client's images so that its features shift, by kind and severity."""
+"""Corruptions of a client's images by kind and severity, which shift their features."""

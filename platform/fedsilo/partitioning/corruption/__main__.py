@@ -21,13 +21,16 @@ _COLOURS = 160
 
 
 def sheet_of_kinds(seed: int, label: int, domain: int, columns: int = 2) -> Image.Image:
-    """Returns one picture of an emblem altered, the kinds down the page and the severities across, from none.
+    """Draws one emblem in all kinds and severities on one sheet, one kind per row, from severity 0.
 
     Args:
-        seed: Which emblem of that class and domain, and the seed of what is drawn.
-        label: Its class.
-        domain: Its domain.
-        columns: Into how many columns the kinds are laid.
+        seed: Seed of the emblem and of the corruptions.
+        label: Class number of the emblem.
+        domain: Domain number of the emblem.
+        columns: Number of columns of kinds.
+
+    Returns:
+        The sheet, RGB.
     """
     emblem = Emblem(label, colour=0, texture=0, domain=domain, seed=seed)
     picture, digest = draw(emblem), emblem.digest()
@@ -45,7 +48,14 @@ def sheet_of_kinds(seed: int, label: int, domain: int, columns: int = 2) -> Imag
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Writes the sheet; returns the exit status."""
+    """Draws the sheet and writes it.
+
+    Args:
+        arguments: Command line; None for that of the process.
+
+    Returns:
+        Exit status.
+    """
     parser = argparse.ArgumentParser(
         prog="python -m fedsilo.partitioning.corruption",
         description="Draws an emblem in all kinds and severities of corruption.",
@@ -60,7 +70,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     label, domain = CLASSES.index(options.label), DOMAINS.index(options.domain)
     sheet = sheet_of_kinds(options.seed, label, domain, options.columns)
-    # A palette: noise does not compress, and the sheet is there to be looked at.
+    # A palette, because noise does not compress and the sheet is only for the eye.
     sheet.quantize(_COLOURS, dither=Image.Dither.NONE).save(options.sheet, optimize=True)
     return 0
 

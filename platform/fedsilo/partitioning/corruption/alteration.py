@@ -1,4 +1,4 @@
-"""`Alteration`: what is done to an image, in three values; `altered`: examples with it done."""
+"""`Alteration`: one corruption in three values; `alter_examples`: examples with altered images."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from fedsilo.core import Examples, Indices
 from fedsilo.core.data import name_of
 from fedsilo.core.errors import DataError
 from fedsilo.core.seeds import numpy_generator
-from fedsilo.partitioning.corruption.kinds import DRAWN_FOR_EACH, DRAWN_ONCE, KINDS, SETTLED, SEVERITIES
+from fedsilo.partitioning.corruption.kinds import DETERMINISTIC, KINDS, RANDOM_PER_IMAGE, RANDOM_PER_SEED, SEVERITIES
 
 CORRUPTION_VERSION = 1
-"""To be raised with every change of what a kind does: it is part of every digest, hence of every cached feature."""
+"""Increase it with every change of a kind: it is part of every digest and so of every cached feature."""
 
 _TAG = re.compile(r"(\S+) (\d{1,9})(?: seed (\d{1,20}))?", re.ASCII)
 
@@ -29,9 +29,9 @@ class Alteration:
     """One kind of corruption at one severity.
 
     Attributes:
-        kind: Its name, one of `KINDS`.
-        severity: 1 to 5; 0 leaves the image as it is.
-        seed: What is drawn comes from it: a client's own, when clients are to differ.
+        kind: Name of the kind, one of `KINDS`.
+        severity: 1 to 5; 0 leaves the image unchanged.
+        seed: Seed of random corruptions; one per client makes clients differ.
     """
 
     kind: str
@@ -40,7 +40,17 @@ class Alteration:
 
     @classmethod
     def parse(cls, tag: str) -> Alteration:
-        """Returns an alteration that does what the one of this tag does. Raises DataError."""
+        """Makes an alteration from its tag.
+
+        Args:
+            tag: For example "blur 3" or "noise 2 seed 7".
+
+        Returns:
+            An alteration with the same effect.
+
+        Raises:
+            DataError: The tag is not of that form, or has impossible values.
+        """
         found = _TAG.fullmatch(tag)
         if not found:
             raise DataError(f"corruption: '{tag[:80]}' is no tag. Write for example 'blur 3' or 'noise 2 seed 7'.")
@@ -50,12 +60,12 @@ class Alteration:
 
     @property
     def tag(self) -> str:
-        """All that it does, in few words: "blur 3", or "noise 2 seed 7" where something is drawn."""
-        drawn = self.severity and self.kind not in SETTLED
+        """Kind, severity and, if the corruption is random, seed: "blur 3" or "noise 2 seed 7"."""
+        drawn = self.severity and self.kind not in DETERMINISTIC
         return f"{self.kind} {self.severity}" + f" seed {self.seed}" * bool(drawn)
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the values, as 'key: what is wrong. What is allowed.' lines."""
+        """Returns the problems of the values, as 'key: what is wrong. What is allowed.' lines."""
         found = []
         if self.kind not in KINDS:
             near = get_close_matches(str(self.kind)[:80].lower(), KINDS, n=1, cutoff=0.4)
@@ -74,11 +84,14 @@ class Alteration:
             raise DataError(f"corruption: {' '.join(problems)}")
 
     def __call__(self, image: Image.Image, digest: str) -> Image.Image:
-        """Returns the image altered, of the same size and mode; the same pixels at every call and in every process.
+        """Alters an image, with the same pixels at every call and in every process.
 
         Args:
             image: RGB.
-            digest: The image's own, from which its noise is drawn.
+            digest: Digest of the image, part of the seed of its noise.
+
+        Returns:
+            The altered image, of the same size and mode.
 
         Raises:
             DataError: The values are impossible.
@@ -86,16 +99,23 @@ class Alteration:
         self.require_possible()
         if not self.severity:
             return image
-        if self.kind in SETTLED:
-            return SETTLED[self.kind](image, self.severity)
-        if self.kind in DRAWN_ONCE:
+        if self.kind in DETERMINISTIC:
+            return DETERMINISTIC[self.kind](image, self.severity)
+        if self.kind in RANDOM_PER_SEED:
             generator = numpy_generator(self.seed, f"corruption {self.kind}")
-            return DRAWN_ONCE[self.kind](image, self.severity, generator)
+            return RANDOM_PER_SEED[self.kind](image, self.severity, generator)
         generator = numpy_generator(self.seed, f"corruption {self.kind} {digest}")
-        return DRAWN_FOR_EACH[self.kind](image, self.severity, generator)
+        return RANDOM_PER_IMAGE[self.kind](image, self.severity, generator)
 
     def digest(self, digest: str) -> str:
-        """Returns the digest of the altered image from the image's own: that itself where nothing is altered."""
+        """Computes the digest of an altered image.
+
+        Args:
+            digest: Digest of the image.
+
+        Returns:
+            Digest of the altered image; at severity 0 the given one.
+        """
         if not self.severity:
             return digest
         text = f"corruption|{CORRUPTION_VERSION}|{self.tag}|{digest}"
@@ -104,14 +124,14 @@ class Alteration:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class AlteredImages:
-    """Fetches an image and alters it; arrays and not objects, so that it is small to pickle.
+    """Fetches an image and alters it. Its fields are arrays instead of objects, so that it is small to pickle.
 
     Attributes:
-        fetch: Returns the image at a position, unaltered.
-        positions: (n,) where the images are.
-        origins: (n,) their digests, in ASCII.
-        alterations: What is done, each once.
-        which: (n,) which of the alterations is done to each image, -1 for none.
+        fetch: Returns the unaltered image at a position.
+        positions: (n,) positions of the images.
+        origins: (n,) digests of the unaltered images, in ASCII.
+        alterations: All alterations, each once.
+        which: (n,) index into `alterations` of each image, -1 for none.
     """
 
     fetch: Callable[[int], Image.Image]
@@ -127,22 +147,28 @@ class AlteredImages:
         return image if which < 0 else self.alterations[which](image, self.origins[i].decode())
 
     def name(self, i: int) -> str:
-        """Returns how messages name image i: as the unaltered one, with what is done to it."""
+        """Names an image for messages.
+
+        Args:
+            i: Number of the image.
+
+        Returns:
+            Name of the unaltered image, with the tag of its alteration.
+        """
         which, origin = int(self.which[i]), name_of(self.fetch, int(self.positions[i]))
         return origin if which < 0 else f"{origin} ({self.alterations[which].tag})"
 
 
-def altered(examples: Examples, rows: Sequence[tuple[int, Alteration | None]]) -> Examples:
-    """Returns examples with their images altered; no image is fetched before it is asked for.
+def alter_examples(examples: Examples, rows: Sequence[tuple[int, Alteration | None]]) -> Examples:
+    """Makes examples with altered images; no image is fetched before it is needed.
 
     Args:
-        examples: The unaltered ones.
-        rows: A position in them and what is done to the image there, for each of the result; a position may occur in
-            several.
+        examples: The unaltered examples.
+        rows: (position, alteration or None) for each example of the result; a position may occur in several rows.
 
     Returns:
-        As many examples as rows, in their order, with labels and domains of the positions. The digest of an image to
-        which nothing is done is unchanged, so that its cached features stay good.
+        One example per row, in order, with labels and domains of the positions. The digest of an unaltered image is
+        unchanged, so its cached features stay valid.
 
     Raises:
         DataError: An alteration is impossible.

@@ -1,9 +1,9 @@
-"""The kinds of corruption, by what is drawn for them. A new kind is one function and its line in a table.
+"""Kinds of corruption, by what is random in them. A new kind is one function and its line in a table.
 
-All are pure functions of an RGB image, a severity from 1 to 5 and, where something is drawn, a generator; size and mode
-stay. Draws do not depend on the severity: a client's images tilt the same way at each, and the same grain grows.
+All are pure functions of an RGB image, a severity from 1 to 5 and, for random kinds, a generator; size and mode stay.
+Draws do not depend on the severity: at every severity a client's images tilt the same way and have the same grain.
 
-Source of the constants, where it has the kind: Hendrycks and Dietterich, "Benchmarking neural network robustness to
+Source of the constants, for kinds that it has: Hendrycks and Dietterich, "Benchmarking neural network robustness to
 common corruptions and perturbations", ICLR 2019, arXiv:1903.12261, and the code published with it: ImageNet-C for
 pictures of 224 pixels, Tiny ImageNet-C for 64, CIFAR-10-C for 32.
 """
@@ -20,12 +20,12 @@ from fedsilo.partitioning.corruption.lens import blur, defocus, motion, rotation
 from fedsilo.partitioning.corruption.light import brightness, colour_cast, contrast, darkness, fog, grey
 from fedsilo.partitioning.corruption.sensor import impulse, jpeg, noise, pixelation
 
-Settled = Callable[[Image.Image, int], Image.Image]
-Drawn = Callable[[Image.Image, int, np.random.Generator], Image.Image]
+DeterministicCorruption = Callable[[Image.Image, int], Image.Image]
+RandomCorruption = Callable[[Image.Image, int, np.random.Generator], Image.Image]
 
 SEVERITIES = (1, 2, 3, 4, 5)
 
-SETTLED: Mapping[str, Settled] = MappingProxyType(
+DETERMINISTIC: Mapping[str, DeterministicCorruption] = MappingProxyType(
     {
         "blur": blur,
         "defocus": defocus,
@@ -37,13 +37,15 @@ SETTLED: Mapping[str, Settled] = MappingProxyType(
         "grey": grey,
     }
 )
-"""Nothing is drawn."""
+"""Kinds in which nothing is drawn."""
 
-DRAWN_ONCE: Mapping[str, Drawn] = MappingProxyType({"rotation": rotation, "motion": motion, "colour_cast": colour_cast})
+RANDOM_PER_SEED: Mapping[str, RandomCorruption] = MappingProxyType(
+    {"rotation": rotation, "motion": motion, "colour_cast": colour_cast}
+)
 """Drawn from the seed alone: one direction or hue for all images."""
 
-DRAWN_FOR_EACH: Mapping[str, Drawn] = MappingProxyType({"noise": noise, "impulse": impulse, "fog": fog})
-"""Drawn anew for each image."""
+RANDOM_PER_IMAGE: Mapping[str, RandomCorruption] = MappingProxyType({"noise": noise, "impulse": impulse, "fog": fog})
+"""Drawn for each image separately."""
 
-KINDS = (*DRAWN_FOR_EACH, *SETTLED, *DRAWN_ONCE)
+KINDS = (*RANDOM_PER_IMAGE, *DETERMINISTIC, *RANDOM_PER_SEED)
 """Names of all kinds."""

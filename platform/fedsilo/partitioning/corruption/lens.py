@@ -1,7 +1,7 @@
-"""What a lens and a hand do: blur, defocus, motion, rotation.
+"""Corruptions by a lens or a hand: blur, defocus, motion, rotation.
 
-Constants: CIFAR-10-C, Tiny ImageNet-C and ImageNet-C, see `kinds`, but for rotation, which they do not have. Their
-discs of less than a pixel are spread by an extra softening: here such a disc is as large as to spread a point as far.
+Constants: CIFAR-10-C, Tiny ImageNet-C and ImageNet-C, see `kinds`; rotation is in none of them. They spread discs
+smaller than a pixel by an extra softening; here such a disc is large enough to spread a point as far.
 """
 
 from __future__ import annotations
@@ -28,12 +28,28 @@ _STEPS = 8  # per pixel of a trail
 
 
 def blur(image: Image.Image, severity: int) -> Image.Image:
-    """Returns the image after a Gaussian blur of a deviation of 1 to 6 pixels at 224."""
+    """Applies a Gaussian blur.
+
+    Args:
+        image: RGB.
+        severity: 1 to 5: standard deviation of 1 to 6 pixels at 224.
+
+    Returns:
+        The blurred image.
+    """
     return image.filter(ImageFilter.GaussianBlur(length(_DEVIATION, severity, image)))
 
 
 def defocus(image: Image.Image, severity: int) -> Image.Image:
-    """Returns the image with every point spread over a disc, of a radius of 3 to 10 pixels at 224."""
+    """Spreads every point over a disc.
+
+    Args:
+        image: RGB.
+        severity: 1 to 5: radius of 3 to 10 pixels at 224.
+
+    Returns:
+        The blurred image.
+    """
     return to_image(convolve(to_pixels(image), _disc(length(_RADIUS, severity, image))))
 
 
@@ -46,9 +62,15 @@ def _disc(radius: float) -> Plane:
 
 
 def motion(image: Image.Image, severity: int, generator: np.random.Generator) -> Image.Image:
-    """Returns the image with every point drawn out to a trail that fades, at most 45 degrees off the horizontal.
+    """Draws every point out to a fading trail, at most 45 degrees off the horizontal; the picture stays in place.
 
-    A trail is 10 to 20 pixels long at 224, weighed by a Gaussian of deviation 3 to 15. The picture stays where it is.
+    Args:
+        image: RGB.
+        severity: 1 to 5: length of 10 to 20 pixels at 224, weighted by a Gaussian of deviation 3 to 15.
+        generator: Random generator of the direction.
+
+    Returns:
+        The blurred image.
     """
     extent, fading = length(_EXTENT, severity, image), length(_FADING, severity, image)
     return to_image(convolve(to_pixels(image), _trail(extent, fading, radians(generator.uniform(-45, 45)))))
@@ -62,7 +84,7 @@ def _trail(extent: float, fading: float, angle: float) -> Plane:
     kernel = np.zeros((2 * border + 2, 2 * border + 2))
     below, right = border + along * np.sin(angle), border + along * np.cos(angle)
     row, column = np.floor(below).astype(int), np.floor(right).astype(int)
-    # Each step is shared out between the four pixels around it.
+    # Each step is divided among the four pixels around it.
     for down in (0, 1):
         for over in (0, 1):
             part = np.abs(1 - down - (below - row)) * np.abs(1 - over - (right - column))
@@ -76,7 +98,16 @@ def _weighing(shape: NDArray[np.float64]) -> Plane:
 
 
 def rotation(image: Image.Image, severity: int, generator: np.random.Generator) -> Image.Image:
-    """Returns the image turned by 10 to 60 degrees, one way or the other; beyond its edges it is mirrored."""
+    """Turns the image, one way or the other; beyond its edges it is mirrored.
+
+    Args:
+        image: RGB.
+        severity: 1 to 5: 10 to 60 degrees.
+        generator: Random generator of the direction.
+
+    Returns:
+        The turned image.
+    """
     angle = _ANGLE[severity - 1] * (1 if generator.random() < 0.5 else -1)
     width, height = image.size
     border = ceil((hypot(width, height) - min(width, height)) / 2) + 1

@@ -1,9 +1,9 @@
-"""How strong a severity is on an image of some size.
+"""Strength of a severity on an image of a given size.
 
 The authors of ImageNet-C published three sets of constants: for 32 pixels along the shorter side (CIFAR-10-C), 64
-(Tiny ImageNet-C) and 224 (ImageNet-C), since the same blur or noise costs more where a thing has few pixels. Between
-these sizes a constant is interpolated in the logarithm of the size. Beyond 224 it is that of 224, and lengths grow with
-the picture, which is shrunk before a model sees it; below 32 they shrink with it.
+(Tiny ImageNet-C) and 224 (ImageNet-C), because the same blur or noise costs more where a thing has few pixels. Between
+these sizes a constant is interpolated in the logarithm of the size. Above 224 it is that of 224, and lengths grow with
+the picture, which is shrunk before a model sees it; below 32 lengths shrink with it.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from PIL import Image
 
 SEEN = 224
-"""Pixels along the shorter side of what a model sees."""
+"""Pixels along the shorter side of an image as a model sees it."""
 
 _COARSEST = 32
 
@@ -25,18 +25,43 @@ Levels: TypeAlias = Mapping[int, tuple[float, float, float, float, float]]
 
 
 def level(levels: Levels, severity: int, image: Image.Image) -> float:
-    """Returns the constant of a severity for the size of an image."""
+    """Interpolates the constant of a severity.
+
+    Args:
+        levels: Constants by size.
+        severity: 1 to 5.
+        image: Image, of which only the size counts.
+
+    Returns:
+        The constant for that size.
+    """
     at = [row[severity - 1] for row in levels.values()]
     return float(np.interp(log(min(image.size)), [log(side) for side in levels], at))
 
 
 def length(levels: Levels, severity: int, image: Image.Image) -> float:
-    """Returns a length in pixels of the image; `levels` has it in pixels of pictures of its sizes."""
+    """Interpolates a length.
+
+    Args:
+        levels: Lengths in pixels, by size.
+        severity: 1 to 5.
+        image: Image, of which only the size counts.
+
+    Returns:
+        The length in pixels of the image.
+    """
     side = min(image.size)
     return level(levels, severity, image) * side / min(max(side, _COARSEST), SEEN)
 
 
 def seen_size(image: Image.Image) -> tuple[int, int]:
-    """Returns (width, height) with a shorter side of at most 224 pixels, as a model sees the image."""
+    """Computes the size of an image as a model sees it.
+
+    Args:
+        image: The image.
+
+    Returns:
+        (width, height) with a shorter side of at most 224 pixels.
+    """
     excess = max(1.0, min(image.size) / SEEN)
     return round(image.width / excess), round(image.height / excess)

@@ -1,9 +1,9 @@
-"""What light does: contrast, brightness, darkness, fog, grey, a colour cast.
+"""Corruptions by light: contrast, brightness, darkness, fog, grey, a colour cast.
 
 Constants: CIFAR-10-C, Tiny ImageNet-C and ImageNet-C, see `kinds`. For contrast and brightness Tiny ImageNet-C has
-those of ImageNet-C, which leave a model of emblems nothing: here contrast is that of CIFAR-10-C up to 64 pixels,
-brightness between the two. The third and fourth fog of ImageNet-C are equally thick, here the fourth is thicker.
-Darkness, grey and the colour cast are in none of them.
+those of ImageNet-C, which are too strong for a model of emblems: here contrast is that of CIFAR-10-C up to 64 pixels,
+and brightness lies between the two. The third and fourth fog of ImageNet-C are equally thick; here the fourth is
+thicker. Darkness, grey and the colour cast are in none of them.
 """
 
 from __future__ import annotations
@@ -28,14 +28,30 @@ _OCTAVES = 7
 
 
 def contrast(image: Image.Image, severity: int) -> Image.Image:
-    """Returns the image drawn towards its mean colour: 0.4 to 0.05 of the distance is left at 224 pixels."""
+    """Moves all colours towards the mean colour.
+
+    Args:
+        image: RGB.
+        severity: 1 to 5: keeps 0.4 to 0.05 of the distance at 224 pixels.
+
+    Returns:
+        The altered image.
+    """
     pixels = to_pixels(image)
     mean = pixels.mean((0, 1))
     return to_image(mean + np.float32(level(_CONTRAST, severity, image)) * (pixels - mean))
 
 
 def brightness(image: Image.Image, severity: int) -> Image.Image:
-    """Returns the image with 0.1 to 0.5 added to its colours' value at 224 pixels; hue and saturation stay."""
+    """Raises the value of all colours; hue and saturation stay.
+
+    Args:
+        image: RGB.
+        severity: 1 to 5: adds 0.1 to 0.5 at 224 pixels.
+
+    Returns:
+        The altered image.
+    """
     pixels = to_pixels(image)
     value = pixels.max(2, keepdims=True)
     brighter = np.minimum(value + np.float32(level(_ADDED, severity, image)), 1)
@@ -44,25 +60,59 @@ def brightness(image: Image.Image, severity: int) -> Image.Image:
 
 
 def darkness(image: Image.Image, severity: int) -> Image.Image:
-    """Returns the image with 0.8 to 0.3 of its light."""
+    """Removes light.
+
+    Args:
+        image: RGB.
+        severity: 1 to 5: keeps 0.8 to 0.3 of the light.
+
+    Returns:
+        The altered image.
+    """
     return to_image(to_pixels(image) * np.float32(_LEFT[severity - 1]))
 
 
 def grey(image: Image.Image, severity: int) -> Image.Image:
-    """Returns the image with 0.2 to all of its colour gone; luma stays."""
+    """Removes colour; luma stays.
+
+    Args:
+        image: RGB.
+        severity: 1 to 5: removes 0.2 to 1 of the colour.
+
+    Returns:
+        The altered image.
+    """
     pixels = to_pixels(image)
     luma = (pixels @ _LUMA)[:, :, None]
     return to_image(pixels + np.float32(_GREYNESS[severity - 1]) * (luma - pixels))
 
 
 def colour_cast(image: Image.Image, severity: int, generator: np.random.Generator) -> Image.Image:
-    """Returns the image behind a filter of one hue, which takes away 0.15 to 0.75 of what is farthest from it."""
+    """Puts a filter of one hue in front of the image.
+
+    Args:
+        image: RGB.
+        severity: 1 to 5: removes 0.15 to 0.75 of the light farthest from the hue.
+        generator: Random generator of the hue.
+
+    Returns:
+        The altered image.
+    """
     hue = np.array(colorsys.hsv_to_rgb(generator.random(), 1, 1), dtype=np.float32)
     return to_image(to_pixels(image) * (1 - np.float32(_FILTER[severity - 1]) * (1 - hue)))
 
 
 def fog(image: Image.Image, severity: int, generator: np.random.Generator) -> Image.Image:
-    """Returns the image behind clouds 1.5 to 3.5 times as bright as white at 224 pixels, dimmed to its own maximum."""
+    """Puts clouds in front of the image, dimmed to its own maximum.
+
+    Args:
+        image: RGB.
+        severity: 1 to 5: clouds 1.5 to 3.5 times as bright as white at 224 pixels.
+        generator: Random generator of the clouds.
+
+    Returns:
+        The altered image.
+    """
     thickness, decay = level(_FOG, severity, image), level(_DECAY, severity, image)
     pixels = to_pixels(image)
     brightest = float(pixels.max())
@@ -71,7 +121,7 @@ def fog(image: Image.Image, severity: int, generator: np.random.Generator) -> Im
 
 
 def _clouds(size: tuple[int, int], decay: float, generator: np.random.Generator) -> Plane:
-    """Smooth noise in [0, 1], (height, width): octaves of which each has `decay` times less height than the last."""
+    """Smooth noise in [0, 1], (height, width), of octaves; each has `decay` times less height than the one before."""
     width, height = size
     side = max(size)
     total = np.zeros((side, side), dtype=np.float32)

@@ -1,10 +1,10 @@
-"""What a sensor and a file format do: noise, dead pixels, coarse pixels, compression.
+"""Corruptions by a sensor or a file format: noise, dead pixels, coarse pixels, compression.
 
-Grains and blocks are those of a picture whose shorter side has at most 224 pixels. On a larger one they are larger in
-proportion: noise on every single pixel would be gone once the picture is shrunk for the model.
+Grains and blocks have the size that they have on a picture with a shorter side of at most 224 pixels. On a larger
+picture they grow in proportion, because noise on single pixels would vanish when the picture is shrunk for the model.
 
 Constants: CIFAR-10-C, Tiny ImageNet-C and ImageNet-C, see `kinds`. Those of Tiny ImageNet-C for pixelation and JPEG
-cost a model of emblems nothing: there ImageNet-C's hold from 64 pixels on.
+do not affect a model of emblems: here those of ImageNet-C apply from 64 pixels on.
 """
 
 from __future__ import annotations
@@ -33,14 +33,32 @@ _KEPT: Levels = {32: (0.95, 0.9, 0.85, 0.75, 0.65), 64: (0.6, 0.5, 0.4, 0.3, 0.2
 
 
 def noise(image: Image.Image, severity: int, generator: np.random.Generator) -> Image.Image:
-    """Returns the image with normal noise on every value, of a deviation of 0.08 to 0.38 of full at 224 pixels."""
+    """Adds normal noise to every value.
+
+    Args:
+        image: RGB.
+        severity: 1 to 5: standard deviation of 0.08 to 0.38 of full range at 224 pixels.
+        generator: Random generator of the noise.
+
+    Returns:
+        The noisy image.
+    """
     width, height = seen_size(image)
     grains = generator.standard_normal((height, width, 3), dtype=np.float32)
     return to_image(to_pixels(image) + np.float32(level(_DEVIATION, severity, image)) * _spread(grains, image))
 
 
 def impulse(image: Image.Image, severity: int, generator: np.random.Generator) -> Image.Image:
-    """Returns the image with 0.03 to 0.27 of all values at 224 pixels either 0 or full: salt and pepper."""
+    """Sets values to 0 or to full: salt and pepper.
+
+    Args:
+        image: RGB.
+        severity: 1 to 5: changes 0.03 to 0.27 of all values at 224 pixels.
+        generator: Random generator of the noise.
+
+    Returns:
+        The noisy image.
+    """
     width, height = seen_size(image)
     fate = _spread(generator.random((height, width, 3), dtype=np.float32), image)
     half = level(_DEAD, severity, image) / 2
@@ -48,7 +66,15 @@ def impulse(image: Image.Image, severity: int, generator: np.random.Generator) -
 
 
 def pixelation(image: Image.Image, severity: int) -> Image.Image:
-    """Returns the image in blocks of one colour: 0.6 to 0.25 as many along a side as there are pixels."""
+    """Replaces pixels by blocks of one colour.
+
+    Args:
+        image: RGB.
+        severity: 1 to 5: 0.6 to 0.25 as many blocks along a side as pixels, at 64 pixels and more.
+
+    Returns:
+        The coarse image.
+    """
     kept = level(_KEPT, severity, image)
     width, height = (max(1, round(kept * side)) for side in seen_size(image))
     small = image.resize((width, height), Image.Resampling.BOX)
@@ -56,7 +82,15 @@ def pixelation(image: Image.Image, severity: int) -> Image.Image:
 
 
 def jpeg(image: Image.Image, severity: int) -> Image.Image:
-    """Returns the image after JPEG compression of quality 25 to 7; a larger one is first shrunk to 224 pixels."""
+    """Compresses the image by JPEG; one larger than 224 pixels is first shrunk to 224.
+
+    Args:
+        image: RGB.
+        severity: 1 to 5: quality 25 to 7 at 64 pixels and more.
+
+    Returns:
+        The image after compression, of the same size.
+    """
     file = io.BytesIO()
     small = seen_size(image)
     shrunk = image if small == image.size else image.resize(small, Image.Resampling.BICUBIC)
@@ -66,7 +100,7 @@ def jpeg(image: Image.Image, severity: int) -> Image.Image:
 
 
 def _spread(grains: NDArray[np.float32], image: Image.Image) -> NDArray[np.float32]:
-    """Every grain over the pixels of the image that it covers, all of them at full strength."""
+    """Every grain at full strength, over all pixels of the image that it covers."""
     rows = np.arange(image.height) * len(grains) // image.height
     columns = np.arange(image.width) * grains.shape[1] // image.width
     spread: NDArray[np.float32] = grains[rows[:, None], columns]

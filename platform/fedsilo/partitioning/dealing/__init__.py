@@ -1,6 +1,10 @@
-"""From data to shares: what is taken out before, how the rest is dealt, what is done to shares afterwards.
+"""From data to shares: steps before a partition, the dealing of examples, and steps after it.
 
-novelty        classes that nobody trains on            afterwards     unseen, concept, corruption, global test data
-composition    feature, quantity and label shift        few_shot       shots
-allotment      examples to clients, by counts           apportionment  whole numbers in proportion
+base_to_new           classes that are not trained on
+shift_composition     feature, quantity and label shift
+long_tail             classes with fewer images by rank
+example_assignment    examples to clients, by counts
+integer_rounding      whole numbers in proportion
+few_shot              shots
+post_split            global test data, concept shift, corruption, unseen clients
 """

@@ -1,8 +1,8 @@
-"""Base and new classes: the last part of the classes is taken out of training, and models are measured on it.
+"""Base and new classes: the last part of the classes is not trained on, and models are measured on it.
 
 Source: the base-to-new protocol of Zhou et al., "Conditional prompt learning for vision-language models", CVPR 2022,
-arXiv:2203.05557: the first half of the classes, rounded up, is trained on; accuracy on either half is among its own
-names only. Federated as in FedTPG (Qiu et al., ICLR 2024) and FedPGP (Cui et al., ICML 2024).
+arXiv:2203.05557: the first half of the classes, rounded up, is trained on; accuracy on each half is computed among its
+own names only. Federated as in FedTPG (Qiu et al., ICLR 2024) and FedPGP (Cui et al., ICML 2024).
 """
 
 from __future__ import annotations
@@ -16,15 +16,18 @@ from fedsilo.core import Examples, LabelledImages, Newcomers
 from fedsilo.core.errors import DataError
 
 
-def based(images: LabelledImages, part: float) -> LabelledImages:
-    """Returns the images of the base classes, with the new ones' test images as `newcomers`.
+def split_base_to_new(images: LabelledImages, part: float) -> LabelledImages:
+    """Separates base and new classes.
 
     Args:
         images: The data.
-        part: Part of the classes that are new, the last ones, rounded down; 0 returns the images as they are.
+        part: Fraction of new classes, the last ones, rounded down; 0 returns the images unchanged.
+
+    Returns:
+        Images of the base classes, with the test images of the new ones as `newcomers`.
 
     Raises:
-        DataError: Fewer than two classes would be left on a side.
+        DataError: There would be fewer than two base or new classes.
     """
     if not part:
         return images

@@ -1,6 +1,6 @@
-"""Whole numbers in proportion: how many examples of each class go to which client.
+"""Whole numbers in proportion: numbers of examples by class and client.
 
-Minimum sizes and exact sizes are met by moving counts, so nothing is ever drawn again until it happens to fit.
+Minimum sizes and exact sizes are met by moving counts, so nothing is drawn again.
 
 Dimensions: K classes, N clients.
 """
@@ -13,17 +13,26 @@ from numpy.typing import NDArray
 from fedsilo.core import Floats, Indices
 
 SWEEPS = 200
-"""Scalings of rows and columns; what is still off then is moved in whole examples."""
+"""Greatest number of scalings of rows and columns; remaining differences are moved in whole examples."""
 
 FAINTEST = 1e-9
-"""The least that a liking counts beside a client's favourite, so that every margin can be met."""
+"""Least weight of a liking relative to the client's strongest one, so that every margin can be met."""
 
 
-def log_dirichlet(rows: int, columns: int, beta: float | Floats, generator: np.random.Generator) -> Floats:
-    """(rows, columns) logarithms of draws from Dir(beta, ..., beta), or by (columns,) betas, one per row.
+def draw_log_dirichlet(rows: int, columns: int, beta: float | Floats, generator: np.random.Generator) -> Floats:
+    """Draws logarithms of Dirichlet vectors.
 
-    Gamma(beta) equals Gamma(beta + 1) U^(1/beta); taken in logs it never underflows, so that even at beta 0.001 every
-    column has rows that it likes better than others.
+    Gamma(beta) equals Gamma(beta + 1) U^(1/beta); in logarithms it never underflows, so that even at beta 0.001 every
+    column prefers some rows to others.
+
+    Args:
+        rows: Number of draws.
+        columns: Length of each draw.
+        beta: Concentration, or (columns,) concentrations.
+        generator: Random generator of the draws.
+
+    Returns:
+        (rows, columns) logarithms.
     """
     draws = generator.standard_gamma(beta + 1.0, (rows, columns))
     logs: Floats = np.log(draws) + np.log1p(-generator.random((rows, columns))) / beta
@@ -32,40 +41,71 @@ def log_dirichlet(rows: int, columns: int, beta: float | Floats, generator: np.r
 
 
 def apportion(total: int, weights: NDArray[np.generic], generator: np.random.Generator) -> Indices:
-    """(N,) whole numbers that add up to `total`, in proportion to `weights` by largest remainders."""
+    """Divides a total in proportion to weights, by largest remainders.
+
+    Args:
+        total: Sum of the result.
+        weights: (N,) proportions, >= 0.
+        generator: Random generator that breaks ties.
+
+    Returns:
+        (N,) whole numbers.
+    """
     quotas = total * weights / weights.sum()
     counts = np.floor(quotas).astype(np.int64)
-    # Ties are broken at random: by position, low-numbered clients would always gain.
+    # Ties are broken at random; by position, clients with low numbers would always gain.
     order = np.lexsort((generator.random(len(quotas)), counts - quotas))
     counts[order[: total - counts.sum()]] += 1
     return np.asarray(counts)
 
 
-def at_least(minimum: int, total: int, weights: Floats, generator: np.random.Generator) -> Indices:
-    """(N,) whole numbers of `minimum` or more that add up to `total`, as near to proportion as that allows.
+def apportion_at_least(minimum: int, total: int, weights: Floats, generator: np.random.Generator) -> Indices:
+    """Divides a total in proportion to weights, as nearly as a minimum allows.
 
     Args:
-        minimum: The least of them; N times it is at most `total`.
-        total: Their sum.
+        minimum: Least number; N times it is at most `total`.
+        total: Sum of the result.
         weights: (N,) proportions, above 0.
-        generator: Breaks ties.
+        generator: Random generator that breaks ties.
+
+    Returns:
+        (N,) whole numbers.
     """
     counts = apportion(total, weights, generator)
-    return np.asarray(raised(counts[None], np.full(len(counts), minimum), np.zeros((1, len(counts))))[0])
+    return np.asarray(raise_to_least(counts[None], np.full(len(counts), minimum), np.zeros((1, len(counts))))[0])
 
 
-def within(capacities: Indices, total: int, weights: Floats, generator: np.random.Generator) -> Indices:
-    """(N,) whole numbers up to `capacities` (N,) that add up to `total`, as near to proportion as that allows."""
+def apportion_within(capacities: Indices, total: int, weights: Floats, generator: np.random.Generator) -> Indices:
+    """Divides a total in proportion to weights, as nearly as capacities allow.
+
+    Args:
+        capacities: (N,) greatest numbers.
+        total: Sum of the result.
+        weights: (N,) proportions.
+        generator: Random generator that breaks ties.
+
+    Returns:
+        (N,) whole numbers.
+    """
     counts = np.minimum(apportion(total, weights, generator), capacities)
     lacking = total - int(counts.sum())
     return counts + apportion(lacking, capacities - counts, generator) if lacking else counts
 
 
-def raised(counts: Indices, least: Indices, liking: Floats) -> Indices:
-    """(K, N) `counts` with at least `least` (N,) per client, one example moved at a time.
+def raise_to_least(counts: Indices, least: Indices, liking: Floats) -> Indices:
+    """Raises clients to a minimum by moving one example at a time.
 
-    A client in want takes of the class it likes best, from whoever has most of it and more than its own least in all.
-    Where the total suffices, somebody always has. Where it is just enough, everybody has exactly `least`.
+    A client with too few examples takes one of the class that it likes best, from the client with most of that class
+    among those above their own minimum. If the total suffices, such a client exists; if it just suffices, every client
+    ends with its minimum.
+
+    Args:
+        counts: (K, N) examples.
+        least: (N,) minimum of each client.
+        liking: (K, N) how much each client wants of each class.
+
+    Returns:
+        (K, N) examples.
     """
     counts = counts.copy()
     totals = counts.sum(axis=0)
@@ -85,33 +125,35 @@ def raised(counts: Indices, least: Indices, liking: Floats) -> Indices:
     return counts
 
 
-def fitted(liking: Floats, rows: Indices, columns: Indices, generator: np.random.Generator) -> Indices:
-    """(K, N) whole numbers with exactly these sums of rows and columns, as like `liking` as they can be.
+def fit_margins(liking: Floats, rows: Indices, columns: Indices, generator: np.random.Generator) -> Indices:
+    """Computes whole numbers with given sums of rows and columns, as near to the likings as possible.
 
-    The nearest matrix in relative entropy to the likings with these margins is found by scaling rows and columns in
-    turn (Deming and Stephan, 1940; Sinkhorn); it is rounded by largest remainders in each row, and what a column then
-    lacks is moved to it.
+    The nearest matrix in relative entropy with these margins is found by scaling rows and columns in turn (Deming and
+    Stephan, 1940; Sinkhorn). It is rounded by largest remainders in each row; then what a column lacks is moved to it.
 
     Args:
         liking: (K, N) logarithms of how much each client wants of each class.
         rows: (K,) examples of each class.
-        columns: (N,) sizes of the clients; the same sum.
-        generator: Breaks ties.
+        columns: (N,) sizes of the clients; with the same sum.
+        generator: Random generator that breaks ties.
+
+    Returns:
+        (K, N) whole numbers.
     """
     if not rows.sum():
         return np.zeros(liking.shape, dtype=np.int64)
-    expected = _scaled(liking, rows.astype(np.float64), columns.astype(np.float64))
+    expected = _scale(liking, rows.astype(np.float64), columns.astype(np.float64))
     counts = np.stack(
         [
             apportion(size, row, generator) if size else np.zeros(len(row), np.int64)
             for size, row in zip(rows, expected, strict=True)
         ]
     )
-    return raised(counts, columns, liking)
+    return raise_to_least(counts, columns, liking)
 
 
-def _scaled(liking: Floats, rows: Floats, columns: Floats) -> Floats:
-    """(K, N) the likings scaled to these sums of rows and columns, nearly."""
+def _scale(liking: Floats, rows: Floats, columns: Floats) -> Floats:
+    """(K, N) likings scaled approximately to these sums of rows and columns."""
     prior = np.maximum(np.exp(liking - liking.max(axis=0)), FAINTEST)
     by_column = np.where(columns > 0, 1.0, 0.0)
     for _ in range(SWEEPS):

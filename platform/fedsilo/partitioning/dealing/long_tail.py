@@ -1,4 +1,4 @@
-"""Classes that are rare everywhere: training images thinned out by the rank of their class."""
+"""Long-tailed classes: training images are removed by the rank of their class."""
 
 from __future__ import annotations
 
@@ -7,13 +7,21 @@ import numpy as np
 from fedsilo.core import Indices, LabelledImages
 
 
-def long_tailed(images: LabelledImages, ratio: float, generator: np.random.Generator) -> Indices:
-    """Positions of the training images that are left when classes are thinned out exponentially, ascending.
+def thin_by_rank(images: LabelledImages, ratio: float, generator: np.random.Generator) -> Indices:
+    """Thins out classes exponentially.
 
-    The class of rank r of K keeps n ratio^(-r / (K - 1)) images, where n is what the largest class has and ranks are
-    drawn; a class that has fewer keeps all, and every class keeps one.
+    The class of rank r of K keeps n ratio^(-r / (K - 1)) images, where n is the size of the largest class and ranks are
+    drawn. A class with fewer images keeps all, and every class keeps one.
 
     Source: Cui et al., "Class-balanced loss based on effective number of samples", CVPR 2019, arXiv:1901.05555.
+
+    Args:
+        images: The data.
+        ratio: Images of the most frequent class per image of the rarest, >= 1.
+        generator: Random generator of ranks and images.
+
+    Returns:
+        Positions of the remaining training images, ascending.
     """
     if ratio == 1:
         return np.arange(len(images.train))

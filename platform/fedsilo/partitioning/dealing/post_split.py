@@ -1,7 +1,7 @@
-"""What every partition can have done to its shares: global test data, concept shift, corruption, unseen clients.
+"""Steps after every partition: global test data, concept shift, corruption, unseen clients.
 
-Applied after the shots, in this order. Every draw is derived from the seed and its purpose, so one of them changes
-nothing of the others or of the split.
+They follow the shots, in this order. Every draw is derived from the seed and its purpose, so that one step changes
+neither the others nor the split.
 """
 
 from __future__ import annotations
@@ -15,41 +15,47 @@ from fedsilo.core import ConceptShift, Corruption, LabelledImages, Partition, Sh
 from fedsilo.core.errors import DataError
 from fedsilo.core.seeds import derive, numpy_generator
 from fedsilo.partitioning.corruption.alteration import Alteration
-from fedsilo.partitioning.dealing import example_assignment as allotment
+from fedsilo.partitioning.dealing import example_assignment as assignment
 
 
-def finished(images: LabelledImages, shares: Sequence[Share], rule: Partition, seed: int) -> list[Share]:
-    """Returns the shares with all that the rule says beside its split. Raises DataError where it cannot be done.
+def apply_post_split(images: LabelledImages, shares: Sequence[Share], rule: Partition, seed: int) -> list[Share]:
+    """Applies to the shares all that a rule asks for beside its split.
 
     Args:
         images: The data.
-        shares: One per client, in client order, with the shots drawn.
+        shares: One per client, in client order, after the shots.
         rule: The partition that made them.
-        seed: The scenario's seed.
+        seed: Seed of the scenario.
+
+    Returns:
+        One share per client.
+
+    Raises:
+        DataError: A step is impossible.
     """
     done = list(shares)
     if rule.test == "global":
-        done = _measured_alike(images, done, rule.unseen.domains)
+        done = _share_global_test(images, done, rule.unseen.domains)
     if rule.concept is not None:
-        done = _relabelled(images, done, rule.concept, seed)
+        done = _relabel(images, done, rule.concept, seed)
     if rule.corruption.kinds:
-        done = _corrupted(done, rule.corruption, seed)
-    return _unseen(done, rule.unseen.clients, seed)
+        done = _corrupt(done, rule.corruption, seed)
+    return _mark_unseen(done, rule.unseen.clients, seed)
 
 
-def _measured_alike(images: LabelledImages, shares: list[Share], unseen: Sequence[str]) -> list[Share]:
-    """Shares with the test images of all domains that are trained on; those of an unseen domain with their own."""
+def _share_global_test(images: LabelledImages, shares: list[Share], unseen: Sequence[str]) -> list[Share]:
+    """Shares with the test images of all trained domains; unseen domains keep their own test images."""
     known = np.array([name not in unseen for name in images.domains])
     everything = np.flatnonzero(known[images.test.domains])
-    alike = allotment.named(images, [share.train for share in shares], [everything] * len(shares))
+    alike = assignment.make_shares(images, [share.train for share in shares], [everything] * len(shares))
     return [
         replace(share, test=everything, domain=other.domain) if share.seen else share
         for share, other in zip(shares, alike, strict=True)
     ]
 
 
-def _relabelled(images: LabelledImages, shares: list[Share], concept: ConceptShift, seed: int) -> list[Share]:
-    for client in chosen(len(shares), concept.clients, seed, "concept clients"):
+def _relabel(images: LabelledImages, shares: list[Share], concept: ConceptShift, seed: int) -> list[Share]:
+    for client in draw_clients(len(shares), concept.clients, seed, "concept clients"):
         share = shares[client]
         known = images.train.labels[share.train], images.test.labels[share.test]
         generator = numpy_generator(seed, "concept", client=client)
@@ -62,60 +68,74 @@ def _relabelled(images: LabelledImages, shares: list[Share], concept: ConceptShi
     return shares
 
 
-def _corrupted(shares: list[Share], corruption: Corruption, seed: int) -> list[Share]:
-    """One kind at one severity for each client that is chosen, so that all pairs are as frequent as can be."""
+def _corrupt(shares: list[Share], corruption: Corruption, seed: int) -> list[Share]:
+    """Assigns one kind at one severity to each chosen client, so that all pairs are equally frequent."""
     severities = [corruption.severity] if isinstance(corruption.severity, int) else corruption.severity
     pairs = [(kind, severity) for severity in severities for kind in corruption.kinds]
-    for place, client in enumerate(chosen(len(shares), corruption.clients, seed, "corrupted clients")):
+    for place, client in enumerate(draw_clients(len(shares), corruption.clients, seed, "corrupted clients")):
         kind, severity = pairs[place % len(pairs)]
         own = derive(seed, "corruption", client=client)
         shares[client] = replace(shares[client], alteration=Alteration(kind, severity, own).tag)
     return shares
 
 
-def chosen(clients: int, part: float, seed: int, purpose: str) -> list[int]:
-    """Returns `part` of the clients, rounded, in drawn order."""
+def draw_clients(clients: int, part: float, seed: int, purpose: str) -> list[int]:
+    """Draws clients for a purpose.
+
+    Args:
+        clients: Number of clients.
+        part: Fraction to draw, in [0, 1].
+        seed: Seed of the scenario.
+        purpose: Purpose of the draw; purposes draw independently.
+
+    Returns:
+        `part` of the client numbers, rounded, in drawn order.
+    """
     order = numpy_generator(seed, purpose).permutation(clients)
     return [int(client) for client in order[: round(part * clients)]]
 
 
-def _unseen(shares: list[Share], wanted: int | list[int], seed: int) -> list[Share]:
+def _mark_unseen(shares: list[Share], wanted: int | list[int], seed: int) -> list[Share]:
     trained = [number for number, share in enumerate(shares) if share.seen]
-    numbers = _drawn(trained, wanted, seed) if isinstance(wanted, int) else wanted
+    numbers = _draw_unseen(trained, wanted, seed) if isinstance(wanted, int) else wanted
     far = [str(number) for number in numbers if not 0 <= number < len(shares)]
     if far:
         raise DataError(f"partition.unseen.clients: no client {', '.join(far)}, there are 0 to {len(shares) - 1}.")
     if not set(trained) - set(numbers):
+        named = len(set(numbers) & set(trained))
         raise DataError(
-            f"partition.unseen.clients: {len(set(numbers) & set(trained))} of {len(trained)} clients leave nobody to "
-            "train. Name fewer."
+            f"partition.unseen.clients: {named} of {len(trained)} clients that train are named, so that no client "
+            "trains. Name fewer."
         )
     return [replace(share, seen=share.seen and number not in numbers) for number, share in enumerate(shares)]
 
 
-def _drawn(trained: list[int], wanted: int, seed: int) -> list[int]:
-    """So many of the clients that would train."""
+def _draw_unseen(trained: list[int], wanted: int, seed: int) -> list[int]:
+    """Draws a number of the clients that would train."""
     if not 0 <= wanted < len(trained):
         raise DataError(
             f"partition.unseen.clients: {wanted} of {len(trained)} clients that train cannot be left out. Use 0 to "
             f"{len(trained) - 1}."
         )
-    return [trained[place] for place in chosen(len(trained), wanted / len(trained), seed, "unseen clients")]
+    return [trained[place] for place in draw_clients(len(trained), wanted / len(trained), seed, "unseen clients")]
 
 
 Split = Callable[[LabelledImages], list[Share]]
 
 
-def apart_from(images: LabelledImages, domains: Sequence[str], split: Split) -> list[Share]:
-    """Returns the shares of a split of all other domains, and one unseen client for each of `domains`, with all of it.
+def split_without_domains(images: LabelledImages, domains: Sequence[str], split: Split) -> list[Share]:
+    """Splits all domains but the given ones, and adds one unseen client for each of these, with all of its images.
 
     Args:
         images: The data.
-        domains: Names of the domains that nobody trains on.
-        split: Splits what is left; positions are those in what it is given.
+        domains: Names of the domains that are not trained on.
+        split: Splits the rest; its positions refer to the images that it is given.
+
+    Returns:
+        One share per client, unseen clients last.
 
     Raises:
-        DataError: There is no such domain, or none is left.
+        DataError: A domain does not exist, or none is left.
     """
     if not domains:
         return split(images)
@@ -137,18 +157,18 @@ def _refuse_domains(images: LabelledImages, domains: Sequence[str]) -> None:
         known = ", ".join(images.domains)
         raise DataError(f"partition.unseen.domains: no domain {', '.join(map(repr, unknown))}. There are {known}.")
     if len(set(domains)) == len(images.domains):
-        raise DataError("partition.unseen.domains: names all domains, so that nobody trains. Name fewer.")
+        raise DataError("partition.unseen.domains: names all domains, so that no client trains. Name fewer.")
     measured = {images.domains[number] for number in images.test.domains}
     empty = [name for name in domains if name not in measured]
     if empty:
         raise DataError(
             f"partition.unseen.domains: no test image of {', '.join(map(repr, empty))}, so nothing could be measured. "
-            "Leave it away."
+            "Remove it."
         )
 
 
 def _without(images: LabelledImages, out: np.ndarray) -> LabelledImages:
-    """The images of the other domains, which are numbered anew."""
+    """Images of the other domains, with new domain numbers."""
     number = np.cumsum(~out) - 1
     parts = []
     for part in (images.train, images.test):

@@ -1,10 +1,10 @@
-"""How unlike each other the clients of a partition are: labels, sizes, image features; each number beside its null."""
+"""Heterogeneity of a partition: scores of labels, sizes and image features, each with its null."""
 
 from fedsilo.partitioning.heterogeneity.client_embedding import ClientMap
-from fedsilo.partitioning.heterogeneity.image_scores import Pictured
+from fedsilo.partitioning.heterogeneity.image_scores import SampleFeatures
 from fedsilo.partitioning.heterogeneity.label_distances import label_shift, mean_total_variation
 from fedsilo.partitioning.heterogeneity.measured_sample import ImageSample
-from fedsilo.partitioning.heterogeneity.measurement import IMAGES, images_to_measure, measure
+from fedsilo.partitioning.heterogeneity.measurement import IMAGES, choose_images, measure
 from fedsilo.partitioning.heterogeneity.scores import FILE, SCORES, Score, Scores
 from fedsilo.partitioning.heterogeneity.size_scores import effective_clients, gini
 
@@ -14,12 +14,12 @@ __all__ = [
     "SCORES",
     "ClientMap",
     "ImageSample",
-    "Pictured",
+    "SampleFeatures",
     "Score",
     "Scores",
+    "choose_images",
     "effective_clients",
     "gini",
-    "images_to_measure",
     "label_shift",
     "mean_total_variation",
     "measure",

@@ -1,7 +1,7 @@
-"""A flat map of the clients: classical multidimensional scaling of the distances between their points.
+"""Map of the clients in two dimensions: classical multidimensional scaling of the distances between their points.
 
-Dimensions: N clients, W width of a client's point. For Euclidean distances classical scaling is the projection on the
-two main axes (Torgerson 1952), so 10,000 clients need no 10,000 x 10,000 matrix.
+Dimensions: N clients, W width of a client's point. For Euclidean distances, classical scaling is the projection on the
+two principal axes (Torgerson 1952), so 10,000 clients need no 10,000 x 10,000 matrix.
 """
 
 from __future__ import annotations
@@ -16,14 +16,14 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class ClientMap:
-    """Where the clients lie.
+    """Positions of the clients on a map.
 
     Attributes:
-        of: "features" (sliced Wasserstein distance) or "labels" (Hellinger distance): the distance that is mapped.
+        of: Distance that is mapped: "features" (sliced Wasserstein distance) or "labels" (Hellinger distance).
         clients: Numbers of the clients on the map.
         places: (x, y) of each, in units of the distance; the mean is (0, 0).
-        shown: Part of the squared distances that the map shows, in [0, 1].
-        radius: Clients dealt at random lie within it, 95 of 100, on a map of their own.
+        shown: Fraction of the squared distances that the map shows, in [0, 1].
+        radius: Radius that contains 95 of 100 clients if examples are dealt at random, on a map of their own.
     """
 
     of: str
@@ -33,8 +33,15 @@ class ClientMap:
     radius: float
 
 
-def flat(points: Floats) -> tuple[Floats, float]:
-    """(N, 2) places of (N, W) points on their two main axes, and the part of the squared distances they keep."""
+def project_to_plane(points: Floats) -> tuple[Floats, float]:
+    """Projects points on their two principal axes.
+
+    Args:
+        points: (N, W) points.
+
+    Returns:
+        (N, 2) positions, and the fraction of the squared distances that they keep.
+    """
     centred = points - points.mean(axis=0)
     wide = len(points) <= points.shape[1]
     values, vectors = np.linalg.eigh(centred @ centred.T if wide else centred.T @ centred)
@@ -42,12 +49,19 @@ def flat(points: Floats) -> tuple[Floats, float]:
     axes = vectors[:, :2] * np.sqrt(values[:2]) if wide else centred @ vectors[:, :2]
     places = np.zeros((len(points), 2))
     places[:, : axes.shape[1]] = axes
-    # An axis has no direction of its own: the farthest client is put on the positive side.
+    # The sign of an axis is arbitrary: the farthest client gets the positive side.
     farthest = places[np.abs(places).argmax(axis=0), [0, 1]]
     total = float(values.sum())
     return places * np.where(farthest < 0, -1.0, 1.0), float(values[:2].sum()) / total if total > 0 else 1.0
 
 
-def radii(points: Floats) -> Floats:
-    """(N,) distances from the middle of the map."""
-    return np.asarray(np.linalg.norm(flat(points)[0], axis=1))
+def measure_radii(points: Floats) -> Floats:
+    """Measures the distances of points from the middle of their map.
+
+    Args:
+        points: (N, W) points.
+
+    Returns:
+        (N,) distances.
+    """
+    return np.asarray(np.linalg.norm(project_to_plane(points)[0], axis=1))

@@ -1,4 +1,4 @@
-"""Scores of the clients' image features, sliced and exact, and their map."""
+"""Scores of the clients' image features, sliced and exact, and the map of the clients."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 from fedsilo.core.seeds import derive, numpy_generator
 from fedsilo.partitioning.heterogeneity import exact_transport as transport
 from fedsilo.partitioning.heterogeneity import sliced_wasserstein as slicing
-from fedsilo.partitioning.heterogeneity.client_embedding import ClientMap, radii
+from fedsilo.partitioning.heterogeneity.client_embedding import ClientMap, measure_radii
 from fedsilo.partitioning.heterogeneity.measured_sample import ImageSample, sample_pairs
-from fedsilo.partitioning.heterogeneity.null_scores import redealt
+from fedsilo.partitioning.heterogeneity.null_scores import score_random_deals
 from fedsilo.partitioning.heterogeneity.score_parts import (
     DEALS,
     EXACT_DEALS,
@@ -21,27 +21,27 @@ from fedsilo.partitioning.heterogeneity.score_parts import (
     PAIRS,
     Floats,
     Indices,
-    Part,
+    MeasuredScores,
+    make_map,
+    make_pairwise,
+    make_scores,
     mean,
-    placed,
-    scored,
-    table,
 )
 
 EXACT_PAIRS = 66
-"""Pairs of an exact distance between images: all of 12 clients."""
+"""Greatest number of pairs for exact distances between images: all pairs of 12 clients."""
 
 EXACT_IMAGES = 48
-"""Images by which a client enters an exact distance."""
+"""Greatest number of images per client in an exact distance."""
 
 
 @dataclass(frozen=True, eq=False, slots=True)
-class Pictured:
-    """What sampled training images are to a backbone.
+class SampleFeatures:
+    """Features of sampled training images by a backbone.
 
     Attributes:
-        backbone: Its name.
-        sample: Which images, of which clients.
+        backbone: Name of the backbone.
+        sample: The images and their clients.
         features: (n, D) pooled, not normalised.
         labels: (n,) classes.
         class_features: (K, D) features of the classes' hand-written prompts, not necessarily normalised.
@@ -54,77 +54,100 @@ class Pictured:
     class_features: NDArray[np.float32]
 
 
-class Sliced:
+class SlicedDistances:
     """Sliced distances between the clients of a sample."""
 
-    def __init__(self, pictured: Pictured, seed: int) -> None:
-        """Projects the features once; `seed` is of the random deals and of the sample of pairs."""
-        along = slicing.directions(pictured.features.shape[1])
-        self._projected = slicing.project(unit(pictured.features), along)
-        self._sample, self._seed = pictured.sample, seed
-        self._points = self._of(pictured.sample.owners)
+    def __init__(self, sample_features: SampleFeatures, seed: int) -> None:
+        """Projects the features; `seed` is for the random deals and the sample of pairs."""
+        along = slicing.directions(sample_features.features.shape[1])
+        self._projected = slicing.project(normalize_rows(sample_features.features), along)
+        self._sample, self._seed = sample_features.sample, seed
+        self._points = self._of(sample_features.sample.owners)
 
-    def measure(self) -> Part:
-        """Measures how far the clients are from each other."""
+    def measure(self) -> MeasuredScores:
+        """Measures the distances between the clients."""
 
         def measured(owners: Indices) -> Floats:
             return np.array([slicing.root_mean_square(self._of(owners))])
 
         numbers = self._sample.clients
         pairs = sample_pairs(len(numbers), PAIRS, numpy_generator(self._seed, "pairs of features"))
-        draws = redealt(measured, self._sample.owners, DEALS, derive(self._seed, "features dealt at random"))
-        scores = scored(("feature_sliced",), measured(self._sample.owners), draws)
-        return Part(scores, (table("feature_sliced", numbers, pairs, slicing.distances(self._points, pairs)),))
+        draws = score_random_deals(measured, self._sample.owners, DEALS, derive(self._seed, "features dealt at random"))
+        scores = make_scores(("feature_sliced",), measured(self._sample.owners), draws)
+        return MeasuredScores(
+            scores, (make_pairwise("feature_sliced", numbers, pairs, slicing.distances(self._points, pairs)),)
+        )
 
     def shift(self) -> Floats:
-        """(N,) distance of each sampled client to the barycentre of all."""
+        """Returns the (N,) distance of each sampled client to the barycentre of all."""
         return slicing.to_centre(self._points)
 
     def map(self) -> ClientMap:
         """Maps the sampled clients."""
         deal_seed = derive(self._seed, "maps of features dealt at random")
-        drawn = redealt(lambda owners: radii(self._of(owners)), self._sample.owners, MAP_DEALS, deal_seed)
-        return placed("features", self._sample.clients, self._points, drawn)
+        drawn = score_random_deals(
+            lambda owners: measure_radii(self._of(owners)), self._sample.owners, MAP_DEALS, deal_seed
+        )
+        return make_map("features", self._sample.clients, self._points, drawn)
 
     def _of(self, owners: Indices) -> Floats:
         return slicing.quantile_points(self._projected, owners, len(self._sample.clients))
 
 
-def measure_exactly(pictured: Pictured, seed: int) -> tuple[Part, ...]:
-    """Solves transport between pairs of clients, of few pairs and few images: features alone, and with labels."""
-    sample = pictured.sample
+def measure_exactly(sample_features: SampleFeatures, seed: int) -> tuple[MeasuredScores, ...]:
+    """Solves transport between few pairs of clients with few images each: of features alone, and with labels.
+
+    Args:
+        sample_features: Features of the sampled images.
+        seed: Seed of the random deals and of the sample of pairs.
+
+    Returns:
+        The scores of both distances; empty if there is no pair of clients.
+    """
+    sample = sample_features.sample
     pairs = sample_pairs(len(sample.clients), EXACT_PAIRS, numpy_generator(seed, "pairs of exact transport"))
     rows = _few_of_each(sample.owners, np.unique(pairs))
-    features, labels, owners = unit(pictured.features[rows]), pictured.labels[rows], sample.owners[rows]
+    features, labels, owners = (
+        normalize_rows(sample_features.features[rows]),
+        sample_features.labels[rows],
+        sample.owners[rows],
+    )
 
     def plain(owned: Indices) -> Floats:
         found = [transport.wasserstein(features[owned == one], features[owned == other]) for one, other in pairs]
         return np.array(found, dtype=np.float64)
 
     def labelled(owned: Indices) -> Floats:
-        groups = transport.Groups(features, labels, owned)
+        groups = transport.ClassGaussians(features, labels, owned)
         return np.array([groups.distance(one, other) for one, other in pairs.tolist()], dtype=np.float64)
 
-    def part(name: str, between: Callable[[Indices], Floats]) -> Part:
+    def part(name: str, between: Callable[[Indices], Floats]) -> MeasuredScores:
         values = between(owners)
         deal_seed = derive(seed, f"{name} dealt at random")
-        draws = redealt(lambda owned: np.array([mean(between(owned))]), owners, EXACT_DEALS, deal_seed)
-        scores = scored((name,), np.array([mean(values)]), draws)
-        return Part(scores, (table(name, sample.clients, pairs, values),))
+        draws = score_random_deals(lambda owned: np.array([mean(between(owned))]), owners, EXACT_DEALS, deal_seed)
+        scores = make_scores((name,), np.array([mean(values)]), draws)
+        return MeasuredScores(scores, (make_pairwise(name, sample.clients, pairs, values),))
 
     if not len(pairs):
         return ()
     return part("feature_transport", plain), part("labelled_transport", labelled)
 
 
-def unit(features: NDArray[np.float32]) -> Floats:
-    """(n, D) features of length 1, in double precision."""
+def normalize_rows(features: NDArray[np.float32]) -> Floats:
+    """Scales features to length 1.
+
+    Args:
+        features: (n, D) features.
+
+    Returns:
+        (n, D) features in double precision.
+    """
     found = features.astype(np.float64)
     return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), 1e-12))
 
 
 def _few_of_each(owners: Indices, clients: Indices) -> Indices:
-    """Rows of the clients' images, ascending: evenly spaced ones where a client has more than `EXACT_IMAGES`."""
+    """Rows of the clients' images, ascending: `EXACT_IMAGES` evenly spaced ones where a client has more."""
     parts = [np.empty(0, dtype=np.int64)]
     for client in clients.tolist():
         rows = np.flatnonzero(owners == client)

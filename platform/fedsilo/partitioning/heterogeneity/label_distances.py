@@ -1,7 +1,7 @@
-"""How unlike each other the clients' labels are.
+"""Distances between the labels of clients.
 
-Dimensions: N clients, K classes, P pairs of clients. Counts are (N, K) examples of each class at each client, every
-client with at least one example. A pair is a row (one, other) of client numbers.
+Dimensions: N clients, K classes, P pairs of clients. Counts are (N, K) examples of each class at each client; every
+client has at least one example. A pair is a row (one, other) of client numbers.
 """
 
 from __future__ import annotations
@@ -15,28 +15,56 @@ Pairs = NDArray[np.int64]
 
 
 def distributions(counts: Counts) -> Floats:
-    """(N, K) parts of each class in each client's examples."""
+    """Computes the label distribution of each client.
+
+    Args:
+        counts: (N, K) examples.
+
+    Returns:
+        (N, K) fraction of each class in each client's examples.
+    """
     return np.asarray(counts / counts.sum(axis=1, keepdims=True))
 
 
 def label_shift(counts: Counts) -> Floats:
-    """(N,) Jensen-Shannon distance (base 2, root of the divergence, in [0, 1]) of each client to all together."""
+    """Computes the Jensen-Shannon distance of each client to all clients together.
+
+    Args:
+        counts: (N, K) examples.
+
+    Returns:
+        (N,) distances (base 2, root of the divergence), in [0, 1].
+    """
     overall = counts.sum(axis=0) / counts.sum()
     return _jensen_shannon(distributions(counts), overall[None])
 
 
 def label_distances(counts: Counts, pairs: Pairs) -> Floats:
-    """(P,) Jensen-Shannon distances (base 2, root of the divergence, in [0, 1]) between two clients' labels."""
+    """Computes the Jensen-Shannon distances between the labels of pairs of clients.
+
+    Args:
+        counts: (N, K) examples.
+        pairs: (P, 2) pairs of clients.
+
+    Returns:
+        (P,) distances (base 2, root of the divergence), in [0, 1].
+    """
     clients = distributions(counts)
     return _jensen_shannon(clients[pairs[:, 0]], clients[pairs[:, 1]])
 
 
 def mean_total_variation(counts: Counts) -> float:
-    """Mean over all pairs of clients of the total variation between their labels, in [0, 1]; 0 for a single client.
+    """Computes the mean total variation between the labels of all pairs of clients.
 
-    It is the fraction of one client's examples that would need another label to look like the other client. Exact for
-    any number of clients: in ascending order, the i-th of N values is the larger one in i pairs (from 0) and the
-    smaller one in N - 1 - i.
+    It is the fraction of one client's examples that need another label to match the other client's distribution. It is
+    exact for any number of clients: in ascending order, the i-th of N values (from 0) is the larger one in i pairs and
+    the smaller one in N - 1 - i.
+
+    Args:
+        counts: (N, K) examples.
+
+    Returns:
+        The mean, in [0, 1]; 0 for a single client.
     """
     number = len(counts)
     if number < 2:
@@ -47,7 +75,14 @@ def mean_total_variation(counts: Counts) -> float:
 
 
 def hellinger_points(counts: Counts) -> Floats:
-    """(N, K) points whose Euclidean distances are the Hellinger distances between the clients' labels, in [0, 1]."""
+    """Computes points with Hellinger distances as their Euclidean distances.
+
+    Args:
+        counts: (N, K) examples.
+
+    Returns:
+        (N, K) points; their distances are in [0, 1].
+    """
     return np.asarray(np.sqrt(distributions(counts) / 2))
 
 

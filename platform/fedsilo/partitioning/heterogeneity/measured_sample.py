@@ -1,4 +1,4 @@
-"""What is measured of a partition too large to measure whole: seeded samples of clients, images and pairs."""
+"""Seeded samples of clients, images and pairs, for partitions that are too large to measure completely."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from numpy.typing import NDArray
 Indices = NDArray[np.int64]
 
 FEWEST_IMAGES = 8
-"""Images a client is measured by before further clients are left out."""
+"""Images per client below which clients are left out instead."""
 
 
 @dataclass(frozen=True, slots=True)
 class ImageSample:
-    """Training images whose features are compared.
+    """Training images with features to compare.
 
     Attributes:
-        clients: (N,) numbers of the clients that are measured, ascending; each has at least one image here.
-        positions: (n,) positions of the images in the training split, client after client.
+        clients: (N,) numbers of the measured clients, ascending; each has at least one image here.
+        positions: (n,) positions of the images in the training split, client by client.
         owners: (n,) index into `clients` for each image, ascending.
     """
 
@@ -30,15 +30,18 @@ class ImageSample:
 
 
 def sample_images(holdings: Sequence[Sequence[int]], limit: int, generator: np.random.Generator) -> ImageSample:
-    """Chooses at most `limit` images (but always two clients' worth of one) of the clients that have any.
+    """Samples images of the clients that have any.
 
-    Clients give the same number of images each, as far as they have them. If that would be fewer than
-    `FEWEST_IMAGES`, clients are left out at random instead.
+    Clients contribute the same number of images each, as far as they have them. If that would be fewer than
+    `FEWEST_IMAGES`, random clients are left out instead.
 
     Args:
-        holdings: The clients' positions in the training split.
-        limit: Images in all, >= 2.
-        generator: What is left out is drawn from it.
+        holdings: Each client's positions in the training split.
+        limit: Greatest number of images, >= 2; two clients with one image each are always kept.
+        generator: Random generator of the sample.
+
+    Returns:
+        The sample.
     """
     sizes = np.array([len(positions) for positions in holdings], dtype=np.int64)
     order = generator.permutation(np.flatnonzero(sizes > 0))
@@ -54,7 +57,16 @@ def sample_images(holdings: Sequence[Sequence[int]], limit: int, generator: np.r
 
 
 def sample_pairs(clients: int, limit: int, generator: np.random.Generator) -> Indices:
-    """(P, 2) pairs one < other of `clients` clients: all of them, or `limit` different ones drawn at random."""
+    """Samples pairs of clients.
+
+    Args:
+        clients: Number of clients.
+        limit: Greatest number of pairs.
+        generator: Random generator of the sample.
+
+    Returns:
+        (P, 2) pairs one < other: all of them, or `limit` different ones.
+    """
     total = clients * (clients - 1) // 2
     numbers = np.arange(total) if total <= limit else np.sort(generator.choice(total, limit, replace=False))
     # Pair number t counts (1, 0), (2, 0), (2, 1), (3, 0), ...: `other` is the largest with other (other - 1) / 2 <= t.
@@ -63,7 +75,7 @@ def sample_pairs(clients: int, limit: int, generator: np.random.Generator) -> In
 
 
 def _level(sizes: Indices, limit: int) -> int:
-    """The most images each client can give so that all together give at most `limit`; at least 1."""
+    """Greatest number of images per client with which all clients together have at most `limit`; at least 1."""
     low, high = 1, max(1, int(sizes.max()))
     while low < high:
         middle = (low + high + 1) // 2

@@ -1,4 +1,4 @@
-"""Measuring a partition: labels and sizes from its manifest, image features from a sample of its training images."""
+"""Measurement of a partition: labels and sizes from its manifest, features from a sample of its training images."""
 
 from __future__ import annotations
 
@@ -8,11 +8,17 @@ from threadpoolctl import threadpool_limits
 
 from fedsilo.core.seeds import numpy_generator
 from fedsilo.partitioning.heterogeneity import label_distances as labels
-from fedsilo.partitioning.heterogeneity.image_scores import EXACT_PAIRS, Pictured, Sliced, measure_exactly, unit
+from fedsilo.partitioning.heterogeneity.image_scores import (
+    EXACT_PAIRS,
+    SampleFeatures,
+    SlicedDistances,
+    measure_exactly,
+    normalize_rows,
+)
 from fedsilo.partitioning.heterogeneity.label_scores import map_labels, measure_labels, transport_labels
 from fedsilo.partitioning.heterogeneity.measured_sample import ImageSample, sample_images
-from fedsilo.partitioning.heterogeneity.score_parts import PAIRS, by_client
-from fedsilo.partitioning.heterogeneity.scores import Scores, Sizes
+from fedsilo.partitioning.heterogeneity.score_parts import PAIRS, align_to_clients
+from fedsilo.partitioning.heterogeneity.scores import Scores, SizeSummary
 from fedsilo.partitioning.heterogeneity.size_scores import effective_clients, gini
 from fedsilo.partitioning.manifest import Manifest
 
@@ -20,56 +26,67 @@ IMAGES = 1000
 """Images whose features are measured, unless another number is asked for."""
 
 
-def images_to_measure(manifest: Manifest, limit: int = IMAGES) -> ImageSample:
-    """Returns a sample of at most `limit` training images, the same one for the same partition and seed."""
+def choose_images(manifest: Manifest, limit: int = IMAGES) -> ImageSample:
+    """Samples training images, the same ones for the same partition and seed.
+
+    Args:
+        manifest: The partition.
+        limit: Greatest number of images.
+
+    Returns:
+        The sample.
+    """
     generator = numpy_generator(manifest.seed, "images to measure")
     return sample_images([client.train for client in manifest.clients], limit, generator)
 
 
-def measure(manifest: Manifest, pictured: Pictured | None, why_not: str = "") -> Scores:
-    """Returns the scores of a partition, which has at least one training example.
+def measure(manifest: Manifest, sample_features: SampleFeatures | None, why_not: str = "") -> Scores:
+    """Computes the scores of a partition that has at least one training example.
 
     Args:
         manifest: The partition.
-        pictured: Features of `images_to_measure`; None measures labels and sizes only.
+        sample_features: Features of `choose_images`; None measures labels and sizes only.
         why_not: Why there are no features, for a note.
+
+    Returns:
+        The scores.
     """
-    # One thread: matrices are small, threads would only wait for each other, and sums would hang on their number.
+    # One thread, because matrices are small and sums would depend on the number of threads.
     with threadpool_limits(1, "blas"):
-        return _measured(manifest, pictured, why_not)
+        return _measure(manifest, sample_features, why_not)
 
 
-def _measured(manifest: Manifest, pictured: Pictured | None, why_not: str) -> Scores:
+def _measure(manifest: Manifest, sample_features: SampleFeatures | None, why_not: str) -> Scores:
     counts, seed = manifest.train_counts(), manifest.seed
     numbers = np.flatnonzero(counts.sum(axis=1) > 0)
     held, clients = counts[numbers], len(counts)
     parts = [measure_labels(held, numbers, seed)]
     shift: tuple[float | None, ...] = (None,) * clients
-    if pictured is None:
+    if sample_features is None:
         map = map_labels(held, numbers, seed)
     else:
-        sliced = Sliced(pictured, seed)
-        parts.append(transport_labels(held, numbers, unit(pictured.class_features), seed))
-        parts += [sliced.measure(), *measure_exactly(pictured, seed)]
-        shift = by_client(clients, pictured.sample.clients, sliced.shift())
+        sliced = SlicedDistances(sample_features, seed)
+        parts.append(transport_labels(held, numbers, normalize_rows(sample_features.class_features), seed))
+        parts += [sliced.measure(), *measure_exactly(sample_features, seed)]
+        shift = align_to_clients(clients, sample_features.sample.clients, sliced.shift())
         map = sliced.map()
     return Scores(
         split_sha256=manifest.split_sha256,
         clients=clients,
-        backbone=pictured.backbone if pictured else "",
-        images=len(pictured.labels) if pictured else 0,
-        sizes=_sizes(counts.sum(axis=1)),
+        backbone=sample_features.backbone if sample_features else "",
+        images=len(sample_features.labels) if sample_features else 0,
+        sizes=_summarize_sizes(counts.sum(axis=1)),
         scores=tuple(score for part in parts for score in part.scores),
-        label_shift=by_client(clients, numbers, labels.label_shift(held)),
+        label_shift=align_to_clients(clients, numbers, labels.label_shift(held)),
         feature_shift=shift,
         pairwise=tuple(table for part in parts for table in part.pairwise),
         map=map,
-        notes=tuple(_notes(counts, pictured, why_not)),
+        notes=tuple(_notes(counts, sample_features, why_not)),
     )
 
 
-def _sizes(sizes: NDArray[np.int64]) -> Sizes:
-    return Sizes(
+def _summarize_sizes(sizes: NDArray[np.int64]) -> SizeSummary:
+    return SizeSummary(
         gini=gini(sizes),
         effective_clients=effective_clients(sizes),
         smallest=int(sizes.min()),
@@ -78,21 +95,21 @@ def _sizes(sizes: NDArray[np.int64]) -> Sizes:
     )
 
 
-def _notes(counts: NDArray[np.int64], pictured: Pictured | None, why_not: str) -> list[str]:
-    """What was left out or sampled."""
+def _notes(counts: NDArray[np.int64], sample_features: SampleFeatures | None, why_not: str) -> list[str]:
+    """Notes about what was left out or sampled."""
     clients, holding = len(counts), int((counts.sum(axis=1) > 0).sum())
     found = []
     if holding < clients:
         found.append(f"{clients - holding} of {clients} clients have no training image: they count in sizes only.")
     if _pairs(holding) > PAIRS:
         found.append(f"label distances of two clients: {PAIRS:,} of {_pairs(holding):,} pairs, drawn at random.")
-    if pictured is None:
+    if sample_features is None:
         return [*found, f"image features were not measured: {why_not or 'labels and sizes only'}."]
-    measured = len(pictured.sample.clients)
-    drawn = ", drawn at random" if len(pictured.labels) < counts.sum() else ""
+    measured = len(sample_features.sample.clients)
+    drawn = ", drawn at random" if len(sample_features.labels) < counts.sum() else ""
     found.append(
-        f"image features of {pictured.backbone}: {len(pictured.labels):,} of {counts.sum():,} training images, "
-        f"{measured:,} of {holding:,} clients{drawn}."
+        f"image features of {sample_features.backbone}: {len(sample_features.labels):,} of {counts.sum():,} training "
+        f"images, {measured:,} of {holding:,} clients{drawn}."
     )
     if _pairs(measured) > EXACT_PAIRS:
         found.append(f"exact distances: {EXACT_PAIRS} of {_pairs(measured):,} pairs of clients, drawn at random.")

@@ -1,6 +1,6 @@
-"""What a score would be if the clients were alike: the same examples, dealt again at random in the same sizes.
+"""Null of a score: its values when the same examples are dealt at random in the same sizes, so that clients are alike.
 
-Samples of one distribution are never quite equal, and small ones are far apart: a score is read against its null.
+Samples of one distribution are never quite equal, and small samples differ much: so a score is compared with its null.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 Floats = NDArray[np.float64]
 
 LEVEL = 0.05
-"""A score is said to be beyond chance when p is at most this: one in twenty of alike partitions is, by chance."""
+"""Greatest p of a score beyond chance; one in twenty partitions of alike clients has such a p by chance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,9 +24,9 @@ class Null:
 
     Attributes:
         mean: Mean over the deals.
-        high: Their 95 % quantile.
-        p: Part of the deals, the real one among them, whose score is at least the real one; in [1 / (deals + 1), 1].
-        deals: How many random deals.
+        high: 95 % quantile over the deals.
+        p: Fraction of the deals, the real one included, with at least the real score; in [1 / (deals + 1), 1].
+        deals: Number of random deals.
     """
 
     mean: float
@@ -35,26 +35,47 @@ class Null:
     deals: int
 
 
-def redealt(measure: Callable[[NDArray[np.int64]], Floats], owners: NDArray[np.int64], deals: int, seed: int) -> Floats:
-    """(deals, S) scores of random deals.
+def score_random_deals(
+    measure: Callable[[NDArray[np.int64]], Floats], owners: NDArray[np.int64], deals: int, seed: int
+) -> Floats:
+    """Computes the scores of random deals.
 
     Args:
-        measure: Returns the (S,) scores of the examples when these (n,) are their clients.
-        owners: (n,) the clients of the examples; who gives and who takes is permuted, so sizes stay.
-        deals: How many.
-        seed: Of the permutations.
+        measure: Returns the (S,) scores of the examples for (n,) clients of the examples.
+        owners: (n,) client of each example; it is permuted, so clients keep their sizes.
+        deals: Number of random deals.
+        seed: Seed of the permutations.
+
+    Returns:
+        (deals, S) scores.
     """
     generator = np.random.default_rng(seed)
     return np.array([measure(generator.permutation(owners)) for _ in range(deals)], dtype=np.float64)
 
 
 def compare(value: float, draws: Floats) -> Null:
-    """Places a value among the (deals,) draws of its null."""
-    # Equal but for rounding counts as equal: p must not hang on the last bit of a sum.
+    """Compares a score with its null.
+
+    Args:
+        value: The score.
+        draws: (deals,) scores of random deals.
+
+    Returns:
+        The null.
+    """
+    # Values that differ only by rounding count as equal, so that p does not depend on the last bit of a sum.
     reached = int((draws >= value - 1e-9 * max(1.0, abs(value))).sum())
     return Null(float(draws.mean()), float(np.quantile(draws, 0.95)), (1 + reached) / (1 + len(draws)), len(draws))
 
 
-def beyond(value: float, mean: float) -> float:
-    """What is left of a distance when chance is taken out as an independent error is: by squares, not below 0."""
+def remove_chance(value: float, mean: float) -> float:
+    """Removes chance from a distance, as an independent error: by squares, not below 0.
+
+    Args:
+        value: The distance.
+        mean: Mean of its null.
+
+    Returns:
+        The rest of the distance.
+    """
     return math.sqrt(max(0.0, value**2 - mean**2))

@@ -1,4 +1,4 @@
-"""What one kind of measurement contributes to the scores of a partition.
+"""Scores, distances of pairs and maps, as one kind of measurement contributes them.
 
 Dimensions: S scores, P pairs of clients, N measured clients.
 """
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from fedsilo.partitioning.heterogeneity.client_embedding import ClientMap, flat
+from fedsilo.partitioning.heterogeneity.client_embedding import ClientMap, project_to_plane
 from fedsilo.partitioning.heterogeneity.null_scores import compare
 from fedsilo.partitioning.heterogeneity.scores import SCORES, Pairwise, Score
 
@@ -19,60 +19,117 @@ Floats = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 DEALS = 99
-"""Random deals behind a p value."""
+"""Random deals for a p value."""
 
 EXACT_DEALS = 19
-"""Random deals behind the p value of a score that is solved exactly, pair by pair."""
+"""Random deals for the p value of a score with exact transport for every pair."""
 
 MAP_DEALS = 19
-"""Random deals behind the radius of a map."""
+"""Random deals for the radius of a map."""
 
 PAIRS = 1770
-"""Pairs whose distances are kept: all of 60 clients."""
+"""Greatest number of pairs with saved distances: all pairs of 60 clients."""
 
 
 @dataclass(frozen=True, slots=True)
-class Part:
-    """Scores, and the distances of pairs they are means of."""
+class MeasuredScores:
+    """Result of one kind of measurement.
+
+    Attributes:
+        scores: Scores of all clients.
+        pairwise: Distances of pairs, of which scores are means.
+    """
 
     scores: tuple[Score, ...]
     pairwise: tuple[Pairwise, ...] = ()
 
 
-def scored(names: Sequence[str], values: Floats, draws: Floats) -> tuple[Score, ...]:
-    """(S,) scores of (S,) values beside the (deals, S) draws of their null."""
+def make_scores(names: Sequence[str], values: Floats, draws: Floats) -> tuple[Score, ...]:
+    """Makes scores of values and their nulls.
+
+    Args:
+        names: (S,) names, keys of `SCORES`.
+        values: (S,) values.
+        draws: (deals, S) values of random deals.
+
+    Returns:
+        (S,) scores.
+    """
     return tuple(
         Score(name, value, SCORES[name].most, compare(value, draws[:, column]))
         for column, (name, value) in enumerate(zip(names, values.tolist(), strict=True))
     )
 
 
-def table(name: str, numbers: Indices, pairs: Indices, values: Floats) -> Pairwise:
-    """The (P,) distances of (P, 2) pairs of the clients with these (N,) numbers."""
+def make_pairwise(name: str, numbers: Indices, pairs: Indices, values: Floats) -> Pairwise:
+    """Makes a table of distances.
+
+    Args:
+        name: Name of the distance, a key of `SCORES`.
+        numbers: (N,) the clients' numbers.
+        pairs: (P, 2) pairs of indices into `numbers`.
+        values: (P,) distances.
+
+    Returns:
+        The table, by client number.
+    """
     complete = len(pairs) == len(numbers) * (len(numbers) - 1) // 2
-    return Pairwise(name, complete, tuple((one, other) for one, other in numbers[pairs].tolist()), rounded(values))
+    return Pairwise(name, complete, tuple((one, other) for one, other in numbers[pairs].tolist()), round_values(values))
 
 
-def placed(of: str, numbers: Indices, points: Floats, drawn: Floats) -> ClientMap:
-    """The map of (N, W) points, with the 95 % quantile of the radii of (deals, N) clients dealt at random."""
-    places, shown = flat(points)
+def make_map(of: str, numbers: Indices, points: Floats, drawn: Floats) -> ClientMap:
+    """Makes a map of clients.
+
+    Args:
+        of: Distance that is mapped, "features" or "labels".
+        numbers: (N,) the clients' numbers.
+        points: (N, W) points.
+        drawn: (deals, N) radii of clients when examples are dealt at random.
+
+    Returns:
+        The map.
+    """
+    places, shown = project_to_plane(points)
     found = tuple((round(x, 6), round(y, 6)) for x, y in places.tolist())
     return ClientMap(of, tuple(numbers.tolist()), found, round(shown, 6), round(float(np.quantile(drawn, 0.95)), 6))
 
 
-def by_client(clients: int, numbers: Indices, values: Floats) -> tuple[float | None, ...]:
-    """One value per client in client order; None for those whose number is not among `numbers`."""
+def align_to_clients(clients: int, numbers: Indices, values: Floats) -> tuple[float | None, ...]:
+    """Spreads values of some clients over all clients.
+
+    Args:
+        clients: Number of clients.
+        numbers: (N,) numbers of the clients with a value.
+        values: (N,) values.
+
+    Returns:
+        (clients,) one value per client; None for clients without one.
+    """
     found: list[float | None] = [None] * clients
-    for number, value in zip(numbers.tolist(), rounded(values), strict=True):
+    for number, value in zip(numbers.tolist(), round_values(values), strict=True):
         found[number] = value
     return tuple(found)
 
 
 def mean(values: Floats) -> float:
-    """Mean of distances; 0 where there is no pair."""
+    """Computes the mean of distances.
+
+    Args:
+        values: (P,) distances.
+
+    Returns:
+        Their mean; 0 where there is no pair.
+    """
     return float(values.mean()) if len(values) else 0.0
 
 
-def rounded(values: Floats) -> tuple[float, ...]:
-    """Values to six places, as they are saved."""
+def round_values(values: Floats) -> tuple[float, ...]:
+    """Rounds values to six places, as they are saved.
+
+    Args:
+        values: (n,) values.
+
+    Returns:
+        (n,) rounded values.
+    """
     return tuple(round(value, 6) for value in values.tolist())

@@ -1,4 +1,4 @@
-"""The scores of a partition as they are saved beside it and read back."""
+"""Scores of a partition, as they are saved beside it and read back."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from fedsilo.core.errors import DataError
 from fedsilo.core.printing import encoded
 from fedsilo.core.state import write_bytes
 from fedsilo.partitioning.heterogeneity.client_embedding import ClientMap
-from fedsilo.partitioning.heterogeneity.null_scores import LEVEL, Null, beyond
+from fedsilo.partitioning.heterogeneity.null_scores import LEVEL, Null, remove_chance
 from fedsilo.storage.run_folder import read_json
 
 FORMAT = "fedsilo heterogeneity 1"
@@ -21,12 +21,12 @@ FILE = "heterogeneity.json"
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One number about all clients, beside what chance makes of it.
+    """One number about all clients, with its null.
 
     Attributes:
-        name: Of the score, see `SCORES`.
-        value: In [0, `most`]; 0 when the clients are alike.
-        most: The largest possible value.
+        name: Name of the score, a key of `SCORES`.
+        value: In [0, `most`]; 0 if the clients are alike.
+        most: Largest possible value.
         null: The same score of examples dealt at random.
     """
 
@@ -37,33 +37,33 @@ class Score:
 
     @property
     def beyond_chance(self) -> float:
-        """Root of value^2 - (null mean)^2, or 0: an estimate of the score of endless data, for comparing scenarios.
+        """Root of value^2 - (null mean)^2, or 0: an estimate of the score of infinite data, to compare scenarios.
 
-        Rather too low: a client of one kind scatters less than the mixture that the null deals from.
+        It tends to be too low: a client of one kind varies less than the mixture from which the null deals.
         """
-        return beyond(self.value, self.null.mean)
+        return remove_chance(self.value, self.null.mean)
 
     @property
     def within_null(self) -> bool:
-        """Whether alike clients often score as much."""
+        """Whether alike clients often have such a score."""
         return self.null.p > LEVEL
 
     @property
     def verdict(self) -> str:
-        """The same in words."""
+        """`within_null` in words."""
         return "within the null" if self.within_null else "beyond chance"
 
 
 @dataclass(frozen=True, slots=True)
-class Sizes:
-    """How unequal the clients' training sets are.
+class SizeSummary:
+    """Sizes of the clients' training sets.
 
     Attributes:
         gini: Gini coefficient, in [0, 1).
         effective_clients: (sum n)^2 / sum n^2, in [1, clients].
         smallest: Training examples of the smallest client.
-        median: Of the clients in the middle.
-        largest: Of the largest.
+        median: Median of the training examples.
+        largest: Training examples of the largest client.
     """
 
     gini: float
@@ -78,8 +78,8 @@ class Pairwise:
     """Distances between pairs of clients.
 
     Attributes:
-        name: Of the distance, see `SCORES`.
-        complete: Whether these are all pairs of the measured clients, or a sample.
+        name: Name of the distance, a key of `SCORES`.
+        complete: Whether these are all pairs of the measured clients; False: a sample.
         pairs: Numbers of the clients (one, other), one < other.
         values: One distance per pair.
     """
@@ -92,27 +92,27 @@ class Pairwise:
 
 @dataclass(frozen=True, slots=True)
 class Scores:
-    """All that was measured of a partition.
+    """All scores of a partition.
 
     Attributes:
-        split_sha256: Of the partition, see `Manifest.split_sha256`.
+        split_sha256: `Manifest.split_sha256` of the partition.
         clients: Number of clients.
-        backbone: Whose features were measured; "" where none were.
-        images: How many images' features were measured.
-        sizes: How unequal the training sets are.
-        scores: The numbers about all clients.
+        backbone: Backbone of the features; "" if none were measured.
+        images: Number of images with measured features.
+        sizes: Sizes of the training sets.
+        scores: Numbers about all clients.
         label_shift: Each client's Jensen-Shannon distance to all labels together; None without training examples.
         feature_shift: Each client's sliced distance to the barycentre of all; None where it was not measured.
         pairwise: Distances of pairs.
-        map: Where the clients lie.
-        notes: What was left out or sampled, a line each.
+        map: Map of the clients.
+        notes: Notes about what was left out or sampled, one line each.
     """
 
     split_sha256: str
     clients: int
     backbone: str
     images: int
-    sizes: Sizes
+    sizes: SizeSummary
     scores: tuple[Score, ...]
     label_shift: tuple[float | None, ...]
     feature_shift: tuple[float | None, ...]
@@ -121,11 +121,18 @@ class Scores:
     notes: tuple[str, ...]
 
     def score(self, name: str) -> Score | None:
-        """Returns the score of a name, if it was measured."""
+        """Finds a score.
+
+        Args:
+            name: Name of the score, a key of `SCORES`.
+
+        Returns:
+            The score; None if it was not measured.
+        """
         return next((score for score in self.scores if score.name == name), None)
 
     def document(self) -> dict[str, Any]:
-        """Returns the content of the file: plain values, and what each score means."""
+        """Returns the content of the file: plain values, and the meaning of each score."""
         content = asdict(self)
         for written, score in zip(content["scores"], self.scores, strict=True):
             written |= {
@@ -136,13 +143,31 @@ class Scores:
         return {"format": FORMAT, **content}
 
     def write(self, path: Path) -> None:
-        """Writes the file, whole or not at all. Raises RunError when the disk refuses."""
+        """Writes the file, completely or not at all.
+
+        Args:
+            path: The file.
+
+        Raises:
+            RunError: The file cannot be written.
+        """
         lines = [f"{_json(key)}: {_json(value)}" for key, value in self.document().items()]
         write_bytes(path, encoded("{\n" + ",\n".join(lines) + "\n}\n"))
 
     @classmethod
     def read(cls, path: Path) -> Scores:
-        """Reads a file that `write` wrote. Raises RunError when it is missing or damaged, DataError when it is none."""
+        """Reads a file that `write` wrote.
+
+        Args:
+            path: The file.
+
+        Returns:
+            The scores.
+
+        Raises:
+            RunError: The file is missing or damaged.
+            DataError: The file is not a file of scores.
+        """
         content = read_json(path)
         if content.pop("format", None) != FORMAT:
             raise DataError(f"{path}: not scores of a partition in this version's format ('{FORMAT}'). Measure again.")
@@ -153,36 +178,42 @@ class Scores:
 
 
 @dataclass(frozen=True, slots=True)
-class Kind:
-    """A score's name for people, its range and what it says."""
+class ScoreInfo:
+    """Title, range and meaning of a score.
+
+    Attributes:
+        title: Name for the user.
+        most: Largest possible value.
+        meaning: What it measures.
+    """
 
     title: str
     most: float
     meaning: str
 
 
-SCORES: Mapping[str, Kind] = {
-    "label_shift": Kind(
+SCORES: Mapping[str, ScoreInfo] = {
+    "label_shift": ScoreInfo(
         "labels, client to all", 1.0, "mean Jensen-Shannon distance (base 2, root) of a client's labels to all labels"
     ),
-    "label_distance": Kind(
+    "label_distance": ScoreInfo(
         "labels, two clients", 1.0, "mean Jensen-Shannon distance (base 2, root) between two clients' labels"
     ),
-    "label_total_variation": Kind(
+    "label_total_variation": ScoreInfo(
         "labels, to be changed", 1.0, "mean part of a client's labels that would have to change to look like another's"
     ),
-    "label_transport": Kind(
+    "label_transport": ScoreInfo(
         "labels, by class cost",
         2.0,
         "mean earth mover's distance between two clients' labels; a class costs the distance of its text feature",
     ),
-    "feature_sliced": Kind(
+    "feature_sliced": ScoreInfo(
         "features, sliced", 2.0, "root mean square sliced 2-Wasserstein distance between two clients' unit features"
     ),
-    "feature_transport": Kind(
+    "feature_transport": ScoreInfo(
         "features, exact", 2.0, "mean 2-Wasserstein distance between two clients' unit image features"
     ),
-    "labelled_transport": Kind(
+    "labelled_transport": ScoreInfo(
         "features with labels",
         8**0.5,
         "mean optimal transport data set distance (Alvarez-Melis and Fusi 2020) between two clients",
@@ -202,7 +233,7 @@ def _scores(content: dict[str, Any]) -> Scores:
     return Scores(
         **{
             **content,
-            "sizes": Sizes(**content["sizes"]),
+            "sizes": SizeSummary(**content["sizes"]),
             "scores": tuple(Score(**{**score, "null": Null(**score["null"])}) for score in content["scores"]),
             "label_shift": tuple(content["label_shift"]),
             "feature_shift": tuple(content["feature_shift"]),

@@ -1,4 +1,4 @@
-"""How unequal the clients' sizes are. Sizes are (N,) examples of N clients; one without examples counts as 0."""
+"""Scores of the clients' sizes: (N,) examples of N clients; a client without examples counts as 0."""
 
 from __future__ import annotations
 
@@ -7,13 +7,27 @@ from numpy.typing import NDArray
 
 
 def gini(sizes: NDArray[np.int64]) -> float:
-    """Gini coefficient of sizes: 0 when all are equal, (N - 1) / N when one client has everything."""
+    """Computes the Gini coefficient of sizes.
+
+    Args:
+        sizes: (N,) examples.
+
+    Returns:
+        0 if all are equal, (N - 1) / N if one client has everything.
+    """
     ordered = np.sort(sizes)
     ranks = np.arange(1, len(ordered) + 1)
     return float(((2 * ranks - len(ordered) - 1) * ordered).sum() / (len(ordered) * ordered.sum()))
 
 
 def effective_clients(sizes: NDArray[np.int64]) -> float:
-    """(sum n)^2 / sum n^2: how many clients of equal size would weigh as these do in a mean by size; in [1, N]."""
+    """Computes (sum n)^2 / sum n^2: the number of equal clients with the same weight in a mean by size.
+
+    Args:
+        sizes: (N,) examples.
+
+    Returns:
+        The number, in [1, N].
+    """
     shares = sizes / sizes.sum()
     return float(1.0 / (shares**2).sum())

@@ -1,12 +1,12 @@
 """Sliced Wasserstein distances between clients' image features, as Euclidean distances between points.
 
-Along one direction, the 2-Wasserstein distance of two samples is the L2 distance of their quantile functions. So a
-client becomes one point: its quantiles along L directions, at Q levels. All pairs are then as cheap as a mean, for
-10,000 clients too.
+Along one direction, the 2-Wasserstein distance of two samples is the L2 distance of their quantile functions. So each
+client becomes one point: its quantiles along L directions, at Q levels. Then all pairs cost as little as a mean, also
+for 10,000 clients.
 
 The directions are orthonormal, and the sum over them is scaled by D / L: the squared distance of two samples that
-differ by a shift v alone is |v|^2 on average over directions (exactly with L = D), and it is never above the squared
-exact distance W2^2 on that average. Unit features: distances are in [0, 2].
+differ only by a shift v is |v|^2 on average over directions (exactly with L = D), and on that average it is never
+above the squared exact distance W2^2. With unit features, distances are in [0, 2].
 
 Dimensions: n images, D width, L directions, Q levels, N clients, P pairs.
 Source: Bonneel, Rabin, Peyre, Pfister, "Sliced and Radon Wasserstein barycenters of measures", JMIV 2015; directions
@@ -30,29 +30,45 @@ LEVELS = 32
 
 
 def directions(width: int, count: int = DIRECTIONS) -> Floats:
-    """(D, L) orthonormal directions, L = min(count, D): the same ones for every scenario, so that values compare."""
+    """Draws orthonormal directions, the same ones for every scenario, so that scores can be compared.
+
+    Args:
+        width: Width D of the features.
+        count: Number of directions.
+
+    Returns:
+        (D, L) directions, L = min(count, D).
+    """
     draw = numpy_generator(0, "directions of sliced distances").standard_normal((width, min(count, width)))
     basis, triangle = np.linalg.qr(draw)
     return np.asarray(basis * np.sign(np.diag(triangle)))
 
 
 def project(features: Floats, along: Floats) -> Floats:
-    """(L, n) features along directions, scaled so that Euclidean distances of points are those of the header."""
+    """Projects features on directions, scaled so that distances of points are those of the module's header.
+
+    Args:
+        features: (n, D) features.
+        along: (D, L) directions.
+
+    Returns:
+        (L, n) scaled coordinates.
+    """
     width, count = along.shape
     return np.ascontiguousarray((features @ along).T * math.sqrt(width / count))
 
 
 def quantile_points(projected: Floats, owners: Owners, clients: int, levels: int = LEVELS) -> Floats:
-    """(N, L * Q) one point per client.
+    """Computes one point per client: the quantiles of its projected features.
 
     Args:
-        projected: (L, n) as `project` gives them.
+        projected: (L, n) coordinates from `project`.
         owners: (n,) client of each image, in [0, clients); every client has at least one.
-        clients: N.
-        levels: Q. Exact when it is a multiple of all clients' images, else a midpoint rule.
+        clients: Number of clients, N.
+        levels: Number of levels, Q. Exact if it is a multiple of all clients' images, else a midpoint rule.
 
     Returns:
-        Points; the Euclidean distance of two is the scaled sliced 2-Wasserstein distance.
+        (N, L * Q) points; the Euclidean distance of two is the scaled sliced 2-Wasserstein distance.
     """
     # One sort for all clients: an offset larger than any difference keeps each client's values together.
     step = 1.0 + float(projected.max() - projected.min())
@@ -66,16 +82,38 @@ def quantile_points(projected: Floats, owners: Owners, clients: int, levels: int
 
 
 def distances(points: Floats, pairs: NDArray[np.int64]) -> Floats:
-    """(P,) distances between the points of pairs of clients."""
+    """Computes the distances between pairs of clients.
+
+    Args:
+        points: (N, L * Q) points.
+        pairs: (P, 2) pairs of clients.
+
+    Returns:
+        (P,) distances.
+    """
     return np.asarray(np.linalg.norm(points[pairs[:, 0]] - points[pairs[:, 1]], axis=1))
 
 
 def to_centre(points: Floats) -> Floats:
-    """(N,) distance of each client to the sliced barycentre of all, each client with the same weight."""
+    """Computes the distance of each client to the sliced barycentre of all, each client with the same weight.
+
+    Args:
+        points: (N, L * Q) points.
+
+    Returns:
+        (N,) distances.
+    """
     return np.asarray(np.linalg.norm(points - points.mean(axis=0), axis=1))
 
 
 def root_mean_square(points: Floats) -> float:
-    """Root of the mean squared distance over all pairs of clients, exact for any number; 0 for a single client."""
+    """Computes the root of the mean squared distance over all pairs of clients, exact for any number of clients.
+
+    Args:
+        points: (N, L * Q) points.
+
+    Returns:
+        The root mean square; 0 for a single client.
+    """
     number = len(points)
     return math.sqrt(2 * float((to_centre(points) ** 2).sum()) / (number - 1)) if number > 1 else 0.0

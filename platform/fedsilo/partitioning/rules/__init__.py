@@ -1,1 +1,1 @@
-"""Partitions: one rule and one file each, found by its name."""
+"""Partition rules, one per file, found by its name."""

@@ -1,4 +1,4 @@
-"""The usual partition: label, feature and quantity shift, each named by itself (`dealing/shift_composition.py`)."""
+"""The default partition: a label, a feature and a quantity shift by name (`dealing/shift_composition.py`)."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo.core import FeatureShift, LabelledImages, LabelShift, Look, Partition, QuantityShift, Share
+from fedsilo.core import FeatureExtractor, FeatureShift, LabelledImages, LabelShift, Partition, QuantityShift, Share
 from fedsilo.core.config_fields import key, slot
 from fedsilo.partitioning.dealing.shift_composition import Composition
 from fedsilo.partitioning.shifts.feature.none import NoFeatureShift
@@ -15,26 +15,38 @@ from fedsilo.partitioning.shifts.quantity.natural import Natural
 
 
 @dataclass(frozen=True, slots=True)
-class Composed(Partition):
-    """Clients that differ in labels, images and sizes, as each shift has it; equal parts of everything by default."""
+class ComposedPartition(Partition):
+    """Clients that differ in labels, images and sizes as each shift determines; equal parts of all data by default."""
 
     clients: int | None = key(
         None, "Number of clients; null: one per domain or cluster under such a feature shift, else 10.", within=">= 1"
     )
-    label: LabelShift | None = slot("iid", "How their labels differ.")
-    feature: FeatureShift | None = slot("none", "How the looks of their images differ, by which they draw from.")
-    quantity: QuantityShift | None = slot("natural", "How many training images they have.")
-    min_train: int = key(1, "Training examples that every client gets at the least.", within=">= 1")
-    min_test: int = key(1, "Test examples that every client gets at the least.", within=">= 1")
+    label: LabelShift | None = slot("iid", "How the clients' labels differ.")
+    feature: FeatureShift | None = slot("none", "How the clients' images differ, by the images that they draw from.")
+    quantity: QuantityShift | None = slot("natural", "How many training images clients have.")
+    min_train: int = key(1, "Least number of training examples of each client.", within=">= 1")
+    min_test: int = key(1, "Least number of test examples of each client.", within=">= 1")
     long_tail: float = key(
         1.0,
-        "Makes classes unequal first: the most frequent class keeps so many training images for one of the rarest, "
-        "the others lie between; the rest is held by nobody.",
+        "Makes classes unequal first: training images of the most frequent class per image of the rarest; the other "
+        "classes lie between; the remaining images are not used.",
         within=">= 1",
     )
 
-    def split(self, images: LabelledImages, generator: np.random.Generator, look: Look) -> list[Share]:
-        """Returns one share per client. Raises DataError when the data cannot be split so."""
+    def split(self, images: LabelledImages, generator: np.random.Generator, look: FeatureExtractor) -> list[Share]:
+        """Splits the data by the three shifts.
+
+        Args:
+            images: The data.
+            generator: Random generator of all draws.
+            look: Computes image features, for feature shifts that need them.
+
+        Returns:
+            One share per client, in client order.
+
+        Raises:
+            DataError: The data cannot be split so.
+        """
         composition = Composition(
             label=self.label or Iid(),
             feature=self.feature or NoFeatureShift(),
@@ -44,4 +56,4 @@ class Composed(Partition):
             min_test=self.min_test,
             long_tail=self.long_tail,
         )
-        return composition.shares(images, generator, look)
+        return composition.split(images, generator, look)

@@ -1,10 +1,10 @@
 """The domain split of the prompt papers: each domain over clients of its own, labels inside it by Dirichlet.
 
-Theirs re-indexed labels without the image paths, so that labels had nothing to do with images, and took class names
-from a Python set, whose order differs from process to process: their published numbers are no targets. Here images keep
-their labels, class order is the data's, and minimum sizes are met by moving single images instead of drawing again. As
-in all of their versions a client that holds an equal share of its domain's training images gets none of the classes
-that follow, so that clients differ less in size than by Dirichlet alone.
+The papers' code re-indexes labels without the image paths, so that labels have nothing to do with images, and takes
+class names from a Python set, whose order differs between processes: their published numbers are no targets. Here
+images keep their labels, class order is the data's, and minimum sizes are met by moving single images instead of
+drawing again. As in all versions of their code, a client that holds an equal share of its domain's training images
+gets none of the classes that follow, so clients differ less in size than by Dirichlet alone.
 
 Source: FedOTP, arXiv:2403.00041 (DomainNet: five clients per domain, Office-Caltech10: three), and pFedMoAP.
 """
@@ -15,9 +15,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo.core import LabelledImages, Look, Partition, Share
+from fedsilo.core import FeatureExtractor, LabelledImages, Partition, Share
 from fedsilo.core.config_fields import key
-from fedsilo.partitioning.dealing import example_assignment as allotment
+from fedsilo.partitioning.dealing import example_assignment as assignment
 from fedsilo.partitioning.dealing.shift_composition import Composition
 from fedsilo.partitioning.shifts.feature.domains import Domains
 from fedsilo.partitioning.shifts.label.dirichlet import Dirichlet
@@ -26,24 +26,36 @@ from fedsilo.partitioning.shifts.quantity.natural import Natural
 
 @dataclass(frozen=True, slots=True)
 class DomainSplit(Partition):
-    """Feature and label shift as in the domain experiments of FedOTP, with its bugs fixed."""
+    """Feature and label shift of the domain experiments of FedOTP, without the errors of its code."""
 
     clients_per_domain: int = key(
         5, "Clients of each domain; the papers have 5 of DomainNet, 3 of Office.", within=">= 1"
     )
-    beta: float = key(0.1, "Concentration, above 0; the code's is 0.1, pFedMoAP states 0.3.")
+    beta: float = key(0.1, "Concentration, above 0; the code has 0.1, pFedMoAP states 0.3.")
     capped: bool = key(
         True,
         "A client that holds an equal share of its domain's training images gets none of the classes that follow, as "
-        "in the papers' code. false: sizes follow the draws alone.",
+        "in the papers' code. false: sizes follow from the draws alone.",
     )
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
-        return allotment.beta_problems(self.beta)
+        """Returns the problems of the fields."""
+        return assignment.beta_problems(self.beta)
 
-    def split(self, images: LabelledImages, generator: np.random.Generator, look: Look) -> list[Share]:
-        """Returns one share per client, domain by domain. Raises DataError for a domain that is too small."""
+    def split(self, images: LabelledImages, generator: np.random.Generator, look: FeatureExtractor) -> list[Share]:
+        """Splits each domain over clients of its own.
+
+        Args:
+            images: The data.
+            generator: Random generator of all draws.
+            look: Computes image features; not used.
+
+        Returns:
+            One share per client, in client order.
+
+        Raises:
+            DataError: A domain is too small.
+        """
         clients = self.clients_per_domain * len(images.domains)
         rule = Composition(Dirichlet(self.beta, self.capped), Domains(), Natural(), clients, min_train=2, min_test=2)
-        return rule.shares(images, generator, look)
+        return rule.split(images, generator, look)

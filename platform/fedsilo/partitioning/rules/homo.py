@@ -1,4 +1,4 @@
-"""`homo` of the federated learning repositories: examples shuffled and cut into equal parts, as `label: iid`."""
+"""`homo` of the federated learning repositories: shuffled examples in equal parts, as with `label: iid`."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo.core import LabelledImages, Look, Partition, Share
+from fedsilo.core import FeatureExtractor, LabelledImages, Partition, Share
 from fedsilo.core.config_fields import key
 from fedsilo.partitioning.dealing.shift_composition import Composition
 from fedsilo.partitioning.shifts.feature.none import NoFeatureShift
@@ -16,10 +16,22 @@ from fedsilo.partitioning.shifts.quantity.natural import Natural
 
 @dataclass(frozen=True, slots=True)
 class Homo(Partition):
-    """No shift: every client draws from the same distribution."""
+    """No shift: all clients draw from the same distribution."""
 
     clients: int = key(10, "Number of clients.", within=">= 1")
 
-    def split(self, images: LabelledImages, generator: np.random.Generator, look: Look) -> list[Share]:
-        """Returns one share per client. Raises DataError when there are fewer examples than clients."""
-        return Composition(Iid(), NoFeatureShift(), Natural(), self.clients).shares(images, generator, look)
+    def split(self, images: LabelledImages, generator: np.random.Generator, look: FeatureExtractor) -> list[Share]:
+        """Cuts the shuffled examples into equal parts.
+
+        Args:
+            images: The data.
+            generator: Random generator of all draws.
+            look: Computes image features; not used.
+
+        Returns:
+            One share per client, in client order.
+
+        Raises:
+            DataError: There are fewer examples than clients.
+        """
+        return Composition(Iid(), NoFeatureShift(), Natural(), self.clients).split(images, generator, look)

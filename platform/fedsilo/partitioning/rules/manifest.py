@@ -1,4 +1,4 @@
-"""A split that was frozen before: the same examples to the same clients, for another method or another machine."""
+"""A frozen split, read from a manifest: the same examples for the same clients, for another method or machine."""
 
 from __future__ import annotations
 
@@ -7,22 +7,22 @@ from pathlib import Path
 
 import numpy as np
 
-from fedsilo.core import LabelledImages, Look, Partition, Share, Unseen
+from fedsilo.core import FeatureExtractor, LabelledImages, Partition, Share, Unseen
 from fedsilo.core.config_fields import key
 from fedsilo.data.files.file_sources import from_home, is_missing
-from fedsilo.partitioning.dealing import example_assignment as allotment
+from fedsilo.partitioning.dealing import example_assignment as assignment
 from fedsilo.partitioning.manifest import Manifest
 from fedsilo.partitioning.shifts.concept.none import NoConceptShift
 
 
 @dataclass(frozen=True, slots=True)
 class FromManifest(Partition):
-    """The shares of a manifest file; refused when the data is not the data that it was made from."""
+    """The shares of a manifest file; refused if the data is not the manifest's data."""
 
     file: str = key("", "A partition.json that an earlier run or `fedsilo partition` wrote; ~ is the home folder.")
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
+        """Returns the problems of the fields."""
         found = []
         if not self.file:
             found.append("file: missing. Give the path of a partition.json.")
@@ -35,16 +35,28 @@ class FromManifest(Partition):
             "unseen.domains": bool(self.unseen.domains),
             "test": self.test != "client",
         }
-        return found + [f"{key}: is frozen in the manifest. Leave it away." for key, given in frozen.items() if given]
+        return found + [f"{key}: is frozen in the manifest. Remove this key." for key, given in frozen.items() if given]
 
     @property
     def path(self) -> Path:
-        """The file, from the current folder."""
+        """Path of the file; a relative one starts at the current folder."""
         return from_home(self.file)
 
-    def split(self, images: LabelledImages, generator: np.random.Generator, look: Look) -> list[Share]:
-        """Returns the frozen shares. Raises DataError when the file is damaged or belongs to other data."""
-        allotment.refuse(self.problems())
+    def split(self, images: LabelledImages, generator: np.random.Generator, look: FeatureExtractor) -> list[Share]:
+        """Reads the shares from the manifest.
+
+        Args:
+            images: The data.
+            generator: Random generator of all draws.
+            look: Computes image features; not used.
+
+        Returns:
+            One share per client, in client order.
+
+        Raises:
+            DataError: The file is damaged or belongs to other data.
+        """
+        assignment.refuse(self.problems())
         manifest = Manifest.read(self.path)
         manifest.check(images, where=self.file)
         return manifest.shares()

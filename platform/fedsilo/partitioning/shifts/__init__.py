@@ -1,1 +1,1 @@
-"""The axes along which clients differ, one package each; in it one shift and one file each, found by its name."""
+"""Shifts: the axes along which clients differ, one package each, with one shift per file, found by its name."""

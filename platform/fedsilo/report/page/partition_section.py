@@ -8,8 +8,9 @@ from pathlib import Path
 from markupsafe import Markup
 
 from fedsilo.core.errors import FedsiloError
+from fedsilo.partitioning.client_holdings import ClientHoldings
 from fedsilo.partitioning.heterogeneity import FILE, Scores, measure
-from fedsilo.partitioning.manifest import Holding, Manifest
+from fedsilo.partitioning.manifest import Manifest
 from fedsilo.report.page.heatmap import data_uri
 from fedsilo.report.page.page_data import PageData
 from fedsilo.report.page.page_elements import HtmlTable
@@ -75,7 +76,7 @@ def _table(manifest: Manifest, shifts: tuple[float | None, ...]) -> HtmlTable:
     return HtmlTable(header, body, "Who holds what", words=(0, 1, 6))
 
 
-def _row(manifest: Manifest, client: Holding, shift: float | None) -> list[str]:
+def _row(manifest: Manifest, client: ClientHoldings, shift: float | None) -> list[str]:
     counts = sorted(zip(client.train_classes, manifest.classes, strict=True), reverse=True)[:3]
     return [
         f"{client.number:02d}",

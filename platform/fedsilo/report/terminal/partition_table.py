@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 from rich.table import Table
 
+from fedsilo.partitioning.client_holdings import ClientHoldings
 from fedsilo.partitioning.heterogeneity import SCORES, Score, Scores
-from fedsilo.partitioning.manifest import Holding, Manifest
+from fedsilo.partitioning.manifest import Manifest
 from fedsilo.report.terminal.cells import cell
 from fedsilo.report.terminal.run_tables import describe_client
 
@@ -64,7 +65,7 @@ def partition_table(manifest: Manifest) -> Table:
     return table
 
 
-def _holding(client: Holding, classes: Sequence[str]) -> tuple[str, ...]:
+def _holding(client: ClientHoldings, classes: Sequence[str]) -> tuple[str, ...]:
     counts = sorted(zip(client.train_classes, classes, strict=True), reverse=True)[:4]
     return (
         f"{client.number:02d}",

@@ -11,7 +11,7 @@ from fedsilo.core.metrics import LOCAL, NEW, UNSEEN, WORST, Measures, measures_o
 from fedsilo.report.terminal.cells import cell
 
 if TYPE_CHECKING:
-    from fedsilo.partitioning.manifest import Holding
+    from fedsilo.partitioning.client_holdings import ClientHoldings
     from fedsilo.report.results.finished_run import Run
 
 PACED = ("simulated s", "late", "offline")
@@ -206,7 +206,7 @@ def clients_table(run: Run) -> Table:
     return table
 
 
-def describe_client(client: Holding) -> str:
+def describe_client(client: ClientHoldings) -> str:
     """Describes a client's domain and what else distinguishes it.
 
     Args:

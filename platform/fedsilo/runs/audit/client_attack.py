@@ -87,7 +87,7 @@ def explain_refusal(run: Run) -> str:
         )
     if Schedule(scenario.method, scenario.training, (1,), 0, scenario.pace, scenario.trace).paced:
         return "clients that are late, offline or stale contribute in other rounds than the attack assumes"
-    if any(client.strange for client in run.manifest.clients) or scenario.partition.unseen.classes:
+    if any(client.deviations for client in run.manifest.clients) or scenario.partition.unseen.classes:
         return "clients with their own labels, altered images, unseen clients or unseen classes cannot be dealt again"
     return ""
 

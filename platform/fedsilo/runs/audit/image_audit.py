@@ -90,7 +90,7 @@ def _refuse(run: Run, asked: Audit) -> None:
         )
     if asked.view == SHARED and not method.uploads:
         raise RunError(f"{run.folder}: method '{name}' shares nothing, so there is no shared view. Use --view client.")
-    if any(client.strange for client in run.manifest.clients) or run.scenario.partition.unseen.classes:
+    if any(client.deviations for client in run.manifest.clients) or run.scenario.partition.unseen.classes:
         raise RunError(
             f"{run.folder}: clients with their own labels, altered images, unseen clients or unseen classes cannot be "
             "dealt again for shadow runs. Audit a run without them."

@@ -11,8 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from fedsilo.core import Dataset, LabelledImages, Look, Partition, Share
+from fedsilo.core import Dataset, LabelledImages, Partition, Share
 from fedsilo.core.config_fields import key
+from fedsilo.core.partition import FeatureExtractor
 from fedsilo.report.results.finished_run import load
 from fedsilo.runs.audit.audited_images import Draw, build_pool, build_population, redraw
 
@@ -49,7 +50,7 @@ class Redrawn(Partition):
     run: str = key("", "The audited run's folder.")
     number: int = key(0, "The shadow run's number, from which the draw follows.", within=">= 0")
 
-    def split(self, images: LabelledImages, generator: np.random.Generator, look: Look) -> list[Share]:
+    def split(self, images: LabelledImages, generator: np.random.Generator, look: FeatureExtractor) -> list[Share]:
         """Deals the pool.
 
         Args:
@@ -71,7 +72,7 @@ class Unchanged(Partition):
 
     run: str = key("", "The audited run's folder.")
 
-    def split(self, images: LabelledImages, generator: np.random.Generator, look: Look) -> list[Share]:
+    def split(self, images: LabelledImages, generator: np.random.Generator, look: FeatureExtractor) -> list[Share]:
         """Deals the pool.
 
         Args:

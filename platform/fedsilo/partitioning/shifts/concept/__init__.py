@@ -1,1 +1,1 @@
-"""Shifts of concept: one file each, found by its name."""
+"""Concept shifts, one per file, found by its name."""

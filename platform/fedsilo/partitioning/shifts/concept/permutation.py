@@ -1,6 +1,6 @@
-"""Concept shift by convention: some clients mean something else by the names of some classes.
+"""Concept shift by convention: some clients use the names of some classes with other meanings.
 
-The client's test labels follow: it is right by its own convention. Neighbours are measured by theirs.
+The client's test labels follow its convention. Neighbours are measured by their own conventions.
 
 Source: the "concept shift" (same features, different labels) of Kairouz et al., "Advances and open problems in
 federated learning", 2021, arXiv:1912.04977, section 3.1; permuted labels as in Sattler et al., arXiv:1910.01991.
@@ -19,25 +19,39 @@ from fedsilo.core.errors import DataError
 
 @dataclass(frozen=True, slots=True)
 class Permutation(ConceptShift):
-    """Some clients use each other's names for a few of the classes, in a circle; each client its own circle."""
+    """Cyclic exchange of the names of a few classes, drawn for each affected client."""
 
-    swapped: int = key(2, "Classes that change names with each other, drawn for each client; 0: all.", within=">= 0")
+    swapped: int = key(2, "Number of classes that exchange names, drawn for each client; 0: all.", within=">= 0")
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
-        return ["swapped: one class alone cannot change names. Use 0 (all) or at least 2."] if self.swapped == 1 else []
+        """Returns the problems of the fields."""
+        return (
+            ["swapped: a single class cannot exchange names. Use 0 (all) or at least 2."] if self.swapped == 1 else []
+        )
 
     def relabel(
         self, train: Indices, test: Indices, classes: int, generator: np.random.Generator
     ) -> tuple[Indices, Indices]:
-        """Returns both splits' labels under the client's names. Raises DataError for more classes than there are.
+        """Renames classes in both splits.
 
-        The names are drawn among the classes that it trains on first, or is measured on if it never does: other names
-        for what it never sees would change nothing.
+        The renamed classes are drawn first among those that the client trains on, or is measured on if it never trains:
+        other names for classes that it never sees would change nothing.
+
+        Args:
+            train: (n,) labels of the client's training images in the data.
+            test: (m,) labels of its test images in the data.
+            classes: Number of classes.
+            generator: Random generator of the draws.
+
+        Returns:
+            (n,) and (m,) labels under the client's names.
+
+        Raises:
+            DataError: `swapped` is greater than the number of classes.
         """
         if self.swapped > classes:
             raise DataError(
-                f"partition.concept.swapped: {self.swapped} classes cannot change names, there are {classes}. Use "
+                f"partition.concept.swapped: {self.swapped} classes cannot exchange names, there are {classes}. Use "
                 "fewer, or 0 for all."
             )
         order = generator.permutation(classes)

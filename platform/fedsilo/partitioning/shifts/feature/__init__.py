@@ -1,1 +1,1 @@
-"""Shifts of feature: one file each, found by its name."""
+"""Feature shifts, one per file, found by its name."""

@@ -1,7 +1,7 @@
-"""Feature shift by domain: each client draws from one domain, which has one client or several.
+"""Feature shift by domain: each client draws from one domain; a domain has one client or several.
 
-Source: the domain splits of FedBN (Li et al., ICLR 2021, arXiv:2102.07623), one client per domain, and of the prompt
-papers after it, several clients per domain with labels by Dirichlet.
+Source: the domain splits of FedBN (Li et al., ICLR 2021, arXiv:2102.07623), with one client per domain, and of the
+prompt papers after it, with several clients per domain and labels by Dirichlet.
 """
 
 from __future__ import annotations
@@ -10,31 +10,45 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo.core import FeatureShift, Grouping, LabelledImages, Look
+from fedsilo.core import FeatureExtractor, FeatureShift, Grouping, LabelledImages
 from fedsilo.core.config_fields import key
 from fedsilo.core.errors import DataError
 
 
 @dataclass(frozen=True, slots=True)
 class Domains(FeatureShift):
-    """Clients are spread over the domains evenly, in domain order; nothing is drawn."""
+    """Clients are spread evenly over the domains, in domain order; nothing is drawn."""
 
     clients_of: dict[str, int] = key(
-        dict, "Clients of single domains, for example {photo: 3}; the others share what is left of partition.clients."
+        dict,
+        "Clients of single domains, for example {photo: 3}; the other domains share the rest of partition.clients.",
     )
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
+        """Returns the problems of the fields."""
         return [f"clients_of.{name}: must be at least 1, got {n}." for name, n in self.clients_of.items() if n < 1]
 
     def grouping(
-        self, images: LabelledImages, clients: int | None, generator: np.random.Generator, look: Look
+        self, images: LabelledImages, clients: int | None, generator: np.random.Generator, look: FeatureExtractor
     ) -> Grouping:
-        """Returns one group per domain. Raises DataError for a single domain, or fewer clients than domains."""
+        """Groups the images by domain.
+
+        Args:
+            images: The data.
+            clients: Number of clients; None: one per domain that `clients_of` does not list.
+            generator: Not used.
+            look: Computes image features; not used.
+
+        Returns:
+            One group per domain, each with clients of its own.
+
+        Raises:
+            DataError: There is one domain only, or there are fewer clients than domains.
+        """
         if len(images.domains) < 2:
             raise DataError(
-                f"partition.feature: 'domains' makes clients of each domain, and there is one to train on "
-                f"('{images.domains[0]}'). Use data with several domains, or leave partition.feature away."
+                f"partition.feature: 'domains' needs several domains to train on, and there is one "
+                f"('{images.domains[0]}'). Use data with several domains, or remove partition.feature."
             )
         counts = self._counts(images.domains, clients)
         if sum(counts) > len(images.train):
@@ -45,7 +59,7 @@ class Domains(FeatureShift):
         return Grouping(images.train.domains, images.test.domains, images.domains, weights)
 
     def _counts(self, domains: tuple[str, ...], clients: int | None) -> list[int]:
-        """The number of clients of each domain."""
+        """Number of clients of each domain."""
         unknown = [name for name in self.clients_of if name not in domains]
         if unknown:
             raise DataError(

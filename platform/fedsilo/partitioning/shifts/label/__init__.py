@@ -1,1 +1,1 @@
-"""Shifts of label: one file each, found by its name."""
+"""Label shifts, one per file, found by its name."""

@@ -1,14 +1,15 @@
-"""Label shift in two steps, superclass and class: Pachinko allocation, every client with the same number of images.
+"""Label shift in two steps, superclass and class: Pachinko allocation, with the same number of images for every client.
 
 Train and test are one pool. A client draws weights of the superclasses from Dir(beta, ..., beta), and weights of the
-classes of each from Dir(fine_beta, ..., fine_beta); each of its images is a superclass by the ones, a class of it by
-the others, and an image of that class that nobody has yet. What has run out is dropped and the other weights are
-normalised. An image of the test split is a test image of its client. Under a quantity shift a client's training images
-are as many as it says: images of either split are exchanged between clients, of one class where that can be.
+classes of each superclass from Dir(fine_beta, ..., fine_beta). Each of its images is drawn by superclass, then by
+class, then among the unassigned images of that class. A class or superclass without images is dropped and the other
+weights are normalised. An image of the test split becomes a test image of its client. Under a quantity shift a client
+has the given number of training images: images of the two splits are exchanged between clients, of the same class
+where possible.
 
 With `fixed_draw: 12345` on CIFAR-100 the draws are those of `noniid-labeldir100` in the repositories of FedOTP and its
-successors: numpy's older generator and Python's, both at that seed, in the same order. The order of the clients is not
-theirs: they shuffle it by the state that the run happens to be in.
+successors: numpy's older generator and Python's, both at that seed, in the same order. The order of the clients
+differs: their code shuffles it by the random state of the run.
 
 Source: Li and McCallum, "Pachinko allocation", ICML 2006; as a split of CIFAR-100: Reddi et al., "Adaptive federated
 optimization", ICLR 2021, arXiv:2003.00295.
@@ -27,33 +28,46 @@ from fedsilo.core import Demand, Indices, LabelledImages, LabelShift, Share
 from fedsilo.core.config_fields import key
 from fedsilo.core.errors import DataError
 from fedsilo.core.seeds import published_generator
-from fedsilo.partitioning.dealing import example_assignment as allotment
+from fedsilo.partitioning.dealing import example_assignment as assignment
 
 Chance = np.random.Generator | np.random.RandomState
 
 
 @dataclass(frozen=True, slots=True)
 class CoarseDirichlet(LabelShift):
-    """Clients mostly of a few superclasses each, of one size; for data that has superclasses, such as CIFAR-100."""
+    """Clients of one size, most of them with few superclasses; for data with superclasses, such as CIFAR-100."""
 
     mixes = False
 
     beta: float = key(0.3, "Concentration over superclasses, above 0: 0.1 gives a client few of them.")
-    fine_beta: float = key(10.0, "Concentration over the classes of a superclass, above 0; the papers' is 10.")
+    fine_beta: float = key(10.0, "Concentration over the classes of a superclass, above 0; the papers use 10.")
     fixed_draw: int | None = key(
         None,
-        "Draws as the papers' code does, the same split for every seed of the scenario: theirs is 12345. null: by "
-        "the scenario's seed.",
+        "Draws as the papers' code at this seed, whatever the scenario's seed: the papers use 12345. null: by the "
+        "scenario's seed.",
         within=">= 0",
     )
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
-        problems = allotment.beta_problems(self.beta)
-        return problems + [f"fine_{line}" for line in allotment.beta_problems(self.fine_beta)]
+        """Returns the problems of the fields."""
+        problems = assignment.beta_problems(self.beta)
+        return problems + [f"fine_{line}" for line in assignment.beta_problems(self.fine_beta)]
 
     def deal(self, images: LabelledImages, pool: Share, demand: Demand, generator: np.random.Generator) -> list[Share]:
-        """Returns one share per client. Raises DataError for data without superclasses."""
+        """Deals images by superclass and class.
+
+        Args:
+            images: The data.
+            pool: Positions to deal.
+            demand: Number of clients, least sizes and exact sizes.
+            generator: Random generator of the draws.
+
+        Returns:
+            One share per client of the pool.
+
+        Raises:
+            DataError: The data has no superclasses.
+        """
         if not images.groups:
             raise DataError(
                 "partition.label: 'coarse_dirichlet' needs superclasses, and this data has none. Use data that has "
@@ -65,12 +79,14 @@ class CoarseDirichlet(LabelShift):
         each, rest = divmod(len(labels), demand.clients)
         sizes: Indices = each + (np.arange(demand.clients) < rest)
         if demand.sizes is not None:
-            (for_sizes,) = generator.spawn(1)  # so that sizes change nothing of the other draws
-            least = np.stack([demand.sizes, allotment.test_sizes(pool, demand, demand.sizes, for_sizes)])
+            (for_sizes,) = generator.spawn(1)  # so that sizes do not change the other draws
+            least = np.stack([demand.sizes, assignment.apportion_test_sizes(pool, demand, demand.sizes, for_sizes)])
             sizes = least.sum(axis=0)
-        parts = _exchanged(self._parts(labels, images.groups, sizes, generator), labels, first_test, least)
+        parts = _exchange_splits(self._parts(labels, images.groups, sizes, generator), labels, first_test, least)
         train = [pool.train[part[part < first_test]] for part in parts]
-        return allotment.named(images, train, [pool.test[part[part >= first_test] - first_test] for part in parts])
+        return assignment.make_shares(
+            images, train, [pool.test[part[part >= first_test] - first_test] for part in parts]
+        )
 
     def _parts(
         self, labels: Indices, groups: tuple[int, ...], sizes: Indices, generator: np.random.Generator
@@ -78,15 +94,21 @@ class CoarseDirichlet(LabelShift):
         """Positions in the pool of both splits, client by client."""
         seed = int(generator.integers(2**63)) if self.fixed_draw is None else self.fixed_draw
         chance: Chance = generator if self.fixed_draw is None else np.random.RandomState(seed)
-        pool = Pool(labels, groups, published_generator(seed))
+        pool = UnassignedImages(labels, groups, published_generator(seed))
         return [pool.take(size, self.beta, self.fine_beta, chance) for size in sizes.tolist()]
 
 
-class Pool:
-    """The images that nobody has yet, by class, and the classes that have some, by superclass."""
+class UnassignedImages:
+    """Images that no client has yet, by class, and the classes that have such images, by superclass."""
 
     def __init__(self, labels: Indices, groups: tuple[int, ...], picker: random.Random) -> None:
-        """Takes (n,) labels, the superclass of each class, and where the choice of an image comes from."""
+        """Shuffles all images.
+
+        Args:
+            labels: (n,) class of each image.
+            groups: (classes,) superclass of each class.
+            picker: Random generator that chooses single images.
+        """
         self._picker = picker
         self._images: dict[int, list[int]] = defaultdict(list)
         for position in picker.sample(range(len(labels)), len(labels)):
@@ -96,7 +118,17 @@ class Pool:
             self._classes[groups[label]].append(label)
 
     def take(self, size: int, beta: float, fine_beta: float, chance: Chance) -> list[int]:
-        """Removes and returns `size` images for one client, by weights of its own."""
+        """Removes images for one client, by class weights of its own.
+
+        Args:
+            size: Number of images.
+            beta: Concentration over superclasses.
+            fine_beta: Concentration over the classes of a superclass.
+            chance: Random generator of weights, superclasses and classes.
+
+        Returns:
+            (size,) positions of the images.
+        """
         groups = list(self._classes)
         coarse = _dirichlet(beta, len(groups), chance)
         fine = {group: _dirichlet(fine_beta, len(labels), chance) for group, labels in self._classes.items()}
@@ -121,7 +153,7 @@ def _dirichlet(beta: float, size: int, chance: Chance) -> NDArray[np.float64]:
     weights = np.asarray(chance.dirichlet(beta * np.ones(size)))
     if np.isfinite(weights).all():
         return weights
-    # So small a beta underflows; in the limit one of them has all the weight.
+    # A very small beta underflows; in the limit one entry has all the weight.
     return np.asarray(chance.multinomial(1, np.full(size, 1 / size)), dtype=np.float64)
 
 
@@ -130,27 +162,28 @@ def _pick(weights: NDArray[np.float64], chance: Chance) -> int:
 
 
 def _without(weights: NDArray[np.float64], place: int) -> NDArray[np.float64]:
-    """The other weights, normalised; equal ones where none had any."""
+    """The other weights, normalised; equal ones if all of them are 0."""
     others = np.delete(weights, place)
     return others / others.sum() if others.sum() > 0 else np.full(len(others), 1 / max(1, len(others)))
 
 
-def _exchanged(parts: list[list[int]], labels: Indices, first_test: int, least: Indices) -> list[Indices]:
-    """The parts with single images exchanged until every client has enough of either split; sizes stay.
+def _exchange_splits(parts: list[list[int]], labels: Indices, first_test: int, least: Indices) -> list[Indices]:
+    """Exchanges single images until every client has enough of either split; sizes stay.
 
-    Of one class where that can be. It always ends: nobody gives what it lacks itself, both splits are large enough for
-    all, and a client that is large enough for both has too many of the one whenever it has too few of the other.
+    The exchanged images are of one class where possible. The loop always ends: no client gives what it lacks itself,
+    both splits are large enough for all, and a client that is large enough for both splits has too many images of one
+    whenever it has too few of the other.
 
     Args:
         parts: Positions of each client in the pool of both splits.
         labels: (n,) class of each position.
-        first_test: Where the test split begins.
-        least: (2, N) training and test images that each client gets at the least.
+        first_test: Position where the test split begins.
+        least: (2, N) least training and test images of each client.
     """
     sizes = [len(part) for part in parts]
     held = np.array([position for part in parts for position in part], dtype=np.int64)
     owner = np.repeat(np.arange(len(parts)), sizes)
-    for split in (1, 0):  # as ever: test images first
+    for split in (1, 0):  # test images first, as in all versions
         count = np.bincount(owner[(held >= first_test) == split], minlength=len(parts))
         for client in np.flatnonzero(count < least[split]):
             while count[client] < least[split, client]:
@@ -164,7 +197,7 @@ def _exchanged(parts: list[list[int]], labels: Indices, first_test: int, least: 
 
 
 def _exchange(labels: Indices, own: Indices, offers: Indices) -> tuple[int, int]:
-    """Which of a client's own places is exchanged for which of the places on offer, by the labels of all places."""
+    """Chooses a client's own image and an offered image to exchange, by the labels of all places."""
     wanted = np.zeros(labels.max() + 1, dtype=bool)
     wanted[labels[own]] = True
     fitting = wanted[labels[offers]]

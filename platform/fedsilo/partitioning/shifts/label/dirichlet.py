@@ -1,9 +1,9 @@
-"""Label shift: each class is spread over the clients in proportions drawn from a Dirichlet distribution.
+"""Label shift by class: each class is spread over the clients in proportions from a Dirichlet distribution.
 
 Source: Hsu, Qi and Brown, "Measuring the effects of non-identical data distribution for federated visual
 classification", 2019, arXiv:1909.06335, in the form used since (Yurochkin et al., ICML 2019; Li et al., ICDE 2022): one
-draw per class over the clients. The usual retry until every client has enough is replaced by moving single examples,
-which always ends. With a quantity shift the proportions are scaled until clients have their sizes.
+draw per class over the clients. Papers draw again until every client has enough; here single examples are moved
+instead, which always ends. With a quantity shift the proportions are scaled until clients have their sizes.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ import numpy as np
 
 from fedsilo.core import Demand, Floats, Indices, LabelledImages, LabelShift, Share
 from fedsilo.core.config_fields import key
-from fedsilo.partitioning.dealing import example_assignment as allotment
-from fedsilo.partitioning.dealing.integer_rounding import apportion, fitted, log_dirichlet, raised
+from fedsilo.partitioning.dealing import example_assignment as assignment
+from fedsilo.partitioning.dealing.integer_rounding import apportion, draw_log_dirichlet, fit_margins, raise_to_least
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,26 +25,36 @@ class Dirichlet(LabelShift):
     beta: float = key(0.5, "Concentration, above 0: 0.1 gives a client few classes, 100 nearly equal parts of all.")
     capped: bool = key(
         False,
-        "A client that holds an equal share of the training examples gets none of the classes that follow; does "
-        "nothing under a quantity shift.",
+        "A client that holds an equal share of the training examples gets none of the classes that follow; has "
+        "no effect under a quantity shift.",
     )
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
-        return allotment.beta_problems(self.beta)
+        """Returns the problems of the fields."""
+        return assignment.beta_problems(self.beta)
 
     def deal(self, images: LabelledImages, pool: Share, demand: Demand, generator: np.random.Generator) -> list[Share]:
-        """Returns one share per client."""
+        """Deals each class in Dirichlet proportions.
+
+        Args:
+            images: The data.
+            pool: Positions to deal.
+            demand: Number of clients, least sizes and exact sizes.
+            generator: Random generator of the draws.
+
+        Returns:
+            One share per client of the pool.
+        """
         sizes = np.bincount(images.train.labels[pool.train], minlength=len(images.classes))
-        liking = log_dirichlet(len(sizes), demand.clients, self.beta, generator)
+        liking = draw_log_dirichlet(len(sizes), demand.clients, self.beta, generator)
         with np.errstate(divide="ignore"):
             wanted = liking + np.log(sizes)[:, None]
         if demand.sizes is None:
             counts = _class_by_class(sizes, liking, self.capped, generator)
-            train = raised(counts, np.full(demand.clients, demand.min_train), wanted)
+            train = raise_to_least(counts, np.full(demand.clients, demand.min_train), wanted)
         else:
-            train = fitted(liking, sizes, demand.sizes, generator)
-        return allotment.dealt(images, pool, train, liking, demand, generator)
+            train = fit_margins(liking, sizes, demand.sizes, generator)
+        return assignment.deal_by_counts(images, pool, train, liking, demand, generator)
 
 
 def _class_by_class(sizes: Indices, liking: Floats, capped: bool, generator: np.random.Generator) -> Indices:
@@ -56,7 +66,7 @@ def _class_by_class(sizes: Indices, liking: Floats, capped: bool, generator: np.
         weights = np.exp(row)
         wanting = held * clients < sizes.sum()
         if capped and wanting.any():
-            # By the largest of those left: all of their proportions may be too small for a float.
+            # Scaled by the largest of those left: all of their proportions may underflow.
             weights = np.exp(np.where(wanting, row - row[wanting].max(), -np.inf))
         counts.append(apportion(size, weights, generator))
         held += counts[-1]

@@ -1,4 +1,4 @@
-"""Label shift by shards: examples sorted by class, cut into shards, so many shards to each client.
+"""Label shift by shards: examples are sorted by class and cut into shards, and each client gets a number of shards.
 
 Source: McMahan et al., "Communication-efficient learning of deep networks from decentralized data", AISTATS 2017,
 arXiv:1602.05629, section 3 (200 shards of MNIST, two to each of 100 clients). The test split follows class by class.
@@ -12,23 +12,36 @@ import numpy as np
 
 from fedsilo.core import Demand, Indices, LabelledImages, LabelShift, Share
 from fedsilo.core.config_fields import key
-from fedsilo.partitioning.dealing import example_assignment as allotment
-from fedsilo.partitioning.dealing.integer_rounding import raised
+from fedsilo.partitioning.dealing import example_assignment as assignment
+from fedsilo.partitioning.dealing.integer_rounding import raise_to_least
 
 
 @dataclass(frozen=True, slots=True)
 class Shards(LabelShift):
-    """Each client gets so many pieces of the examples in order of their class: about as many classes."""
+    """A number of pieces of the sorted examples for each client, and so about as many classes."""
 
     per_client: int = key(2, "Shards of each client.", within=">= 1")
 
     def deal(self, images: LabelledImages, pool: Share, demand: Demand, generator: np.random.Generator) -> list[Share]:
-        """Returns one share per client. Raises DataError when there are fewer examples than shards."""
+        """Cuts the sorted examples into shards and deals them.
+
+        Args:
+            images: The data.
+            pool: Positions to deal.
+            demand: Number of clients, least sizes and exact sizes.
+            generator: Random generator of the draws.
+
+        Returns:
+            One share per client of the pool.
+
+        Raises:
+            DataError: There are fewer examples than shards.
+        """
         clients, each = demand.clients, self.per_client
         if demand.sizes is not None:
-            each = min(each, max(1, int(demand.sizes.max())))  # all others would be empty
+            each = min(each, max(1, int(demand.sizes.max())))  # any more shards would be empty
         elif len(pool.train) < clients * each:
-            allotment.refuse(
+            assignment.refuse(
                 [
                     f"{clients} clients with {each} shards each need {clients * each} training examples, there are "
                     f"{len(pool.train)}. Use fewer clients, or label.per_client={max(1, len(pool.train) // clients)}."
@@ -39,17 +52,19 @@ class Shards(LabelShift):
         held = np.zeros((len(images.classes), clients), dtype=np.int64)
         np.add.at(held, (ordered, np.repeat(owners, self._sizes(len(ordered), owners, demand))), 1)
         with np.errstate(divide="ignore"):
-            held = raised(held, np.full(clients, demand.min_train), np.log(held))
-        # Which examples of a class a shard has does not matter: they are drawn.
-        return allotment.dealt(images, pool, held, np.full(held.shape, -np.log(clients + 1)), demand, generator)
+            held = raise_to_least(held, np.full(clients, demand.min_train), np.log(held))
+        # The examples of a class are drawn, because it does not matter which of them a shard has.
+        return assignment.deal_by_counts(
+            images, pool, held, np.full(held.shape, -np.log(clients + 1)), demand, generator
+        )
 
     def _sizes(self, total: int, owners: Indices, demand: Demand) -> Indices:
-        """(shards,) sizes: equal ones, or such that each client's add up to what it is to have."""
+        """(shards,) sizes: equal, or such that each client's shards add up to its size."""
         if demand.sizes is None:
             return np.diff(np.arange(len(owners) + 1) * total // len(owners))
         each = len(owners) // demand.clients
         counts: Indices = demand.sizes[owners] // each
-        # One more for the first few shards of each client, where its size does not divide.
+        # The first few shards of each client get one more where its size is not divisible.
         order = np.argsort(owners, kind="stable")
         counts[order] += np.tile(np.arange(each), demand.clients) < (demand.sizes % each)[owners[order]]
         return counts

@@ -1,1 +1,1 @@
-"""Shifts of quantity: one file each, found by its name."""
+"""Quantity shifts, one per file, found by its name."""

@@ -12,8 +12,8 @@ import numpy as np
 
 from fedsilo.core import Floats, QuantityShift
 from fedsilo.core.config_fields import key
-from fedsilo.partitioning.dealing import example_assignment as allotment
-from fedsilo.partitioning.dealing.integer_rounding import FAINTEST, log_dirichlet
+from fedsilo.partitioning.dealing import example_assignment as assignment
+from fedsilo.partitioning.dealing.integer_rounding import FAINTEST, draw_log_dirichlet
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,9 +23,17 @@ class DirichletSizes(QuantityShift):
     beta: float = key(0.5, "Concentration, above 0: 0.1 is very uneven, 100 nearly equal.")
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields."""
-        return allotment.beta_problems(self.beta)
+        """Returns the problems of the fields."""
+        return assignment.beta_problems(self.beta)
 
     def weights(self, clients: int, generator: np.random.Generator) -> Floats | None:
-        """Returns the draws, none below a billionth."""
-        return np.asarray(np.maximum(np.exp(log_dirichlet(1, clients, self.beta, generator))[0], FAINTEST))
+        """Draws relative sizes.
+
+        Args:
+            clients: Number of clients.
+            generator: Random generator of the draws.
+
+        Returns:
+            (clients,) sizes that add up to 1, before each is raised to at least 1e-9.
+        """
+        return np.asarray(np.maximum(np.exp(draw_log_dirichlet(1, clients, self.beta, generator))[0], FAINTEST))

@@ -1,4 +1,4 @@
-"""Clients of one size, whatever their labels: the "balanced" variant of a label shift."""
+"""Equal sizes, whatever the labels: the "balanced" variant of a label shift."""
 
 from __future__ import annotations
 
@@ -11,8 +11,16 @@ from fedsilo.core import Floats, QuantityShift
 
 @dataclass(frozen=True, slots=True)
 class Equal(QuantityShift):
-    """The same number of training images for every client, or of those who share a domain."""
+    """The same number of training images for all clients, or for all clients of a domain."""
 
     def weights(self, clients: int, generator: np.random.Generator) -> Floats | None:
-        """Returns ones."""
+        """Gives all clients the same size.
+
+        Args:
+            clients: Number of clients.
+            generator: Not used.
+
+        Returns:
+            (clients,) ones.
+        """
         return np.ones(clients)

@@ -1,4 +1,4 @@
-"""Quantity shift: sizes from a lognormal distribution, a few large clients among many small ones."""
+"""Quantity shift: sizes from a lognormal distribution, with a few large clients among many small ones."""
 
 from __future__ import annotations
 
@@ -18,6 +18,14 @@ class Lognormal(QuantityShift):
     sigma: float = key(1.0, "Spread: 0 is equal sizes, at 1 one client in six has e times the median.", within=">= 0")
 
     def weights(self, clients: int, generator: np.random.Generator) -> Floats | None:
-        """Returns the draws, the largest of them 1 and none below a billionth of it."""
+        """Draws relative sizes.
+
+        Args:
+            clients: Number of clients.
+            generator: Random generator of the draws.
+
+        Returns:
+            (clients,) sizes in [1e-9, 1]; the largest is 1.
+        """
         draws = self.sigma * generator.standard_normal(clients)
         return np.asarray(np.maximum(np.exp(draws - draws.max()), FAINTEST))

@@ -1,4 +1,4 @@
-"""No quantity shift of its own: sizes are what the label and feature shifts make of them."""
+"""No quantity shift: sizes follow from the label and feature shifts."""
 
 from __future__ import annotations
 
@@ -11,8 +11,16 @@ from fedsilo.core import Floats, QuantityShift
 
 @dataclass(frozen=True, slots=True)
 class Natural(QuantityShift):
-    """Whatever the label shift gives: equal parts under iid, uneven ones under dirichlet."""
+    """Sizes of the label shift: equal under iid, uneven under dirichlet."""
 
     def weights(self, clients: int, generator: np.random.Generator) -> Floats | None:
-        """Returns None."""
+        """Leaves sizes to the label shift.
+
+        Args:
+            clients: Number of clients.
+            generator: Not used.
+
+        Returns:
+            None.
+        """
         return None
