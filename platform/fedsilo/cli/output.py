@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 
-from fedsilo.core.printing import printable
+from fedsilo.core.printing import make_printable
 from fedsilo.storage.run_folder import to_json_value
 
 WIDTH_WITHOUT_TERMINAL = 110
@@ -53,7 +53,7 @@ def line(text: str) -> None:
     Args:
         text: The line.
     """
-    console().print(printable(text, keep="\n"), markup=False, soft_wrap=True)
+    console().print(make_printable(text, keep="\n"), markup=False, soft_wrap=True)
 
 
 def remark(text: str) -> None:
@@ -62,7 +62,7 @@ def remark(text: str) -> None:
     Args:
         text: The line.
     """
-    progress_console().print(printable(text, keep="\n"), markup=False, soft_wrap=True)
+    progress_console().print(make_printable(text, keep="\n"), markup=False, soft_wrap=True)
 
 
 def spell_infinity(number: float) -> float | str:

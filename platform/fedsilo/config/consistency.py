@@ -11,17 +11,17 @@ from fedsilo.config.optimizer_checks import (
     optimizers_that_a_strategy_cannot_compute_with,
 )
 from fedsilo.config.reference_methods import (
+    check_reference_names,
+    check_references,
+    make_reference,
     own_training_of_references,
-    reference,
-    references_that_do_not_fit,
-    unknown_references,
 )
 from fedsilo.config.sections import Actors, Scenario
 from fedsilo.config.straggler_checks import (
-    clients_of,
-    clients_that_it_knows,
-    nobody_more_to_ask,
-    updates_that_come_late,
+    check_late_updates,
+    check_over_selection,
+    check_straggler_clients,
+    count_clients,
 )
 from fedsilo.core.errors import UnknownComponent
 from fedsilo.core.registry import name_of, title_of
@@ -30,7 +30,9 @@ from fedsilo.partitioning.corruption.alteration import Alteration
 from fedsilo.partitioning.corruption.kinds import SEVERITIES
 
 
-def contradictions(scenario: Scenario, doubtful: Callable[[tuple[str, ...]], bool] = lambda path: False) -> list[str]:
+def find_contradictions(
+    scenario: Scenario, doubtful: Callable[[tuple[str, ...]], bool] = lambda path: False
+) -> list[str]:
     """Returns "section.key: what contradicts what. What to do." lines, none for a scenario that can be run.
 
     Args:
@@ -46,7 +48,7 @@ def contradictions(scenario: Scenario, doubtful: Callable[[tuple[str, ...]], boo
     return [line for rule in sound for line in rule(scenario)]
 
 
-def corruptions_that_there_are_not(scenario: Scenario) -> Iterator[str]:
+def check_corruption(scenario: Scenario) -> Iterator[str]:
     """Kinds and severities are known to the corruptions, which the partition's contract knows nothing of."""
     corruption = scenario.partition.corruption
     severities = [corruption.severity] if isinstance(corruption.severity, int) else corruption.severity
@@ -59,11 +61,11 @@ def corruptions_that_there_are_not(scenario: Scenario) -> Iterator[str]:
         yield f"partition.corruption.kinds: {line.partition(': ')[2]}"
 
 
-def new_classes_that_a_method_cannot_read(scenario: Scenario) -> Iterator[str]:
+def check_unseen_classes(scenario: Scenario) -> Iterator[str]:
     """What was learnt for each class says nothing of classes that nobody trained on."""
     methods = {title_of(scenario.method): scenario.method}
-    with suppress(UnknownComponent, TypeError):  # said by `unknown_references`
-        methods |= {name: reference(name, scenario.method) for name in scenario.evaluation.reference_names}
+    with suppress(UnknownComponent, TypeError):  # said by `check_reference_names`
+        methods |= {name: make_reference(name, scenario.method) for name in scenario.evaluation.reference_names}
     for name, method in methods.items():
         if scenario.partition.unseen.classes and not method.reads_names:
             has = hasattr(method, "class_specific")
@@ -73,14 +75,14 @@ def new_classes_that_a_method_cannot_read(scenario: Scenario) -> Iterator[str]:
             )
 
 
-def gpus_without_a_gpu_device(scenario: Scenario) -> Iterator[str]:
+def check_gpus_with_cpu_device(scenario: Scenario) -> Iterator[str]:
     """A client cannot use a GPU that the backbone is told to stay away from; pretended GPUs compute nothing anyway."""
     if scenario.backbone.device == "cpu" and gpu_keys(scenario.actors) and not scenario.actors.pretend_gpus:
         key = gpu_keys(scenario.actors)[0]
         yield f"{key}: asks for a GPU, but backbone.device is 'cpu'. Set it to 'auto', or ask for no GPU."
 
 
-def pretended_gpus_to_compute_on(scenario: Scenario) -> Iterator[str]:
+def check_pretended_gpus(scenario: Scenario) -> Iterator[str]:
     """Nothing can be computed on a GPU that does not exist."""
     if scenario.actors.pretend_gpus and scenario.backbone.device.startswith("cuda"):
         yield (
@@ -89,7 +91,7 @@ def pretended_gpus_to_compute_on(scenario: Scenario) -> Iterator[str]:
         )
 
 
-def gpus_that_ray_gives_to_nobody(scenario: Scenario) -> Iterator[str]:
+def check_cuda_without_gpus(scenario: Scenario) -> Iterator[str]:
     """On Ray a client computes on the GPU that it is given; where none is, "cuda" would not be what happens."""
     actors, device = scenario.actors, scenario.backbone.device
     if actors.backend != "ray" or actors.pretend_gpus or not device.startswith("cuda"):
@@ -103,7 +105,7 @@ def gpus_that_ray_gives_to_nobody(scenario: Scenario) -> Iterator[str]:
         yield f"backbone.device: is '{device}', but Ray chooses which GPU an actor gets. Set it to 'cuda'."
 
 
-def serial_with_ray_settings(scenario: Scenario) -> Iterator[str]:
+def check_serial_backend(scenario: Scenario) -> Iterator[str]:
     """The serial backend has no actors that could be given anything."""
     actors = scenario.actors
     if actors.backend != "serial":
@@ -114,7 +116,7 @@ def serial_with_ray_settings(scenario: Scenario) -> Iterator[str]:
         yield f"{key}: is for Ray actors, but actors.backend is 'serial'. Leave it out, or set the backend to 'ray'."
 
 
-def local_settings_for_a_cluster(scenario: Scenario) -> Iterator[str]:
+def check_cluster_address(scenario: Scenario) -> Iterator[str]:
     """What a Ray is started with cannot be said to one that runs already."""
     actors = scenario.actors
     for key in ("pretend_gpus", "object_store_mb", "dashboard"):
@@ -125,9 +127,9 @@ def local_settings_for_a_cluster(scenario: Scenario) -> Iterator[str]:
             )
 
 
-def client_numbers(scenario: Scenario) -> Iterator[str]:
+def check_client_numbers(scenario: Scenario) -> Iterator[str]:
     """Resources can be given only to clients that there are."""
-    clients = clients_of(scenario)
+    clients = count_clients(scenario)
     actors = scenario.actors
     named = [(f"clients.{number}", number) for number in actors.clients]
     named += [(f"groups.{name}.clients", number) for name, group in actors.groups.items() for number in group.clients]
@@ -136,7 +138,7 @@ def client_numbers(scenario: Scenario) -> Iterator[str]:
             yield f"actors.{key}: there is no client {number}, the partition makes 0 to {clients - 1}."
 
 
-def two_kinds_of_views(scenario: Scenario) -> Iterator[str]:
+def check_views(scenario: Scenario) -> Iterator[str]:
     """Views are either cached or drawn anew."""
     if scenario.training.online and scenario.training.views:
         yield (
@@ -145,7 +147,7 @@ def two_kinds_of_views(scenario: Scenario) -> Iterator[str]:
         )
 
 
-def privacy_of_nothing(scenario: Scenario) -> Iterator[str]:
+def check_privacy_without_uploads(scenario: Scenario) -> Iterator[str]:
     """Where nothing leaves a client there is nothing to protect, and a budget in the report would mislead."""
     mode, method = name_of(scenario.privacy), scenario.method
     if mode == "none" or (method.trains and method.uploads):
@@ -154,7 +156,7 @@ def privacy_of_nothing(scenario: Scenario) -> Iterator[str]:
     yield f"privacy.mode: '{mode}' protects what clients send, but method '{title_of(method)}' {why}. Set it to 'none'."
 
 
-def single_updates_that_nobody_may_see(scenario: Scenario) -> Iterator[str]:
+def check_single_updates(scenario: Scenario) -> Iterator[str]:
     """Some methods compare clients' updates on the server; a sum is not enough for them."""
     method = scenario.method
     if not method.reads_updates:
@@ -166,7 +168,7 @@ def single_updates_that_nobody_may_see(scenario: Scenario) -> Iterator[str]:
         yield f"privacy.mode: '{name_of(scenario.privacy)}' protects their mean only, but {needs}. Use 'none'."
 
 
-def noise_for_gradients_only(scenario: Scenario) -> Iterator[str]:
+def check_gradient_mechanism(scenario: Scenario) -> Iterator[str]:
     """Some mechanisms are stated for one gradient per batch and say nothing of a round's training."""
     mechanism, method = scenario.privacy, scenario.method
     if mechanism.per_batch and method.uploads and not method.uploads_gradients:
@@ -177,7 +179,7 @@ def noise_for_gradients_only(scenario: Scenario) -> Iterator[str]:
         )
 
 
-def shares_that_nobody_masks(scenario: Scenario) -> Iterator[str]:
+def check_noise_shares(scenario: Scenario) -> Iterator[str]:
     """A share of the noise hides nothing; all of them together do, in a sum that is all anybody sees."""
     if scenario.privacy.adds_shares and not scenario.aggregation.masks:
         yield (
@@ -186,7 +188,7 @@ def shares_that_nobody_masks(scenario: Scenario) -> Iterator[str]:
         )
 
 
-def examples_that_hang_together(scenario: Scenario) -> Iterator[str]:
+def check_separable_examples(scenario: Scenario) -> Iterator[str]:
     """Clipping an example's gradient bounds what it does only if it does nothing elsewhere."""
     method = scenario.method
     if scenario.privacy.by_example and method.trains and method.uploads and not method.separable:
@@ -195,9 +197,9 @@ def examples_that_hang_together(scenario: Scenario) -> Iterator[str]:
         )
 
 
-def sums_of_too_few(scenario: Scenario) -> Iterator[str]:
+def check_sum_size(scenario: Scenario) -> Iterator[str]:
     """A secure sum takes a number of clients, in the rounds with the fewest as well."""
-    clients = clients_of(scenario)
+    clients = count_clients(scenario)
     if clients is None or not scenario.method.uploads:
         return
     fewest = scenario.training.participants(clients)
@@ -207,47 +209,47 @@ def sums_of_too_few(scenario: Scenario) -> Iterator[str]:
             return
 
 
-def identities_of_others(scenario: Scenario) -> Iterator[str]:
+def check_identities(scenario: Scenario) -> Iterator[str]:
     """Where clients sign, everybody must know every client's public key."""
-    clients = clients_of(scenario)
+    clients = count_clients(scenario)
     if clients is not None and scenario.method.uploads:
         for line in scenario.aggregation.identity_problems(clients):
             yield f"aggregation.{line}"
 
 
-def nobody_takes_part(scenario: Scenario) -> Iterator[str]:
+def check_participation(scenario: Scenario) -> Iterator[str]:
     """A round needs a client."""
-    clients, share = clients_of(scenario), scenario.training.participation
+    clients, share = count_clients(scenario), scenario.training.participation
     if clients is not None and share * clients < 1 - FLOATING_ERROR:
         least = math.ceil(1000 / clients) / 1000 if clients <= 1000 else 1 / clients
         yield f"training.participation: {share} of {clients} clients is less than one. Use at least {least:.3g}."
 
 
 RULES: dict[Callable[[Scenario], Iterator[str]], tuple[str, ...]] = {
-    gpus_without_a_gpu_device: ("actors", "backbone.device"),
-    pretended_gpus_to_compute_on: ("actors.pretend_gpus", "backbone.device"),
-    gpus_that_ray_gives_to_nobody: ("actors", "backbone.device"),
-    serial_with_ray_settings: ("actors",),
-    local_settings_for_a_cluster: ("actors",),
-    client_numbers: ("actors.clients", "actors.groups", "partition"),
-    two_kinds_of_views: ("training.online", "training.views"),
+    check_gpus_with_cpu_device: ("actors", "backbone.device"),
+    check_pretended_gpus: ("actors.pretend_gpus", "backbone.device"),
+    check_cuda_without_gpus: ("actors", "backbone.device"),
+    check_serial_backend: ("actors",),
+    check_cluster_address: ("actors",),
+    check_client_numbers: ("actors.clients", "actors.groups", "partition"),
+    check_views: ("training.online", "training.views"),
     optimizers_that_a_strategy_cannot_compute_with: ("method", "training.optimizer"),
     mechanisms_that_a_strategy_cannot_compute_with: ("method", "privacy"),
-    privacy_of_nothing: ("method", "privacy"),
-    single_updates_that_nobody_may_see: ("method", "aggregation", "privacy"),
-    noise_for_gradients_only: ("method", "privacy"),
-    shares_that_nobody_masks: ("privacy", "aggregation.name"),
-    examples_that_hang_together: ("privacy", "method"),
-    sums_of_too_few: ("aggregation", "partition", "training.participation", "method"),
-    identities_of_others: ("aggregation", "partition", "method"),
-    updates_that_come_late: ("pace", "method", "aggregation", "privacy"),
-    nobody_more_to_ask: ("pace", "training.participation"),
-    clients_that_it_knows: ("pace", "trace", "partition"),
-    nobody_takes_part: ("training.participation", "partition"),
-    unknown_references: ("evaluation.references",),
-    corruptions_that_there_are_not: ("partition",),
-    new_classes_that_a_method_cannot_read: ("partition", "method", "evaluation.references"),
-    references_that_do_not_fit: ("evaluation.references", "method", "training", "aggregation", "privacy", "pace"),
+    check_privacy_without_uploads: ("method", "privacy"),
+    check_single_updates: ("method", "aggregation", "privacy"),
+    check_gradient_mechanism: ("method", "privacy"),
+    check_noise_shares: ("privacy", "aggregation.name"),
+    check_separable_examples: ("privacy", "method"),
+    check_sum_size: ("aggregation", "partition", "training.participation", "method"),
+    check_identities: ("aggregation", "partition", "method"),
+    check_late_updates: ("pace", "method", "aggregation", "privacy"),
+    check_over_selection: ("pace", "training.participation"),
+    check_straggler_clients: ("pace", "trace", "partition"),
+    check_participation: ("training.participation", "partition"),
+    check_reference_names: ("evaluation.references",),
+    check_corruption: ("partition",),
+    check_unseen_classes: ("partition", "method", "evaluation.references"),
+    check_references: ("evaluation.references", "method", "training", "aggregation", "privacy", "pace"),
     own_training_of_references: ("evaluation.references", "method", "training"),
 }
 """The rules, each with what it reads."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fedsilo.config.problems import KeyPath, Place
+from fedsilo.config.problems import KeyPath, SourcePlace
 from fedsilo.core.training_settings import FRESH, KEPT
 
 OLD, NEW = "persistent", "state"
@@ -13,7 +13,7 @@ AROUND = ("training", "optimizer")
 WORDS = {True: KEPT, False: FRESH}
 
 
-def renamed(values: dict[str | int, Any]) -> dict[str | int, Any]:
+def rename_old_keys(values: dict[str | int, Any]) -> dict[str | int, Any]:
     """Returns a layer's values with `training.optimizer.persistent: true` as `state: kept`.
 
     Where a layer has both keys, or no truth value, the old one stays, to be refused as unknown.
@@ -26,7 +26,7 @@ def renamed(values: dict[str | int, Any]) -> dict[str | int, Any]:
     return {**values, "training": {**training, "optimizer": now}}  # type: ignore[dict-item]
 
 
-def renamed_places(places: Mapping[KeyPath, Place]) -> dict[KeyPath, Place]:
+def rename_old_places(places: Mapping[KeyPath, SourcePlace]) -> dict[KeyPath, SourcePlace]:
     """Returns the places of a layer's values, that of the old key under the new one as well."""
     old = places.get((*AROUND, OLD))
     return {**places, **({(*AROUND, NEW): old} if old and (*AROUND, NEW) not in places else {})}

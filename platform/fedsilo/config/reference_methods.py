@@ -6,9 +6,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from typing import Any
 
-from fedsilo.config.layer_merging import COMPOSED, named_parts
+from fedsilo.config.layer_merging import COMPOSED, split_method_name
 from fedsilo.config.optimizer_checks import find_clashes
-from fedsilo.config.scenario_paths import component
+from fedsilo.config.scenario_paths import find_component
 from fedsilo.config.sections import Scenario
 from fedsilo.core import Learner, Method, Strategy
 from fedsilo.core.config_fields import DEFINES
@@ -17,7 +17,7 @@ from fedsilo.core.registry import JOIN, find, name_of, title_of
 from fedsilo.core.training_settings import LearningRateSchedule, Optimizer
 
 
-def reference(name: str, method: Method) -> Method:
+def make_reference(name: str, method: Method) -> Method:
     """Returns another method with the scenario's method's values of common fields, where both may have them.
 
     Args:
@@ -62,7 +62,7 @@ def _filled(cls: type[Any], values: Mapping[str, Any]) -> Any:
     return cls(**{k: v for k, v in values.items() if k in allowed and (not allowed[k] or v in allowed[k])})
 
 
-def refusals(made: Method, scenario: Scenario, optimizer: Optimizer) -> list[str]:
+def find_refusals(made: Method, scenario: Scenario, optimizer: Optimizer) -> list[str]:
     """Returns why a reference cannot be trained under a scenario's other sections, one clause each.
 
     Args:
@@ -87,23 +87,23 @@ def refusals(made: Method, scenario: Scenario, optimizer: Optimizer) -> list[str
     return reasons + [f"it {clash.needs}, {clash.key} is '{clash.value}'" for clash in clashes]
 
 
-def unknown_references(scenario: Scenario) -> Iterator[str]:
+def check_reference_names(scenario: Scenario) -> Iterator[str]:
     """References are named without keys of their own, so each must be a method that can do without."""
     for name in scenario.evaluation.reference_names:
         try:
-            for path, part in named_parts(name).items():
-                component(path, part)()
+            for path, part in split_method_name(name).items():
+                find_component(path, part)()
         except UnknownComponent as error:
             yield f"evaluation.references: {error}"
         except TypeError:
             yield f"evaluation.references: method '{name}' needs keys. Run it as a scenario of its own."
 
 
-def references_that_do_not_fit(scenario: Scenario) -> Iterator[str]:
+def check_references(scenario: Scenario) -> Iterator[str]:
     """A reference is trained with the method's keys, under the same mechanism and aggregation; not all can be."""
     for name, made in _made(scenario):
         optimizer = scenario.evaluation.training_of(name, scenario.training).optimizer
-        for reason in refusals(made, scenario, optimizer):
+        for reason in find_refusals(made, scenario, optimizer):
             yield (
                 f"evaluation.references: '{name}' cannot be trained with this scenario's keys: {reason}. Leave it out, "
                 "or use `fedsilo compare`, where every method has keys of its own."
@@ -153,7 +153,7 @@ def _made(scenario: Scenario) -> list[tuple[str, Method]]:
     found = []
     for name in scenario.evaluation.reference_names:
         try:
-            made = reference(name, scenario.method)
+            made = make_reference(name, scenario.method)
         except (UnknownComponent, TypeError):
             continue  # said by `unknown_references`
         if name != title_of(scenario.method):

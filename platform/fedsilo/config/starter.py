@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fedsilo.config.problems import name_problems
-from fedsilo.config.yaml_writing import one_line
+from fedsilo.config.problems import find_name_problems
+from fedsilo.config.yaml_writing import dump_line
 from fedsilo.core.errors import ScenarioError
 
 STUDY = "my-study"
@@ -17,7 +17,7 @@ STUDY = "my-study"
 FILE = Path(__file__).with_suffix(".yaml")
 
 
-def starter(name: str = STUDY) -> str:
+def read_starter(name: str = STUDY) -> str:
     """Returns the text of a commented starter scenario.
 
     Args:
@@ -26,8 +26,8 @@ def starter(name: str = STUDY) -> str:
     Raises:
         ScenarioError: The name cannot be that of a run folder.
     """
-    problems = name_problems(name)
+    problems = find_name_problems(name)
     if problems:
         raise ScenarioError(problems[0])
     text = FILE.read_text(encoding="utf-8")
-    return text.replace(f"name: {STUDY}", f"name: {one_line(name)}").replace(f"{STUDY}.yaml", f"{name}.yaml")
+    return text.replace(f"name: {STUDY}", f"name: {dump_line(name)}").replace(f"{STUDY}.yaml", f"{name}.yaml")

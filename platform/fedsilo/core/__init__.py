@@ -16,7 +16,7 @@ from fedsilo.core.batch import Batch, Candidates, Columns
 from fedsilo.core.data import Component, Dataset, Examples, FeatureSource, LabelledImages, Newcomers
 from fedsilo.core.frozen import Frozen
 from fedsilo.core.learner import Learner
-from fedsilo.core.messages import ClientScore, ClientTask, ClientUpdate, EvaluationTask, RoundRecord, times_of
+from fedsilo.core.messages import ClientScore, ClientTask, ClientUpdate, EvaluationTask, RoundRecord, collect_times
 from fedsilo.core.method import Method, Predictor
 from fedsilo.core.metrics import Measures, Metric
 from fedsilo.core.partition import (
@@ -105,5 +105,5 @@ __all__ = [
     "Task",
     "Trace",
     "Unseen",
-    "times_of",
+    "collect_times",
 ]

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from fedsilo.core.backend import Backend
 from fedsilo.core.data import Component
-from fedsilo.core.messages import ClientTask, ClientUpdate, Encoding
+from fedsilo.core.messages import ClientTask, ClientUpdate, UpdateEncoding
 from fedsilo.core.privacy import Mechanism
 from fedsilo.core.types import Arrays, State
 
@@ -117,7 +117,7 @@ class Aggregation(Component, ABC):
         """Returns why it cannot add up the updates of so many clients, as 'key: why. What to do.' lines."""
         return []
 
-    def encoding(self, mechanism: Mechanism, terms: SumTerms) -> Encoding | None:
+    def encoding(self, mechanism: Mechanism, terms: SumTerms) -> UpdateEncoding | None:
         """Returns how clients write their updates under a fitted mechanism; None: they send them as they are.
 
         Both sides ask this: the coordinator for what it says to clients, each client for what it agrees to.

@@ -39,7 +39,7 @@ def block_of(column: str) -> int | None:
     return int(column.removeprefix(HIDDEN)) if column.startswith(HIDDEN) else None
 
 
-def encoded_together(columns: Iterable[str]) -> list[tuple[str, ...]]:
+def group_encoded_columns(columns: Iterable[str]) -> list[tuple[str, ...]]:
     """Returns the columns that the image tower is needed for, in groups that are encoded and kept together.
 
     The pooled feature comes with the patch tokens; activations of each block are a group of their own.

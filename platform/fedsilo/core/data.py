@@ -7,7 +7,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
-from fedsilo.core.printing import printable
+from fedsilo.core.printing import make_printable
 from fedsilo.core.types import Indices
 
 if TYPE_CHECKING:
@@ -117,7 +117,7 @@ class LabelledImages:
     def __post_init__(self) -> None:
         """Makes all names and notices printable: they come from folders, files and libraries of any kind."""
         for name in ("classes", "domains", "notices"):
-            object.__setattr__(self, name, tuple(map(printable, getattr(self, name))))
+            object.__setattr__(self, name, tuple(map(make_printable, getattr(self, name))))
 
     def splits(self) -> tuple[tuple[str, Examples], tuple[str, Examples]]:
         """Returns both splits with their names."""

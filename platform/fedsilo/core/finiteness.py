@@ -117,7 +117,7 @@ def _numbers(path: str, section: Any) -> Iterator[tuple[str, float]]:
 
 
 @contextmanager
-def located(where: str, sections: Mapping[str, object]) -> Iterator[None]:
+def locate_faults(where: str, sections: Mapping[str, object]) -> Iterator[None]:
     """Holds code whose numbers may turn out not to be finite, and says of them where that was and what to do.
 
     Args:

@@ -14,7 +14,7 @@ from fedsilo.core.task import EXAMPLES, Tally
 from fedsilo.core.types import Arrays
 
 
-class Encoding(Protocol):
+class UpdateEncoding(Protocol):
     """How clients write their updates as whole numbers.
 
     The only one is `fedsilo.aggregation.secagg.update_vectors.UpdateEncoding`.
@@ -71,7 +71,7 @@ class ClientTask:
     round: int
     exchange: int
     shared: Arrays
-    encoding: Encoding | None = None
+    encoding: UpdateEncoding | None = None
     exchanges: int = 1
     attempt: int = 0
 
@@ -114,7 +114,7 @@ class ClientUpdate:
     began: float = field(default=float("nan"), compare=False)
 
 
-def times_of(updates: Sequence[ClientUpdate]) -> tuple[dict[int, float], dict[int, float]]:
+def collect_times(updates: Sequence[ClientUpdate]) -> tuple[dict[int, float], dict[int, float]]:
     """Returns how long the clients that tell it trained, seconds, and when they began; see `Gathered`."""
     told = [update for update in updates if math.isfinite(update.seconds)]
     return {update.client: update.seconds for update in told}, {update.client: update.began for update in told}

@@ -158,7 +158,7 @@ class Measures:
         return "" if value is None or value != value else self.metric(name).written(value)
 
 
-def measures_of(result: Mapping[str, Any]) -> Measures:
+def read_measures(result: Mapping[str, Any]) -> Measures:
     """Returns what a document of result.json is about; one from before metrics were recorded names its headline."""
     listed: Iterable[Mapping[str, Any]] = result.get("metrics") or ()
     metrics = tuple(Metric(**{key: each[key] for key in ("name", "meaning", "ratio", "higher")}) for each in listed)

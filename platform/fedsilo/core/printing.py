@@ -15,20 +15,20 @@ _INVISIBLE = ("Cc", "Cf", "Cs")
 """Unicode's categories of control characters, marks for layout, and halves of letters."""
 
 
-def printable(text: str, keep: str = "") -> str:
+def make_printable(text: str, keep: str = "") -> str:
     """Returns the text with what cannot be shown, or would be obeyed instead, written as an escape such as \\x1b.
 
     Args:
-        text: Any text; bytes that could not be decoded become the letters that they most likely are, see `legible`.
+        text: Any text; bytes that could not be decoded become the letters that they most likely are, see `make_legible`.
         keep: Characters to leave as they are, for example line breaks.
     """
-    text = legible(text)
+    text = make_legible(text)
     if text.isprintable():
         return text
     return "".join(_shown(letter) if letter not in keep + JOINERS else letter for letter in text)
 
 
-def legible(name: str) -> str:
+def make_legible(name: str) -> str:
     """Returns a name with the letters that its undecoded bytes stand for: of UTF-8, else of Latin-1.
 
     Where the locale is C, Python decodes no byte above 127; elsewhere these are names that another system wrote.
@@ -57,14 +57,14 @@ def is_guessed(name: str) -> bool:
     return False
 
 
-def visible(text: str) -> str:
+def keep_visible(text: str) -> str:
     """Returns the text in one line with single blanks, without the characters that are not shown."""
-    words = " ".join(legible(text).split())
+    words = " ".join(make_legible(text).split())
     seen = "".join(c for c in words if c in JOINERS or unicodedata.category(c) not in _INVISIBLE)
     return " ".join(seen.split())
 
 
-def encoded(text: str) -> bytes:
+def encode_utf8(text: str) -> bytes:
     """Returns the text in UTF-8, with halves of letters as escapes that JSON and YAML read back."""
     return text.encode("utf-8", "backslashreplace")
 

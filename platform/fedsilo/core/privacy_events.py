@@ -89,10 +89,10 @@ def _check_sampling(rate: float, count: int) -> None:
 
 def _check(name: str, value: float, right: bool, wanted: str) -> None:
     if not right:
-        raise PrivacyBudgetError(f"expense: {name} must be {wanted}, got {abridged(value)}.")
+        raise PrivacyBudgetError(f"expense: {name} must be {wanted}, got {abridge(value)}.")
 
 
-def abridged(value: float) -> str:
+def abridge(value: float) -> str:
     """Returns a number as text that fits into a line: of one with very many digits the first ones and their count."""
     text = str(value)
     return text if len(text) <= 24 else f"{text[:8]}... ({len(text)} characters)"

@@ -32,7 +32,7 @@ def derive(seed: int, purpose: str, *, round: int = 0, client: int = 0, step: in
     return int.from_bytes(_digest(seed, purpose, round, client, step, 8), "big") >> 1
 
 
-def key_of(seed: int, purpose: str, *, round: int = 0, client: int = 0, step: int = 0) -> bytes:
+def derive_key(seed: int, purpose: str, *, round: int = 0, client: int = 0, step: int = 0) -> bytes:
     """Returns 32 bytes for a cipher's stream, for one purpose at one place of the run."""
     return _digest(seed, purpose, round, client, step, KEY_BYTES)
 
@@ -42,7 +42,7 @@ def _digest(seed: int, purpose: str, round: int, client: int, step: int, size: i
     return hashlib.blake2b(text, digest_size=size).digest()
 
 
-def anew(purpose: str, attempt: int, federation: str) -> str:
+def bind_purpose(purpose: str, attempt: int, federation: str) -> str:
     """Returns a purpose whose draws differ from attempt to attempt, and from one federation of a run to another.
 
     For what must not be drawn twice alike: noise under which something became known hides nothing a second time, where
@@ -53,7 +53,7 @@ def anew(purpose: str, attempt: int, federation: str) -> str:
 
 def keyed_generator(seed: int, purpose: str, *, round: int = 0, client: int = 0, step: int = 0) -> KeyedGenerator:
     """Returns a generator under a key of 32 bytes for one purpose: for draws that privacy rests on."""
-    return KeyedGenerator(key_of(seed, purpose, round=round, client=client, step=step))
+    return KeyedGenerator(derive_key(seed, purpose, round=round, client=client, step=step))
 
 
 def system_generator() -> KeyedGenerator:

@@ -101,7 +101,7 @@ APART = 1_000_000
 not enough: where every batch is exchanged, a client with few batches goes on beyond them."""
 
 
-class Local(Protocol):
+class LocalTrainer(Protocol):
     """What a strategy trains a client with; `training.local.LocalTraining` is the one that there is."""
 
     @property
@@ -215,14 +215,14 @@ class Strategy(Component, ABC):
         return self.together(received, private, learner)
 
     @abstractmethod
-    def train(self, local: Local) -> LocalResult:
+    def train(self, local: LocalTrainer) -> LocalResult:
         """Returns what one client learns in one exchange. Pure: the work is not changed."""
 
     @abstractmethod
     def server_step(self, work: ServerWork, learner: Learner) -> State:
         """Returns the next shared state, all of it."""
 
-    def adapt(self, local: Local) -> State:
+    def adapt(self, local: LocalTrainer) -> State:
         """Returns the private state that an evaluation is made with, and that the client keeps: by default as it is."""
         return local.work.private
 

@@ -13,7 +13,7 @@ from fedsilo.core.data import FeatureSource
 from fedsilo.core.frozen import Frozen
 from fedsilo.core.keyed_draws import KeyedGenerator
 from fedsilo.core.privacy import Mechanism
-from fedsilo.core.seeds import anew, keyed_generator, system_generator, torch_generator
+from fedsilo.core.seeds import bind_purpose, keyed_generator, system_generator, torch_generator
 from fedsilo.core.task import Task
 from fedsilo.core.training_settings import Training
 from fedsilo.core.types import State
@@ -91,7 +91,7 @@ class LocalWork:
         """Returns the generator of a draw that privacy rests on: noise, or who is in a sample."""
         if not self.mechanism.seeded:
             return system_generator()
-        purpose = anew(purpose, self.attempt, self.mechanism.federation)
+        purpose = bind_purpose(purpose, self.attempt, self.mechanism.federation)
         return keyed_generator(self.seed, purpose, round=self.round, client=self.client, step=step)
 
     def _chosen(self, order: Tensor, number: int, epoch: int) -> Tensor:

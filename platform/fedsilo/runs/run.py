@@ -16,14 +16,14 @@ from typing import Any, Protocol
 
 import torch
 
-from fedsilo.config.dumping import to_yaml, written
-from fedsilo.config.external_components import foreign_code
+from fedsilo.config.dumping import format_value, to_yaml
+from fedsilo.config.external_components import list_external_modules
 from fedsilo.config.reference_methods import own_settings
 from fedsilo.config.scenario_reading import read
 from fedsilo.config.sections import Scenario
 from fedsilo.core import Progress, RoundRecord
 from fedsilo.core.errors import ClientError, ClusterError, FedsiloError, ScenarioError
-from fedsilo.core.printing import encoded
+from fedsilo.core.printing import encode_utf8
 from fedsilo.core.registry import title_of
 from fedsilo.core.state import write_bytes
 from fedsilo.models.clip.precision import use_tf32
@@ -115,7 +115,7 @@ def begin(scenario: Scenario, folder: Path | None = None) -> Path:
         folder = create_run_folder(Path(scenario.tracking.root), scenario.name)
     else:
         create_named_folder(folder)
-    write_bytes(folder / "scenario.yaml", encoded(to_yaml(scenario)))
+    write_bytes(folder / "scenario.yaml", encode_utf8(to_yaml(scenario)))
     return folder
 
 
@@ -220,7 +220,7 @@ def _conclude(
     document = summarise(method, outcomes, _floor(scenario, prepared), headline_rounds(scenario), budget)
     notices = [*prepared.notices, *(line for outcome in outcomes.values() for line in outcome.notices)]
     for name, keys in own_settings(scenario).items():
-        values = ", ".join(f"{key} {written(value)}" for key, value in keys.items())
+        values = ", ".join(f"{key} {format_value(value)}" for key, value in keys.items())
         notices.append(f"evaluation.references: {name} was trained with settings of its own: {values}.")
     others = [part.name for part in parts if part.name != method and part.plan.method.trains]
     if budget and others:
@@ -254,7 +254,9 @@ def _runtime(scenario: Scenario) -> AbstractContextManager[Runtime]:
     # The engine's only import of an upper layer, and only when the scenario asks for Ray.
     from fedsilo_actors.runtime import ray_runtime
 
-    return ray_runtime(scenario.actors, scenario.backbone.device, scenario.backbone.tf32, foreign_code(scenario))
+    return ray_runtime(
+        scenario.actors, scenario.backbone.device, scenario.backbone.tf32, list_external_modules(scenario)
+    )
 
 
 @contextlib.contextmanager

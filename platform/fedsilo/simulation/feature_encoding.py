@@ -13,7 +13,7 @@ from torch.nn.functional import normalize
 
 from fedsilo.config.sections import Scenario
 from fedsilo.core import Devices, Examples, FeatureExtractor, FeatureSource, LabelledImages, Progress
-from fedsilo.core.batch import IMAGE, PIXELS, encoded_together
+from fedsilo.core.batch import IMAGE, PIXELS, group_encoded_columns
 from fedsilo.models.clip.extraction import extract
 from fedsilo.models.clip.feature_cache import IN_MEMORY, FeatureCache
 from fedsilo.models.clip.features import Chunk, EncodedChunk, OnlineFeatures, Viewing
@@ -84,7 +84,7 @@ class FeatureEncoding:
             A source of these columns.
         """
         sources: list[tuple[FeatureSource, frozenset[str]]] = [
-            (self.features(stage, examples, group, *views), frozenset(group)) for group in encoded_together(wanted)
+            (self.features(stage, examples, group, *views), frozenset(group)) for group in group_encoded_columns(wanted)
         ]
         if PIXELS in wanted:
             sources.append((self.pixels(examples), frozenset({PIXELS})))

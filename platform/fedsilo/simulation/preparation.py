@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from fedsilo.config.dumping import described
+from fedsilo.config.dumping import describe_component
 from fedsilo.config.sections import Scenario
 from fedsilo.core import FeatureExtractor, FeatureSource, LabelledImages, Method, Progress, Share
 from fedsilo.core.batch import IMAGE
@@ -126,7 +126,7 @@ def partition_of(scenario: Scenario, look: FeatureExtractor | None = None) -> tu
         raise DataError("partition: no client has a test image, so nothing could be measured. Give more test data.")
     if not any(len(share.train) for share in shares):
         raise DataError("partition: no client has a training image, so nothing could be learnt. Give more data.")
-    return images, freeze(images, shares, described(rule), scenario.seed)
+    return images, freeze(images, shares, describe_component(rule), scenario.seed)
 
 
 def _unseen(manifest: Manifest) -> list[str]:

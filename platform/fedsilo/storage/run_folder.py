@@ -29,7 +29,7 @@ from typing import Any
 
 from fedsilo.core.errors import RunError
 from fedsilo.core.metrics import LOCAL
-from fedsilo.core.printing import encoded
+from fedsilo.core.printing import encode_utf8
 from fedsilo.core.state import write_bytes
 
 ROUNDS, CLIENTS, WIRE, TIMELINE = "rounds.jsonl", "clients.jsonl", "wire.jsonl", "timeline.jsonl"
@@ -113,7 +113,7 @@ def write_json(path: Path, document: Mapping[str, Any]) -> None:
         document: What is written; nan and infinities become null, because JSON has no word for them.
     """
     write_bytes(
-        path, encoded(json.dumps(to_json_value(document), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        path, encode_utf8(json.dumps(to_json_value(document), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
     )
 
 
@@ -246,7 +246,7 @@ class Journals:
         for name, records in kept.items():
             path = self.folder / name
             if path.exists():
-                write_bytes(path, encoded("".join(f"{_line(record)}\n" for record in records)))
+                write_bytes(path, encode_utf8("".join(f"{_line(record)}\n" for record in records)))
 
     def _require(self, rounds: int, done: Sequence[dict[str, Any]], scores: Sequence[dict[str, Any]]) -> None:
         """Refuses journals in which a round, or a client of an evaluation, is missing."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fedsilo.core import Arrays, ClientScore, ClientTask, ClientUpdate, EvaluationTask, times_of
+from fedsilo.core import Arrays, ClientScore, ClientTask, ClientUpdate, EvaluationTask, collect_times
 from fedsilo.core.state import size
 from fedsilo.storage.run_folder import WIRE, Journals
 
@@ -32,7 +32,7 @@ def make_exchange_lines(tasks: Mapping[int, ClientTask], updates: Sequence[Clien
         Lines of the wire log, downloads first.
     """
     received = {update.client: update.tensors for update in updates}
-    seconds, _ = times_of(updates)
+    seconds, _ = collect_times(updates)
     scalars = [name for name in UPDATE_SCALARS if name != "seconds" or seconds]
     if next(iter(tasks.values())).encoding is not None:
         scalars = []

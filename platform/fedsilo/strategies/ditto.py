@@ -16,7 +16,7 @@ from torch import Tensor
 
 from fedsilo.core.config_fields import key
 from fedsilo.core.learner import Learner
-from fedsilo.core.strategy import Local, LocalResult, Terms
+from fedsilo.core.strategy import LocalResult, LocalTrainer, Terms
 from fedsilo.core.types import State
 from fedsilo.training.averaging import Averaging
 
@@ -33,7 +33,7 @@ class DittoStrategy(Averaging):
     attraction: float = key(1.0, "Pull of the personal parameters to the shared ones, lambda.", within=">= 0")
     personal_epochs: int = key(1, "Passes over the client's data for its personal parameters.", within=">= 1")
 
-    def train(self, local: Local) -> LocalResult:
+    def train(self, local: LocalTrainer) -> LocalResult:
         """Trains the shared parameters by FedAvg, then the personal ones.
 
         Args:

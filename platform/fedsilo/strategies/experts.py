@@ -22,7 +22,7 @@ from torch import Tensor
 from fedsilo.core.config_fields import key
 from fedsilo.core.learner import Learner, Mixing
 from fedsilo.core.seeds import derive, torch_generator
-from fedsilo.core.strategy import Descent, Local
+from fedsilo.core.strategy import Descent, LocalTrainer
 from fedsilo.core.types import State
 from fedsilo.core.work import ServerWork
 from fedsilo.training.averaging import Averaging
@@ -114,7 +114,7 @@ class ExpertsStrategy(Averaging):
         everything = super().together(received, private, learner)
         return {name: private.get(OWN + name, tensor) for name, tensor in everything.items()}
 
-    def start(self, local: Local) -> State:
+    def start(self, local: LocalTrainer) -> State:
         """Selects the parameters that training begins with: the mean, or the client's own.
 
         Args:
@@ -128,7 +128,7 @@ class ExpertsStrategy(Averaging):
             return start
         return {**start, **{name: local.work.shared[name] for name in self.shared(local.learner)}}
 
-    def private(self, local: Local, end: Descent) -> State:
+    def private(self, local: LocalTrainer, end: Descent) -> State:
         """Selects what the client keeps: what it sent, and its own parameters.
 
         Its own parameters are the trained ones if there were experts. Without experts the gate has no gradient, and

@@ -29,7 +29,7 @@ from torch import Tensor
 
 from fedsilo.core.config_fields import key
 from fedsilo.core.learner import Learner
-from fedsilo.core.strategy import Local, Terms
+from fedsilo.core.strategy import LocalTrainer, Terms
 from fedsilo.core.types import State
 from fedsilo.core.work import ServerWork
 from fedsilo.training.averaging import Averaging
@@ -82,7 +82,7 @@ class FedAMPStrategy(Averaging):
         names = [name for name in shared if "/" not in name]
         return {name: shared.get(_cloud(name, client), shared[name]) for name in names}
 
-    def terms(self, local: Local) -> Terms:
+    def terms(self, local: LocalTrainer) -> Terms:
         """Builds the pull to the cloud model, lambda/2 ||w - u_i||^2.
 
         Args:

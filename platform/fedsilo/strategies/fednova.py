@@ -23,7 +23,7 @@ import torch
 
 from fedsilo.core.finiteness import SMALLEST
 from fedsilo.core.learner import Learner
-from fedsilo.core.strategy import Descent, Local
+from fedsilo.core.strategy import Descent, LocalTrainer
 from fedsilo.core.training_settings import Optimizer
 from fedsilo.core.types import State
 from fedsilo.core.work import ServerWork
@@ -50,7 +50,7 @@ class FedNovaStrategy(Averaging):
         """Returns the parameters, and 0 for t_i."""
         return {**super().initial_shared(params, learner, seed), RATES: torch.zeros(1)}
 
-    def upload(self, local: Local, end: Descent) -> State:
+    def upload(self, local: LocalTrainer, end: Descent) -> State:
         """Returns the parameters moved by the change per step, and t_i."""
         optimizer, received = local.work.training.optimizer, local.work.shared
         steps = end.travel / optimizer.learning_rate

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from fedsilo.core.config_fields import key
-from fedsilo.core.strategy import Local, Terms
+from fedsilo.core.strategy import LocalTrainer, Terms
 from fedsilo.core.types import State
 from fedsilo.training.averaging import Averaging
 
@@ -28,7 +28,7 @@ class FedProxStrategy(Averaging):
 
     mu: float = key(0.5, "Pull towards the parameters as received: mu/2 times the squared distance.", within=">= 0")
 
-    def terms(self, local: Local) -> Terms:
+    def terms(self, local: LocalTrainer) -> Terms:
         """Builds the proximal term mu/2 ||w - w_t||^2.
 
         Args:

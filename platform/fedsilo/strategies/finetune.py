@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from fedsilo.core.config_fields import key
 from fedsilo.core.learner import Learner
-from fedsilo.core.strategy import APART, Local, Terms
+from fedsilo.core.strategy import APART, LocalTrainer, Terms
 from fedsilo.core.types import State
 from fedsilo.training.averaging import Averaging
 
@@ -29,7 +29,7 @@ class FineTuneStrategy(Averaging):
 
     finetune_epochs: int = key(5, "Passes over the client's own data before each evaluation.", within=">= 0")
 
-    def adapt(self, local: Local) -> State:
+    def adapt(self, local: LocalTrainer) -> State:
         """Tunes the parameters, with a new optimizer each time.
 
         Args:

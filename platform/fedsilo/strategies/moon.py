@@ -20,7 +20,7 @@ from torch.nn.functional import cosine_similarity, cross_entropy
 from fedsilo.core.batch import Batch
 from fedsilo.core.config_fields import key
 from fedsilo.core.learner import Learner, Representing
-from fedsilo.core.strategy import Descent, Local, Terms
+from fedsilo.core.strategy import Descent, LocalTrainer, Terms
 from fedsilo.core.types import State
 from fedsilo.training.averaging import Averaging
 
@@ -54,7 +54,7 @@ class MoonStrategy(Averaging):
             )
         return found
 
-    def terms(self, local: Local) -> Terms:
+    def terms(self, local: LocalTrainer) -> Terms:
         """Builds the contrast, from a client's second round on.
 
         Args:
@@ -83,7 +83,7 @@ class MoonStrategy(Averaging):
 
         return Terms(contrast=contrast)
 
-    def private(self, local: Local, end: Descent) -> State:
+    def private(self, local: LocalTrainer, end: Descent) -> State:
         """Selects what the client keeps, its parameters after training among it.
 
         Args:

@@ -25,7 +25,7 @@ import torch
 from fedsilo.core.config_fields import key
 from fedsilo.core.finiteness import SMALLEST
 from fedsilo.core.learner import Learner
-from fedsilo.core.strategy import Descent, Local, Terms
+from fedsilo.core.strategy import Descent, LocalTrainer, Terms
 from fedsilo.core.types import State
 from fedsilo.core.work import ServerWork
 from fedsilo.training.averaging import Averaging
@@ -86,7 +86,7 @@ class ScaffoldStrategy(Averaging):
         controls = {OWN + name: torch.zeros_like(params[name]) for name in self.shared(learner)}
         return {**super().initial_private(params, learner), **controls}
 
-    def terms(self, local: Local) -> Terms:
+    def terms(self, local: LocalTrainer) -> Terms:
         """Builds the correction of gradients, g + c - c_i.
 
         Args:
@@ -104,7 +104,7 @@ class ScaffoldStrategy(Averaging):
 
         return Terms(correction=correct)
 
-    def upload(self, local: Local, end: Descent) -> State:
+    def upload(self, local: LocalTrainer, end: Descent) -> State:
         """Selects what is sent: parameters and control variates.
 
         Args:
@@ -121,7 +121,7 @@ class ScaffoldStrategy(Averaging):
         }
         return {**super().upload(local, end), **moved}
 
-    def private(self, local: Local, end: Descent) -> State:
+    def private(self, local: LocalTrainer, end: Descent) -> State:
         """Selects what the client keeps, with its new control variates c_i+.
 
         Args:
@@ -154,7 +154,7 @@ class ScaffoldStrategy(Averaging):
         }
         return {**work.shared, **work.mean, **stepped}
 
-    def _own(self, local: Local, end: Descent) -> State:
+    def _own(self, local: LocalTrainer, end: Descent) -> State:
         """Returns c_i+; c_i itself where the client's steps were too short to measure a gradient."""
         received, private, factors = local.work.shared, local.work.private, local.learner.rate_factors
         own = {OWN + n: private[OWN + n] for n in self.shared(local.learner)}

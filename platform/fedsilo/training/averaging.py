@@ -14,7 +14,7 @@ from typing import ClassVar
 
 from fedsilo.core.config_fields import key
 from fedsilo.core.learner import Factored, Learner, Mixing
-from fedsilo.core.strategy import MEMORY, Descent, Local, LocalResult, Strategy, Terms
+from fedsilo.core.strategy import MEMORY, Descent, LocalResult, LocalTrainer, Strategy, Terms
 from fedsilo.core.types import State
 from fedsilo.core.work import ServerWork
 from fedsilo.training.gradients import step_along_mean
@@ -83,7 +83,7 @@ class Averaging(Strategy):
             ]
         return []
 
-    def start(self, local: Local) -> State:
+    def start(self, local: LocalTrainer) -> State:
         """Selects the parameters that local training begins with: those received, and the client's own.
 
         Args:
@@ -95,7 +95,7 @@ class Averaging(Strategy):
         everything = self.together(local.work.shared, local.work.private, local.learner)
         return {name: everything[name] for name in local.learner.names()}
 
-    def terms(self, local: Local) -> Terms:
+    def terms(self, local: LocalTrainer) -> Terms:
         """Builds what the strategy adds to local training: nothing by default.
 
         Args:
@@ -106,7 +106,7 @@ class Averaging(Strategy):
         """
         return Terms()
 
-    def train(self, local: Local) -> LocalResult:
+    def train(self, local: LocalTrainer) -> LocalResult:
         """Trains for the local epochs, or takes the gradients of one batch.
 
         Args:
@@ -120,7 +120,7 @@ class Averaging(Strategy):
         end = local.descend(self.start(local), self.terms(local))
         return LocalResult(self.upload(local, end), self.private(local, end), end.loss, end.steps)
 
-    def upload(self, local: Local, end: Descent) -> State:
+    def upload(self, local: LocalTrainer, end: Descent) -> State:
         """Selects what is sent after local epochs.
 
         Args:
@@ -133,7 +133,7 @@ class Averaging(Strategy):
         everything = {**end.params, **end.buffers}
         return {name: everything[name] for name in (*self.shared(local.learner), *self.statistics(local.learner))}
 
-    def private(self, local: Local, end: Descent) -> State:
+    def private(self, local: LocalTrainer, end: Descent) -> State:
         """Selects what the client keeps after local epochs.
 
         Args:
@@ -162,6 +162,6 @@ class Averaging(Strategy):
             return step_along_mean(work, tuple(work.mean), learner.rate_factors)
         return {**work.shared, **work.mean}
 
-    def _one_batch(self, local: Local) -> LocalResult:
+    def _one_batch(self, local: LocalTrainer) -> LocalResult:
         sent, own, memory, value = local.one_batch(self.start(local), self.kept(local.learner))
         return LocalResult(sent, {**local.work.private, **own, **memory}, value, 1)

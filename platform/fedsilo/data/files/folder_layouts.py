@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fedsilo.core.errors import DataError
-from fedsilo.core.printing import printable, visible
+from fedsilo.core.printing import keep_visible, make_printable
 from fedsilo.data.files.file_sources import Listing, Member
 
 LAYOUTS = ("auto", "classes", "domains", "splits")
@@ -193,4 +193,4 @@ def to_prompt_name(folder: str) -> str:
     Returns:
         The name, printable, with blanks in place of underscores.
     """
-    return visible(folder.replace("_", " ")) or printable(folder)
+    return keep_visible(folder.replace("_", " ")) or make_printable(folder)

@@ -9,7 +9,7 @@ from itertools import chain
 
 import numpy as np
 
-from fedsilo.core.printing import printable
+from fedsilo.core.printing import make_printable
 from fedsilo.data.files.file_sources import Member, Source
 from fedsilo.data.files.folder_layouts import TEST, TRAIN, FolderPlace, ImageTree
 from fedsilo.data.files.image_reading import ImageCheck, inspect
@@ -95,7 +95,7 @@ def summarize_names(what: str, names: Sequence[str]) -> str:
     Returns:
         The line.
     """
-    shown = ", ".join(map(printable, names[:NAMED]))
+    shown = ", ".join(map(make_printable, names[:NAMED]))
     rest = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     return f"{what} ({len(names):,}): {shown}{rest}."
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from markupsafe import Markup
 
-from fedsilo.core.printing import encoded
+from fedsilo.core.printing import encode_utf8
 from fedsilo.core.state import write_bytes
 from fedsilo.report.page.budget_section import draw_ledger
 from fedsilo.report.page.clients_section import draw_clients
@@ -51,7 +51,7 @@ def write_page(run: Run, path: Path) -> None:
         ScenarioError: This version cannot read the run's scenario.
         RunError: The file cannot be written.
     """
-    write_bytes(path, encoded(draw_page(read_page_data(run))))
+    write_bytes(path, encode_utf8(draw_page(read_page_data(run))))
 
 
 def draw_page(data: PageData) -> str:

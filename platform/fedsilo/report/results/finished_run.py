@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fedsilo.config.scenario_reading import read
 from fedsilo.config.sections import Scenario
 from fedsilo.core.errors import RunError
-from fedsilo.core.metrics import measures_of
+from fedsilo.core.metrics import read_measures
 from fedsilo.core.registry import title_of
 from fedsilo.partitioning.manifest import Manifest
 from fedsilo.report.results.summary import build_result_schema
@@ -76,7 +76,7 @@ class Run:
     def _schema_of(self, document: dict[str, Any]) -> Any:
         """The schema of the document. The document lists its metrics itself, so external components are not needed."""
         try:
-            return build_result_schema(measures_of(document))
+            return build_result_schema(read_measures(document))
         except (AttributeError, KeyError, TypeError, ValueError):  # damaged; the scenario's task has the metrics
             return build_result_schema(self.scenario.task.measured)
 

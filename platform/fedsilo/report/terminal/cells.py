@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from rich.markup import escape
 
-from fedsilo.core.printing import printable
+from fedsilo.core.printing import make_printable
 
 
 def cell(text: object) -> str:
@@ -16,4 +16,4 @@ def cell(text: object) -> str:
     Returns:
         Its text without control characters, and with rich's markup escaped.
     """
-    return escape(printable(str(text)))
+    return escape(make_printable(str(text)))

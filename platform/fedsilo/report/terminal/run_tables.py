@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from fedsilo.core.metrics import LOCAL, NEW, UNSEEN, WORST, Measures, measures_of
+from fedsilo.core.metrics import LOCAL, NEW, UNSEEN, WORST, Measures, read_measures
 from fedsilo.report.terminal.cells import cell
 
 if TYPE_CHECKING:
@@ -27,7 +27,7 @@ def results_table(result: Mapping[str, Any]) -> Table:
     Returns:
         A row for chance, zero-shot, each reference and the method; ratios in per cent.
     """
-    rows, measures = result["rows"], measures_of(result)
+    rows, measures = result["rows"], read_measures(result)
     names = [name for name in measures.titles if any(row.get(name) is not None for row in rows)]
     title = f"{cell(result['scenario'])}: {measures.unit} ({describe_averaged_rounds(result)})"
     table = Table(title=title, title_justify="left")
@@ -56,7 +56,7 @@ def results_legend(result: Mapping[str, Any]) -> str:
     Returns:
         The legend, one or more lines.
     """
-    rows, measures = result["rows"], measures_of(result)
+    rows, measures = result["rows"], read_measures(result)
     more = [line for name, line in optional_legend(measures).items() if any(row.get(name) is not None for row in rows)]
     own = (
         f"local: mean over clients of the {measures.headline.words} on their own test images, with spread and worst "
