@@ -17,7 +17,7 @@ from pathlib import Path
 from textwrap import fill
 from typing import Any
 
-from fedsilo.core.metrics import NEIGHBOUR, WORST, Measures, measures_of
+from fedsilo.core.metrics import NEIGHBOUR, WORST, Measures, read_measures
 from fedsilo.core.state import write_bytes
 from fedsilo.report.results.comparison_rows import ComparisonRow, ComparisonRows
 from fedsilo.report.results.run_entry import RunEntry
@@ -147,7 +147,7 @@ def _question(path: Path) -> str:
 
 
 def _say(done: int, total: int, entry: RunEntry, before: bool) -> None:
-    how = entry.error or measures_of(entry.result).headline.written(entry.result["headline"]["value"]) + (
+    how = entry.error or read_measures(entry.result).headline.written(entry.result["headline"]["value"]) + (
         " (ran before)" if before else ""
     )
     print(f"{done}/{total}  {entry.method}, seed {entry.seed}: {how}", flush=True)

@@ -86,12 +86,12 @@ class ZeroShot(concrete(Method)):
     """Nothing learned."""
     trains = False
 ''',
-    "privacy/mechanisms/none.py": '''
+    "privacy/none.py": '''
 @dataclass(frozen=True)
 class NoMechanism(concrete(Mechanism)):
     """No promise."""
 ''',
-    "privacy/mechanisms/central.py": '''
+    "privacy/central.py": '''
 @dataclass(frozen=True)
 class Central(concrete(Mechanism)):
     """Noise on the mean."""

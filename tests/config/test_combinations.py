@@ -9,7 +9,7 @@ import pytest
 
 from fedsilo.config.dumping import to_mapping, to_yaml
 from fedsilo.config.key_descriptions import describe
-from fedsilo.config.reference_methods import reference
+from fedsilo.config.reference_methods import make_reference
 from fedsilo.config.scenario_reading import from_mapping, read
 from fedsilo.core import Method
 from fedsilo.core.errors import ScenarioError
@@ -129,8 +129,8 @@ def test_names_are_found_again_and_differ_between_combinations() -> None:
 
 def test_references_are_recipes_or_combinations_with_the_keys_that_they_share() -> None:
     made = Composed(FedOTPLearner(context_length=5), FedProxStrategy(mu=0.1))
-    assert reference("fedprox", made) == FedProx(context_length=5, mu=0.1)
-    assert reference("coop+fedprox", made) == Composed(CoOpLearner(context_length=5), FedProxStrategy(mu=0.1))
+    assert make_reference("fedprox", made) == FedProx(context_length=5, mu=0.1)
+    assert make_reference("coop+fedprox", made) == Composed(CoOpLearner(context_length=5), FedProxStrategy(mu=0.1))
     (line,) = problems("coop+fedprox", evaluation={"references": ["coop+fedporx"]})
     assert "evaluation.references: no strategy 'fedporx'" in line
     (line,) = problems("coop+fedprox", evaluation={"references": ["coop+moon"]})

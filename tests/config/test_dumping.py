@@ -9,8 +9,8 @@ import yaml
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from fedsilo.config.dumping import to_mapping, to_yaml, written
-from fedsilo.config.problems import Place, Problems
+from fedsilo.config.dumping import format_value, to_mapping, to_yaml
+from fedsilo.config.problems import Problems, SourcePlace
 from fedsilo.config.scenario_reading import from_mapping, read
 from fedsilo.config.schema import SECTIONS
 from fedsilo.config.sections import Scenario
@@ -86,7 +86,7 @@ def test_a_component_from_anywhere_is_dumped_by_its_full_name() -> None:
     ],
 )
 def test_values_are_written_so_that_no_reader_errs(value: object, text: str) -> None:
-    assert written(value) == text
+    assert format_value(value) == text
 
 
 @QUICK
@@ -120,6 +120,6 @@ def test_any_text_survives(tmp_path: Path, text: str) -> None:
 @given(st.floats(min_value=0, exclude_min=True, allow_infinity=False))
 def test_any_number_survives_bit_for_bit(number: float) -> None:
     problems = Problems()
-    assert parse(written(number), Place("dump"), problems)[0] == number
+    assert parse(format_value(number), SourcePlace("dump"), problems)[0] == number
     assert not problems.lines()
-    assert yaml.safe_load(written(number)) == number
+    assert yaml.safe_load(format_value(number)) == number

@@ -11,7 +11,7 @@ from fedsilo.config.dumping import to_mapping
 from fedsilo.config.key_descriptions import Description, describe, kinds
 from fedsilo.config.scenario_reading import from_mapping, read
 from fedsilo.config.schema import CONTRACTS, SECTIONS, SLOTS, USUAL
-from fedsilo.config.starter import FILE, starter
+from fedsilo.config.starter import FILE, read_starter
 from fedsilo.config.starter_text import SUITED, compose
 from fedsilo.core import registry
 from fedsilo.core.errors import ScenarioError, UnknownComponent
@@ -101,7 +101,7 @@ def _flat(values: dict[str, object], prefix: str = "") -> list[str]:
 
 
 def test_the_starter_is_valid_as_it_is_and_with_its_comments_taken_away(tmp_path: Path) -> None:
-    text = starter("my-study")
+    text = read_starter("my-study")
     (tmp_path / "s.yaml").write_text(text)
     scenario = read(tmp_path / "s.yaml")
     assert scenario.name == "my-study"
@@ -114,7 +114,7 @@ def test_the_starter_is_valid_as_it_is_and_with_its_comments_taken_away(tmp_path
 
 
 def test_the_starter_knows_every_key_and_fits_on_a_screen() -> None:
-    text = starter()
+    text = read_starter()
     for section in SECTIONS:
         for row in describe(section, USUAL.get(section)):
             assert "<" in row.key or f"{row.key.rpartition('.')[2]}: " in text, row.key
@@ -137,9 +137,9 @@ def test_the_starter_fits_on_a_screen_with_any_number_of_components(kind: str, m
 
 def test_the_starter_s_file_is_what_the_descriptions_make() -> None:
     assert FILE.read_text() == compose(), "write it again: python -m fedsilo.config.starter_text"
-    assert starter("other-study") == compose().replace("my-study", "other-study")
+    assert read_starter("other-study") == compose().replace("my-study", "other-study")
 
 
 def test_the_starter_refuses_a_name_that_no_folder_can_have() -> None:
     with pytest.raises(ScenarioError, match="name: must be 1 to 100 letters"):
-        starter("a b")
+        read_starter("a b")

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from fedsilo.config.consistency import contradictions
-from fedsilo.config.reference_methods import reference
+from fedsilo.config.consistency import find_contradictions
+from fedsilo.config.reference_methods import make_reference
 from fedsilo.config.scenario_reading import from_mapping
 from fedsilo.config.sections import Scenario
 from fedsilo.core.errors import ScenarioError
@@ -34,7 +34,7 @@ ROUNDS: dict[str, object] = {"name": "promptfl", "context_length": 4}
 def test_references_that_fit_are_accepted(method: dict[str, object], references: list[str], privacy: str) -> None:
     if "dplora" in references:
         method = {**method, "context_length": 8}
-    assert contradictions(scenario(method, references, privacy)) == []
+    assert find_contradictions(scenario(method, references, privacy)) == []
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_a_method_that_uploads_a_round_s_result_is_refused_beside_noise_for_batc
         "    def predictor(self, model, shared, private):\n        return None\n"
     )
     monkeypatch.syspath_prepend(str(tmp_path))
-    assert reference("rounds_only:RoundsOnly", scenario(BATCHES, []).method).uploads == ("nothing",)
+    assert make_reference("rounds_only:RoundsOnly", scenario(BATCHES, []).method).uploads == ("nothing",)
     with pytest.raises(ScenarioError, match="privacy 'paper' is for every batch's gradient"):
         scenario(BATCHES, ["rounds_only:RoundsOnly"], "paper")
 
@@ -83,6 +83,6 @@ def test_a_method_that_uploads_a_round_s_result_is_refused_beside_noise_for_batc
 def test_a_reference_keeps_what_its_recipe_is_defined_by() -> None:
     """FedTPG's clients count alike, and DP-FPL sends gradients, whatever the scenario's method does."""
     method = from_mapping({"method": {"name": "fedotp", "context_length": 8}}).method
-    tpg, dpfpl = reference("fedtpg", method), reference("dpfpl", method)
+    tpg, dpfpl = make_reference("fedtpg", method), make_reference("dpfpl", method)
     assert (tpg.uniform, dpfpl.uploads_gradients) == (True, True)
     assert (tpg.learner.context_length, dpfpl.learner.context_length) == (8, 8)  # type: ignore[attr-defined]

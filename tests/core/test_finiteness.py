@@ -7,7 +7,14 @@ import torch
 from torch import Tensor
 
 from fedsilo.core.errors import NotFinite
-from fedsilo.core.finiteness import LARGEST_NORM, find_bad_rows, find_fault, located, require_scores, suggest_remedy
+from fedsilo.core.finiteness import (
+    LARGEST_NORM,
+    find_bad_rows,
+    find_fault,
+    locate_faults,
+    require_scores,
+    suggest_remedy,
+)
 from fedsilo.core.training_settings import Optimizer
 
 NAN, INFINITE = float("nan"), float("inf")
@@ -118,12 +125,12 @@ def test_the_remedy_names_the_keys_that_are_far_from_ordinary(given: dict[str, o
     ],
 )
 def test_errors_about_large_numbers_say_where_and_what_to_do(error: Exception, words: str) -> None:
-    with pytest.raises(NotFinite) as caught, located("here", sections(Keys())):
+    with pytest.raises(NotFinite) as caught, locate_faults("here", sections(Keys())):
         raise error
     assert str(caught.value).startswith(words)
     assert str(caught.value).endswith("Lower training.optimizer.learning_rate=0.001.")
 
 
 def test_other_errors_pass_as_they_are() -> None:
-    with pytest.raises(RuntimeError, match="CUDA error"), located("here", sections(Keys())):
+    with pytest.raises(RuntimeError, match="CUDA error"), locate_faults("here", sections(Keys())):
         raise RuntimeError("CUDA error")

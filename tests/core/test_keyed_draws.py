@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from fedsilo.core.keyed_draws import KeyedGenerator
-from fedsilo.core.seeds import key_of, keyed_generator, system_generator
+from fedsilo.core.seeds import derive_key, keyed_generator, system_generator
 from fedsilo.privacy.mechanism_base import gaussian
 
 NUMBERS = 1_000_000
@@ -42,7 +42,7 @@ def test_a_purpose_repeats_its_stream_and_the_operating_system_never_does() -> N
 def test_all_bytes_of_a_key_are_drawn(monkeypatch: pytest.MonkeyPatch) -> None:
     """With 4 bytes of 32 there are 2^32 streams, which can be tried, and two of 100,000 are likely to be equal."""
     keys = [keyed_generator(3, "noise", step=step).key for step in range(64)]
-    assert keys == [key_of(3, "noise", step=step) for step in range(64)]
+    assert keys == [derive_key(3, "noise", step=step) for step in range(64)]
     assert all(len({key[byte] for key in keys}) > 32 for byte in range(32))
     monkeypatch.setattr("os.urandom", lambda count: bytes(range(1, count + 1)))
     assert system_generator().key == bytes(range(1, 33))

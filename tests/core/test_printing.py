@@ -13,7 +13,7 @@ from PIL import Image
 
 from fedsilo.cli.output import line, remark
 from fedsilo.core import Examples, LabelledImages
-from fedsilo.core.printing import encoded, is_guessed, legible, printable, visible
+from fedsilo.core.printing import encode_utf8, is_guessed, keep_visible, make_legible, make_printable
 from fedsilo.data.datasets.image_folder import ImageFolder
 from fedsilo.data.files.folder_layouts import spoken
 from fedsilo.report.figures.partition_layout import cut
@@ -38,8 +38,8 @@ LATIN, UTF8_IN_C = os.fsdecode(b"caf\xe9"), "caf\udcc3\udca9"
     ],
 )
 def test_a_text_is_shown_and_never_obeyed(text: str, shown: str) -> None:
-    assert printable(text) == shown
-    printable(text).encode("utf-8")
+    assert make_printable(text) == shown
+    make_printable(text).encode("utf-8")
 
 
 @pytest.mark.parametrize(("text", "shown"), [(LATIN, "café"), ("\x1b[31mred", "\\x1b[31mred"), ("a\ud83d", "a\\ud83d")])
@@ -55,7 +55,7 @@ def test_what_commands_print_and_pictures_say_goes_through_it(
 
 
 def test_line_breaks_stay_where_they_are_wanted() -> None:
-    assert printable("a\nb\x07", keep="\n") == "a\nb\\x07"
+    assert make_printable("a\nb\x07", keep="\n") == "a\nb\\x07"
 
 
 @pytest.mark.parametrize(
@@ -80,13 +80,13 @@ def test_a_class_is_spoken_without_what_nobody_sees(folder: str, name: str) -> N
 def test_only_bytes_of_another_encoding_are_a_guess() -> None:
     assert is_guessed(LATIN)
     assert not any(map(is_guessed, (UTF8_IN_C, "café", "\n")))
-    assert legible("half \ud83d") == "half \ud83d"
-    assert visible("a  b\n") == "a b"
+    assert make_legible("half \ud83d") == "half \ud83d"
+    assert keep_visible("a  b\n") == "a b"
 
 
 def test_halves_of_letters_are_written_as_json_reads_them() -> None:
     document = {"path": LATIN, "name": "ñ"}
-    assert json.loads(encoded(json.dumps(document, ensure_ascii=False)).decode()) == document
+    assert json.loads(encode_utf8(json.dumps(document, ensure_ascii=False)).decode()) == document
 
 
 def test_names_of_any_data_set_are_printable(toy) -> None:

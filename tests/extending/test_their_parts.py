@@ -17,7 +17,7 @@ import ray
 import torch
 from PIL import Image
 
-from fedsilo.config.external_components import foreign_code
+from fedsilo.config.external_components import list_external_modules
 from fedsilo.config.scenario_reading import from_mapping
 from fedsilo.config.sections import Actors, Scenario
 from fedsilo.core import RoundRecord
@@ -166,7 +166,7 @@ def test_on_ray_both_learners_give_the_serial_bits_and_survive_a_killed_client(l
     serial = [hashes(carried_out(lab, f"serial-{n}", made)) for n, made in enumerate(sections)]
     ray.cloudpickle.register_pickle_by_value(sys.modules[__name__])  # type: ignore[attr-defined]
     actors = Actors(object_store_mb=80, start_timeout_s=120, retries=1, encoders=1)
-    with ray_runtime(actors, code=foreign_code(sections[0])) as runtime:
+    with ray_runtime(actors, code=list_external_modules(sections[0])) as runtime:
         found = []
         for number, made in enumerate(sections):
             folder = begin(replace(made, actors=actors), lab / f"ray-{number}")

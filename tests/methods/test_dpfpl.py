@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fedsilo.config.reference_methods import reference
+from fedsilo.config.reference_methods import make_reference
 from fedsilo.config.scenario_reading import read
 from fedsilo.core.errors import ScenarioError
 from fedsilo.learners.coop import CoOpLearner
@@ -63,12 +63,12 @@ def test_what_its_noise_is_not_for_is_refused(tmp_path: Path, method: str, messa
 
 
 def test_a_reference_takes_no_value_that_it_may_not_have() -> None:
-    assert reference("dpfpl", PromptFL(context_length=4, synchronise="round")) == DPFPL(context_length=4)
-    assert reference("dpfpl", FedOTPAdditive(context_length=4, synchronise="round")).synchronise == "batch"
-    assert reference("promptfl", DPFPL(context_length=4)) == PromptFL(context_length=4, synchronise="batch")
+    assert make_reference("dpfpl", PromptFL(context_length=4, synchronise="round")) == DPFPL(context_length=4)
+    assert make_reference("dpfpl", FedOTPAdditive(context_length=4, synchronise="round")).synchronise == "batch"
+    assert make_reference("promptfl", DPFPL(context_length=4)) == PromptFL(context_length=4, synchronise="batch")
 
 
 def test_a_reference_takes_the_values_of_a_composed_method_s_parts() -> None:
     method = Composed(learner=CoOpLearner(context_length=4), strategy=FedProxStrategy(mu=0.25))
-    assert reference("fedprox", method) == FedProx(context_length=4, mu=0.25)
-    assert reference("zero_shot", method) == ZeroShot()
+    assert make_reference("fedprox", method) == FedProx(context_length=4, mu=0.25)
+    assert make_reference("zero_shot", method) == ZeroShot()

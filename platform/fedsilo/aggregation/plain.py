@@ -14,7 +14,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from fedsilo.core import Aggregation, ClientUpdate, Exchange, Gathered, times_of
+from fedsilo.core import Aggregation, ClientUpdate, Exchange, Gathered, collect_times
 from fedsilo.core.config_fields import key
 from fedsilo.core.state import size
 from fedsilo.storage.wire_log import exchange_lines
@@ -35,7 +35,7 @@ class Plain(Aggregation):
         tasks = exchange.tasks
         exchange.charge(list(tasks))  # before clients send anything: some mechanisms release right there
         updates = exchange.backend.train(tasks)
-        seconds, began = times_of(updates)
+        seconds, began = collect_times(updates)
         return Gathered(
             mean=self.combine(
                 [*map(exchange.weight_by_staleness, updates)] if exchange.weight_by_staleness else updates,

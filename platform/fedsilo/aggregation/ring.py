@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from fedsilo.aggregation.secagg.modular_sums import RingAggregation
-from fedsilo.core import Exchange, Gathered, times_of
+from fedsilo.core import Exchange, Gathered, collect_times
 from fedsilo.core.state import size
 from fedsilo.storage.wire_log import exchange_lines
 
@@ -26,7 +26,7 @@ class Ring(RingAggregation):
         updates = exchange.backend.train(tasks)
         total = np.stack([update.tensors["ring"] for update in updates]).sum(axis=0, dtype=np.uint32)
         mean, loss = self.mean(exchange, encoding, total)
-        seconds, began = times_of(updates)
+        seconds, began = collect_times(updates)
         return Gathered(
             mean=mean,
             clients=tuple(tasks),

@@ -114,7 +114,7 @@ class Secure(RingAggregation):
         """Returns what a client signs with; None where the scenario names no keys. Raises ScenarioError."""
         return read_signer(self._folder, client, range(clients)) if self.identities else None
 
-    def located(self) -> Secure:
+    def with_absolute_paths(self) -> Secure:
         """Returns the same with the whole path of the folder."""
         return replace(self, identities=str(self._folder.absolute())) if self.identities else self
 

@@ -6,7 +6,7 @@ import io
 import sys
 
 from fedsilo.core.errors import FedsiloError
-from fedsilo.core.printing import printable
+from fedsilo.core.printing import make_printable
 
 
 def main() -> None:
@@ -24,16 +24,16 @@ def main() -> None:
     try:
         app()
     except FedsiloError as error:
-        print(printable(str(error), keep="\n"), file=sys.stderr)
+        print(make_printable(str(error), keep="\n"), file=sys.stderr)
         sys.exit(2)
     except OSError as error:
         # Disks and folders fail in more places than can be foreseen; a line says as much as a traceback.
-        print(printable(f"{error.filename or 'fedsilo'}: {error.strerror or error}."), file=sys.stderr)
+        print(make_printable(f"{error.filename or 'fedsilo'}: {error.strerror or error}."), file=sys.stderr)
         sys.exit(2)
     except UnicodeEncodeError as error:
         # Another locale than UTF-8 has no bytes for some letters of a path.
         print(
-            f"{printable(error.object)}: cannot be written in this locale ({error.encoding}). Set LC_ALL=C.UTF-8.",
+            f"{make_printable(error.object)}: cannot be written in this locale ({error.encoding}). Set LC_ALL=C.UTF-8.",
             file=sys.stderr,
         )
         sys.exit(2)

@@ -15,7 +15,7 @@ from rich.table import Table
 
 from fedsilo.cli.output import line, remark, show, show_json
 from fedsilo.cli.run_commands import Json, Overrides, Quiet, ScenarioFile, terminable
-from fedsilo.core.printing import encoded
+from fedsilo.core.printing import encode_utf8
 from fedsilo.report.terminal.cells import cell
 
 if TYPE_CHECKING:
@@ -139,4 +139,4 @@ def _write(path: Path, found: Verdict, kinds: Sequence[str]) -> None:
     tables = f"{MARK}\n\n{markdown(found, kinds, shlex.join(['fedsilo', *sys.argv[1:]]))}\n\n{MARK}"
     before = path.read_text(encoding="utf-8").split(MARK) if path.exists() else []
     document = f"{before[0]}{tables}{before[2]}" if len(before) == 3 else f"{tables}\n"
-    write_bytes(path, encoded(document))
+    write_bytes(path, encode_utf8(document))

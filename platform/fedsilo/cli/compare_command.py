@@ -12,7 +12,7 @@ import typer
 from fedsilo.cli.output import line, remark, show, show_json
 from fedsilo.cli.run_commands import Json, Quiet
 from fedsilo.core.errors import RunError, ScenarioError
-from fedsilo.core.printing import encoded
+from fedsilo.core.printing import encode_utf8
 
 if TYPE_CHECKING:
     from fedsilo.report.results.comparison_rows import ComparisonRows
@@ -120,7 +120,7 @@ def _write(found: ComparisonRows, markdown: Path | None, csv_file: Path | None) 
 
     for file, form in ((markdown, document), (csv_file, csv)):
         if file:
-            write_bytes(file, encoded(form(found)))
+            write_bytes(file, encode_utf8(form(found)))
 
 
 def _refuse_no_folder(file: Path | None) -> None:

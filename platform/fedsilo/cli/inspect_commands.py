@@ -113,11 +113,11 @@ def describe(
 ) -> None:
     """Print every scenario key with type, default and meaning, from the code itself."""
     from fedsilo.config.key_descriptions import describe as rows_of
-    from fedsilo.config.key_descriptions import everything
+    from fedsilo.config.key_descriptions import describe_everything
     from fedsilo.report.terminal.run_tables import description_table
 
     title = " ".join(word for word in (kind, name) if word)
-    tables = [(title, rows_of(kind, name))] if kind else list(everything())
+    tables = [(title, rows_of(kind, name))] if kind else list(describe_everything())
     if json:
         show_json([asdict(row) for _, rows in tables for row in rows])
     else:

@@ -11,7 +11,7 @@ from typing import Any
 
 from rich.console import Console, RenderableType
 
-from fedsilo.core.printing import printable
+from fedsilo.core.printing import make_printable
 
 WIDTH_WITHOUT_TERMINAL = 110
 
@@ -36,12 +36,12 @@ def show(*parts: RenderableType) -> None:
 
 def line(text: str) -> None:
     """Prints a line as it is, whatever brackets it has."""
-    console().print(printable(text, keep="\n"), markup=False, soft_wrap=True)
+    console().print(make_printable(text, keep="\n"), markup=False, soft_wrap=True)
 
 
 def remark(text: str) -> None:
     """Prints a line on standard error as it is, whatever brackets it has."""
-    progress_console().print(printable(text, keep="\n"), markup=False, soft_wrap=True)
+    progress_console().print(make_printable(text, keep="\n"), markup=False, soft_wrap=True)
 
 
 def spelled(number: float) -> float | str:

@@ -62,12 +62,13 @@ def new(
     force: Annotated[bool, typer.Option(help="Overwrite an existing file.")] = False,
 ) -> None:
     """Write a commented starter scenario."""
-    from fedsilo.config.starter import starter
+    from fedsilo.config.starter import SCHEMA_FILE, read_starter
 
     if path.exists() and not force:
         raise RunError(f"{path}: exists. Choose another name, or --force to overwrite it.")
     try:
-        path.write_text(starter(path.stem), encoding="utf-8")
+        schema = SCHEMA_FILE if path.with_name(SCHEMA_FILE).exists() else ""
+        path.write_text(read_starter(path.stem, schema), encoding="utf-8")
     except OSError as error:
         raise RunError(f"{path}: cannot be written: {error.strerror}.") from error
     line(f"wrote {path}. Run it with: fedsilo run {path}")

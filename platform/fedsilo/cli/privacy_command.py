@@ -100,12 +100,12 @@ def answer(plan: Plan, target: float | None, multiplier: float | None, plot: Pat
     Raises:
         PrivacyBudgetError: Not exactly one of target and multiplier is given, or no noise is enough.
     """
-    from fedsilo.core.privacy_events import MOST_RELEASES, abridged
+    from fedsilo.core.privacy_events import MOST_RELEASES, abridge
 
     if (target is None) == (multiplier is None):
         raise PrivacyBudgetError("privacy: needs one of --epsilon and --noise-multiplier: say one, the other is found.")
     if not 1 <= plan.releases <= MOST_RELEASES:
-        raise PrivacyBudgetError(f"privacy: --releases must be from 1 to 1e15, got {abridged(plan.releases)}.")
+        raise PrivacyBudgetError(f"privacy: --releases must be from 1 to 1e15, got {abridge(plan.releases)}.")
     from fedsilo.privacy.accounting.accountants import epsilon
 
     multiplier = _multiplier(plan, target or 0.0) if multiplier is None else multiplier + 0.0  # no -0

@@ -15,7 +15,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, Task, TaskID,
 from rich.text import Text
 
 from fedsilo.cli.output import progress_console
-from fedsilo.core.printing import printable
+from fedsilo.core.printing import make_printable
 
 if TYPE_CHECKING:
     from fedsilo.core import Measures, RoundRecord
@@ -37,7 +37,7 @@ def live(rounds: int, quiet: bool, measures: Measures) -> Iterator[RunCallbacks]
     console = progress_console()
 
     def announce(line: str) -> None:
-        console.print(printable(line), markup=False, highlight=False, soft_wrap=True)
+        console.print(make_printable(line), markup=False, highlight=False, soft_wrap=True)
 
     if quiet:
         yield RunCallbacks(announce=announce)
@@ -124,7 +124,7 @@ class _Drawing:
 
     def prepared(self, prepared: Prepared, folder: Path) -> None:
         """Says where the run is, and what is worth knowing about the data."""
-        self._bars.console.print(f"run folder: {printable(str(folder))}", markup=False)
+        self._bars.console.print(f"run folder: {make_printable(str(folder))}", markup=False)
         for notice in prepared.notices:
             self._bars.console.print(f"note: {notice}", markup=False)
 

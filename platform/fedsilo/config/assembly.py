@@ -7,11 +7,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from fedsilo.config.component_building import Builder
-from fedsilo.config.consistency import contradictions
-from fedsilo.config.interpolation import Tree, filled_in
-from fedsilo.config.layer_sources import Variant, changes_layer
-from fedsilo.config.layers import Layer, Stack
-from fedsilo.config.problems import Place, Problems, name_problems
+from fedsilo.config.consistency import find_contradictions
+from fedsilo.config.interpolation import ScenarioTree, fill_in_name
+from fedsilo.config.layer_sources import Variant, read_changes
+from fedsilo.config.layers import LayerStack, ScenarioLayer
+from fedsilo.config.problems import Problems, SourcePlace, find_name_problems
 from fedsilo.config.schema import PLAIN, SECTIONS
 from fedsilo.config.sections import Heading, Scenario
 from fedsilo.config.value_checks import Checker
@@ -26,29 +26,29 @@ class Assembly:
         variant: Which of several scenarios is wanted, if there are several.
     """
 
-    def __init__(self, problems: Problems, origin: Place, variant: Variant | None = None) -> None:
+    def __init__(self, problems: Problems, origin: SourcePlace, variant: Variant | None = None) -> None:
         self._problems, self._origin, self._variant = problems, origin, variant
 
-    def scenario(self, layers: list[Layer], name: str) -> Scenario:
+    def scenario(self, layers: list[ScenarioLayer], name: str) -> Scenario:
         """Returns the scenario that the layers make; a later layer wins, `name` is for one that has none."""
         stack = self._stacked(layers)
         whole = _whole(stack.components())
         checker = Checker(self._problems, stack.merged.places, self._origin)
         given = checker.section(whole, _complete(stack.merged, name), ())
-        tree = Tree(whole)
+        tree = ScenarioTree(whole)
         tree.give(given, checker.complain)
         tree.name_components(stack.names)
         checker.resolved = True
         resolved = checker.section(whole, tree.read(given, checker.complain), ())
         return self._finished(whole, resolved, Builder(checker, self._problems))
 
-    def _stacked(self, layers: list[Layer]) -> Stack:
+    def _stacked(self, layers: list[ScenarioLayer]) -> LayerStack:
         variant = self._variant or Variant()
         shared, own = (
-            [changes_layer(part, self._problems) for part in parts] for parts in (variant.shared, variant.own)
+            [read_changes(part, self._problems) for part in parts] for parts in (variant.shared, variant.own)
         )
         everything = [*layers, *shared, *own]
-        stack = Stack(self._problems, self._origin, lambda text: filled_in(text, everything))
+        stack = LayerStack(self._problems, self._origin, lambda text: fill_in_name(text, everything))
         for layer in (*layers, *shared):
             stack.add(layer)
         if self._variant:
@@ -60,9 +60,9 @@ class Assembly:
     def _finished(self, whole: type[Any], values: Mapping[str | int, Any], builder: Builder) -> Scenario:
         """The scenario of checked values, if its parts fit together."""
         parts = vars(builder.section(whole, values, ()))
-        builder.note(name_problems(parts["name"]))
+        builder.note(find_name_problems(parts["name"]))
         scenario = Scenario(**parts, source=self._origin.source)
-        builder.note(contradictions(scenario, self._problems.about))
+        builder.note(find_contradictions(scenario, self._problems.about))
         self._problems.refuse()
         return scenario
 
@@ -79,7 +79,7 @@ def _whole(components: Mapping[str, type[Any]]) -> type[Any]:
     )
 
 
-def _complete(merged: Layer, name: str) -> dict[str | int, Any]:
+def _complete(merged: ScenarioLayer, name: str) -> dict[str | int, Any]:
     """The merged values with every section, and with a name, which may be written as a number."""
     given: dict[str | int, Any] = {"name": name, **{section: {} for section in SECTIONS}, **merged.values}
     if isinstance(given["name"], (int, float)) and not isinstance(given["name"], bool):

@@ -15,7 +15,7 @@ from fedsilo.config.schema import (
     is_section,
     item_type,
     keys,
-    origin,
+    original_class,
     slots,
 )
 from fedsilo.config.value_checks import Checker
@@ -42,8 +42,8 @@ class Builder:
             return None
         try:
             given = {name: self._value(keys(cls)[name].type, value, (*path, name)) for name, value in values.items()}
-            given |= {name: keys(cls)[name].type() for name in slots(origin(cls)) if given.get(name) is None}
-            built = origin(cls)(**given)
+            given |= {name: keys(cls)[name].type() for name in slots(original_class(cls)) if given.get(name) is None}
+            built = original_class(cls)(**given)
             found = built.problems() if hasattr(built, "problems") else []
         except Exception as error:  # the component's own code
             self._checker.complain(path, f"{type(error).__name__}: {' '.join(str(error).split())}")

@@ -6,16 +6,16 @@ import math
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 
-from fedsilo.config.layer_merging import named_parts
-from fedsilo.config.optimizer_checks import steps_that_a_strategy_cannot_compute_with
-from fedsilo.config.reference_methods import reference, refusals
-from fedsilo.config.scenario_paths import component
+from fedsilo.config.layer_merging import split_method_name
+from fedsilo.config.optimizer_checks import check_optimizer
+from fedsilo.config.reference_methods import find_refusals, make_reference
+from fedsilo.config.scenario_paths import find_component
 from fedsilo.config.sections import Actors, Scenario
 from fedsilo.config.straggler_checks import (
-    clients_of,
-    clients_that_it_knows,
-    nobody_more_to_ask,
-    updates_that_come_late,
+    check_late_updates,
+    check_over_selection,
+    check_straggler_clients,
+    count_clients,
 )
 from fedsilo.core.errors import UnknownComponent
 from fedsilo.core.registry import name_of, title_of
@@ -24,7 +24,9 @@ from fedsilo.partitioning.corruption.alteration import Alteration
 from fedsilo.partitioning.corruption.kinds import SEVERITIES
 
 
-def contradictions(scenario: Scenario, doubtful: Callable[[tuple[str, ...]], bool] = lambda path: False) -> list[str]:
+def find_contradictions(
+    scenario: Scenario, doubtful: Callable[[tuple[str, ...]], bool] = lambda path: False
+) -> list[str]:
     """Returns "section.key: what contradicts what. What to do." lines, none for a scenario that can be run.
 
     Args:
@@ -40,7 +42,7 @@ def contradictions(scenario: Scenario, doubtful: Callable[[tuple[str, ...]], boo
     return [line for rule in sound for line in rule(scenario)]
 
 
-def corruptions_that_there_are_not(scenario: Scenario) -> Iterator[str]:
+def check_corruption(scenario: Scenario) -> Iterator[str]:
     """Kinds and severities are known to the corruptions, which the partition's contract knows nothing of."""
     corruption = scenario.partition.corruption
     severities = [corruption.severity] if isinstance(corruption.severity, int) else corruption.severity
@@ -53,11 +55,11 @@ def corruptions_that_there_are_not(scenario: Scenario) -> Iterator[str]:
         yield f"partition.corruption.kinds: {line.partition(': ')[2]}"
 
 
-def new_classes_that_a_method_cannot_read(scenario: Scenario) -> Iterator[str]:
+def check_unseen_classes(scenario: Scenario) -> Iterator[str]:
     """What was learnt for each class says nothing of classes that nobody trained on."""
     methods = {title_of(scenario.method): scenario.method}
-    with suppress(UnknownComponent, TypeError):  # said by `unknown_references`
-        methods |= {name: reference(name, scenario.method) for name in scenario.evaluation.references}
+    with suppress(UnknownComponent, TypeError):  # said by `check_reference_names`
+        methods |= {name: make_reference(name, scenario.method) for name in scenario.evaluation.references}
     for name, method in methods.items():
         if scenario.partition.unseen.classes and not method.reads_names:
             has = hasattr(method, "class_specific")
@@ -67,14 +69,14 @@ def new_classes_that_a_method_cannot_read(scenario: Scenario) -> Iterator[str]:
             )
 
 
-def gpus_without_a_gpu_device(scenario: Scenario) -> Iterator[str]:
+def check_gpus_with_cpu_device(scenario: Scenario) -> Iterator[str]:
     """A client cannot use a GPU that the backbone is told to stay away from; pretended GPUs compute nothing anyway."""
     if scenario.backbone.device == "cpu" and gpu_keys(scenario.actors) and not scenario.actors.pretend_gpus:
         key = gpu_keys(scenario.actors)[0]
         yield f"{key}: asks for a GPU, but backbone.device is 'cpu'. Set it to 'auto', or ask for no GPU."
 
 
-def pretended_gpus_to_compute_on(scenario: Scenario) -> Iterator[str]:
+def check_pretended_gpus(scenario: Scenario) -> Iterator[str]:
     """Nothing can be computed on a GPU that does not exist."""
     if scenario.actors.pretend_gpus and scenario.backbone.device.startswith("cuda"):
         yield (
@@ -83,7 +85,7 @@ def pretended_gpus_to_compute_on(scenario: Scenario) -> Iterator[str]:
         )
 
 
-def gpus_that_ray_gives_to_nobody(scenario: Scenario) -> Iterator[str]:
+def check_cuda_without_gpus(scenario: Scenario) -> Iterator[str]:
     """On Ray a client computes on the GPU that it is given; where none is, "cuda" would not be what happens."""
     actors, device = scenario.actors, scenario.backbone.device
     if actors.backend != "ray" or actors.pretend_gpus or not device.startswith("cuda"):
@@ -97,7 +99,7 @@ def gpus_that_ray_gives_to_nobody(scenario: Scenario) -> Iterator[str]:
         yield f"backbone.device: is '{device}', but Ray chooses which GPU an actor gets. Set it to 'cuda'."
 
 
-def serial_with_ray_settings(scenario: Scenario) -> Iterator[str]:
+def check_serial_backend(scenario: Scenario) -> Iterator[str]:
     """The serial backend has no actors that could be given anything."""
     actors = scenario.actors
     if actors.backend != "serial":
@@ -108,7 +110,7 @@ def serial_with_ray_settings(scenario: Scenario) -> Iterator[str]:
         yield f"{key}: is for Ray actors, but actors.backend is 'serial'. Leave it out, or set the backend to 'ray'."
 
 
-def local_settings_for_a_cluster(scenario: Scenario) -> Iterator[str]:
+def check_cluster_address(scenario: Scenario) -> Iterator[str]:
     """What a Ray is started with cannot be said to one that runs already."""
     actors = scenario.actors
     for key in ("pretend_gpus", "object_store_mb", "dashboard"):
@@ -119,9 +121,9 @@ def local_settings_for_a_cluster(scenario: Scenario) -> Iterator[str]:
             )
 
 
-def client_numbers(scenario: Scenario) -> Iterator[str]:
+def check_client_numbers(scenario: Scenario) -> Iterator[str]:
     """Resources can be given only to clients that there are."""
-    clients = clients_of(scenario)
+    clients = count_clients(scenario)
     actors = scenario.actors
     named = [(f"clients.{number}", number) for number in actors.clients]
     named += [(f"groups.{name}.clients", number) for name, group in actors.groups.items() for number in group.clients]
@@ -130,7 +132,7 @@ def client_numbers(scenario: Scenario) -> Iterator[str]:
             yield f"actors.{key}: there is no client {number}, the partition makes 0 to {clients - 1}."
 
 
-def two_kinds_of_views(scenario: Scenario) -> Iterator[str]:
+def check_views(scenario: Scenario) -> Iterator[str]:
     """Views are either cached or drawn anew."""
     if scenario.training.online and scenario.training.views:
         yield (
@@ -139,7 +141,7 @@ def two_kinds_of_views(scenario: Scenario) -> Iterator[str]:
         )
 
 
-def privacy_of_nothing(scenario: Scenario) -> Iterator[str]:
+def check_privacy_without_uploads(scenario: Scenario) -> Iterator[str]:
     """Where nothing leaves a client there is nothing to protect, and a budget in the report would mislead."""
     mode, method = name_of(scenario.privacy), scenario.method
     if mode == "none" or (method.trains and method.uploads):
@@ -148,7 +150,7 @@ def privacy_of_nothing(scenario: Scenario) -> Iterator[str]:
     yield f"privacy.mode: '{mode}' protects what clients send, but method '{title_of(method)}' {why}. Set it to 'none'."
 
 
-def single_updates_that_nobody_may_see(scenario: Scenario) -> Iterator[str]:
+def check_single_updates(scenario: Scenario) -> Iterator[str]:
     """Some methods compare clients' updates on the server; a sum is not enough for them."""
     method = scenario.method
     if not method.reads_updates:
@@ -160,7 +162,7 @@ def single_updates_that_nobody_may_see(scenario: Scenario) -> Iterator[str]:
         yield f"privacy.mode: '{name_of(scenario.privacy)}' protects their mean only, but {needs}. Use 'none'."
 
 
-def noise_for_gradients_only(scenario: Scenario) -> Iterator[str]:
+def check_gradient_mechanism(scenario: Scenario) -> Iterator[str]:
     """Some mechanisms are stated for one gradient per batch and say nothing of a round's training."""
     mechanism, method = scenario.privacy, scenario.method
     if mechanism.per_batch and method.uploads and not method.uploads_gradients:
@@ -171,7 +173,7 @@ def noise_for_gradients_only(scenario: Scenario) -> Iterator[str]:
         )
 
 
-def shares_that_nobody_masks(scenario: Scenario) -> Iterator[str]:
+def check_noise_shares(scenario: Scenario) -> Iterator[str]:
     """A share of the noise hides nothing; all of them together do, in a sum that is all anybody sees."""
     if scenario.privacy.adds_shares and not scenario.aggregation.masks:
         yield (
@@ -180,7 +182,7 @@ def shares_that_nobody_masks(scenario: Scenario) -> Iterator[str]:
         )
 
 
-def examples_that_hang_together(scenario: Scenario) -> Iterator[str]:
+def check_separable_examples(scenario: Scenario) -> Iterator[str]:
     """Clipping an example's gradient bounds what it does only if it does nothing elsewhere."""
     method = scenario.method
     if scenario.privacy.by_example and method.trains and method.uploads and not method.separable:
@@ -189,9 +191,9 @@ def examples_that_hang_together(scenario: Scenario) -> Iterator[str]:
         )
 
 
-def sums_of_too_few(scenario: Scenario) -> Iterator[str]:
+def check_sum_size(scenario: Scenario) -> Iterator[str]:
     """A secure sum takes a number of clients, in the rounds with the fewest as well."""
-    clients = clients_of(scenario)
+    clients = count_clients(scenario)
     if clients is None or not scenario.method.uploads:
         return
     fewest = scenario.training.participants(clients)
@@ -201,44 +203,44 @@ def sums_of_too_few(scenario: Scenario) -> Iterator[str]:
             return
 
 
-def identities_of_others(scenario: Scenario) -> Iterator[str]:
+def check_identities(scenario: Scenario) -> Iterator[str]:
     """Where clients sign, everybody must know every client's public key."""
-    clients = clients_of(scenario)
+    clients = count_clients(scenario)
     if clients is not None and scenario.method.uploads:
         for line in scenario.aggregation.identity_problems(clients):
             yield f"aggregation.{line}"
 
 
-def nobody_takes_part(scenario: Scenario) -> Iterator[str]:
+def check_participation(scenario: Scenario) -> Iterator[str]:
     """A round needs a client."""
-    clients, share = clients_of(scenario), scenario.training.participation
+    clients, share = count_clients(scenario), scenario.training.participation
     if clients is not None and share * clients < 1 - FLOATING_ERROR:
         least = math.ceil(1000 / clients) / 1000 if clients <= 1000 else 1 / clients
         yield f"training.participation: {share} of {clients} clients is less than one. Use at least {least:.3g}."
 
 
-def unknown_references(scenario: Scenario) -> Iterator[str]:
+def check_reference_names(scenario: Scenario) -> Iterator[str]:
     """Methods to compare with are named without keys, so each must be one that can do without."""
     for name in scenario.evaluation.references:
         try:
-            for path, part in named_parts(name).items():
-                component(path, part)()
+            for path, part in split_method_name(name).items():
+                find_component(path, part)()
         except UnknownComponent as error:
             yield f"evaluation.references: {error}"
         except TypeError:
             yield f"evaluation.references: method '{name}' needs keys. Run it as a scenario of its own."
 
 
-def references_that_do_not_fit(scenario: Scenario) -> Iterator[str]:
+def check_references(scenario: Scenario) -> Iterator[str]:
     """A reference is trained with the method's keys, under the same mechanism and aggregation; not all can be."""
     for name in scenario.evaluation.references:
         try:
-            made = reference(name, scenario.method)
+            made = make_reference(name, scenario.method)
         except (UnknownComponent, TypeError):
-            continue  # said by `unknown_references`
+            continue  # said by `check_reference_names`
         if name == title_of(scenario.method):
             continue  # nothing is run twice, and the method's own rules have spoken
-        for why in refusals(made, scenario.privacy, scenario.aggregation, scenario.pace.buffered):
+        for why in find_refusals(made, scenario.privacy, scenario.aggregation, scenario.pace.buffered):
             yield (
                 f"evaluation.references: '{name}' cannot be trained with this scenario's keys: {why}. Leave it out, "
                 "or use `fedsilo compare`, where every method has keys of its own."
@@ -246,29 +248,29 @@ def references_that_do_not_fit(scenario: Scenario) -> Iterator[str]:
 
 
 RULES: dict[Callable[[Scenario], Iterator[str]], tuple[str, ...]] = {
-    gpus_without_a_gpu_device: ("actors", "backbone.device"),
-    pretended_gpus_to_compute_on: ("actors.pretend_gpus", "backbone.device"),
-    gpus_that_ray_gives_to_nobody: ("actors", "backbone.device"),
-    serial_with_ray_settings: ("actors",),
-    local_settings_for_a_cluster: ("actors",),
-    client_numbers: ("actors.clients", "actors.groups", "partition"),
-    two_kinds_of_views: ("training.online", "training.views"),
-    steps_that_a_strategy_cannot_compute_with: ("method", "training.optimizer"),
-    privacy_of_nothing: ("method", "privacy"),
-    single_updates_that_nobody_may_see: ("method", "aggregation", "privacy"),
-    noise_for_gradients_only: ("method", "privacy"),
-    shares_that_nobody_masks: ("privacy", "aggregation.name"),
-    examples_that_hang_together: ("privacy", "method"),
-    sums_of_too_few: ("aggregation", "partition", "training.participation", "method"),
-    identities_of_others: ("aggregation", "partition", "method"),
-    updates_that_come_late: ("pace", "method", "aggregation", "privacy"),
-    nobody_more_to_ask: ("pace", "training.participation"),
-    clients_that_it_knows: ("pace", "trace", "partition"),
-    nobody_takes_part: ("training.participation", "partition"),
-    unknown_references: ("evaluation.references",),
-    corruptions_that_there_are_not: ("partition",),
-    new_classes_that_a_method_cannot_read: ("partition", "method", "evaluation.references"),
-    references_that_do_not_fit: ("evaluation.references", "method", "aggregation", "privacy", "pace"),
+    check_gpus_with_cpu_device: ("actors", "backbone.device"),
+    check_pretended_gpus: ("actors.pretend_gpus", "backbone.device"),
+    check_cuda_without_gpus: ("actors", "backbone.device"),
+    check_serial_backend: ("actors",),
+    check_cluster_address: ("actors",),
+    check_client_numbers: ("actors.clients", "actors.groups", "partition"),
+    check_views: ("training.online", "training.views"),
+    check_optimizer: ("method", "training.optimizer"),
+    check_privacy_without_uploads: ("method", "privacy"),
+    check_single_updates: ("method", "aggregation", "privacy"),
+    check_gradient_mechanism: ("method", "privacy"),
+    check_noise_shares: ("privacy", "aggregation.name"),
+    check_separable_examples: ("privacy", "method"),
+    check_sum_size: ("aggregation", "partition", "training.participation", "method"),
+    check_identities: ("aggregation", "partition", "method"),
+    check_late_updates: ("pace", "method", "aggregation", "privacy"),
+    check_over_selection: ("pace", "training.participation"),
+    check_straggler_clients: ("pace", "trace", "partition"),
+    check_participation: ("training.participation", "partition"),
+    check_reference_names: ("evaluation.references",),
+    check_corruption: ("partition",),
+    check_unseen_classes: ("partition", "method", "evaluation.references"),
+    check_references: ("evaluation.references", "method", "aggregation", "privacy", "pace"),
 }
 """The rules, each with what it reads."""
 

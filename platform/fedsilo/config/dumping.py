@@ -9,7 +9,7 @@ from typing import Any
 
 from fedsilo.config.schema import CONTRACTS, HEADING, SECTIONS, keys, selector, slots
 from fedsilo.config.sections import Scenario
-from fedsilo.config.yaml_writing import one_line, yaml_text
+from fedsilo.config.yaml_writing import dump_line, dump_yaml
 from fedsilo.core import Component
 from fedsilo.core.registry import find, name_of
 
@@ -25,7 +25,7 @@ def to_mapping(scenario: Scenario) -> dict[str, Any]:
     return result
 
 
-def described(component: Component) -> dict[str, Any]:
+def describe_component(component: Component) -> dict[str, Any]:
     """Returns a component's name and keys as plain values."""
     values: dict[str, Any] = _plain(component)
     return values
@@ -33,12 +33,12 @@ def described(component: Component) -> dict[str, Any]:
 
 def to_yaml(scenario: Scenario) -> str:
     """Returns the scenario as YAML: fractions as plain decimals, words that YAML would misread in quotes."""
-    return yaml_text(_escaped(to_mapping(scenario)), flow=False, width=120)
+    return dump_yaml(_escaped(to_mapping(scenario)), flow=False, width=120)
 
 
-def written(value: Any) -> str:
+def format_value(value: Any) -> str:
     """Returns one value as it stands in a scenario file, on one line."""
-    return one_line(_escaped(_plain(value)))
+    return dump_line(_escaped(_plain(value)))
 
 
 def _plain(value: Any) -> Any:

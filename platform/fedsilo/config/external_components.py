@@ -14,7 +14,7 @@ from fedsilo.core import Component
 _OURS = {"fedsilo", "fedsilo_actors", "__main__", "builtins"}
 
 
-def foreign_code(scenario: Scenario) -> list[ModuleType]:
+def list_external_modules(scenario: Scenario) -> list[ModuleType]:
     """Returns the packages and modules, each once, of components that were named `package.module:Class`.
 
     They are whole: of `my_lab.methods.mine` the package `my_lab`, since the module may import what is beside it.

@@ -13,8 +13,8 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
-from fedsilo.config.layers import Layer
-from fedsilo.config.problems import KeyPath, dotted, nearest, shown
+from fedsilo.config.layers import ScenarioLayer
+from fedsilo.config.problems import KeyPath, join_path, show_value, suggest_nearest
 from fedsilo.config.schema import PLAIN, SECTIONS, defaults, is_section, keys, selector
 from fedsilo.config.sections import Heading
 from fedsilo.core.errors import UnknownComponent
@@ -26,7 +26,7 @@ _PREAMBLE = re.compile(r"While dereferencing interpolation '.*': |\w+ raised whi
 Complaint = Callable[[KeyPath, str], None]
 
 
-def syntax_problem(text: str) -> str | None:
+def find_syntax_problem(text: str) -> str | None:
     """Returns what is wrong with the form of the `${...}` in a text, None when it can be read."""
     if len(text) > LONGEST:
         return f"an interpolation of more than {LONGEST} characters is not read."
@@ -34,12 +34,13 @@ def syntax_problem(text: str) -> str | None:
         OmegaConf.create({"text": text})
     except Exception:  # antlr raises errors of its own, and the depth of nesting is not bounded
         return (
-            f"is no interpolation, got {shown(text)}. Write ${{section.key}}, or \\${{ for the characters themselves."
+            f"is no interpolation, got {show_value(text)}. Write ${{section.key}}, or \\${{ for the characters "
+            "themselves."
         )
     return None
 
 
-def filled_in(text: str, layers: list[Layer]) -> str:
+def fill_in_name(text: str, layers: list[ScenarioLayer]) -> str:
     """Returns a component's name with its `${...}` filled in from what the layers give and plain defaults.
 
     The types of keys are not known before the components are, so this looks at the layers as they are.
@@ -47,7 +48,9 @@ def filled_in(text: str, layers: list[Layer]) -> str:
     Raises:
         UnknownComponent: The name cannot be filled in.
     """
-    given = Layer({"seed": 0, **{section: OmegaConf.to_container(defaults(cls)) for section, cls in PLAIN.items()}})
+    given = ScenarioLayer(
+        {"seed": 0, **{section: OmegaConf.to_container(defaults(cls)) for section, cls in PLAIN.items()}}
+    )
     for layer in layers:
         given.lay(layer)
     try:
@@ -56,7 +59,7 @@ def filled_in(text: str, layers: list[Layer]) -> str:
         raise UnknownComponent(_unresolved(text, error, [])) from error
 
 
-class Tree:
+class ScenarioTree:
     """The whole scenario as one OmegaConf configuration."""
 
     def __init__(self, whole: type[Any]) -> None:
@@ -113,7 +116,7 @@ class Tree:
     def _known(self) -> list[str]:
         sections = OmegaConf.to_container(self._root, resolve=False)
         assert isinstance(sections, dict)
-        return [dotted(path) for path in _paths(sections, ())]
+        return [join_path(path) for path in _paths(sections, ())]
 
 
 def _open(node: DictConfig) -> DictConfig:
@@ -133,8 +136,8 @@ def _paths(values: Mapping[Any, Any], path: KeyPath) -> list[KeyPath]:
 def _unresolved(value: object, error: Exception, known: list[str]) -> str:
     what = _first_line(error)
     words = what.split("'")
-    near = nearest(words[1], known) if "not found" in what and len(words) > 2 else ""
-    return f"{shown(value)} cannot be filled in: {what}.{near}"
+    near = suggest_nearest(words[1], known) if "not found" in what and len(words) > 2 else ""
+    return f"{show_value(value)} cannot be filled in: {what}.{near}"
 
 
 def _first_line(error: Exception) -> str:

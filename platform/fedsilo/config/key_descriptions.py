@@ -8,9 +8,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from fedsilo.config.dumping import written
-from fedsilo.config.problems import KeyPath, dotted, nearest
-from fedsilo.config.scenario_paths import component
+from fedsilo.config.dumping import format_value
+from fedsilo.config.problems import KeyPath, join_path, suggest_nearest
+from fedsilo.config.scenario_paths import find_component
 from fedsilo.config.schema import (
     CONTRACTS,
     HEADING,
@@ -91,7 +91,7 @@ def describe(kind: str | None = None, name: str | None = None) -> list[Descripti
     return list(_rows(cls, prefix))
 
 
-def everything() -> Iterator[tuple[str, list[Description]]]:
+def describe_everything() -> Iterator[tuple[str, list[Description]]]:
     """Yields a title and the rows of all there is: the sections, then every key of each and of every component."""
     yield "scenario", describe()
     for section in (*SECTIONS, *_SLOTS):
@@ -106,7 +106,7 @@ def _section(kind: str) -> str:
     singular = kind if kind in kinds() else kind.removesuffix("s")
     section = _ALSO.get(singular, singular)
     if section not in kinds():
-        hint = nearest(kind, [*kinds(), *_ALSO])
+        hint = suggest_nearest(kind, [*kinds(), *_ALSO])
         raise UnknownComponent(f"no kind '{kind}' to describe.{hint} Available: {', '.join(kinds())}.")
     return section
 
@@ -126,15 +126,15 @@ def _components(path: KeyPath) -> Iterator[Description]:
     kind = NAMED[path].kind
     for name in registry.names(NAMED[path]):
         try:
-            cls = component(path, name)
+            cls = find_component(path, name)
             yield Description(name, kind, "", ", ".join(keys(cls)), _first_line(cls))
         except UnknownComponent as error:
             yield Description(name, kind, "", "", str(error))
 
 
 def _component_rows(path: KeyPath, name: str) -> Iterator[Description]:
-    cls = component(path, name)
-    prefix = f"{dotted(path)}."
+    cls = find_component(path, name)
+    prefix = f"{join_path(path)}."
     yield Description(prefix + selector(path[-1]), "name", name, name, _first_line(cls))
     yield from _rows(cls, prefix)
 
@@ -158,7 +158,7 @@ def _rows(cls: type[Any], prefix: str) -> Iterator[Description]:
 def _row(key: Key, prefix: str) -> Description:
     allowed = ", ".join([*([key.within.text] if key.within else []), *key.allowed])
     kind = "word" if key.allowed and key.within is None else dataclasses.replace(key, within=None).expected
-    default = "" if key.default is dataclasses.MISSING else written(key.default)
+    default = "" if key.default is dataclasses.MISSING else format_value(key.default)
     return Description(prefix + key.name, kind.removeprefix("a "), default, allowed, key.meaning)
 
 

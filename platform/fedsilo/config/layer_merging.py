@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from fedsilo.config.problems import KeyPath, Place
+from fedsilo.config.problems import KeyPath, SourcePlace
 from fedsilo.config.schema import SLOTS, keys
 from fedsilo.core import Method
 from fedsilo.core.errors import UnknownComponent
@@ -24,7 +24,9 @@ USUAL = {"learner": "coop", "strategy": "fedavg"}
 Values = dict[str | int, Any]
 
 
-def combined(given: Mapping[str | int, Any], below: Mapping[str | int, Any], names: Mapping[KeyPath, str]) -> Values:
+def combine_parts(
+    given: Mapping[str | int, Any], below: Mapping[str | int, Any], names: Mapping[KeyPath, str]
+) -> Values:
     """Returns a layer's method section with keys of learner and strategy inside their slots.
 
     Args:
@@ -35,7 +37,7 @@ def combined(given: Mapping[str | int, Any], below: Mapping[str | int, Any], nam
     method, so_far = _split(given), names[METHOD,]
     if method.get("name", COMPOSED) == COMPOSED and so_far != COMPOSED and any(part in method for part in USUAL):
         method["name"] = COMPOSED
-        for part, name in parts_of(so_far).items():
+        for part, name in find_parts(so_far).items():
             _inherit(method, part, name, below)
     elif so_far == COMPOSED and method.get("name", COMPOSED) != COMPOSED:
         inner = (below.get(part) for part in USUAL)
@@ -47,13 +49,13 @@ def combined(given: Mapping[str | int, Any], below: Mapping[str | int, Any], nam
     return method
 
 
-def named_parts(name: str) -> dict[KeyPath, str]:
+def split_method_name(name: str) -> dict[KeyPath, str]:
     """Returns what a method's name names, by key path: a learner and a strategy where it is LEARNER+STRATEGY."""
     learner, joined, strategy = name.partition(JOIN)
     return {(METHOD, "learner"): learner, (METHOD, "strategy"): strategy} if joined else {(METHOD,): name}
 
 
-def places_inside(method: Mapping[str | int, Any], places: Mapping[KeyPath, Place]) -> dict[KeyPath, Place]:
+def move_places(method: Mapping[str | int, Any], places: Mapping[KeyPath, SourcePlace]) -> dict[KeyPath, SourcePlace]:
     """Returns the places of keys that stood beside the names of a learner and a strategy, where they are now."""
     return {
         (METHOD, slot, key): places[METHOD, key]
@@ -64,7 +66,7 @@ def places_inside(method: Mapping[str | int, Any], places: Mapping[KeyPath, Plac
     }
 
 
-def parts_of(name: str) -> dict[str, str]:
+def find_parts(name: str) -> dict[str, str]:
     """Returns the names of a recipe's learner and strategy; nothing for another method."""
     try:
         made: Any = find(Method, name)()
@@ -84,7 +86,7 @@ def _split(given: Mapping[str | int, Any]) -> Values:
     if not isinstance(name, str) or JOIN not in name:
         return method
     method["name"] = COMPOSED
-    for (_, part), named in named_parts(name).items():
+    for (_, part), named in split_method_name(name).items():
         inside = method.get(str(part), {})
         method[part] = {"name": named, **inside} if isinstance(inside, dict) else inside
     return method

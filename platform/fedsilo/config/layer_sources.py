@@ -10,8 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from fedsilo.config.layers import Layer
-from fedsilo.config.problems import KeyPath, Place, Problems, nearest, shown
+from fedsilo.config.layers import ScenarioLayer
+from fedsilo.config.problems import KeyPath, Problems, SourcePlace, show_value, suggest_nearest
 from fedsilo.config.yaml_documents import MAX_CHARACTERS, MAX_DEPTH, MAX_VALUES, parse
 
 COMMAND_LINE = 1  # position of the overrides among the layers; the file is 0, what it extends -1, -2 and so on
@@ -37,19 +37,19 @@ class Variant:
     own: tuple[Changes, ...] = ()
 
 
-def file_layers(path: Path, problems: Problems) -> list[Layer]:
+def read_file_layers(path: Path, problems: Problems) -> list[ScenarioLayer]:
     """Returns the layers of a scenario file, the most basic one first, the file itself last.
 
     Args:
         path: The file. A file that it extends is looked for beside it.
         problems: Gets what cannot be read, and chains of `extends` that end in a circle.
     """
-    layers: list[Layer] = []
+    layers: list[ScenarioLayer] = []
     chain: list[Path] = []
-    asked = Place(str(path))
+    asked = SourcePlace(str(path))
     key: KeyPath = ()
     while True:
-        origin = Place(str(path), 1, -len(chain))
+        origin = SourcePlace(str(path), 1, -len(chain))
         text = _text(path, key, asked, problems)
         if text is None:
             return layers
@@ -74,15 +74,15 @@ def file_layers(path: Path, problems: Problems) -> list[Layer]:
         path = base
 
 
-def override_layer(overrides: Sequence[str], problems: Problems) -> Layer:
+def read_overrides(overrides: Sequence[str], problems: Problems) -> ScenarioLayer:
     """Returns the layer of `key.path=value` overrides; values are written as in a file, a later one wins."""
-    layer = Layer()
-    origin = Place("command line", 0, COMMAND_LINE)
+    layer = ScenarioLayer()
+    origin = SourcePlace("command line", 0, COMMAND_LINE)
     for text in overrides:
         key, equals, written = text.partition("=")
         path = _key_path(key.strip())
         if not equals or path is None:
-            problems.add(origin, (), f"{shown(text)} is no override. Write key=value, as in training.rounds=3.")
+            problems.add(origin, (), f"{show_value(text)} is no override. Write key=value, as in training.rounds=3.")
             continue
         if path == ("extends",):
             problems.add(origin, path, "is for files only. Give that file as the scenario.")
@@ -96,48 +96,48 @@ def override_layer(overrides: Sequence[str], problems: Problems) -> Layer:
     return layer
 
 
-def changes_layer(changes: Changes, problems: Problems) -> Layer:
+def read_changes(changes: Changes, problems: Problems) -> ScenarioLayer:
     """Returns the layer of what wins over a scenario."""
     if isinstance(changes, Mapping):
-        return mapping_layer(changes, Place("overrides", 0, COMMAND_LINE), problems)
-    return override_layer(changes, problems)
+        return read_mapping(changes, SourcePlace("overrides", 0, COMMAND_LINE), problems)
+    return read_overrides(changes, problems)
 
 
-def mapping_layer(mapping: Mapping[Any, Any], origin: Place, problems: Problems) -> Layer:
+def read_mapping(mapping: Mapping[Any, Any], origin: SourcePlace, problems: Problems) -> ScenarioLayer:
     """Returns the layer of a Python mapping: nested, or with dotted keys, or both; a later key wins."""
-    layer, values = Layer(), _PythonValues(origin, problems)
+    layer, values = ScenarioLayer(), _PythonValues(origin, problems)
     for key, value in mapping.items():
         path = _key_path(key) if isinstance(key, str) else None
         if path is None:
-            problems.add(origin, (), f"a key must be a word, got {shown(key)}.")
+            problems.add(origin, (), f"a key must be a word, got {show_value(key)}.")
             continue
         layer.lay(_nested(path, values.plain(value, path), origin))
     return layer
 
 
-def base_file(layer: Layer, origin: Place, problems: Problems) -> list[Layer]:
+def read_base_file(layer: ScenarioLayer, origin: SourcePlace, problems: Problems) -> list[ScenarioLayer]:
     """Returns the layers of the file that a Python mapping extends, looked for from the current folder."""
     base = _base(layer, Path("scenario"), origin, problems)
-    return file_layers(base, problems) if base else []
+    return read_file_layers(base, problems) if base else []
 
 
-def _layer(parsed: tuple[Any, dict[KeyPath, Place]], origin: Place, problems: Problems) -> Layer:
+def _layer(parsed: tuple[Any, dict[KeyPath, SourcePlace]], origin: SourcePlace, problems: Problems) -> ScenarioLayer:
     value, places = parsed
     if isinstance(value, dict):
-        return Layer(value, places)
+        return ScenarioLayer(value, places)
     if value is not None:
-        problems.give_up(origin, (), f"must hold keys such as 'seed: 0', got {shown(value)}.")
-    return Layer()
+        problems.give_up(origin, (), f"must hold keys such as 'seed: 0', got {show_value(value)}.")
+    return ScenarioLayer()
 
 
-def _text(path: Path, key: KeyPath, asked: Place, problems: Problems) -> str | None:
+def _text(path: Path, key: KeyPath, asked: SourcePlace, problems: Problems) -> str | None:
     """The file's text; None, and a problem at the place that asked for it, if it cannot be had."""
     subject = f"'{path}' " if key else ""
     try:
         if not str(path).strip() or path.is_dir():
             problems.give_up(asked, key, f"{subject}is a folder, not a scenario file.")
         elif not path.exists():
-            near = nearest(path.name, _neighbours(path.parent))
+            near = suggest_nearest(path.name, _neighbours(path.parent))
             missing = "is a change of a key. Name the scenario file before it." if "=" in path.name else ""
             missing = missing or f"there is no such file.{near}"
             problems.give_up(asked, key, f"{subject}does not exist.{near}" if key else missing)
@@ -163,13 +163,13 @@ def _neighbours(folder: Path) -> list[str]:
         return []
 
 
-def _base(layer: Layer, path: Path, asked: Place, problems: Problems) -> Path | None:
+def _base(layer: ScenarioLayer, path: Path, asked: SourcePlace, problems: Problems) -> Path | None:
     if "extends" not in layer.values:
         return None
     name = layer.values.pop("extends")
     if isinstance(name, str) and name.strip():
         return path.parent / name
-    problems.give_up(asked, ("extends",), f"must be the name of a scenario file, got {shown(name)}.")
+    problems.give_up(asked, ("extends",), f"must be the name of a scenario file, got {show_value(name)}.")
     return None
 
 
@@ -185,18 +185,20 @@ def _key_path(dotted: str) -> KeyPath | None:
     return tuple(int(part) if part.isascii() and part.isdecimal() and len(part) < 10 else part for part in parts)
 
 
-def _nested(path: KeyPath, value: Any, origin: Place, places: Mapping[KeyPath, Place] = MappingProxyType({})) -> Layer:
+def _nested(
+    path: KeyPath, value: Any, origin: SourcePlace, places: Mapping[KeyPath, SourcePlace] = MappingProxyType({})
+) -> ScenarioLayer:
     """The layer with one value at a key path; `places` are those inside the value."""
     for part in reversed(path):
         value = {part: value}
     around = {path[:length]: origin for length in range(1, len(path) + 1)}
-    return Layer(value, around | {(*path, *inside): place for inside, place in places.items()})
+    return ScenarioLayer(value, around | {(*path, *inside): place for inside, place in places.items()})
 
 
 class _PythonValues:
     """Turns Python values into what YAML would give; notes a problem where there is no such form."""
 
-    def __init__(self, origin: Place, problems: Problems) -> None:
+    def __init__(self, origin: SourcePlace, problems: Problems) -> None:
         self._origin, self._problems, self._count = origin, problems, 0
 
     def plain(self, value: Any, path: KeyPath) -> Any:
@@ -221,7 +223,7 @@ class _PythonValues:
     def _is_key(self, key: Any, path: KeyPath) -> bool:
         if isinstance(key, (str, int)) and not isinstance(key, bool):
             return True
-        self._refused(path, f"a key must be a word, got {shown(key)}.")
+        self._refused(path, f"a key must be a word, got {show_value(key)}.")
         return False
 
     def _refused(self, path: KeyPath, what: str) -> None:

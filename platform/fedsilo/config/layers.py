@@ -11,17 +11,17 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from fedsilo.config.layer_merging import COMPOSED, METHOD, combined, named_parts, places_inside
-from fedsilo.config.old_keys import renamed, renamed_places
-from fedsilo.config.problems import KeyPath, Place, Problems, nearest, shown
-from fedsilo.config.scenario_paths import component, keys_of, takes
+from fedsilo.config.layer_merging import COMPOSED, METHOD, combine_parts, move_places, split_method_name
+from fedsilo.config.old_keys import rename_old_keys, rename_old_places
+from fedsilo.config.problems import KeyPath, Problems, SourcePlace, show_value, suggest_nearest
+from fedsilo.config.scenario_paths import accepts_value, find_component, find_keys
 from fedsilo.config.schema import (
     CONTRACTS,
     NAMED,
     PLAIN,
     SLOTS,
     USUAL,
-    assembled,
+    assemble_class,
     is_section,
     keys,
     selector,
@@ -32,7 +32,7 @@ from fedsilo.core.errors import UnknownComponent
 
 
 @dataclass(slots=True)
-class Layer:
+class ScenarioLayer:
     """One of the sources that a scenario is made of.
 
     Attributes:
@@ -41,20 +41,22 @@ class Layer:
     """
 
     values: dict[str | int, Any] = field(default_factory=dict)
-    places: dict[KeyPath, Place] = field(default_factory=dict)
+    places: dict[KeyPath, SourcePlace] = field(default_factory=dict)
 
-    def place(self, path: KeyPath) -> Place | None:
+    def place(self, path: KeyPath) -> SourcePlace | None:
         """Returns where the value at a key path was written, or the nearest mapping around it."""
         for length in range(len(path), 0, -1):
             if path[:length] in self.places:
                 return self.places[path[:length]]
         return None
 
-    def lay(self, other: Layer) -> None:
+    def lay(self, other: ScenarioLayer) -> None:
         """Lays another layer over this one: its values win."""
-        self._lay(self.values, unfolded(other.values), (), other)
+        self._lay(self.values, unfold_names(other.values), (), other)
 
-    def _lay(self, into: dict[str | int, Any], values: Mapping[str | int, Any], path: KeyPath, other: Layer) -> None:
+    def _lay(
+        self, into: dict[str | int, Any], values: Mapping[str | int, Any], path: KeyPath, other: ScenarioLayer
+    ) -> None:
         for key, value in values.items():
             here = (*path, key)
             if isinstance(value, dict) and isinstance(into.get(key), dict):
@@ -72,7 +74,7 @@ class Layer:
             del self.places[old]
 
 
-def unfolded(values: Mapping[str | int, Any]) -> dict[str | int, Any]:
+def unfold_names(values: Mapping[str | int, Any]) -> dict[str | int, Any]:
     """Returns the values with bare names written out: `method: local` as `method: {name: local}`.
 
     A plain section, or one inside it, that is empty says nothing and is left out.
@@ -90,7 +92,7 @@ def unfolded(values: Mapping[str | int, Any]) -> dict[str | int, Any]:
             result[section] = _unfolded(cls, result[section])
             if result[section] is None:
                 del result[section]
-    return renamed(result)
+    return rename_old_keys(result)
 
 
 def _unfolded(cls: type[Any], value: Any) -> Any:
@@ -112,7 +114,7 @@ def _copied(value: Any) -> Any:
 
 
 @dataclass(slots=True)
-class Stack:
+class LayerStack:
     """The layers put together so far, with the component of each section and slot.
 
     Attributes:
@@ -124,19 +126,19 @@ class Stack:
     """
 
     problems: Problems
-    origin: Place
+    origin: SourcePlace
     fill_in: Callable[[str], str]
-    merged: Layer = field(default_factory=Layer)
+    merged: ScenarioLayer = field(default_factory=ScenarioLayer)
     names: dict[KeyPath, str] = field(default_factory=lambda: {(section,): name for section, name in USUAL.items()})
 
-    def add(self, layer: Layer) -> None:
+    def add(self, layer: ScenarioLayer) -> None:
         """Lays one more layer on top."""
-        given = Layer(unfolded(layer.values), renamed_places(layer.places))
+        given = ScenarioLayer(unfold_names(layer.values), rename_old_places(layer.places))
         if isinstance(given.values.get(METHOD), dict):
-            given.values[METHOD] = combined(
+            given.values[METHOD] = combine_parts(
                 given.values[METHOD], _values_at(self.merged.values, (METHOD,)) or {}, self.names
             )
-            given.places |= places_inside(given.values[METHOD], {**self.merged.places, **given.places})
+            given.places |= move_places(given.values[METHOD], {**self.merged.places, **given.places})
         for path in NAMED:
             inside = _values_at(given.values, path[:-1])
             if inside is None or path[-1] not in inside:
@@ -156,20 +158,20 @@ class Stack:
         them; what none has stays, to be refused like any mistake.
         """
         path = (section,)
-        parts = named_parts(name)
+        parts = split_method_name(name)
         if path not in parts:
-            self.add(Layer({section: {"name": name}}))
+            self.add(ScenarioLayer({section: {"name": name}}))
             return
         if self.names[path] == COMPOSED != name:
-            self.add(Layer({section: {"name": name}}))
-        others = [keys_of(path, other) or {} for other in {self.names[path], *among} - {name}]
-        own = keys_of(path, name) or {}
+            self.add(ScenarioLayer({section: {"name": name}}))
+        others = [find_keys(path, other) or {} for other in {self.names[path], *among} - {name}]
+        own = find_keys(path, name) or {}
         self.names[path] = name
         values = self.merged.values.get(section, {})
         gone = [
             key
             for key, value in values.items()
-            if not takes(own, key, value) and any(takes(other, key, value) for other in others)
+            if not accepts_value(own, key, value) and any(accepts_value(other, key, value) for other in others)
         ]
         self._forget(path, gone)
 
@@ -188,20 +190,20 @@ class Stack:
         for slot in slots(cls):
             usual = keys(cls)[slot].usual
             name = self.names.setdefault((section, slot), usual)
-            inner[slot] = self._component((section, slot), name) or component((section, slot), usual)
-        return assembled(cls, inner)
+            inner[slot] = self._component((section, slot), name) or find_component((section, slot), usual)
+        return assemble_class(cls, inner)
 
     def _component(self, path: KeyPath, name: str) -> type[Any] | None:
         where = (*path, selector(path[-1]))
         if self.problems.about(where):
             return None
         try:
-            return component(path, name)
+            return find_component(path, name)
         except UnknownComponent as error:
             self.problems.add(self.merged.place(where) or self.origin, where, str(error))
             return None
 
-    def _rename(self, section: KeyPath, given: Layer) -> None:
+    def _rename(self, section: KeyPath, given: ScenarioLayer) -> None:
         path = (*section, selector(section[-1]))
         values = _own_values(given.values, section)
         name = values.pop(selector(section[-1]), self.names.get(section))
@@ -214,7 +216,7 @@ class Stack:
             self.problems.add(place or self.origin, path, str(error))
             return
         if not isinstance(name, str):
-            what = f"must be a name, got {shown(name)}.{_hint(section, name, place)}"
+            what = f"must be a name, got {show_value(name)}.{_hint(section, name, place)}"
             self.problems.add(place or self.origin, path, what)
         elif name != self.names.get(section):
             self.names[section] = name
@@ -223,7 +225,7 @@ class Stack:
             self.merged.places[path] = place
 
     def _forget_foreign_keys(self, section: KeyPath, name: str) -> None:
-        known = keys_of(section, name)
+        known = find_keys(section, name)
         if known is not None:  # else it is said at the end, unless a later layer names another one
             self._forget(section, set(_values_at(self.merged.values, section) or {}) - set(known))
 
@@ -234,9 +236,9 @@ class Stack:
             self.merged.drop((*section, key))
             self.names.pop((*section, key), None)
 
-    def _not_a_section(self, section: str, given: Layer) -> None:
+    def _not_a_section(self, section: str, given: ScenarioLayer) -> None:
         value, place = given.values.pop(section), given.place((section,))
-        what = f"must be a name or a mapping with '{selector(section)}', got {shown(value)}."
+        what = f"must be a name or a mapping with '{selector(section)}', got {show_value(value)}."
         self.problems.add(place or self.origin, (section,), what + _hint((section,), value, place))
 
 
@@ -256,11 +258,11 @@ def _own_values(values: dict[str | int, Any], path: KeyPath) -> dict[str | int, 
     return values
 
 
-def _hint(section: KeyPath, value: object, place: Place | None) -> str:
+def _hint(section: KeyPath, value: object, place: SourcePlace | None) -> str:
     """What may have been meant by something that is not a name."""
-    if isinstance(value, bool) and place is not None and place.written not in ("", shown(value)):
-        known = nearest(place.written, registry.names(NAMED[section]))
-        return f" YAML reads {place.written} as {shown(value)}." + (known or " Quote it if it is a name.")
+    if isinstance(value, bool) and place is not None and place.written not in ("", show_value(value)):
+        known = suggest_nearest(place.written, registry.names(NAMED[section]))
+        return f" YAML reads {place.written} as {show_value(value)}." + (known or " Quote it if it is a name.")
     if value is None:
         usual = USUAL.get(str(section[0])) if section not in SLOTS else None
         return f" Write '{usual}' for the usual one." if usual else " Leave it away for the usual one."

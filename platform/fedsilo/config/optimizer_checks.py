@@ -9,7 +9,7 @@ from fedsilo.core.registry import title_of
 from fedsilo.core.training_settings import KEPT, SGD
 
 
-def steps_that_a_strategy_cannot_compute_with(scenario: Scenario) -> Iterator[str]:
+def check_optimizer(scenario: Scenario) -> Iterator[str]:
     """Some strategies divide a client's change by what SGD makes of one gradient, from a round without momentum on."""
     method, optimizer = scenario.method, scenario.training.optimizer
     if method.parts is None or not method.parts[1].needs_sgd:

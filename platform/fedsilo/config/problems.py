@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from fedsilo.core.errors import ScenarioError
-from fedsilo.core.printing import printable
+from fedsilo.core.printing import make_printable
 
 KeyPath = tuple[str | int, ...]
 """Keys from the top of the scenario down to a value."""
@@ -22,7 +22,7 @@ _SHORT.maxstring = _SHORT.maxother = _SHORT.maxlong = 60
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class SourcePlace:
     """Where a value was written.
 
     Attributes:
@@ -50,13 +50,13 @@ class Problems:
     """
 
     hopeless: bool = False
-    _found: list[tuple[Place, KeyPath, str]] = field(default_factory=list)
+    _found: list[tuple[SourcePlace, KeyPath, str]] = field(default_factory=list)
 
-    def add(self, place: Place, path: KeyPath, what: str) -> None:
+    def add(self, place: SourcePlace, path: KeyPath, what: str) -> None:
         """Notes what is wrong with the value at a key path; an empty path means the whole source."""
         self._found.append((place, path, what))
 
-    def give_up(self, place: Place, path: KeyPath, what: str) -> None:
+    def give_up(self, place: SourcePlace, path: KeyPath, what: str) -> None:
         """Notes that a source cannot be read."""
         self.add(place, path, what)
         self.hopeless = True
@@ -68,7 +68,7 @@ class Problems:
     def lines(self) -> list[str]:
         """Returns one line per problem, in the order of the files; what has no line of its own comes last."""
         ordered = sorted(self._found, key=lambda found: (found[0].layer, found[0].line or float("inf")))
-        return [_one_line(str(place), dotted(path), what) for place, path, what in ordered]
+        return [_one_line(str(place), join_path(path), what) for place, path, what in ordered]
 
     def refuse(self) -> None:
         """Raises a ScenarioError with every problem, if there is any."""
@@ -81,15 +81,15 @@ def _one_line(*parts: str) -> str:
     """The parts that say something as one line, even where a file name or a value has line breaks in it."""
     line = ": ".join(part for part in parts if part)
     line = line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}..."
-    return printable(line)
+    return make_printable(line)
 
 
-def dotted(path: KeyPath) -> str:
+def join_path(path: KeyPath) -> str:
     """Returns a key path as one writes it on the command line."""
     return ".".join(str(part)[:80] for part in path)
 
 
-def shown(value: object) -> str:
+def show_value(value: object) -> str:
     """Returns a value as it stands in a message: as YAML writes words like true, shortened when it is long."""
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
@@ -99,14 +99,14 @@ def shown(value: object) -> str:
         return "a number of thousands of digits"
 
 
-def nearest(word: object, known: Iterable[str]) -> str:
+def suggest_nearest(word: object, known: Iterable[str]) -> str:
     """Returns " Did you mean 'x'?" for the most similar of the known words, or "" when none is."""
     found = difflib.get_close_matches(str(word)[:80], list(known), n=1, cutoff=0.6)
     return f" Did you mean '{found[0]}'?" if found else ""
 
 
-def name_problems(name: str) -> list[str]:
+def find_name_problems(name: str) -> list[str]:
     """Returns what is wrong with a scenario's name, which becomes that of run folders and actors."""
     if _NAME.fullmatch(name):
         return []
-    return [f"name: must be 1 to 100 letters, digits, '-', '_' or '.', no spaces, got {shown(name)}."]
+    return [f"name: must be 1 to 100 letters, digits, '-', '_' or '.', no spaces, got {show_value(name)}."]

@@ -12,7 +12,7 @@ from fedsilo.core.config_fields import DEFINES
 from fedsilo.core.registry import JOIN, find, name_of
 
 
-def reference(name: str, method: Method) -> Method:
+def make_reference(name: str, method: Method) -> Method:
     """Returns another method with the scenario's method's values of common fields, where both may have them.
 
     Args:
@@ -57,7 +57,7 @@ def _filled(cls: type[Any], values: Mapping[str, Any]) -> Any:
     return cls(**{k: v for k, v in values.items() if k in allowed and (not allowed[k] or v in allowed[k])})
 
 
-def refusals(made: Method, mechanism: Mechanism, aggregation: Aggregation, buffered: bool = False) -> list[str]:
+def find_refusals(made: Method, mechanism: Mechanism, aggregation: Aggregation, buffered: bool = False) -> list[str]:
     """Returns why a reference cannot be trained under a scenario's mechanism and aggregation, one clause each.
 
     Args:

@@ -6,13 +6,13 @@ import dataclasses
 from collections.abc import Mapping
 from typing import Any
 
-from fedsilo.config.problems import KeyPath, dotted
-from fedsilo.config.schema import NAMED, SLOTS, Key, assembled, defaults, keys, slots
+from fedsilo.config.problems import KeyPath, join_path
+from fedsilo.config.schema import NAMED, SLOTS, Key, assemble_class, defaults, keys, slots
 from fedsilo.core import registry
 from fedsilo.core.errors import UnknownComponent
 
 
-def component(path: KeyPath, name: str) -> type[Any]:
+def find_component(path: KeyPath, name: str) -> type[Any]:
     """Returns the component class of a section or slot by name.
 
     Raises:
@@ -28,8 +28,8 @@ def component(path: KeyPath, name: str) -> type[Any]:
     if not dataclasses.is_dataclass(found):
         raise UnknownComponent(f"'{name}' is not a dataclass, so it has no scenario keys. Decorate it.")
     try:
-        usual = {slot: component((*path, slot), keys(found)[slot].usual) for slot in slots(found)}
-        defaults(assembled(found, usual))
+        usual = {slot: find_component((*path, slot), keys(found)[slot].usual) for slot in slots(found)}
+        defaults(assemble_class(found, usual))
     except Exception as error:
         what = str(error).partition("\n")[0]
         raise UnknownComponent(f"'{name}' has a field that cannot be a scenario key: {what}.") from error
@@ -39,18 +39,18 @@ def component(path: KeyPath, name: str) -> type[Any]:
 def _elsewhere(path: KeyPath, name: str) -> str:
     """Where a component of that name is at home: a label shift, say, where a whole partition was asked for."""
     homes = [home for home in SLOTS if home[:-1] == path and name in registry.names(SLOTS[home])]
-    return "".join(f" It is a {SLOTS[home].kind}: write {dotted(home)}: {name}." for home in homes)
+    return "".join(f" It is a {SLOTS[home].kind}: write {join_path(home)}: {name}." for home in homes)
 
 
-def keys_of(section: KeyPath, name: str) -> Mapping[str, Key] | None:
+def find_keys(section: KeyPath, name: str) -> Mapping[str, Key] | None:
     """Returns the keys of a component; None if there is none of that name."""
     try:
-        return keys(component(section, name))
+        return keys(find_component(section, name))
     except UnknownComponent:
         return None
 
 
-def takes(known: Mapping[str, Key], key: str | int, value: Any) -> bool:
+def accepts_value(known: Mapping[str, Key], key: str | int, value: Any) -> bool:
     """Returns whether the keys have this one and, where it must be one of some words, allow this word."""
     found = known.get(str(key))
     return found is not None and (not found.allowed or value in found.allowed)

@@ -13,9 +13,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from fedsilo.config.layer_sources import Changes, Variant, base_file, changes_layer, file_layers, mapping_layer
-from fedsilo.config.layers import Layer
-from fedsilo.config.problems import Place, Problems
+from fedsilo.config.layer_sources import Changes, Variant, read_base_file, read_changes, read_file_layers, read_mapping
+from fedsilo.config.layers import ScenarioLayer
+from fedsilo.config.problems import Problems, SourcePlace
 from fedsilo.config.sections import Scenario
 from fedsilo.core.errors import ScenarioError
 
@@ -42,11 +42,11 @@ def read(
     if not os.fspath(path).strip():
         raise ScenarioError("scenario: no file is named. Give the path of a scenario file.")
     problems, file = Problems(), Path(path)
-    origin = Place(str(file))
-    layers = file_layers(file, problems)
+    origin = SourcePlace(str(file))
+    layers = read_file_layers(file, problems)
     if base:
-        layers.insert(0, mapping_layer(base, Place("defaults", 0, _BELOW_ALL_FILES), problems))
-    layers.append(changes_layer(overrides, problems))
+        layers.insert(0, read_mapping(base, SourcePlace("defaults", 0, _BELOW_ALL_FILES), problems))
+    layers.append(read_changes(overrides, problems))
     stem = re.sub(r"[^\w.\-]+", "-", file.stem).strip("-.")[:100]
     return _assembled(problems, origin, variant, layers, stem or "scenario")
 
@@ -62,13 +62,15 @@ def from_mapping(mapping: Mapping[str, Any], overrides: Changes = (), variant: V
     Raises:
         ScenarioError: With every problem found.
     """
-    problems, origin = Problems(), Place("scenario")
-    layer = mapping_layer(mapping, origin, problems)
-    layers = [*base_file(layer, origin, problems), layer, changes_layer(overrides, problems)]
+    problems, origin = Problems(), SourcePlace("scenario")
+    layer = read_mapping(mapping, origin, problems)
+    layers = [*read_base_file(layer, origin, problems), layer, read_changes(overrides, problems)]
     return _assembled(problems, origin, variant, layers, "scenario")
 
 
-def _assembled(problems: Problems, origin: Place, variant: Variant | None, layers: list[Layer], name: str) -> Scenario:
+def _assembled(
+    problems: Problems, origin: SourcePlace, variant: Variant | None, layers: list[ScenarioLayer], name: str
+) -> Scenario:
     """The scenario that the layers make; where a source could not be read, nothing is imported to put it together."""
     if problems.hopeless:
         problems.refuse()

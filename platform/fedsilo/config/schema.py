@@ -178,10 +178,10 @@ def slots(component: type[Any]) -> dict[str, type[Component]]:
     return {name: alternatives(key.type)[0] for name, key in keys(component).items() if key.usual}
 
 
-def assembled(component: type[Any], inner: Mapping[str, type[Any]]) -> type[Any]:
+def assemble_class(component: type[Any], inner: Mapping[str, type[Any]]) -> type[Any]:
     """Returns a component's class with its slots taken by these classes, so that their keys are known.
 
-    What is built of it is an instance of the component itself: see `origin`.
+    What is built of it is an instance of the component itself: see `original_class`.
     """
     if not inner:
         return component
@@ -191,7 +191,7 @@ def assembled(component: type[Any], inner: Mapping[str, type[Any]]) -> type[Any]
     )
 
 
-def origin(cls: type[Any]) -> type[Any]:
+def original_class(cls: type[Any]) -> type[Any]:
     """Returns the component that an assembled class was made from; any other class is its own."""
     return getattr(cls, "_assembled_from", cls)
 

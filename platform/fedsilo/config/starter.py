@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fedsilo.config.problems import name_problems
-from fedsilo.config.yaml_writing import one_line
+from fedsilo.config.problems import find_name_problems
+from fedsilo.config.yaml_writing import dump_line
 from fedsilo.core.errors import ScenarioError
 
 STUDY = "my-study"
@@ -16,18 +16,28 @@ STUDY = "my-study"
 
 FILE = Path(__file__).with_suffix(".yaml")
 
+SCHEMA_FILE = "fedsilo.schema.json"
+"""Usual name of the JSON Schema of scenario files, see `fedsilo schema`."""
 
-def starter(name: str = STUDY) -> str:
-    """Returns the text of a commented starter scenario.
+SCHEMA_LINE = "# yaml-language-server: $schema="
+"""Beginning of the line by which a scenario file names its schema, for editors."""
+
+
+def read_starter(name: str = STUDY, schema: str = "") -> str:
+    """Reads the text of a commented starter scenario.
 
     Args:
         name: The scenario's name, and the expected name of its file.
+        schema: Path of the JSON Schema that editors check the file with; "" for none.
+
+    Returns:
+        The text of a YAML file.
 
     Raises:
         ScenarioError: The name cannot be that of a run folder.
     """
-    problems = name_problems(name)
+    problems = find_name_problems(name)
     if problems:
         raise ScenarioError(problems[0])
-    text = FILE.read_text(encoding="utf-8")
-    return text.replace(f"name: {STUDY}", f"name: {one_line(name)}").replace(f"{STUDY}.yaml", f"{name}.yaml")
+    text = f"{SCHEMA_LINE}{schema}\n" * bool(schema) + FILE.read_text(encoding="utf-8")
+    return text.replace(f"name: {STUDY}", f"name: {dump_line(name)}").replace(f"{STUDY}.yaml", f"{name}.yaml")

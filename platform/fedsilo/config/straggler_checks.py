@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fedsilo.config.sections import Scenario
-from fedsilo.config.stragglers import StragglerPolicy, impossible
+from fedsilo.config.stragglers import StragglerPolicy, find_impossible
 from fedsilo.core.registry import name_of, title_of
 
 
-def updates_that_come_late(scenario: Scenario) -> Iterator[str]:
+def check_late_updates(scenario: Scenario) -> Iterator[str]:
     """A buffered round adds changes of older shared states to a newer one; not everything can do that."""
     if not scenario.pace.buffered or not scenario.method.trains:
         return
@@ -28,7 +28,7 @@ def updates_that_come_late(scenario: Scenario) -> Iterator[str]:
         )
 
 
-def nobody_more_to_ask(scenario: Scenario) -> Iterator[str]:
+def check_over_selection(scenario: Scenario) -> Iterator[str]:
     """Where all clients are asked anyway, there is nobody to ask beside them."""
     pace, share = scenario.pace, scenario.training.participation
     if pace.over_select > 1 and share >= 1:
@@ -43,17 +43,17 @@ def nobody_more_to_ask(scenario: Scenario) -> Iterator[str]:
         )
 
 
-def clients_that_it_knows(scenario: Scenario) -> Iterator[str]:
+def check_straggler_clients(scenario: Scenario) -> Iterator[str]:
     """Numbers of clients in them are held to the partition's, where its fields say them."""
-    clients = clients_of(scenario)
+    clients = count_clients(scenario)
     if clients is None or not (scenario.trace.timed or scenario.pace != StragglerPolicy()):
         return
-    why = impossible(scenario.pace, scenario.trace, clients, clients)
+    why = find_impossible(scenario.pace, scenario.trace, clients, clients)
     if why:
         yield why
 
 
-def clients_of(scenario: Scenario) -> int | None:
+def count_clients(scenario: Scenario) -> int | None:
     """Returns how many clients the partition makes, where its fields say so."""
     clients = getattr(scenario.partition, "clients", None)
     extra = len(scenario.partition.unseen.domains)

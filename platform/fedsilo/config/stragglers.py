@@ -83,7 +83,7 @@ class StragglerPolicy:
         return float((1 + staleness) ** -self.staleness_exponent)
 
 
-def impossible(pace: StragglerPolicy, trace: Trace, training: int, clients: int) -> str:
+def find_impossible(pace: StragglerPolicy, trace: Trace, training: int, clients: int) -> str:
     """Returns why pace and trace cannot be those of so many clients, as a 'key: why. What to do.' line; "" if they can.
 
     Args:

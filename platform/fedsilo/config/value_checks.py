@@ -14,9 +14,9 @@ import unicodedata
 from collections.abc import Mapping
 from typing import Any
 
-from fedsilo.config.interpolation import syntax_problem
+from fedsilo.config.interpolation import find_syntax_problem
 from fedsilo.config.layer_merging import METHOD, USUAL
-from fedsilo.config.problems import KeyPath, Place, Problems, nearest, shown
+from fedsilo.config.problems import KeyPath, Problems, SourcePlace, show_value, suggest_nearest
 from fedsilo.config.schema import (
     NAMED,
     PLAIN,
@@ -51,12 +51,12 @@ class Checker:
         origin: The place of what was not written anywhere.
     """
 
-    def __init__(self, problems: Problems, places: Mapping[KeyPath, Place], origin: Place) -> None:
+    def __init__(self, problems: Problems, places: Mapping[KeyPath, SourcePlace], origin: SourcePlace) -> None:
         self._problems, self._places, self._origin = problems, places, origin
         self.resolved = False
         """Whether `${...}` has been filled in, so that these characters are text like any other."""
 
-    def place(self, path: KeyPath) -> Place:
+    def place(self, path: KeyPath) -> SourcePlace:
         """Returns where the value at a key path was written, or what is around it."""
         for length in range(len(path), 0, -1):
             if path[:length] in self._places:
@@ -74,7 +74,7 @@ class Checker:
         """
         if not isinstance(given, dict):
             known = [*([selector(path[-1])] if path in NAMED else []), *keys(cls)]
-            self.complain(path, f"must be a mapping of keys, got {shown(given)}. Known: {', '.join(known)}.")
+            self.complain(path, f"must be a mapping of keys, got {show_value(given)}. Known: {', '.join(known)}.")
             return {}
         sound = {}
         for name, value in given.items():
@@ -119,14 +119,14 @@ class Checker:
                 return self._value(choice, value, path, key)
             except _RejectedError:
                 continue
-        raise _RejectedError(f"must be {key.expected if key.allowed else phrase(key.type)}, got {shown(value)}.")
+        raise _RejectedError(f"must be {key.expected if key.allowed else phrase(key.type)}, got {show_value(value)}.")
 
     def _list(self, hint: Any, value: Any, path: KeyPath, key: Key) -> list[Any]:
         if not isinstance(value, (list, tuple)):
-            raise _RejectedError(f"must be {phrase(hint)}, got {shown(value)}. Write [a, b].")
+            raise _RejectedError(f"must be {phrase(hint)}, got {show_value(value)}. Write [a, b].")
         kinds = typing.get_args(hint) if fixed_size(hint) else [item_type(hint)] * len(value)
         if len(value) != len(kinds):
-            raise _RejectedError(f"must be {phrase(hint)}, got {len(value)}: {shown(value)}.")
+            raise _RejectedError(f"must be {phrase(hint)}, got {len(value)}: {show_value(value)}.")
         sound = []
         for i, (kind, item) in enumerate(zip(kinds, value, strict=True)):
             try:
@@ -139,7 +139,7 @@ class Checker:
 
     def _mapping(self, hint: Any, value: Any, path: KeyPath, key: Key) -> dict[str | int, Any]:
         if not isinstance(value, dict):
-            raise _RejectedError(f"must be a mapping, got {shown(value)}.")
+            raise _RejectedError(f"must be a mapping, got {show_value(value)}.")
         key_type, kind = (typing.get_args(hint) or (Any,))[0], item_type(hint)
         sound = {}
         for name, item in value.items():
@@ -156,11 +156,15 @@ class Checker:
             return value
         result = check(value)
         if result is None:
-            raise _RejectedError(f"must be {key.expected}, got {shown(value)}.{_why(hint, value, self.place(path))}")
+            raise _RejectedError(
+                f"must be {key.expected}, got {show_value(value)}.{_why(hint, value, self.place(path))}"
+            )
         if key.within and not isinstance(result, (bool, str)) and not key.within.holds(result):
-            raise _RejectedError(f"must be {key.expected}, got {shown(value)}.")
+            raise _RejectedError(f"must be {key.expected}, got {show_value(value)}.")
         if key.allowed and isinstance(result, str) and result not in key.allowed:
-            raise _RejectedError(f"must be {key.expected}, got {shown(value)}.{nearest(value, key.allowed)}")
+            raise _RejectedError(
+                f"must be {key.expected}, got {show_value(value)}.{suggest_nearest(value, key.allowed)}"
+            )
         return result
 
 
@@ -183,11 +187,11 @@ def _instead(name: str | int, path: KeyPath, cls: type[Any]) -> str:
         if len(both) > 1:
             return f" {both[0]} and {both[1]} both have it. Write {both[0]}.{name} or {both[1]}.{name}."
         known += [key for has in inner.values() for key in has]
-    return nearest(name, known) or f" Known: {', '.join(known)}."
+    return suggest_nearest(name, known) or f" Known: {', '.join(known)}."
 
 
 def _interpolation(text: str) -> str:
-    problem = syntax_problem(text)
+    problem = find_syntax_problem(text)
     if problem:
         raise _RejectedError(problem)
     return text
@@ -223,11 +227,11 @@ def _text(value: Any) -> str | None:
     return value if good else None
 
 
-def _why(hint: Any, value: object, place: Place) -> str:
+def _why(hint: Any, value: object, place: SourcePlace) -> str:
     """A hint about YAML's reading, where that may be what went wrong."""
-    if isinstance(value, bool) and place.written not in ("", shown(value)):
+    if isinstance(value, bool) and place.written not in ("", show_value(value)):
         quote = f' Quote it if the word is meant: "{place.written}".' if hint is str else ""
-        return f" YAML reads {place.written} as {shown(value)}.{quote}"
+        return f" YAML reads {place.written} as {show_value(value)}.{quote}"
     if hint is str and isinstance(value, (int, float)) and not isinstance(value, bool):
         return f' Quote it: "{place.written or value}".'
     if hint is str and isinstance(value, str):

@@ -15,7 +15,7 @@ from typing import Any
 import yaml
 from yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
-from fedsilo.config.problems import KeyPath, Place, Problems, shown
+from fedsilo.config.problems import KeyPath, Problems, SourcePlace, show_value
 
 MAX_CHARACTERS = 256 * 1024
 MAX_VALUES = 20_000  # aliases can make a short text expand without end
@@ -61,7 +61,7 @@ class _UnreadableError(Exception):
     """Something that makes the rest of a document meaningless."""
 
 
-def parse(text: str, origin: Place, problems: Problems) -> tuple[Any, dict[KeyPath, Place]]:
+def parse(text: str, origin: SourcePlace, problems: Problems) -> tuple[Any, dict[KeyPath, SourcePlace]]:
     """Returns the value of a YAML text and the places of its parts; None, and a problem, if it cannot be read.
 
     Args:
@@ -89,9 +89,9 @@ def parse(text: str, origin: Place, problems: Problems) -> tuple[Any, dict[KeyPa
     return None, {}
 
 
-def _at(origin: Place, line: int, written: str = "") -> Place:
+def _at(origin: SourcePlace, line: int, written: str = "") -> SourcePlace:
     """The place of a node in line `line` (from 0) of a text that begins at `origin`."""
-    return Place(origin.source, origin.line + line if origin.line else 0, origin.layer, written)
+    return SourcePlace(origin.source, origin.line + line if origin.line else 0, origin.layer, written)
 
 
 def _syntax(error: yaml.YAMLError) -> tuple[int, str]:
@@ -114,8 +114,8 @@ def _syntax(error: yaml.YAMLError) -> tuple[int, str]:
 class _Conversion:
     """Turns the nodes of one document into plain values and notes where they stand."""
 
-    def __init__(self, loader: _Loader, origin: Place, problems: Problems) -> None:
-        self.places: dict[KeyPath, Place] = {}
+    def __init__(self, loader: _Loader, origin: SourcePlace, problems: Problems) -> None:
+        self.places: dict[KeyPath, SourcePlace] = {}
         self._loader, self._origin, self._problems = loader, origin, problems
         self._count = 0
 
@@ -170,9 +170,9 @@ class _Conversion:
         except (ValueError, KeyError, yaml.YAMLError):  # such as `!!int ten`, or a number of thousands of digits
             return node.value
 
-    def _place(self, node: Node) -> Place:
+    def _place(self, node: Node) -> SourcePlace:
         plain = isinstance(node, ScalarNode) and node.style is None
-        return _at(self._origin, node.start_mark.line, shown(node.value)[1:-1] if plain else "")
+        return _at(self._origin, node.start_mark.line, show_value(node.value)[1:-1] if plain else "")
 
 
 def _quote(written: str) -> str:

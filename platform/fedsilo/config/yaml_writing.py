@@ -13,7 +13,7 @@ from fedsilo.config.yaml_documents import PLAIN_WORDS
 _ONE_LINE = 10**6  # characters; a width that YAML never breaks
 
 
-def yaml_text(value: Any, flow: bool, width: int) -> str:
+def dump_yaml(value: Any, flow: bool, width: int) -> str:
     """Returns plain values as YAML, in flow style or in blocks, with lines of about `width` characters."""
     text: str = yaml.dump(
         value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=flow, width=width
@@ -21,9 +21,9 @@ def yaml_text(value: Any, flow: bool, width: int) -> str:
     return text
 
 
-def one_line(value: Any) -> str:
+def dump_line(value: Any) -> str:
     """Returns a plain value on one line."""
-    return yaml_text(value, flow=True, width=_ONE_LINE).removesuffix("...\n").strip()
+    return dump_yaml(value, flow=True, width=_ONE_LINE).removesuffix("...\n").strip()
 
 
 class _Dumper(yaml.SafeDumper):

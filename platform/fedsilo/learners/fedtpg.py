@@ -113,7 +113,7 @@ class FedTPGLearner(ModuleLearner):
         """Returns which class names the client has, (K,) of 0 and 1: all, as long as it has not trained."""
         return {OWN_CLASSES: torch.ones(len(frozen.candidates))}
 
-    def observed(self, work: LocalWork, buffers: State) -> State:
+    def observe_data(self, work: LocalWork, buffers: State) -> State:
         """Returns the mark of the classes of the client's images, from before its first step on."""
         own = torch.zeros(len(work.model.candidates))
         own[work.task.targets(work.labels, work.model.candidates)[CLASS]] = 1.0

@@ -54,7 +54,7 @@ class PFedPromptLearner(PromptLearner):
         """Returns an empty cache."""
         return {KEYS: torch.zeros(0, frozen.zero_shot.shape[1]), LABELS: torch.zeros(0, dtype=torch.int64)}
 
-    def observed(self, work: LocalWork, buffers: State) -> State:
+    def observe_data(self, work: LocalWork, buffers: State) -> State:
         """Returns the cache, filled if it was empty: normalised features (n, D) and their classes (n,)."""
         if len(buffers[KEYS]):
             return buffers

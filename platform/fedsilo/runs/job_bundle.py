@@ -11,12 +11,12 @@ from types import ModuleType
 from typing import Any
 
 from fedsilo.config.dumping import to_yaml
-from fedsilo.config.external_components import foreign_code
-from fedsilo.config.problems import name_problems
+from fedsilo.config.external_components import list_external_modules
+from fedsilo.config.problems import find_name_problems
 from fedsilo.config.scenario_reading import read
 from fedsilo.config.sections import Scenario
 from fedsilo.core.errors import RunError, ScenarioError
-from fedsilo.core.printing import encoded
+from fedsilo.core.printing import encode_utf8
 from fedsilo.data.files.file_sources import elsewhere, expand
 from fedsilo.partitioning.rules.manifest import FromManifest
 
@@ -67,14 +67,14 @@ def new_run(path: Path, changes: Sequence[str], name: str = "", python: str = "p
     with elsewhere():
         scenario = read(path, [*changes, *ON_THE_CLUSTER])
     name = name or f"{scenario.name}-{datetime.now():%Y%m%d-%H%M%S}"
-    if problems := name_problems(name):
+    if problems := find_name_problems(name):
         raise ScenarioError(problems[0])
     moved, notices = _seen_from_anywhere(scenario)
     files = {}
     if isinstance(moved.partition, FromManifest):
         files[MANIFEST] = _manifest(moved.partition.path)
         moved = replace(moved, partition=replace(moved.partition, file=MANIFEST))
-    files[SCENARIO] = encoded(to_yaml(moved))
+    files[SCENARIO] = encode_utf8(to_yaml(moved))
     packages, modules = _code(moved)
     run = f"{moved.tracking.root.rstrip('/')}/{name}"
     command = shlex.join([python, "-m", "fedsilo", "run", SCENARIO, "--folder", run])
@@ -103,7 +103,7 @@ def old_run(run: str, changes: Sequence[str], python: str = "python") -> JobBund
 
 def _code(scenario: Scenario) -> tuple[tuple[ModuleType, ...], dict[str, bytes]]:
     """The packages that the scenario's components come from, and the files of single modules by their names."""
-    found = foreign_code(scenario)
+    found = list_external_modules(scenario)
     files = [Path(module.__file__) for module in found if not hasattr(module, "__path__") and module.__file__]
     packages = tuple(module for module in found if hasattr(module, "__path__"))
     return packages, {file.name: file.read_bytes() for file in files}

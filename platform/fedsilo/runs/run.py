@@ -17,12 +17,12 @@ from typing import Any, Protocol
 import torch
 
 from fedsilo.config.dumping import to_yaml
-from fedsilo.config.external_components import foreign_code
+from fedsilo.config.external_components import list_external_modules
 from fedsilo.config.scenario_reading import read
 from fedsilo.config.sections import Scenario
 from fedsilo.core import Progress, RoundRecord
 from fedsilo.core.errors import ClientError, ClusterError, FedsiloError, ScenarioError
-from fedsilo.core.printing import encoded
+from fedsilo.core.printing import encode_utf8
 from fedsilo.core.registry import title_of
 from fedsilo.core.state import write_bytes
 from fedsilo.models.clip.precision import tf32
@@ -96,7 +96,7 @@ def begin(scenario: Scenario, folder: Path | None = None) -> Path:
         folder = create_run_folder(Path(scenario.tracking.root), scenario.name)
     else:
         create_named_folder(folder)
-    write_bytes(folder / "scenario.yaml", encoded(to_yaml(scenario)))
+    write_bytes(folder / "scenario.yaml", encode_utf8(to_yaml(scenario)))
     return folder
 
 
@@ -161,7 +161,7 @@ def _execute(scenario: Scenario, folder: Path, listener: RunCallbacks, runtimes:
             training=scenario.training,
             test_batch=scenario.evaluation.batch_size,
             task=scenario.task,
-            aggregation=scenario.aggregation.located(),
+            aggregation=scenario.aggregation.with_absolute_paths(),
             clients=len(prepared.claims),
         )
         job = Job(folder, parts, scenario.tracking.checkpoints, _floor(scenario, prepared))
@@ -222,7 +222,9 @@ def _runtime(scenario: Scenario) -> AbstractContextManager[Runtime]:
     # The engine's one look upwards, and only when the scenario asks for Ray.
     from fedsilo_actors.runtime import ray_runtime
 
-    return ray_runtime(scenario.actors, scenario.backbone.device, scenario.backbone.tf32, foreign_code(scenario))
+    return ray_runtime(
+        scenario.actors, scenario.backbone.device, scenario.backbone.tf32, list_external_modules(scenario)
+    )
 
 
 @contextlib.contextmanager

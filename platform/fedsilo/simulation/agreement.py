@@ -17,7 +17,7 @@ from fedsilo.aggregation.secagg.protocol_messages import Opening
 from fedsilo.aggregation.secagg.signatures import Signer
 from fedsilo.core import Aggregation, ClientTask, Mechanism, Method, SumTerms
 from fedsilo.core.errors import ProtocolViolation
-from fedsilo.core.messages import Encoding
+from fedsilo.core.messages import UpdateEncoding
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +75,7 @@ class Agreement:
         )
         raise self._refusal(f"an update encoded with {asked}", f"its own mechanism and aggregation give {agreed}")
 
-    def check_sum(self, encoding: Encoding, opening: Opening) -> None:
+    def check_sum(self, encoding: UpdateEncoding, opening: Opening) -> None:
         """Refuses to be masked in a sum that opens with fewer clients, or of others or other updates, than was agreed.
 
         Args:
@@ -102,7 +102,7 @@ class Agreement:
         if parameters != agreed or not known:
             raise self._refusal(f"a sum with {parameters}", f"agreed was {agreed}", "parameters")
 
-    def _expected(self, task: ClientTask) -> Encoding | None:
+    def _expected(self, task: ClientTask) -> UpdateEncoding | None:
         assert self.aggregation is not None
         asked = task.encoding
         if asked is not None and not (1 <= asked.clients <= self.clients and asked.largest >= self.examples):

@@ -34,8 +34,8 @@ from fedsilo.core import (
     Tally,
 )
 from fedsilo.core.errors import ClientError, NotFinite
-from fedsilo.core.finiteness import located, require_finite, require_scores
-from fedsilo.core.seeds import anew, key_of
+from fedsilo.core.finiteness import locate_faults, require_finite, require_scores
+from fedsilo.core.seeds import bind_purpose, derive_key
 from fedsilo.core.state import read_state, require_like, sha256, to_arrays, to_tensors, write_state
 from fedsilo.core.task import total
 from fedsilo.core.work import LocalWork
@@ -137,7 +137,7 @@ class Client:
     def _on_new_classes(self, score: ClientScore, novelty: Novelty, shared: State) -> ClientScore:
         """The score with what the client's prompts do on classes that nobody trained on, among these alone."""
         model = self._model.renamed(novelty.tokens, novelty.zero_shot)
-        private = self._method.unfamiliar(model, self._on_device(self._private))
+        private = self._method.private_for_new_classes(model, self._on_device(self._private))
         predict = self._method.predictor(model, shared, private)
         every = np.arange(len(novelty.labels))
         return replace(score, new=self._tally(predict, novelty.test, every, novelty.labels, model.candidates))
@@ -176,7 +176,7 @@ class Client:
         number, rules = self._data.number, self._rules
         sections = {"training.optimizer": rules.training.optimizer, "method": self._method, "privacy": self._mechanism}
         try:
-            with located(f"client {number}, round {round}, exchange {exchange}, stage {stage!r}", sections):
+            with locate_faults(f"client {number}, round {round}, exchange {exchange}, stage {stage!r}", sections):
                 yield
         except NotFinite as error:
             raise ClientError(str(error), client=number, round=round, stage=stage) from None
@@ -187,9 +187,9 @@ class Client:
         assert encoding is not None
         known = {} if self._method.uploads_gradients else task.shared
         change = {name: array.astype(np.float64) - known.get(name, 0.0) for name, array in upload.items()}
-        purpose = anew("noise share", task.attempt, self._mechanism.federation)
+        purpose = bind_purpose("noise share", task.attempt, self._mechanism.federation)
         where = {"client": self._data.number, "step": task.exchange}
-        key = key_of(self._rules.seed, purpose, round=task.round, **where) if encoding.seeded else os.urandom(32)
+        key = derive_key(self._rules.seed, purpose, round=task.round, **where) if encoding.seeded else os.urandom(32)
         return encoding.encode(change, len(self._train_labels), loss, key)
 
     def _work(self, shared: Arrays, round: int, exchange: int) -> LocalWork:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fedsilo.config.consistency import gpu_keys
-from fedsilo.config.reference_methods import reference
+from fedsilo.config.reference_methods import make_reference
 from fedsilo.config.sections import Scenario
 from fedsilo.core import Method
 from fedsilo.core.registry import title_of
@@ -27,7 +27,7 @@ def methods_of(scenario: Scenario) -> dict[str, Method]:
     main = title_of(scenario.method)
     others = [name for name in scenario.evaluation.references if name not in (main, ZERO_SHOT)]
     first = {} if main == ZERO_SHOT else {ZERO_SHOT: ZeroShot()}
-    return {**first, main: scenario.method, **{name: reference(name, scenario.method) for name in others}}
+    return {**first, main: scenario.method, **{name: make_reference(name, scenario.method) for name in others}}
 
 
 def part_of(name: str, method: Method, scenario: Scenario, prepared: Prepared, folder: Path) -> Part:
@@ -60,7 +60,7 @@ def part_of(name: str, method: Method, scenario: Scenario, prepared: Prepared, f
         training=scenario.training,
         evaluate_every=scenario.evaluation.every,
         mechanism=fitted(scenario.privacy, schedule),
-        aggregation=checked(scenario.aggregation.located(), schedule),
+        aggregation=checked(scenario.aggregation.with_absolute_paths(), schedule),
         seed=scenario.seed,
         sizes=sizes,
         pace=scenario.pace,

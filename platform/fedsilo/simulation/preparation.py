@@ -15,10 +15,10 @@ import torch
 from numpy.typing import NDArray
 from torch.nn.functional import normalize
 
-from fedsilo.config.dumping import described
+from fedsilo.config.dumping import describe_component
 from fedsilo.config.sections import Scenario
 from fedsilo.core import Candidates, Devices, Examples, FeatureSource, LabelledImages, Look, Method, Progress, Share
-from fedsilo.core.batch import IMAGE, PIXELS, encoded_together, named
+from fedsilo.core.batch import IMAGE, PIXELS, group_encoded_columns, named
 from fedsilo.core.errors import DataError
 from fedsilo.core.seeds import numpy_generator
 from fedsilo.data.files.image_reading import inspection_told
@@ -151,7 +151,7 @@ class Encoding:
     def columns(self, stage: str, examples: Examples, wanted: Collection[str], *views: int) -> FeatureSource:
         """Returns columns of some images in some views: pixels made when asked for, the others encoded here."""
         sources: list[tuple[FeatureSource, frozenset[str]]] = [
-            (self.features(stage, examples, group, *views), frozenset(group)) for group in encoded_together(wanted)
+            (self.features(stage, examples, group, *views), frozenset(group)) for group in group_encoded_columns(wanted)
         ]
         if PIXELS in wanted:
             sources.append((self.pixels(examples), frozenset({PIXELS})))
@@ -212,7 +212,7 @@ def partition_of(scenario: Scenario, look: Look | None = None) -> tuple[Labelled
         raise DataError("partition: no client has a test image, so nothing could be measured. Give more test data.")
     if not any(len(share.train) for share in shares):
         raise DataError("partition: no client has a training image, so nothing could be learnt. Give more data.")
-    return images, freeze(images, shares, described(rule), scenario.seed)
+    return images, freeze(images, shares, describe_component(rule), scenario.seed)
 
 
 def looking(scenario: Scenario, progress: Progress = lambda stage, done, total: None) -> Look:

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
-from fedsilo.config.stragglers import StragglerPolicy, impossible
+from fedsilo.config.stragglers import StragglerPolicy, find_impossible
 from fedsilo.core import Arrays, Call, Method, PlannedRelease, Trace
 from fedsilo.core.errors import ScenarioError
 from fedsilo.core.seeds import numpy_generator
@@ -99,7 +99,7 @@ class Schedule:
         Raises:
             ScenarioError: Pace and trace do not fit so many clients, or nobody would ever answer.
         """
-        self._refuse(impossible(self.pace, self.trace, len(self.clients), len(self.sizes)))
+        self._refuse(find_impossible(self.pace, self.trace, len(self.clients), len(self.sizes)))
         if self.pace.buffered and self.buffer > self.concurrency:
             self._refuse(
                 f"pace.concurrency: {self.concurrency} clients at work cannot fill a buffer of {self.buffer} at once. "

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from fedsilo.core import Gathered, Release, State
-from fedsilo.core.finiteness import located, require_finite
-from fedsilo.core.seeds import anew, keyed_generator
+from fedsilo.core.finiteness import locate_faults, require_finite
+from fedsilo.core.seeds import bind_purpose, keyed_generator
 from fedsilo.core.state import to_tensors
 from fedsilo.core.work import ServerWork
 from fedsilo.privacy.ledger_lines import LedgerEntry
@@ -29,7 +29,7 @@ def server_step(
     """
     sections = {"training.optimizer": plan.training.optimizer, "method": plan.method, "privacy": plan.mechanism}
     entry = at[0]
-    with located(f"coordinator, round {entry.round}, exchange {entry.exchange}", sections):
+    with locate_faults(f"coordinator, round {entry.round}, exchange {entry.exchange}", sections):
         return _step(plan, versions, shared, gathered, at)
 
 
@@ -37,7 +37,7 @@ def _step(
     plan: FederationPlan, versions: StaleStates, shared: State, gathered: Gathered, at: tuple[LedgerEntry, int]
 ) -> State:
     method, (entry, exchanges) = plan.method, at
-    purpose = anew("central noise", entry.attempt, plan.mechanism.federation)
+    purpose = bind_purpose("central noise", entry.attempt, plan.mechanism.federation)
     noise = keyed_generator(plan.seed, purpose, round=entry.round, step=entry.exchange)
     protected = plan.mechanism.protect_mean(gathered.mean, Release(shared, len(gathered.clients), noise))
     # Noise first: rounded beside large numbers, a mean could move by more than what one client may move it by.

@@ -33,7 +33,7 @@ from typing import Any, TextIO
 
 from fedsilo.core.errors import RunError
 from fedsilo.core.metrics import LOCAL
-from fedsilo.core.printing import encoded
+from fedsilo.core.printing import encode_utf8
 from fedsilo.core.state import write_bytes
 
 ROUNDS, CLIENTS, WIRE, TIMELINE = "rounds.jsonl", "clients.jsonl", "wire.jsonl", "timeline.jsonl"
@@ -123,7 +123,7 @@ def _opened_lock(path: Path) -> TextIO:
 
 def write_json(path: Path, document: Mapping[str, Any]) -> None:
     """Writes a JSON document, whole or not at all; what is not a number is null, JSON has no other word for it."""
-    write_bytes(path, encoded(json.dumps(plain(document), indent=2, ensure_ascii=False, allow_nan=False) + "\n"))
+    write_bytes(path, encode_utf8(json.dumps(plain(document), indent=2, ensure_ascii=False, allow_nan=False) + "\n"))
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -211,7 +211,7 @@ class Journals:
         for name, records in kept.items():
             path = self.folder / name
             if path.exists():
-                write_bytes(path, encoded("".join(f"{_line(record)}\n" for record in records)))
+                write_bytes(path, encode_utf8("".join(f"{_line(record)}\n" for record in records)))
 
     def _require(self, rounds: int, done: Sequence[dict[str, Any]], scores: Sequence[dict[str, Any]]) -> None:
         """Refuses journals without one record per round, or with fewer clients in one evaluation than in another."""

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from fedsilo.core import Arrays, ClientScore, ClientTask, ClientUpdate, EvaluationTask, times_of
+from fedsilo.core import Arrays, ClientScore, ClientTask, ClientUpdate, EvaluationTask, collect_times
 from fedsilo.core.state import size
 from fedsilo.storage.run_folder import WIRE, Journals
 
@@ -24,7 +24,7 @@ Line = dict[str, object]
 def exchange_lines(tasks: Mapping[int, ClientTask], updates: Sequence[ClientUpdate]) -> list[Line]:
     """Returns the lines of what participants received, and of what they sent in the clear."""
     received = {update.client: update.tensors for update in updates}
-    seconds, _ = times_of(updates)
+    seconds, _ = collect_times(updates)
     scalars = [name for name in UPDATE_SCALARS if name != "seconds" or seconds]
     if next(iter(tasks.values())).encoding is not None:
         scalars = []

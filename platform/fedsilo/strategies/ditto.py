@@ -16,7 +16,7 @@ from torch import Tensor
 
 from fedsilo.core.config_fields import key
 from fedsilo.core.learner import Learner
-from fedsilo.core.strategy import Local, LocalResult, Terms
+from fedsilo.core.local_trainer import LocalResult, LocalTrainer, Terms
 from fedsilo.core.types import State
 from fedsilo.training.averaging import BATCH, Averaging
 
@@ -36,7 +36,7 @@ class DittoStrategy(Averaging):
         gradients = "synchronise: personal parameters are trained once a round. Use 'round'."
         return super().problems() + ([gradients] if self.synchronise == BATCH else [])
 
-    def train(self, local: Local) -> LocalResult:
+    def train(self, local: LocalTrainer) -> LocalResult:
         """Returns FedAvg's result, with the personal parameters in the private state."""
         result = super().train(local)
         received_or_own = {**self.start(local), **{n: local.buffers[n] for n in self.statistics(local.learner)}}
@@ -53,7 +53,7 @@ class DittoStrategy(Averaging):
         personal = {PERSONAL + n: everything[n] for n in start}
         return LocalResult(result.upload, {**result.private, **personal, **end.memory}, result.loss, result.steps)
 
-    def served(self, received: State, private: State, learner: Learner) -> State:
+    def serve(self, received: State, private: State, learner: Learner) -> State:
         """Returns the personal parameters, as far as there are any yet."""
-        everything = super().served(received, private, learner)
+        everything = super().serve(received, private, learner)
         return {name: private.get(PERSONAL + name, tensor) for name, tensor in everything.items()}

@@ -21,8 +21,8 @@ from torch import Tensor
 
 from fedsilo.core.config_fields import key
 from fedsilo.core.learner import Learner, Mixing
+from fedsilo.core.local_trainer import Descent, LocalTrainer
 from fedsilo.core.seeds import derive, torch_generator
-from fedsilo.core.strategy import Descent, Local
 from fedsilo.core.types import State
 from fedsilo.core.work import ServerWork
 from fedsilo.training.averaging import BATCH, Averaging
@@ -87,14 +87,14 @@ class ExpertsStrategy(Averaging):
         everything = super().together(received, private, learner)
         return {name: private.get(OWN + name, tensor) for name, tensor in everything.items()}
 
-    def start(self, local: Local) -> State:
+    def start(self, local: LocalTrainer) -> State:
         """Returns the parameters that training begins with: the mean, or the client's own."""
         start = super().start(local)
         if self.begin_from == OWN_LAST:
             return start
         return {**start, **{name: local.work.shared[name] for name in self.shared(local.learner)}}
 
-    def private(self, local: Local, end: Descent) -> State:
+    def private(self, local: LocalTrainer, end: Descent) -> State:
         """Returns what the client keeps: what it sent, and what it keeps of its own, trained if there were experts.
 
         Without experts the gate has no gradient; weight decay alone shall not change it.

@@ -29,7 +29,7 @@ from torch import Tensor
 
 from fedsilo.core.config_fields import key
 from fedsilo.core.learner import Learner
-from fedsilo.core.strategy import Local, Terms
+from fedsilo.core.local_trainer import LocalTrainer, Terms
 from fedsilo.core.types import State
 from fedsilo.core.work import ServerWork
 from fedsilo.training.averaging import BATCH, Averaging
@@ -67,7 +67,7 @@ class FedAMPStrategy(Averaging):
         names = [name for name in shared if "/" not in name]
         return {name: shared.get(_cloud(name, client), shared[name]) for name in names}
 
-    def terms(self, local: Local) -> Terms:
+    def terms(self, local: LocalTrainer) -> Terms:
         """Returns the pull to the cloud model."""
         clouds, names = local.work.shared, self.shared(local.learner)
 

@@ -19,7 +19,7 @@ import torch
 
 from fedsilo.core.finiteness import SMALLEST
 from fedsilo.core.learner import Learner
-from fedsilo.core.strategy import Descent, Local
+from fedsilo.core.local_trainer import Descent, LocalTrainer
 from fedsilo.core.types import State
 from fedsilo.core.work import ServerWork
 from fedsilo.training.averaging import BATCH, Averaging
@@ -47,7 +47,7 @@ class FedNovaStrategy(Averaging):
         """Returns the parameters, and 0 for a_i."""
         return {**super().initial_shared(params, learner, seed), STEPS: torch.zeros(1)}
 
-    def upload(self, local: Local, end: Descent) -> State:
+    def upload(self, local: LocalTrainer, end: Descent) -> State:
         """Returns the parameters moved by the change per step, and a_i."""
         steps = end.travel / local.work.training.optimizer.learning_rate
         steps = steps if steps >= SMALLEST else 0.0  # below it, after many rounds of a schedule, nothing moves

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from fedsilo.core.config_fields import key
-from fedsilo.core.strategy import Local, Terms
+from fedsilo.core.local_trainer import LocalTrainer, Terms
 from fedsilo.core.types import State
 from fedsilo.training.averaging import BATCH, Averaging
 
@@ -34,7 +34,7 @@ class FedProxStrategy(Averaging):
         )
         return super().problems() + ([pointless] if self.synchronise == BATCH else [])
 
-    def terms(self, local: Local) -> Terms:
+    def terms(self, local: LocalTrainer) -> Terms:
         """Returns the proximal term."""
         received, names = local.work.shared, self.shared(local.learner)
 

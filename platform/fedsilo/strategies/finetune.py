@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from fedsilo.core.config_fields import key
 from fedsilo.core.learner import Learner
-from fedsilo.core.strategy import APART, Local, Terms
+from fedsilo.core.local_trainer import APART, LocalTrainer, Terms
 from fedsilo.core.types import State
 from fedsilo.training.averaging import Averaging
 
@@ -29,7 +29,7 @@ class FineTuneStrategy(Averaging):
 
     finetune_epochs: int = key(5, "Passes over the client's own data before each evaluation.", within=">= 0")
 
-    def adapt(self, local: Local) -> State:
+    def adapt(self, local: LocalTrainer) -> State:
         """Returns the private state with tuned parameters, by an optimizer that begins afresh each time."""
         epochs = range(APART, APART + self.finetune_epochs)
         # Under a prefix of its own: the memory that is kept of training stays training's.
@@ -38,7 +38,7 @@ class FineTuneStrategy(Averaging):
         tuned = {**end.params, **statistics}
         return {**local.work.private, **{TUNED + name: tensor for name, tensor in tuned.items()}}
 
-    def served(self, received: State, private: State, learner: Learner) -> State:
+    def serve(self, received: State, private: State, learner: Learner) -> State:
         """Returns the tuned parameters and statistics, as far as there are any yet."""
-        everything = super().served(received, private, learner)
+        everything = super().serve(received, private, learner)
         return {name: private.get(TUNED + name, tensor) for name, tensor in everything.items()}

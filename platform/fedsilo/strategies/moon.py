@@ -20,7 +20,7 @@ from torch.nn.functional import cosine_similarity, cross_entropy
 from fedsilo.core.batch import Batch
 from fedsilo.core.config_fields import key
 from fedsilo.core.learner import Learner, Representing
-from fedsilo.core.strategy import Descent, Local, Terms
+from fedsilo.core.local_trainer import Descent, LocalTrainer, Terms
 from fedsilo.core.types import State
 from fedsilo.training.averaging import BATCH, Averaging
 
@@ -51,7 +51,7 @@ class MoonStrategy(Averaging):
             )
         return found
 
-    def terms(self, local: Local) -> Terms:
+    def terms(self, local: LocalTrainer) -> Terms:
         """Returns the contrast, from a client's second round on."""
         learner, work = local.learner, local.work
         start = self.start(local)
@@ -73,6 +73,6 @@ class MoonStrategy(Averaging):
 
         return Terms(contrast=contrast)
 
-    def private(self, local: Local, end: Descent) -> State:
+    def private(self, local: LocalTrainer, end: Descent) -> State:
         """Returns what the client keeps, with the parameters that it leaves."""
         return {**super().private(local, end), **{LAST + name: tensor for name, tensor in end.params.items()}}

@@ -23,7 +23,7 @@ import torch
 from fedsilo.core.config_fields import key
 from fedsilo.core.finiteness import SMALLEST
 from fedsilo.core.learner import Learner
-from fedsilo.core.strategy import Descent, Local, Terms
+from fedsilo.core.local_trainer import Descent, LocalTrainer, Terms
 from fedsilo.core.types import State
 from fedsilo.core.work import ServerWork
 from fedsilo.training.averaging import BATCH, Averaging
@@ -67,7 +67,7 @@ class ScaffoldStrategy(Averaging):
         controls = {OWN + name: torch.zeros_like(params[name]) for name in self.shared(learner)}
         return {**super().initial_private(params, learner), **controls}
 
-    def terms(self, local: Local) -> Terms:
+    def terms(self, local: LocalTrainer) -> Terms:
         """Returns the correction of gradients."""
         received, private, names = local.work.shared, local.work.private, self.shared(local.learner)
 
@@ -77,7 +77,7 @@ class ScaffoldStrategy(Averaging):
 
         return Terms(correction=correct)
 
-    def upload(self, local: Local, end: Descent) -> State:
+    def upload(self, local: LocalTrainer, end: Descent) -> State:
         """Returns the parameters, and each control variate moved by the change of the client's own."""
         received, private = local.work.shared, local.work.private
         own = self._own(local, end)
@@ -86,7 +86,7 @@ class ScaffoldStrategy(Averaging):
         }
         return {**super().upload(local, end), **moved}
 
-    def private(self, local: Local, end: Descent) -> State:
+    def private(self, local: LocalTrainer, end: Descent) -> State:
         """Returns what the client keeps, with its new control variates."""
         return {**super().private(local, end), **self._own(local, end)}
 
@@ -103,7 +103,7 @@ class ScaffoldStrategy(Averaging):
         }
         return {**work.shared, **work.mean, **stepped}
 
-    def _own(self, local: Local, end: Descent) -> State:
+    def _own(self, local: LocalTrainer, end: Descent) -> State:
         """The client's own control variates; as they were where its steps were too short to tell a gradient by."""
         received, private, factors = local.work.shared, local.work.private, local.learner.rate_factors
         own = {OWN + n: private[OWN + n] for n in self.shared(local.learner)}

@@ -14,7 +14,8 @@ from typing import ClassVar
 
 from fedsilo.core.config_fields import key
 from fedsilo.core.learner import Factored, Learner, Mixing
-from fedsilo.core.strategy import MEMORY, Descent, Local, LocalResult, Strategy, Terms
+from fedsilo.core.local_trainer import MEMORY, Descent, LocalResult, LocalTrainer, Terms
+from fedsilo.core.strategy import Strategy
 from fedsilo.core.types import State
 from fedsilo.core.work import ServerWork
 from fedsilo.training.gradients import server_descent
@@ -66,28 +67,28 @@ class Averaging(Strategy):
             ]
         return []
 
-    def start(self, local: Local) -> State:
+    def start(self, local: LocalTrainer) -> State:
         """Returns the parameters that local training begins with: those received, and the client's own."""
         everything = self.together(local.work.shared, local.work.private, local.learner)
         return {name: everything[name] for name in local.learner.names()}
 
-    def terms(self, local: Local) -> Terms:
+    def terms(self, local: LocalTrainer) -> Terms:
         """Returns what is added to local training: nothing by default."""
         return Terms()
 
-    def train(self, local: Local) -> LocalResult:
+    def train(self, local: LocalTrainer) -> LocalResult:
         """Returns what local epochs, or one batch, make of the parameters."""
         if self.uploads_gradients:
             return self._one_batch(local)
         end = local.descend(self.start(local), self.terms(local))
         return LocalResult(self.upload(local, end), self.private(local, end), end.loss, end.steps)
 
-    def upload(self, local: Local, end: Descent) -> State:
+    def upload(self, local: LocalTrainer, end: Descent) -> State:
         """Returns what is sent after local epochs: the parameters and statistics that travel."""
         everything = {**end.params, **end.buffers}
         return {name: everything[name] for name in (*self.shared(local.learner), *self.statistics(local.learner))}
 
-    def private(self, local: Local, end: Descent) -> State:
+    def private(self, local: LocalTrainer, end: Descent) -> State:
         """Returns what the client keeps after local epochs."""
         before = {name: tensor for name, tensor in local.work.private.items() if not name.startswith(MEMORY)}
         own = {name: end.params[name] for name in self.kept(local.learner)}
@@ -100,6 +101,6 @@ class Averaging(Strategy):
             return server_descent(work, tuple(work.mean), learner.rate_factors)
         return {**work.shared, **work.mean}
 
-    def _one_batch(self, local: Local) -> LocalResult:
+    def _one_batch(self, local: LocalTrainer) -> LocalResult:
         sent, own, memory, value = local.one_batch(self.start(local), self.kept(local.learner))
         return LocalResult(sent, {**local.work.private, **own, **memory}, value, 1)

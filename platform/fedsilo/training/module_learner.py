@@ -81,7 +81,7 @@ class ModuleLearner(Learner):
     def separable(self) -> bool:
         """Returns whether examples do not meet: not with BatchNorm, and not where it notes something of all of them.
 
-        A learner whose loss reads nothing of what `observed` notes says so by overriding this.
+        A learner whose loss reads nothing of what `observe_data` notes says so by overriding this.
         """
         return not (self._notes or any(isinstance(part, _BatchNorm) for part in skeleton(self, _ANY).modules()))
 
@@ -103,7 +103,7 @@ class ModuleLearner(Learner):
 
     @property
     def _notes(self) -> bool:
-        return type(self).observed is not Learner.observed
+        return type(self).observe_data is not Learner.observe_data
 
     @property
     def reads_names(self) -> bool:

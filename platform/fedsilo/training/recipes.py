@@ -14,8 +14,9 @@ from typing import Any
 from fedsilo.core.config_fields import DEFINES
 from fedsilo.core.frozen import Frozen
 from fedsilo.core.learner import Learner
+from fedsilo.core.local_trainer import MEMORY, SERVER, LocalResult
 from fedsilo.core.method import Method, Predictor
-from fedsilo.core.strategy import MEMORY, SERVER, LocalResult, Strategy
+from fedsilo.core.strategy import Strategy
 from fedsilo.core.types import State
 from fedsilo.core.work import LocalWork, ServerWork
 from fedsilo.training.local_training import LocalTraining
@@ -149,7 +150,7 @@ class Recipe(Method):
         """Returns what a client trains with, its buffers with what the learner notes of its data."""
         learner = self.learner
         buffers = _buffers(learner, {**work.private, **work.shared})
-        noted = learner.observed(work, {name: buffers[name] for name in buffers if name in work.private})
+        noted = learner.observe_data(work, {name: buffers[name] for name in buffers if name in work.private})
         work = dataclasses.replace(work, private={**work.private, **noted})
         return LocalTraining(work, learner, {**buffers, **noted})
 
@@ -168,7 +169,7 @@ class Recipe(Method):
         """Returns the private state that an evaluation is made with."""
         return self.strategy.adapt(self.local(work))
 
-    def unfamiliar(self, model: Frozen, private: State) -> State:
+    def private_for_new_classes(self, model: Frozen, private: State) -> State:
         """Returns the private state as it serves a model with other classes."""
         learner = self.learner
         return {**private, **learner.for_other_candidates(model, _buffers(learner, private))}
@@ -176,7 +177,7 @@ class Recipe(Method):
     def predictor(self, model: Frozen, shared: State, private: State) -> Predictor:
         """Returns the scores of the model that the client is served."""
         learner = self.learner
-        everything = self.strategy.served(shared, private, learner)
+        everything = self.strategy.serve(shared, private, learner)
         params, buffers = {name: everything[name] for name in learner.names()}, _buffers(learner, everything)
         return lambda inputs: learner.scores(params, buffers, inputs, model)
 

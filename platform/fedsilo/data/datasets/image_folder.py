@@ -12,7 +12,7 @@ import numpy as np
 from fedsilo.core import Dataset, Examples, LabelledImages
 from fedsilo.core.config_fields import key
 from fedsilo.core.errors import DataError
-from fedsilo.core.printing import is_guessed, printable
+from fedsilo.core.printing import is_guessed, make_printable
 from fedsilo.core.seeds import numpy_generator
 from fedsilo.data import train_test_split as holdout
 from fedsilo.data.files.file_sources import Source, expand, is_missing, open_source
@@ -89,12 +89,12 @@ class ImageFolder(Dataset):
         if not folders:
             lack = "no usable image is left"
         elif len(folders) == 1:
-            lack = f"only the class '{printable(folders[0])}' is left, two are needed"
+            lack = f"only the class '{make_printable(folders[0])}' is left, two are needed"
         elif not all(parts.values()):
             lack = "no usable image is left " + " and ".join(f"for {split}" for split in parts if not parts[split])
         else:
             return
-        raise DataError(f"data.root: '{printable(self.root)}': {lack}. {' '.join(notices)} {EXPECTED}.")
+        raise DataError(f"data.root: '{make_printable(self.root)}': {lack}. {' '.join(notices)} {EXPECTED}.")
 
 
 def _with_test(images: Sequence[Usable], fraction: float, generator: np.random.Generator) -> list[Usable]:
@@ -125,7 +125,7 @@ def _examples(source: Source, images: Sequence[Usable], folders: Sequence[str], 
 
 def _headline(tree: Tree, folders: Sequence[str], domains: Sequence[str], parts: dict[str, list[Usable]]) -> str:
     """The line that says how the folders were read."""
-    inside = f" inside {printable('/'.join(tree.passed))}" if tree.passed else ""
+    inside = f" inside {make_printable('/'.join(tree.passed))}" if tree.passed else ""
     drawn = "" if tree.layout == "splits" else " (drawn)"
     extent = f"{len(domains)} domains x {len(folders)} classes" if len(domains) > 1 else f"{len(folders)} classes"
     return (

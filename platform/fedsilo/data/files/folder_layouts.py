@@ -14,7 +14,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from fedsilo.core.errors import DataError
-from fedsilo.core.printing import printable, visible
+from fedsilo.core.printing import keep_visible, make_printable
 from fedsilo.data.files.file_sources import Listing, Member
 
 LAYOUTS = ("auto", "classes", "domains", "splits")
@@ -177,4 +177,4 @@ def _place(folders: tuple[str, ...], depth: int, layout: str, splits: dict[str, 
 
 def spoken(folder: str) -> str:
     """The name of a class as it is written into a prompt, from that of its folder."""
-    return visible(folder.replace("_", " ")) or printable(folder)
+    return keep_visible(folder.replace("_", " ")) or make_printable(folder)

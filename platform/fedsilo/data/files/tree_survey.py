@@ -9,7 +9,7 @@ from itertools import chain
 
 import numpy as np
 
-from fedsilo.core.printing import printable
+from fedsilo.core.printing import make_printable
 from fedsilo.data.files.file_sources import Member, Source
 from fedsilo.data.files.folder_layouts import TEST, TRAIN, Place, Tree
 from fedsilo.data.files.image_reading import Finding, inspect
@@ -78,7 +78,7 @@ def remarks(images: Sequence[Usable]) -> list[str]:
 
 def listed(what: str, names: Sequence[str]) -> str:
     """One line such as "Broken images (3): a, b, c.", with a handful of the names and the number of the others."""
-    shown = ", ".join(map(printable, names[:NAMED]))
+    shown = ", ".join(map(make_printable, names[:NAMED]))
     rest = f" and {len(names) - NAMED:,} more" if len(names) > NAMED else ""
     return f"{what} ({len(names):,}): {shown}{rest}."
 

@@ -22,7 +22,7 @@ from open_clip.transformer import VisionTransformer
 from torch import Tensor, nn
 from torch.nn.functional import linear, scaled_dot_product_attention
 
-from fedsilo.core.batch import IMAGE, PATCHES, block_of, encoded_together
+from fedsilo.core.batch import IMAGE, PATCHES, block_of, group_encoded_columns
 from fedsilo.core.errors import BackboneError
 from fedsilo.core.finiteness import find_bad_rows
 from fedsilo.models.clip.precision import tf32
@@ -110,7 +110,7 @@ class ImageEncoder:
             BackboneError: The tower does not give what is wanted, or a number is not finite.
         """
         found: dict[str, Tensor] = {}
-        for group in encoded_together(wanted):
+        for group in group_encoded_columns(wanted):
             block = block_of(group[0])
             if block is not None:
                 found[group[0]] = self.hidden(images, block, name)

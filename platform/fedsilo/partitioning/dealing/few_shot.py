@@ -37,7 +37,7 @@ def few_shot(images: LabelledImages, shares: Sequence[Share], rule: Partition, s
         train = [_drawn(images, share, shots, seed, client) for client, share in enumerate(shares)]
     else:
         stream = published_generator(rule.shots_fixed_draw)
-        for length in rule.shuffles(len(images.classes)):
+        for length in rule.shuffle_lengths(len(images.classes)):
             stream.shuffle(list(range(length)))
         train = [_published(images, share, shots, stream) for share in shares]
     few = allotment.named(images, train, [share.test for share in shares])

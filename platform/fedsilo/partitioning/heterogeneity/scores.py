@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from fedsilo.core.errors import DataError
-from fedsilo.core.printing import encoded
+from fedsilo.core.printing import encode_utf8
 from fedsilo.core.state import write_bytes
 from fedsilo.partitioning.heterogeneity.client_embedding import ClientMap
 from fedsilo.partitioning.heterogeneity.null_scores import LEVEL, Null, beyond
@@ -138,7 +138,7 @@ class Scores:
     def write(self, path: Path) -> None:
         """Writes the file, whole or not at all. Raises RunError when the disk refuses."""
         lines = [f"{_json(key)}: {_json(value)}" for key, value in self.document().items()]
-        write_bytes(path, encoded("{\n" + ",\n".join(lines) + "\n}\n"))
+        write_bytes(path, encode_utf8("{\n" + ",\n".join(lines) + "\n}\n"))
 
     @classmethod
     def read(cls, path: Path) -> Scores:

@@ -70,7 +70,7 @@ class Pathological(Partition):
         """Returns (classes,) shots of each class; of one with several owners a client gets its part, at least one."""
         return np.where(owners > 1, max(self.shots // self.clients, 1), self.shots)
 
-    def shuffles(self, classes: int) -> Sequence[int]:
+    def shuffle_lengths(self, classes: int) -> Sequence[int]:
         """Returns the lengths of what is shuffled before shots are drawn: the classes, and clients that form groups."""
         return [classes, self.clients] if self._repeated(classes) and self._groups() else [classes]
 

@@ -11,7 +11,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, MaxNLocator
 
-from fedsilo.core.printing import printable
+from fedsilo.core.printing import make_printable
 from fedsilo.privacy.accounting.epsilon_curve import Point
 from fedsilo.report.figures.canvas import save
 
@@ -44,8 +44,8 @@ def draw_spending(
     figure = Figure(figsize=SIZE_INCHES, facecolor="white")
     FigureCanvasAgg(figure)
     axes = figure.add_axes((0.1, 0.13, 0.74, 0.69))
-    figure.text(0.03, 0.93, printable(title), size=12, color=INK, weight="bold", parse_math=False)
-    figure.text(0.03, 0.875, printable(subtitle), size=SIZE_TEXT, color=FAINT, parse_math=False)
+    figure.text(0.03, 0.93, make_printable(title), size=12, color=INK, weight="bold", parse_math=False)
+    figure.text(0.03, 0.875, make_printable(subtitle), size=SIZE_TEXT, color=FAINT, parse_math=False)
     ends = [_draw_bound(axes, curve, name) for name in _shown(curve)]
     if target is not None:
         axes.axhline(target, color=INK, linewidth=0.8, linestyle=(0, (4, 3)))

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from fedsilo.core.printing import printable
+from fedsilo.core.printing import make_printable
 from fedsilo.partitioning.manifest import Manifest
 
 LONGEST_NAME = 24  # characters of a class name before it is cut
@@ -90,5 +90,5 @@ class Sheet:
 
 def cut(text: str, longest: int = LONGEST_NAME) -> str:
     """The text, printable, or its beginning if it has more than `longest` characters."""
-    text = printable(text)
+    text = make_printable(text)
     return text if len(text) <= longest else text[: longest - 1] + "…"

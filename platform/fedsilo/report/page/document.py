@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from fedsilo.core.printing import encoded
+from fedsilo.core.printing import encode_utf8
 from fedsilo.core.state import write_bytes
 from fedsilo.report.page.budget_section import ledger
 from fedsilo.report.page.environment_section import surroundings
@@ -38,7 +38,7 @@ def write_page(run: Run, path: Path) -> None:
         ScenarioError: The run's scenario is none of this version.
         RunError: The disk refuses.
     """
-    write_bytes(path, encoded(page(gather(run))))
+    write_bytes(path, encode_utf8(page(gather(run))))
 
 
 def page(material: Material) -> str:

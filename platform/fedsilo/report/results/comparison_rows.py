@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from statistics import fmean, stdev
 from typing import TYPE_CHECKING, Any
 
-from fedsilo.config.dumping import written
+from fedsilo.config.dumping import format_value
 from fedsilo.core import Measures
 from fedsilo.core.errors import RunError
 from fedsilo.report.results.comparability import Grounds, differences, versions, windows
@@ -139,7 +139,7 @@ def varied_keys(entries: Sequence[RunEntry]) -> tuple[str, ...]:
     for method in dict.fromkeys(entry.method for entry in entries):
         own = [entry.settings for entry in entries if entry.method == method]
         for key in dict.fromkeys(key for one in own for key in one):
-            if key != "seed" and len({written(one[key]) for one in own if key in one}) > 1:
+            if key != "seed" and len({format_value(one[key]) for one in own if key in one}) > 1:
                 found[key] = None
     return tuple(found)
 

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from fedsilo.config.scenario_reading import read
 from fedsilo.config.sections import Scenario
 from fedsilo.core.errors import RunError
-from fedsilo.core.metrics import measures_of
+from fedsilo.core.metrics import read_measures
 from fedsilo.core.registry import title_of
 from fedsilo.partitioning.manifest import Manifest
 from fedsilo.report.results.summary import schema
@@ -76,7 +76,7 @@ class Run:
     def _form_of(self, document: dict[str, Any]) -> Any:
         """What the document must look like: it lists its metrics itself, so code from outside is not needed for it."""
         try:
-            return schema(measures_of(document))
+            return schema(read_measures(document))
         except (AttributeError, KeyError, TypeError, ValueError):  # not sound; the task says what it should be
             return schema(self.scenario.task.measured)
 

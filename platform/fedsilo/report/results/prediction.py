@@ -11,7 +11,7 @@ from PIL import Image
 from fedsilo.config.sections import Scenario
 from fedsilo.core import Frozen, State
 from fedsilo.core.batch import PIXELS
-from fedsilo.core.finiteness import located, require_scores
+from fedsilo.core.finiteness import locate_faults, require_scores
 from fedsilo.core.state import require_like
 from fedsilo.data.files.image_reading import as_rgb
 from fedsilo.models.clip.loading import load
@@ -59,7 +59,7 @@ def predict(
         predictor = method.predictor(model, *own)
         scores = predictor({name: column.to(device) for name, column in columns.items()})
     sections = {"training.optimizer": scenario.training.optimizer, "method": method}
-    with located("predict", sections):
+    with locate_faults("predict", sections):
         require_scores(scores, range(len(images)))
     table = scores.float().softmax(dim=1).cpu().numpy()
     order = (-table).argsort(axis=1)

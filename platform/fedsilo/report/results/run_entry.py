@@ -8,7 +8,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from fedsilo.config.dumping import to_mapping, written
+from fedsilo.config.dumping import format_value, to_mapping
 from fedsilo.config.sections import Scenario
 from fedsilo.core.errors import RunError
 from fedsilo.core.registry import title_of
@@ -103,4 +103,4 @@ class RunEntry:
 
     def value(self, key: str) -> str:
         """Returns the value of a dotted key as written in a scenario; "" where its scenario has no such key."""
-        return written(self.settings[key]) if key in self.settings else ""
+        return format_value(self.settings[key]) if key in self.settings else ""

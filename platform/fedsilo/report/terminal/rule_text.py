@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from fedsilo.config.dumping import described
+from fedsilo.config.dumping import describe_component
 from fedsilo.config.schema import slots
 from fedsilo.core import Component, Partition
 from fedsilo.core.errors import UnknownComponent
@@ -25,7 +25,7 @@ def rule_text(rule: Mapping[str, Any]) -> str:
 
 def _told(keys: Mapping[str, Any], contract: type[Component]) -> list[str]:
     cls = _class(contract, str(keys.get("name", "")))
-    usual = {} if cls is None else described(cls())
+    usual = {} if cls is None else describe_component(cls())
     inner = {} if cls is None else slots(cls)
     found = []
     for key, value in keys.items():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from rich.table import Table
 
-from fedsilo.core.metrics import LOCAL, NEW, UNSEEN, WORST, Measures, measures_of
+from fedsilo.core.metrics import LOCAL, NEW, UNSEEN, WORST, Measures, read_measures
 from fedsilo.report.terminal.cells import cell
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ PACED = ("simulated s", "late", "offline")
 
 def results_table(result: Mapping[str, Any]) -> Table:
     """Returns the comparison: chance, zero-shot, references, method; ratios in per cent."""
-    rows, measures = result["rows"], measures_of(result)
+    rows, measures = result["rows"], read_measures(result)
     names = [name for name in measures.titles if any(row.get(name) is not None for row in rows)]
     title = f"{cell(result['scenario'])}: {measures.unit} ({averaged(result)})"
     table = Table(title=title, title_justify="left")
@@ -43,7 +43,7 @@ def results_table(result: Mapping[str, Any]) -> Table:
 
 def legend(result: Mapping[str, Any]) -> str:
     """Returns what the columns of a result mean."""
-    rows, measures = result["rows"], measures_of(result)
+    rows, measures = result["rows"], read_measures(result)
     more = [line for name, line in more_legend(measures).items() if any(row.get(name) is not None for row in rows)]
     own = (
         f"local: mean over clients of the {measures.headline.words} on their own test images, with spread and worst "

@@ -58,7 +58,7 @@ class Absence(Method):
     download = _theirs("download")
     server_step = _theirs("server_step")
     adapt = _theirs("adapt")
-    unfamiliar = _theirs("unfamiliar")
+    private_for_new_classes = _theirs("private_for_new_classes")
     predictor = _theirs("predictor")
 
     def train(self, work: LocalWork) -> LocalResult:

@@ -20,7 +20,7 @@ from fedsilo.config.dumping import to_yaml
 from fedsilo.config.sections import Actors, Scenario, Tracking
 from fedsilo.core import Method
 from fedsilo.core.errors import FedsiloError, RunError
-from fedsilo.core.printing import encoded
+from fedsilo.core.printing import encode_utf8
 from fedsilo.core.seeds import derive, numpy_generator
 from fedsilo.core.state import write_bytes
 from fedsilo.report.results.finished_run import Run
@@ -63,7 +63,7 @@ class Shadow:
             shutil.rmtree(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
         # Also over one that is there: it names the folder of the audited run, which may have been moved.
-        write_bytes(self.folder / "scenario.yaml", encoded(to_yaml(self.scenario)))
+        write_bytes(self.folder / "scenario.yaml", encode_utf8(to_yaml(self.scenario)))
         return Run(self.folder).finished
 
     def _is_this(self) -> bool:

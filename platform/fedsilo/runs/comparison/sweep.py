@@ -12,9 +12,9 @@ from dataclasses import dataclass, field
 from itertools import product
 from typing import Any
 
-from fedsilo.config.layer_merging import COMPOSED, named_parts
+from fedsilo.config.layer_merging import COMPOSED, split_method_name
 from fedsilo.config.layer_sources import Changes, Variant
-from fedsilo.config.scenario_paths import component
+from fedsilo.config.scenario_paths import find_component
 from fedsilo.config.scenario_reading import from_mapping, read
 from fedsilo.config.sections import Scenario
 from fedsilo.core import Method
@@ -117,8 +117,8 @@ def grid_of(
 
 def _known(name: str) -> None:
     try:
-        for path, part in named_parts(name).items():
-            component(path, part)
+        for path, part in split_method_name(name).items():
+            find_component(path, part)
     except UnknownComponent as error:
         raise ScenarioError(f"methods: {error}") from error
 
