@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = {
     *("torchvision", "torch._dynamo", "torch._inductor", "open_clip", "timm", "ot", "ray", "opacus", "dp_accounting"),
-    *("pandas", "sklearn", "scipy", "matplotlib", "pydantic"),
+    *("pandas", "sklearn", "scipy", "matplotlib", "fedsilo.config.editor_schema"),
 }
 """What no command needs that only looks."""
 
@@ -101,8 +101,8 @@ def test_a_list_imports_nothing_that_reads_runs_or_puts_scenarios_together(tmp_p
     assert (codes, heavy) == ([0], [])
 
 
-def test_the_schema_for_editors_imports_pydantic_and_torch_and_no_more(tmp_path: Path) -> None:
-    codes, heavy = imported(tmp_path, TOOLS - {"pydantic"}, "calls = [['schema']]")
+def test_the_schema_for_editors_imports_components_and_no_more(tmp_path: Path) -> None:
+    codes, heavy = imported(tmp_path, TOOLS - {"fedsilo.config.editor_schema"}, "calls = [['schema']]")
     assert (codes, heavy) == ([0], [])
 
 

@@ -20,7 +20,7 @@ def schema(
 
     \f
     Args:
-        write: The file to write instead; a file that is there is replaced.
+        write: The file to write instead; an existing file is replaced.
     """
     from fedsilo.config.editor_schema import make_schema
     from fedsilo.config.starter import SCHEMA_LINE

@@ -1,4 +1,4 @@
-"""Methods that a scenario's own is compared with: made from its keys, refused if they cannot be trained beside it."""
+"""Makes the reference methods of a scenario from the keys of its method, and refuses those that cannot be trained."""
 
 from __future__ import annotations
 
@@ -13,15 +13,18 @@ from fedsilo.core.registry import JOIN, find, name_of
 
 
 def make_reference(name: str, method: Method) -> Method:
-    """Returns another method with the scenario's method's values of common fields, where both may have them.
+    """Makes another method that has the values of the scenario's method where both have the same key.
 
     Args:
         name: A method's name, or LEARNER+STRATEGY.
         method: The scenario's method.
 
+    Returns:
+        The other method.
+
     Raises:
         UnknownComponent: There is no method, learner or strategy of that name.
-        TypeError: It needs keys that the scenario's method has not.
+        TypeError: It needs keys that the scenario's method does not have.
     """
     values = _values(method)
     learner, joined, strategy = name.partition(JOIN)
@@ -37,7 +40,7 @@ def make_reference(name: str, method: Method) -> Method:
 
 
 def _values(method: Method) -> dict[str, Any]:
-    """The keys of a method with their values; those of a combination's learner and strategy among them."""
+    """Returns the values of a method's keys; of a combination also those of learner and strategy."""
     found: dict[str, Any] = {}
     for part in method.parts or ():
         found |= {field.name: getattr(part, field.name) for field in fields(part)}  # type: ignore[arg-type]
@@ -51,20 +54,23 @@ def _values(method: Method) -> dict[str, Any]:
 
 
 def _filled(cls: type[Any], values: Mapping[str, Any]) -> Any:
-    """A component with as many of the values as it may have; a recipe's own values define it and stay."""
+    """Makes a component with all values that it accepts; values that define a recipe stay."""
     taken = [field for field in fields(cls) if field.init and not field.metadata.get(DEFINES)]
     allowed = {field.name: field.metadata.get("allowed", ()) for field in taken}
     return cls(**{k: v for k, v in values.items() if k in allowed and (not allowed[k] or v in allowed[k])})
 
 
 def find_refusals(made: Method, mechanism: Mechanism, aggregation: Aggregation, buffered: bool = False) -> list[str]:
-    """Returns why a reference cannot be trained under a scenario's mechanism and aggregation, one clause each.
+    """Lists why a reference cannot be trained under a scenario's mechanism and aggregation.
 
     Args:
         made: The reference.
         mechanism: The scenario's mechanism.
         aggregation: The scenario's aggregation.
         buffered: Whether its rounds are buffered.
+
+    Returns:
+        One clause for each reason; empty when it can.
     """
     reasons = [problem.rstrip(".") for problem in made.problems()]
     privacy = name_of(mechanism)

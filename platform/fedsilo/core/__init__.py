@@ -17,48 +17,54 @@ Tools:
 A component is a frozen dataclass in a file of its own. Its fields are its scenario keys, and the `help` metadata of a
 field is what `fedsilo describe` prints. A new component touches no other file.
 
-Imports inside this package point in one direction, which an import contract checks. Every command imports this package,
-and importing torch takes seconds. Therefore only `work` and `finiteness` import torch, and they are not imported here.
+Imports inside this package point in one direction, which an import contract checks. Every command imports a part of
+this package, so the names below are imported when they are used, and only `work` and `finiteness` import torch.
 """
 
-from fedsilo.core.aggregation import Aggregation, Exchange, Gathered, SumTerms
-from fedsilo.core.availability import AvailabilityModel, Call, Trace
-from fedsilo.core.backend import Backend, Devices, Progress
-from fedsilo.core.batch import Batch, Candidates, Columns
-from fedsilo.core.data import Component, Dataset, Examples, FeatureSource, LabelledImages, Newcomers
-from fedsilo.core.frozen import Frozen
-from fedsilo.core.learner import Learner
-from fedsilo.core.local_trainer import LocalResult
-from fedsilo.core.messages import ClientScore, ClientTask, ClientUpdate, EvaluationTask, RoundRecord, collect_times
-from fedsilo.core.method import Method, Predictor
-from fedsilo.core.metrics import Measures, Metric
-from fedsilo.core.partition import (
-    ConceptShift,
-    Corruption,
-    Demand,
-    FeatureShift,
-    Floats,
-    Grouping,
-    LabelShift,
-    Look,
-    Partition,
-    QuantityShift,
-    Share,
-    Unseen,
-)
-from fedsilo.core.privacy import (
-    FINEST_SHARE,
-    Budget,
-    ExampleClipping,
-    Mechanism,
-    NoiseShares,
-    PlannedRelease,
-    PrivacyContext,
-    Release,
-)
-from fedsilo.core.strategy import Strategy
-from fedsilo.core.task import Tally, Task
-from fedsilo.core.types import Arrays, Indices, State
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fedsilo.core.aggregation import Aggregation, Exchange, Gathered, SumTerms
+    from fedsilo.core.availability import AvailabilityModel, Call, Trace
+    from fedsilo.core.backend import Backend, Devices, Progress
+    from fedsilo.core.batch import Batch, Candidates, Columns
+    from fedsilo.core.data import Component, Dataset, Examples, FeatureSource, LabelledImages, Newcomers
+    from fedsilo.core.frozen import Frozen
+    from fedsilo.core.learner import Learner
+    from fedsilo.core.local_trainer import LocalResult
+    from fedsilo.core.messages import ClientScore, ClientTask, ClientUpdate, EvaluationTask, RoundRecord, collect_times
+    from fedsilo.core.method import Method, Predictor
+    from fedsilo.core.metrics import Measures, Metric
+    from fedsilo.core.partition import (
+        ConceptShift,
+        Corruption,
+        Demand,
+        FeatureShift,
+        Floats,
+        Grouping,
+        LabelShift,
+        Look,
+        Partition,
+        QuantityShift,
+        Share,
+        Unseen,
+    )
+    from fedsilo.core.privacy import (
+        FINEST_SHARE,
+        Budget,
+        ExampleClipping,
+        Mechanism,
+        NoiseShares,
+        PlannedRelease,
+        PrivacyContext,
+        Release,
+    )
+    from fedsilo.core.strategy import Strategy
+    from fedsilo.core.task import Tally, Task
+    from fedsilo.core.types import Arrays, Indices, State
 
 __all__ = [
     "FINEST_SHARE",
@@ -120,3 +126,98 @@ __all__ = [
     "Unseen",
     "collect_times",
 ]
+
+_FILES: dict[str, tuple[str, ...]] = {
+    "aggregation": (
+        "Aggregation",
+        "Exchange",
+        "Gathered",
+        "SumTerms",
+    ),
+    "availability": (
+        "AvailabilityModel",
+        "Call",
+        "Trace",
+    ),
+    "backend": (
+        "Backend",
+        "Devices",
+        "Progress",
+    ),
+    "batch": (
+        "Batch",
+        "Candidates",
+        "Columns",
+    ),
+    "data": (
+        "Component",
+        "Dataset",
+        "Examples",
+        "FeatureSource",
+        "LabelledImages",
+        "Newcomers",
+    ),
+    "frozen": ("Frozen",),
+    "learner": ("Learner",),
+    "local_trainer": ("LocalResult",),
+    "messages": (
+        "ClientScore",
+        "ClientTask",
+        "ClientUpdate",
+        "EvaluationTask",
+        "RoundRecord",
+        "collect_times",
+    ),
+    "method": (
+        "Method",
+        "Predictor",
+    ),
+    "metrics": (
+        "Measures",
+        "Metric",
+    ),
+    "partition": (
+        "ConceptShift",
+        "Corruption",
+        "Demand",
+        "FeatureShift",
+        "Floats",
+        "Grouping",
+        "LabelShift",
+        "Look",
+        "Partition",
+        "QuantityShift",
+        "Share",
+        "Unseen",
+    ),
+    "privacy": (
+        "FINEST_SHARE",
+        "Budget",
+        "ExampleClipping",
+        "Mechanism",
+        "NoiseShares",
+        "PlannedRelease",
+        "PrivacyContext",
+        "Release",
+    ),
+    "strategy": ("Strategy",),
+    "task": (
+        "Tally",
+        "Task",
+    ),
+    "types": (
+        "Arrays",
+        "Indices",
+        "State",
+    ),
+}
+_FILE_OF = {name: file for file, names in _FILES.items() for name in names}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """Imports a name of this package when it is first used."""
+        if name not in _FILE_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = globals()[name] = getattr(import_module(f"{__name__}.{_FILE_OF[name]}"), name)
+        return found

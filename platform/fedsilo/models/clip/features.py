@@ -54,7 +54,7 @@ class Viewing:
     Attributes:
         views: Numbers of the views: 0 the plain one, the others random ones.
         seed: What random views are drawn from.
-        columns: What is wanted of them, one group of `core.batch.encoded_together`.
+        columns: What is wanted of them, one group of `core.batch.group_encoded_columns`.
     """
 
     views: tuple[int, ...] = (0,)
