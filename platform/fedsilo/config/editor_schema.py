@@ -101,7 +101,7 @@ class _Models:
             others = list(known.values()) + (self._inner if path == (METHOD,) else [])
             choices.append(_model(f"{path[-1]} unnamed", self._shared_fields(path, others)))
             choices.append(_external(f"{path[-1]} external", selector(path[-1])))
-            self._made[path] = TypeAliasType("_".join(map(str, path)), _any_of(*choices))  # type: ignore[misc]
+            self._made[path] = TypeAliasType("_".join(map(str, path)), _any_of(*choices))
         return self._made[path]
 
     def value(self, key: Key, path: KeyPath) -> Any:

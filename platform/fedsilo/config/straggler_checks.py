@@ -53,7 +53,7 @@ def check_over_selection(scenario: Scenario) -> Iterator[str]:
         )
     if pace.buffer and share < 1:
         yield (
-            f"training.participation: {share:g} says nothing where pace.buffer says how many updates a round takes. "
+            f"training.participation: {share:g} has no effect where pace.buffer sets the updates of a round. "
             "Leave out one of them."
         )
 

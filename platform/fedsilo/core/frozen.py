@@ -56,7 +56,7 @@ class Frozen(Protocol):
     def image(self) -> Any:
         """Returns the last blocks of the image tower, `fedsilo.models.clip.image_tail.ImageTail`.
 
-        None unless a learner of the run says `needs_image_blocks`.
+        None unless a learner of the run has `needs_image_blocks`.
         """
         ...
 

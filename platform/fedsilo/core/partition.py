@@ -203,7 +203,7 @@ class Corruption:
 class Unseen:
     """Clients, domains and classes that are excluded from training and measured nevertheless."""
 
-    clients: int | list[int] = key(0, "Clients that never train: so many, drawn, or these numbers, for example [3, 7].")
+    clients: int | list[int] = key(0, "Clients that never train: how many, drawn, or which ones, for example [3, 7].")
     domains: list[str] = key(
         list, "Domains that no client trains on; each becomes one more client, which is only measured."
     )
@@ -231,7 +231,7 @@ class Partition(Component, ABC):
     _: KW_ONLY
     shots: int = key(
         0,
-        "Few-shot: so many training images of each class that a client has, drawn after the split; 0: all.",
+        "Few-shot: training images of each class that a client keeps, drawn after the split; 0: all.",
         within=">= 0",
     )
     shots_fixed_draw: int | None = key(
