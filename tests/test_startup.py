@@ -12,7 +12,7 @@ import pytest
 ROOT = Path(__file__).resolve().parent.parent
 TOOLS = {
     *("torchvision", "torch._dynamo", "torch._inductor", "open_clip", "timm", "ot", "ray", "opacus", "dp_accounting"),
-    *("pandas", "sklearn", "scipy", "matplotlib"),
+    *("pandas", "sklearn", "scipy", "matplotlib", "fedsilo.config.editor_schema"),
 }
 """What no command needs that only looks."""
 
@@ -113,6 +113,11 @@ def test_a_first_scenario_imports_no_component_and_a_missing_one_nothing_that_pu
 def test_a_list_imports_nothing_that_reads_runs_or_puts_scenarios_together(tmp_path: Path) -> None:
     reading = {"fedsilo.report.results.finished_run", "fedsilo.config.assembly", "omegaconf"}
     codes, heavy = imported(tmp_path, TOOLS | reading, "calls = [['list']]")
+    assert (codes, heavy) == ([0], [])
+
+
+def test_the_schema_for_editors_imports_components_and_no_more(tmp_path: Path) -> None:
+    codes, heavy = imported(tmp_path, TOOLS - {"fedsilo.config.editor_schema"}, "calls = [['schema']]")
     assert (codes, heavy) == ([0], [])
 
 

@@ -89,7 +89,7 @@ def test_prompts_are_put_before_other_names(name: str, world: Any) -> None:
 
 @pytest.mark.parametrize("method", ["pfedprompt", {"name": "promptfl", "class_specific": True}])
 def test_what_is_learnt_for_each_class_cannot_be_asked_for_new_ones(method: Any) -> None:
-    with pytest.raises(ScenarioError, match=r"partition.unseen.classes: '\w+' learns something for every class"):
+    with pytest.raises(ScenarioError, match=r"partition.unseen.classes: '\w+' learns per-class parameters"):
         fedsilo.run({**SMALL, "partition": {"unseen": {"classes": 0.5}}, "method": method})
 
 

@@ -5,10 +5,9 @@ from typing import Any
 
 import pytest
 
-import fedsilo
 from fedsilo.config.consistency import find_contradictions
 from fedsilo.config.dumping import to_mapping, to_yaml
-from fedsilo.config.reference_methods import make_reference, own_settings
+from fedsilo.config.reference_methods import find_own_settings, make_reference
 from fedsilo.config.scenario_reading import from_mapping, read
 from fedsilo.config.sections import Scenario
 from fedsilo.core.errors import ScenarioError
@@ -114,7 +113,7 @@ def test_a_reference_has_the_scenario_s_training_but_for_the_keys_it_names() -> 
     own = made.evaluation.training_of("promptfl", made.training)
     assert (own.rounds, own.batch_size, own.local_epochs, own.schedule) == (3, 4, 2, LearningRateSchedule("cosine"))
     assert (own.optimizer.learning_rate, own.optimizer.momentum) == (0.02, 0.5)
-    assert own_settings(made) == {
+    assert find_own_settings(made) == {
         "promptfl": {"local_epochs": 2, "optimizer.learning_rate": 0.02, "schedule.name": "cosine"}
     }
 
@@ -192,7 +191,7 @@ def test_a_reference_s_training_inherits_no_problem_of_the_scenario_s() -> None:
 
 
 def test_the_scenario_s_own_method_is_passed_over_among_references() -> None:
-    assert own_settings(beside({"name": "fedotp", "training": OWN})) == {}
+    assert find_own_settings(beside({"name": "fedotp", "training": OWN})) == {}
 
 
 def test_a_reference_with_settings_of_its_own_is_that_method_run_with_these_settings(

@@ -128,7 +128,10 @@ def test_on_pixels_all_that_is_said_of_a_run_is_there_or_refused_in_one_line(
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"partition": {"clients": 2, "label": "dirichlet", "unseen": {"classes": 0.5}}}, "something for every class"),
+        (
+            {"partition": {"clients": 2, "label": "dirichlet", "unseen": {"classes": 0.5}}},
+            "learns per-class parameters",
+        ),
         ({"privacy": {"mode": "local", "unit": "example", "noise_multiplier": 1.0}}, "1, 4.*GroupNorm or frozen stat"),
         ({"method": {**SCENARIO["method"], "strategy": {"name": "their_lab.halfway:Halfway", "part": 2.0}}}, "part: "),
     ],

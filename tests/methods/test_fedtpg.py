@@ -149,7 +149,7 @@ def test_new_classes_are_all_read_whatever_the_client_has(world: Any) -> None:
     here = only(world(), [1, 3])
     client = here.clients(METHOD)[0]
     client.train(ClientTask(0, 0, here.plan(METHOD).initial))
-    assert METHOD.unfamiliar(here.model, client._private)[OWN_CLASSES].tolist() == [1.0] * 5
+    assert METHOD.private_for_new_classes(here.model, client._private)[OWN_CLASSES].tolist() == [1.0] * 5
 
 
 def test_one_image_bears_on_the_gradients_of_others_so_that_images_cannot_be_protected(world: Any) -> None:

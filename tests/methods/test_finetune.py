@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from fedsilo.core import EvaluationTask, FeatureSource, Indices
-from fedsilo.core.strategy import APART
+from fedsilo.core.local_trainer import APART
 from fedsilo.core.training_settings import Optimizer
 from fedsilo.methods.finetune import FineTune
 from fedsilo.methods.promptfl import PromptFL

@@ -44,7 +44,7 @@ def problems(**keys: Any) -> list[str]:
         ),
         (
             {"pace__mode": "buffered", "pace__buffer": 2, "training__participation": 0.5},
-            "training.participation: 0.5 says nothing where pace.buffer says",
+            "training.participation: 0.5 has no effect where pace.buffer",
         ),
         ({"pace__mode": "buffered", "pace__server_rate": 0}, "pace.server_rate: must be a number > 0, got 0"),
         ({"trace": "sporadic", "trace__online": 0}, "trace.online: must be a number in (0, 1], got 0"),

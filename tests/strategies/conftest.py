@@ -165,7 +165,7 @@ class Federation:
         """The numbers that a client is evaluated with, its private state kept."""
         self.private[client] = dict(self.method.adapt(self.work(client)))
         received = self.method.download(self.shared, client)
-        served = numbers(self.method.strategy.served(received, self.private[client], self.method.learner))
+        served = numbers(self.method.strategy.serve(received, self.private[client], self.method.learner))
         return {name: number for name, number in served.items() if name in ("w", "v", "seen")}
 
 

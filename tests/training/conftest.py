@@ -53,7 +53,7 @@ class Numbers(Learner):
     def buffers(self, frozen: Frozen, seed: int, client: int) -> State:
         return {"count": torch.zeros(1), "drawn": torch.zeros(8), "noted": torch.zeros(1)}
 
-    def observed(self, work: LocalWork, buffers: State) -> State:
+    def observe_data(self, work: LocalWork, buffers: State) -> State:
         return {**buffers, "noted": torch.full((1,), float(len(work.labels)))}
 
     def scores(

@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from fedsilo.core.errors import NotFinite
+from fedsilo.core.local_trainer import APART, Terms
 from fedsilo.core.privacy import ExampleClipping
-from fedsilo.core.strategy import APART, Terms
 from fedsilo.core.training_settings import LearningRateSchedule
 from fedsilo.methods.composed import Composed
 

@@ -161,7 +161,7 @@ class Secure(RingAggregation):
         """
         return read_signer(self._folder, client, range(clients)) if self.identities else None
 
-    def located(self) -> Secure:
+    def with_absolute_paths(self) -> Secure:
         """Makes the folder's path absolute, because actors work in another folder."""
         return replace(self, identities=str(self._folder.absolute())) if self.identities else self
 

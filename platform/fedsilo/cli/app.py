@@ -19,6 +19,7 @@ from fedsilo.cli import predict_and_new as writing
 from fedsilo.cli import privacy_command as budgeting
 from fedsilo.cli import report_command as reporting
 from fedsilo.cli import run_commands as running
+from fedsilo.cli import schema_command as completing
 from fedsilo.cli import submit_command as submitting
 from fedsilo.cli import top_command as watching
 from fedsilo.cli.command_group import CommandGroup
@@ -62,6 +63,7 @@ app.command()(watching.top)
 app.command()(reporting.report)
 app.command("list")(looking.list_components)
 app.command()(looking.describe)
+app.command()(completing.schema)
 app.command()(budgeting.privacy)
 app.command()(writing.predict)
 app.command()(writing.new)

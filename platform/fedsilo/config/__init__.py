@@ -1,1 +1,1 @@
-"""Scenario files: read, checked, described."""
+"""Scenario files: reading, checking, describing and writing them."""

@@ -1,4 +1,4 @@
-"""Puts a scenario together from its layers: merged, checked, `${...}` filled in, checked again, built."""
+"""Makes a scenario from its layers: merges, checks, fills in `${...}`, checks again, builds the sections."""
 
 from __future__ import annotations
 
@@ -10,28 +10,41 @@ from fedsilo.config.component_building import Builder
 from fedsilo.config.consistency import find_contradictions
 from fedsilo.config.evaluation_section import ReferenceTraining
 from fedsilo.config.interpolation import ScenarioTree, fill_in_name
+from fedsilo.config.key_types import is_section
 from fedsilo.config.layer_sources import Variant, read_changes
-from fedsilo.config.layers import LayerStack, ScenarioLayer
+from fedsilo.config.layer_stack import LayerStack
+from fedsilo.config.layers import ScenarioLayer
 from fedsilo.config.problems import Problems, SourcePlace, find_name_problems
-from fedsilo.config.schema import PLAIN, SECTIONS, is_section, keys
+from fedsilo.config.schema import PLAIN, SECTIONS, keys
 from fedsilo.config.sections import Heading, Scenario
 from fedsilo.config.value_checks import Checker
 
 
 class Assembly:
-    """Puts one scenario together.
+    """Makes one scenario.
 
     Args:
-        problems: What is wrong so far.
-        origin: The place of what is written nowhere.
-        variant: Which of several scenarios is wanted, if there are several.
+        problems: Problems so far.
+        origin: The place of values that were written nowhere.
+        variant: Which of several scenarios is made; None for a single one.
     """
 
     def __init__(self, problems: Problems, origin: SourcePlace, variant: Variant | None = None) -> None:
         self._problems, self._origin, self._variant = problems, origin, variant
 
     def scenario(self, layers: list[ScenarioLayer], name: str) -> Scenario:
-        """Returns the scenario that the layers make; a later layer wins, `name` is for one that has none."""
+        """Makes the scenario of the layers.
+
+        Args:
+            layers: The layers; a later one wins.
+            name: The scenario's name where no layer has one.
+
+        Returns:
+            The scenario.
+
+        Raises:
+            ScenarioError: With every problem found.
+        """
         stack = self._stacked(layers)
         whole = _whole(stack.components())
         checker = Checker(self._problems, stack.merged.places, self._origin)
@@ -59,7 +72,7 @@ class Assembly:
         return stack
 
     def _finished(self, whole: type[Any], values: Mapping[str | int, Any], builder: Builder) -> Scenario:
-        """The scenario of checked values, if its parts fit together."""
+        """Builds the scenario of checked values, if its sections do not contradict each other."""
         parts = vars(builder.section(whole, values, ()))
         builder.note(find_name_problems(parts["name"]))
         scenario = Scenario(**parts, source=self._origin.source)
@@ -98,7 +111,7 @@ def _laid_over(usual: dict[str | int, Any], own: Mapping[str | int, Any]) -> dic
 
 
 def _whole(components: Mapping[str, type[Any]]) -> type[Any]:
-    """The scenario as one dataclass whose sections are those of the chosen components; unknown ones may be anything."""
+    """Makes one dataclass of the scenario with the classes of its components; sections with unknown ones are Any."""
     classes = {**PLAIN, **components}
     return dataclasses.make_dataclass(
         "Whole",
@@ -110,7 +123,7 @@ def _whole(components: Mapping[str, type[Any]]) -> type[Any]:
 
 
 def _complete(merged: ScenarioLayer, name: str) -> dict[str | int, Any]:
-    """The merged values with every section, and with a name, which may be written as a number."""
+    """Adds missing sections and the name to the merged values; a name that is a number becomes text."""
     given: dict[str | int, Any] = {"name": name, **{section: {} for section in SECTIONS}, **merged.values}
     if isinstance(given["name"], (int, float)) and not isinstance(given["name"], bool):
         place = merged.place(("name",))

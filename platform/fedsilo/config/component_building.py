@@ -1,4 +1,4 @@
-"""Checked values to the objects that the scenario holds, and what these objects themselves find impossible."""
+"""Builds the objects of a scenario from checked values, and collects the problems that these objects report."""
 
 from __future__ import annotations
 
@@ -7,33 +7,34 @@ import typing
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from fedsilo.config.key_types import alternatives, is_list, is_mapping, is_section, item_type
 from fedsilo.config.problems import KeyPath, Problems
-from fedsilo.config.schema import (
-    alternatives,
-    is_list,
-    is_mapping,
-    is_section,
-    item_type,
-    keys,
-    original_class,
-    slots,
-)
+from fedsilo.config.schema import keys, original_class, slots
 from fedsilo.config.value_checks import Checker
 
 
 class Builder:
-    """Makes sections of their checked values.
+    """Builds sections from their checked values.
 
     Args:
         checker: Knows where each key was written.
-        problems: What is wrong so far; a key that is known to be wrong is not complained about again.
+        problems: Problems so far; a key with a known problem is not reported again.
     """
 
     def __init__(self, checker: Checker, problems: Problems) -> None:
         self._checker, self._problems = checker, problems
 
     def section(self, cls: type[Any], values: Mapping[Any, Any], path: KeyPath) -> Any:
-        """Returns the section, its other keys at their defaults; None, and a problem, if it cannot be made."""
+        """Builds a section; keys without a value get their defaults.
+
+        Args:
+            cls: The section's dataclass.
+            values: Checked values by key.
+            path: Key path of the section.
+
+        Returns:
+            The section; None, with a problem noted, if it cannot be built.
+        """
         missing = [key for name, key in keys(cls).items() if name not in values and key.default is dataclasses.MISSING]
         for key in missing:
             if not self._problems.about((*path, key.name)):
@@ -52,7 +53,12 @@ class Builder:
         return built
 
     def note(self, lines: Iterable[str], path: KeyPath = ()) -> None:
-        """Notes "key: what is wrong" lines, unless that key is known to be wrong anyway."""
+        """Notes problems, except those of keys with a known problem.
+
+        Args:
+            lines: Lines "key: what is wrong".
+            path: Key path that the keys are relative to.
+        """
         for line in lines:
             written, _, what = line.partition(": ")
             parts: KeyPath = (*path, *(int(part) if part.isdecimal() else part for part in written.split(".")))
@@ -74,7 +80,7 @@ class Builder:
 
 
 def _meant(hint: Any, value: Any) -> Any:
-    """The alternative of a union that a checked value belongs to."""
+    """Selects the alternative of a union that fits a checked value."""
     choices = alternatives(hint)
     if isinstance(value, dict):
         choices = tuple(choice for choice in choices if is_mapping(choice) or is_section(choice)) or choices

@@ -1,4 +1,4 @@
-"""A scenario written out in full, so that reading it gives the same scenario whatever becomes of the defaults."""
+"""Writes a scenario with all its keys, so that a later version with other defaults reads the same scenario."""
 
 from __future__ import annotations
 
@@ -19,7 +19,14 @@ _SELECTORS = {contract.kind: selector(section) for section, contract in CONTRACT
 
 
 def to_mapping(scenario: Scenario) -> dict[str, Any]:
-    """Returns every key of the scenario as nested dicts of plain values, in the order of the sections."""
+    """Converts a scenario to plain values with every key, in the order of the sections.
+
+    Args:
+        scenario: The scenario.
+
+    Returns:
+        Nested dicts of plain values.
+    """
     result: dict[str, Any] = {key: getattr(scenario, key) for key in HEADING}
     for section in SECTIONS:
         result[section] = _plain(getattr(scenario, section))
@@ -27,18 +34,39 @@ def to_mapping(scenario: Scenario) -> dict[str, Any]:
 
 
 def describe_component(component: Component) -> dict[str, Any]:
-    """Returns a component's name and keys as plain values."""
+    """Converts a component to plain values.
+
+    Args:
+        component: The component.
+
+    Returns:
+        Its name and its keys.
+    """
     values: dict[str, Any] = _plain(component)
     return values
 
 
 def to_yaml(scenario: Scenario) -> str:
-    """Returns the scenario as YAML: fractions as plain decimals, words that YAML would misread in quotes."""
+    """Converts a scenario to YAML: fractions as plain decimals, words that YAML would misread in quotes.
+
+    Args:
+        scenario: The scenario.
+
+    Returns:
+        The text of a scenario file.
+    """
     return dump_yaml(_escaped(to_mapping(scenario)), flow=False, width=120)
 
 
 def format_value(value: Any) -> str:
-    """Returns one value as it stands in a scenario file, on one line."""
+    """Formats one value as in a scenario file.
+
+    Args:
+        value: The value.
+
+    Returns:
+        YAML on one line.
+    """
     return dump_line(_escaped(_plain(value)))
 
 
@@ -55,7 +83,7 @@ def _plain(value: Any) -> Any:
 
 
 def _fields(value: Any, inner: Mapping[str, type[Component]]) -> dict[str, Any]:
-    """The fields as plain values; a slot that was left open in Python holds the usual component."""
+    """Converts the fields to plain values; a slot that is None holds the usual component."""
     found = {field.name: getattr(value, field.name) for field in dataclasses.fields(value) if field.init}
     for name, contract in inner.items():
         found[name] = find(contract, keys(type(value))[name].usual)() if found[name] is None else found[name]
@@ -63,7 +91,7 @@ def _fields(value: Any, inner: Mapping[str, type[Component]]) -> dict[str, Any]:
 
 
 def _escaped(value: Any) -> Any:
-    """The value with `${` in its texts marked as no interpolation."""
+    """Escapes `${` in the texts of a value, so that it is read as text."""
     if isinstance(value, str):
         return _INTERPOLATION.sub(lambda found: found[1] * 2 + r"\${", value)
     if isinstance(value, dict):

@@ -1,4 +1,4 @@
-"""Code from outside the engine that a scenario's components come from."""
+"""Finds the code outside the engine that a scenario's components come from."""
 
 from __future__ import annotations
 
@@ -15,9 +15,15 @@ _OURS = {"fedsilo", "fedsilo_actors", "__main__", "builtins"}
 
 
 def list_external_modules(scenario: Scenario) -> list[ModuleType]:
-    """Returns the packages and modules, each once, of components that were named `package.module:Class`.
+    """Lists the packages and modules of components that were named `package.module:Class`.
 
-    They are whole: of `my_lab.methods.mine` the package `my_lab`, since the module may import what is beside it.
+    Packages are complete: of `my_lab.methods.mine` it is `my_lab`, since the module may import its neighbours.
+
+    Args:
+        scenario: The scenario.
+
+    Returns:
+        Top-level packages and modules, each once, sorted by name.
     """
     tops = {type(component).__module__.partition(".")[0] for component in _components(scenario)} - _OURS
     return [sys.modules[top] for top in sorted(tops) if top in sys.modules]

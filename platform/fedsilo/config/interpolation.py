@@ -1,7 +1,7 @@
-"""The scenario as an OmegaConf tree: defaults typed by the dataclasses, given values over them, `${...}` resolved.
+"""The scenario as an OmegaConf tree: typed defaults of the dataclasses, given values over them, `${...}` filled in.
 
-Every value that was given is read back through the tree, so that interpolations are filled in and each value has the
-type that its dataclass declares.
+Every given value is read back from the tree, so that interpolations are filled in and each value has the type that its
+dataclass declares.
 """
 
 from __future__ import annotations
@@ -13,13 +13,14 @@ from typing import Any
 
 from omegaconf import DictConfig, OmegaConf
 
+from fedsilo.config.key_types import is_section
 from fedsilo.config.layers import ScenarioLayer
 from fedsilo.config.problems import KeyPath, join_path, show_value, suggest_nearest
-from fedsilo.config.schema import PLAIN, SECTIONS, defaults, is_section, keys, selector
+from fedsilo.config.schema import PLAIN, SECTIONS, defaults, keys, selector
 from fedsilo.config.sections import Heading
 from fedsilo.core.errors import UnknownComponent
 
-LONGEST = 300  # the grammar of interpolations is slow to read; no honest one is longer
+LONGEST = 300  # characters; the parser of interpolations is slow
 
 _PREAMBLE = re.compile(r"While dereferencing interpolation '.*': |\w+ raised while resolving interpolation: ")
 
@@ -27,20 +28,37 @@ Complaint = Callable[[KeyPath, str], None]
 
 
 def find_syntax_problem(text: str) -> str | None:
-    """Returns what is wrong with the form of the `${...}` in a text, None when it can be read."""
+    """Checks the form of the `${...}` in a text.
+
+    Args:
+        text: The text.
+
+    Returns:
+        What is wrong; None when it can be read.
+    """
     if len(text) > LONGEST:
         return f"an interpolation of more than {LONGEST} characters is not read."
     try:
         OmegaConf.create({"text": text})
     except Exception:  # antlr raises errors of its own, and the depth of nesting is not bounded
-        return f"is no interpolation, got {show_value(text)}. Write ${{section.key}}, or \\${{ for the characters themselves."
+        return (
+            f"is no interpolation, got {show_value(text)}. Write ${{section.key}}, or \\${{ for the characters "
+            "themselves."
+        )
     return None
 
 
 def fill_in_name(text: str, layers: list[ScenarioLayer]) -> str:
-    """Returns a component's name with its `${...}` filled in from what the layers give and plain defaults.
+    """Fills in the `${...}` of a component's name, from the layers and the defaults of plain sections.
 
-    The types of keys are not known before the components are, so this looks at the layers as they are.
+    The types of keys are not known before the components are, so this reads the layers without checks.
+
+    Args:
+        text: The name.
+        layers: The layers; a later one wins.
+
+    Returns:
+        The name without interpolations.
 
     Raises:
         UnknownComponent: The name cannot be filled in.
@@ -52,12 +70,16 @@ def fill_in_name(text: str, layers: list[ScenarioLayer]) -> str:
         given.lay(layer)
     try:
         return str(OmegaConf.create({**given.values, " ": text})[" "])
-    except Exception as error:  # see syntax_problem
+    except Exception as error:  # see find_syntax_problem
         raise UnknownComponent(_unresolved(text, error, [])) from error
 
 
 class ScenarioTree:
-    """The whole scenario as one OmegaConf configuration."""
+    """The whole scenario as one OmegaConf configuration, at its defaults first.
+
+    Args:
+        whole: The dataclass of the whole scenario.
+    """
 
     def __init__(self, whole: type[Any]) -> None:
         sections = {section: keys(whole)[section].type for section in SECTIONS}
@@ -66,7 +88,11 @@ class ScenarioTree:
         self._root.update(parts)
 
     def name_components(self, names: Mapping[KeyPath, str]) -> None:
-        """Puts the components' names into their sections and slots, so that `${method.name}` can be read."""
+        """Writes the components' names into their sections and slots, so that `${method.name}` can be read.
+
+        Args:
+            names: Names by key path.
+        """
         for path, name in names.items():
             node = self._root
             for key in path:
@@ -77,27 +103,41 @@ class ScenarioTree:
                 node[selector(path[-1])] = name
 
     def give(self, values: Mapping[Any, Any], complain: Complaint) -> None:
-        """Lays checked values over the defaults."""
+        """Lays checked values over the defaults.
+
+        Args:
+            values: Nested values.
+            complain: Notes a problem at a key path.
+        """
         try:
             self._root = OmegaConf.unsafe_merge(self._root, dict(values))
-        except Exception:  # once more one by one, to learn which it is
+        except Exception:  # again one by one, to find the wrong one
             self._give_singly(values, complain)
 
     def _give_singly(self, values: Mapping[Any, Any], complain: Complaint) -> None:
         for key, value in values.items():
             try:
                 self._root = OmegaConf.merge(self._root, {key: value})
-            except Exception as error:  # a type that the checks let pass and OmegaConf cannot hold
+            except Exception as error:  # a type that passes the checks and that OmegaConf cannot hold
                 complain((key,), f"cannot be taken over: {_first_line(error)}.")
 
     def read(self, values: Mapping[str | int, Any], complain: Complaint, path: KeyPath = ()) -> dict[str | int, Any]:
-        """Returns the given values as the tree has them: resolved and converted; what cannot be is a complaint."""
+        """Reads values from the tree, filled in and converted; notes a problem for each that cannot be.
+
+        Args:
+            values: The given values; their keys are read.
+            complain: Notes a problem at a key path.
+            path: Key path of the values.
+
+        Returns:
+            The same keys with the tree's values.
+        """
         result = {}
         for key, value in values.items():
             here = (*path, key)
             try:
-                result[key] = self._read(value, complain, here)
-            except Exception as error:  # resolvers run any code
+                result[key] = self._at(here)
+            except Exception as error:  # resolvers run foreign code
                 complain(here, _unresolved(value, error, self._known()))
         return result
 
@@ -122,7 +162,7 @@ class ScenarioTree:
 
 
 def _open(node: DictConfig) -> DictConfig:
-    """The node of a frozen dataclass, made changeable and open for further keys."""
+    """Makes the node of a frozen dataclass changeable, and open for further keys."""
     OmegaConf.set_readonly(node, False)
     OmegaConf.set_struct(node, False)
     return node

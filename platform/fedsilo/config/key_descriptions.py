@@ -1,4 +1,4 @@
-"""What the sections and components of a scenario may hold, in rows for people; all of it from the code itself."""
+"""Describes the keys of sections and components for people, from the dataclasses themselves."""
 
 from __future__ import annotations
 
@@ -9,49 +9,35 @@ from dataclasses import dataclass
 from typing import Any, get_args
 
 from fedsilo.config.dumping import format_value
+from fedsilo.config.key_types import is_list, is_section, item_type
 from fedsilo.config.problems import KeyPath, join_path, suggest_nearest
 from fedsilo.config.scenario_paths import find_component
-from fedsilo.config.schema import (
-    CONTRACTS,
-    HEADING,
-    NAMED,
-    PLAIN,
-    SECTIONS,
-    SLOTS,
-    USUAL,
-    Key,
-    is_list,
-    is_section,
-    item_type,
-    keys,
-    selector,
-    slots,
-)
+from fedsilo.config.schema import CONTRACTS, HEADING, NAMED, PLAIN, SECTIONS, SLOTS, USUAL, Key, keys, selector, slots
 from fedsilo.config.sections import Heading
 from fedsilo.core import registry
 from fedsilo.core.errors import UnknownComponent
 from fedsilo.core.training_settings import LearningRateSchedule, Optimizer
 
 INNER = {"optimizer": ("training.optimizer.", Optimizer), "schedule": ("training.schedule.", LearningRateSchedule)}
-"""Parts of a section that can be asked for by themselves."""
+"""Parts of sections that `describe` accepts as kinds."""
 
 _ALSO = {"dataset": "data", "mechanism": "privacy", "strategie": "strategy"}
 
 _PATHS: dict[str, KeyPath] = {str(path[-1]): path for path in NAMED}
-"""Where a component of a kind is named."""
+"""Key paths that name components, by their last key."""
 
 _SLOTS = tuple(str(path[-1]) for path in SLOTS)
 
 
 @dataclass(frozen=True, slots=True)
 class Description:
-    """One row.
+    """The description of one key.
 
     Attributes:
-        key: The key as it is written on the command line, or the name of a component.
+        key: The key as on the command line, or the name of a component.
         type: Its type in words.
-        default: What holds where the scenario is silent, as it is written in a file; "" where it must be given.
-        allowed: The range or the words it may be; "" where the type says it all.
+        default: The default as in a file; "" where the key must be given.
+        allowed: The range or the allowed words; "" where the type says it all.
         meaning: What it is.
     """
 
@@ -63,21 +49,25 @@ class Description:
 
 
 def kinds() -> list[str]:
-    """Returns what `describe` can be asked for."""
+    """Returns the names that `describe` accepts as kind."""
     return ["scenario", *SECTIONS, *_SLOTS, *INNER]
 
 
 def describe(kind: str | None = None, name: str | None = None) -> list[Description]:
-    """Returns the rows of one kind.
+    """Describes the keys of one kind.
 
     Args:
-        kind: "scenario" or nothing for the sections; a section for its keys; a section or slot that names a component
+        kind: "scenario" or None for the sections; a section for its keys; a section or slot that names a component
             (data, partition, label, feature, quantity, concept, method, privacy, aggregation) for its components, or
-            with `name` for the keys of one. The plural and the words of `fedsilo list` (datasets, mechanisms) will do.
-        name: A component's name, where the section has one.
+            with `name` for the keys of one. Plurals and the words of `fedsilo list` (datasets, mechanisms) are
+            accepted.
+        name: A component's name, where the section names one.
+
+    Returns:
+        One row for each key or component.
 
     Raises:
-        UnknownComponent: No such kind or name.
+        UnknownComponent: There is no such kind or name.
     """
     section = _section(kind or "scenario")
     if section in _PATHS:
@@ -92,7 +82,11 @@ def describe(kind: str | None = None, name: str | None = None) -> list[Descripti
 
 
 def describe_everything() -> Iterator[tuple[str, list[Description]]]:
-    """Yields a title and the rows of all there is: the sections, then every key of each and of every component."""
+    """Describes all sections, then every key of each section and of every component.
+
+    Yields:
+        Title and rows.
+    """
     yield "scenario", describe()
     for section in (*SECTIONS, *_SLOTS):
         if section not in _PATHS:

@@ -1,9 +1,11 @@
-"""A method written as a learner and a strategy: `method: {learner: fedotp, strategy: fedprox, mu: 0.01}`.
+"""Merges a method that is written as a learner and a strategy.
 
-Keys of either may stand beside their names, as in a recipe; here they are put where they belong, into the slots of the
-method `composed`. `method: fedotp+fedprox` says the same. Where a scenario so far has a recipe and a layer names only
-one of the two, the other stays the recipe's: `method=fedotp` with `method.strategy=fedprox` is FedOTP's learner under
-FedProx. Keys go along: from a recipe into its learner or strategy, and from these to a recipe that is named later.
+`method: {learner: fedotp, strategy: fedprox, mu: 0.01}` and `method: fedotp+fedprox` name both. Keys of either part may
+stand beside the two names, as in a recipe; they are moved into the slots of the method `composed`.
+
+Where the layers below name a recipe and a layer names only one of the two parts, the other part stays the recipe's:
+`method=fedotp` with `method.strategy=fedprox` is FedOTP's learner under FedProx. Keys are kept: from a recipe to its
+learner or strategy, and from these to a recipe that is named later.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from fedsilo.core.registry import JOIN, find, name_of
 
 COMPOSED, METHOD = "composed", "method"
 USUAL = {"learner": "coop", "strategy": "fedavg"}
-"""The parts of a combination, with what stands there where none is named."""
+"""The slots of a combination, with the component of each where none is named."""
 
 Values = dict[str | int, Any]
 
@@ -27,12 +29,15 @@ Values = dict[str | int, Any]
 def combine_parts(
     given: Mapping[str | int, Any], below: Mapping[str | int, Any], names: Mapping[KeyPath, str]
 ) -> Values:
-    """Returns a layer's method section with keys of learner and strategy inside their slots.
+    """Moves keys of learner and strategy into their slots.
 
     Args:
-        given: The section as the layer has it, names of slots written out.
-        below: The section as the layers below have it.
-        names: The names so far, by the path of their section or slot.
+        given: The section `method` of the layer, names of slots written as mappings.
+        below: The section of the layers below.
+        names: The names so far, by the key path of their section or slot.
+
+    Returns:
+        The section to lay on top.
     """
     method, so_far = _split(given), names[METHOD,]
     if method.get("name", COMPOSED) == COMPOSED and so_far != COMPOSED and any(part in method for part in USUAL):
@@ -50,13 +55,28 @@ def combine_parts(
 
 
 def split_method_name(name: str) -> dict[KeyPath, str]:
-    """Returns what a method's name names, by key path: a learner and a strategy where it is LEARNER+STRATEGY."""
+    """Splits a method's name into what it names.
+
+    Args:
+        name: A method's name, or LEARNER+STRATEGY.
+
+    Returns:
+        Names by key path: of a learner and a strategy, or of a method.
+    """
     learner, joined, strategy = name.partition(JOIN)
     return {(METHOD, "learner"): learner, (METHOD, "strategy"): strategy} if joined else {(METHOD,): name}
 
 
 def move_places(method: Mapping[str | int, Any], places: Mapping[KeyPath, SourcePlace]) -> dict[KeyPath, SourcePlace]:
-    """Returns the places of keys that stood beside the names of a learner and a strategy, where they are now."""
+    """Finds the places of keys that were moved into the slots of learner and strategy.
+
+    Args:
+        method: The section after the move.
+        places: Where each value was written.
+
+    Returns:
+        The places by new key path.
+    """
     return {
         (METHOD, slot, key): places[METHOD, key]
         for slot in USUAL
@@ -67,7 +87,14 @@ def move_places(method: Mapping[str | int, Any], places: Mapping[KeyPath, Source
 
 
 def find_parts(name: str) -> dict[str, str]:
-    """Returns the names of a recipe's learner and strategy; nothing for another method."""
+    """Finds the names of a recipe's learner and strategy.
+
+    Args:
+        name: A method's name.
+
+    Returns:
+        The names by slot; empty for another method.
+    """
     try:
         made: Any = find(Method, name)()
     except (UnknownComponent, TypeError):
@@ -76,12 +103,19 @@ def find_parts(name: str) -> dict[str, str]:
 
 
 def find_method(name: object) -> Callable[[], type[Any]]:
-    """Returns a function that finds a method's class."""
+    """Returns a function that finds a method's class.
+
+    Args:
+        name: The method's name.
+
+    Returns:
+        The function.
+    """
     return lambda: find(Method, str(name))
 
 
 def _split(given: Mapping[str | int, Any]) -> Values:
-    """The section with LEARNER+STRATEGY as two names."""
+    """Splits LEARNER+STRATEGY in the section into two names."""
     method, name = dict(given), given.get("name")
     if not isinstance(name, str) or JOIN not in name:
         return method
@@ -93,7 +127,7 @@ def _split(given: Mapping[str | int, Any]) -> Values:
 
 
 def _inherit(method: Values, part: str, name: str, below: Mapping[str | int, Any]) -> None:
-    """Gives a part of a combination the name, and the keys, that a recipe's part has."""
+    """Gives a slot of a combination the name and the keys of a recipe's part."""
     inside = method.setdefault(part, {"name": name})
     if not isinstance(inside, dict):
         return
@@ -105,7 +139,7 @@ def _inherit(method: Values, part: str, name: str, below: Mapping[str | int, Any
 
 
 def _sink(method: Values, names: Mapping[KeyPath, str]) -> None:
-    """Puts keys beside the names into the part that has them; where both have one, it stays, to be refused."""
+    """Moves keys into the slot whose component has them; a key that both have stays, and is refused later."""
     known = {}
     for part, usual in USUAL.items():
         inside = method.get(part)
@@ -125,8 +159,8 @@ def _part_keys(part: str, name: object) -> Mapping[str, object]:
 
 
 def _keys(found: Callable[[], type[Any]]) -> Mapping[str, object]:
-    """The keys of a component; none where it cannot be found, which is said where it is looked up."""
+    """Returns the keys of a component; none where it cannot be found, which is reported elsewhere."""
     try:
         return keys(found())
-    except Exception:  # of whatever kind: importing a component runs code of its author
+    except Exception:  # of any kind: importing a component runs its author's code
         return {}

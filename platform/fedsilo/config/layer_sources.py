@@ -1,4 +1,4 @@
-"""The sources of a scenario, each read into a layer: files with what they extend, overrides, Python mappings."""
+"""Reads the sources of a scenario into layers: files with the files that they extend, overrides, Python mappings."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from fedsilo.config.layers import ScenarioLayer, unfold_names
 from fedsilo.config.problems import KeyPath, Problems, SourcePlace, show_value, suggest_nearest
 from fedsilo.config.yaml_documents import MAX_CHARACTERS, MAX_DEPTH, MAX_VALUES, parse
 
-COMMAND_LINE = 1  # position of the overrides among the layers; the file is 0, what it extends -1, -2 and so on
+COMMAND_LINE = 1  # position of overrides among the layers; the file has 0, the files that it extends -1, -2, ...
 
 Changes = Sequence[str] | Mapping[str, Any]
-"""What wins over a scenario: `key.path=value` texts, or a mapping, nested or with dotted keys."""
+"""Changes that win over a scenario: `key.path=value` texts, or a mapping, nested or with dotted keys."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +25,9 @@ class Variant:
     """One of several scenarios that are made from the same source and compared.
 
     Attributes:
-        method: Name of its method; "" is the scenario's own.
+        method: Name of its method; "" for the scenario's own.
         among: All methods that are compared: a key that one of them has is no mistake in the others.
-        shared: Changes for all of them; keys of `method` that this one lacks fall away.
+        shared: Changes for all of them; keys of `method` that this one lacks are dropped.
         own: Changes for this one.
     """
 
@@ -38,11 +38,14 @@ class Variant:
 
 
 def read_file_layers(path: Path, problems: Problems) -> list[ScenarioLayer]:
-    """Returns the layers of a scenario file, the most basic one first, the file itself last.
+    """Reads the layers of a scenario file.
 
     Args:
-        path: The file. A file that it extends is looked for beside it.
-        problems: Gets what cannot be read, and chains of `extends` that end in a circle.
+        path: The file. A file that it extends is searched beside it.
+        problems: Gets what cannot be read, and circles of `extends`.
+
+    Returns:
+        The layers: the most basic file first, the file itself last.
     """
     layers: list[ScenarioLayer] = []
     chain: list[Path] = []
@@ -87,7 +90,15 @@ def _void(value: Any, text: str) -> str:
 
 
 def read_overrides(overrides: Sequence[str], problems: Problems) -> ScenarioLayer:
-    """Returns the layer of `key.path=value` overrides; values are written as in a file, a later one wins."""
+    """Reads overrides of the command line; a later one wins.
+
+    Args:
+        overrides: Texts `key.path=value`; values are written as in a file.
+        problems: Gets what cannot be read.
+
+    Returns:
+        The layer.
+    """
     layer = ScenarioLayer()
     origin = SourcePlace("command line", 0, COMMAND_LINE)
     for text in overrides:
@@ -109,14 +120,31 @@ def read_overrides(overrides: Sequence[str], problems: Problems) -> ScenarioLaye
 
 
 def read_changes(changes: Changes, problems: Problems) -> ScenarioLayer:
-    """Returns the layer of what wins over a scenario."""
+    """Reads changes that win over a scenario.
+
+    Args:
+        changes: Texts `key.path=value`, or a mapping.
+        problems: Gets what cannot be read.
+
+    Returns:
+        The layer.
+    """
     if isinstance(changes, Mapping):
         return read_mapping(changes, SourcePlace("overrides", 0, COMMAND_LINE), problems)
     return read_overrides(changes, problems)
 
 
 def read_mapping(mapping: Mapping[Any, Any], origin: SourcePlace, problems: Problems) -> ScenarioLayer:
-    """Returns the layer of a Python mapping: nested, or with dotted keys, or both; a later key wins."""
+    """Reads a Python mapping: nested, with dotted keys, or both; a later key wins.
+
+    Args:
+        mapping: The mapping.
+        origin: The place for messages.
+        problems: Gets what cannot be read.
+
+    Returns:
+        The layer.
+    """
     layer, values = ScenarioLayer(), _PythonValues(origin, problems)
     for key, value in mapping.items():
         path = _key_path(key) if isinstance(key, str) else None
@@ -128,7 +156,16 @@ def read_mapping(mapping: Mapping[Any, Any], origin: SourcePlace, problems: Prob
 
 
 def read_base_file(layer: ScenarioLayer, origin: SourcePlace, problems: Problems) -> list[ScenarioLayer]:
-    """Returns the layers of the file that a Python mapping extends, looked for from the current folder."""
+    """Reads the file that a Python mapping extends, which is searched from the current folder.
+
+    Args:
+        layer: The mapping's layer; its key `extends` is removed.
+        origin: The place for messages.
+        problems: Gets what cannot be read.
+
+    Returns:
+        The layers of the file; empty where none is extended.
+    """
     base = _base(layer, Path("scenario"), origin, problems)
     return read_file_layers(base, problems) if base else []
 
@@ -143,7 +180,7 @@ def _layer(parsed: tuple[Any, dict[KeyPath, SourcePlace]], origin: SourcePlace, 
 
 
 def _text(path: Path, key: KeyPath, asked: SourcePlace, problems: Problems) -> str | None:
-    """The file's text; None, and a problem at the place that asked for it, if it cannot be had."""
+    """Reads the file's text; None, with a problem noted at the place that names the file, if that is impossible."""
     subject = f"'{path}' " if key else ""
     try:
         if not str(path).strip() or path.is_dir():
@@ -197,7 +234,7 @@ def _same(one: Path, other: Path) -> bool:
 
 
 def _key_path(dotted: str) -> KeyPath | None:
-    """The parts of a dotted key; None if a part is empty. Digits are a client's number, as in a file."""
+    """Splits a dotted key; None if a part is empty. Digits become a client's number, as in a file."""
     parts = dotted.split(".")
     if not all(parts):
         return None
@@ -207,7 +244,7 @@ def _key_path(dotted: str) -> KeyPath | None:
 def _nested(
     path: KeyPath, value: Any, origin: SourcePlace, places: Mapping[KeyPath, SourcePlace] = MappingProxyType({})
 ) -> ScenarioLayer:
-    """The layer with one value at a key path; `places` are those inside the value."""
+    """Makes a layer with one value at a key path; `places` are those inside the value."""
     for part in reversed(path):
         value = {part: value}
     around = {path[:length]: origin for length in range(1, len(path) + 1)}
@@ -215,7 +252,7 @@ def _nested(
 
 
 class _PythonValues:
-    """Turns Python values into what YAML would give; notes a problem where there is no such form."""
+    """Converts Python values to those that YAML gives; notes a problem where that is impossible."""
 
     def __init__(self, origin: SourcePlace, problems: Problems) -> None:
         self._origin, self._problems, self._count = origin, problems, 0

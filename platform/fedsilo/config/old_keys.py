@@ -1,4 +1,4 @@
-"""Keys of earlier versions, read as the keys that they are now, so that old files and old runs stay readable."""
+"""Keys of earlier versions, which are read as the keys of today, so that old files and old runs stay readable."""
 
 from __future__ import annotations
 
@@ -12,11 +12,21 @@ OLD, NEW = "persistent", "state"
 AROUND = ("training", "optimizer")
 WORDS = {True: KEPT, False: FRESH}
 
+RETIRED: dict[KeyPath, tuple[type, str]] = {
+    (*AROUND, OLD): (bool, f"Old name of {NEW}: true is {KEPT}, false {FRESH}.")
+}
+"""Type and meaning of each old key."""
+
 
 def rename_old_keys(values: dict[str | int, Any]) -> dict[str | int, Any]:
-    """Returns a layer's values with `training.optimizer.persistent: true` as `state: kept`.
+    """Replaces old keys in the values of a layer: `training.optimizer.persistent: true` becomes `state: kept`.
 
-    Where a layer has both keys, or no truth value, the old one stays, to be refused as unknown.
+    Args:
+        values: The values as they were written, nested.
+
+    Returns:
+        The values with keys of today. An old key stays, and is refused as unknown later, where the layer has the new
+        key too or where the value is not true or false.
     """
     training = values.get("training")
     optimizer = training.get("optimizer") if isinstance(training, dict) else None
@@ -27,6 +37,13 @@ def rename_old_keys(values: dict[str | int, Any]) -> dict[str | int, Any]:
 
 
 def rename_old_places(places: Mapping[KeyPath, SourcePlace]) -> dict[KeyPath, SourcePlace]:
-    """Returns the places of a layer's values, that of the old key under the new one as well."""
+    """Adds the new key path of each old key to the places of a layer.
+
+    Args:
+        places: Where each value was written, by key path.
+
+    Returns:
+        The places, those of old keys under both key paths.
+    """
     old = places.get((*AROUND, OLD))
     return {**places, **({(*AROUND, NEW): old} if old and (*AROUND, NEW) not in places else {})}

@@ -29,10 +29,18 @@ class Clash:
 
 
 def find_clashes(method: Method, optimizer: Optimizer, mechanism: Mechanism) -> Iterator[Clash]:
-    """Yields what a method's strategy cannot compute with.
+    """Finds the keys that a method's strategy cannot compute with.
 
-    Some strategies divide a client's change by what SGD makes of one gradient, from a round without momentum on; some
-    send numbers beside it that a mechanism would change.
+    Some strategies divide a client's change by what SGD makes of one gradient, in a round that begins without
+    momentum. Some upload numbers that a mechanism would change.
+
+    Args:
+        method: The method.
+        optimizer: The optimizer that trains it.
+        mechanism: The privacy mechanism.
+
+    Yields:
+        One entry for each key.
     """
     if method.parts is None:
         return
@@ -48,16 +56,30 @@ def find_clashes(method: Method, optimizer: Optimizer, mechanism: Mechanism) -> 
         yield Clash("privacy.mode", privacy, needs, "Use 'none', or the strategy fedavg: clients then count alike.")
 
 
-def optimizers_that_a_strategy_cannot_compute_with(scenario: Scenario) -> Iterator[str]:
-    """The scenario's own method; `references.refusals` says it of the others."""
+def check_optimizer(scenario: Scenario) -> Iterator[str]:
+    """Refuses optimizers that the strategy of the scenario's own method cannot compute with.
+
+    Args:
+        scenario: The scenario.
+
+    Yields:
+        Lines "key: what contradicts what. What to do."
+    """
     method = scenario.method
     for clash in find_clashes(method, scenario.training.optimizer, scenario.privacy):
         if clash.key.startswith("training."):
             yield _line(clash, method)
 
 
-def mechanisms_that_a_strategy_cannot_compute_with(scenario: Scenario) -> Iterator[str]:
-    """The same for the mechanism."""
+def check_exact_counts(scenario: Scenario) -> Iterator[str]:
+    """Refuses mechanisms where the strategy uploads numbers that a mechanism would change.
+
+    Args:
+        scenario: The scenario.
+
+    Yields:
+        Lines "key: what contradicts what. What to do."
+    """
     method = scenario.method
     for clash in find_clashes(method, Optimizer(), scenario.privacy):
         if clash.key.startswith("privacy."):

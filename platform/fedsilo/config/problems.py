@@ -1,4 +1,4 @@
-"""Problems of a scenario: gathered while it is read, each with its place, raised together."""
+"""Problems of a scenario: collected while it is read, each with its place, and raised together."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ class SourcePlace:
     Attributes:
         source: The file, or "command line".
         line: Line in the file, from 1; 0 where there is none.
-        layer: Position among what the scenario is made of; later layers win.
-        written: The value's own characters, before YAML made something of them.
+        layer: Position among the layers of the scenario; later layers win.
+        written: The value's characters in the file, before YAML interprets them.
     """
 
     source: str
@@ -43,54 +43,91 @@ class SourcePlace:
 
 @dataclass(slots=True)
 class Problems:
-    """All that is wrong with one scenario.
+    """All problems of one scenario.
 
     Attributes:
-        hopeless: Whether a source could not be read, so that nothing can be said about the rest.
+        hopeless: Whether a source could not be read, so that nothing is known of the rest.
     """
 
     hopeless: bool = False
     _found: list[tuple[SourcePlace, KeyPath, str]] = field(default_factory=list)
 
     def add(self, place: SourcePlace, path: KeyPath, what: str) -> None:
-        """Notes what is wrong with the value at a key path; an empty path means the whole source."""
+        """Notes a problem.
+
+        Args:
+            place: Where the value was written.
+            path: Key path of the value; empty for the whole source.
+            what: What is wrong.
+        """
         self._found.append((place, path, what))
 
     def give_up(self, place: SourcePlace, path: KeyPath, what: str) -> None:
-        """Notes that a source cannot be read."""
+        """Notes that a source cannot be read.
+
+        Args:
+            place: The source.
+            path: Key path that names the source; empty for the source itself.
+            what: What is wrong.
+        """
         self.add(place, path, what)
         self.hopeless = True
 
     def about(self, path: KeyPath) -> bool:
-        """Whether something is known to be wrong at a key path, or inside it."""
+        """Checks for a known problem at a key path, or inside it.
+
+        Args:
+            path: The key path.
+
+        Returns:
+            True if there is one.
+        """
         return any(other[: len(path)] == path for _, other, _ in self._found)
 
     def lines(self) -> list[str]:
-        """Returns one line per problem, in the order of the files; what has no line of its own comes last."""
+        """Returns one line per problem, in the order of the files; problems without a line number come last."""
         ordered = sorted(self._found, key=lambda found: (found[0].layer, found[0].line or float("inf")))
         return [_one_line(str(place), join_path(path), what) for place, path, what in ordered]
 
     def refuse(self) -> None:
-        """Raises a ScenarioError with every problem, if there is any."""
+        """Raises the problems, if there are any.
+
+        Raises:
+            ScenarioError: With every problem.
+        """
         lines = list(dict.fromkeys(self.lines()))
         if lines:
             raise ScenarioError(lines[0], lines)
 
 
 def _one_line(*parts: str) -> str:
-    """The parts that say something as one line, even where a file name or a value has line breaks in it."""
+    """Joins the parts that are not empty to one line; line breaks in file names or values are escaped."""
     line = ": ".join(part for part in parts if part)
     line = line if len(line) <= LONGEST_LINE else f"{line[:LONGEST_LINE]}..."
     return make_printable(line)
 
 
 def join_path(path: KeyPath) -> str:
-    """Returns a key path as one writes it on the command line."""
+    """Writes a key path as on the command line.
+
+    Args:
+        path: The key path.
+
+    Returns:
+        Its keys, joined by dots.
+    """
     return ".".join(str(part)[:80] for part in path)
 
 
 def show_value(value: object) -> str:
-    """Returns a value as it stands in a message: as YAML writes words like true, shortened when it is long."""
+    """Formats a value for a message: words as YAML writes them (true, null), long values shortened.
+
+    Args:
+        value: The value.
+
+    Returns:
+        The text.
+    """
     if value is None or isinstance(value, bool):
         return {None: "null", True: "true", False: "false"}[value]
     try:
@@ -100,13 +137,28 @@ def show_value(value: object) -> str:
 
 
 def suggest_nearest(word: object, known: Iterable[str]) -> str:
-    """Returns " Did you mean 'x'?" for the most similar of the known words, or "" when none is."""
+    """Suggests the most similar of the known words.
+
+    Args:
+        word: The word that was written.
+        known: The known words.
+
+    Returns:
+        " Did you mean 'x'?", or "" when none is similar.
+    """
     found = difflib.get_close_matches(str(word)[:80], list(known), n=1, cutoff=0.6)
     return f" Did you mean '{found[0]}'?" if found else ""
 
 
 def find_name_problems(name: str) -> list[str]:
-    """Returns what is wrong with a scenario's name, which becomes that of run folders and actors."""
+    """Checks a scenario's name, which becomes the name of run folders and actors.
+
+    Args:
+        name: The name.
+
+    Returns:
+        One line if it is not allowed, else none.
+    """
     if _NAME.fullmatch(name):
         return []
     return [f"name: must be 1 to 100 letters, digits, '-', '_' or '.', no spaces, got {show_value(name)}."]

@@ -1,4 +1,4 @@
-"""Ranges of numbers as they are written beside a key: ">= 1", "> 0", "in (0, 1]"."""
+"""Ranges of numbers, as they are declared for a key: ">= 1", "> 0", "in (0, 1]"."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ _TWO_SIDED = re.compile(r"in ([\[(])(\S+), (\S+)([\])])")
 
 @dataclass(frozen=True, slots=True)
 class Range:
-    """A set of numbers with two ends; an open end is itself left out.
+    """A range of numbers; an open end does not belong to it.
 
     Attributes:
-        text: How it is written, for messages.
+        text: The range as it is declared, for messages.
         low: Lower end, -inf where there is none.
         high: Upper end, inf where there is none.
-        open_low: Whether the lower end is left out.
-        open_high: Whether the upper end is left out.
+        open_low: Whether the lower end is open.
+        open_high: Whether the upper end is open.
     """
 
     text: str
@@ -29,17 +29,30 @@ class Range:
     open_high: bool = False
 
     def holds(self, value: float) -> bool:
-        """Whether the number lies in the range."""
+        """Checks whether a number is in the range.
+
+        Args:
+            value: The number.
+
+        Returns:
+            True if it is.
+        """
         above = value > self.low if self.open_low else value >= self.low
         below = value < self.high if self.open_high else value <= self.high
         return above and below
 
 
 def parse_range(text: str) -> Range:
-    """Returns the range that a text such as "in [0, 1)" means.
+    """Parses a range.
+
+    Args:
+        text: For example "in [0, 1)".
+
+    Returns:
+        The range.
 
     Raises:
-        ValueError: The text is none of the known forms: a mistake in the component that declares it.
+        ValueError: The text has none of the known forms: a mistake in the component that declares it.
     """
     if found := _ONE_SIDED.fullmatch(text):
         sign, end = found[1], float(found[2])

@@ -1,14 +1,13 @@
-"""Methods that a scenario's own is compared with: made from its keys, refused if they cannot be trained beside it."""
+"""Makes the reference methods of a scenario from the keys of its method, and refuses those that cannot be trained."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
 
-from fedsilo.config.layer_merging import COMPOSED, split_method_name
+from fedsilo.config.layer_merging import COMPOSED
 from fedsilo.config.optimizer_checks import find_clashes
-from fedsilo.config.scenario_paths import find_component
 from fedsilo.config.sections import Scenario
 from fedsilo.core import Learner, Method, Strategy
 from fedsilo.core.config_fields import DEFINES
@@ -18,15 +17,18 @@ from fedsilo.core.training_settings import LearningRateSchedule, Optimizer
 
 
 def make_reference(name: str, method: Method) -> Method:
-    """Returns another method with the scenario's method's values of common fields, where both may have them.
+    """Makes another method that has the values of the scenario's method where both have the same key.
 
     Args:
         name: A method's name, or LEARNER+STRATEGY.
         method: The scenario's method.
 
+    Returns:
+        The other method.
+
     Raises:
         UnknownComponent: There is no method, learner or strategy of that name.
-        TypeError: It needs keys that the scenario's method has not.
+        TypeError: It needs keys that the scenario's method does not have.
     """
     values = _values(method)
     learner, joined, strategy = name.partition(JOIN)
@@ -42,7 +44,7 @@ def make_reference(name: str, method: Method) -> Method:
 
 
 def _values(method: Method) -> dict[str, Any]:
-    """The keys of a method with their values; those of a combination's learner and strategy among them."""
+    """Returns the values of a method's keys; of a combination also those of learner and strategy."""
     found: dict[str, Any] = {}
     for part in method.parts or ():
         found |= {field.name: getattr(part, field.name) for field in fields(part)}  # type: ignore[arg-type]
@@ -56,19 +58,22 @@ def _values(method: Method) -> dict[str, Any]:
 
 
 def _filled(cls: type[Any], values: Mapping[str, Any]) -> Any:
-    """A component with as many of the values as it may have; a recipe's own values define it and stay."""
+    """Makes a component with all values that it accepts; values that define a recipe stay."""
     taken = [field for field in fields(cls) if field.init and not field.metadata.get(DEFINES)]
     allowed = {field.name: field.metadata.get("allowed", ()) for field in taken}
     return cls(**{k: v for k, v in values.items() if k in allowed and (not allowed[k] or v in allowed[k])})
 
 
 def find_refusals(made: Method, scenario: Scenario, optimizer: Optimizer) -> list[str]:
-    """Returns why a reference cannot be trained under a scenario's other sections, one clause each.
+    """Lists why a reference cannot be trained under a scenario's other sections.
 
     Args:
         made: The reference.
         scenario: The scenario.
-        optimizer: What the reference is trained with.
+        optimizer: The optimizer that trains the reference.
+
+    Returns:
+        One clause for each reason; empty when it can.
     """
     mechanism, aggregation = scenario.privacy, scenario.aggregation
     reasons = [problem.rstrip(".") for problem in made.problems()]
@@ -87,50 +92,17 @@ def find_refusals(made: Method, scenario: Scenario, optimizer: Optimizer) -> lis
     return reasons + [f"it {clash.needs}, {clash.key} is '{clash.value}'" for clash in clashes]
 
 
-def check_reference_names(scenario: Scenario) -> Iterator[str]:
-    """References are named without keys of their own, so each must be a method that can do without."""
-    for name in scenario.evaluation.reference_names:
-        try:
-            for path, part in split_method_name(name).items():
-                find_component(path, part)()
-        except UnknownComponent as error:
-            yield f"evaluation.references: {error}"
-        except TypeError:
-            yield f"evaluation.references: method '{name}' needs keys. Run it as a scenario of its own."
+def find_own_settings(scenario: Scenario) -> dict[str, dict[str, object]]:
+    """Finds in which keys of `training` references differ from the scenario.
 
+    Args:
+        scenario: The scenario.
 
-def check_references(scenario: Scenario) -> Iterator[str]:
-    """A reference is trained with the method's keys, under the same mechanism and aggregation; not all can be."""
-    for name, made in _made(scenario):
-        optimizer = scenario.evaluation.training_of(name, scenario.training).optimizer
-        for reason in find_refusals(made, scenario, optimizer):
-            yield (
-                f"evaluation.references: '{name}' cannot be trained with this scenario's keys: {reason}. Leave it out, "
-                "or use `fedsilo compare`, where every method has keys of its own."
-            )
-
-
-def own_training_of_references(scenario: Scenario) -> Iterator[str]:
-    """A reference with a training of its own must be trained, have one row, and fit into the rounds of the run."""
-    evaluation, made = scenario.evaluation, _made(scenario)
-    rows = [title_of(scenario.method), *(title_of(method) for _, method in made)]
-    own = {entry.name for entry in evaluation.references if entry.training}
-    for name, method in made:
-        if name not in own:
-            continue
-        where = f"evaluation.references: '{name}'"
-        if not method.trains:
-            yield f"{where} is not trained, so it can have no training of its own. Leave out that key."
-        elif rows.count(title_of(method)) > 1:
-            yield f"{where} has a training of its own and is there twice. Name it once: it has one row."
-        for problem in evaluation.training_of(name, scenario.training).problems():
-            yield f"{where}: its training.{problem}"
-
-
-def own_settings(scenario: Scenario) -> dict[str, dict[str, object]]:
-    """Returns the keys of `training` in which references differ from the scenario, with their values, by reference."""
+    Returns:
+        Keys with their values, by reference.
+    """
     found = {}
-    for name, _ in _made(scenario):
+    for name, _ in make_references(scenario):
         differs = _differences(scenario.evaluation.training_of(name, scenario.training), scenario.training)
         if differs:
             found[name] = differs
@@ -148,14 +120,21 @@ def _differences(own: Any, usual: Any, prefix: str = "") -> dict[str, object]:
     return found
 
 
-def _made(scenario: Scenario) -> list[tuple[str, Method]]:
-    """The references that there are, but for the scenario's own method: nothing is run twice."""
+def make_references(scenario: Scenario) -> list[tuple[str, Method]]:
+    """Makes the references of a scenario; without the scenario's own method, which is not run twice.
+
+    Args:
+        scenario: The scenario.
+
+    Returns:
+        Names and methods; without references that do not exist or need keys.
+    """
     found = []
     for name in scenario.evaluation.reference_names:
         try:
             made = make_reference(name, scenario.method)
         except (UnknownComponent, TypeError):
-            continue  # said by `unknown_references`
+            continue  # reported by `check_reference_names`
         if name != title_of(scenario.method):
             found.append((name, made))
     return found

@@ -1,4 +1,4 @@
-"""Components by the key path that names them, and their keys."""
+"""Finds components by key path and name, and the keys of a component."""
 
 from __future__ import annotations
 
@@ -13,7 +13,14 @@ from fedsilo.core.errors import UnknownComponent
 
 
 def find_component(path: KeyPath, name: str) -> type[Any]:
-    """Returns the component class of a section or slot by name.
+    """Finds the component class of a section or slot.
+
+    Args:
+        path: Key path of the section or slot.
+        name: The component's name.
+
+    Returns:
+        The class.
 
     Raises:
         UnknownComponent: There is none, or it cannot be imported, or its fields cannot be scenario keys.
@@ -22,7 +29,7 @@ def find_component(path: KeyPath, name: str) -> type[Any]:
         found = registry.find(NAMED[path], name)
     except UnknownComponent as error:
         raise UnknownComponent(f"{error}{_elsewhere(path, name)}") from error
-    except (Exception, SystemExit) as error:  # importing a component runs code of its author
+    except (Exception, SystemExit) as error:  # importing a component runs its author's code
         what = f"{type(error).__name__}: {str(error).partition(chr(10))[0]}"
         raise UnknownComponent(f"'{name}' cannot be imported: {what}.") from error
     if not dataclasses.is_dataclass(found):
@@ -37,13 +44,21 @@ def find_component(path: KeyPath, name: str) -> type[Any]:
 
 
 def _elsewhere(path: KeyPath, name: str) -> str:
-    """Where a component of that name is at home: a label shift, say, where a whole partition was asked for."""
+    """Says where a component of that name belongs, for example to a slot of the partition."""
     homes = [home for home in SLOTS if home[:-1] == path and name in registry.names(SLOTS[home])]
     return "".join(f" It is a {SLOTS[home].kind}: write {join_path(home)}: {name}." for home in homes)
 
 
 def find_keys(section: KeyPath, name: str) -> Mapping[str, Key] | None:
-    """Returns the keys of a component; None if there is none of that name."""
+    """Finds the keys of a component.
+
+    Args:
+        section: Key path of the section or slot.
+        name: The component's name.
+
+    Returns:
+        Keys by name; None if there is no such component.
+    """
     try:
         return keys(find_component(section, name))
     except UnknownComponent:
@@ -51,6 +66,15 @@ def find_keys(section: KeyPath, name: str) -> Mapping[str, Key] | None:
 
 
 def accepts_value(known: Mapping[str, Key], key: str | int, value: Any) -> bool:
-    """Returns whether the keys have this one and, where it must be one of some words, allow this word."""
+    """Checks whether a component has a key and, where it must be one of some words, accepts this word.
+
+    Args:
+        known: The component's keys.
+        key: The key.
+        value: Its value.
+
+    Returns:
+        True if it does.
+    """
     found = known.get(str(key))
     return found is not None and (not found.allowed or value in found.allowed)

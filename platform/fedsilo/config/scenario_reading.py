@@ -1,4 +1,4 @@
-"""Scenario files and Python mappings to a checked `Scenario`.
+"""Reads scenario files and Python mappings into a checked `Scenario`.
 
     sources (files, overrides) -> layers -> one mapping -> check -> fill in `${...}` -> check -> sections -> Scenario
 
@@ -28,13 +28,16 @@ def read(
     base: Mapping[str, Any] | None = None,
     variant: Variant | None = None,
 ) -> Scenario:
-    """Returns the scenario of a file.
+    """Reads the scenario of a file.
 
     Args:
         path: The YAML file. It may extend another one (`extends: other.yaml`, relative to the file).
         overrides: Changes that win over the file: `key.path=value` as on the command line, or a mapping.
-        base: Values for what the file and its bases do not say, nested or with dotted keys.
-        variant: What this scenario is, where several are made from the file; its changes win over the overrides.
+        base: Values for keys that the file and its bases do not have, nested or with dotted keys.
+        variant: Which of several scenarios that are made from the file; its changes win over the overrides.
+
+    Returns:
+        The scenario.
 
     Raises:
         ScenarioError: With every problem found. Nothing has been written.
@@ -52,12 +55,15 @@ def read(
 
 
 def from_mapping(mapping: Mapping[str, Any], overrides: Changes = (), variant: Variant | None = None) -> Scenario:
-    """Returns the scenario of a Python mapping, nested or with dotted keys (`{"training.rounds": 3}`), or both.
+    """Reads the scenario of a Python mapping, nested or with dotted keys (`{"training.rounds": 3}`), or both.
 
     Args:
-        mapping: What a file would hold; `extends` is looked for from the current folder.
+        mapping: The content of a file; `extends` is searched from the current folder.
         overrides: Changes that win over the mapping: `key.path=value` texts, or a mapping.
-        variant: What this scenario is, where several are made from the mapping.
+        variant: Which of several scenarios that are made from the mapping.
+
+    Returns:
+        The scenario.
 
     Raises:
         ScenarioError: With every problem found.
@@ -71,7 +77,7 @@ def from_mapping(mapping: Mapping[str, Any], overrides: Changes = (), variant: V
 def _assembled(
     problems: Problems, origin: SourcePlace, variant: Variant | None, layers: list[ScenarioLayer], name: str
 ) -> Scenario:
-    """The scenario that the layers make; where a source could not be read, nothing is imported to put it together."""
+    """Makes the scenario of the layers; where a source cannot be read, imports nothing for it."""
     if problems.hopeless:
         problems.refuse()
     from fedsilo.config.assembly import Assembly

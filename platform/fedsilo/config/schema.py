@@ -1,16 +1,16 @@
-"""What a scenario may hold: its sections, and the keys of each with type, default, range and meaning."""
+"""The sections of a scenario, and the keys of each with type, default, range and meaning."""
 
 from __future__ import annotations
 
 import dataclasses
-import types
 import typing
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, TypeGuard
+from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
 from fedsilo.config.evaluation_section import Evaluation
+from fedsilo.config.key_types import alternatives, optional, phrase
 from fedsilo.config.ranges import Range, parse_range
 from fedsilo.config.sections import Actors, Scenario, Tracking
 from fedsilo.config.stragglers import StragglerPolicy
@@ -45,7 +45,7 @@ CONTRACTS: dict[str, type[Component]] = {
     "privacy": Mechanism,
     "aggregation": Aggregation,
 }
-"""Sections that name a component, with what it must be."""
+"""Sections that name a component, with its contract."""
 
 SLOTS: dict[tuple[str | int, ...], type[Component]] = {
     ("partition", "label"): LabelShift,
@@ -55,7 +55,7 @@ SLOTS: dict[tuple[str | int, ...], type[Component]] = {
     ("method", "learner"): Learner,
     ("method", "strategy"): Strategy,
 }
-"""Keys that name a component inside a section's component, if that one has the key."""
+"""Slots: keys that name a component inside a section's component, if this has the key."""
 
 NAMED: dict[tuple[str | int, ...], type[Component]] = {(section,): kind for section, kind in CONTRACTS.items()} | SLOTS
 """Every key path that names a component, sections before their slots."""
@@ -69,7 +69,7 @@ USUAL: dict[str, str] = {
     "privacy": "none",
     "aggregation": "plain",
 }
-"""The component of a section that the scenario does not name; that of a slot is said where the slot is declared."""
+"""The component of a section where the scenario names none; that of a slot is declared with the slot."""
 
 PLAIN: dict[str, type[Any]] = {
     "backbone": Backbone,
@@ -86,16 +86,20 @@ SECTIONS = tuple(
     field.name for field in dataclasses.fields(Scenario) if field.name not in HEADING and field.name != "source"
 )
 
-_WORDS: dict[Any, str] = {int: "a whole number", float: "a number", bool: "true or false", str: "text", Any: "anything"}
-
-
 _known: WeakKeyDictionary[type[Any], Mapping[str, Key]] = WeakKeyDictionary()
 
 _structured: WeakKeyDictionary[type[Any], DictConfig] = WeakKeyDictionary()
 
 
 def selector(section: str | int) -> str:
-    """Returns the key that names the component of a section or slot: `mode` in privacy, `name` elsewhere."""
+    """Returns the key that names the component of a section or slot: `mode` in privacy, `name` elsewhere.
+
+    Args:
+        section: The section or slot.
+
+    Returns:
+        The key.
+    """
     return "mode" if section == "privacy" else "name"
 
 
@@ -105,12 +109,12 @@ class Key:
 
     Attributes:
         name: The key.
-        type: The type that is declared for it.
-        default: Its value where the scenario is silent; `dataclasses.MISSING` when it must be given.
+        type: The declared type.
+        default: Its value where the scenario has none; `dataclasses.MISSING` where it must be given.
         meaning: What it is, one line.
-        allowed: The words it may be, if they are a fixed list.
+        allowed: The allowed words, if they are a fixed list.
         within: The range of a number, if there is one.
-        usual: Name of the component that stands here unless another is named; "" where no component does.
+        usual: Name of the component of a slot unless the scenario names another; "" for other keys.
     """
 
     name: str
@@ -123,7 +127,7 @@ class Key:
 
     @property
     def expected(self) -> str:
-        """What may stand here, as a phrase: "a whole number >= 1"."""
+        """Returns the allowed values as a phrase: "a whole number >= 1"."""
         if self.allowed and len(alternatives(self.type)) == 1:
             return f"one of {', '.join(self.allowed)}"
         if self.allowed:  # words beside numbers
@@ -135,7 +139,14 @@ class Key:
 
 
 def keys(section: type[Any]) -> Mapping[str, Key]:
-    """Returns the keys of a section or component, in the order of its dataclass fields."""
+    """Lists the keys of a section or component.
+
+    Args:
+        section: Its dataclass.
+
+    Returns:
+        Keys by name, in the order of the fields.
+    """
     if section not in _known:
         hints = typing.get_type_hints(section)
         fields = [field for field in dataclasses.fields(section) if field.init]
@@ -144,12 +155,18 @@ def keys(section: type[Any]) -> Mapping[str, Key]:
 
 
 def defaults(section: type[Any]) -> DictConfig:
-    """Returns the section as OmegaConf's structured configuration: typed, at its defaults. Not to be changed.
+    """Makes OmegaConf's structured configuration of a section: typed, at its defaults.
+
+    Args:
+        section: Its dataclass.
+
+    Returns:
+        The configuration, which must not be changed.
 
     Raises:
         OmegaConfBaseException: A field has a type that no scenario can hold.
     """
-    from omegaconf import OmegaConf  # a tenth of a second, which a scenario that is not there does not need
+    from omegaconf import OmegaConf  # takes 0.1 s, which a missing file should not cost
 
     if section not in _structured:
         _structured[section] = OmegaConf.structured(section)
@@ -175,14 +192,28 @@ def _key(field: dataclasses.Field[Any], hint: Any) -> Key:
 
 
 def slots(component: type[Any]) -> dict[str, type[Component]]:
-    """Returns the keys of a component that name components themselves, with what these must be."""
+    """Lists the keys of a component that name components themselves.
+
+    Args:
+        component: Its dataclass.
+
+    Returns:
+        The contract of each slot, by key.
+    """
     return {name: alternatives(key.type)[0] for name, key in keys(component).items() if key.usual}
 
 
 def assemble_class(component: type[Any], inner: Mapping[str, type[Any]]) -> type[Any]:
-    """Returns a component's class with its slots taken by these classes, so that their keys are known.
+    """Makes a component's class whose slots have given classes, so that their keys are known.
 
-    What is built of it is an instance of the component itself: see `original_class`.
+    `Builder` builds instances of the component itself from it: see `original_class`.
+
+    Args:
+        component: The component's class.
+        inner: The class of each slot.
+
+    Returns:
+        The new class; the component's own where it has no slots.
     """
     if not inner:
         return component
@@ -193,65 +224,12 @@ def assemble_class(component: type[Any], inner: Mapping[str, type[Any]]) -> type
 
 
 def original_class(cls: type[Any]) -> type[Any]:
-    """Returns the component that an assembled class was made from; any other class is its own."""
+    """Finds the component that a class was assembled from.
+
+    Args:
+        cls: A class.
+
+    Returns:
+        The component's class; the class itself where it was not assembled.
+    """
     return getattr(cls, "_assembled_from", cls)
-
-
-def alternatives(hint: Any) -> tuple[Any, ...]:
-    """Returns the types that a union allows, without None; a type that is no union is its only alternative."""
-    if typing.get_origin(hint) in (typing.Union, types.UnionType):
-        return tuple(choice for choice in typing.get_args(hint) if choice is not type(None))
-    return (hint,)
-
-
-def optional(hint: Any) -> bool:
-    """Whether null may stand for a value of this type."""
-    return hint in (Any, type(None)) or type(None) in typing.get_args(hint)
-
-
-def is_section(hint: Any) -> TypeGuard[type[Any]]:
-    """Whether the type is a dataclass: a mapping with known keys."""
-    return isinstance(hint, type) and dataclasses.is_dataclass(hint)
-
-
-def is_list(hint: Any) -> bool:
-    """Whether the type is written as a list."""
-    return (typing.get_origin(hint) or hint) in (list, tuple, Sequence)
-
-
-def fixed_size(hint: Any) -> bool:
-    """Whether the type is a tuple of so many items."""
-    arguments = typing.get_args(hint)
-    return typing.get_origin(hint) is tuple and bool(arguments) and Ellipsis not in arguments
-
-
-def is_mapping(hint: Any) -> bool:
-    """Whether the type is written as a mapping with free keys."""
-    return (typing.get_origin(hint) or hint) in (dict, Mapping)
-
-
-def item_type(hint: Any) -> Any:
-    """Returns the type of a list's items or a mapping's values."""
-    arguments = [argument for argument in typing.get_args(hint) if argument is not Ellipsis]
-    if is_mapping(hint):
-        return arguments[1] if len(arguments) == 2 else Any
-    return arguments[0] if arguments and len(set(arguments)) == 1 else Any
-
-
-def phrase(hint: Any) -> str:
-    """Returns a type in words: "a list of text", "a number or null"."""
-    if len(alternatives(hint)) > 1 or (optional(hint) and hint is not Any):
-        return " or ".join([*map(phrase, alternatives(hint)), *(["null"] if optional(hint) else [])])
-    if is_list(hint):
-        count = f"{len(typing.get_args(hint))} " if fixed_size(hint) else ""
-        return f"a list of {count}{_many(item_type(hint))}"
-    if is_mapping(hint) or is_section(hint):
-        return "a mapping"
-    return _WORDS.get(hint, getattr(hint, "__name__", str(hint)))
-
-
-def _many(hint: Any) -> str:
-    if is_section(hint):
-        return "names or mappings" if "name" in keys(hint) else "mappings"
-    plural = {int: "whole numbers", float: "numbers", str: "texts", Any: "values"}
-    return plural.get(hint, phrase(hint))

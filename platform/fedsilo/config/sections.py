@@ -1,4 +1,4 @@
-"""The sections of a scenario that are not components: their fields are the keys, `help` is what they mean."""
+"""The sections of a scenario that are not components; their fields are the keys, with their meanings as `help`."""
 
 from __future__ import annotations
 
@@ -20,16 +20,16 @@ LOGGERS = ("tensorboard", "mlflow", "wandb")
 """Loggers by name, which are fields of `Tracking`."""
 
 OWN_KEYS = {"GPU": "gpus", "CPU": "cpus", "memory": "actors.memory_mb_per_client"}
-"""Resources that are not among the others, with where they are asked for."""
+"""Resources with a key of their own, which is named here."""
 
 AUTO, PACK, SPREAD = "auto", "pack", "spread"
 
 _WORD = r"[A-Za-z0-9]([A-Za-z0-9_.-]{0,61}[A-Za-z0-9])?"
 LABEL_NAME = re.compile(rf"([a-z0-9]([a-z0-9.-]*[a-z0-9])?/)?{_WORD}")
-"""What Ray takes for the name of a label."""
+"""Names of labels that Ray accepts."""
 
 LABEL = re.compile(rf"!?({_WORD}|in\( *{_WORD}( *, *{_WORD})* *\))")
-"""What Ray takes for the value of a label."""
+"""Values of labels that Ray accepts."""
 
 SMALLEST_STORE_MB = 80
 """Ray refuses a smaller object store."""
@@ -37,20 +37,20 @@ SMALLEST_STORE_MB = 80
 
 @dataclass(frozen=True)
 class Heading:
-    """What stands above the sections."""
+    """The keys above the sections."""
 
     name: str = key("", "Name of the run folders; the file's own name by default.")
-    seed: int = key(0, "Everything that is drawn follows from it.", within=">= 0")
+    seed: int = key(0, "All random draws follow from it.", within=">= 0")
 
 
 @dataclass(frozen=True)
 class ClientResources:
-    """What one client actor asks Ray for, where it differs from the rest."""
+    """Resources of one client actor, where they differ from those of the others."""
 
     gpus: float | None = key(None, "GPU share of this client: a fraction up to 1, or a whole number.", within=">= 0")
     cpus: float | None = key(None, "CPUs of this client.", within=">= 0")
     resources: dict[str, float] = key(
-        dict, "What it asks for of the cluster's own resources, by their names, for example {TPU: 1}."
+        dict, "Amounts of the cluster's own resources, by their names, for example {TPU: 1}."
     )
     labels: dict[str, str] = key(
         dict, "Labels that its node must have, beside those of actors.labels and before them where both name one."
@@ -59,7 +59,7 @@ class ClientResources:
 
 @dataclass(frozen=True)
 class GroupResources(ClientResources):
-    """What each of some clients asks Ray for, where it differs from the rest."""
+    """Resources of each client of a group, where they differ from those of the others."""
 
     clients: list[int] = key(list, "Numbers of the clients.")
 
@@ -72,8 +72,8 @@ class Actors:
     address: str = key("", "Ray cluster: empty for this machine, else 'auto' or host:port.")
     clients_per_actor: int = key(
         0,
-        "Clients that share an actor, one after the other at work; they must ask for the same, and the actor is given "
-        "it once. 0: one each or, where so many processes do not fit into memory, enough for one actor a core.",
+        "Clients per actor, which work one after the other; they must ask for the same resources, which the actor gets "
+        "once. 0: one each or, where so many processes do not fit into memory, enough for one actor per core.",
         within=">= 0",
     )
     gpus_per_client: float | str = key(
@@ -96,7 +96,8 @@ class Actors:
     )
     placement: str = key(
         PACK,
-        "Client actors that ask for something on as few nodes as will do, or all of them on as many as there are.",
+        "pack: client actors that ask for resources use as few nodes as possible; spread: all client actors use as "
+        "many nodes as there are.",
         PACK,
         SPREAD,
     )
@@ -117,11 +118,12 @@ class Actors:
         within=">= 0",
     )
     pretend_gpus: int = key(
-        0, "Start local Ray with so many GPUs that do not exist, to try placements; 0: none.", within=">= 0"
+        0, "GPUs that do not exist and that a local Ray pretends to have, to try placements; 0: none.", within=">= 0"
     )
     wait_for_nodes: bool = key(
         False,
-        "The cluster grows: what it cannot give yet is waited for, start_timeout_s at most, instead of being refused.",
+        "For clusters that grow: waits for resources that are not there yet, start_timeout_s at most, instead of "
+        "refusing the run.",
     )
     start_timeout_s: float = key(120.0, "Longest wait for actors to be placed and ready, seconds.", within="> 0")
     timeout_s: float = key(1800.0, "Longest wait for one exchange, evaluation or checkpoint, seconds.", within="> 0")
@@ -142,13 +144,13 @@ class Actors:
     )
 
     def overrides(self) -> dict[str, ClientResources]:
-        """Returns what is said of some clients only, by its key: "clients.3", "groups.large", "domains.photo"."""
+        """Returns the resources of single clients, groups and domains by key: "clients.3", "groups.large"."""
         single = {f"clients.{number}": own for number, own in self.clients.items()}
         grouped = {f"groups.{name}": own for name, own in self.groups.items()}
         return {**single, **grouped, **{f"domains.{name}": own for name, own in self.domains.items()}}
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields beyond their ranges."""
+        """Lists what is impossible in the fields beyond their ranges."""
         found = [f"clients.{number}: clients are numbered from 0." for number in self.clients if number < 0]
         found += _problems_of_groups(self.groups)
         shares = {f"{where}.gpus": resources.gpus for where, resources in self.overrides().items()}
@@ -167,7 +169,7 @@ class Actors:
 
 
 def _problems_of_groups(groups: Mapping[str, GroupResources]) -> Iterator[str]:
-    """A client is in one group, or it would depend on their order what it is given."""
+    """Refuses clients in two groups: their resources would depend on the order of the groups."""
     first: dict[int, str] = {}
     for name, group in groups.items():
         if not group.clients:
@@ -206,14 +208,14 @@ class Tracking:
     root: str = key("runs", "Folder that holds the run folders.")
     checkpoints: int = key(2, "Checkpoints kept, the newest ones.", within=">= 1")
     loggers: list[str] = key(
-        list, f"Loggers that are told of every round beside the run's own records: {', '.join(LOGGERS)}."
+        list, f"Loggers that receive every round, beside the run's own records: {', '.join(LOGGERS)}."
     )
     tensorboard: TensorBoard = key(TensorBoard, "Settings of that logger.")
     mlflow: MLflow = key(MLflow, "Settings of that logger.")
     wandb: WeightsAndBiases = key(WeightsAndBiases, "Settings of that logger.")
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields beyond their ranges."""
+        """Lists what is impossible in the fields beyond their ranges."""
         found = [
             f"loggers: '{name}' is none. Available: {', '.join(LOGGERS)}."
             for name in self.loggers
@@ -231,7 +233,7 @@ class Scenario:
     """One experiment, checked and complete.
 
     Attributes:
-        source: Where it was read from, for messages; not part of what is run.
+        source: Where it was read from, for messages; not part of the experiment.
     """
 
     name: str

@@ -16,12 +16,22 @@ STUDY = "my-study"
 
 FILE = Path(__file__).with_suffix(".yaml")
 
+SCHEMA_FILE = "fedsilo.schema.json"
+"""Usual name of the JSON Schema of scenario files, see `fedsilo schema`."""
 
-def read_starter(name: str = STUDY) -> str:
-    """Returns the text of a commented starter scenario.
+SCHEMA_LINE = "# yaml-language-server: $schema="
+"""Beginning of the line by which a scenario file names its schema, for editors."""
+
+
+def read_starter(name: str = STUDY, schema: str = "") -> str:
+    """Reads the text of a commented starter scenario.
 
     Args:
         name: The scenario's name, and the expected name of its file.
+        schema: Path of the JSON Schema that editors check the file with; "" for none.
+
+    Returns:
+        The text of a YAML file.
 
     Raises:
         ScenarioError: The name cannot be that of a run folder.
@@ -29,5 +39,5 @@ def read_starter(name: str = STUDY) -> str:
     problems = find_name_problems(name)
     if problems:
         raise ScenarioError(problems[0])
-    text = FILE.read_text(encoding="utf-8")
+    text = f"{SCHEMA_LINE}{schema}\n" * bool(schema) + FILE.read_text(encoding="utf-8")
     return text.replace(f"name: {STUDY}", f"name: {dump_line(name)}").replace(f"{STUDY}.yaml", f"{name}.yaml")

@@ -1,4 +1,4 @@
-"""The text of the starter scenario, composed from the descriptions of all keys.
+"""Composes the text of the starter scenario from the descriptions of all keys.
 
 After a key has changed, `python -m fedsilo.config.starter_text` writes the file again; a test compares the two.
 """
@@ -23,7 +23,11 @@ FIRST = ("data", "backbone", "partition", "method", "training")
 
 
 def compose() -> str:
-    """Returns the text of the starter scenario as the descriptions of all keys make it."""
+    """Composes the text of the starter scenario from the descriptions of all keys.
+
+    Returns:
+        The text of a YAML file.
+    """
     rest = "\n".join(f"# {line}" for section in SECTIONS if section not in FIRST for line in _section(section))
     parts = [
         f"# A fedsilo scenario.\n"
@@ -43,7 +47,7 @@ def _heading(row: Description) -> Description:
 
 
 def _section(section: str) -> list[str]:
-    """The lines of one section; of a component that says which others there are."""
+    """Writes the lines of one section; a component's heading names the other ones."""
     if section not in CONTRACTS:
         about = next(row.meaning for row in describe("scenario") if row.key == section)
         return [f"{section}:  # {about}", *_lines(f"{section}.", describe(section))]
@@ -57,7 +61,7 @@ def _section(section: str) -> list[str]:
 
 
 def _heading_lines(section: str, note: str) -> Iterator[str]:
-    """The section's name with the note behind it, or below it where the line would be long."""
+    """Writes the section's name with the note behind it, or below it where the line would be long."""
     if len(section) + len(note) < LINE:
         yield f"{section}:  # {note}"
         return
@@ -66,7 +70,7 @@ def _heading_lines(section: str, note: str) -> Iterator[str]:
 
 
 def _lines(prefix: str, rows: list[Description]) -> Iterator[str]:
-    """One line per key, indented below the section, and one for each section inside it."""
+    """Writes one line per key, indented below the section, and one for each section inside it."""
     indent = "  " if prefix else ""
     opened = ""
     for row in rows:
@@ -80,7 +84,7 @@ def _lines(prefix: str, rows: list[Description]) -> Iterator[str]:
 
 
 def _line(row: Description, indent: str, key: str) -> Iterator[str]:
-    """The key with its meaning behind it, or above it where the line would be long."""
+    """Writes the key with its meaning behind it, or above it where the line would be long."""
     setting = f"{indent}{key}: {SUITED.get(row.key, row.default)}"
     note = f"{row.meaning} {_limits(row)}".strip()
     if not note:

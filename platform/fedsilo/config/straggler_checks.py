@@ -1,16 +1,24 @@
-"""What pace and trace contradict in the rest of a scenario; as far as it can be known without loading any data."""
+"""Checks pace and trace against the rest of a scenario, as far as possible without loading data."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
+from fedsilo.config.partition_checks import count_clients
 from fedsilo.config.sections import Scenario
 from fedsilo.config.stragglers import StragglerPolicy, find_impossible
 from fedsilo.core.registry import name_of, title_of
 
 
 def check_late_updates(scenario: Scenario) -> Iterator[str]:
-    """A buffered round adds changes of older shared states to a newer one; not everything can do that."""
+    """Refuses buffered rounds where method, aggregation or mechanism cannot add updates of older shared states.
+
+    Args:
+        scenario: The scenario.
+
+    Yields:
+        Lines "key: what contradicts what. What to do."
+    """
     if not scenario.pace.buffered or not scenario.method.trains:
         return
     method, mode = scenario.method, "pace.mode: 'buffered' adds updates that began from older shared states"
@@ -29,7 +37,14 @@ def check_late_updates(scenario: Scenario) -> Iterator[str]:
 
 
 def check_over_selection(scenario: Scenario) -> Iterator[str]:
-    """Where all clients are asked anyway, there is nobody to ask beside them."""
+    """Refuses over-selection where all clients are asked anyway, and a buffer with a participation.
+
+    Args:
+        scenario: The scenario.
+
+    Yields:
+        Lines "key: what contradicts what. What to do."
+    """
     pace, share = scenario.pace, scenario.training.participation
     if pace.over_select > 1 and share >= 1:
         yield (
@@ -38,23 +53,23 @@ def check_over_selection(scenario: Scenario) -> Iterator[str]:
         )
     if pace.buffer and share < 1:
         yield (
-            f"training.participation: {share:g} says nothing where pace.buffer says how many updates a round takes. "
+            f"training.participation: {share:g} has no effect where pace.buffer sets the updates of a round. "
             "Leave out one of them."
         )
 
 
 def check_straggler_clients(scenario: Scenario) -> Iterator[str]:
-    """Numbers of clients in them are held to the partition's, where its fields say them."""
+    """Refuses numbers of clients in pace and trace that the partition does not have.
+
+    Args:
+        scenario: The scenario.
+
+    Yields:
+        Lines "key: what contradicts what. What to do."
+    """
     clients = count_clients(scenario)
     if clients is None or not (scenario.trace.timed or scenario.pace != StragglerPolicy()):
         return
     why = find_impossible(scenario.pace, scenario.trace, clients, clients)
     if why:
         yield why
-
-
-def count_clients(scenario: Scenario) -> int | None:
-    """Returns how many clients the partition makes, where its fields say so."""
-    clients = getattr(scenario.partition, "clients", None)
-    extra = len(scenario.partition.unseen.domains)
-    return clients + extra if isinstance(clients, int) and clients > 0 else None

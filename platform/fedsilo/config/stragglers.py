@@ -1,4 +1,4 @@
-"""How long rounds wait for whom: the scenario's section. All of its time is simulated.
+"""How long rounds wait for clients: the scenario's section `pace`. All of its time is simulated.
 
 Source: Bonawitz et al., "Towards Federated Learning at Scale: System Design", MLSys 2019, arXiv:1902.01046, for
 over-selection, deadlines and rounds that are given up; Nguyen et al., "Federated Learning with Buffered Asynchronous
@@ -15,29 +15,29 @@ from fedsilo.core.config_fields import key
 
 SYNCHRONOUS, BUFFERED = "synchronous", "buffered"
 OF_SYNCHRONOUS, OF_BUFFERED = ("over_select", "minimum"), ("buffer", "concurrency", "staleness_exponent", "server_rate")
-"""Keys that only one mode has a use for."""
+"""Keys that only one mode uses."""
 
 
 @dataclass(frozen=True)
 class StragglerPolicy:
-    """How long rounds wait for whom, in simulated time."""
+    """How long rounds wait for clients, in simulated time."""
 
     mode: str = key(
         SYNCHRONOUS,
         "synchronous: a round asks clients and waits for them; buffered: clients work all the time, and a round is the "
-        "server's step after so many updates (FedBuff).",
+        "server's step after a number of updates (FedBuff).",
         SYNCHRONOUS,
         BUFFERED,
     )
     deadline_s: float | None = key(
         None,
-        "Simulated seconds after which a client that was asked is not waited for any more: its update does not count "
-        "and its private state is as before. null: no end.",
+        "Simulated seconds after which a round stops waiting for a client: its update does not count, and its private "
+        "state stays as before. null: no deadline.",
         within="> 0",
     )
     over_select: float = key(
         1.0,
-        "So many times the clients of a round are asked; the first to answer are taken, the others stopped.",
+        "Factor on the number of clients that a round asks; the first answers are taken, other clients are stopped.",
         within=">= 1",
     )
     minimum: int = key(
@@ -51,18 +51,18 @@ class StragglerPolicy:
     )
     staleness_exponent: float = key(
         0.5,
-        "An update that began s rounds ago counts 1 / (1 + s) to this power, in buffered rounds; 0: in full.",
+        "Exponent a of the weight (1 + s)^-a of an update that began s rounds ago, in buffered rounds; 0: full weight.",
         within=">= 0",
     )
     server_rate: float = key(1.0, "Step size of the server along the buffered updates.", within="> 0")
 
     @property
     def buffered(self) -> bool:
-        """Returns whether clients work all the time."""
+        """Returns whether clients work all the time, and a round is the server's step after a number of updates."""
         return self.mode == BUFFERED
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields beyond their ranges."""
+        """Lists what is impossible in the fields beyond their ranges."""
         found = list(self._of_the_other_mode())
         if self.buffered and self.buffer and self.concurrency and self.concurrency < self.buffer:
             found.append(
@@ -79,18 +79,28 @@ class StragglerPolicy:
                 yield f"{name}: is for {needed} rounds, but mode is '{self.mode}'. Leave it out, or set mode."
 
     def staleness_weight(self, staleness: int) -> float:
-        """Returns what an update counts that began so many rounds ago: in (0, 1], 1 for a fresh one (FedBuff)."""
+        """Computes the weight of an update that began in an earlier round (FedBuff).
+
+        Args:
+            staleness: Rounds since the update began.
+
+        Returns:
+            A weight in (0, 1]; 1 for a fresh update.
+        """
         return float((1 + staleness) ** -self.staleness_exponent)
 
 
 def find_impossible(pace: StragglerPolicy, trace: Trace, training: int, clients: int) -> str:
-    """Returns why pace and trace cannot be those of so many clients, as a 'key: why. What to do.' line; "" if they can.
+    """Checks pace and trace against the number of clients.
 
     Args:
         pace: The scenario's section.
         trace: The scenario's trace.
         training: Clients that train.
         clients: All clients.
+
+    Returns:
+        A line 'key: why. What to do.'; "" if they fit.
     """
     for line in trace.refusals(clients):
         return f"trace.{line}"

@@ -1,6 +1,6 @@
-"""Values against the types, ranges and words that the dataclasses declare; strict, because a guess costs a run.
+"""Checks values against the declared types, ranges and words; strict, because a wrong guess costs a run.
 
-OmegaConf would take 3.0 for 3, true for 1 and 5 for "5". Nothing is converted here but a whole number where a
+OmegaConf would accept 3.0 for 3, true for 1 and 5 for "5". Here only two things are converted: a whole number where a
 fraction may stand, and text that is a number in YAML's other spelling (1e-3).
 """
 
@@ -15,23 +15,19 @@ from collections.abc import Mapping
 from typing import Any
 
 from fedsilo.config.interpolation import find_syntax_problem
-from fedsilo.config.layer_merging import METHOD, USUAL
-from fedsilo.config.problems import KeyPath, Problems, SourcePlace, show_value, suggest_nearest
-from fedsilo.config.schema import (
-    NAMED,
-    PLAIN,
-    Key,
+from fedsilo.config.key_types import (
     alternatives,
     fixed_size,
     is_list,
     is_mapping,
     is_section,
     item_type,
-    keys,
     optional,
     phrase,
-    selector,
 )
+from fedsilo.config.layer_merging import METHOD, USUAL
+from fedsilo.config.problems import KeyPath, Problems, SourcePlace, show_value, suggest_nearest
+from fedsilo.config.schema import NAMED, PLAIN, Key, keys, selector
 
 LARGEST = 2**63  # whole numbers travel as 64 bits
 
@@ -39,41 +35,62 @@ _FLOAT_FORM = re.compile(r"[-+]?(?:[0-9]+\.?[0-9]*|\.[0-9]+)(?:[eE][-+]?[0-9]+)?
 
 
 class _RejectedError(Exception):
-    """A value that cannot stand where it stands; the message says why, none that all has been said."""
+    """A wrong value. The message says why; an empty message means that this is reported already."""
 
 
 class Checker:
-    """Checks what was given, section by section.
+    """Checks the given values, section by section.
 
     Args:
         problems: Gets what is wrong.
         places: Where each value was written.
-        origin: The place of what was not written anywhere.
+        origin: The place of values that were written nowhere.
     """
 
     def __init__(self, problems: Problems, places: Mapping[KeyPath, SourcePlace], origin: SourcePlace) -> None:
         self._problems, self._places, self._origin = problems, places, origin
         self.resolved = False
-        """Whether `${...}` has been filled in, so that these characters are text like any other."""
+        """Whether `${...}` was filled in; the characters are plain text afterwards."""
 
     def place(self, path: KeyPath) -> SourcePlace:
-        """Returns where the value at a key path was written, or what is around it."""
+        """Finds where a value was written.
+
+        Args:
+            path: Key path of the value.
+
+        Returns:
+            Its place, or that of the nearest mapping around it.
+        """
         for length in range(len(path), 0, -1):
             if path[:length] in self._places:
                 return self._places[path[:length]]
         return self._origin
 
     def complain(self, path: KeyPath, what: str) -> None:
-        """Notes what is wrong with the value at a key path."""
+        """Notes a problem.
+
+        Args:
+            path: Key path of the value.
+            what: What is wrong.
+        """
         self._problems.add(self.place(path), path, what)
 
     def section(self, cls: type[Any], given: object, path: KeyPath) -> dict[str | int, Any]:
-        """Returns the sound values of a section; the rest are problems.
+        """Checks a section.
 
-        Interpolations are sound when they can be read: what they stand for is checked once it is known.
+        Interpolations pass if they have the right form; their values are checked after they are filled in.
+
+        Args:
+            cls: The section's dataclass.
+            given: What was written.
+            path: Key path of the section.
+
+        Returns:
+            The sound values; the others are noted as problems.
         """
         if not isinstance(given, dict):
-            self.complain(path, _no_mapping(cls, given, path))
+            known = [*([selector(path[-1])] if path in NAMED else []), *keys(cls)]
+            self.complain(path, f"must be a mapping of keys, got {show_value(given)}. Known: {', '.join(known)}.")
             return {}
         sound = {}
         for name, value in given.items():
@@ -180,7 +197,7 @@ def _no_mapping(cls: type[Any], given: object, path: KeyPath) -> str:
 
 
 def _instead(name: str | int, path: KeyPath, cls: type[Any]) -> str:
-    """What may have been meant by an unknown key: the most similar one, or the same key in a section, or any known."""
+    """Suggests a key for an unknown one: the most similar, or the same key in a section, or all known ones."""
     known = list(keys(cls))
     if not path:
         inside = [f"{section}.{key}" for section, cls in PLAIN.items() for key in keys(cls) if key == name]
@@ -239,7 +256,7 @@ def _text(value: Any) -> str | None:
 
 
 def _why(hint: Any, value: object, place: SourcePlace) -> str:
-    """A hint about YAML's reading, where that may be what went wrong."""
+    """Explains how YAML read a value, where this is probably the mistake."""
     if isinstance(value, bool) and place.written not in ("", show_value(value)):
         quote = f' Quote it if the word is meant: "{place.written}".' if hint is str else ""
         return f" YAML reads {place.written} as {show_value(value)}.{quote}"

@@ -1,9 +1,9 @@
-"""YAML text to plain values, with the place of each: the only file that parses YAML.
+"""Parses YAML text into plain values with the place of each; no other file parses YAML.
 
-YAML 1.1 has readings that surprise: `1e-3` is text, `010` is 8, `1:30` is 90, `2024-01-01` is a date, and of a key
-given twice the last one silently wins. Here the first is a number, the next three are text (so that a number key
-refuses them), and the last is a problem. `no` stays false, as in every other YAML tool; checks say so when a word
-was meant.
+Some readings of YAML 1.1 surprise: `1e-3` is text, `010` is 8, `1:30` is 90, `2024-01-01` is a date, and of a key that
+is given twice the last one silently wins. Here the first is a number, the next three are text (so that a key for
+numbers refuses them), and the last is a problem. `no` stays false, as in every other YAML tool; checks report it where
+a word was probably meant.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ MAX_VALUES = 20_000  # aliases can make a short text expand without end
 MAX_DEPTH = 20
 
 _TAG = "tag:yaml.org,2002:"
-_UNREAD = object()  # stands for a value about which all has been said
+_UNREAD = object()  # in the place of a value with a reported problem
 _NUMBER = "-+0123456789."
 PLAIN_WORDS = (
     ("bool", re.compile(r"yes|Yes|YES|no|No|NO|true|True|TRUE|false|False|FALSE|on|On|ON|off|Off|OFF"), "yYnNtTfFoO"),
@@ -37,11 +37,11 @@ PLAIN_WORDS = (
         _NUMBER,
     ),
 )
-"""Kind, form and first characters of what is not text when it stands without quotes."""
+"""Kind, form and first characters of words that are no text without quotes."""
 
 
 class _Loader(yaml.SafeLoader):
-    """A safe loader with our readings of plain words."""
+    """A safe loader that reads plain words by `PLAIN_WORDS`."""
 
     yaml_implicit_resolvers: dict[str, list[tuple[str, re.Pattern[str]]]] = {}  # noqa: RUF012  (as in the parent)
 
@@ -58,16 +58,20 @@ for _kind, _form, _first in PLAIN_WORDS:
 
 
 class _UnreadableError(Exception):
-    """Something that makes the rest of a document meaningless."""
+    """A fault after which the rest of a document has no meaning."""
 
 
 def parse(text: str, origin: SourcePlace, problems: Problems) -> tuple[Any, dict[KeyPath, SourcePlace]]:
-    """Returns the value of a YAML text and the places of its parts; None, and a problem, if it cannot be read.
+    """Parses a YAML text.
 
     Args:
         text: The document.
         origin: The source and layer. Its line is that of the first line of the text, 0 for a text without lines.
         problems: Gets what is wrong.
+
+    Returns:
+        The value, and the place of each of its parts by key path; the value is None, with a problem noted, if it cannot
+        be read.
     """
     try:
         if len(text) > MAX_CHARACTERS:
@@ -90,12 +94,12 @@ def parse(text: str, origin: SourcePlace, problems: Problems) -> tuple[Any, dict
 
 
 def _at(origin: SourcePlace, line: int, written: str = "") -> SourcePlace:
-    """The place of a node in line `line` (from 0) of a text that begins at `origin`."""
+    """Makes the place of a node in line `line` (from 0) of a text that begins at `origin`."""
     return SourcePlace(origin.source, origin.line + line if origin.line else 0, origin.layer, written)
 
 
 def _syntax(error: yaml.YAMLError) -> tuple[int, str]:
-    """The line (from 0) and the description of a syntax error."""
+    """Returns the line (from 0) and the description of a syntax error."""
     if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
         if error.context == "expected a single document in the stream":
             return error.problem_mark.line, "a second document begins here. Give one scenario per file, without '---'."
@@ -112,7 +116,7 @@ def _syntax(error: yaml.YAMLError) -> tuple[int, str]:
 
 
 class _Conversion:
-    """Turns the nodes of one document into plain values and notes where they stand."""
+    """Converts the nodes of one document to plain values, and notes their places."""
 
     def __init__(self, loader: _Loader, origin: SourcePlace, problems: Problems) -> None:
         self.places: dict[KeyPath, SourcePlace] = {}

@@ -1,4 +1,4 @@
-"""Plain values to YAML text that our reader and any other YAML 1.1 reader read alike."""
+"""Writes plain values as YAML that our reader and any other YAML 1.1 reader understand alike."""
 
 from __future__ import annotations
 
@@ -14,7 +14,16 @@ _ONE_LINE = 10**6  # characters; a width that YAML never breaks
 
 
 def dump_yaml(value: Any, flow: bool, width: int) -> str:
-    """Returns plain values as YAML, in flow style or in blocks, with lines of about `width` characters."""
+    """Writes plain values as YAML.
+
+    Args:
+        value: The values.
+        flow: Whether in flow style; in blocks otherwise.
+        width: Approximate length of lines, characters.
+
+    Returns:
+        The text.
+    """
     text: str = yaml.dump(
         value, Dumper=_Dumper, sort_keys=False, allow_unicode=True, default_flow_style=flow, width=width
     )
@@ -22,12 +31,19 @@ def dump_yaml(value: Any, flow: bool, width: int) -> str:
 
 
 def dump_line(value: Any) -> str:
-    """Returns a plain value on one line."""
+    """Writes a plain value as YAML on one line.
+
+    Args:
+        value: The value.
+
+    Returns:
+        The line.
+    """
     return dump_yaml(value, flow=True, width=_ONE_LINE).removesuffix("...\n").strip()
 
 
 class _Dumper(yaml.SafeDumper):
-    """A safe dumper whose texts are texts for our reader and for any other YAML 1.1 reader."""
+    """A safe dumper that quotes texts which our reader or another YAML 1.1 reader would misread."""
 
     def ignore_aliases(self, data: Any) -> bool:
         return True

@@ -1,51 +1,70 @@
-"""What the parts of fedsilo promise each other.
+"""The contracts between the parts of fedsilo, and the few tools that all parts use.
 
-A component (data set, partition, task, learner, strategy, method, trace, mechanism, aggregation) is a frozen dataclass
-in a file of its own; its fields are its scenario keys, their `help` metadata is what `fedsilo describe` prints. The
-registry finds it by the file's name, so adding one touches no other file.
+Contracts, one file each:
 
-Imports inside this package point in one direction: types, data, batch, task, frozen, settings, privacy, work, learner,
-strategy, method, messages, backend, aggregation. Every command reads it, and the import of torch takes seconds: only
-`work`, which is imported by its own name, does.
+- `data`, `partition`, `task`, `learner`, `local_trainer`, `strategy`, `method`, `availability`, `privacy`,
+  `aggregation`, `tracking`: what a component must do. `backend` is what the engine asks of the place where clients run.
+- `types`, `batch`, `frozen`, `state`, `metrics`, `messages`, `work`, `training_settings`, `privacy_events`: the data
+  that these contracts exchange.
+
+Tools:
+
+- `config_fields` declares scenario keys (`key`, `slot`); `registry` finds a component by the name of its file.
+- `errors` has every error that a user can meet; `finiteness` refuses numbers that are nan or infinite.
+- `seeds` derives a generator for every draw; `keyed_draws` draws the noise that privacy rests on.
+- `prefetch` works ahead in threads; `printing` makes any text printable.
+
+A component is a frozen dataclass in a file of its own. Its fields are its scenario keys, and the `help` metadata of a
+field is what `fedsilo describe` prints. A new component touches no other file.
+
+Imports inside this package point in one direction, which an import contract checks. Every command imports a part of
+this package, so the names below are imported when they are used, and only `work` and `finiteness` import torch.
 """
 
-from fedsilo.core.aggregation import Aggregation, Exchange, Gathered, SumTerms
-from fedsilo.core.availability import AvailabilityModel, Call, Trace
-from fedsilo.core.backend import Backend, Devices, Progress
-from fedsilo.core.batch import Batch, Candidates, Columns
-from fedsilo.core.data import Component, Dataset, Examples, FeatureSource, LabelledImages, Newcomers
-from fedsilo.core.frozen import Frozen
-from fedsilo.core.learner import Learner
-from fedsilo.core.messages import ClientScore, ClientTask, ClientUpdate, EvaluationTask, RoundRecord, collect_times
-from fedsilo.core.method import Method, Predictor
-from fedsilo.core.metrics import Measures, Metric
-from fedsilo.core.partition import (
-    ConceptShift,
-    Corruption,
-    Demand,
-    FeatureExtractor,
-    FeatureShift,
-    Floats,
-    Grouping,
-    LabelShift,
-    Partition,
-    QuantityShift,
-    Share,
-    Unseen,
-)
-from fedsilo.core.privacy import (
-    FINEST_SHARE,
-    Budget,
-    ExampleClipping,
-    Mechanism,
-    NoiseShares,
-    PlannedRelease,
-    PrivacyContext,
-    Release,
-)
-from fedsilo.core.strategy import LocalResult, Strategy
-from fedsilo.core.task import Tally, Task
-from fedsilo.core.types import Arrays, Indices, State
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fedsilo.core.aggregation import Aggregation, Exchange, Gathered, SumTerms
+    from fedsilo.core.availability import AvailabilityModel, Call, Trace
+    from fedsilo.core.backend import Backend, Devices, Progress
+    from fedsilo.core.batch import Batch, Candidates, Columns
+    from fedsilo.core.data import Component, Dataset, Examples, FeatureSource, LabelledImages, Newcomers
+    from fedsilo.core.frozen import Frozen
+    from fedsilo.core.learner import Learner
+    from fedsilo.core.local_trainer import LocalResult
+    from fedsilo.core.messages import ClientScore, ClientTask, ClientUpdate, EvaluationTask, RoundRecord, collect_times
+    from fedsilo.core.method import Method, Predictor
+    from fedsilo.core.metrics import Measures, Metric
+    from fedsilo.core.partition import (
+        ConceptShift,
+        Corruption,
+        Demand,
+        FeatureExtractor,
+        FeatureShift,
+        Floats,
+        Grouping,
+        LabelShift,
+        Partition,
+        QuantityShift,
+        Share,
+        Unseen,
+    )
+    from fedsilo.core.privacy import (
+        FINEST_SHARE,
+        Budget,
+        ExampleClipping,
+        Mechanism,
+        NoiseShares,
+        PlannedRelease,
+        PrivacyContext,
+        Release,
+    )
+    from fedsilo.core.strategy import Strategy
+    from fedsilo.core.task import Tally, Task
+    from fedsilo.core.types import Arrays, Indices, State
 
 __all__ = [
     "FINEST_SHARE",
@@ -107,3 +126,98 @@ __all__ = [
     "Unseen",
     "collect_times",
 ]
+
+_FILES: dict[str, tuple[str, ...]] = {
+    "aggregation": (
+        "Aggregation",
+        "Exchange",
+        "Gathered",
+        "SumTerms",
+    ),
+    "availability": (
+        "AvailabilityModel",
+        "Call",
+        "Trace",
+    ),
+    "backend": (
+        "Backend",
+        "Devices",
+        "Progress",
+    ),
+    "batch": (
+        "Batch",
+        "Candidates",
+        "Columns",
+    ),
+    "data": (
+        "Component",
+        "Dataset",
+        "Examples",
+        "FeatureSource",
+        "LabelledImages",
+        "Newcomers",
+    ),
+    "frozen": ("Frozen",),
+    "learner": ("Learner",),
+    "local_trainer": ("LocalResult",),
+    "messages": (
+        "ClientScore",
+        "ClientTask",
+        "ClientUpdate",
+        "EvaluationTask",
+        "RoundRecord",
+        "collect_times",
+    ),
+    "method": (
+        "Method",
+        "Predictor",
+    ),
+    "metrics": (
+        "Measures",
+        "Metric",
+    ),
+    "partition": (
+        "ConceptShift",
+        "Corruption",
+        "Demand",
+        "FeatureShift",
+        "Floats",
+        "Grouping",
+        "LabelShift",
+        "FeatureExtractor",
+        "Partition",
+        "QuantityShift",
+        "Share",
+        "Unseen",
+    ),
+    "privacy": (
+        "FINEST_SHARE",
+        "Budget",
+        "ExampleClipping",
+        "Mechanism",
+        "NoiseShares",
+        "PlannedRelease",
+        "PrivacyContext",
+        "Release",
+    ),
+    "strategy": ("Strategy",),
+    "task": (
+        "Tally",
+        "Task",
+    ),
+    "types": (
+        "Arrays",
+        "Indices",
+        "State",
+    ),
+}
+_FILE_OF = {name: file for file, names in _FILES.items() for name in names}
+
+if not TYPE_CHECKING:
+
+    def __getattr__(name: str) -> Any:
+        """Imports a name of this package when it is first used."""
+        if name not in _FILE_OF:
+            raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+        found = globals()[name] = getattr(import_module(f"{__name__}.{_FILE_OF[name]}"), name)
+        return found

@@ -1,4 +1,4 @@
-"""Aggregation: how the coordinator comes to the mean of the clients' uploads in one exchange."""
+"""The contract of aggregations: the coordinator computes the mean of the clients' uploads in one exchange."""
 
 from __future__ import annotations
 
@@ -19,21 +19,22 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Exchange:
-    """One exchange as an aggregation carries it out.
+    """One exchange, as an aggregation receives it.
 
     Attributes:
-        tasks: What each participant is sent.
-        backend: Where the clients are.
-        reference: What clients know of their upload's tensors before: their change is sent; zeros for gradients.
-        uniform: Whether clients count alike; by training examples otherwise.
+        tasks: The task of each participant, by client.
+        backend: Where the clients run.
+        reference: Values of the upload's tensors that clients and coordinator know before; only the change is sent.
+            Zeros for gradients.
+        uniform: Whether clients have equal weights; the weights are numbers of training examples otherwise.
         largest: Training examples of the largest client.
         mechanism: The fitted mechanism.
-        charge: Called with the clients whose release is about to become known, before it does.
-        run: Name of the run and the federation, for keys that shall serve no other one.
+        charge: Charges the ledger. It is called with the clients of a release before the release becomes known.
+        run: Name of the run and the federation; keys of cryptography are bound to it.
         attempt: How often this exchange was begun before.
-        settle: What is made of an update before it is added to others, where it began from an older shared state; None
-            where none did. Only for aggregations that allow it.
-        barred: Clients whose messages are not heard, because their secrets could not be opened in an attempt before.
+        weight_by_staleness: Scales an update that began from an older shared state, before updates are added; None
+            where no update did. Only for aggregations with `allows_stale`.
+        barred: Clients whose messages are ignored, because their secrets could not be opened in an earlier attempt.
     """
 
     tasks: Mapping[int, ClientTask]
@@ -54,8 +55,8 @@ class SumTerms:
     """What an encoding depends on beside mechanism and aggregation; no privacy rests on `largest` and `attempt`.
 
     Attributes:
-        clients: Most updates that are added up.
-        uniform: Whether clients count alike; by training examples otherwise.
+        clients: Largest number of updates that are added up.
+        uniform: Whether clients have equal weights; the weights are numbers of training examples otherwise.
         largest: Training examples of the largest client.
         attempt: How often the exchange was begun before.
         coordinates: Numbers in an upload.
@@ -70,20 +71,21 @@ class SumTerms:
 
 @dataclass(frozen=True, slots=True)
 class Gathered:
-    """What came of an exchange.
+    """The result of an exchange.
 
     Attributes:
-        mean: The mean upload over `clients`, in fp64: it is rounded once noise is in it.
-        clients: Whose uploads are in it, ascending.
-        loss: Mean training loss, weighted as the mean is; nan where it is not told.
-        updates: Each client's upload; empty where the coordinator does not see it.
-        crossings: What crossed, as lines of the wire log.
-        upload_bytes: Bytes of all messages that left clients.
-        download_bytes: Bytes of all messages that went to clients.
-        silent: Clients whose upload is in the mean and who were lost afterwards.
-        seconds: How long each client trained; empty where it is not told.
-        began: When each began, by its own clock, seconds since 1970; empty where it is not told.
-        notices: What clients sent that was wrong, one line each.
+        mean: Mean upload over `clients`, fp64; it is rounded after noise was added.
+        clients: Clients whose uploads are in the mean, ascending.
+        loss: Mean training loss, weighted as the mean is; nan where clients do not report it.
+        updates: Each client's upload; empty where the coordinator does not see single uploads.
+        crossings: What was sent, as lines of the wire log.
+        upload_bytes: Bytes of all messages from clients.
+        download_bytes: Bytes of all messages to clients.
+        silent: Clients whose upload is in the mean and that were lost afterwards.
+        seconds: Training time of each client, seconds; empty where clients do not report it.
+        began: Start of training of each client by its own clock, seconds since 1970; empty where clients do not report
+            it.
+        notices: One line for each wrong message of a client.
     """
 
     mean: dict[str, Tensor]
@@ -100,12 +102,13 @@ class Gathered:
 
 
 class Aggregation(Component, ABC):
-    """How the coordinator comes to the mean of the clients' uploads.
+    """A way in which the coordinator computes the mean of the clients' uploads.
 
     Attributes:
         shows_updates: Whether the coordinator can use each client's update by itself.
-        masks: Whether it sees nothing of an update but the sum that it is in.
-        allows_stale: Whether it settles updates that began from an older shared state (`Exchange.weight_by_staleness`).
+        masks: Whether the coordinator sees only the sum of the updates.
+        allows_stale: Whether it can weight updates that began from an older shared state
+            (`Exchange.weight_by_staleness`).
     """
 
     kind = "aggregation"
@@ -114,45 +117,108 @@ class Aggregation(Component, ABC):
     allows_stale: ClassVar[bool] = False
 
     def refusals(self, clients: int) -> list[str]:
-        """Returns why it cannot add up the updates of so many clients, as 'key: why. What to do.' lines."""
+        """Lists why it cannot add up the updates of a number of clients.
+
+        Args:
+            clients: How many clients.
+
+        Returns:
+            Lines 'key: why. What to do.'; empty when it can.
+        """
         return []
 
     def encoding(self, mechanism: Mechanism, terms: SumTerms) -> UpdateEncoding | None:
-        """Returns how clients write their updates under a fitted mechanism; None: they send them as they are.
+        """Makes the encoding of updates under a fitted mechanism.
 
-        Both sides ask this: the coordinator for what it says to clients, each client for what it agrees to.
+        Coordinator and clients both call this: the coordinator sends the encoding, and a client accepts no other one.
+
+        Args:
+            mechanism: The fitted mechanism.
+            terms: Size and weights of the sum.
+
+        Returns:
+            How clients write their updates as whole numbers; None where they send them as they are.
         """
         return None
 
     def parameters(self, clients: tuple[int, ...], dim: int) -> Any:
-        """Returns what all sides of a masked sum of vectors agree on; None where nothing is masked."""
+        """Makes the parameters of a masked sum of vectors, which all sides agree on.
+
+        Args:
+            clients: The participants, ascending.
+            dim: Length of the vectors.
+
+        Returns:
+            The parameters; None where nothing is masked.
+        """
         return None
 
     def signer(self, client: int, clients: int) -> Any:
-        """Returns what a client signs its keys with, one of so many; None: it does not. Raises ScenarioError."""
+        """Reads the identity with which a client signs its keys.
+
+        Args:
+            client: The client's number.
+            clients: How many clients there are.
+
+        Returns:
+            The signer; None where clients do not sign.
+
+        Raises:
+            ScenarioError: The files with keys are missing or do not fit.
+        """
         return None
 
-    def located(self) -> Aggregation:
-        """Returns the same with paths that do not depend on the current folder: actors have another one."""
+    def with_absolute_paths(self) -> Aggregation:
+        """Returns the same aggregation with absolute paths: actors have another current folder."""
         return self
 
     def identity_problems(self, clients: int) -> list[str]:
-        """Returns what is wrong with the keys of so many clients, as 'key: why. What to do.' lines."""
+        """Lists what is wrong with the clients' keys.
+
+        Args:
+            clients: How many clients there are.
+
+        Returns:
+            Lines 'key: why. What to do.'; empty when nothing is.
+        """
         return []
 
     def identity_notices(self, clients: int) -> list[str]:
-        """Returns what the user should know of files with keys, one line each: nothing by default."""
+        """Lists what the user should know of the files with keys.
+
+        Args:
+            clients: How many clients there are.
+
+        Returns:
+            One line each; empty by default.
+        """
         return []
 
     def identities_sha256(self, clients: int) -> str:
-        """Returns the hash of the public keys of so many clients, "" where they do not sign. Raises ScenarioError."""
+        """Hashes the public keys of the clients.
+
+        Args:
+            clients: How many clients there are.
+
+        Returns:
+            The hash; "" where clients do not sign.
+
+        Raises:
+            ScenarioError: The files with keys are missing or do not fit.
+        """
         return ""
 
     @abstractmethod
     def gather(self, exchange: Exchange) -> Gathered:
-        """Returns the mean upload of one exchange.
+        """Carries out one exchange.
+
+        Args:
+            exchange: Tasks, clients and mechanism.
+
+        Returns:
+            The mean upload, and what was sent.
 
         Raises:
-            ClientLost: A client was lost, and the exchange cannot do without.
-            RoundAborted: Too few clients are left; nothing was learnt of any upload.
+            ClientLost: A client was lost, and the exchange needs it.
+            RoundAborted: Too few clients are left; nothing became known of any upload.
         """

@@ -1,4 +1,4 @@
-"""Simulated time: when clients are there, and how long their work takes them."""
+"""The contract of traces: simulated times at which clients are available, and simulated durations of their work."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from fedsilo.core.data import Component
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """A client that is asked for a round's update.
+    """A request for a client's update of one round.
 
     Attributes:
         client: The client's number.
-        round: The round in which it is asked.
-        tries: How often it was asked in this round before.
-        at: When it begins, simulated seconds since the run began.
+        round: The round of the update.
+        tries: How often the client was asked in this round before.
+        at: When the client begins, simulated seconds since the run began.
         steps: Training steps that it makes.
-        exchanges: Exchanges that these are divided into.
-        download_bytes: What it receives in each exchange.
-        upload_bytes: What it sends in each exchange.
+        exchanges: Exchanges that the steps are divided into.
+        download_bytes: Bytes that it receives in each exchange.
+        upload_bytes: Bytes that it sends in each exchange.
     """
 
     client: int
@@ -36,49 +36,80 @@ class Call:
 
 
 class AvailabilityModel:
-    """What a trace says of the clients of one run: a function of what is asked, the same at every call.
+    """Availability and speed of the clients of one run: a function of its arguments, with the same answer at every
+    call.
 
-    As it stands everybody is always there, and a round's work takes everybody one simulated second.
+    By default all clients are always available, and a round's work takes each of them one simulated second.
     """
 
     def window(self, client: int, round: int, now: float) -> tuple[float, float]:
-        """Returns when the client is there next, from and until, in simulated seconds.
+        """Finds the next time window in which a client is available.
 
         Args:
             client: The client's number.
-            round: The round that it is asked in.
-            now: The first moment that matters: `from` is not before it, `until` is after it.
+            round: The round in which it is asked.
+            now: Earliest time of interest, simulated seconds.
 
         Returns:
-            (inf, inf) where it does not come any more in this round.
+            Start (not before `now`) and end (after `now`) of the window, simulated seconds; (inf, inf) where the client
+            is not available any more in this round.
         """
         return now, math.inf
 
     def seconds(self, call: Call) -> float:
-        """Returns how long the work takes if nothing comes between, simulated seconds, above 0."""
+        """Computes how long a client's work takes without interruption.
+
+        Args:
+            call: The request.
+
+        Returns:
+            Simulated seconds, above 0.
+        """
         return 1.0
 
     def fails(self, call: Call) -> bool:
-        """Returns whether the client breaks down over it and never answers."""
+        """Decides whether the client fails during the work and never answers.
+
+        Args:
+            call: The request.
+
+        Returns:
+            True if it fails.
+        """
         return False
 
 
 class Trace(Component, ABC):
-    """When clients are there, and how long they take: simulated, a function of the scenario."""
+    """When clients are available and how long they work: simulated, a function of the scenario."""
 
     kind = "trace"
     timed: ClassVar[bool] = True
-    """Whether it says anything; False for the one that everybody is always there and equally fast by."""
+    """False for the default model, in which all clients are always available and equally fast."""
 
     @property
     def weighs_messages(self) -> bool:
-        """Returns whether time depends on the bytes of messages."""
+        """Returns whether simulated time depends on the bytes of messages."""
         return False
 
     def refusals(self, clients: int) -> list[str]:
-        """Returns why it cannot be that of so many clients, as 'key: why. What to do.' lines."""
+        """Lists why the trace cannot be used for a number of clients.
+
+        Args:
+            clients: How many clients.
+
+        Returns:
+            Lines 'key: why. What to do.'; empty when it can.
+        """
         return []
 
     @abstractmethod
     def course(self, clients: int, seed: int) -> AvailabilityModel:
-        """Returns how it goes for clients 0 to clients - 1; everything that is drawn follows from the seed."""
+        """Makes the availability model of a run.
+
+        Args:
+            clients: How many clients: numbers 0 to clients - 1.
+            seed: The scenario's seed; all draws follow from it.
+
+        Returns:
+            The model.
+        """

@@ -1,4 +1,4 @@
-"""Where clients live, and what is computed where."""
+"""The contract of backends: where clients run, and on which devices."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from fedsilo.core.method import Method
 from fedsilo.core.privacy import Mechanism
 
 Progress = Callable[[str, int, int], None]
-"""progress(stage, done, total): told as work goes on."""
+"""progress(stage, done, total): called while work goes on."""
 
 
 @dataclass(frozen=True, slots=True)
 class Devices:
-    """What is computed where.
+    """Which device computes what.
 
     Attributes:
-        here: Where this process computes, what comes of the hand-written prompts for instance.
-        images: Where images are encoded, in whichever process.
+        here: Device of this process, for example for the features of the hand-written prompts.
+        images: Device that encodes images, in this process or another one.
     """
 
     here: str
@@ -29,51 +29,111 @@ class Devices:
 
 
 class Backend(Protocol):
-    """Where clients live: in this process or in Ray actors. All answers come in the order of the tasks."""
+    """The place where clients run: this process, or Ray actors. All answers have the order of the tasks."""
 
     def train(self, tasks: Mapping[int, ClientTask]) -> list[ClientUpdate]:
-        """Returns the updates of these clients for one exchange."""
+        """Trains clients for one exchange.
+
+        Args:
+            tasks: The task of each participant, by client.
+
+        Returns:
+            Their updates.
+        """
         ...
 
     def evaluate(self, tasks: Mapping[int, EvaluationTask]) -> list[ClientScore]:
-        """Returns the scores of these clients' models, own private state included."""
+        """Evaluates the models of clients, with the clients' private state.
+
+        Args:
+            tasks: The task of each client.
+
+        Returns:
+            Their scores.
+        """
         ...
 
     def learn(self, tasks: Mapping[int, ClientTask]) -> None:
-        """Has these clients begin one exchange whose updates they keep until `masked`; does not wait for them."""
+        """Starts one exchange and does not wait for it; clients keep their updates until `masked` is called.
+
+        Args:
+            tasks: The task of each participant, by client.
+        """
         ...
 
     def answer(self, messages: Mapping[int, bytes], timeout_s: float) -> dict[int, bytes]:
-        """Returns the clients' answers to messages of secure aggregation; lost and late clients are left out."""
+        """Delivers messages of secure aggregation and collects the answers.
+
+        Args:
+            messages: The message for each client.
+            timeout_s: Longest wait, seconds.
+
+        Returns:
+            The answer of each client; lost and late clients are left out.
+        """
         ...
 
     def masked(self, clients: Sequence[int]) -> dict[int, bytes]:
-        """Returns the masked updates of clients that were told to learn; lost and late clients are left out."""
+        """Collects the masked updates of clients that were started by `learn`.
+
+        Args:
+            clients: The clients' numbers.
+
+        Returns:
+            The masked update of each client; lost and late clients are left out.
+        """
         ...
 
     def set_method(self, method: Method, mechanism: Mechanism) -> None:
-        """Has every client take up a method under a fitted mechanism, with its initial private state."""
+        """Gives every client a method, a fitted mechanism, and the method's initial private state.
+
+        Args:
+            method: The method.
+            mechanism: The fitted mechanism.
+        """
         ...
 
     def save(self, folder: Path) -> dict[int, str]:
-        """Has every client write its private state into the folder; returns the state's sha256 by client."""
+        """Writes every client's private state.
+
+        Args:
+            folder: Where the files go.
+
+        Returns:
+            sha256 of the state, by client.
+        """
         ...
 
     def restore(self, folder: Path, hashes: Mapping[int, str]) -> None:
-        """Has the clients that are named read their private state, with the given hashes, from the folder."""
+        """Reads private states of clients.
+
+        Args:
+            folder: Where the files are.
+            hashes: Expected sha256 of the state, for each client that is restored.
+        """
         ...
 
     def reset(self, clients: Sequence[int]) -> None:
-        """Gives these clients the initial private state of the method that they have taken up."""
+        """Gives clients the initial private state of their current method.
+
+        Args:
+            clients: The clients' numbers.
+        """
         ...
 
     def restart(self, method: Method, mechanism: Mechanism) -> set[int]:
-        """Brings lost clients back and returns them all: they have the method's initial private state now.
+        """Restarts lost clients, with the method's initial private state.
 
-        They may be more than were missed: whoever shared a process or a machine with one that was.
+        Args:
+            method: The method.
+            mechanism: The fitted mechanism.
+
+        Returns:
+            All clients that were restarted. They can be more than the lost ones: clients that shared a process or a
+            machine with a lost one are restarted too.
         """
         ...
 
     def close(self) -> None:
-        """Ends the clients and gives back what they held."""
+        """Stops the clients and frees their resources."""
         ...

@@ -30,19 +30,38 @@ CLASS = "class"
 
 
 def hidden(block: int) -> str:
-    """Returns the column of the activations (b, T, W) that enter block `block` of the image tower, from 0."""
+    """Names the column of the activations (b, T, W) that enter a block of the image tower.
+
+    Args:
+        block: Number of the block, from 0.
+
+    Returns:
+        The column's name.
+    """
     return f"{HIDDEN}{block}"
 
 
 def block_of(column: str) -> int | None:
-    """Returns the block that `hidden` made a column of; None for another column."""
+    """Reads the number of the block from a column's name; the inverse of `hidden`.
+
+    Args:
+        column: A column's name.
+
+    Returns:
+        The number; None for a column of another kind.
+    """
     return int(column.removeprefix(HIDDEN)) if column.startswith(HIDDEN) else None
 
 
 def group_encoded_columns(columns: Iterable[str]) -> list[tuple[str, ...]]:
-    """Returns the columns that the image tower is needed for, in groups that are encoded and kept together.
+    """Groups the columns that the image tower computes; the columns of a group are encoded and cached together.
 
-    The pooled feature comes with the patch tokens; activations of each block are a group of their own.
+    Args:
+        columns: Names of columns.
+
+    Returns:
+        The groups: the pooled feature comes with the patch tokens; the activations of each block are a group of their
+        own.
     """
     wanted = set(columns)
     features = [(IMAGE, PATCHES)] if PATCHES in wanted else [(IMAGE,)] if IMAGE in wanted else []
@@ -65,25 +84,32 @@ class Batch:
         return len(next(iter(self.targets.values())))
 
     def take(self, rows: slice) -> Batch:
-        """Returns some of the examples as a batch."""
+        """Takes some of the examples.
+
+        Args:
+            rows: Which rows.
+
+        Returns:
+            A batch of views of these rows.
+        """
         return Batch(
             {name: column[rows] for name, column in self.inputs.items()},
             {name: column[rows] for name, column in self.targets.items()},
         )
 
     def singles(self) -> Iterator[Batch]:
-        """Yields the examples as batches of one."""
+        """Yields each example as a batch of one."""
         return (self.take(slice(row, row + 1)) for row in range(len(self)))
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Candidates:
-    """What scores (b, K) are over.
+    """The candidates that scores (b, K) are over.
 
     Attributes:
-        texts: (K,) the words of each candidate, as they are written into a prompt.
-        parts: What each candidate is made of, by name, (K,) int64 each: "class"; or "attribute" and "object".
-        seen: (K,) bool, whether it is trained on.
+        texts: (K,) the words of each candidate, as a prompt contains them.
+        parts: The parts of each candidate by name, (K,) int64 each: "class"; or "attribute" and "object".
+        seen: (K,) bool, whether the candidate is trained on.
     """
 
     texts: tuple[str, ...]
@@ -95,5 +121,12 @@ class Candidates:
 
 
 def named(classes: tuple[str, ...]) -> Candidates:
-    """Returns the candidates of classification: each class is one, by its name, and is trained on."""
+    """Makes the candidates of classification: each class is one candidate, and all are trained on.
+
+    Args:
+        classes: Names of the K classes, in label order.
+
+    Returns:
+        K candidates.
+    """
     return Candidates(classes, {CLASS: np.arange(len(classes))}, np.ones(len(classes), dtype=bool))

@@ -1,4 +1,4 @@
-"""Scenario keys: a dataclass field that knows what it means."""
+"""Scenario keys: dataclass fields with a meaning and with limits."""
 
 from __future__ import annotations
 
@@ -6,17 +6,20 @@ from dataclasses import field
 from typing import Any
 
 DEFINES = "defines"
-"""Metadata of a key whose default is part of what a recipe is: another method's value does not replace it."""
+"""Metadata of a key whose default defines a recipe: the value of another method does not replace it."""
 
 
 def key(default: Any, meaning: str, *allowed: str, within: str = "") -> Any:
-    """Returns a dataclass field with its meaning and what it may be; the scenario reader checks the latter.
+    """Declares a scenario key. The reader of scenario files checks values against the limits.
 
     Args:
-        default: The default value; a class or function makes it anew (`dict`, a nested section).
-        meaning: One line for `fedsilo describe`: what it is, unit.
-        allowed: The words it may be, when it is a word of a fixed list.
+        default: The default value. A class or function is called for each instance (`dict`, a nested section).
+        meaning: One line for `fedsilo describe`: what the key is, with its unit.
+        allowed: The words that are allowed, where the key is one of a fixed list of words.
         within: The range of a number, for example ">= 1", "> 0" or "in (0, 1]".
+
+    Returns:
+        A dataclass field.
     """
     metadata = {"help": meaning, "allowed": allowed, "within": within}
     if callable(default):
@@ -25,10 +28,13 @@ def key(default: Any, meaning: str, *allowed: str, within: str = "") -> Any:
 
 
 def slot(usual: str, meaning: str) -> Any:
-    """Returns a dataclass field for a component inside a component, named in the scenario as one in a section is.
+    """Declares a key that names another component, as a section of a scenario does.
 
     Args:
-        usual: The name of the component that stands there where the scenario names none; None in Python means the same.
+        usual: Name of the component where the scenario names none; the field is None then in Python.
         meaning: One line for `fedsilo describe`.
+
+    Returns:
+        A dataclass field.
     """
     return field(default=None, metadata={"help": meaning, "usual": usual})

@@ -1,4 +1,4 @@
-"""Data: what a data set gives, what a partition makes of it, how a client gets at its features."""
+"""The contract of data sets: labelled images, and the features of a client's examples."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ if TYPE_CHECKING:
 
 
 class Component:
-    """Anything a scenario names: its dataclass fields are the keys of its section."""
+    """A part that a scenario names; its dataclass fields are the keys of its section."""
 
     kind: ClassVar[str]
 
     def problems(self) -> list[str]:
-        """What is impossible in the fields, as 'key: what is wrong. What is allowed.' lines; empty when sound."""
+        """Lists what is impossible in the fields, as "key: what is wrong. What is allowed." lines."""
         return []
 
 
@@ -32,10 +32,10 @@ class Examples:
     Attributes:
         labels: (n,) class of each image, in [0, classes).
         domains: (n,) domain of each image, in [0, domains).
-        fetch: Returns image i as RGB; the same pixels at every call and in every process (it is pickled). It is
-            called from several threads at once: one that reads through a shared open file needs a lock. Where it has
-            a method `name`, that gives the name of image i for messages, such as its path.
-        digests: (n,) one short hex digest per image: of its bytes, or of all that determines them. The key of the
+        fetch: Returns image i as RGB: the same pixels at every call and in every process (it is pickled). Several
+            threads call it at once, so a function that reads through a shared open file needs a lock. If it has a
+            method `name`, messages use `fetch.name(i)` for image i, for example its path.
+        digests: (n,) one short hex digest per image, of its bytes or of all that determines them. It is the key of the
             feature cache and of the data fingerprint.
     """
 
@@ -48,17 +48,39 @@ class Examples:
         return len(self.labels)
 
     def take(self, positions: Indices) -> Examples:
-        """Returns some of the examples, in the given order."""
+        """Takes some of the examples.
+
+        Args:
+            positions: (m,) positions, in the order of the result.
+
+        Returns:
+            m examples.
+        """
         digests = tuple(self.digests[position] for position in positions.tolist())
         return Examples(self.labels[positions], self.domains[positions], _Taken(self.fetch, positions), digests)
 
     def name(self, i: int) -> str:
-        """Returns how messages name image i."""
+        """Returns the name of an image for messages.
+
+        Args:
+            i: The image's position.
+
+        Returns:
+            The name.
+        """
         return name_of(self.fetch, i)
 
 
 def name_of(fetch: Callable[[int], Image.Image], i: int) -> str:
-    """Returns how messages name the image that `fetch` gives for i: as `fetch` names it, or by its number."""
+    """Returns the name of an image for messages.
+
+    Args:
+        fetch: The function that fetches images; its method `name` is used if it has one.
+        i: The image's position.
+
+    Returns:
+        The name, or "image i".
+    """
     name: Callable[[int], str] = getattr(fetch, "name", "image {}".format)
     return name(i)
 
@@ -79,7 +101,7 @@ class _Taken:
 
 @dataclass(frozen=True, slots=True)
 class Newcomers:
-    """Classes that nobody trains on.
+    """Classes that no client trains on.
 
     Attributes:
         classes: Their names, in label order.
@@ -92,17 +114,17 @@ class Newcomers:
 
 @dataclass(frozen=True, slots=True)
 class LabelledImages:
-    """A data set ready for partitioning.
+    """A data set before it is partitioned.
 
     Attributes:
-        classes: Class names in label order, as they are written into a prompt.
+        classes: Class names in label order, as a prompt contains them.
         domains: Domain names in domain order; one name when there are none.
         template: Hand-written prompt of the zero-shot row, with `{}` for the class.
-        train: Examples to learn from.
-        test: Examples to be measured on.
-        notices: What the user should know about the data (skipped files and the like), one line each.
+        train: Training examples.
+        test: Test examples.
+        notices: What the user should know about the data (for example skipped files), one line each.
         groups: (classes,) superclass of each class, from 0; empty when the data has none.
-        newcomers: Classes that were taken out before training, to be measured on; None when all are there.
+        newcomers: Classes that were removed before training and are measured afterwards; None when there are none.
     """
 
     classes: tuple[str, ...]
@@ -115,12 +137,12 @@ class LabelledImages:
     newcomers: Newcomers | None = None
 
     def __post_init__(self) -> None:
-        """Makes all names and notices printable: they come from folders, files and libraries of any kind."""
+        """Makes all names and notices printable: they come from folders, files and libraries."""
         for name in ("classes", "domains", "notices"):
             object.__setattr__(self, name, tuple(map(make_printable, getattr(self, name))))
 
     def splits(self) -> tuple[tuple[str, Examples], tuple[str, Examples]]:
-        """Returns both splits with their names."""
+        """Returns both splits with their names: ("train", ...), ("test", ...)."""
         return ("train", self.train), ("test", self.test)
 
 
@@ -131,24 +153,56 @@ class Dataset(Component, ABC):
 
     @abstractmethod
     def load(self, seed: int) -> LabelledImages:
-        """Returns the data; `seed` decides whatever is drawn (splits, images). Raises DataError."""
+        """Loads the data.
+
+        Args:
+            seed: The scenario's seed; all draws (splits, images) follow from it.
+
+        Returns:
+            The data.
+
+        Raises:
+            DataError: Files are missing, damaged, or do not fit.
+        """
 
 
 class FeatureSource(Protocol):
-    """Columns of one client's examples (`core.batch`), cached or computed on demand."""
+    """Columns of one client's examples (`core.batch`), cached or computed when they are needed."""
 
     def __len__(self) -> int:
         """Returns the number of examples."""
         ...
 
     def batch(self, indices: Indices, view: int) -> Mapping[str, Tensor]:
-        """Returns the columns of some examples, (b, ...) each, float32, features not normalised, on the CPU."""
+        """Reads the columns of some examples.
+
+        Args:
+            indices: (b,) positions among the client's examples.
+            view: Which view of the images: 0 is the plain image, others are random views.
+
+        Returns:
+            Columns (b, ...), float32, not normalised, on the CPU.
+        """
         ...
 
     def on(self, device: str) -> FeatureSource:
-        """Returns the source that encodes on a device; itself where nothing is encoded any more."""
+        """Returns a source that encodes images on a device.
+
+        Args:
+            device: A torch device.
+
+        Returns:
+            Such a source; the same one where nothing is left to encode.
+        """
         ...
 
     def only(self, columns: Collection[str]) -> FeatureSource:
-        """Returns the source without the columns that are not among these, so far as that saves work."""
+        """Returns a source that leaves out other columns where this saves work.
+
+        Args:
+            columns: The columns that are needed.
+
+        Returns:
+            Such a source.
+        """
         ...

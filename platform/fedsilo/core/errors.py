@@ -6,11 +6,11 @@
     ├── DataError           images, labels or a manifest are missing, broken or do not fit
     ├── BackboneError       a model cannot be loaded, or its towers are not of a supported kind
     ├── ResourceError       the machine or the cluster cannot give what was asked
-    ├── ClusterError        a part of the cluster failed while it was used; what was finished is kept, resume the run
+    ├── ClusterError        a part of the cluster failed during use; finished rounds are kept, resume the run
     ├── ClientError         a client failed; names client, round and stage
     │   ├── ClientLost      its process died or did not answer in time; the round can be tried again
     │   │   └── ClientOutOfMemory   it needs more memory than its share; it is given a larger one
-    │   └── ProtocolViolation   a message of a secure sum that no honest side sends; names the reason
+    │   └── ProtocolViolation   a message of a secure sum that no honest side sends, with the reason
     ├── RoundAborted        too few clients, or too few shares, were left for a secure sum; the sum was not opened
     ├── NotEnoughShares     a shared secret stays closed
     ├── NotFinite           numbers are nan, infinite or too large where a result would rest on them
@@ -46,7 +46,7 @@ class ScenarioError(FedsiloError):
 
 
 class UnknownComponent(FedsiloError):
-    """A name that no component answers to."""
+    """A name that no component has."""
 
 
 class DataError(FedsiloError):
@@ -58,20 +58,20 @@ class BackboneError(FedsiloError):
 
 
 class ResourceError(FedsiloError):
-    """More was asked than the machine or the cluster has."""
+    """The machine or the cluster has less than was asked for."""
 
 
 class ClusterError(FedsiloError):
-    """A part of the cluster that failed under way: the coordinator, an encoder, a machine, the object store."""
+    """A part of the cluster that failed during use: the coordinator, an encoder, a machine, the object store."""
 
 
 class ClientError(FedsiloError):
-    """A client that failed, with where it was.
+    """A client that failed, with the place of the failure.
 
     Attributes:
         client: The client's number, if known.
         round: The round, if known.
-        stage: What it was doing, for example "train".
+        stage: What the client was doing, for example "train".
     """
 
     def __init__(
@@ -93,10 +93,10 @@ class ClientOutOfMemory(ClientLost):
 
 
 class ProtocolViolation(ClientError):
-    """A message or a call that breaks the protocol of secure sums; whoever refuses it gives nothing away.
+    """A message or a call that breaks the protocol of secure sums; the refusal reveals nothing.
 
     Attributes:
-        reason: What was wrong in one or two words, for example "altered roster"; fixed, so that code can tell.
+        reason: What was wrong in one or two words, for example "altered roster"; fixed, so that code can compare it.
     """
 
     def __init__(
@@ -112,13 +112,13 @@ class ProtocolViolation(ClientError):
 
 
 class RoundAborted(FedsiloError):
-    """A secure sum that was given up; its keys are wiped and it can only be begun anew, with new keys.
+    """A secure sum that was given up. Its keys are wiped; the round can be tried again with new keys.
 
     Attributes:
         stage: The stage that too few clients finished, if known.
         have: Clients (or shares of one client's secret) that were there.
         need: How many were needed.
-        clients: Clients whose secrets could not be opened; the next attempt does better without them.
+        clients: Clients whose secrets could not be opened; the next attempt should leave them out.
     """
 
     def __init__(
@@ -137,7 +137,7 @@ class RoundAborted(FedsiloError):
 
 
 class NotEnoughShares(FedsiloError):
-    """Fewer shares of a secret than open it."""
+    """Fewer shares of a secret than are needed to open it."""
 
 
 class NotFinite(FedsiloError):

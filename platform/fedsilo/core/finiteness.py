@@ -34,7 +34,7 @@ def find_fault(state: Mapping[str, Tensor]) -> str:
     """Describes the first tensor, by name, that cannot be computed with.
 
     Args:
-        state: Tensors by name; only those of floating point numbers are looked at.
+        state: Tensors by name; only those of floating point numbers are checked.
 
     Returns:
         The tensor's name and what is wrong with it; "" if nothing is.
@@ -53,10 +53,10 @@ def require_finite(state: Mapping[str, Tensor], what: str) -> None:
 
     Args:
         state: Tensors by name.
-        what: What they are, for the message: "the upload".
+        what: What the tensors are, for the message: "the upload".
 
     Raises:
-        NotFinite: One is not finite, or too large.
+        NotFinite: A tensor is not finite, or is too large.
     """
     fault = find_fault(state)
     if fault:
@@ -64,14 +64,14 @@ def require_finite(state: Mapping[str, Tensor], what: str) -> None:
 
 
 def require_scores(scores: Tensor, images: Sequence[int] | NDArray[np.int64]) -> None:
-    """Refuses (B, K) scores of which one is nan or infinite: the largest of them would say nothing.
+    """Refuses scores with nan or infinity, because their maximum has no meaning.
 
     Args:
-        scores: The scores.
+        scores: (B, K) scores.
         images: (B,) numbers of the images, for the message.
 
     Raises:
-        NotFinite: One is.
+        NotFinite: A score is nan or infinite.
     """
     bad = (~scores.isfinite()).any(dim=1).nonzero()[:, 0].tolist()
     if bad:
@@ -82,20 +82,27 @@ def require_scores(scores: Tensor, images: Sequence[int] | NDArray[np.int64]) ->
 
 
 def find_bad_rows(rows: Tensor) -> list[int]:
-    """Returns which of the features (B, D) or (B, M, D) hold nan, infinity or a vector that is too large, ascending."""
+    """Finds the rows of features that hold nan, infinity or a vector that is too large.
+
+    Args:
+        rows: (B, D) or (B, M, D) features.
+
+    Returns:
+        Numbers of these rows, ascending.
+    """
     bad = ~(_norms(rows, -1) <= LARGEST_NORM)
     found: list[int] = (bad.any(dim=1) if bad.dim() > 1 else bad).nonzero()[:, 0].tolist()
     return found
 
 
 def suggest_remedy(sections: Mapping[str, object]) -> str:
-    """Names the keys that are likely to be the reason of numbers that are not finite.
+    """Names the keys that probably cause numbers that are not finite.
 
     Args:
         sections: Parts of the scenario, dataclasses, by the path of their keys. `training.optimizer` is among them.
 
     Returns:
-        A sentence that names all keys with values far from ordinary ones; the learning rate where there are none.
+        A sentence that names all keys with unusual values; it names the learning rate where there are none.
     """
     keys = [key for path, section in sections.items() for key in _numbers(path, section)]
     smallest, largest = ORDINARY
@@ -118,11 +125,14 @@ def _numbers(path: str, section: Any) -> Iterator[tuple[str, float]]:
 
 @contextmanager
 def locate_faults(where: str, sections: Mapping[str, object]) -> Iterator[None]:
-    """Holds code whose numbers may turn out not to be finite, and says of them where that was and what to do.
+    """Adds place and remedy to the error of numbers that are not finite, for the code inside the `with` block.
 
     Args:
         where: Client or coordinator, round, exchange.
         sections: As for `suggest_remedy`.
+
+    Yields:
+        Nothing.
 
     Raises:
         NotFinite: A number is not finite, does not fit into single precision, or a matrix cannot be decomposed.

@@ -1,4 +1,4 @@
-"""The frozen model as learners see it: a protocol, so that contracts do not depend on the models behind it.
+"""The contract of the frozen model, so that learners do not depend on the models behind it.
 
 Dimensions: K candidates, L context tokens, W text width, D joint width, N prompts, b images.
 """
@@ -15,16 +15,16 @@ if TYPE_CHECKING:
 
 
 class Frozen(Protocol):
-    """What every client shares and nothing changes."""
+    """The frozen model that all clients share."""
 
     @property
     def candidates(self) -> Candidates:
-        """Returns what scores are over."""
+        """Returns the K candidates that scores are over."""
         ...
 
     @property
     def device(self) -> str:
-        """Returns where training runs."""
+        """Returns the device of training."""
         ...
 
     @property
@@ -56,7 +56,7 @@ class Frozen(Protocol):
     def image(self) -> Any:
         """Returns the last blocks of the image tower, `fedsilo.models.clip.image_tail.ImageTail`.
 
-        None unless a learner of the run says `needs_image_blocks`.
+        None unless a learner of the run has `needs_image_blocks`.
         """
         ...
 
@@ -66,23 +66,44 @@ class Frozen(Protocol):
         ...
 
     def text_features(self, context: Tensor, classes: Any = None) -> Tensor:
-        """Returns normalised text features (K, D) for a context (L, W), or (N, K, D) for (N, L, W).
+        """Computes normalised text features of contexts.
 
         Args:
-            context: The context, or N of them.
-            classes: Tokens of the candidates where they are learned (soft tokens): `classes.with_embeddings` of other
-                embeddings, or `classes.with_words` of vectors in the place of the names. Gradients flow to both.
+            context: A context (L, W), or N contexts (N, L, W).
+            classes: Tokens of the candidates where these are learned (soft tokens): `classes.with_embeddings` with
+                other embeddings, or `classes.with_words` with vectors in the place of the names. Gradients flow to
+                both.
+
+        Returns:
+            Features (K, D), or (N, K, D) for N contexts.
         """
         ...
 
     def features_apart(self, contexts: Tensor, position: str, classes: Any = None) -> Tensor:
-        """Returns normalised text features (N, K, D) for contexts (N, K, L, W) of single candidates."""
+        """Computes normalised text features of contexts that differ between candidates.
+
+        Args:
+            contexts: (N, K, L, W) contexts.
+            position: Where the class name stands: "end", "middle" or "front".
+            classes: As for `text_features`.
+
+        Returns:
+            Features (N, K, D).
+        """
         ...
 
     def name_features(self) -> Tensor:
-        """Returns normalised features (K, D) of the bare names of the candidates, not to be written."""
+        """Returns normalised features (K, D) of the bare names of the candidates; callers must not write to them."""
         ...
 
     def score(self, pooled: Tensor, text: Tensor) -> Tensor:
-        """Returns (b, K) scaled cosines of images (b, D) and normalised text features (K, D)."""
+        """Computes scaled cosines of images and texts.
+
+        Args:
+            pooled: (b, D) image features.
+            text: (K, D) normalised text features.
+
+        Returns:
+            Scores (b, K).
+        """
         ...

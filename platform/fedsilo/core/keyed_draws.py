@@ -1,12 +1,12 @@
-"""Draws that privacy rests on: Gaussian noise and Poisson samples, all decided by one key of 32 bytes.
+"""Draws that privacy rests on: Gaussian noise and Poisson samples, all determined by one key of 32 bytes.
 
 ChaCha20 under the key is the only source of bits, as for the discrete Gaussian and for masks: there are 2^256 streams,
-and who does not know the key cannot tell one from uniform bits. torch's generator on the CPU keeps 32 bits of its seed,
-so two of 100,000 streams are equal with a probability of two thirds, and 2^32 streams can be tried.
+and without the key a stream cannot be distinguished from uniform bits. torch's generator on the CPU keeps 32 bits of
+its seed, so two of 100,000 streams are equal with a probability of two thirds, and 2^32 streams can be tried.
 
-Gaussian numbers are drawn in float64 by the method of Box and Muller, from a uniform number of 53 bits. None is more
-than sqrt(2 * 53 * ln 2) = 8.57 deviations from 0; a true Gaussian number is with a probability of 1e-17. In float32 it
-would be 5.77 deviations and 8e-9, which is no less than the delta of many releases.
+Gaussian numbers are drawn in float64 by the method of Box and Muller, from uniform numbers of 53 bits. None is more
+than sqrt(2 * 53 * ln 2) = 8.57 deviations from 0; a true Gaussian number is with a probability of 1e-17. In float32 the
+bound would be 5.77 deviations with a probability of 8e-9, which is not below the delta of many releases.
 
 Source: Box and Muller, "A Note on the Generation of Random Normal Deviates", 1958; ChaCha20 is RFC 8439's.
 """
@@ -31,10 +31,10 @@ BITS = 53
 
 
 class KeyedGenerator:
-    """A generator of numbers under one key; each call goes on where the one before ended.
+    """A generator of numbers under one key; each call continues the stream.
 
     Attributes:
-        key: The 32 bytes that decide all draws; used for nothing else.
+        key: The 32 bytes that determine all draws; used for nothing else.
     """
 
     def __init__(self, key: bytes) -> None:
@@ -43,13 +43,27 @@ class KeyedGenerator:
         self._stream = Cipher(ChaCha20(key, ZERO_COUNTER_AND_NONCE), mode=None).encryptor()
 
     def uniform(self, count: int) -> Tensor:
-        """Returns (count,) independent uniform numbers in [0, 1), float64, multiples of 2^-53; on the CPU."""
+        """Draws independent uniform numbers.
+
+        Args:
+            count: How many.
+
+        Returns:
+            (count,) numbers in [0, 1), float64, multiples of 2^-53, on the CPU.
+        """
         import torch
 
         return torch.from_numpy(self._uniform(count))
 
     def normal(self, shape: Sequence[int]) -> Tensor:
-        """Returns independent numbers from N(0, 1) in a tensor of a shape, float64, within 8.57 of 0; on the CPU."""
+        """Draws independent numbers from N(0, 1).
+
+        Args:
+            shape: Shape of the result.
+
+        Returns:
+            Numbers within 8.57 of 0, float64, on the CPU.
+        """
         import torch
 
         count = math.prod(shape)

@@ -1,7 +1,7 @@
-"""Learners: which parameters there are, and which scores they give. One file each in `learners/`.
+"""The contract of learners: which parameters exist, and which scores they give. One file each in `learners/`.
 
-A learner says nothing of clients and servers: which parameters travel is the strategy's business, but for those that
-stay with their client by the method's definition (`personal`).
+A learner knows nothing of clients and servers: the strategy decides which parameters are sent. Only the parameters that
+stay with their client by the method's definition are named here (`personal`).
 
 Dimensions: b images, K candidates, N prompts, L context tokens, W text width, D joint width.
 """
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
 
 class Learner(Component, ABC):
-    """What is learned.
+    """A model's trained part.
 
     Attributes:
         trains: False for a learner without parameters.
@@ -47,7 +47,7 @@ class Learner(Component, ABC):
 
     @property
     def vectorises(self) -> bool:
-        """Returns whether `torch.func.vmap` can run its loss: it decides nothing by the numbers in a tensor."""
+        """Returns whether `torch.func.vmap` can run its loss: no branch depends on the numbers in a tensor."""
         return False
 
     @property
@@ -80,17 +80,17 @@ class Learner(Component, ABC):
 
     @property
     def phrases(self) -> tuple[str, ...]:
-        """Returns texts whose token embeddings it asks of `Frozen.phrases`."""
+        """Returns texts whose token embeddings it reads from `Frozen.phrases`."""
         return ()
 
     @property
     def reads_names(self) -> bool:
-        """Returns whether what was learned works with the names of classes that were not trained on."""
+        """Returns whether the learned parameters also work with names of classes that were not trained on."""
         return True
 
     @property
     def streams(self) -> int:
-        """Returns how many gradients a batch is turned into."""
+        """Returns how many gradients are made of a batch."""
         return len(self.names())
 
     @property
@@ -100,46 +100,80 @@ class Learner(Component, ABC):
 
     @abstractmethod
     def names(self) -> tuple[str, ...]:
-        """Returns the names of all trained parameters, in a fixed order; they depend on no data and no model."""
+        """Returns the names of all trained parameters in a fixed order, which depends on no data and no model."""
 
     @abstractmethod
     def init(self, frozen: Frozen, seed: int, client: int) -> State:
-        """Returns the parameters before training.
+        """Draws the parameters before training.
 
         Args:
             frozen: The frozen model.
             seed: The scenario's seed; draws come from `seeds.torch_generator(seed, purpose)`.
             client: The client's number. Shared parameters must not depend on it.
 
+        Returns:
+            All parameters by name.
+
         Raises:
             BackboneError: The model does not have what the learner needs.
         """
 
     def buffers(self, frozen: Frozen, seed: int, client: int) -> State:
-        """Returns the tensors that are kept beside the parameters and not trained: none by default."""
+        """Makes the tensors that are kept beside the parameters and not trained.
+
+        Args:
+            frozen: The frozen model.
+            seed: The scenario's seed.
+            client: The client's number.
+
+        Returns:
+            Buffers by name; none by default.
+        """
         return {}
 
     @abstractmethod
     def scores(
         self, params: State, buffers: State, inputs: Columns, frozen: Frozen, *, training: bool = False
     ) -> Tensor:
-        """Returns the scores (b, K).
+        """Computes the scores of a batch.
 
         Args:
             params: All parameters by name.
-            buffers: All buffers by name; in training they are copies that the learner may write, as BatchNorm does.
-            inputs: The columns that it reads.
+            buffers: All buffers by name; in training they are copies that the learner may write to, as BatchNorm does.
+            inputs: The columns that it reads, (b, ...) each.
             frozen: The frozen model.
-            training: Whether it is a training step.
+            training: Whether this is a training step.
+
+        Returns:
+            Scores (b, K).
         """
 
     def loss(self, params: State, buffers: State, batch: Batch, frozen: Frozen, task: Task) -> Tensor:
-        """Returns the mean loss of a batch, shape (): by default the task's, of the scores."""
+        """Computes the mean loss of a batch: by default the task's loss of the scores.
+
+        Args:
+            params: All parameters by name.
+            buffers: All buffers by name.
+            batch: The batch.
+            frozen: The frozen model.
+            task: The task.
+
+        Returns:
+            The loss, shape ().
+        """
         scores = self.scores(params, buffers, batch.inputs, frozen, training=True)
         return task.loss(scores, batch.targets, frozen.candidates)
 
-    def observed(self, work: LocalWork, buffers: State) -> State:
-        """Returns the buffers that a client trains with and keeps, with what it notes of its data: as they are."""
+    def observe_data(self, work: LocalWork, buffers: State) -> State:
+        """Makes the buffers that a client trains with and keeps, after the learner has looked at the client's data.
+
+        Args:
+            work: The client's work, with its data.
+            buffers: The buffers so far.
+
+        Returns:
+            All buffers; unchanged by default.
+        """
         return buffers
 
     def repaired(self, shared: State) -> State:
@@ -150,68 +184,121 @@ class Learner(Component, ABC):
         return {}
 
     def for_other_candidates(self, frozen: Frozen, buffers: State) -> State:
-        """Returns the buffers as they serve a model with other candidates: unchanged by default."""
+        """Adapts the buffers to a model with other candidates.
+
+        Args:
+            frozen: The model with the other candidates.
+            buffers: The buffers.
+
+        Returns:
+            All buffers; unchanged by default.
+        """
         return buffers
 
 
 @runtime_checkable
 class ThroughText(Protocol):
-    """A learner whose scores come from text features of its contexts, and from nothing else that is learned.
+    """A learner whose scores depend on its parameters through text features of its contexts only.
 
     Per-example gradients then run through the text tower once for all examples, unless it has a `loss` of its own.
     """
 
     @property
     def common_prefix(self) -> bool:
-        """Returns whether all candidates have the same context in front, which the recorded forward needs."""
+        """Returns whether all candidates have the same context in front; the recorded forward pass needs this."""
         ...
 
     def contexts(self, params: State) -> Tensor:
-        """Returns the contexts (N, L, W), or (N, K, L, W) one per candidate, differentiable in the parameters."""
+        """Computes the contexts.
+
+        Args:
+            params: All parameters by name.
+
+        Returns:
+            (N, L, W), or (N, K, L, W) with one per candidate, differentiable in the parameters.
+        """
         ...
 
     def scores_of_texts(self, frozen: Frozen, texts: Tensor, inputs: Columns) -> Tensor:
-        """Returns scores (b, K) of images under normalised text features (N, K, D)."""
+        """Computes scores from text features.
+
+        Args:
+            frozen: The frozen model.
+            texts: (N, K, D) normalised text features.
+            inputs: Columns of b images.
+
+        Returns:
+            Scores (b, K).
+        """
         ...
 
 
 @runtime_checkable
 class Factored(Protocol):
-    """A learner that trains some parameters through factors which are drawn for every batch."""
+    """A learner that trains some parameters through factors, which are drawn for every batch."""
 
     def leaves(self, params: State, generator: torch.Generator) -> State:
-        """Returns what gradients are taken by, in the place of the parameters."""
-        ...
-
-    def at(self, leaves: State, fixed: State, params: State) -> State:
-        """Returns what `scores` reads, differentiable in the leaves.
+        """Draws the factors.
 
         Args:
-            leaves: The tensors that gradients are taken by.
-            fixed: What `leaves` returned, without gradient.
-            params: The parameters.
+            params: All parameters by name.
+            generator: The source of the draws.
+
+        Returns:
+            The tensors that gradients are taken by, in the place of the parameters.
         """
         ...
 
-    def recombined(self, leaves: State, gradients: State) -> State:
-        """Returns the gradients by the parameters that have factors, from those by the leaves."""
+    def at(self, leaves: State, fixed: State, params: State) -> State:
+        """Computes the parameters from the factors.
+
+        Args:
+            leaves: The tensors that gradients are taken by.
+            fixed: The result of `leaves`, without gradient.
+            params: The parameters.
+
+        Returns:
+            The tensors that `scores` reads, differentiable in the leaves.
+        """
+        ...
+
+    def combine_gradients(self, leaves: State, gradients: State) -> State:
+        """Computes the gradients by the parameters that have factors.
+
+        Args:
+            leaves: The tensors that gradients were taken by.
+            gradients: Gradients by the leaves.
+
+        Returns:
+            Gradients by these parameters, by name.
+        """
         ...
 
 
 @runtime_checkable
 class Representing(Protocol):
-    """A learner that has a representation of an image that training changes; MOON compares these."""
+    """A learner with a representation of images that changes in training; MOON compares such representations."""
 
     def representation(self, params: State, buffers: State, inputs: Columns, frozen: Frozen) -> Tensor:
-        """Returns representations (b, R)."""
+        """Computes representations of images.
+
+        Args:
+            params: All parameters by name.
+            buffers: All buffers by name.
+            inputs: Columns of b images.
+            frozen: The frozen model.
+
+        Returns:
+            Representations (b, R).
+        """
         ...
 
 
 @runtime_checkable
 class Mixing(Protocol):
-    """A learner that mixes in what other clients learned; it reads that as the buffer "experts"."""
+    """A learner that also uses parameters of other clients, which it reads as the buffer "experts"."""
 
     @property
     def mixed(self) -> str:
-        """Returns the name of the parameter whose values of other clients it reads, stacked (E, ...)."""
+        """Returns the name of the parameter whose values of E other clients it reads, stacked (E, ...)."""
         ...

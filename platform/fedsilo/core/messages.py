@@ -1,4 +1,4 @@
-"""What crosses between coordinator and clients, and what is recorded of it."""
+"""Messages between coordinator and clients, and the record of a round."""
 
 from __future__ import annotations
 
@@ -27,22 +27,22 @@ class UpdateEncoding(Protocol):
 
     @property
     def clients(self) -> int:
-        """Returns the most updates that are added up."""
+        """Returns the largest number of updates that are added up."""
         ...
 
     @property
     def largest(self) -> int:
-        """Returns the training examples of the largest client, by which weights are scaled to at most 1."""
+        """Returns the training examples of the largest client; weights are divided by it, so that none exceeds 1."""
         ...
 
     @property
     def ending(self) -> bytes:
-        """Returns what the context of a sum ends with: clients that encode otherwise are in none of it."""
+        """Returns the last bytes of a sum's context: clients with another encoding cannot take part in the sum."""
         ...
 
     @property
     def honest(self) -> int:
-        """Returns the fewest honest clients in a sum that is opened."""
+        """Returns the smallest number of honest clients in a sum that is opened."""
         ...
 
     @property
@@ -51,19 +51,29 @@ class UpdateEncoding(Protocol):
         ...
 
     def encode(self, change: Mapping[str, NDArray[Any]], examples: int, loss: float, key: bytes) -> NDArray[np.uint32]:
-        """Returns a client's update as a vector, its share of the noise included."""
+        """Writes a client's update as a vector, with the client's share of the noise.
+
+        Args:
+            change: The change of each tensor of the upload, by name.
+            examples: The client's training examples.
+            loss: Its mean training loss.
+            key: 32 bytes that determine the noise and the rounding.
+
+        Returns:
+            The vector, uint32.
+        """
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ClientTask:
-    """What the coordinator sends one client for one exchange.
+    """What the coordinator sends to one client for one exchange.
 
     Attributes:
         round: Round number, from 0.
         exchange: Exchange within the round, from 0.
-        shared: What the client receives of the shared state, as read-only arrays.
-        encoding: How the upload is written as whole numbers that can be added up; None: it is sent as it is.
+        shared: The client's part of the shared state, as read-only arrays.
+        encoding: How the upload is written as whole numbers that can be added up; None where it is sent as it is.
         exchanges: Exchanges of the round, for learning rates that change inside it.
         attempt: The number of this attempt at the round: noise and samples of different attempts are independent.
     """
@@ -78,13 +88,13 @@ class ClientTask:
 
 @dataclass(frozen=True, slots=True)
 class EvaluationTask:
-    """What the coordinator sends one client for one evaluation.
+    """What the coordinator sends to one client for one evaluation.
 
     Attributes:
         round: Round number, from 0.
-        shared: What the client receives of the shared state, as read-only arrays.
+        shared: The client's part of the shared state, as read-only arrays.
         neighbours: Whether to measure on all other clients' test images as well.
-        timed: Whether the coordinator may be told how long it took.
+        timed: Whether the client may report how long the evaluation took.
     """
 
     round: int
@@ -101,9 +111,9 @@ class ClientUpdate:
         client: The client's number.
         tensors: The upload, as arrays.
         weight: Number of training examples, the weight in FedAvg.
-        loss: Mean training loss of the exchange; nan where it is not told.
-        seconds: Time spent in training; nan where it is not told.
-        began: When training began by the client's own clock, seconds since 1970; nan where it is not told.
+        loss: Mean training loss of the exchange; nan where the client does not report it.
+        seconds: Training time, seconds; nan where the client does not report it.
+        began: Start of training by the client's own clock, seconds since 1970; nan where the client does not report it.
     """
 
     client: int
@@ -115,22 +125,29 @@ class ClientUpdate:
 
 
 def collect_times(updates: Sequence[ClientUpdate]) -> tuple[dict[int, float], dict[int, float]]:
-    """Returns how long the clients that tell it trained, seconds, and when they began; see `Gathered`."""
-    told = [update for update in updates if math.isfinite(update.seconds)]
-    return {update.client: update.seconds for update in told}, {update.client: update.began for update in told}
+    """Collects the training times that clients report.
+
+    Args:
+        updates: Updates of an exchange.
+
+    Returns:
+        Training time in seconds and start of training in seconds since 1970, each by client; see `Gathered`.
+    """
+    timed = [update for update in updates if math.isfinite(update.seconds)]
+    return {update.client: update.seconds for update in timed}, {update.client: update.began for update in timed}
 
 
 @dataclass(frozen=True, slots=True)
 class ClientScore:
-    """How one client's model does on test images.
+    """How one client's model performs on test images.
 
     Attributes:
         client: The client's number.
-        own: What was counted on its own test share, which may be empty.
-        elsewhere: The same on the test images of all other clients; None where that was not measured.
-        new: The same on test images of classes that are not trained on; None where there are none.
-        seconds: Time spent in evaluation; nan where it is not known.
-        began: When it began by the client's own clock, seconds since 1970; nan where it is not known.
+        own: Counts on its own test share, which may be empty.
+        elsewhere: Counts on the test images of all other clients; None where that was not measured.
+        new: Counts on test images of classes that are not trained on; None where there are none.
+        seconds: Evaluation time, seconds; nan where it is not known.
+        began: Start by the client's own clock, seconds since 1970; nan where it is not known.
     """
 
     client: int
@@ -152,24 +169,24 @@ class RoundRecord:
 
     Attributes:
         round: Round number, from 0.
-        participants: Client numbers that trained, ascending.
-        loss: Mean training loss, weighted as updates are; nan where it is not told.
-        metrics: What was measured, by name (`rounds.measuring` says which); empty where no client was evaluated.
+        participants: Numbers of the clients that trained, ascending.
+        loss: Mean training loss, weighted as updates are; nan where clients do not report it.
+        metrics: Measured values by name (see `core.metrics`); empty where no client was evaluated.
         upload_bytes: Bytes that left clients.
         download_bytes: Bytes that went to clients.
         exchanges: Exchanges in the round, each of which published one aggregate.
-        dropped: Clients whose update is missing in at least one of them, ascending.
-        late: Clients that were asked, were there and do not count, by the scenario's pace: too late, not needed any
-            more, or of a round that was given up.
-        offline: Clients that were asked and were not there, or went away before they answered, by the scenario's trace.
-        staleness: Rounds since each participant's update began, in their order; empty where all began in this one.
-        simulated_s: How long the round takes, simulated seconds; None where time is not simulated.
-        clock_s: When it ends, simulated seconds since the run began.
-        epsilon: What the ledger counts after the round; None where nothing is promised.
+        dropped: Clients whose update is missing in at least one exchange, ascending.
+        late: Clients that were asked and available and do not count by the scenario's section `pace`: too late, not
+            needed any more, or of a round that was given up.
+        offline: Clients that were asked and not available, or that left before they answered, by the scenario's trace.
+        staleness: Rounds since each participant's update began, in their order; empty where all began in this round.
+        simulated_s: Duration of the round, simulated seconds; None where time is not simulated.
+        clock_s: End of the round, simulated seconds since the run began.
+        epsilon: Epsilon in the ledger after the round; None where no guarantee is given.
         shared_sha256: Hash of the shared state after the round.
-        seconds: Wall time by stage.
-        slowest: The client that trained longest over all exchanges, its seconds, and the median of all clients'; empty
-            where clients do not tell.
+        seconds: Wall time by stage, seconds.
+        slowest: The client that trained longest over all exchanges, its seconds, and the median of all clients; empty
+            where clients do not report times.
         attempts: How often the round was begun until it was finished, >= 1.
     """
 
@@ -193,7 +210,7 @@ class RoundRecord:
     attempts: int = 1
 
     def line(self) -> dict[str, Any]:
-        """Returns the line of rounds.jsonl: the metrics stand beside the other numbers."""
+        """Returns the line of rounds.jsonl as a mapping, with the metrics beside the other numbers."""
         line = asdict(self)
         metrics = line.pop("metrics")
         return {**line, **metrics}

@@ -1,7 +1,7 @@
-"""Methods as the engine sees them: what is shared, what is private, how a client trains, how the server steps.
+"""The contract of methods: what is shared, what is private, how a client trains, how the server steps.
 
-A method of this project is a recipe, a learner under a strategy (`training.recipes`); the engine asks it what is below
-and nothing else.
+A method of this project is a recipe, which is a learner under a strategy (`training.recipes`). The engine uses only the
+members of this contract.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from fedsilo.core.batch import IMAGE, Columns
 from fedsilo.core.data import Component
 from fedsilo.core.frozen import Frozen
 from fedsilo.core.learner import Learner
-from fedsilo.core.strategy import LocalResult, Strategy
+from fedsilo.core.local_trainer import LocalResult
+from fedsilo.core.strategy import Strategy
 from fedsilo.core.types import State
 
 if TYPE_CHECKING:
@@ -30,7 +31,7 @@ class Method(Component, ABC):
     """A federated learning method.
 
     Attributes:
-        headline_rounds: Evaluated rounds that the headline averages, unless the scenario says otherwise.
+        headline_rounds: Evaluated rounds that the headline averages, unless the scenario sets another number.
     """
 
     kind = "method"
@@ -38,17 +39,17 @@ class Method(Component, ABC):
 
     @property
     def parts(self) -> tuple[Learner, Strategy] | None:
-        """Returns the learner and the strategy that it is made of; None where it is not made of the two."""
+        """Returns the learner and the strategy that it consists of; None where it is no combination of the two."""
         return None
 
     @property
     def uploads(self) -> tuple[str, ...]:
-        """Returns the names of the tensors that a client sends up; nothing else may leave it."""
+        """Returns the names of the tensors that a client sends; nothing else may leave the client."""
         return ()
 
     @property
     def trains(self) -> bool:
-        """Returns False for a method that has nothing to learn."""
+        """Returns False for a method that has nothing to train."""
         return True
 
     @property
@@ -81,81 +82,145 @@ class Method(Component, ABC):
 
     @property
     def uploads_gradients(self) -> bool:
-        """Returns whether the upload is a gradient; it is new values of the shared tensors otherwise."""
+        """Returns whether the upload is a gradient; otherwise it is new values of the shared tensors."""
         return False
 
     @property
     def uniform(self) -> bool:
-        """Returns whether clients count alike in the mean; they count by training examples otherwise."""
+        """Returns whether clients have equal weights in the mean, not their numbers of training examples."""
         return False
 
     @property
     def personal(self) -> bool:
-        """Returns whether a client also learns parameters of its own, which never leave it."""
+        """Returns whether a client also trains parameters of its own, which never leave it."""
         return False
 
     @property
     def reads_names(self) -> bool:
-        """Returns whether what was learnt works with class names that were not trained on, under the same shapes."""
+        """Returns whether the result works with names of new classes too, with tensors of the same shapes."""
         return True
 
     @property
     def streams(self) -> int:
-        """Returns how many gradients a batch is turned into, by shared and by own parameters."""
+        """Returns how many gradients are made of a batch, by shared and by private parameters."""
         return len(self.uploads)
 
     @property
     def allows_stale(self) -> bool:
-        """Returns whether updates that began from an older shared state can be added: changes of it, merely averaged.
+        """Returns whether updates that began from an older shared state can be added, as buffered rounds do.
 
-        What buffered rounds take: one exchange a round, new values, and no server step of the method's own.
+        This needs one exchange per round, uploads of new values, and a plain mean without a server step of the method.
         """
         averages = type(self).server_step is Method.server_step
         return averages and not self.uploads_gradients and not self.reads_updates and self.exchanges(2) == 1
 
     @property
     def phrases(self) -> tuple[str, ...]:
-        """Returns texts whose token embeddings the method asks of `Frozen.phrase`."""
+        """Returns texts whose token embeddings the method reads from `Frozen.phrases`."""
         return ()
 
     @abstractmethod
     def initial_shared(self, model: Frozen, seed: int) -> State:
-        """Returns the coordinator's state before round 0; empty when nothing is shared."""
+        """Makes the coordinator's state before round 0.
+
+        Args:
+            model: The frozen model.
+            seed: The scenario's seed.
+
+        Returns:
+            Tensors by name; empty when nothing is shared.
+        """
 
     @abstractmethod
     def initial_private(self, model: Frozen, seed: int, client: int) -> State:
-        """Returns one client's own state before round 0; empty when nothing is private."""
+        """Makes one client's private state before round 0.
+
+        Args:
+            model: The frozen model.
+            seed: The scenario's seed.
+            client: The client's number.
+
+        Returns:
+            Tensors by name; empty when nothing is private.
+        """
 
     def exchanges(self, batches: int) -> int:
-        """Returns exchanges in a round whose longest client has so many batches: 1 (FedAvg kind) by default."""
+        """Computes the exchanges of a round.
+
+        Args:
+            batches: Batches of the client with the most batches.
+
+        Returns:
+            1 by default (FedAvg).
+        """
         return 1
 
     def download(self, shared: State, client: int) -> State:
-        """Returns what one client receives of the shared state: all of it by default."""
+        """Selects what one client receives of the shared state.
+
+        Args:
+            shared: The shared state.
+            client: The client's number.
+
+        Returns:
+            Tensors by name; all of them by default.
+        """
         return shared
 
     @abstractmethod
     def train(self, work: LocalWork) -> LocalResult:
-        """Returns what one client learns in one exchange. Pure: the work is not changed."""
+        """Trains one client for one exchange. Pure: the work is not changed.
+
+        Args:
+            work: All that the client may use.
+
+        Returns:
+            Upload, new private state, loss and steps.
+        """
 
     def server_step(self, work: ServerWork) -> State:
-        """Returns the next shared state; FedAvg takes the mean upload as it is."""
+        """Computes the next shared state; FedAvg takes the mean upload as it is.
+
+        Args:
+            work: Shared state and mean upload.
+
+        Returns:
+            All shared tensors by name.
+        """
         return {**work.shared, **work.mean}
 
     def adapt(self, work: LocalWork) -> State:
-        """Returns the private state that an evaluation is made with, and that the client keeps: by default as it is."""
+        """Adapts a client's private state before an evaluation; the client keeps the result.
+
+        Args:
+            work: The client's work.
+
+        Returns:
+            The private state; unchanged by default.
+        """
         return work.private
 
-    def unfamiliar(self, model: Frozen, private: State) -> State:
-        """Returns the private state as a predictor for a model with other classes needs it: by default as it is."""
+    def private_for_new_classes(self, model: Frozen, private: State) -> State:
+        """Adapts a client's private state to a predictor for a model with other classes.
+
+        Args:
+            model: The model with the other classes.
+            private: The client's private state.
+
+        Returns:
+            The private state; unchanged by default.
+        """
         return private
 
     @abstractmethod
     def predictor(self, model: Frozen, shared: State, private: State) -> Predictor:
-        """Returns a function from columns of inputs to scores.
+        """Makes the function with which a client scores images.
 
         Args:
-            model: The frozen side.
+            model: The frozen model.
             shared: What the client received.
-            private: The client's own state.
+            private: The client's private state.
+
+        Returns:
+            A function from columns of inputs (b, ...) to scores (b, K).
         """

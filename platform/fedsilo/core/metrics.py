@@ -30,7 +30,7 @@ LOCAL, WORST, POOLED, NEIGHBOUR, GLOBAL, UNSEEN, NEW, HARMONIC = VIEWS = (
     "new_",
     "harmonic_",
 )
-"""Whose images a metric is measured on, as what its name begins with."""
+"""Prefixes of a metric's name, which say on whose images it is measured."""
 
 _OF_ROUNDS = (
     *("round", "participants", "loss", "upload_bytes", "download_bytes", "exchanges", "dropped", "late", "offline"),
@@ -55,7 +55,7 @@ TITLES = {
 
 @dataclass(frozen=True, slots=True)
 class Metric:
-    """One thing that a task measures.
+    """A quantity that a task measures.
 
     Attributes:
         name: Its name in records and tables: a word without spaces.
@@ -71,23 +71,51 @@ class Metric:
 
     @property
     def words(self) -> str:
-        """Returns the name as it stands in a sentence."""
+        """Returns the name for sentences, with spaces."""
         return self.name.replace("_", " ")
 
     def shown(self, value: float | None) -> str:
-        """Returns a value with its unit, as it stands in a sentence: "71.5 %"; a dash for None."""
+        """Formats a value with its unit, for sentences.
+
+        Args:
+            value: The value, or None.
+
+        Returns:
+            For example "71.5 %"; a dash for None.
+        """
         return "–" if value is None else self.written(value) + " %" * self.ratio
 
     def tick(self, value: float) -> str:
-        """Returns a value as it stands at an axis: "70 %"."""
+        """Formats a value for an axis.
+
+        Args:
+            value: The value.
+
+        Returns:
+            For example "70 %".
+        """
         return f"{100 * value:.3g} %" if self.ratio else f"{value:.3g}"
 
     def difference(self, value: float) -> str:
-        """Returns a difference of two values with its sign: points of per cent, or a number."""
+        """Formats a difference of two values with its sign.
+
+        Args:
+            value: The difference.
+
+        Returns:
+            Percentage points, or a number.
+        """
         return f"{100 * value:+.1f}" if self.ratio else f"{value:+.3g}"
 
     def written(self, value: float | None) -> str:
-        """Returns a value as it stands in a column: per cent with one decimal, or a number; empty for None."""
+        """Formats a value for a column.
+
+        Args:
+            value: The value, or None.
+
+        Returns:
+            Per cent with one decimal, or a number; empty for None.
+        """
         if value is None:
             return ""
         return f"{100 * float(value):.1f}" if self.ratio else f"{float(value):.4g}"
@@ -95,7 +123,7 @@ class Metric:
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """What is recorded of some metrics; the first one is the headline.
+    """The numbers that are recorded of some metrics; the first metric is the headline.
 
     Attributes:
         metrics: The metrics.
@@ -110,12 +138,12 @@ class Measures:
 
     @property
     def local(self) -> str:
-        """Returns the name of the headline metric's mean over clients, by which runs are judged."""
+        """Returns the name of the headline metric's mean over clients, by which runs are compared."""
         return self.of(LOCAL)
 
     @property
     def best(self) -> str:
-        """Returns the name of the best round's value, picked with the test set."""
+        """Returns the name of the best round's value, which is selected with the test set."""
         return f"best_{self.local}"
 
     @property
@@ -125,7 +153,7 @@ class Measures:
 
     @property
     def unit(self) -> str:
-        """Returns what stands behind the headline metric in a title: "accuracy in %"."""
+        """Returns the headline metric for a title: "accuracy in %"."""
         return self.headline.words + " in %" * self.headline.ratio
 
     @property
@@ -136,17 +164,31 @@ class Measures:
 
     @property
     def titles(self) -> Mapping[str, str]:
-        """Returns the titles of columns by name: all views of the headline metric, others where they are local."""
+        """Returns the titles of columns by name: all views of the headline metric, and the local view of others."""
         headline = {self.of(view): title for view, title in TITLES.items()}
         first = {self.local: TITLES[LOCAL], SPREAD: "spread"}
         return {**first, **headline, **{LOCAL + metric.name: metric.words for metric in self.metrics[1:]}}
 
     def of(self, view: str) -> str:
-        """Returns the name of the headline metric in a view."""
+        """Names the headline metric in a view.
+
+        Args:
+            view: A prefix, one of `VIEWS`.
+
+        Returns:
+            The name in records.
+        """
         return view + self.headline.name
 
     def metric(self, name: str) -> Metric:
-        """Returns the metric that a name is about."""
+        """Finds the metric that a recorded name belongs to.
+
+        Args:
+            name: A name in records.
+
+        Returns:
+            The metric; the headline where none fits.
+        """
         return max(
             (metric for metric in self.metrics if name.endswith(metric.name)),
             key=lambda metric: len(metric.name),
@@ -154,12 +196,27 @@ class Measures:
         )
 
     def written(self, name: str, value: Any) -> str:
-        """Returns a value as it stands in a column; empty for None and nan."""
+        """Formats a recorded value for a column.
+
+        Args:
+            name: The value's name.
+            value: The value, None or nan.
+
+        Returns:
+            The text; empty for None and nan.
+        """
         return "" if value is None or value != value else self.metric(name).written(value)
 
 
 def read_measures(result: Mapping[str, Any]) -> Measures:
-    """Returns what a document of result.json is about; one from before metrics were recorded names its headline."""
+    """Reads which metrics a result.json contains; a file of an earlier version names only its headline.
+
+    Args:
+        result: The document.
+
+    Returns:
+        The metrics.
+    """
     listed: Iterable[Mapping[str, Any]] = result.get("metrics") or ()
     metrics = tuple(Metric(**{key: each[key] for key in ("name", "meaning", "ratio", "higher")}) for each in listed)
     return Measures(metrics or (Metric(str(result["headline"]["measure"]).removeprefix(LOCAL)),))

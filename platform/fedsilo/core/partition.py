@@ -1,4 +1,4 @@
-"""Who holds what: shares, partitions, and the shifts that a partition is composed of."""
+"""The contract of partitions and of the shifts that a partition consists of."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ class Share:
         train: (n,) positions in the training split, ascending.
         test: (m,) positions in the test split, ascending.
         domain: Name of the domain that all its images come from, or "" when they are mixed.
-        seen: Whether the client trains; False: it is only measured, as one that arrives after training.
-        alteration: What is done to all its images, for example "blur 3"; "" for nothing.
-        train_labels: (n,) what the client takes its training images for; None: the data's own labels.
-        test_labels: (m,) the same of its test images.
+        seen: Whether the client trains; False for a client that is only measured, as one that arrives after training.
+        alteration: How all its images are altered, for example "blur 3"; "" for not at all.
+        train_labels: (n,) the labels that the client has for its training images; None for the data's own labels.
+        test_labels: (m,) the same for its test images.
     """
 
     train: Indices
@@ -45,14 +45,14 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Demand:
-    """What the clients of one pool are to get.
+    """The demand of the clients of one pool.
 
     Attributes:
-        clients: How many there are, N.
-        min_train: Training examples that each gets at the least.
-        min_test: Test examples that each gets at the least.
-        sizes: (N,) training examples that each gets exactly, adding up to the pool's unless the label shift does not
-            meet sizes; None: as many as the label shift has it.
+        clients: How many clients, N.
+        min_train: Smallest number of training examples of each.
+        min_test: Smallest number of test examples of each.
+        sizes: (N,) exact numbers of training examples. Their sum is the pool's size unless the label shift does not
+            meet sizes. None: the label shift decides.
     """
 
     clients: int
@@ -66,26 +66,39 @@ class LabelShift(Component, ABC):
 
     kind = "label shift"
     meets_sizes: ClassVar[bool] = True
-    """Whether `Demand.sizes` are met exactly, whatever they are; otherwise images are left out afterwards."""
+    """Whether any `Demand.sizes` are met exactly; images are left out afterwards otherwise."""
 
     mixes: ClassVar[bool] = True
-    """Whether clients that are dealt several pools by the same draws like the same classes in each."""
+    """Whether a client prefers the same classes in all pools that are dealt with the same draws."""
 
     @abstractmethod
     def deal(self, images: LabelledImages, pool: Share, demand: Demand, generator: np.random.Generator) -> list[Share]:
-        """Returns the shares of a pool's clients. Raises DataError when they cannot all be served."""
+        """Deals the images of a pool to its clients.
+
+        Args:
+            images: The data.
+            pool: The images to deal.
+            demand: Number of clients and their sizes.
+            generator: The source of all draws.
+
+        Returns:
+            One share per client.
+
+        Raises:
+            DataError: The demand of all clients cannot be met.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class Grouping:
-    """Images in groups, and how much each client draws from each.
+    """Images in groups, and how much each client draws from each group.
 
     Attributes:
         train: (n,) group of each training image.
         test: (m,) group of each test image.
         names: (G,) names of the groups; "" for images of all kinds.
-        weights: (G, N) how much of its images a client takes from a group, relative to its other groups; >= 0, and
-            above 0 somewhere for every client.
+        weights: (G, N) how much a client draws from a group, relative to its other groups; >= 0, and above 0 in at
+            least one group for every client.
     """
 
     train: Indices
@@ -100,7 +113,7 @@ class Grouping:
 
 
 class FeatureShift(Component, ABC):
-    """How the looks of the clients' images differ, by which images they draw from."""
+    """How the appearance of images differs between clients, by the groups of images that clients draw from."""
 
     kind = "feature shift"
 
@@ -108,16 +121,19 @@ class FeatureShift(Component, ABC):
     def grouping(
         self, images: LabelledImages, clients: int | None, generator: np.random.Generator, look: FeatureExtractor
     ) -> Grouping:
-        """Returns the groups.
+        """Groups the images.
 
         Args:
             images: The data.
-            clients: How many clients there are to be; None: as many as this shift has it.
-            generator: Where draws come from.
-            look: Gives image features, at the price of encoding the images.
+            clients: Number of clients; None where the shift decides.
+            generator: The source of all draws.
+            look: Computes image features; this encodes images.
+
+        Returns:
+            The groups.
 
         Raises:
-            DataError: The data has no such groups, or not for so many clients.
+            DataError: The data has no such groups, or not for this number of clients.
         """
 
 
@@ -126,16 +142,27 @@ class QuantityShift(Component, ABC):
 
     kind = "quantity shift"
     absolute: ClassVar[bool] = False
-    """Whether the weights are numbers of images, and what is left over is held by nobody."""
+    """Whether the weights are numbers of images; no client holds the images that are left over then."""
 
     @abstractmethod
     def weights(self, clients: int, generator: np.random.Generator) -> Floats | None:
-        """Returns (clients,) relative sizes, above 0, or None: whatever the label shift gives. Raises DataError."""
+        """Draws the sizes of clients.
+
+        Args:
+            clients: Number of clients.
+            generator: The source of all draws.
+
+        Returns:
+            (clients,) relative sizes, above 0; None where the label shift decides.
+
+        Raises:
+            DataError: Such sizes are impossible.
+        """
 
 
 @dataclass(frozen=True)
 class ConceptShift(Component, ABC):
-    """How clients differ in what they call the same image."""
+    """How the labels of the same image differ between clients."""
 
     kind = "concept shift"
 
@@ -148,12 +175,22 @@ class ConceptShift(Component, ABC):
     def relabel(
         self, train: Indices, test: Indices, classes: int, generator: np.random.Generator
     ) -> tuple[Indices, Indices]:
-        """Returns what one client takes its images for, by the (n,) and (m,) labels that the data has for them."""
+        """Draws the labels that one client has for its images.
+
+        Args:
+            train: (n,) labels of its training images in the data.
+            test: (m,) labels of its test images in the data.
+            classes: Number of classes.
+            generator: The source of all draws.
+
+        Returns:
+            (n,) and (m,) labels of the client.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class Corruption:
-    """Images of some clients, altered: another camera, another scanner."""
+    """Altered images of some clients: another camera, another scanner."""
 
     kinds: list[str] = key(
         list, "What is done, for example [blur, noise]: each client gets one of them. Empty: nothing."
@@ -164,27 +201,29 @@ class Corruption:
 
 @dataclass(frozen=True, slots=True)
 class Unseen:
-    """Who and what is kept out of training, and measured all the same."""
+    """Clients, domains and classes that are excluded from training and measured nevertheless."""
 
-    clients: int | list[int] = key(0, "Clients that never train: so many, drawn, or these numbers, for example [3, 7].")
+    clients: int | list[int] = key(0, "Clients that never train: how many, drawn, or which ones, for example [3, 7].")
     domains: list[str] = key(
-        list, "Domains that nobody trains on; each becomes one more client, which is only measured."
+        list, "Domains that no client trains on; each becomes one more client, which is only measured."
     )
     classes: float = key(
         0.0,
-        "Part of the classes that nobody trains on, the last ones: every client is measured on them with their names "
-        "only, and on the others with theirs (base-to-new).",
+        "Part of the classes that no client trains on, the last ones: every client is measured on them with their "
+        "names only, and on the others with theirs (base-to-new).",
         within="in [0, 1)",
     )
 
 
 @dataclass(frozen=True)
 class Partition(Component, ABC):
-    """A rule that hands the examples out to clients.
+    """A rule that distributes the examples to clients.
 
-    `split` hands out all that clients hold. What every rule can have is done to its shares afterwards, in this order:
-    shots, global test data, concept, corruption, unseen clients; see `fedsilo.partitioning.dealing.post_split`. No
-    rule has to know of it.
+    `split` distributes all images that clients hold. What all rules have in common happens to its shares afterwards, in
+    this
+    order: shots, global test data, concept, corruption, unseen clients; see `fedsilo.partitioning.dealing.post_split`.
+        A
+    rule does not need to know of it.
     """
 
     kind = "partition"
@@ -192,7 +231,7 @@ class Partition(Component, ABC):
     _: KW_ONLY
     shots: int = key(
         0,
-        "Few-shot: so many training images of each class that a client has, drawn after the split; 0: all.",
+        "Few-shot: training images of each class that a client keeps, drawn after the split; 0: all.",
         within=">= 0",
     )
     shots_fixed_draw: int | None = key(
@@ -212,25 +251,38 @@ class Partition(Component, ABC):
     )
 
     def shots_by_class(self, owners: Indices) -> Indices:
-        """Returns (classes,) how many training images of each class a client gets at most, where `shots` is above 0.
+        """Computes how many training images of each class a client gets at most, where `shots` is above 0.
 
         Args:
-            owners: (classes,) how many clients that train have images of each class.
+            owners: (classes,) number of training clients with images of each class.
+
+        Returns:
+            (classes,) numbers of images.
         """
         return np.full(len(owners), self.shots)
 
-    def shuffles(self, classes: int) -> Sequence[int]:
-        """Returns the lengths of what the papers' code shuffles, in order, before it draws shots by the same stream."""
+    def shuffle_lengths(self, classes: int) -> Sequence[int]:
+        """Lists the lengths of the lists that the papers' code shuffles before it draws shots from the same stream.
+
+        Args:
+            classes: Number of classes.
+
+        Returns:
+            The lengths, in order.
+        """
         return [classes]
 
     @abstractmethod
     def split(self, images: LabelledImages, generator: np.random.Generator, look: FeatureExtractor) -> list[Share]:
-        """Returns one share per client, in client order; the same map for train and test.
+        """Splits the data.
 
         Args:
             images: The data.
-            generator: Where all draws come from.
-            look: Gives image features to rules that need them.
+            generator: The source of all draws.
+            look: Computes image features for rules that need them.
+
+        Returns:
+            One share per client, in client order, by the same rule for training and test images.
 
         Raises:
             DataError: The data cannot be split as asked.

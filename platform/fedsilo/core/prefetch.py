@@ -1,4 +1,4 @@
-"""Work done in threads a little ahead of whoever uses it: results in order, and never more than a window of them."""
+"""Runs work in threads ahead of its use: results in order, and never more than a window of them."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ Result = TypeVar("Result")
 
 
 def cores() -> int:
-    """Returns the cores that this process may use: a batch system or a container often gives it some of them only."""
+    """Counts the cores that this process may use: a batch system or a container often allows only some of them."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -22,16 +22,19 @@ def cores() -> int:
 def prefetch(
     work: Callable[[Item], Result], items: Iterable[Item], threads: int, window: int
 ) -> Generator[Result, None, None]:
-    """Yields work(item) of each item in their order; threads are at most `window` items ahead.
+    """Runs work(item) for all items in threads that are at most `window` items ahead.
 
-    The first error, in the order of the items, is raised where its result would have come. However it ends - used
-    up, by an error, by Ctrl-C, or closed - what has not begun is given up and no thread is left when it returns.
+    The first error, in the order of the items, is raised in the place of its result. When the generator ends
+    (exhausted, by an error, by Ctrl-C, or closed), work that has not begun is cancelled and no thread is left.
 
     Args:
-        work: Is called in several threads at once.
-        items: Read one at a time, as room comes free.
-        threads: How many, >= 1.
-        window: Items under way or waiting to be used, >= 1; what bounds the memory.
+        work: The function; several threads call it at once.
+        items: Its arguments; read one at a time, as room becomes free.
+        threads: Number of threads, >= 1.
+        window: Items in progress or waiting to be used, >= 1; it bounds the memory.
+
+    Yields:
+        work(item) of each item, in their order.
     """
     pool = ThreadPoolExecutor(threads, thread_name_prefix="fedsilo-ahead")
     waiting: deque[Future[Result]] = deque()

@@ -1,7 +1,8 @@
-"""Names and texts as they can be shown: on a terminal, in a picture, on a page, in a file.
+"""Makes names and texts printable: on a terminal, in a picture, on a page, in a file.
 
-A folder's name is bytes. Python hands on what it cannot decode as halves of letters (PEP 383), which no terminal, font
-or file takes; other names hold line breaks, escape sequences or marks that turn the direction of all that follows.
+A folder's name is bytes. Python represents bytes that it cannot decode as halves of letters (PEP 383), which no
+terminal, font or file accepts; other names hold line breaks, escape sequences or marks that reverse the direction of
+the text after them.
 """
 
 from __future__ import annotations
@@ -16,11 +17,14 @@ _INVISIBLE = ("Cc", "Cf", "Cs")
 
 
 def make_printable(text: str, keep: str = "") -> str:
-    """Returns the text with what cannot be shown, or would be obeyed instead, written as an escape such as \\x1b.
+    """Replaces control characters and all that cannot be shown by an escape such as \x1b.
 
     Args:
-        text: Any text; bytes that could not be decoded become the letters that they most likely are, see `make_legible`.
-        keep: Characters to leave as they are, for example line breaks.
+        text: Any text; bytes that could not be decoded become the most likely letters, see `make_legible`.
+        keep: Characters to leave unchanged, for example line breaks.
+
+    Returns:
+        A printable text.
     """
     text = make_legible(text)
     if text.isprintable():
@@ -29,9 +33,15 @@ def make_printable(text: str, keep: str = "") -> str:
 
 
 def make_legible(name: str) -> str:
-    """Returns a name with the letters that its undecoded bytes stand for: of UTF-8, else of Latin-1.
+    """Decodes the undecoded bytes in a name: as UTF-8, otherwise as Latin-1.
 
-    Where the locale is C, Python decodes no byte above 127; elsewhere these are names that another system wrote.
+    Where the locale is C, Python decodes no byte above 127; elsewhere another system wrote such names.
+
+    Args:
+        name: The name as Python gives it.
+
+    Returns:
+        The name in letters.
     """
     if not _is_undecoded(name):
         return name
@@ -47,7 +57,14 @@ def make_legible(name: str) -> str:
 
 
 def is_guessed(name: str) -> bool:
-    """Returns whether a name has bytes that are not UTF-8, so that its letters are a guess."""
+    """Checks whether a name has bytes that are not UTF-8, so that its letters are a guess.
+
+    Args:
+        name: The name as Python gives it.
+
+    Returns:
+        True if it has.
+    """
     if not _is_undecoded(name):
         return False
     try:
@@ -58,14 +75,28 @@ def is_guessed(name: str) -> bool:
 
 
 def keep_visible(text: str) -> str:
-    """Returns the text in one line with single blanks, without the characters that are not shown."""
+    """Removes invisible characters and line breaks.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        One line with single blanks.
+    """
     words = " ".join(make_legible(text).split())
     seen = "".join(c for c in words if c in JOINERS or unicodedata.category(c) not in _INVISIBLE)
     return " ".join(seen.split())
 
 
 def encode_utf8(text: str) -> bytes:
-    """Returns the text in UTF-8, with halves of letters as escapes that JSON and YAML read back."""
+    """Encodes a text in UTF-8, with halves of letters as escapes that JSON and YAML can read.
+
+    Args:
+        text: Any text.
+
+    Returns:
+        The bytes.
+    """
     return text.encode("utf-8", "backslashreplace")
 
 

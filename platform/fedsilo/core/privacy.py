@@ -1,4 +1,4 @@
-"""Privacy mechanisms: what they must know of a run, what they are asked, what they promise."""
+"""The contract of privacy mechanisms: what they know of a run, what they protect, and what they guarantee."""
 
 from __future__ import annotations
 
@@ -11,29 +11,29 @@ from fedsilo.core.privacy_events import Adjacency, AnyPrivacyEvent
 from fedsilo.core.types import State
 
 FINEST_SHARE = 256.0
-"""Least deviation of a share of noise, in steps of the ring: sums of such shares are all but Gaussian."""
+"""Smallest deviation of a share of noise, in steps of the ring; sums of such shares are almost Gaussian."""
 
 PlannedRelease = tuple[int, tuple[int, ...]]
-"""One exchange of a run that is planned: its number within its round, and the clients that take part."""
+"""One exchange of a planned run: its number within its round, and its participants."""
 
 
 @dataclass(frozen=True, slots=True)
 class PrivacyContext:
-    """What a mechanism must know of a run before it can say how much noise it takes.
+    """What a mechanism needs to know of a run to compute its noise.
 
-    All of it is public: the sizes of clients as well.
+    All of it is public, the sizes of clients too.
 
     Attributes:
         rounds: Federated rounds.
         clients: Clients in the federation that train.
-        batch_size: Largest batch that any client steps on.
-        personal: Whether clients also learn parameters of their own, which never leave them.
+        batch_size: Largest batch of any client.
+        personal: Whether clients also train parameters of their own, which never leave them.
         gradients: Whether clients send the gradient of one batch in each exchange.
-        streams: Gradients that one batch is turned into, own parameters' included.
+        streams: Gradients that are made of one batch, those of private parameters included.
         federation: Which of a run's federations it is, by its method.
         local_epochs: Passes over a client's data in each round.
         sizes: Training examples of each client, in client order.
-        turns: The exchanges of the run, in order; needed to fit, not kept afterwards.
+        turns: The exchanges of the run, in order; used to fit the noise, and not kept afterwards.
     """
 
     rounds: int
@@ -50,14 +50,14 @@ class PrivacyContext:
 
 @dataclass(frozen=True, slots=True)
 class Budget:
-    """What a run has spent.
+    """The privacy that a run has spent.
 
     Attributes:
         epsilon: The epsilon.
-        delta: The delta it is stated at.
+        delta: The delta of that epsilon.
         guaranteed: False for a published calibration whose proof does not hold: the epsilon is then nominal.
         unit: Whose presence is hidden: "client" or "example".
-        note: What a reader must know, one line; "" when nothing.
+        note: What a reader must know, one line; "" for nothing.
     """
 
     epsilon: float
@@ -69,10 +69,10 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """One thing that is about to leave its place.
+    """Something that is about to be released.
 
     Attributes:
-        reference: What the receiver knows already and an upload is a change of; zeros for a gradient.
+        reference: What the receiver knows already, of which an upload is a change; zeros for a gradient.
         participants: Clients in the mean; 1 for a client's own upload.
         generator: The only source of noise.
     """
@@ -87,10 +87,10 @@ class ExampleClipping:
     """How a batch's gradient is taken where single examples are protected.
 
     Attributes:
-        norm: Largest L2 norm of one example's gradient, by all that it is taken by together.
-        batch: The public number that the sum over a batch is divided by.
-        poisson: Whether each example is in a batch by a draw of its own; shuffled batches otherwise.
-        tolerance: Share of what an example asks of the class features that may be moved to classes that matter more.
+        norm: Largest L2 norm of one example's gradient, by all parameters together.
+        batch: The public number by which the sum over a batch is divided.
+        poisson: Whether each example is drawn into a batch independently; batches are shuffled otherwise.
+        tolerance: Share of an example's gradient of the class features that may be moved to classes with larger ones.
     """
 
     norm: float
@@ -101,11 +101,11 @@ class ExampleClipping:
 
 @dataclass(frozen=True, slots=True)
 class NoiseShares:
-    """The noise that a sum shall carry, of which every client adds a share.
+    """The noise of a sum, of which every client adds a share.
 
     Attributes:
-        multiplier: Deviation over sensitivity of the sum, of the fewest honest clients' shares.
-        sensitivity: By how much, in L2 norm, the sum of the uploads changes with the protected unit.
+        multiplier: Deviation over sensitivity of the sum, with the shares of the fewest honest clients.
+        sensitivity: Largest change of the sum of the uploads with the protected unit, L2 norm.
         seeded: Whether the shares come from the scenario's seed; from the operating system otherwise.
     """
 
@@ -115,9 +115,9 @@ class NoiseShares:
 
 
 class Mechanism(Component):
-    """A privacy mechanism: hooks on what a client learns, on what it uploads, and on the aggregate.
+    """A privacy mechanism: hooks on a client's gradients, on its upload, and on the aggregate.
 
-    As it stands it protects nothing and promises nothing.
+    The base class protects nothing and guarantees nothing.
     """
 
     kind = "mechanism"
@@ -129,25 +129,32 @@ class Mechanism(Component):
     adds_shares: ClassVar[bool] = False
     """Whether clients add noise in shares that hide nothing alone: they must be masked."""
     noisy: ClassVar[bool] = True
-    """Whether anything is drawn: the exchanges of a run are on record then, so that no draw serves two of them."""
+    """Whether noise is drawn: exchanges are recorded then, so that no draw is used for two of them."""
     allows_stale: bool = False
     """Whether the accounting holds where an update began from an older shared state and counts less (buffered)."""
     delta: float = 1e-5
     """Delta that the budget is stated at."""
     adjacency: Adjacency = "zero_out"
-    """What the presence of the unit is compared with."""
+    """The neighbouring data set: the unit is replaced by zero, or by another unit."""
     federation: str = ""
-    """Which of a run's federations it is fitted to: noise is drawn for one and no other."""
+    """The federation of the run that it is fitted to; its noise is drawn for this one only."""
     on_budget: str = "stop"
     """"stop" or "warn": what happens before a round that would exceed the limit."""
 
     def fit(self, facts: PrivacyContext) -> Mechanism:
-        """Returns the mechanism with its noise fixed for a run; before that no hook is called."""
+        """Computes the noise for a run; no hook may be called before.
+
+        Args:
+            facts: What is known of the run.
+
+        Returns:
+            The mechanism with its noise.
+        """
         return self
 
     @property
     def examples(self) -> ExampleClipping | None:
-        """Returns how gradients are clipped example by example; None: they are those of a batch's mean."""
+        """Returns how gradients are clipped by example; None where a batch's mean gradient is used."""
         return None
 
     @property
@@ -157,12 +164,12 @@ class Mechanism(Component):
 
     @property
     def coordinate_bound(self) -> float | None:
-        """Returns a bound on every coordinate of an upload's change, beyond which it may be cut; None: none known."""
+        """Returns a bound on the change of each coordinate of an upload, which may be clipped to it; or None."""
         return None
 
     @property
     def shares(self) -> NoiseShares | None:
-        """Returns the noise that clients add in the ring, share by share; None: none."""
+        """Returns the noise that clients add in shares, in modular arithmetic; None for none."""
         return None
 
     @property
@@ -172,50 +179,87 @@ class Mechanism(Component):
 
     @property
     def per_batch(self) -> bool:
-        """Returns whether it is stated for one gradient per exchange only."""
+        """Returns whether it is defined for one gradient per exchange only."""
         return False
 
     @property
     def limit(self) -> float | None:
-        """Returns the epsilon that a run may not exceed; None: none."""
+        """Returns the largest epsilon that a run may spend; None for no limit."""
         return None
 
     def protect_private(self, gradients: State, release: Release) -> State:
-        """Returns gradients that a client steps along itself as it may use them: by default as they are."""
+        """Protects gradients with which a client steps its own parameters.
+
+        Args:
+            gradients: Gradients by name.
+            release: Source of the noise.
+
+        Returns:
+            The gradients that may be used; unchanged by default.
+        """
         return gradients
 
     def protect_client(self, upload: State, release: Release) -> State:
-        """Returns the upload as it may leave the client: by default as it is."""
+        """Protects a client's upload.
+
+        Args:
+            upload: Tensors by name.
+            release: Known reference and source of the noise.
+
+        Returns:
+            The upload that may leave the client; unchanged by default.
+        """
         return upload
 
     def protect_mean(self, mean: State, release: Release) -> State:
-        """Returns the aggregate as it may be published: by default as it is."""
+        """Protects the aggregate.
+
+        Args:
+            mean: Mean upload by name.
+            release: Known reference, number of clients and source of the noise.
+
+        Returns:
+            The aggregate that may be published; unchanged by default.
+        """
         return mean
 
     def expenses(self, client: int, exchange: int) -> tuple[AnyPrivacyEvent, ...]:
-        """Returns what one exchange costs a client that takes part in all of the run; nothing if nothing is promised.
+        """Lists the privacy events of one exchange for a client that takes part in the whole run.
 
-        A plan adds these up. The ledger charges them too, except that a pass is charged when the client is in the
-        first sum of it that is opened, whichever that is.
+        A plan adds these up. The ledger charges them too, with one difference: a pass is charged when the first sum of
+        it that contains the client is opened, whichever exchange that is.
 
         Args:
             client: The client's number.
             exchange: Exchange within the round.
+
+        Returns:
+            The events; empty where no guarantee is given.
         """
         return ()
 
     def pass_start(self, client: int, exchange: int) -> int:
-        """Returns the exchange of the round whose `expenses` cover this one as well: the first of a pass.
+        """Finds the exchange of the round whose `expenses` cover this exchange too: the first of a pass.
 
-        In a pass over a client's shuffled data each example is in one batch only, so what one exchange costs is enough
-        for all. By default every exchange is charged by itself.
+        In a pass over a client's shuffled data each example is in one batch only, so the cost of one exchange covers
+        all of them. By default every exchange is charged by itself.
 
         Args:
             client: The client's number.
             exchange: Exchange within the round.
+
+        Returns:
+            An exchange of the same round, not after this one.
         """
         return exchange
 
     def guarantee(self, epsilon: float) -> Budget | None:
-        """Returns the statement for the epsilon that the ledger counts; None where nothing is promised."""
+        """States the guarantee for the epsilon in the ledger.
+
+        Args:
+            epsilon: The epsilon in the ledger.
+
+        Returns:
+            The statement; None where no guarantee is given.
+        """
         return None

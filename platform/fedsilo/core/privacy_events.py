@@ -1,12 +1,13 @@
-"""What is released, in the terms that its privacy depends on.
+"""Privacy events: releases, described by the numbers that their privacy depends on.
 
-Two adjacencies, of one unit (an example or a client), with all sizes public:
+There are two adjacencies, of one unit (an example or a client), with all sizes public:
 
-- zero_out: the unit's contribution is replaced by nothing. It moves what is released by at most the sensitivity C.
-- replace: it is replaced by another unit's. Either is within C of nothing, so they are within 2 C of each other.
+- zero_out: the unit's contribution is replaced by zero. The released sum changes by at most the sensitivity C.
+- replace: the unit's contribution is replaced by another unit's. Both are within C of zero, so within 2 C of each
+  other.
 
-A multiplier is always the noise deviation over C, the bound of ONE contribution. Who clips to C says so once, and the
-adjacency is an argument of the accountant.
+A multiplier is always the noise deviation over C, the bound of ONE contribution. The code that clips to C states C
+once, and the adjacency is an argument of the accountant.
 """
 
 from __future__ import annotations
@@ -20,9 +21,9 @@ from fedsilo.core.errors import PrivacyBudgetError
 Adjacency = Literal["zero_out", "replace"]
 ADJACENCIES: tuple[Adjacency, ...] = ("zero_out", "replace")
 RAREST = 1e-290
-"""Smallest rate that the accountants' series can take; what is sampled more rarely is counted at this rate."""
+"""Smallest rate of the accountants' series; smaller rates are counted as this one."""
 MOST_RELEASES = 10**15
-"""Releases that an expense can count: more than any run makes, and a float holds the number exactly."""
+"""Largest number of releases in an event: more than any run makes, and a float holds it exactly."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +52,8 @@ class DiscretePrivacyEvent:
 
     Attributes:
         deviation: Parameter sigma of one share N_Z(0, sigma^2), per coordinate, in steps of the ring, > 0.
-        shares: Shares that whoever looks does not know, at least: threshold less colluders, >= 1. More noise than
-            that in a sum does no harm.
+        shares: Smallest number of shares that the observer does not know: threshold minus colluders, >= 1. More noise
+            in a sum does no harm.
         dimension: Coordinates of the vector, >= 1.
         sensitivity: L2 bound of one unit's contribution in steps of the ring, rounding included, > 0.
         rate: As in `PrivacyEvent`.
@@ -93,6 +94,13 @@ def _check(name: str, value: float, right: bool, wanted: str) -> None:
 
 
 def abridge(value: float) -> str:
-    """Returns a number as text that fits into a line: of one with very many digits the first ones and their count."""
+    """Shortens a number with very many digits, so that it fits into a line.
+
+    Args:
+        value: The number.
+
+    Returns:
+        The number as text, or its first digits and their count.
+    """
     text = str(value)
     return text if len(text) <= 24 else f"{text[:8]}... ({len(text)} characters)"

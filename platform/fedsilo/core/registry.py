@@ -1,7 +1,7 @@
-"""Components found by file name: `method: fedotp` is the one Method in `fedsilo/methods/fedotp.py`.
+"""Finds components by file name: `method: fedotp` is the one Method in `fedsilo/methods/fedotp.py`.
 
 A name with a colon, `my_lab.my_method:MyMethod`, is imported from anywhere. Only the file that is asked for is
-imported; no list has to be kept.
+imported, and there is no list of components to maintain.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from fedsilo.core import (
 from fedsilo.core.errors import UnknownComponent
 
 JOIN = "+"
-"""Between the names of a learner and a strategy, in the place of a method's name."""
+"""Joins the names of a learner and a strategy to the name of a method."""
 
 PACKAGES: dict[type[Component], str] = {
     Dataset: "fedsilo.data.datasets",
@@ -52,16 +52,30 @@ PACKAGES: dict[type[Component], str] = {
 
 
 def names(contract: type[Component]) -> list[str]:
-    """Returns the names of all components that fulfil a contract, sorted."""
+    """Lists the names of all shipped components of a contract.
+
+    Args:
+        contract: The contract, for example `Method`.
+
+    Returns:
+        The names, sorted.
+    """
     package = importlib.import_module(PACKAGES[contract])
     return sorted(m.name for m in pkgutil.iter_modules(package.__path__) if not m.ispkg)
 
 
 def find(contract: type[Component], name: str) -> type[Component]:
-    """Returns the component class of that name.
+    """Finds a component class by name.
+
+    Args:
+        contract: The contract that it must fulfil.
+        name: Its file's name, or package.module:Class.
+
+    Returns:
+        The class.
 
     Raises:
-        UnknownComponent: Nothing has that name, or the named thing does not fulfil the contract.
+        UnknownComponent: No component has that name, or it does not fulfil the contract.
     """
     if ":" in name:
         return _from_anywhere(contract, name)
@@ -78,7 +92,14 @@ def find(contract: type[Component], name: str) -> type[Component]:
 
 
 def name_of(component: Component) -> str:
-    """Returns the name under which a component is found."""
+    """Returns the name with which `find` finds a component.
+
+    Args:
+        component: An instance.
+
+    Returns:
+        The name.
+    """
     cls = type(component)
     package, _, module = cls.__module__.rpartition(".")
     if package in PACKAGES.values():
@@ -87,7 +108,14 @@ def name_of(component: Component) -> str:
 
 
 def title_of(method: Component) -> str:
-    """Returns the name of a method for people, which `method:` takes as well: 'coop+fedprox' for a combination."""
+    """Returns the name of a method for people, which `method:` accepts too.
+
+    Args:
+        method: An instance.
+
+    Returns:
+        The name; 'coop+fedprox' for a combination.
+    """
     parts = [field.name for field in dataclasses.fields(method) if field.metadata.get("usual")]  # type: ignore[arg-type]
     if not isinstance(method, Method) or not parts:
         return name_of(method)

@@ -1,7 +1,7 @@
-"""Randomness as a function: every draw comes from a generator derived from what it is for.
+"""Generators of all draws; each follows from the seed and from the purpose of the draw.
 
-Nothing here has state. A retried client, a resumed run, another backend or another order of clients asks for the
-same (seed, purpose, round, client, step) and gets the same bits.
+Nothing here has state. A retried client, a resumed run, another backend or another order of clients asks for the same
+(seed, purpose, round, client, step) and gets the same bits.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def derive(seed: int, purpose: str, *, round: int = 0, client: int = 0, step: int = 0) -> int:
-    """Returns a seed in [0, 2**63) for one purpose at one place of the run.
+    """Derives a seed for one purpose at one place of the run.
 
     Args:
         seed: The scenario's seed.
@@ -28,12 +28,26 @@ def derive(seed: int, purpose: str, *, round: int = 0, client: int = 0, step: in
         round: Round number, 0 outside rounds.
         client: Client number, 0 where the draw belongs to no client.
         step: Step or exchange within the round.
+
+    Returns:
+        A seed in [0, 2**63).
     """
     return int.from_bytes(_digest(seed, purpose, round, client, step, 8), "big") >> 1
 
 
 def derive_key(seed: int, purpose: str, *, round: int = 0, client: int = 0, step: int = 0) -> bytes:
-    """Returns 32 bytes for a cipher's stream, for one purpose at one place of the run."""
+    """Derives a key for one purpose at one place of the run.
+
+    Args:
+        seed: The scenario's seed.
+        purpose: As for `derive`.
+        round: As for `derive`.
+        client: As for `derive`.
+        step: As for `derive`.
+
+    Returns:
+        32 bytes.
+    """
     return _digest(seed, purpose, round, client, step, KEY_BYTES)
 
 
@@ -43,29 +57,58 @@ def _digest(seed: int, purpose: str, round: int, client: int, step: int, size: i
 
 
 def bind_purpose(purpose: str, attempt: int, federation: str) -> str:
-    """Returns a purpose whose draws differ from attempt to attempt, and from one federation of a run to another.
+    """Binds a purpose to an attempt and a federation, so that draws are never repeated between these.
 
-    For what must not be drawn twice alike: noise under which something became known hides nothing a second time, where
-    what it is added to has changed in between, or is another method's gradient of the same data.
+    This is for noise: where a release was already seen with some noise, the same noise hides nothing in a second
+    release with other data or of another method.
+
+    Args:
+        purpose: What the draw is for.
+        attempt: The number of the attempt at the round.
+        federation: The run's federation, by its method.
+
+    Returns:
+        The purpose to derive from.
     """
     return f"{purpose} of {federation}, attempt {attempt}"
 
 
 def keyed_generator(seed: int, purpose: str, *, round: int = 0, client: int = 0, step: int = 0) -> KeyedGenerator:
-    """Returns a generator under a key of 32 bytes for one purpose: for draws that privacy rests on."""
+    """Makes a generator under a key of 32 bytes, for draws that privacy rests on.
+
+    Args:
+        seed: The scenario's seed.
+        purpose: As for `derive`.
+        round: As for `derive`.
+        client: As for `derive`.
+        step: As for `derive`.
+
+    Returns:
+        The generator.
+    """
     return KeyedGenerator(derive_key(seed, purpose, round=round, client=client, step=step))
 
 
 def system_generator() -> KeyedGenerator:
-    """Returns a generator under a key of the operating system: for draws that privacy rests on in a real release."""
+    """Makes a generator under a key of the operating system, for draws that privacy rests on in a real release."""
     return KeyedGenerator(os.urandom(KEY_BYTES))
 
 
 def torch_generator(seed: int, purpose: str, *, round: int = 0, client: int = 0, step: int = 0) -> torch.Generator:
-    """Returns a CPU torch generator for one purpose; draws are made on the CPU so that devices agree.
+    """Makes a torch generator for one purpose; draws are made on the CPU, so that all devices have the same.
 
-    It keeps 32 bits of what it is seeded with. That is enough for initial states and the order of batches, on which no
-    privacy rests, and not for noise.
+    It keeps 32 bits of its seed. That is enough for initial states and the order of batches, on which no privacy rests,
+    and not for noise.
+
+    Args:
+        seed: The scenario's seed.
+        purpose: As for `derive`.
+        round: As for `derive`.
+        client: As for `derive`.
+        step: As for `derive`.
+
+    Returns:
+        A generator on the CPU.
     """
     import torch
 
@@ -73,13 +116,30 @@ def torch_generator(seed: int, purpose: str, *, round: int = 0, client: int = 0,
 
 
 def numpy_generator(seed: int, purpose: str, *, round: int = 0, client: int = 0, step: int = 0) -> np.random.Generator:
-    """Returns a numpy generator (PCG64) for one purpose."""
+    """Makes a numpy generator (PCG64) for one purpose.
+
+    Args:
+        seed: The scenario's seed.
+        purpose: As for `derive`.
+        round: As for `derive`.
+        client: As for `derive`.
+        step: As for `derive`.
+
+    Returns:
+        The generator.
+    """
     return np.random.default_rng(derive(seed, purpose, round=round, client=client, step=step))
 
 
 def published_generator(seed: int) -> random.Random:
-    """Returns Python's own generator at exactly this seed, for splits that were published as draws from it.
+    """Makes Python's own generator with exactly this seed, for splits that were published as its draws.
 
-    It draws what `random.seed(seed)` and the functions of `random` would, without touching their common state.
+    It draws the same as `random.seed(seed)` and the functions of `random`, and does not change their global state.
+
+    Args:
+        seed: The published seed.
+
+    Returns:
+        The generator.
     """
     return random.Random(seed)

@@ -1,6 +1,6 @@
-"""State as named tensors: between arrays and tensors, to and from files, and its hash.
+"""States as named tensors: conversion to arrays, files, and hashes.
 
-The hash covers names, shapes, types and bytes, so two states with the same hash are the same bits.
+The hash covers names, shapes, types and bytes, so two states with the same hash have the same bits.
 """
 
 from __future__ import annotations
@@ -29,14 +29,27 @@ _REMEDY = "Put the checkpoint back, or remove its folder: the one before it is t
 
 
 def to_arrays(state: State) -> Arrays:
-    """Returns the state as arrays that share memory with it."""
+    """Converts a state to arrays, which share memory with it.
+
+    Args:
+        state: Tensors by name.
+
+    Returns:
+        Arrays by name.
+    """
     return {name: tensor.detach().cpu().contiguous().numpy() for name, tensor in state.items()}
 
 
 def to_arrays_of(states: Mapping[int, State]) -> dict[int, Arrays]:
-    """Returns several states as arrays that share memory with them.
+    """Converts several states to arrays, which share memory with them.
 
-    A tensor that stands in more than one of them is one array in all: it is sent once to whom they are sent together.
+    A tensor that is in several states becomes one array, so that it is sent once where states are sent together.
+
+    Args:
+        states: States by client.
+
+    Returns:
+        Arrays by name, by client.
     """
     tensors = {id(tensor): tensor for state in states.values() for tensor in state.values()}
     arrays = {number: to_arrays({"": tensor})[""] for number, tensor in tensors.items()}
@@ -44,14 +57,28 @@ def to_arrays_of(states: Mapping[int, State]) -> dict[int, Arrays]:
 
 
 def to_tensors(arrays: Mapping[str, NDArray[np.float32]]) -> dict[str, Tensor]:
-    """Returns copies of the arrays as tensors."""
+    """Copies arrays to tensors.
+
+    Args:
+        arrays: Arrays by name.
+
+    Returns:
+        Tensors by name.
+    """
     import torch
 
     return {name: torch.tensor(array) for name, array in arrays.items()}
 
 
 def borrow(array: NDArray[np.generic]) -> Tensor:
-    """Returns a tensor on the array's own memory, which must never be written (it may be shared between clients)."""
+    """Makes a tensor on an array's own memory.
+
+    Args:
+        array: The array; it can be shared between clients.
+
+    Returns:
+        A tensor that must never be written to.
+    """
     import torch
 
     with warnings.catch_warnings():
@@ -60,7 +87,14 @@ def borrow(array: NDArray[np.generic]) -> Tensor:
 
 
 def sha256(state: State | Arrays) -> str:
-    """Returns the hash of a state, independent of the order of its names."""
+    """Hashes a state; the order of its names does not matter.
+
+    Args:
+        state: Tensors or arrays by name.
+
+    Returns:
+        The hash as 64 hexadecimal digits.
+    """
     digest = hashlib.sha256()
     for name in sorted(state):
         value = state[name]
@@ -71,18 +105,43 @@ def sha256(state: State | Arrays) -> str:
 
 
 def size(arrays: Mapping[str, NDArray[np.float32]]) -> int:
-    """Returns the bytes of all arrays."""
+    """Counts the bytes of all arrays.
+
+    Args:
+        arrays: Arrays by name.
+
+    Returns:
+        Bytes.
+    """
     return sum(array.nbytes for array in arrays.values())
 
 
 def write_state(path: Path, state: State) -> str:
-    """Writes a state to disk, synced; returns its hash."""
+    """Writes a state to a file and syncs it.
+
+    Args:
+        path: The file.
+        state: Tensors by name.
+
+    Returns:
+        The state's sha256.
+
+    Raises:
+        RunError: The file cannot be written.
+    """
     write_bytes(path, save(to_arrays(state)))
     return sha256(state)
 
 
 def read_state(path: Path, expected: str) -> dict[str, Tensor]:
-    """Returns a state from disk.
+    """Reads a state from a file.
+
+    Args:
+        path: The file.
+        expected: The state's sha256.
+
+    Returns:
+        Tensors by name.
 
     Raises:
         RunError: The file is missing, damaged, not the state with the expected hash, or not finite.
@@ -102,15 +161,16 @@ def read_state(path: Path, expected: str) -> dict[str, Tensor]:
 
 
 def require_like(state: State, pattern: State, path: Path) -> None:
-    """Refuses a state from disk that a method cannot take up: a file with a sound hash may be another method's.
+    """Refuses a state from a file that does not fit a method: a file with a correct hash can belong to another method.
 
     Args:
         state: What was read.
-        pattern: The method's initial state. A tensor of it without rows may have got some, and others may have come.
+        pattern: The method's initial state. A tensor without rows in it may have rows in the state, and the state may
+            have further tensors.
         path: Where the state is from, for the message.
 
     Raises:
-        RunError: A tensor is missing, or is of another shape or type.
+        RunError: A tensor is missing, or has another shape or type.
     """
     for name, expected in sorted(pattern.items()):
         if name not in state:
@@ -125,7 +185,15 @@ def require_like(state: State, pattern: State, path: Path) -> None:
 
 
 def write_bytes(path: Path, content: bytes) -> None:
-    """Writes a file so that it is on disk, whole or not at all: temporary name, sync, rename."""
+    """Writes a file completely or not at all: under a temporary name, synced, then renamed.
+
+    Args:
+        path: The file; it is replaced if it exists.
+        content: The bytes.
+
+    Raises:
+        RunError: The file cannot be written.
+    """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     try:
         with temporary.open("wb") as file:

@@ -1,4 +1,4 @@
-"""Tasks: what is predicted, what the loss is, and what is measured. One file each in `tasks/`."""
+"""The contract of tasks: what is predicted, the loss, and the metrics. One file each in `tasks/`."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ class Task(Component, ABC):
     """What is predicted and how it is judged.
 
     Attributes:
-        metrics: What is measured; the first one is the headline of every table and chart.
+        metrics: The metrics; tables and charts show the first one.
     """
 
     kind = "task"
@@ -41,7 +41,7 @@ class Task(Component, ABC):
         return Measures(self.metrics)
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields, and names of metrics under which nothing can be recorded."""
+        """Lists what is impossible in the fields, and names of metrics that cannot be recorded."""
         names = self.measured.names
         found = super().problems()
         found += [
@@ -58,42 +58,108 @@ class Task(Component, ABC):
 
     @abstractmethod
     def candidates(self, images: LabelledImages) -> Candidates:
-        """Returns what scores are over, for a data set."""
+        """Makes the candidates that scores are over.
+
+        Args:
+            images: The data set.
+
+        Returns:
+            K candidates.
+        """
 
     @abstractmethod
     def targets(self, labels: Tensor, among: Candidates) -> Columns:
-        """Returns the columns that losses and tallies read, (b,) int64 each, from labels (b,) int64 of the data set."""
+        """Makes the columns that losses and tallies read.
+
+        Args:
+            labels: (b,) int64 labels of the data set.
+            among: The candidates.
+
+        Returns:
+            Columns (b,) int64.
+        """
 
     @abstractmethod
     def losses(self, scores: Tensor, targets: Columns, among: Candidates) -> Tensor:
-        """Returns the loss (b,) of each example under scores (b, K)."""
+        """Computes the loss of each example.
+
+        Args:
+            scores: (b, K) scores.
+            targets: Columns (b,) int64.
+            among: The candidates.
+
+        Returns:
+            (b,) losses.
+        """
 
     def loss(self, scores: Tensor, targets: Columns, among: Candidates) -> Tensor:
-        """Returns the mean loss, shape (), that training steps along."""
+        """Computes the mean loss, which training minimises.
+
+        Args:
+            scores: (b, K) scores.
+            targets: Columns (b,) int64.
+            among: The candidates.
+
+        Returns:
+            The loss, shape ().
+        """
         return self.losses(scores, targets, among).mean()
 
     @abstractmethod
     def tally(self, scores: Tensor, targets: Columns, among: Candidates) -> Tally:
-        """Returns what is counted of scores (b, K); all on the CPU. b may be 0."""
+        """Counts what the metrics need.
+
+        Args:
+            scores: (b, K) scores on the CPU; b may be 0.
+            targets: Columns (b,) int64 on the CPU.
+            among: The candidates.
+
+        Returns:
+            Counts by name, "examples" among them.
+        """
 
     @abstractmethod
     def measures(self, tally: Tally) -> Mapping[str, float]:
-        """Returns the metrics by name, and other numbers worth recording, of a tally of at least one image."""
+        """Computes the metrics from counts.
+
+        Args:
+            tally: Counts over at least one image.
+
+        Returns:
+            Metrics by name, and other numbers to record.
+        """
 
     def chance(self, classes: Sequence[str]) -> float:
-        """Returns the headline metric of guessing among the classes of a manifest."""
+        """Computes the headline metric of a random guess.
+
+        Args:
+            classes: Names of the classes in a manifest.
+
+        Returns:
+            The metric's value.
+        """
         return self.floor(named(tuple(classes)))[self.measured.headline.name]
 
     @abstractmethod
     def floor(self, among: Candidates) -> Mapping[str, float]:
-        """Returns the metrics of guessing by chance, by name."""
+        """Computes the metrics of a random guess.
+
+        Args:
+            among: The candidates.
+
+        Returns:
+            Metrics by name.
+        """
 
 
 def total(tallies: Sequence[Tally]) -> Tally:
-    """Returns the tally of several parts together.
+    """Adds up tallies.
 
     Args:
-        tallies: At least one, all of the same task; the order decides in which order numbers are added.
+        tallies: At least one, all of the same task; numbers are added in this order.
+
+    Returns:
+        The tally of all of them.
     """
     return reduce(_joined, tallies)
 

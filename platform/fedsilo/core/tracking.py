@@ -1,4 +1,4 @@
-"""What a logger promises: a place outside the run's folder that is told of rounds and results."""
+"""The contract of loggers: services outside the run's folder that receive the numbers of rounds and results."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Occasion:
 
     Attributes:
         folder: The run's folder.
-        identity: What `Log.identity` was when the run began; "" when it begins now.
+        identity: `Log.identity` of the run's first start; "" when the run starts now.
         scenario: The resolved scenario as nested mappings.
     """
 
@@ -25,22 +25,36 @@ class Occasion:
 
 
 class Log(ABC):
-    """A run in a logger, open."""
+    """An open log of a run."""
 
     identity: str = ""
-    """By which the logger finds the run again when it is resumed."""
+    """The key with which the logger finds a resumed run."""
 
     @abstractmethod
     def log(self, method: str, round: int, values: Mapping[str, float]) -> None:
-        """Takes a finished round of a method: numbers by measure, all finite. No round comes twice."""
+        """Logs a finished round of a method. No round is logged twice.
+
+        Args:
+            method: Name of the method.
+            round: Round number, from 0.
+            values: Numbers by measure, all finite.
+        """
 
     @abstractmethod
     def conclude(self, values: Mapping[str, float]) -> None:
-        """Takes the final numbers, by "method/measure"."""
+        """Logs the final numbers.
+
+        Args:
+            values: Numbers by "method/measure".
+        """
 
     @abstractmethod
     def close(self, finished: bool) -> None:
-        """Ends it. A run that has not finished is resumed some day."""
+        """Closes the log.
+
+        Args:
+            finished: Whether the run has finished; it can be resumed otherwise.
+        """
 
 
 class Logger(ABC):
@@ -48,8 +62,19 @@ class Logger(ABC):
 
     @abstractmethod
     def require(self) -> None:
-        """Imports what it needs. Raises ImportError where that is not installed."""
+        """Imports the logger's library.
+
+        Raises:
+            ImportError: The library is not installed.
+        """
 
     @abstractmethod
     def open(self, occasion: Occasion) -> Log:
-        """Returns the log of a run, the same as before when the run is resumed."""
+        """Opens the log of a run; a resumed run gets the log of its first start.
+
+        Args:
+            occasion: The run.
+
+        Returns:
+            The open log.
+        """

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fedsilo.core.config_fields import key
 
 FLOATING_ERROR = 1e-9
-"""More than a product of a share and a number of clients is off by, less than anything a user means."""
+"""Larger than the rounding error of share * clients, smaller than any difference that a user means."""
 
 SGD, ADAM, ADAMW = "sgd", "adam", "adamw"
 FRESH, KEPT = "fresh", "kept"
@@ -42,11 +42,14 @@ class LearningRateSchedule:
     )
 
     def factor(self, time: float, rounds: int) -> float:
-        """Returns the factor on the learning rate.
+        """Computes the factor on the learning rate.
 
         Args:
-            time: Rounds that are over, with the part of the current one, in [0, rounds).
+            time: Finished rounds and the finished part of the current one, in [0, rounds).
             rounds: Rounds of the run.
+
+        Returns:
+            The factor, >= 0.
         """
         if self.by == BY_ROUND:
             time = math.floor(time + FLOATING_ERROR)
@@ -65,7 +68,7 @@ class LearningRateSchedule:
 
 @dataclass(frozen=True)
 class Optimizer:
-    """How a client steps: SGD as in CoOp's trainer, Adam, or AdamW."""
+    """The optimizer of clients: SGD as in CoOp's trainer, Adam, or AdamW."""
 
     name: str = key(SGD, "Kind of optimizer.", SGD, ADAM, ADAMW)
     learning_rate: float = key(
@@ -102,7 +105,7 @@ class Training:
     schedule: LearningRateSchedule = key(LearningRateSchedule, "How the learning rate changes over the rounds.")
 
     def problems(self) -> list[str]:
-        """Returns what is impossible in the fields beyond their ranges."""
+        """Lists what is impossible in the fields beyond their ranges."""
         schedule = self.schedule
         lasts = math.ceil(schedule.warmup) if schedule.by == BY_ROUND else schedule.warmup
         if lasts < self.rounds:
@@ -112,21 +115,48 @@ class Training:
         ]
 
     def learning_rate(self, time: float) -> float:
-        """Returns the learning rate after so many rounds, in [0, rounds)."""
+        """Computes the learning rate.
+
+        Args:
+            time: Finished rounds and the finished part of the current one, in [0, rounds).
+
+        Returns:
+            The learning rate.
+        """
         factor = self.schedule.factor(time, self.rounds)
         return self.optimizer.learning_rate if factor == 1 else factor * self.optimizer.learning_rate
 
     def batches(self, examples: int) -> int:
-        """Returns how many batches an epoch has: a last smaller one counts only where no full one exists."""
+        """Counts the batches of an epoch: a last smaller one counts only where there is no full one.
+
+        Args:
+            examples: Training examples of the client.
+
+        Returns:
+            At least 1.
+        """
         return max(examples // self.batch_size, 1)
 
     def rate(self, examples: int) -> float:
-        """Returns the share of a client's examples that a batch holds, on average where it is a Poisson sample."""
+        """Computes the share of a client's examples in a batch; the mean share where batches are Poisson samples.
+
+        Args:
+            examples: Training examples of the client.
+
+        Returns:
+            A share in (0, 1].
+        """
         return min(self.batch_size / examples, 1.0)
 
     def participants(self, clients: int) -> int:
-        """Returns how many of so many clients train in a round: max(int(participation * clients), 1).
+        """Computes how many clients train in a round: max(int(participation * clients), 1).
 
         0.29 * 100 is 28.999999999999996 in floating point and means 29.
+
+        Args:
+            clients: Clients in the federation.
+
+        Returns:
+            At least 1.
         """
         return max(math.floor(self.participation * clients + FLOATING_ERROR), 1)

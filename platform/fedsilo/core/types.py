@@ -1,4 +1,4 @@
-"""State as named tensors, in torch and as arrays that cross between processes."""
+"""Types of states: named tensors in torch, and arrays that are sent between processes."""
 
 from __future__ import annotations
 

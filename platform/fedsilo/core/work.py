@@ -1,4 +1,4 @@
-"""What training is given: the work of a client in one exchange, with its batches, and the work of the server."""
+"""The input of training: a client's work in one exchange, with its batches, and the server's work."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ class LocalWork:
     """All that a method may use to train one client for one exchange.
 
     Attributes:
-        model: The frozen side.
-        task: What is predicted.
+        model: The frozen model.
+        task: The task.
         features: The client's training images as columns.
         labels: (n,) their labels, int64.
         shared: Shared state as received.
         private: The client's own state.
         training: The scenario's section.
-        mechanism: What protects gradients of the client's own parameters.
+        mechanism: The mechanism that protects gradients of the client's own parameters.
         seed: The scenario's seed.
         client: The client's number.
         round: Round, from 0.
@@ -57,26 +57,47 @@ class LocalWork:
 
     @property
     def batches_per_epoch(self) -> int:
-        """Returns how many batches an epoch has: a last smaller one counts only where no full one exists."""
+        """Returns the number of batches of an epoch: a last smaller one counts only where there is no full one."""
         return self.training.batches(len(self.labels))
 
     def batches(self, epoch: int) -> Iterator[Batch]:
-        """Yields the batches of one local epoch; which, depends on (seed, round, client, epoch) only."""
+        """Yields the batches of one local epoch; they depend on (seed, round, client, epoch) only.
+
+        Args:
+            epoch: Number of the epoch within the round, from 0.
+
+        Yields:
+            Batches.
+        """
         order = self._order(epoch)
         for number in range(self.batches_per_epoch):
             yield self._batch(self._chosen(order, number, epoch), epoch)
 
     def batch(self, number: int) -> Batch:
-        """Returns one batch of the round, counted over its epochs; a client with few batches begins them anew."""
+        """Makes one batch of the round.
+
+        Args:
+            number: Number of the batch, counted over the epochs of the round; a client with few batches starts over.
+
+        Returns:
+            The batch.
+        """
         epoch, number = divmod(number, self.batches_per_epoch)
         return self._batch(self._chosen(self._order(epoch), number, epoch), epoch)
 
     def everything(self) -> Batch:
-        """Returns all training images in their own order, in the plain view (the first random one where cached)."""
+        """Makes a batch of all training images in order, in the plain view (the first random one where cached)."""
         return self._batch(torch.arange(len(self.labels)), 0)
 
     def view(self, epoch: int) -> int:
-        """Returns which view of the images an epoch sees: 0 the plain one, else one of the random ones."""
+        """Selects the view of the images for an epoch.
+
+        Args:
+            epoch: Number of the epoch within the round, from 0.
+
+        Returns:
+            0 for the plain image, else the number of a random view.
+        """
         overall = self.round * self.training.local_epochs + epoch
         if self.training.online:
             return 1 + overall
@@ -88,7 +109,15 @@ class LocalWork:
         return torch.randperm(len(self.labels), generator=generator)
 
     def secret(self, purpose: str, step: int) -> KeyedGenerator:
-        """Returns the generator of a draw that privacy rests on: noise, or who is in a sample."""
+        """Makes the generator of a draw that privacy rests on: noise, or who is in a sample.
+
+        Args:
+            purpose: What the draw is for.
+            step: Step within the round.
+
+        Returns:
+            A generator from the scenario's seed, or from the operating system where the mechanism is not seeded.
+        """
         if not self.mechanism.seeded:
             return system_generator()
         purpose = bind_purpose(purpose, self.attempt, self.mechanism.federation)

@@ -154,7 +154,7 @@ class FedTPGLearner(ModuleLearner):
         """
         return {OWN_CLASSES: torch.ones(len(frozen.candidates))}
 
-    def observed(self, work: LocalWork, buffers: State) -> State:
+    def observe_data(self, work: LocalWork, buffers: State) -> State:
         """Marks the classes of the client's images, from before its first step on.
 
         Args:

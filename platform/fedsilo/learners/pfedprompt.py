@@ -72,7 +72,7 @@ class PFedPromptLearner(PromptLearner):
         """
         return {KEYS: torch.zeros(0, frozen.zero_shot.shape[1]), LABELS: torch.zeros(0, dtype=torch.int64)}
 
-    def observed(self, work: LocalWork, buffers: State) -> State:
+    def observe_data(self, work: LocalWork, buffers: State) -> State:
         """Fills the cache if it is empty.
 
         Args:

@@ -18,7 +18,7 @@ import torch
 
 from fedsilo.config.dumping import format_value, to_yaml
 from fedsilo.config.external_components import list_external_modules
-from fedsilo.config.reference_methods import own_settings
+from fedsilo.config.reference_methods import find_own_settings
 from fedsilo.config.scenario_reading import read
 from fedsilo.config.sections import Scenario
 from fedsilo.core import Progress, RoundRecord
@@ -183,7 +183,7 @@ def _execute(scenario: Scenario, folder: Path, listener: RunCallbacks, runtimes:
             training=scenario.training,
             test_batch=scenario.evaluation.batch_size,
             task=scenario.task,
-            aggregation=scenario.aggregation.located(),
+            aggregation=scenario.aggregation.with_absolute_paths(),
             clients=len(prepared.claims),
             own_training=tuple(
                 (plan.method, plan.training)
@@ -219,7 +219,7 @@ def _conclude(
     budget = None if spent is None else mechanism.guarantee(spent)
     document = summarise(method, outcomes, _floor(scenario, prepared), headline_rounds(scenario), budget)
     notices = [*prepared.notices, *(line for outcome in outcomes.values() for line in outcome.notices)]
-    for name, keys in own_settings(scenario).items():
+    for name, keys in find_own_settings(scenario).items():
         values = ", ".join(f"{key} {format_value(value)}" for key, value in keys.items())
         notices.append(f"evaluation.references: {name} was trained with settings of its own: {values}.")
     others = [part.name for part in parts if part.name != method and part.plan.method.trains]

@@ -168,7 +168,7 @@ class Client:
     def _on_new_classes(self, score: ClientScore, novelty: Novelty, shared: State) -> ClientScore:
         """The score with what the client's prompts do on classes that nobody trained on, among these alone."""
         model = self._model.replace_classes(novelty.tokens, novelty.zero_shot)
-        private = self._method.unfamiliar(model, self._on_device(self._private))
+        private = self._method.private_for_new_classes(model, self._on_device(self._private))
         predict = self._method.predictor(model, shared, private)
         every = np.arange(len(novelty.labels))
         return replace(score, new=self._count(predict, novelty.test, every, novelty.labels, model.candidates))

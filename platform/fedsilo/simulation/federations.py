@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from fedsilo.config.consistency import gpu_keys
 from fedsilo.config.reference_methods import make_reference
+from fedsilo.config.resource_checks import list_gpu_keys
 from fedsilo.config.sections import Scenario
 from fedsilo.core import Method
 from fedsilo.core.registry import title_of
@@ -71,7 +71,7 @@ def part_of(name: str, method: Method, scenario: Scenario, prepared: Prepared, f
         training=training,
         evaluate_every=scenario.evaluation.every,
         mechanism=fit_mechanism(scenario.privacy, schedule),
-        aggregation=check_aggregation(scenario.aggregation.located(), schedule),
+        aggregation=check_aggregation(scenario.aggregation.with_absolute_paths(), schedule),
         seed=scenario.seed,
         sizes=sizes,
         pace=scenario.pace,
@@ -89,7 +89,7 @@ def part_of(name: str, method: Method, scenario: Scenario, prepared: Prepared, f
 def _on_cpus(scenario: Scenario, prepared: Prepared) -> bool:
     """Whether no client computes on a GPU: in this process where the model is, on Ray by what actors are given."""
     actors = scenario.actors
-    given = actors.backend == "ray" and not actors.pretend_gpus and bool(gpu_keys(actors))
+    given = actors.backend == "ray" and not actors.pretend_gpus and bool(list_gpu_keys(actors))
     return prepared.model.device == "cpu" and not given
 
 

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from fedsilo.core.config_fields import key
 from fedsilo.core.learner import Learner
-from fedsilo.core.strategy import LocalResult, LocalTrainer, Terms
+from fedsilo.core.local_trainer import LocalResult, LocalTrainer, Terms
 from fedsilo.core.types import State
 from fedsilo.training.averaging import Averaging
 
@@ -57,7 +57,7 @@ class DittoStrategy(Averaging):
         personal = {PERSONAL + n: everything[n] for n in start}
         return LocalResult(result.upload, {**result.private, **personal, **end.memory}, result.loss, result.steps)
 
-    def served(self, received: State, private: State, learner: Learner) -> State:
+    def serve(self, received: State, private: State, learner: Learner) -> State:
         """Selects the parameters that a client is evaluated with.
 
         Args:
@@ -68,5 +68,5 @@ class DittoStrategy(Averaging):
         Returns:
             The personal parameters and statistics by name; the shared ones before the first training.
         """
-        everything = super().served(received, private, learner)
+        everything = super().serve(received, private, learner)
         return {name: private.get(PERSONAL + name, tensor) for name, tensor in everything.items()}

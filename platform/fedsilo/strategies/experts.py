@@ -21,8 +21,8 @@ from torch import Tensor
 
 from fedsilo.core.config_fields import key
 from fedsilo.core.learner import Learner, Mixing
+from fedsilo.core.local_trainer import Descent, LocalTrainer
 from fedsilo.core.seeds import derive, torch_generator
-from fedsilo.core.strategy import Descent, LocalTrainer
 from fedsilo.core.types import State
 from fedsilo.core.work import ServerWork
 from fedsilo.training.averaging import Averaging

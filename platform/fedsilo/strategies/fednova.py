@@ -23,7 +23,7 @@ import torch
 
 from fedsilo.core.finiteness import SMALLEST
 from fedsilo.core.learner import Learner
-from fedsilo.core.strategy import Descent, LocalTrainer
+from fedsilo.core.local_trainer import Descent, LocalTrainer
 from fedsilo.core.training_settings import Optimizer
 from fedsilo.core.types import State
 from fedsilo.core.work import ServerWork

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from fedsilo.core.config_fields import key
-from fedsilo.core.strategy import LocalTrainer, Terms
+from fedsilo.core.local_trainer import LocalTrainer, Terms
 from fedsilo.core.types import State
 from fedsilo.training.averaging import Averaging
 

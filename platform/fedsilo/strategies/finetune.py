@@ -15,7 +15,7 @@ from dataclasses import dataclass
 
 from fedsilo.core.config_fields import key
 from fedsilo.core.learner import Learner
-from fedsilo.core.strategy import APART, LocalTrainer, Terms
+from fedsilo.core.local_trainer import APART, LocalTrainer, Terms
 from fedsilo.core.types import State
 from fedsilo.training.averaging import Averaging
 
@@ -45,7 +45,7 @@ class FineTuneStrategy(Averaging):
         tuned = {**end.params, **statistics}
         return {**local.work.private, **{TUNED + name: tensor for name, tensor in tuned.items()}}
 
-    def served(self, received: State, private: State, learner: Learner) -> State:
+    def serve(self, received: State, private: State, learner: Learner) -> State:
         """Selects the parameters that a client is evaluated with.
 
         Args:
@@ -56,5 +56,5 @@ class FineTuneStrategy(Averaging):
         Returns:
             The tuned parameters and statistics by name; the shared ones before the first tuning.
         """
-        everything = super().served(received, private, learner)
+        everything = super().serve(received, private, learner)
         return {name: private.get(TUNED + name, tensor) for name, tensor in everything.items()}

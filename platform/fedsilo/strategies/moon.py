@@ -20,7 +20,7 @@ from torch.nn.functional import cosine_similarity, cross_entropy
 from fedsilo.core.batch import Batch
 from fedsilo.core.config_fields import key
 from fedsilo.core.learner import Learner, Representing
-from fedsilo.core.strategy import Descent, LocalTrainer, Terms
+from fedsilo.core.local_trainer import Descent, LocalTrainer, Terms
 from fedsilo.core.types import State
 from fedsilo.training.averaging import Averaging
 

@@ -14,7 +14,8 @@ from typing import ClassVar
 
 from fedsilo.core.config_fields import key
 from fedsilo.core.learner import Factored, Learner, Mixing
-from fedsilo.core.strategy import MEMORY, Descent, LocalResult, LocalTrainer, Strategy, Terms
+from fedsilo.core.local_trainer import MEMORY, Descent, LocalResult, LocalTrainer, Terms
+from fedsilo.core.strategy import Strategy
 from fedsilo.core.types import State
 from fedsilo.core.work import ServerWork
 from fedsilo.training.gradients import step_along_mean

@@ -13,8 +13,8 @@ from fedsilo.core.batch import Batch
 from fedsilo.core.errors import NotFinite
 from fedsilo.core.finiteness import find_fault
 from fedsilo.core.learner import Learner
+from fedsilo.core.local_trainer import Penalty, Terms
 from fedsilo.core.privacy import ExampleClipping, Release
-from fedsilo.core.strategy import Penalty, Terms
 from fedsilo.core.types import State
 from fedsilo.core.work import LocalWork, ServerWork
 from fedsilo.training.loss import Loss
@@ -76,7 +76,7 @@ def differentiate(point: TrainingPoint, batch: Batch, terms: Terms, step: int) -
             value, gradients = clip_gradients(loss, batch, clipping, step)
     if len(batch) and not math.isfinite(value):
         raise NotFinite(f"the loss is {value} at step {step}")
-    gradients = loss.recombined(_protect(point, loss.leaves, gradients, step))
+    gradients = loss.combine_gradients(_protect(point, loss.leaves, gradients, step))
     if clipping is not None and terms.penalty:
         gradients = _plus_penalty(point.params, gradients, terms.penalty)
     return value, dict(terms.correction(gradients)) if terms.correction else gradients

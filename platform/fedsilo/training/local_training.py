@@ -14,9 +14,9 @@ from torch import Tensor
 
 from fedsilo.core.batch import Batch
 from fedsilo.core.learner import Learner
+from fedsilo.core.local_trainer import MEMORY, PLAIN, Descent, Terms
 from fedsilo.core.privacy import Mechanism
 from fedsilo.core.seeds import derive
-from fedsilo.core.strategy import MEMORY, PLAIN, Descent, Terms
 from fedsilo.core.training_settings import KEPT
 from fedsilo.core.types import State
 from fedsilo.core.work import LocalWork

@@ -8,8 +8,8 @@ from torch import Tensor
 
 from fedsilo.core.batch import Batch
 from fedsilo.core.learner import Factored, Learner
+from fedsilo.core.local_trainer import Contrast
 from fedsilo.core.seeds import torch_generator
-from fedsilo.core.strategy import Contrast
 from fedsilo.core.types import State
 from fedsilo.core.work import LocalWork
 
@@ -74,7 +74,7 @@ class Loss:
             return self.learner.at(leaves, self.leaves, self.params)
         return leaves
 
-    def recombined(self, gradients: State) -> dict[str, Tensor]:
+    def combine_gradients(self, gradients: State) -> dict[str, Tensor]:
         """Computes the gradients of the parameters from those of the leaves.
 
         Args:
@@ -84,5 +84,5 @@ class Loss:
             Gradients by parameter.
         """
         if isinstance(self.learner, Factored):
-            gradients = {**gradients, **self.learner.recombined(self.leaves, gradients)}
+            gradients = {**gradients, **self.learner.combine_gradients(self.leaves, gradients)}
         return {name: gradients[name] for name in self.params}

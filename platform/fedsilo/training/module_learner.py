@@ -143,7 +143,7 @@ class ModuleLearner(Learner):
 
     @property
     def _records(self) -> bool:
-        return type(self).observed is not Learner.observed
+        return type(self).observe_data is not Learner.observe_data
 
     @property
     def reads_names(self) -> bool:

@@ -14,7 +14,7 @@ from torch.optim.adam import adam
 from torch.optim.adamw import adamw
 from torch.optim.sgd import sgd
 
-from fedsilo.core.strategy import MEMORY
+from fedsilo.core.local_trainer import MEMORY
 from fedsilo.core.training_settings import ADAMW, SGD, Optimizer
 from fedsilo.core.types import State
 

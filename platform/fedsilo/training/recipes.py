@@ -11,8 +11,9 @@ from typing import Any
 
 from fedsilo.core.frozen import Frozen
 from fedsilo.core.learner import Learner
+from fedsilo.core.local_trainer import MEMORY, SERVER, LocalResult
 from fedsilo.core.method import Method, Predictor
-from fedsilo.core.strategy import MEMORY, SERVER, LocalResult, Strategy
+from fedsilo.core.strategy import Strategy
 from fedsilo.core.types import State
 from fedsilo.core.work import LocalWork, ServerWork
 from fedsilo.training.local_training import LocalTraining
@@ -166,7 +167,7 @@ class Recipe(Method):
         """
         learner = self.learner
         buffers = _buffers(learner, {**work.private, **work.shared})
-        noted = learner.observed(work, {name: buffers[name] for name in buffers if name in work.private})
+        noted = learner.observe_data(work, {name: buffers[name] for name in buffers if name in work.private})
         work = dataclasses.replace(work, private={**work.private, **noted})
         return LocalTraining(work, learner, {**buffers, **noted})
 
@@ -201,7 +202,7 @@ class Recipe(Method):
         """
         return self.strategy.adapt(self.local(work))
 
-    def unfamiliar(self, model: Frozen, private: State) -> State:
+    def private_for_new_classes(self, model: Frozen, private: State) -> State:
         """Converts a private state for a model with other classes.
 
         Args:
@@ -226,7 +227,7 @@ class Recipe(Method):
             Columns of inputs -> scores (b, K).
         """
         learner = self.learner
-        everything = self.strategy.served(shared, private, learner)
+        everything = self.strategy.serve(shared, private, learner)
         params, buffers = {name: everything[name] for name in learner.names()}, _buffers(learner, everything)
         return lambda inputs: learner.scores(params, buffers, inputs, model)
 

@@ -132,10 +132,10 @@ def test_a_missing_folder_is_refused_and_a_relative_one_is_found_from_anywhere(
     assert line.startswith(f"identities: there is no folder '{folder / 'nowhere'}'.")
     assert Secure(identities=str(folder / "client-0.pub")).problems(), "a file is no folder"
     monkeypatch.chdir(folder.parent)
-    located = Secure(identities=folder.name).located()
+    located = Secure(identities=folder.name).with_absolute_paths()
     monkeypatch.chdir("/")
     assert located.identity_problems(CLIENTS) == []
-    assert Secure().located() == Secure()
+    assert Secure().with_absolute_paths() == Secure()
 
 
 class Relay:

@@ -140,7 +140,7 @@ class FactoredLearner(AdditiveLearner):
         u, v = fixed[U], fixed[V]
         return {**leaves, RESIDUAL: self.part_of(params[PRIVATE], u, v) - u @ v}
 
-    def recombined(self, leaves: State, gradients: State) -> State:
+    def combine_gradients(self, leaves: State, gradients: State) -> State:
         """Computes the gradient by p_L from those by its factors.
 
         Args:

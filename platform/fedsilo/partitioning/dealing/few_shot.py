@@ -40,7 +40,7 @@ def draw_shots(images: LabelledImages, shares: Sequence[Share], rule: Partition,
         train = [_draw(images, share, shots, seed, client) for client, share in enumerate(shares)]
     else:
         stream = published_generator(rule.shots_fixed_draw)
-        for length in rule.shuffles(len(images.classes)):
+        for length in rule.shuffle_lengths(len(images.classes)):
             stream.shuffle(list(range(length)))
         train = [_draw_as_published(images, share, shots, stream) for share in shares]
     few = assignment.make_shares(images, train, [share.test for share in shares])

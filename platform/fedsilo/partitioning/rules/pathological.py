@@ -93,7 +93,7 @@ class Pathological(Partition):
         """
         return np.where(owners > 1, max(self.shots // self.clients, 1), self.shots)
 
-    def shuffles(self, classes: int) -> Sequence[int]:
+    def shuffle_lengths(self, classes: int) -> Sequence[int]:
         """Lists the shuffles before shots are drawn: of the classes, and of the clients if they form groups.
 
         Args:

@@ -58,7 +58,7 @@ class Absence(Method):
     download = _delegate("download")
     server_step = _delegate("server_step")
     adapt = _delegate("adapt")
-    unfamiliar = _delegate("unfamiliar")
+    private_for_new_classes = _delegate("private_for_new_classes")
     predictor = _delegate("predictor")
 
     def train(self, work: LocalWork) -> LocalResult:
