@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+import fedsilo
 from fedsilo.config.consistency import find_contradictions
 from fedsilo.config.dumping import to_mapping, to_yaml
 from fedsilo.config.reference_methods import find_own_settings, make_reference
@@ -13,7 +14,7 @@ from fedsilo.config.sections import Scenario
 from fedsilo.core.errors import ScenarioError
 from fedsilo.core.training_settings import LearningRateSchedule
 from fedsilo.report.results.finished_run import Run
-from fedsilo.runs.provenance import settings_sha256
+from fedsilo.runs.provenance import hash_settings
 
 
 def scenario(method: dict[str, object], references: list[str], privacy: str = "none") -> Scenario:
@@ -139,7 +140,7 @@ def test_a_reference_s_training_is_written_out_in_full_and_bare_names_stay_bare(
 
 def test_a_resumed_run_is_held_to_the_training_of_its_references() -> None:
     digests = [
-        settings_sha256(beside(*references), "a {}.")
+        hash_settings(beside(*references), "a {}.")
         for references in (["promptfl"], [{"name": "promptfl"}], [{"name": "promptfl", "training": OWN}])
     ]
     assert digests[0] == digests[1] != digests[2]

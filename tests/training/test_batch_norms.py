@@ -15,12 +15,12 @@ from fedsilo.methods.composed import Composed
 from fedsilo.privacy.mechanisms.central import Central
 from fedsilo.strategies.fedadam import FedAdamStrategy
 from fedsilo.strategies.fedavg import FedAvgStrategy
-from fedsilo.training.module_learner import ModuleLearner, Sizes
+from fedsilo.training.module_learner import ModelSizes, ModuleLearner
 
 
 @dataclass(frozen=True)
 class Normed(ModuleLearner):
-    def module(self, sizes: Sizes) -> nn.Module:
+    def module(self, sizes: ModelSizes) -> nn.Module:
         return nn.Sequential(nn.BatchNorm1d(sizes.joint), nn.Linear(sizes.joint, sizes.candidates))
 
 

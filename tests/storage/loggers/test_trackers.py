@@ -18,7 +18,7 @@ from fedsilo.core.tracking import Log, Logger, Occasion
 from fedsilo.report.results.finished_run import Run
 from fedsilo.runs import run as running
 from fedsilo.runs.run import RunCallbacks, begin, go
-from fedsilo.runs.trackers import Trackers, choose_loggers, numbers, open_trackers
+from fedsilo.runs.trackers import Trackers, choose_loggers, open_trackers, select_numbers
 from fedsilo.storage.run_folder import read_json, to_json_value
 
 SCENARIO = """\
@@ -159,8 +159,10 @@ def test_a_damaged_memory_begins_again_and_one_that_cannot_be_written_is_no_faul
 
 
 def test_what_loggers_are_told_is_numbers() -> None:
-    assert numbers(to_json_value(RECORD.line())) == numbers(RECORD.line())  # as it is read back, and as it comes
-    assert numbers(RECORD.line()) == {
+    assert select_numbers(to_json_value(RECORD.line())) == select_numbers(
+        RECORD.line()
+    )  # as it is read back, and as it comes
+    assert select_numbers(RECORD.line()) == {
         **{"local_accuracy": 0.5, "upload_bytes": 10.0, "download_bytes": 0.0, "exchanges": 0.0, "attempts": 1.0},
         **{"participants": 2.0, "dropped": 1.0, "seconds/train": 2.0},
         **{"seconds/slowest client": 1.5, "seconds/median client": 0.5},
