@@ -82,7 +82,7 @@ def test_a_fault_strikes_once_and_stands_in_the_ledger_before_it_does(tmp_path: 
 def test_a_process_at_the_same_point_at_the_same_time_does_not_claim_it_as_well(tmp_path: Path) -> None:
     ledger = FaultLog(tmp_path, FaultPlan(0, CERTAIN))
     with ThreadPoolExecutor(4) as threads:  # the lock is one of open files, which each has of its own
-        claimed = list(threads.map(ledger.claims, [point for point in ALL[:40] for _ in range(4)]))
+        claimed = list(threads.map(ledger.claim, [point for point in ALL[:40] for _ in range(4)]))
     assert sum(claimed) == len(read_faults(tmp_path)) == 40
 
 
@@ -121,8 +121,8 @@ def test_all_that_is_wrong_is_said_at_once() -> None:
     ("changes", "kind", "said"),
     [
         (["actors.backend=serial"], "kill client", "actors.backend: is serial"),
-        (["actors.address=auto"], "kill node", "actors.address: faults are for a Ray of one's own"),
-        (["aggregation=secure", "partition.clients=5"], "kill client", "its hashes are others by design"),
+        (["actors.address=auto"], "kill node", "actors.address: faults are only for a Ray that this run starts itself"),
+        (["aggregation=secure", "partition.clients=5"], "kill client", "its hashes differ by design"),
         ([], "hang client", "an actor that hangs is given up after 1800 s, an attempt has 600 s"),
         ([], "fill store", "actors.object_store_mb: must be from 80 to 1024 to be filled, got 0"),
     ],

@@ -22,7 +22,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> Any:
         monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
         for module in (fedsilo_actors.devices, fedsilo_actors.encoder):
             monkeypatch.setattr(
-                module, "total", lambda: {"CPU": float(cores), **({"GPU": float(gpus)} if gpus else {})}
+                module, "total_resources", lambda: {"CPU": float(cores), **({"GPU": float(gpus)} if gpus else {})}
             )
 
     return make

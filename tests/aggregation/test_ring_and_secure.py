@@ -90,7 +90,7 @@ def test_the_mean_of_whole_numbers_is_the_plain_one_but_for_rounding(world: Any,
 def test_neither_weight_nor_loss_nor_update_is_in_the_clear(world: Any) -> None:
     here = world()
     task = ClientTask(0, 0, here.plan(ROUNDS).initial)
-    plan = replace(task, encoding=Ring().encoded(exchange(here, task))[0])
+    plan = replace(task, encoding=Ring().encode_tasks(exchange(here, task))[0])
     (first, second) = (client.train(plan) for client in here.clients(ROUNDS)[:2])
     assert (first.weight, math.isnan(first.loss)) == (second.weight, True) == (0, True)
     assert set(first.tensors) == {"ring"}
@@ -127,7 +127,7 @@ def test_a_sum_is_exactly_that_of_the_clients_that_stayed(
         known = {name: torch.from_numpy(array.copy()) for name, array in plan.initial.items()}
         known = {n: torch.zeros_like(t) if method.uploads_gradients else t for n, t in known.items()}
         whole = Exchange(tasks, backend, known, method.uniform, max(plan.sizes), plan.mechanism, lambda c: None)
-        encoded[client] = Ring().encoded(whole)[1][client]
+        encoded[client] = Ring().encode_tasks(whole)[1][client]
     sums = np.sum([here.clients(method)[c].train(encoded[c]).tensors["ring"] for c in clients], axis=0, dtype=np.uint32)
     mean, loss = Ring().mean(whole, encoded[0].encoding, sums)  # type: ignore[arg-type]
     if not method.uploads_gradients:  # the mean is the next state
@@ -224,7 +224,7 @@ def noise(here: Any, client: int = 0, round: int = 0, exchange: int = 0, attempt
     tasks = {c: ClientTask(round, exchange, plan.initial, attempt=attempt) for c in range(5)}
     known = to_tensors(plan.initial)
     whole = Exchange(tasks, None, known, True, 34, plan.mechanism, lambda c: None, attempt=attempt)  # type: ignore[arg-type]
-    task = Secure().encoded(whole)[1][client]
+    task = Secure().encode_tasks(whole)[1][client]
     clean = replace(task, encoding=replace(task.encoding, share=0.0))  # type: ignore[type-var]
     one = here.clients(ROUNDS)[client]
     return (one.train(task).tensors["ring"] - one.train(clean).tensors["ring"]).view(np.int32)[:48]

@@ -37,7 +37,7 @@ def asked(here: Any, method: Method = METHOD) -> ClientTask:
     tasks = {client: ClientTask(0, 0, plan.initial) for client in range(CLIENTS)}
     uniform = plan.mechanism.uniform or method.uniform
     exchange = Exchange(tasks, None, known, uniform, max(plan.sizes), plan.mechanism, lambda charged: None)  # type: ignore[arg-type]
-    return plan.aggregation.encoded(exchange)[1][0]
+    return plan.aggregation.encode_tasks(exchange)[1][0]
 
 
 def refuses(client: Any, call: Any, task: ClientTask, *facts: str) -> None:

@@ -84,7 +84,7 @@ def test_shares_of_the_fewest_honest_clients_add_up_to_the_whole_noise(unit: str
         mechanism=mechanism,
         charge=lambda clients: None,
     )
-    encoding = secure.encoded(exchange)[0]
+    encoding = secure.encode_tasks(exchange)[0]
     assert encoding is not None
     assert not encoding.tells_loss
     nothing = {"a": np.zeros(dim)}
@@ -120,7 +120,7 @@ def test_noise_too_fine_for_the_ring_is_refused() -> None:
     known = {"a": torch.zeros(100)}
     exchange = Exchange(tasks, None, known, True, 1, mechanism, lambda clients: None)  # type: ignore[arg-type]
     with pytest.raises(RunError, match=r"noise_multiplier: 0.001 gives shares of \d.* ring units, at least 256"):
-        Secure().encoded(exchange)
+        Secure().encode_tasks(exchange)
 
 
 NUMBER = st.floats(-1e6, 1e6, allow_nan=False, width=32)
