@@ -137,12 +137,12 @@ def test_a_sound_one_is_not_and_the_control_is_guessing(audited: Callable[..., d
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"method": {"name": "promptfl", "context_length": 1, "synchronise": "batch"}}, "result of a whole round"),
-        ({"method": {"name": "local", "context_length": 1}}, "result of a whole round"),
+        ({"method": {"name": "promptfl", "context_length": 1, "synchronise": "batch"}}, "results of whole rounds"),
+        ({"method": {"name": "local", "context_length": 1}}, "results of whole rounds"),
     ],
 )
 def test_where_nothing_can_be_contradicted_it_says_so(
     run: Callable[..., Run], changes: dict[str, Any], words: str
 ) -> None:
-    with pytest.raises(RunError, match=f"unit client: .*{words}.*contradicts"):
+    with pytest.raises(RunError, match=f"unit client: .*{words}.*cannot contradict"):
         audit_clients(run(**changes).folder)

@@ -165,7 +165,7 @@ def test_a_claim_is_taken_from_the_result_with_its_delta(run: Callable[..., Run]
 @pytest.mark.parametrize(
     ("changes", "asked", "line"),
     [
-        ({}, {"shadows": 0}, "shadows: must be at least 4, half to learn from and half to try, got 0."),
+        ({}, {"shadows": 0}, "shadows: must be at least 4, half to train the attacks and half as trials, got 0."),
         ({}, {"shadows": 3}, "shadows: must be at least 4"),
         ({}, {"jobs": 0}, "jobs: must be at least 1, got 0."),
         ({}, {"view": "mine"}, "view: must be one of client, shared, got 'mine'."),

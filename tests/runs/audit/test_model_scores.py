@@ -37,7 +37,7 @@ def test_the_client_view_is_the_model_that_was_evaluated(method: dict[str, Any],
     last = done.clients[done.clients["round"] == done.clients["round"].max()]
     assert losses(observer, observer.observe_target()) == pytest.approx(last["loss"].tolist(), rel=1e-5)
     if done.scenario.method.uploads:
-        outside = prepare_observer(done, SHARED).target()
+        outside = prepare_observer(done, SHARED).observe_target()
         assert np.isfinite(outside.log_probabilities).all()
         same = np.allclose(outside.log_probabilities, observer.observe_target().log_probabilities)
         assert same == (method["name"] == "promptfl")
@@ -60,7 +60,7 @@ def test_a_run_without_its_last_checkpoint_is_refused(own_run: Run) -> None:
     for file in own_run.folder.glob("checkpoints/round-*/shared.safetensors"):
         file.write_bytes(b"damaged")
     with pytest.raises(RunError, match=r"the checkpoint of its last round, 0, is missing \(passed over a damaged"):
-        prepare_observer(own_run, "client").target()
+        prepare_observer(own_run, "client").observe_target()
 
 
 def test_another_backbone_is_refused(own_run: Run) -> None:

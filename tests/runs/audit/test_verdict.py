@@ -47,7 +47,7 @@ def test_membership_that_shows() -> None:
     lines = describe_audit(
         document(attack("ratio", 0.801, 0.001, epsilon=2.912, rough=1.5), attack("models", 0.9, 0.2))
     )
-    assert lines[0].startswith("membership shows: ratio tells what was trained on from what was not in 80.1 %")
+    assert lines[0].startswith("membership shows: ratio separates training images from other images in 80.1 %")
     assert "guessing gives 45.0 % to 55.0 %" in lines[0]
     assert lines[1].startswith("epsilon of one example is at least 2.91 at delta 1e-05 with 95 % confidence: 90 of 100")
     assert "would give 1.50" in lines[2]
@@ -92,7 +92,7 @@ def clients(right: int, epsilon: float, p_value: float, **changes: Any) -> dict[
 )
 def test_the_bound_of_a_client_beside_the_claim(claimed: dict[str, Any] | None, bound: float, words: str) -> None:
     lines = describe_client_audit(clients(30, bound, 1e-6, claim=claimed))
-    assert lines[0].startswith("whole clients show: the shared states of all rounds tell in 93.8 % of 32 cases")
+    assert lines[0].startswith("whole clients show: the shared states of all rounds reveal in 93.8 % of 32 cases")
     assert lines[1].startswith("epsilon of one client is at least")
     assert lines[2].startswith(words)
 
@@ -133,7 +133,11 @@ def test_one_chance_in_a_hundred_is_shared_by_the_attacks() -> None:
     ("claimed", "bound", "words"),
     [
         (claim(3.0), 2.0, "the claimed epsilon 3 per example is not contradicted."),
-        (claim(1.0), 2.0, "the claimed epsilon 1 per example is contradicted: the mechanism does not do what it says"),
+        (
+            claim(1.0),
+            2.0,
+            "the claimed epsilon 1 per example is contradicted: the mechanism does not do what it claims",
+        ),
         (claim(0.4, guaranteed=False), 2.0, "the nominal epsilon 0.4 per example is exceeded, which is no contradict"),
         (claim(1.0, unit="client"), 2.0, "the claimed epsilon 1 per client is exceeded, which need not contradict it"),
         (claim(None), 2.0, "the run claims no finite epsilon."),
@@ -157,9 +161,9 @@ def test_what_to_be_careful_about() -> None:
     lines = describe_audit(
         document(attack("ratio", 0.52, 0.2), left_out=left_out, members=60, non_members=60, untrained_auc=0.7)
     )
-    assert "left out: 3 images, which of the training images were in no batch of any round." in lines
-    assert "left out: 2 images, which have no image of their class at their client on the other side." in lines
-    assert "left out: 1 images, which are held twice." in lines
+    assert "left out: 3 images that were for training but in no batch of any round." in lines
+    assert "left out: 2 images that have no counterpart of their class at their client." in lines
+    assert "left out: 1 images that occur twice." in lines
     assert "with 60 non-members a false positive rate of 1 % means none at all." in lines
     assert lines[-2].startswith("training and test images differ by themselves")
 

@@ -221,8 +221,8 @@ def test_runs_side_by_side_give_the_same_and_survive_one_that_is_killed(
 
 def test_a_worker_does_not_outlive_whoever_started_it() -> None:
     worker = (
-        "import os; from fedsilo.runs.comparison.worker import _leave_with; parent = os.getppid(); "
-        "print(flush=True); _leave_with(parent)"
+        "import os; from fedsilo.runs.comparison.worker import _end_with_parent; parent = os.getppid(); "
+        "print(flush=True); _end_with_parent(parent)"
     )
     start = f"subprocess.Popen([sys.executable, '-c', {worker!r}], stdout=subprocess.PIPE)"
     starter = f"import os, subprocess, sys; {start}.stdout.readline(); os._exit(7)"

@@ -177,9 +177,9 @@ def _explain(claim: Mapping[str, Any], unit: str) -> str:
 def _cautions(document: Mapping[str, Any], found: list[Mapping[str, Any]]) -> Iterator[str]:
     left_out = document["left_out"]
     reasons = {
-        "trained_images_in_no_batch": "of the training images were in no batch of any round",
-        "without_counterpart": "have no image of their class at their client on the other side",
-        "held_twice": "are held twice",
+        "trained_images_in_no_batch": "were for training but in no batch of any round",
+        "without_counterpart": "have no counterpart of their class at their client",
+        "held_twice": "occur twice",
     }
     for reason, words in reasons.items():
         if left_out[reason]:
