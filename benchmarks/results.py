@@ -1,7 +1,7 @@
 """Compares all methods under three kinds of shift, and DP-FPL by rank and noise, and writes docs/results.md.
 
 Every scenario in scenarios/methods/ is run as `PARTS` says, with three seeds, on the serial backend. What has finished
-before is not run again: delete runs/results/ to begin anew, for example after a change of the code (a note in the page
+before is not run again: delete runs/results/ to start over, for example after a change of the code (a note in the page
 says when runs were made with different code).
 
     python benchmarks/results.py [--seeds 0,1,2] [--jobs 2] [--only SCENARIO...] [--root FOLDER] [KEY=VALUE...]

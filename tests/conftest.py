@@ -31,11 +31,11 @@ from fedsilo.partitioning.manifest import freeze
 from fedsilo.privacy.mechanisms.none import NoMechanism
 from fedsilo.simulation.client import Client, ClientData, ClientRules
 from fedsilo.simulation.feature_store import ClientIndices, FeatureStore
+from fedsilo.simulation.federation import Federation
 from fedsilo.simulation.federation_plan import FederationPlan, Outcome
 from fedsilo.simulation.job import Job, Part
 from fedsilo.simulation.noise_calibration import fitted
 from fedsilo.simulation.preparation import Prepared
-from fedsilo.simulation.round import Federation
 from fedsilo.simulation.schedule import Schedule
 from fedsilo.simulation.serial import SerialBackend
 from fedsilo.storage.checkpoints import Checkpoints

@@ -21,7 +21,7 @@ from fedsilo.models.clip.class_tokens import ClassTokens
 from fedsilo.report.results.finished_run import Run
 from fedsilo.runs.audit.image_audit import Audit, audit
 from fedsilo.simulation.client import Novelty
-from fedsilo.simulation.round import Federation
+from fedsilo.simulation.federation import Federation
 from fedsilo.simulation.serial import SerialBackend
 from fedsilo.storage.checkpoints import Checkpoints
 from fedsilo.storage.run_folder import Journals

@@ -173,7 +173,7 @@ class ClientActor:
     @ray.method
     def set_method(self, method: Method, mechanism: Mechanism) -> None:
         """Takes up a method with its initial private states, under a mechanism."""
-        self._known("enter").set_method(method, mechanism)
+        self._known("set_method").set_method(method, mechanism)
         self._reporter.entered(method)
 
     @ray.method

@@ -114,7 +114,7 @@ class RayBackend:
     def set_method(self, method: Method, mechanism: Mechanism) -> None:
         """Has every client take up a method."""
         calls = {n: actor.set_method.remote(method, mechanism) for n, actor in enumerate(self._actors)}
-        self._answers(calls, "enter")
+        self._answers(calls, "set_method")
 
     def save(self, folder: Path) -> dict[int, str]:
         """Has every client write its private state; returns the hash by client, in client order."""

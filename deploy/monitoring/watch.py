@@ -3,7 +3,7 @@
     python deploy/monitoring/watch.py scenarios/quickstart.yaml [KEY=VALUE]... [--linger SECONDS]
 
 Ray has a temporary folder of its own here, so that no other Ray on the machine is met; whatever was started is stopped
-in the end, by its process and nobody else's.
+in the end, by its own process only.
 """
 
 from __future__ import annotations
@@ -139,7 +139,7 @@ def _stop(process: subprocess.Popen[bytes]) -> None:
 
 
 def _free_port(first: int) -> int:
-    """The first port from there on that nobody listens at."""
+    """The first port from there on without a listener."""
     for port in range(first, first + 100):
         with socket.socket() as attempt:
             attempt.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -69,7 +69,7 @@ ANSWERS: dict[str, Any] = {
     "masked": lambda clients, wanted: dict.fromkeys(wanted, b"masked"),
     "save": lambda clients, folder: {client: f"hash {client}" for client in clients},
     "restore": lambda clients, folder, hashes: None,
-    "enter": lambda clients, method, mechanism: None,
+    "set_method": lambda clients, method, mechanism: None,
 }
 
 

@@ -14,8 +14,8 @@ from fedsilo.aggregation.secagg.protocol_messages import Mailbox, Opening, Roste
 from fedsilo.core import ClientTask, Mechanism, Method
 from fedsilo.core.state import sha256
 from fedsilo.simulation.client import Client
+from fedsilo.simulation.federation import Federation
 from fedsilo.simulation.federation_plan import Outcome
-from fedsilo.simulation.round import Federation
 from fedsilo.simulation.serial import SerialBackend
 from fedsilo.storage.checkpoints import Checkpoints
 from fedsilo.storage.run_folder import Journals

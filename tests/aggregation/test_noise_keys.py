@@ -30,8 +30,8 @@ from fedsilo.privacy.mechanisms.distributed import Distributed
 from fedsilo.privacy.mechanisms.local import Local
 from fedsilo.privacy.mechanisms.paper import Paper
 from fedsilo.privacy.mechanisms.rigorous import Rigorous
+from fedsilo.simulation.federation import Federation
 from fedsilo.simulation.federation_plan import Outcome
-from fedsilo.simulation.round import Federation
 from fedsilo.storage.checkpoints import Checkpoints
 from fedsilo.storage.environment import arithmetic
 from fedsilo.storage.run_folder import Journals, read_lines

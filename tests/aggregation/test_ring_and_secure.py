@@ -205,7 +205,7 @@ def test_an_attempt_after_one_that_became_known_draws_noise_and_samples_anew(
         drawn.append((purpose, *sorted(where.items())))
         return keyed_generator(seed, purpose, **where)
 
-    for module in ("rounds.server", "core.work"):
+    for module in ("simulation.server_step", "core.work"):
         monkeypatch.setattr(f"fedsilo.{module}.keyed_generator", noted)
     again, _, folder = run(here, BATCHES, {1: ("mask", (0, 1))}, aggregation=Secure())
     lines = read_lines(folder / "ledger.jsonl")

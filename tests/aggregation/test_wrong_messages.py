@@ -34,7 +34,7 @@ from fedsilo.core.errors import ProtocolViolation, RoundAborted
 from fedsilo.methods.fedper import FedPer
 from fedsilo.privacy.mechanisms.distributed import Distributed
 from fedsilo.privacy.mechanisms.none import NoMechanism
-from fedsilo.simulation.round import Federation
+from fedsilo.simulation.federation import Federation
 from fedsilo.simulation.serial import SerialBackend
 from fedsilo.storage.checkpoints import Checkpoints
 from fedsilo.storage.run_folder import Journals

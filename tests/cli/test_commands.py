@@ -393,7 +393,7 @@ def test_an_infinite_epsilon_is_null_in_the_file_and_a_word_on_the_screen(
     shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
-        Central, "statement", lambda self, epsilon: Budget(math.inf, self.delta, guaranteed=True, unit="client")
+        Central, "guarantee", lambda self, epsilon: Budget(math.inf, self.delta, guaranteed=True, unit="client")
     )
     words = ("privacy=central", "privacy.noise_multiplier=1")
     run = shell.json("run", "small.yaml", "name=bare", *words)["run"]

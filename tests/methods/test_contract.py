@@ -16,8 +16,8 @@ from fedsilo.learners.coop import CoOpLearner
 from fedsilo.methods.composed import Composed
 from fedsilo.models.prompts.context_learner import PromptLearner
 from fedsilo.privacy.mechanisms.central import Central
+from fedsilo.simulation.federation import Federation
 from fedsilo.simulation.federation_plan import Outcome
-from fedsilo.simulation.round import Federation
 from fedsilo.simulation.serial import SerialBackend
 from fedsilo.storage.checkpoints import Checkpoints
 from fedsilo.storage.run_folder import Journals, read_lines

@@ -13,8 +13,8 @@ from fedsilo.core import ClientTask, EvaluationTask
 from fedsilo.core.training_settings import Optimizer
 from fedsilo.methods.fedotp import FedOTP
 from fedsilo.methods.promptfl import PromptFL
+from fedsilo.simulation.federation import Federation
 from fedsilo.simulation.federation_plan import Outcome
-from fedsilo.simulation.round import Federation
 from fedsilo.simulation.serial import SerialBackend
 from fedsilo.storage.checkpoints import Checkpoints
 from fedsilo.storage.run_folder import Journals, read_lines

@@ -17,8 +17,8 @@ from fedsilo.learners.moap import EXPERTS
 from fedsilo.methods.local import Local
 from fedsilo.methods.pfedmoap import PFedMoAP
 from fedsilo.methods.promptfl import PromptFL
+from fedsilo.simulation.federation import Federation
 from fedsilo.simulation.federation_plan import Outcome
-from fedsilo.simulation.round import Federation
 from fedsilo.simulation.serial import SerialBackend
 from fedsilo.storage.checkpoints import Checkpoints
 from fedsilo.storage.run_folder import Journals, read_lines

@@ -25,8 +25,8 @@ from fedsilo.privacy.mechanisms.local import Local
 from fedsilo.privacy.mechanisms.none import NoMechanism
 from fedsilo.privacy.mechanisms.paper import Paper
 from fedsilo.privacy.mechanisms.rigorous import Rigorous
+from fedsilo.simulation.federation import Federation
 from fedsilo.simulation.federation_plan import Outcome
-from fedsilo.simulation.round import Federation
 from fedsilo.simulation.serial import SerialBackend
 from fedsilo.storage.checkpoints import Checkpoints
 from fedsilo.storage.run_folder import Journals, read_lines

@@ -39,7 +39,7 @@ from fedsilo.methods.promptfl import PromptFL
 from fedsilo.models.prompts.frozen_model import FrozenModel
 from fedsilo.privacy.mechanisms.central import Central
 from fedsilo.privacy.mechanisms.local import Local as LocalNoise
-from fedsilo.simulation.round import Federation
+from fedsilo.simulation.federation import Federation
 from fedsilo.simulation.serial import SerialBackend
 from fedsilo.storage.checkpoints import Checkpoints
 from fedsilo.storage.run_folder import Journals, read_lines

@@ -29,9 +29,9 @@ from fedsilo.simulation.availability.file import File
 from fedsilo.simulation.availability.renewal import Renewal
 from fedsilo.simulation.availability.speeds import Speeds
 from fedsilo.simulation.availability.sporadic import Sporadic
+from fedsilo.simulation.federation import Federation
 from fedsilo.simulation.federation_plan import FederationPlan, Outcome
 from fedsilo.simulation.noise_calibration import checked, fitted, outlook
-from fedsilo.simulation.round import Federation
 from fedsilo.simulation.serial import SerialBackend
 from fedsilo.storage.checkpoints import Checkpoints
 from fedsilo.storage.run_folder import Journals, read_lines

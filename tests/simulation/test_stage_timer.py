@@ -14,7 +14,7 @@ from fedsilo.privacy.mechanisms.distributed import Distributed
 from fedsilo.privacy.mechanisms.local import Local
 from fedsilo.privacy.mechanisms.none import NoMechanism
 from fedsilo.simulation import stage_timer as module
-from fedsilo.simulation.round import Federation
+from fedsilo.simulation.federation import Federation
 from fedsilo.simulation.serial import SerialBackend
 from fedsilo.simulation.stage_timer import StageTimer
 from fedsilo.storage.checkpoints import Checkpoints

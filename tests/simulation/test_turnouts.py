@@ -20,8 +20,9 @@ from fedsilo.simulation.availability.none import NoTrace
 from fedsilo.simulation.availability.renewal import Renewal
 from fedsilo.simulation.availability.speeds import Speeds
 from fedsilo.simulation.availability.sporadic import Sporadic
+from fedsilo.simulation.client_sampling import Traffic
 from fedsilo.simulation.cohort import remarks
-from fedsilo.simulation.schedule import Schedule, Traffic
+from fedsilo.simulation.schedule import Schedule
 
 METHOD = PromptFL(context_length=3)
 

@@ -13,8 +13,8 @@ from fedsilo.core.training_settings import LearningRateSchedule, Optimizer, Trai
 from fedsilo.learners.coop import CoOpLearner
 from fedsilo.methods.composed import Composed
 from fedsilo.methods.fedper import FedPer
+from fedsilo.simulation.federation import Federation
 from fedsilo.simulation.federation_plan import Outcome
-from fedsilo.simulation.round import Federation
 from fedsilo.simulation.serial import SerialBackend
 from fedsilo.storage.checkpoints import Checkpoints
 from fedsilo.storage.run_folder import Journals

@@ -12,12 +12,9 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
 
 from fedsilo.core import AvailabilityModel, Call
-
-if TYPE_CHECKING:
-    from fedsilo.simulation.schedule import Schedule
+from fedsilo.simulation.client_sampling import ClientSampling
 
 MOST_BEGINNINGS = 1000
 """How often a client that goes away at its work begins anew before it is taken to answer never."""
@@ -84,7 +81,7 @@ def answer(course: AvailabilityModel, call: Call) -> Answer:
     return Answer(first, lost, came=False)
 
 
-def synchronous(schedule: Schedule, course: AvailabilityModel) -> Iterator[Cohort]:
+def synchronous(schedule: ClientSampling, course: AvailabilityModel) -> Iterator[Cohort]:
     """Yields the turnout of every round of a schedule whose rounds wait for their clients."""
     clock, pace = 0.0, schedule.pace
     for round in range(schedule.rounds):

@@ -20,14 +20,11 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 from itertools import islice
-from typing import TYPE_CHECKING
 
 from fedsilo.core import AvailabilityModel
 from fedsilo.core.seeds import numpy_generator
+from fedsilo.simulation.client_sampling import ClientSampling
 from fedsilo.simulation.cohort import Cohort, answer
-
-if TYPE_CHECKING:
-    from fedsilo.simulation.schedule import Schedule
 
 MOST_FAILURES = 10
 """Fruitless ends of work in one round, for every client, after which it is given up."""
@@ -40,7 +37,7 @@ class BufferedSchedule:
         clock: Simulated seconds since the run began.
     """
 
-    def __init__(self, schedule: Schedule, course: AvailabilityModel) -> None:
+    def __init__(self, schedule: ClientSampling, course: AvailabilityModel) -> None:
         """Begins with everybody idle."""
         self._schedule, self._course = schedule, course
         self._clients = [client for client, size in enumerate(schedule.sizes) if size]

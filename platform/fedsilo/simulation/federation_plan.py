@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from fedsilo.config.stragglers import StragglerPolicy
 from fedsilo.core import (
@@ -16,10 +17,11 @@ from fedsilo.core import (
 )
 from fedsilo.core.training_settings import Training
 from fedsilo.simulation.availability.none import NoTrace
-from fedsilo.simulation.schedule import Schedule, traffic_of
+from fedsilo.simulation.client_sampling import traffic_of
+from fedsilo.simulation.schedule import Schedule
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class FederationPlan:
     """What a federation does.
 
@@ -62,9 +64,9 @@ class FederationPlan:
         """Returns whether a round that is done again with the same clients gives the same bits."""
         return self.on_cpus and not self.aggregation.masks  # of a masked sum any client may be left out
 
-    @property
+    @cached_property
     def schedule(self) -> Schedule:
-        """Returns who trains when."""
+        """Who trains when."""
         traffic = traffic_of(self.method, self.initial)
         return Schedule(self.method, self.training, self.sizes, self.seed, self.pace, self.trace, traffic)
 

@@ -11,11 +11,12 @@ from fedsilo.core import Method
 from fedsilo.core.registry import title_of
 from fedsilo.core.state import to_arrays
 from fedsilo.methods.zero_shot import ZeroShot
+from fedsilo.simulation.client_sampling import traffic_of
 from fedsilo.simulation.federation_plan import FederationPlan
 from fedsilo.simulation.job import Part
 from fedsilo.simulation.noise_calibration import checked, fitted
 from fedsilo.simulation.preparation import Prepared
-from fedsilo.simulation.schedule import Schedule, traffic_of
+from fedsilo.simulation.schedule import Schedule
 
 ZERO_SHOT = "zero_shot"
 

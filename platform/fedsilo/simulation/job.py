@@ -9,8 +9,8 @@ from pathlib import Path
 
 from fedsilo.core import Backend, RoundRecord
 from fedsilo.simulation.chance_floor import Floor
+from fedsilo.simulation.federation import Federation
 from fedsilo.simulation.federation_plan import FederationPlan, Outcome
-from fedsilo.simulation.round import Federation
 from fedsilo.storage.checkpoints import Checkpoints
 from fedsilo.storage.run_folder import Journals, lock
 

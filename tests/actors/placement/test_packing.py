@@ -130,3 +130,11 @@ def test_resources_for_nobody_are_one_line(given: dict[str, Any], line: str) -> 
 def test_describe_tells_numbers_from_names() -> None:
     keys = [row.key for row in describe("actors")]
     assert {"actors.clients.<number>.gpus", "actors.domains.<name>.gpus", "actors.groups.<name>.clients"} <= set(keys)
+
+
+@pytest.mark.parametrize(
+    ("clients", "cores", "expected"), [(7, 2.0, 4), (8, 2.0, 4), (9, 2.0, 5), (1, 4.0, 1), (5, 0.0, 5), (7, 2.9, 4)]
+)
+def test_without_memory_for_an_actor_each_no_client_is_left_out(clients: int, cores: float, expected: int) -> None:
+    """One actor a core: 7 clients on 2 cores are 4 and 3, since 3 and 3 would leave one out."""
+    assert clients_per_actor(Actors(), clients, {"memory": 1.0, "CPU": cores}) == expected

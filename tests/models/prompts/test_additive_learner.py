@@ -21,8 +21,8 @@ from fedsilo.methods.local import Local
 from fedsilo.models.prompts.additive_learner import FactoredLearner
 from fedsilo.privacy.mechanisms.none import NoMechanism
 from fedsilo.privacy.mechanisms.paper import Paper
+from fedsilo.simulation.federation import Federation
 from fedsilo.simulation.federation_plan import Outcome
-from fedsilo.simulation.round import Federation
 from fedsilo.simulation.serial import SerialBackend
 from fedsilo.storage.checkpoints import Checkpoints
 from fedsilo.storage.run_folder import Journals, read_lines

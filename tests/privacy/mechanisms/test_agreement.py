@@ -21,7 +21,7 @@ from fedsilo.privacy.mechanisms.central import Central
 from fedsilo.privacy.mechanisms.distributed import Distributed
 from fedsilo.privacy.mechanisms.local import Local
 from fedsilo.privacy.mechanisms.none import NoMechanism
-from fedsilo.simulation.round import Federation
+from fedsilo.simulation.federation import Federation
 from fedsilo.simulation.serial import SerialBackend
 from fedsilo.storage.checkpoints import Checkpoints
 from fedsilo.storage.run_folder import Journals

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import torch
 from PIL import Image
+from torch import Tensor
 
 from fedsilo.config.sections import Scenario
 from fedsilo.core import Frozen, State
@@ -45,8 +46,6 @@ def predict(
         BackboneError: An image's feature is.
         RunError: The checkpoint is not one of this method, or damaged.
     """
-    import pandas as pd
-
     loaded = load(scenario.backbone, scenario.seed)
     method = scenario.method
     model = frozen_model(loaded, classes, template, method.phrases, image_blocks=method.needs_image_blocks)
@@ -61,6 +60,22 @@ def predict(
     sections = {"training.optimizer": scenario.training.optimizer, "method": method}
     with locate_faults("predict", sections):
         require_scores(scores, range(len(images)))
+    return table_of(scores, classes)
+
+
+def table_of(scores: Tensor, classes: Sequence[str]) -> pd.DataFrame:
+    """Turns scores into probabilities and names.
+
+    Args:
+        scores: (b, K) finite scores of b images.
+        classes: K class names in label order.
+
+    Returns:
+        One row per image: "class", "probability", "next_best" (the class with the second highest score; the only class
+        if K is 1), and one column "p(NAME)" per class.
+    """
+    import pandas as pd
+
     table = scores.float().softmax(dim=1).cpu().numpy()
     order = (-table).argsort(axis=1)
     second = order[:, min(1, table.shape[1] - 1)]

@@ -35,8 +35,8 @@ from fedsilo.methods.promptfl import PromptFL
 from fedsilo.methods.zero_shot import ZeroShot
 from fedsilo.models.prompts.frozen_model import FrozenModel
 from fedsilo.privacy.mechanisms.central import Central
+from fedsilo.simulation.federation import Federation
 from fedsilo.simulation.federation_plan import FederationPlan, Outcome
-from fedsilo.simulation.round import Federation
 from fedsilo.simulation.serial import SerialBackend
 from fedsilo.simulation.stage_timer import slowest
 from fedsilo.storage.checkpoints import Checkpoints
