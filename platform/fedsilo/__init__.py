@@ -27,7 +27,7 @@ def run(scenario: str | Path | Mapping[str, Any], **overrides: Any) -> Run:
 
     Args:
         scenario: Path of a scenario file, or its content as nested mappings.
-        overrides: Sections or keys that replace the scenario's, for example `seed=1, training={"rounds": 3}`; keys
+        **overrides: Sections or keys that replace the scenario's, for example `seed=1, training={"rounds": 3}`; keys
             with a dot are given as `**{"training.rounds": 3}`.
 
     Raises:
@@ -68,7 +68,7 @@ def compare(
         vary: Values by key, for example `{"privacy.epsilon": [0.4, 0.1]}`.
         root: The comparison's folder; by default one that belongs to the scenario's name, below `tracking.root`.
         jobs: Runs side by side, each in a process of its own.
-        overrides: Sections or keys that replace the scenario's in all runs.
+        **overrides: Sections or keys that replace the scenario's in all runs.
 
     Returns:
         One row per method and varied value, under chance and zero-shot: accuracies in [0, 1] as means over seeds, with

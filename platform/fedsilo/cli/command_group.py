@@ -19,7 +19,7 @@ class CommandGroup(typer.Typer):
 
         Args:
             name: Name of the command; None for the function's name.
-            settings: Other arguments of `typer.Typer.command`.
+            **settings: Other arguments of `typer.Typer.command`.
 
         Returns:
             A decorator that registers a function and returns it unchanged.

@@ -40,7 +40,7 @@ def show(*parts: RenderableType) -> None:
     """Prints tables and lines.
 
     Args:
-        parts: Tables and lines, from rich.
+        *parts: Tables and lines, from rich.
     """
     out = console()
     for part in parts:

@@ -136,7 +136,7 @@ class ScenarioTree:
         for key, value in values.items():
             here = (*path, key)
             try:
-                result[key] = self._at(here)
+                result[key] = self._read(value, complain, here)
             except Exception as error:  # resolvers run foreign code
                 complain(here, _unresolved(value, error, self._known()))
         return result

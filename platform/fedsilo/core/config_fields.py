@@ -15,7 +15,7 @@ def key(default: Any, meaning: str, *allowed: str, within: str = "") -> Any:
     Args:
         default: The default value. A class or function is called for each instance (`dict`, a nested section).
         meaning: One line for `fedsilo describe`: what the key is, with its unit.
-        allowed: The words that are allowed, where the key is one of a fixed list of words.
+        *allowed: The words that are allowed, where the key is one of a fixed list of words.
         within: The range of a number, for example ">= 1", "> 0" or "in (0, 1]".
 
     Returns:

@@ -25,7 +25,7 @@ def recipe(
         learner: The learner's class.
         strategy: The strategy's class.
         headline: Evaluated rounds that the headline averages.
-        usual: The paper's values of keys, where they differ from those of the learner and the strategy; a method that
+        **usual: The paper's values of keys, where they differ from those of the learner and the strategy; a method that
             runs as a reference keeps them, whatever the scenario's own method has.
 
     Returns:

@@ -24,7 +24,7 @@ def colour(*rgb: int) -> Colour:
     """Makes a colour.
 
     Args:
-        rgb: Red, green and blue, in [0, 255].
+        *rgb: Red, green and blue, in [0, 255].
 
     Returns:
         (3,) in [0, 1].

@@ -172,7 +172,7 @@ def find_pairs(scores: Scores, *names: str) -> Pairwise | None:
 
     Args:
         scores: Scores of the partition.
-        names: Names of distances, in order of preference.
+        *names: Names of distances, in order of preference.
 
     Returns:
         The distances; None where none is complete.

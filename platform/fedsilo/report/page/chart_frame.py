@@ -66,7 +66,7 @@ class Frame:
 
         Args:
             about: What the chart shows, for screen readers.
-            content: The elements of the chart.
+            *content: The elements of the chart.
 
         Returns:
             The `svg` element.

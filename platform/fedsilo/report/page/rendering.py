@@ -25,7 +25,7 @@ def render(template: str, /, **values: object) -> Markup:
 
     Args:
         template: Name of the template without `.html.jinja`.
-        values: Variables of the template. Text is escaped; only `Markup` is inserted unchanged.
+        **values: Variables of the template. Text is escaped; only `Markup` is inserted unchanged.
 
     Returns:
         The HTML, in which U+FFFD replaces characters that no document may contain.
