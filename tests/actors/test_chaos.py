@@ -51,7 +51,9 @@ def test_every_part_of_a_point_counts() -> None:
     ]  # fmt: skip
     for change in changes:
         other = replace(point, **change)
-        assert any(replace(plan, seed=s).is_due(point) != replace(plan, seed=s).is_due(other) for s in range(40)), change
+        assert any(replace(plan, seed=s).is_due(point) != replace(plan, seed=s).is_due(other) for s in range(40)), (
+            change
+        )
 
 
 def test_a_plan_is_read_as_it_was_written(tmp_path: Path) -> None:

@@ -73,8 +73,8 @@ def test_a_share_is_what_is_needed_and_uses_every_gpu(
 def test_the_line_says_what_was_measured_and_who_was(gpus: Any) -> None:
     gpus(only=1)
     assert given(Actors(gpus_per_client="auto"), 4, taking(20.0))[2] == [
-        "actors.gpus_per_client: auto is 0.5: client 3, which has the most work, took 20.00 of 80.00 GiB, 1.50 s for an "
-        "exchange and 0.25 s for an evaluation, so a GPU has room for 3; there are 2 actors."
+        "actors.gpus_per_client: auto is 0.5: client 3, which has the most work, took 20.00 of 80.00 GiB, 1.50 s for "
+        "an exchange and 0.25 s for an evaluation, so a GPU has room for 3; there are 2 actors."
     ]
 
 
@@ -179,7 +179,9 @@ def test_a_run_whose_shares_are_measured_is_the_serial_run_bit_for_bit(
         assert outcome.scores == outcomes[name].scores
     assert seen[0] == [0.25] * 4
     line = outcomes["shared"].notices[0]
-    assert line.startswith("actors.gpus_per_client: auto is 0.25: client 3, which has the most work, took 10.00 of 80.00")
+    assert line.startswith(
+        "actors.gpus_per_client: auto is 0.25: client 3, which has the most work, took 10.00 of 80.00"
+    )
     assert line.endswith("so a GPU has room for 6; there are 4 actors.")
     assert line in capsys.readouterr().err
 
