@@ -66,8 +66,8 @@ class WorkerInit:
     """What all clients share.
 
     Attributes:
-        warehouse: Reference to the `FeatureStore` in the object store.
-        claims: Reference to the `ClientIndices` of all clients, in client order, in the object store. They are not an
+        feature_store: Reference to the `FeatureStore` in the object store.
+        indices: Reference to the `ClientIndices` of all clients, in client order, in the object store. They are not an
             argument of the actors: Ray cannot restart an actor whose arguments were too large to be sent along and are
             gone.
         model: Reference to the `PackedModel` in the object store.
@@ -75,8 +75,8 @@ class WorkerInit:
         folder: The run's folder, which every client must see; "" where no client reads it.
     """
 
-    warehouse: Any
-    claims: Any
+    feature_store: Any
+    indices: Any
     model: Any
     rules: ClientRules
     folder: str = ""
@@ -119,23 +119,23 @@ class ClientActor:
                 f"{supplies.folder}. Clients keep their private states there: name a folder that all machines share."
             )
         device = pick_device(place.device, place.host.demand.gpus)
-        warehouse: FeatureStore
-        claims: tuple[ClientIndices, ...]
+        feature_store: FeatureStore
+        indices: tuple[ClientIndices, ...]
         packed: PackedModel
-        warehouse, claims, packed = ray.get([supplies.warehouse, supplies.claims, supplies.model])
+        feature_store, indices, packed = ray.get([supplies.feature_store, supplies.indices, supplies.model])
         with self._within_memory("start"):
-            self._make(warehouse, claims, packed, device, supplies.rules)
+            self._make(feature_store, indices, packed, device, supplies.rules)
 
     def _make(
         self,
-        warehouse: FeatureStore,
-        claims: Sequence[ClientIndices],
+        feature_store: FeatureStore,
+        indices: Sequence[ClientIndices],
         packed: PackedModel,
         device: str,
         rules: ClientRules,
     ) -> None:
         place = self._place
-        portions = [warehouse.on(device).portion(claims[number]) for number in place.host.clients]
+        portions = [feature_store.on(device).portion(indices[number]) for number in place.host.clients]
         model = packed.unpack(device)
         self._clients = SerialBackend([Client(portion, model, rules) for portion in portions])
         self._reporter.report_start(device, rules.task)
@@ -160,7 +160,7 @@ class ClientActor:
             Their updates.
         """
         with self._within_memory("train"):
-            updates = self._known("train").train(tasks)
+            updates = self._require_clients("train").train(tasks)
         self._reporter.report_training(tasks, updates)
         return updates
 
@@ -175,7 +175,7 @@ class ClientActor:
             Their scores.
         """
         with self._within_memory("evaluate"):
-            scores = self._known("evaluate").evaluate(tasks)
+            scores = self._require_clients("evaluate").evaluate(tasks)
         self._reporter.report_scores(tasks, scores)
         return scores
 
@@ -187,7 +187,7 @@ class ClientActor:
             tasks: The tasks, by client of this actor.
         """
         with self._within_memory("train"):
-            self._known("train").learn(tasks)
+            self._require_clients("train").learn(tasks)
         self._reporter.report_masked_training(tasks)
 
     @ray.method(concurrency_group=PROTOCOL)
@@ -201,7 +201,7 @@ class ClientActor:
         Returns:
             The answers, by client.
         """
-        return self._known("answer").answer(messages, timeout_s)
+        return self._require_clients("answer").answer(messages, timeout_s)
 
     @ray.method
     def masked(self, clients: Sequence[int]) -> dict[int, bytes]:
@@ -213,7 +213,7 @@ class ClientActor:
         Returns:
             The masked updates, by client.
         """
-        return self._known("mask").masked(clients)
+        return self._require_clients("mask").masked(clients)
 
     @ray.method
     def set_method(self, method: Method, mechanism: Mechanism) -> None:
@@ -223,7 +223,7 @@ class ClientActor:
             method: The method.
             mechanism: The fitted privacy mechanism.
         """
-        self._known("set_method").set_method(method, mechanism)
+        self._require_clients("set_method").set_method(method, mechanism)
         self._reporter.report_method(method)
 
     @ray.method
@@ -236,7 +236,7 @@ class ClientActor:
         Returns:
             The hash of each state, by client.
         """
-        return self._known("save").save(Path(folder))
+        return self._require_clients("save").save(Path(folder))
 
     @ray.method
     def restore(self, folder: str, hashes: Mapping[int, str]) -> None:
@@ -246,7 +246,7 @@ class ClientActor:
             folder: The folder they were written to.
             hashes: The expected hash of each state, by client.
         """
-        self._known("restore").restore(Path(folder), hashes)
+        self._require_clients("restore").restore(Path(folder), hashes)
 
     @ray.method
     def reset(self, clients: Sequence[int]) -> None:
@@ -255,7 +255,7 @@ class ClientActor:
         Args:
             clients: Numbers of clients of this actor.
         """
-        self._known("restart").reset(clients)
+        self._require_clients("restart").reset(clients)
 
     @contextlib.contextmanager
     def _within_memory(self, stage: str) -> Iterator[None]:
@@ -271,7 +271,7 @@ class ClientActor:
             text = f"{host.title}, stage '{stage}': {host.demand.gpus:g} GPU was too little ({why})"
             raise ClientOutOfMemory(text, host.clients[0], stage=stage) from None
 
-    def _known(self, stage: str) -> SerialBackend:
+    def _require_clients(self, stage: str) -> SerialBackend:
         """The clients, unless Ray has restarted this actor by itself: their states are lost then."""
         if self._clients is None:
             host = self._place.host

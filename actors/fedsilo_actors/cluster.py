@@ -50,9 +50,9 @@ def connect_cluster(section: Actors, code: Sequence[ModuleType] = ()) -> Iterato
         return
     set_defaults()
     try:
-        with warnings.catch_warnings(), _own_sigterm():
+        with warnings.catch_warnings(), _keep_sigterm_handler():
             warnings.simplefilter("ignore")
-            context = _begun(_arguments(section, code))
+            context = _init_ray(_arguments(section, code))
     except Exception as error:
         raise ResourceError(_refusal(section, first_line(error))) from error
     try:
@@ -61,7 +61,7 @@ def connect_cluster(section: Actors, code: Sequence[ModuleType] = ()) -> Iterato
         ray.shutdown()
 
 
-def _begun(arguments: dict[str, Any]) -> Any:
+def _init_ray(arguments: dict[str, Any]) -> Any:
     """The result of `ray.init`, which is tried once more where a start took longer than Ray waits for one."""
     try:
         return ray.init(**arguments)
@@ -101,7 +101,7 @@ def set_defaults() -> None:
 
 
 @contextlib.contextmanager
-def _own_sigterm() -> Iterator[None]:
+def _keep_sigterm_handler() -> Iterator[None]:
     """Restores the program's handler of SIGTERM, which Ray replaces by its own when it starts."""
     before = signal.getsignal(signal.SIGTERM)
     yield

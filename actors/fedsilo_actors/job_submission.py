@@ -44,8 +44,8 @@ class JobServer:
             ResourceError: There is no server.
         """
         self.address = _url(address or os.environ.get("RAY_API_SERVER_ADDRESS", "") or USUAL_ADDRESS)
-        _look(self.address)
-        with _here(self.address), _not_overruled():
+        _check_server(self.address)
+        with _explain_server_errors(self.address), _without_overrides():
             self._client: Any = _Client(self.address)
         for module in ("dashboard.modules.dashboard_sdk", "_private.runtime_env.packaging"):
             logging.getLogger(f"ray.{module}").setLevel(logging.ERROR)  # they log every package that is sent
@@ -59,7 +59,7 @@ class JobServer:
         Raises:
             ResourceError: The server refuses, or does not answer.
         """
-        with tempfile.TemporaryDirectory() as folder, _here(self.address):
+        with tempfile.TemporaryDirectory() as folder, _explain_server_errors(self.address):
             for name, content in shipment.files.items():
                 (Path(folder) / name).write_bytes(content)
             environment = {**ship_code(shipment.code), **({"working_dir": folder} if shipment.files else {})}
@@ -81,7 +81,7 @@ class JobServer:
         shown, heard = 0, time.monotonic()
         while True:
             try:
-                with _here(self.address):
+                with _explain_server_errors(self.address):
                     details = self._client.get_job_info(
                         job
                     )  # before the log, which is then complete where it has ended
@@ -125,7 +125,7 @@ def _url(address: str) -> str:
     return (address if "://" in address else f"http://{address}").rstrip("/")
 
 
-def _look(address: str) -> None:
+def _check_server(address: str) -> None:
     """Makes sure that a job server answers there."""
     advice = "Give --address http://HEAD:8265, or open a tunnel: `ray dashboard CLUSTER.yaml`, `kubectl port-forward`."
     try:
@@ -142,7 +142,7 @@ def _look(address: str) -> None:
 
 
 @contextlib.contextmanager
-def _here(address: str) -> Iterator[None]:
+def _explain_server_errors(address: str) -> Iterator[None]:
     """Turns an error of the server's client into one line."""
     try:
         yield
@@ -157,7 +157,7 @@ def _here(address: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
-def _not_overruled() -> Iterator[None]:
+def _without_overrides() -> Iterator[None]:
     """Hides the environment variables that Ray's client would use instead of the given address."""
     kept = {name: os.environ.pop(name) for name in _OVERRULING if name in os.environ}
     try:

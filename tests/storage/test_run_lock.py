@@ -23,7 +23,7 @@ Holder = Callable[[Path], Any]
 def _hold(folder: str, ready: Any, done: Any) -> None:
     with lock(Path(folder)):
         ready.set()
-        done.wait(60)
+        done.wait()
 
 
 @pytest.fixture
@@ -34,10 +34,11 @@ def hold() -> Iterator[Holder]:
 
     def start(folder: Path) -> Any:
         ready, done = context.Event(), context.Event()
-        process = context.Process(target=_hold, args=(str(folder), ready, done))
+        process = context.Process(target=_hold, args=(str(folder), ready, done), daemon=True)
         process.start()
         started.append(process)
-        assert ready.wait(60)
+        while not ready.wait(0.1):
+            assert process.is_alive()
         return process, done
 
     yield start
@@ -62,7 +63,7 @@ def test_a_second_process_in_the_same_run_is_refused_until_the_first_is_killed(h
     with lock(tmp_path, wait_s=0, name=DRIVER_LOCK):
         pass
     holder.kill()
-    holder.join(60)
+    holder.join()
     with lock(tmp_path, wait_s=5):
         assert f"number {os.getpid()} on " in (tmp_path / ROUNDS_LOCK).read_text()
 
@@ -83,7 +84,7 @@ def test_a_process_waits_no_longer_than_its_limit_and_not_after_the_lock_is_free
     with lock(tmp_path, wait_s=60):
         pass
     assert time.monotonic() - began < 50
-    holder.join(60)
+    holder.join()
     assert holder.exitcode == 0
 
 

@@ -112,7 +112,7 @@ def _drive(folder: Path, plan: FaultPlan, limits: Limits, stops: list[str], temp
         if not why:
             return ""
         if any(fault["kind"] == DAMAGE and fault["attempt"] == attempt for fault in read_faults(folder)):
-            why += f", {_damaged(folder, plan.seed, attempt)}"
+            why += f", {_damage_newest(folder, plan.seed, attempt)}"
         stops.append(why)
     return f"was resumed {limits.resumptions} times and is still not finished."
 
@@ -157,7 +157,7 @@ def judge(ending: Ending, limits: Limits) -> tuple[str, str]:
     return own[0], ""
 
 
-def _damaged(folder: Path, seed: int, attempt: int) -> str:
+def _damage_newest(folder: Path, seed: int, attempt: int) -> str:
     """Damages the newest checkpoint that a killed run left, and returns what was done."""
     found = sorted(folder.glob("checkpoints/round-*"))
     if not found:

@@ -176,7 +176,7 @@ class MetricExporter:
         metric, value = reading.metric, float(reading.value)
         if not math.isfinite(value) or (metric.counter and value <= 0):
             return
-        meter = self._made.get(metric.name) or self._made.setdefault(metric.name, _made(metric))
+        meter = self._made.get(metric.name) or self._made.setdefault(metric.name, _make_meter(metric))
         tags = dict(zip(metric.tags, reading.tags, strict=True))
         if metric.counter:
             meter.inc(value, tags)
@@ -185,7 +185,7 @@ class MetricExporter:
             self._latest[metric.name, reading.tags] = reading
 
 
-def _made(metric: RayMetric) -> Any:
+def _make_meter(metric: RayMetric) -> Any:
     from ray.util.metrics import Counter, Gauge
 
     kind = Counter if metric.counter else Gauge

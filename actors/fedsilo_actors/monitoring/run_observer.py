@@ -59,12 +59,12 @@ def observe(run: str, address: str) -> Iterator[Look]:
         ResourceError: The cluster cannot be reached, or the coordinator does not answer in time.
         RunError: No run of that name has a coordinator there.
     """
-    with _joined(address):
+    with _join_cluster(address):
         _newest(run)
-        yield lambda: _asked(run)
+        yield lambda: _ask(run)
 
 
-def _asked(run: str) -> Overview | None:
+def _ask(run: str) -> Overview | None:
     """The coordinator's answer; where it died, its successor's. None when there is none: the run has ended."""
     deadline, absent = time.monotonic() + ANSWER_S, 0
     while time.monotonic() < deadline:
@@ -102,13 +102,13 @@ def _coordinators() -> dict[str, int]:
 
 
 @contextlib.contextmanager
-def _joined(address: str) -> Iterator[None]:
+def _join_cluster(address: str) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
     _reach(address)
     set_defaults()
-    with _silenced():
+    with _silence_stderr():
         _within(JOIN_S, lambda: _join(address), address)
     try:
         yield
@@ -128,7 +128,7 @@ def _reach(address: str) -> None:
 
 
 @contextlib.contextmanager
-def _silenced() -> Iterator[None]:
+def _silence_stderr() -> Iterator[None]:
     """Hides standard error: Ray's core writes a line there for each attempt to join."""
     sys.stderr.flush()
     kept = os.dup(2)

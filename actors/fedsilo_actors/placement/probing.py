@@ -215,7 +215,7 @@ def measure_client(hosting: ClientStarter, host: Host, supplies: WorkerInit, job
     with hold_placement([host.demand], WaitLimit.of(section), "probe") as group:
         actor: Any = hosting.start(host, group, 0)
         try:
-            with _explained(host, section.timeout_s):
+            with _explain_errors(host, section.timeout_s):
                 found: ClientFootprint = ray.get(
                     actor.measure.remote(supplies, list_probe_tasks(job, host.clients[0])),
                     timeout=section.start_timeout_s + section.timeout_s,
@@ -226,7 +226,7 @@ def measure_client(hosting: ClientStarter, host: Host, supplies: WorkerInit, job
 
 
 @contextlib.contextmanager
-def _explained(host: Host, limit: float) -> Iterator[None]:
+def _explain_errors(host: Host, limit: float) -> Iterator[None]:
     instead = "Set actors.gpus_per_client to a number instead of auto."
     try:
         yield

@@ -57,7 +57,7 @@ def _check(asked: Sequence[Resources], who: str, there_is: Mapping[str, float], 
     needed = count_gpus([demand.gpus for demand in asked])
     if needed > whole:
         raise ResourceError(
-            f"actors: {len(asked)} {who} ask for {_listed([d.gpus for d in asked])} GPU = "
+            f"actors: {len(asked)} {who} ask for {_format_shares([d.gpus for d in asked])} GPU = "
             f"{sum(d.gpus for d in asked):g}, which takes {needed} whole GPUs; {have} {whole}. "
             "Lower actors.gpus_per_client, raise actors.clients_per_actor, or add a GPU."
         )
@@ -110,7 +110,7 @@ def count_gpus(shares: Sequence[float]) -> int:
     return whole + len(free)
 
 
-def _listed(values: Sequence[float]) -> str:
+def _format_shares(values: Sequence[float]) -> str:
     kinds = sorted(set(values), reverse=True)
     return " + ".join(f"{values.count(v)} x {v:g}" for v in kinds if v)
 

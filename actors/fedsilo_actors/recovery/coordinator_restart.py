@@ -97,11 +97,11 @@ class CoordinatorSupervisor:
         here = NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False)
         name = coordinator_name(self._job.folder.name, attempt)
         options = actor.options(name=name, max_concurrency=3, scheduling_strategy=here)
-        handle = options.remote(_from_anywhere(self._job), self._backend, self._section.log_level)
+        handle = options.remote(_with_absolute_folders(self._job), self._backend, self._section.log_level)
         try:
             return self._follow(handle)
         except RayTaskError as error:
-            raise _unwrapped(error) from None
+            raise _unwrap(error) from None
         except RayError as error:
             raise CoordinatorLost(f"{first_line(error)}.") from None
         finally:
@@ -143,7 +143,7 @@ class CoordinatorSupervisor:
                 self._watch(part, record)
 
 
-def _from_anywhere(job: Job) -> Job:
+def _with_absolute_folders(job: Job) -> Job:
     """The job with absolute folders, because actors work in another folder."""
     parts = tuple(replace(part, folder=part.folder.absolute()) for part in job.parts)
     return replace(job, folder=job.folder.absolute(), parts=parts)
@@ -163,7 +163,7 @@ def add_notices(outcomes: dict[str, Outcome], notices: Sequence[str]) -> dict[st
     return {**outcomes, first: replace(outcomes[first], notices=(*notices, *outcomes[first].notices))}
 
 
-def _unwrapped(error: RayTaskError) -> FedsiloError:
+def _unwrap(error: RayTaskError) -> FedsiloError:
     """An error in the coordinator as a fedsilo error."""
     cause = error.cause
     if isinstance(cause, (FedsiloError, RayError, MemoryError)):

@@ -86,7 +86,7 @@ class Relocation:
         group = reserve([hosts[number].demand], WaitLimit(limit, self._waiting.for_nodes), name=name)
         if group is not None:
             self._own[number], self._names[number] = group, name
-        actors[number] = self._started(hosts[number], group)
+        actors[number] = self._start(hosts[number], group)
 
     def _all(self, actors: list[ActorHandle[Any]], hosts: Sequence[Host]) -> set[int]:
         for actor in actors:
@@ -98,7 +98,7 @@ class Relocation:
         run, manner = self._hosting.run, self._hosting.section.placement
         self._names = {ALL: _name(run)}
         self._group = reserve([host.demand for host in hosts], self._waiting, manner=manner, name=self._names[ALL])
-        actors[:] = [self._started(host, self._group, bundle) for bundle, host in enumerate(hosts)]
+        actors[:] = [self._start(host, self._group, bundle) for bundle, host in enumerate(hosts)]
         return set(range(len(hosts)))
 
     def _release(self, number: int) -> None:
@@ -106,7 +106,7 @@ class Relocation:
             remove_placement_group(self._own.pop(number))
             del self._names[number]
 
-    def _started(self, host: Host, group: PlacementGroup | None, bundle: int = 0) -> ActorHandle[Any]:
+    def _start(self, host: Host, group: PlacementGroup | None, bundle: int = 0) -> ActorHandle[Any]:
         """The started actor; Ray frees the name of the dead one only after some time."""
         deadline = time.monotonic() + NAME_S
         while True:

@@ -121,5 +121,7 @@ def phrase(hint: Any) -> str:
 
 
 def _many(hint: Any) -> str:
+    if is_section(hint):
+        return "names or mappings" if any(field.name == "name" for field in dataclasses.fields(hint)) else "mappings"
     plural = {int: "whole numbers", float: "numbers", str: "texts", Any: "values"}
     return plural.get(hint, phrase(hint))

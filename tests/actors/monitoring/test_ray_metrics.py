@@ -116,7 +116,7 @@ class Kept:
 
 @pytest.fixture
 def kept(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
-    monkeypatch.setattr(metrics, "_made", Kept)
+    monkeypatch.setattr(metrics, "_make_meter", Kept)
     Kept.calls.clear()
     return Kept.calls
 
@@ -154,7 +154,7 @@ def test_a_fault_of_the_metrics_is_one_line_and_ends_them(
         asked.append(metric.name)
         raise RuntimeError("agent is gone")
 
-    monkeypatch.setattr(metrics, "_made", broken)
+    monkeypatch.setattr(metrics, "_make_meter", broken)
     monkeypatch.setattr(logging.getLogger("fedsilo"), "propagate", True)
     meters = MetricExporter(repeat_s=0)
     for _ in range(2):

@@ -51,20 +51,20 @@ def looks(monkeypatch: pytest.MonkeyPatch) -> Any:
 )
 def test_a_coordinator_that_is_being_replaced_is_waited_for(looks: Any, found: tuple[str, ...]) -> None:
     state = looks(*found)
-    assert observing._asked("r") == HERE
+    assert observing._ask("r") == HERE
     assert state.taken == len(found)
 
 
 def test_a_run_without_a_coordinator_has_ended_after_a_few_looks(looks: Any) -> None:
     state = looks(*[GONE] * 10)
-    assert observing._asked("r") is None
+    assert observing._ask("r") is None
     assert state.taken == observing.PATIENCE
 
 
 def test_a_silent_coordinator_is_one_line(looks: Any) -> None:
     looks(SILENT)
     with pytest.raises(ResourceError, match="r: its coordinator did not answer within 20 s"):
-        observing._asked("r")
+        observing._ask("r")
 
 
 def test_the_coordinator_that_was_started_last_is_the_run_s(monkeypatch: pytest.MonkeyPatch) -> None:

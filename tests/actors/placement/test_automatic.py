@@ -73,8 +73,8 @@ def test_a_share_is_what_is_needed_and_uses_every_gpu(
 def test_the_line_says_what_was_measured_and_who_was(gpus: Any) -> None:
     gpus(only=1)
     assert given(Actors(gpus_per_client="auto"), 4, taking(20.0))[2] == [
-        "actors.gpus_per_client: auto is 0.5: client 3, which has the most work, took 20.00 of 80.00 GiB, 1.50 s for an"
-        " exchange and 0.25 s for an evaluation, so a GPU has room for 3; there are 2 actors."
+        "actors.gpus_per_client: auto is 0.5: client 3, which has the most work, took 20.00 of 80.00 GiB, 1.50 s for "
+        "an exchange and 0.25 s for an evaluation, so a GPU has room for 3; there are 2 actors."
     ]
 
 

@@ -65,7 +65,7 @@ class MaskingClient:
         Raises:
             ProtocolViolation: 'parameters', the round is not safe; no other client can cause this.
         """
-        return self._or_refusal(partial(self._answer, message))
+        return self._answer_or_refuse(partial(self._answer, message))
 
     def masked(self) -> bytes:
         """Masks the kept update and forgets it.
@@ -76,9 +76,9 @@ class MaskingClient:
         Raises:
             ProtocolViolation: 'parameters', the update must not be masked in this round.
         """
-        return self._or_refusal(self._masked)
+        return self._answer_or_refuse(self._mask)
 
-    def _or_refusal(self, call: Callable[[], bytes]) -> bytes:
+    def _answer_or_refuse(self, call: Callable[[], bytes]) -> bytes:
         try:
             return call()
         except ProtocolViolation as error:
@@ -95,23 +95,23 @@ class MaskingClient:
             self._opening = opening
             return self._round.advertise().to_bytes()
         if kind == Roster.kind:
-            return self._begun().share(Roster.from_bytes(message)).to_bytes()
+            return self._require_round().share(Roster.from_bytes(message)).to_bytes()
         if kind == Mailbox.kind:
-            self._begun().prepare(Mailbox.from_bytes(message))
+            self._require_round().prepare(Mailbox.from_bytes(message))
             return b""
-        return self._begun().unmask(Survivors.from_bytes(message)).to_bytes()
+        return self._require_round().unmask(Survivors.from_bytes(message)).to_bytes()
 
-    def _masked(self) -> bytes:
+    def _mask(self) -> bytes:
         kept, self._kept = self._kept, None
         if kept is None:
             raise ProtocolViolation(f"client {self._number}: has no update to mask.", client=self._number)
         vector, check = kept
-        begun = self._begun()
+        begun = self._require_round()
         assert self._opening is not None
         check(self._opening)
         return begun.mask(vector).to_bytes()
 
-    def _begun(self) -> SecureClient:
+    def _require_round(self) -> SecureClient:
         if self._round is None:
             raise ProtocolViolation(f"client {self._number}: no round has been opened.", client=self._number)
         return self._round

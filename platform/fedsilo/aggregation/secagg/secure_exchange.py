@@ -53,38 +53,38 @@ class SecureExchange:
             RoundAborted: Too few clients stayed, or their shares do not open the sum.
         """
         try:
-            return self._opened()
+            return self._run_stages()
         except RoundAborted as error:
             if not self.notices:
                 raise
             text = f"{error} Before that: {'; '.join(self.notices)}."
             raise RoundAborted(text, error.stage, error.have, error.need, error.clients) from error
 
-    def _opened(self) -> SecureSum:
+    def _run_stages(self) -> SecureSum:
         coordinator, backend = self._coordinator, self._exchange.backend
         self.lines += make_task_lines(self._tasks)
         backend.learn(self._tasks)  # does not wait; the messages below are exchanged meanwhile
         opening = coordinator.opening()
-        self._hear(Advertise, self._tell(dict.fromkeys(self._tasks, opening)))
-        self._hear(SealedShares, self._tell(coordinator.close()))
-        ready = self._ready(self._tell(coordinator.close()))  # mailboxes: clients make their masks
-        self._hear(Masked, self._sound(backend.masked(ready), ready))
+        self._receive(Advertise, self._send(dict.fromkeys(self._tasks, opening)))
+        self._receive(SealedShares, self._send(coordinator.close()))
+        ready = self._find_ready(self._send(coordinator.close()))  # mailboxes: clients make their masks
+        self._receive(Masked, self._keep_valid(backend.masked(ready), ready))
         survivors = coordinator.close()
         self._exchange.charge(sorted(survivors))  # from here on the sum can become known
-        answers = self._tell(survivors)
+        answers = self._send(survivors)
         self.silent = tuple(sorted(survivors.keys() - answers.keys() - self._wrong.keys()))
-        self._hear(Unmask, answers)
+        self._receive(Unmask, answers)
         coordinator.close()
         return coordinator.result()
 
-    def _tell(self, messages: Mapping[int, Message]) -> dict[int, bytes]:
+    def _send(self, messages: Mapping[int, Message]) -> dict[int, bytes]:
         """Sends a stage's messages and returns the answers of clients that are still there."""
         sent = {client: message.to_bytes() for client, message in messages.items()}
         kind = next(iter(messages.values())).label
         self.lines += make_message_lines(self._tasks, kind, "down", sent)
-        return self._sound(self._exchange.backend.answer(sent, self._timeout_s), sent)
+        return self._keep_valid(self._exchange.backend.answer(sent, self._timeout_s), sent)
 
-    def _sound(self, answers: Mapping[int, object], asked: Collection[int]) -> dict[int, bytes]:
+    def _keep_valid(self, answers: Mapping[int, object], asked: Collection[int]) -> dict[int, bytes]:
         """The answers that are bytes, from clients that were asked and are not barred; a refusal is no answer."""
         sound = {}
         for client in asked:
@@ -95,9 +95,9 @@ class SecureExchange:
                 sound[client] = answer
             elif client in answers:
                 self._wrong[client] = "it answered with no bytes"
-        return {client: answer for client, answer in sound.items() if not self._refused(client, answer)}
+        return {client: answer for client, answer in sound.items() if not self._is_refusal(client, answer)}
 
-    def _refused(self, client: int, answer: bytes) -> bool:
+    def _is_refusal(self, client: int, answer: bytes) -> bool:
         if read_kind(answer) != Refusal.kind:
             return False
         try:
@@ -106,12 +106,12 @@ class SecureExchange:
             self._wrong[client] = str(error)
         return True
 
-    def _ready(self, answers: Mapping[int, bytes]) -> list[int]:
+    def _find_ready(self, answers: Mapping[int, bytes]) -> list[int]:
         """Clients whose masks are ready: their answer to a mailbox is empty."""
         self._wrong |= dict.fromkeys((client for client, answer in answers.items() if answer), "no answer to a mailbox")
         return sorted(client for client, answer in answers.items() if not answer)
 
-    def _hear(self, kind: type[Advertise | SealedShares | Masked | Unmask], answers: Mapping[int, bytes]) -> None:
+    def _receive(self, kind: type[Advertise | SealedShares | Masked | Unmask], answers: Mapping[int, bytes]) -> None:
         """Gives a stage's messages to the coordinator; a client without a valid message has dropped out."""
         self.lines += make_message_lines(self._tasks, kind.label, "up", answers)
         for client in sorted(answers):

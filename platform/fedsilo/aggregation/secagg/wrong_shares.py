@@ -49,7 +49,7 @@ class Opener:
         doubted = {point for points in self.wrong.values() for point in points}
         points = sorted(shares, key=lambda point: (point in doubted, point))
         for tried, chosen in enumerate(_choices(points, self._threshold)):
-            secret = self._combined(shares, chosen)
+            secret = self._combine(shares, chosen)
             if secret is None or not fits(secret):
                 continue
             if tried:
@@ -61,12 +61,12 @@ class Opener:
         """The points of wrong shares: each of the others is tried in place of a right one."""
 
         def misfits(point: int) -> bool:
-            secret = self._combined(shares, (*right[1:], point))
+            secret = self._combine(shares, (*right[1:], point))
             return secret is None or not fits(secret)
 
         return [point for point in sorted(shares.keys() - set(right)) if misfits(point)]
 
-    def _combined(self, shares: Mapping[int, bytes], points: Sequence[int]) -> bytes | None:
+    def _combine(self, shares: Mapping[int, bytes], points: Sequence[int]) -> bytes | None:
         try:
             return shamir.combine({point: shares[point] for point in points}, self._threshold)
         except (ProtocolViolation, NotEnoughShares):

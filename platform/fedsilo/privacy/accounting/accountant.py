@@ -69,7 +69,7 @@ class PrivacyAccountant:
         Returns:
             One event of each kind, with its count.
         """
-        return _listed(self._counts.get(client, Counter()))
+        return _sort_events(self._counts.get(client, Counter()))
 
     @property
     def clients(self) -> list[int]:
@@ -162,5 +162,5 @@ def _covers(one: tuple[AnyPrivacyEvent, ...], other: tuple[AnyPrivacyEvent, ...]
     return alike and more.rate >= less.rate and more.count >= less.count
 
 
-def _listed(counts: Mapping[AnyPrivacyEvent, int]) -> tuple[AnyPrivacyEvent, ...]:
+def _sort_events(counts: Mapping[AnyPrivacyEvent, int]) -> tuple[AnyPrivacyEvent, ...]:
     return tuple(sorted((replace(one, count=count) for one, count in counts.items()), key=repr))

@@ -68,7 +68,7 @@ def epsilon(expenses: Sequence[AnyPrivacyEvent], delta: float, adjacency: Adjace
     bounds = _quick_bounds(merged, delta, adjacency)
     comparison = approximate_by_gaussian(merged)
     if comparison and CLOSED_FORM not in bounds and NEVER_SAMPLED not in bounds:
-        bounds[LOSSES] = _carried_over(comparison, delta, lambda d: loss_epsilon(comparison.expenses, d, adjacency))
+        bounds[LOSSES] = _carry_over(comparison, delta, lambda d: loss_epsilon(comparison.expenses, d, adjacency))
     return AccountedEpsilon(min(bounds.values()), delta, bounds)
 
 
@@ -113,10 +113,10 @@ def _quick_bounds(expenses: Sequence[AnyPrivacyEvent], delta: float, adjacency: 
         return {RENYI: rdp, **never}
     gaussians = comparison.expenses
     sampled = any(expense.rate < 1 for expense in gaussians)
-    unsampled = _carried_over(comparison, delta, lambda d: gaussian_epsilon(_mu(gaussians, adjacency), d))
+    unsampled = _carry_over(comparison, delta, lambda d: gaussian_epsilon(_mu(gaussians, adjacency), d))
     if any(isinstance(expense, DiscretePrivacyEvent) for expense in expenses):
         curve = sum_curves([gaussian_curve(expense, adjacency) for expense in gaussians])
-        rdp = min(rdp, _carried_over(comparison, delta, lambda d: renyi_epsilon(curve, d)))
+        rdp = min(rdp, _carry_over(comparison, delta, lambda d: renyi_epsilon(curve, d)))
     return {UNSAMPLED if sampled else CLOSED_FORM: unsampled, RENYI: rdp, **never}
 
 
@@ -138,7 +138,7 @@ def chance_to_be_in(expenses: Sequence[AnyPrivacyEvent]) -> float:
     return -math.expm1(sum(expense.count * math.log1p(-expense.rate) for expense in expenses if expense.count))
 
 
-def _carried_over(comparison: GaussianApproximation, delta: float, epsilon_at: Callable[[float], float]) -> float:
+def _carry_over(comparison: GaussianApproximation, delta: float, epsilon_at: Callable[[float], float]) -> float:
     """The epsilon of releases, from that of the Gaussian releases that approximate them."""
     return epsilon_at(delta * math.exp(-comparison.slack)) + 2 * comparison.slack
 

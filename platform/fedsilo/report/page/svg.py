@@ -11,8 +11,8 @@ def draw(name: str, /, *content: str, **attributes: object) -> Markup:
     Args:
         name: Name of the element, such as "rect".
         *content: What is inside the element: markup of other elements, or text, which is escaped.
-        **attributes: Attributes by name. `class_` is written as class and `stroke_dasharray` as stroke-dasharray; a float
-            gets one decimal; None leaves the attribute out.
+        **attributes: Attributes by name. `class_` is written as class and `stroke_dasharray` as stroke-dasharray; a
+            float gets one decimal; None leaves the attribute out.
 
     Returns:
         The element; a self-closing one without `content`. It is well-formed in HTML and in XML.
