@@ -14,7 +14,6 @@ from rich.table import Table
 from fedsilo.cli.output import show, show_json
 from fedsilo.cli.run_commands import Json
 from fedsilo.report.terminal.cells import cell
-from fedsilo.storage.environment import measure_memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +85,7 @@ def _devices() -> Diagnosis:
 
 
 def _memory() -> Diagnosis:
+    from fedsilo.storage.environment import measure_memory
 
     total = measure_memory() / 2**30
     actors = int((total - 2) / 0.4)

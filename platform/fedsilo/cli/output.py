@@ -12,7 +12,6 @@ from typing import Any
 from rich.console import Console, RenderableType
 
 from fedsilo.core.printing import make_printable
-from fedsilo.storage.run_folder import to_json_value
 
 WIDTH_WITHOUT_TERMINAL = 110
 
@@ -104,6 +103,8 @@ def show_json(document: Any) -> None:
     Args:
         document: The document.
     """
+
+    from fedsilo.storage.run_folder import to_json_value
 
     # A letter that the locale lacks would otherwise be written as \\xe9, which is not JSON.
     escaped = not (sys.stdout.encoding or "utf").lower().startswith("utf")

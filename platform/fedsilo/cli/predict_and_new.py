@@ -11,7 +11,6 @@ from rich.table import Table
 from fedsilo.cli.output import line, remark, show, show_json
 from fedsilo.cli.run_commands import Json
 from fedsilo.core.errors import DataError, RunError
-from fedsilo.data.files.tree_survey import summarize_kinds
 from fedsilo.report.terminal.cells import cell
 
 if TYPE_CHECKING:
@@ -32,6 +31,7 @@ def predict(
         client: Number of the client.
         json: Whether to print JSON.
     """
+    from fedsilo.data.files.tree_survey import summarize_kinds
     from fedsilo.report.results.finished_run import load
 
     opened = [_open(path) for path in images]

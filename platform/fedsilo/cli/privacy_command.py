@@ -15,12 +15,10 @@ from fedsilo.cli.output import limit_rate, line, show, show_json, spell_infinity
 from fedsilo.cli.privacy_plan import foresee
 from fedsilo.cli.run_commands import Json, Overrides
 from fedsilo.core.errors import PrivacyBudgetError
-from fedsilo.privacy.accounting.accountants import AccountedEpsilon
-from fedsilo.privacy.accounting.epsilon_curve import trace_epsilon
-from fedsilo.privacy.accounting.noise_search import solve_multiplier
 
 if TYPE_CHECKING:
     from fedsilo.core.privacy_events import Adjacency, AnyPrivacyEvent
+    from fedsilo.privacy.accounting.accountants import AccountedEpsilon
 
 MEANINGS = {
     "closed form": "exact, every unit is in every release",
@@ -159,6 +157,7 @@ def _refuse_options_of_releases(context: typer.Context) -> None:
 def _multiplier(plan: ReleasePlan, target: float) -> float:
     """The least noise for a target; 0 where the releases spend no more than that without noise."""
     from fedsilo.privacy.accounting.accountants import quick_epsilon
+    from fedsilo.privacy.accounting.noise_search import solve_multiplier
 
     def expenses(noise: float) -> Sequence[AnyPrivacyEvent]:
         return plan.expenses(noise, plan.releases)
@@ -210,6 +209,7 @@ def _document(plan: ReleasePlan, multiplier: float, spent: AccountedEpsilon) -> 
 
 
 def _draw(plan: ReleasePlan, multiplier: float, target: float | None, path: Path) -> None:
+    from fedsilo.privacy.accounting.epsilon_curve import trace_epsilon
     from fedsilo.report.figures.budget_figure import draw_spending
 
     write = limit_rate(EVERY_S)

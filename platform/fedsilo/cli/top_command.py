@@ -15,7 +15,6 @@ from rich.live import Live
 from fedsilo.cli.output import console, line, show, show_json
 from fedsilo.cli.run_commands import Json
 from fedsilo.core.errors import RunError
-from fedsilo_actors.monitoring.run_observer import observe
 
 if TYPE_CHECKING:
     from fedsilo.report.results.progress_overview import Overview
@@ -74,6 +73,8 @@ def _source(run: str, address: str) -> Iterator[Look]:
         return
     if not address:
         raise RunError(f"{run}: there is no such folder here. For a run on a cluster give its name and --address.")
+
+    from fedsilo_actors.monitoring.run_observer import observe
 
     with observe(folder.name, address) as look:
         yield look
