@@ -183,7 +183,7 @@ def test_it_ends_when_the_run_does(made: Made, held: Any, monkeypatch: pytest.Mo
 @pytest.mark.parametrize(
     ("words", "expected"),
     [
-        (("nowhere",), "nowhere: there is no such folder here. Of a run on a cluster give its name and --address."),
+        (("nowhere",), "nowhere: there is no such folder here. For a run on a cluster give its name and --address."),
         ((".",), ".: is not a run folder, it has no scenario.yaml."),
         (("a", "--address", "127.0.0.1:9"), "--address 127.0.0.1:9: cannot be reached: "),
         (("a", "--address", "ray://127.0.0.1:x"), "--address ray://127.0.0.1:x: cannot be reached: "),

@@ -89,7 +89,7 @@ def carried(finished: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> C
     def go_on(*changes: str, folder: Path | None = None, loggers: Mapping[str, Logger] | None = None) -> Any:
         monkeypatch.setenv("FEDSILO_CACHE", str(finished.folder.parent.parent / "cache"))
         if loggers is not None:
-            monkeypatch.setattr(running, "chosen", lambda tracking: loggers)
+            monkeypatch.setattr(running, "choose_loggers", lambda tracking: loggers)
         notices: list[str] = []
         run = go(folder or begin(scenario(tmp_path, *changes)), RunCallbacks(announce=notices.append))
         return run, notices
@@ -115,7 +115,7 @@ def test_a_logger_that_fails_is_one_line_and_the_run_and_the_others_go_on(carrie
     run, notices = carried(loggers={"broken": broken, "sound": sound})
     assert notices == [
         "tracking: broken failed and receives nothing more: ConnectionError: the line is dead. The run continues, its "
-        "records are whole."
+        "records are complete."
     ]
     assert broken.told[-1] == ("promptfl", 0)
     assert sound.told[-1] == ("close", True)
