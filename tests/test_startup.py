@@ -88,7 +88,7 @@ def test_what_is_missing_is_refused_and_a_first_scenario_written_without_torch(t
 
 
 WRONG_AUDITS = [
-    *(["--shadows", "3"], ["--jobs", "0"], ["--view", "nobody"], ["--unit", "nothing"]),
+    *(["--shadows", "3"], ["--jobs", "0"], ["--view", "no-one"], ["--unit", "nothing"]),
     *(["--unit", "client", "--shadows", "0"], ["--unit", "client", "--view", "shared"]),
 ]
 

@@ -1,4 +1,4 @@
-"""Clients, domains and classes that nobody trains on; altered images and labels of one's own; all through real runs."""
+"""Clients, domains and classes that no client trains on; altered images and labels of one's own; all through real runs."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def last(found: Run) -> dict[str, Any]:
 
 
 def with_novelty(here: Any) -> Any:
-    """The world's own classes in reverse, and its test images, as classes that nobody trains on."""
+    """The world's own classes in reverse, and its test images, as classes that no client trains on."""
     known = here.model.classes
     backwards = ClassTokens(
         torch.cat(known.embeddings.split(known.lengths)[::-1]), known.lengths[::-1], known.sos, known.names[::-1]
@@ -93,7 +93,7 @@ def test_what_is_learnt_for_each_class_cannot_be_asked_for_new_ones(method: Any)
         fedsilo.run({**SMALL, "partition": {"unseen": {"classes": 0.5}}, "method": method})
 
 
-def test_new_classes_are_measured_among_themselves_and_nobody_trains_on_them(run: Any) -> None:
+def test_new_classes_are_measured_among_themselves_and_no_client_trains_on_them(run: Any) -> None:
     found = run({"clients": 3, "unseen": {"classes": 0.5}})
     assert len(found.manifest.classes) == 3
     assert found.result["rows"][0]["local_accuracy"] == pytest.approx(1 / 3)  # chance among the base classes

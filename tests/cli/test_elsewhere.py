@@ -25,7 +25,7 @@ def here(tmp_path: Path) -> Path:
 
 
 def test_a_run_goes_on_elsewhere_with_the_scenario_that_it_began_with(command: Any, here: Path) -> None:
-    run = begin(read(here / "s.yaml", ["actors.address=nobody:1"]), here / "mine")
+    run = begin(read(here / "s.yaml", ["actors.address=missing:1"]), here / "mine")
     resume = command("resume", here)
     for change in ("training.rounds=2", "actors.threads=2", "seed=1"):
         _, error = resume("mine", change, code=2)

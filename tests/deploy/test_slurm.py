@@ -45,7 +45,7 @@ def folder() -> Iterator[Path]:
 
 
 def free_job() -> int:
-    """A number whose ports nobody has."""
+    """A number whose ports are free."""
     for job in range(os.getpid(), os.getpid() + 200):
         base = 10_000 + job % 200 * 100
         try:
@@ -104,7 +104,7 @@ def test_a_job_that_is_requeued_goes_on_to_the_hashes_of_the_whole_run(
 ) -> None:
     first = sbatch()
     run = run_of(folder, 3, first)
-    first.send_signal(signal.SIGTERM)  # its time is over, or somebody more important came
+    first.send_signal(signal.SIGTERM)  # its time is over, or a more important job came
     _, told = first.communicate()
     assert first.returncode == 143, told
     assert f"fedsilo resume runs/{run.name}" in told

@@ -1,4 +1,4 @@
-"""A task, two learners and a strategy of somebody's own, one file each, run as ours are: serially and on Ray."""
+"""A task, two learners and a strategy from outside, one file each, run as ours are: serially and on Ray."""
 
 from __future__ import annotations
 

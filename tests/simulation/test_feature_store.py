@@ -47,7 +47,7 @@ class Asked:
         return self
 
 
-def test_columns_of_several_sources_are_side_by_side_and_those_that_nobody_reads_are_not_made() -> None:
+def test_columns_of_several_sources_are_side_by_side_and_those_that_no_learner_reads_are_not_made() -> None:
     image, pixels = Asked("image"), Asked("pixels")
     both = JoinedSources(((image, frozenset({"image"})), (pixels, frozenset({"pixels"}))))
     chosen = np.array([2, 0])

@@ -393,6 +393,6 @@ def test_a_round_s_record_names_the_slowest_client_over_all_exchanges(
     assert 0 < found["median"] < 10
 
 
-def test_nobody_is_the_slowest_where_nobody_tells() -> None:
+def test_no_client_is_the_slowest_where_none_reports() -> None:
     assert slowest({}) == {}
     assert slowest({4: 0.5, 2: 2.0, 1: 2.0, 7: 0.25}) == {"client": 1, "seconds": 2.0, "median": 1.25}

@@ -309,7 +309,7 @@ def test_who_sent_is_charged_and_the_plan_foresees_it(world: Any, tmp_path: Path
     charged = {int(c): sum(e["count"] for e in one["expenses"]) for c, one in guarantee["clients"].items()}
     assert charged == {client: count for client, count in counts.items() if count}
     assert outcome.epsilon == pytest.approx(max(group.epsilon for group in ahead.groups))
-    # a finished run is resumed without a charge being missed in rounds that nobody sent in
+    # a finished run is resumed without a charge being missed in rounds that no client sent in
     assert bits(federate(plan, SerialBackend(clients), tmp_path / "run")) == bits(outcome)
 
 

@@ -15,7 +15,7 @@ from fedsilo.core.training_settings import Training
 
 @dataclass(frozen=True, slots=True)
 class Novelty:
-    """Classes that nobody trains on, and the test images of them.
+    """Classes that no client trains on, and the test images of them.
 
     Attributes:
         tokens: Token embeddings of their names, as arrays by name.
@@ -53,7 +53,7 @@ class ClientData:
         test_labels: (N,) their classes, as those who hold them have it.
         own_test: (m,) positions of the client's own test images.
         own_labels: (m,) their classes, as the client has it.
-        novelty: Classes that nobody trains on, None where there are none.
+        novelty: Classes that no client trains on, None where there are none.
     """
 
     number: int

@@ -22,7 +22,7 @@ class ClientViews:
     """The images of a split as clients have them.
 
     Attributes:
-        examples: One per row; the split itself where nobody alters anything.
+        examples: One per row; the split itself where no client alters its images.
         places: For each client the (n,) rows of its images, in the order of its positions.
     """
 

@@ -1,10 +1,10 @@
-"""Who takes part in which round, in simulated time: of clients that are asked and waited for, together.
+"""Cohorts of synchronous rounds in simulated time: clients are asked together and waited for.
 
-A round begins where the one before ended. It asks clients; one that is away is asked when it comes, one that goes away
-at its work begins anew when it is back. The round ends with the answer of the last one that is wanted, at its deadline
-at the latest; without a deadline, with the last answer that comes at all. Evaluation takes no simulated time.
+A round begins where the one before ended. It asks its clients. A client that is away starts when it comes. A client
+that goes away during its work starts again when it is back. The round ends with the last answer that it needs, at its
+deadline at the latest; without a deadline, with the last answer that comes. Evaluation takes no simulated time.
 
-Who is not counted is stopped: as if it had not been asked, its private state is as before the round.
+A client that is not counted is stopped: its private state is as before the round.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from fedsilo.core import AvailabilityModel, Call
 from fedsilo.simulation.client_sampling import ClientSampling
 
 MOST_BEGINNINGS = 1000
-"""How often a client that goes away at its work begins anew before it is taken to answer never."""
+"""How often a client that goes away during its work starts again before it counts as one that never answers."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,7 +129,7 @@ def _of(answers: Mapping[int, Answer], target: int, clock: float, deadline: floa
         ends = taken[-1][0]
     elif math.isfinite(deadline):
         ends = deadline
-    else:  # nobody is left to wait for
+    else:  # no client is left to wait for
         ends = max((simulate_call.ends for simulate_call in answers.values()), default=clock)
     participants = {client for _, client in taken}
     others = answers.keys() - participants

@@ -29,7 +29,7 @@ LOOKED_AT = "images to be split"
 
 
 class Encoders(Protocol):
-    """Whoever encodes images: this process or a group of actors."""
+    """What encodes images: this process or a group of actors."""
 
     def devices(self) -> Devices:
         """Returns what is computed where. Raises ResourceError when the device asked for is not there."""

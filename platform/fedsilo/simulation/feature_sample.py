@@ -83,7 +83,7 @@ def measure_prepared(scenario: Scenario, prepared: Prepared) -> Scores:
         The scores.
     """
     if scenario.training.online:
-        return measure(prepared.manifest, None, "the run encodes its images anew at every use (training.online)")
+        return measure(prepared.manifest, None, "the run encodes its images again at every use (training.online)")
     if IMAGE not in prepared.learnt:
         why = "what the run trains reads no image features; `fedsilo partition` computes them"
         return measure(prepared.manifest, None, why)

@@ -186,7 +186,7 @@ class FeatureStore:
         train: Features of the training images, by row.
         test: Features of the test images, by row.
         test_labels: (N,) classes of the rows, as those who hold them have it.
-        novelty: Classes that nobody trains on, None where all are trained on.
+        novelty: Classes that no client trains on, None where all are trained on.
     """
 
     train: FeatureSource

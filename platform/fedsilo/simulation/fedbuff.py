@@ -1,16 +1,16 @@
-"""Who takes part in which round, in simulated time: of clients that work all the time (FedBuff).
+"""Cohorts of buffered asynchronous rounds in simulated time (FedBuff): clients work all the time.
 
-A round is the time until `buffer` updates have come. So many clients as `concurrency` says are at work at once; whoever
-is done makes room for another one, drawn from those that are there, idle and not in the buffer yet: a client counts at
-most once in a round. It works from the shared state of the round in which it is asked, and counts in the round in
-which it answers. Of events at the same moment answers come before new calls, lower numbers first.
+A round lasts until `buffer` updates have come. `concurrency` clients work at the same time. A client that has finished
+makes room for another, which is drawn from the clients that are available, idle and not in the buffer: a client counts
+at most once in a round. A client works from the shared state of the round in which it is asked, and counts in the round
+in which it answers. Of events at the same moment, answers come before requests, lower numbers first.
 
-Who takes longer than the deadline is given up and makes room. Where a round cannot come to its end, because nobody is
-at work and nobody can be asked, or whoever is asked fails, it ends without an update; what is in the buffer stays
-there.
+A client that takes longer than the deadline is given up and makes room. A round that cannot end, because no client
+works and none can be asked, or because every client that is asked fails, ends without an update; the buffer keeps what
+it has.
 
 Source: Nguyen et al., "Federated Learning with Buffered Asynchronous Aggregation", AISTATS 2022, arXiv:2106.06639,
-algorithm 1. There a client is drawn anew as soon as it is done, whether its last update has been used or not.
+algorithm 1. There a client is drawn again as soon as it has finished, whether its last update was used or not.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class BufferedSchedule:
             heapq.heappush(self._events, (ends, client, found.came and not gave_up, gave_up, round))
 
     def _advance(self, round: int) -> bool:
-        """Moves the clock to the next end of work, or to when somebody comes who may be asked; False for neither."""
+        """Moves the clock to the next end of work, or to when a client comes that may be asked; False for neither."""
         moments = [self._events[0][0]] if self._events else []
         if len(self._events) < self._concurrency:
             moments += [self._from(client, round) for client in self._idle()]

@@ -45,7 +45,7 @@ class Schedule(ClientSampling):
         """The turnout of every round of a paced federation.
 
         Raises:
-            ScenarioError: Pace and trace do not fit so many clients, or nobody would ever answer.
+            ScenarioError: Pace and trace do not fit so many clients, or no client would ever answer.
         """
         self._refuse(find_impossible(self.pace, self.trace, len(self.clients), len(self.sizes)))
         if self.pace.buffered and self.buffer > self.concurrency:
@@ -119,7 +119,7 @@ class Schedule(ClientSampling):
 
 
 def _never(schedule: Schedule) -> str:
-    """Why nobody ever answers, as far as it can be told in a line."""
+    """Why no client ever answers, in one line."""
     pace, rounds = schedule.pace, schedule.rounds
     waited = "as long as it takes" if pace.deadline_s is None else f"{pace.deadline_s:g} simulated seconds"
     wanted = f"{schedule.buffer} updates" if pace.buffered else f"{pace.minimum} of those asked"

@@ -5,7 +5,7 @@ A line of timeline.jsonl is a stage of a round:
     round, stage       which
     began              seconds from the beginning of the round to the stage's first beginning, seen by the coordinator
     until, seconds     the same to its last end, and how long it took in all: a stage is entered once per exchange
-    clients            who told of their part in it, ascending; nobody where updates are masked
+    clients            clients that reported their part, ascending; none where updates are masked
     client_began, client_until, client_seconds      each one's first beginning, last end, and time at work
 
 Clients tell the time by the clocks of their own machines, so theirs is as good as these agree.

@@ -129,7 +129,7 @@ def test_shadow_runs_encode_no_image_that_was_encoded_before(
     assert [before for *_, before in ended] == [True] * 4 + [False] * 2
 
 
-def test_a_shadow_of_another_version_is_made_anew(own_audited: Run, audited: tuple[Run, dict[str, Any]]) -> None:
+def test_a_shadow_of_another_version_is_made_again(own_audited: Run, audited: tuple[Run, dict[str, Any]]) -> None:
     file = own_audited.folder / "audit" / "shadow-002" / "scenario.yaml"
     file.write_text(file.read_text().replace("learning_rate: 0.1", "learning_rate: 0.2"))
     document, ended = auditing(own_audited)

@@ -154,7 +154,7 @@ def test_a_run_that_fails_does_not_stop_the_others_and_is_tried_again(breaking: 
     assert len(list((tmp_path / "runs").iterdir())) == 2
 
 
-def test_an_error_that_nobody_foresaw_is_kept_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_error_that_is_unforeseen_is_kept_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def broken(folder: Path) -> Run:
         raise KeyError("no such thing")
 
@@ -219,7 +219,7 @@ def test_runs_side_by_side_give_the_same_and_survive_one_that_is_killed(
     assert (promptfl.mean, local.mean) == (before["promptfl"].mean, before["local"].mean)
 
 
-def test_a_worker_does_not_outlive_whoever_started_it() -> None:
+def test_a_worker_does_not_outlive_the_process_that_started_it() -> None:
     worker = (
         "import os; from fedsilo.runs.comparison.worker import _end_with_parent; parent = os.getppid(); "
         "print(flush=True); _end_with_parent(parent)"

@@ -65,7 +65,7 @@ def test_a_client_that_comes_and_goes_is_there_for_its_share_of_the_time() -> No
     assert np.mean(stays) == pytest.approx(20, rel=0.06)
 
 
-def test_drop_outs_are_drawn_anew_for_each_time_that_a_client_is_asked() -> None:
+def test_drop_outs_are_drawn_again_for_each_time_that_a_client_is_asked() -> None:
     course = Speeds(drop_out=0.25).course(1, 0)
     drawn = [course.fails(call(0, round, tries)) for round in range(1000) for tries in range(2)]
     assert np.mean(drawn) == pytest.approx(0.25, abs=0.03)

@@ -63,7 +63,7 @@ def test_over_selection_asks_so_many_times_the_clients_rounded_up() -> None:
     assert len(exact.asked(1)) == 11  # 1.1 * 10 is 11.000000000000002
 
 
-def test_a_round_with_too_few_answers_ends_without_an_update_and_counts_nobody() -> None:
+def test_a_round_with_too_few_answers_ends_without_an_update_and_counts_no_client() -> None:
     plan = schedule(rounds=3, seed=4, trace=Sporadic(online=0.5), pace=StragglerPolicy(minimum=2, deadline_s=3))
     counts = [(len(t.participants), len(t.participants) + len(t.late) + len(t.offline), t.ends) for t in plan.cohorts]
     assert [whole for _, whole, _ in counts] == [3, 3, 3]
@@ -90,7 +90,7 @@ def test_where_every_batch_is_sent_all_make_as_many_steps_as_the_longest() -> No
     assert plan.cohorts[0].ends == 3 * (1 + 2)
 
 
-def test_a_client_that_goes_away_at_its_work_begins_anew_when_it_is_back() -> None:
+def test_a_client_that_goes_away_at_its_work_begins_again_when_it_is_back() -> None:
     trace = Renewal(step_s=10, mean_online_s=12, mean_offline_s=5)
     plan = schedule(1, 20, trace=trace)
     course, clock = trace.course(1, 0), 0.0
@@ -110,7 +110,7 @@ def test_a_client_that_breaks_down_is_offline_and_an_everlasting_failure_is_refu
     assert all(len(cohort.participants) + len(cohort.offline) == 10 for cohort in plan.cohorts)
 
 
-def test_a_run_in_which_nobody_would_ever_answer_is_refused_in_one_line() -> None:
+def test_a_run_in_which_no_client_would_ever_answer_is_refused_in_one_line() -> None:
     for pace in (StragglerPolicy(deadline_s=0.5), StragglerPolicy(mode="buffered", deadline_s=0.5)):
         with pytest.raises(ScenarioError, match=r"trace: in none of 4 rounds would .* 0\.5 simulated seconds\. Give"):
             _ = schedule(trace=Speeds(), pace=pace).cohorts
@@ -160,7 +160,7 @@ class Away(NoTrace):
         return Later()
 
 
-def test_a_buffered_round_asks_nobody_who_is_away() -> None:
+def test_a_buffered_round_asks_no_client_that_is_away() -> None:
     plan = schedule(2, 40, trace=Away(), pace=StragglerPolicy(mode="buffered", buffer=1, concurrency=1))
     assert [t.participants for t in plan.cohorts[:20]] == [(0,)] * 20
     assert [t.ends for t in plan.cohorts] == list(range(1, 41))
