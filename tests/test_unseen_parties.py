@@ -1,4 +1,4 @@
-"""Clients, domains and classes that no client trains on; altered images and labels of one's own; all through real runs."""
+"""Clients, domains and classes without training; altered images and labels of one's own; all through real runs."""
 
 from __future__ import annotations
 

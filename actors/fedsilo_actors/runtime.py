@@ -89,8 +89,8 @@ class RayRuntime:
             images: All images.
             missing: The chunks to encode.
 
-        Yields:
-            The features of one chunk, in order of arrival.
+        Returns:
+            The features of each chunk, in order of arrival.
         """
         return encode_with_actors(self._section, encoder, images, missing, self.encoder)
 

@@ -23,12 +23,15 @@ __all__ = ["__version__", "compare", "load", "run"]
 
 
 def run(scenario: str | Path | Mapping[str, Any], **overrides: Any) -> Run:
-    """Runs a scenario and returns the finished run.
+    """Runs a scenario.
 
     Args:
         scenario: Path of a scenario file, or its content as nested mappings.
         **overrides: Sections or keys that replace the scenario's, for example `seed=1, training={"rounds": 3}`; keys
             with a dot are given as `**{"training.rounds": 3}`.
+
+    Returns:
+        The finished run.
 
     Raises:
         FedsiloError: Anything the user can act on; see `fedsilo.core.errors`.
@@ -42,7 +45,17 @@ def run(scenario: str | Path | Mapping[str, Any], **overrides: Any) -> Run:
 
 
 def load(folder: str | Path) -> Run:
-    """Returns the run in a folder, finished or not. Raises RunError when there is none."""
+    """Opens the run in a folder, finished or not.
+
+    Args:
+        folder: The run's folder.
+
+    Returns:
+        The run.
+
+    Raises:
+        RunError: There is no run in the folder.
+    """
     from fedsilo.report.results.finished_run import load as load_run
 
     return load_run(folder)

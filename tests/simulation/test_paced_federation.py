@@ -99,7 +99,7 @@ def alike(world: Any, **training: Any) -> Any:
 def test_what_buffered_rounds_add_up_worked_out_by_hand(
     world: Any, tmp_path: Path, pace: StragglerPolicy, expected: list[float]
 ) -> None:
-    """The rounds of test_turnouts: (0, 1), (0, 1), (0, 2 from round 0), (0, 1 from round 2)."""
+    """The rounds of test_cohort: (0, 1), (0, 1), (0, 2 from round 0), (0, 1 from round 2)."""
     here = alike(world, rounds=4)
     plan = here.plan(Halving(), pace=pace, trace=Speeds(seconds_per_step=[1, 2, 5]))
     seen: list[float] = []

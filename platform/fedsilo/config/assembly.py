@@ -82,9 +82,16 @@ class Assembly:
 
 
 def with_inherited_training(given: dict[str | int, Any]) -> dict[str | int, Any]:
-    """Returns checked values in which each reference with a training of its own has all keys of it.
+    """Completes references that have a training of their own: they get all its keys.
 
-    Keys that it does not name are interpolations of the section `training`, so they follow it whatever layer wins.
+    Keys that a reference does not name become interpolations of the section `training`, so they follow it whichever
+    layer wins.
+
+    Args:
+        given: Checked values of the whole scenario.
+
+    Returns:
+        The same values with complete references.
     """
     evaluation = given.get("evaluation") or {}
     entries = [

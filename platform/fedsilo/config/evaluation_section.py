@@ -26,7 +26,14 @@ class ReferenceTraining:
     schedule: LearningRateSchedule = key(LearningRateSchedule, "How the learning rate changes over the rounds.")
 
     def laid_over(self, training: Training) -> Training:
-        """Returns the section `training` with these keys in place of its own."""
+        """Replaces keys of the section `training` by these.
+
+        Args:
+            training: The scenario's section.
+
+        Returns:
+            The changed section.
+        """
         return replace(training, **{field.name: getattr(self, field.name) for field in fields(self)})
 
 
@@ -73,11 +80,14 @@ class Evaluation:
         return [reference.name for reference in self.references]
 
     def training_of(self, reference: str, training: Training) -> Training:
-        """Returns how a reference is trained.
+        """Finds how a reference is trained.
 
         Args:
-            reference: Its name.
+            reference: The reference's name.
             training: The scenario's section.
+
+        Returns:
+            The section, with the reference's own keys where it has some.
         """
         own = next((entry.training for entry in self.references if entry.name == reference), None)
         return own.laid_over(training) if own else training

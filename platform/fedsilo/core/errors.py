@@ -38,6 +38,7 @@ class ScenarioError(FedsiloError):
     """
 
     def __init__(self, message: str, problems: Sequence[str] = ()) -> None:
+        """Keeps the message, and all problems."""
         super().__init__(message, problems)
         self.problems: tuple[str, ...] = tuple(problems) or (message,)
 
@@ -77,6 +78,7 @@ class ClientError(FedsiloError):
     def __init__(
         self, message: str, client: int | None = None, round: int | None = None, stage: str | None = None
     ) -> None:
+        """Keeps the message, and where it happened."""
         super().__init__(message, client, round, stage)
         self.client, self.round, self.stage = client, round, stage
 
@@ -107,6 +109,7 @@ class ProtocolViolation(ClientError):
         stage: str | None = None,
         reason: str | None = None,
     ) -> None:
+        """Keeps the message, where it happened, and why."""
         super().__init__(message, client, round, stage)
         self.reason = reason
 
@@ -129,6 +132,7 @@ class RoundAborted(FedsiloError):
         need: int | None = None,
         clients: tuple[int, ...] = (),
     ) -> None:
+        """Keeps the message, and who is left."""
         super().__init__(message, stage, have, need, clients)
         self.stage, self.have, self.need, self.clients = stage, have, need, clients
 

@@ -177,9 +177,15 @@ class Learner(Component, ABC):
         return buffers
 
     def repaired(self, shared: State) -> State:
-        """Returns the statistics of a shared state that are outside of what they can be, put back: none by default.
+        """Finds statistics of a shared state that have impossible values, such as a negative variance.
 
-        Noise and updates that come late can carry a mean beyond all that it is the mean of.
+        Noise and late updates can carry a mean beyond every value that it is the mean of.
+
+        Args:
+            shared: The shared state after a server step.
+
+        Returns:
+            Repaired tensors by name; none by default.
         """
         return {}
 

@@ -166,7 +166,7 @@ class Client:
             return score if data.novelty is None else self._on_new_classes(score, data.novelty, work.shared)
 
     def _on_new_classes(self, score: ClientScore, novelty: Novelty, shared: State) -> ClientScore:
-        """The score with what the client's prompts do on classes that nobody trained on, among these alone."""
+        """The score with what the client's prompts do on classes that no client trained on, among these alone."""
         model = self._model.replace_classes(novelty.tokens, novelty.zero_shot)
         private = self._method.private_for_new_classes(model, self._on_device(self._private))
         predict = self._method.predictor(model, shared, private)

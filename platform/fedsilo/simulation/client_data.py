@@ -101,5 +101,12 @@ class ClientRules:
     own_training: tuple[tuple[Method, Training], ...] = ()
 
     def training_of(self, method: Method) -> Training:
-        """Returns how a method of the run is trained."""
+        """Finds how a method of the run is trained.
+
+        Args:
+            method: The scenario's method or a reference.
+
+        Returns:
+            The reference's own section `training`, or the scenario's.
+        """
         return next((own for reference, own in self.own_training if reference == method), self.training)

@@ -47,7 +47,7 @@ class Encoders(Protocol):
             images: The images.
             missing: Parts of them, with the views and columns that are missing.
 
-        Yields:
+        Returns:
             The features of each part, in any order.
         """
         ...
@@ -79,6 +79,7 @@ class FeatureEncoding:
             stage: Name of the stage for progress.
             examples: The images.
             wanted: Names of the columns.
+            *views: Numbers of the random views; 0 for images without one.
 
         Returns:
             A source of these columns.
@@ -121,6 +122,7 @@ class FeatureEncoding:
             stage: Name of the stage for progress.
             examples: The images.
             group: Names of the columns.
+            *views: Numbers of the random views; 0 for images without one.
 
         Returns:
             A source of these columns.

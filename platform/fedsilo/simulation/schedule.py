@@ -42,7 +42,10 @@ class Schedule(ClientSampling):
 
     @cached_property
     def cohorts(self) -> tuple[Cohort, ...]:
-        """The turnout of every round of a paced federation.
+        """Cohorts of all rounds, where time is simulated.
+
+        Returns:
+            One cohort per round.
 
         Raises:
             ScenarioError: Pace and trace do not fit so many clients, or no client would ever answer.

@@ -188,7 +188,7 @@ class SerialRuntime:
             images: The images.
             missing: Parts of them, with the views and columns that are missing.
 
-        Yields:
+        Returns:
             The features of each part.
         """
         from fedsilo.models.clip.features import encode_chunks

@@ -78,11 +78,17 @@ class LocalTraining:
         return differentiate(point, batch, PLAIN, 0)
 
     def one_batch(self, start: State, kept: tuple[str, ...]) -> tuple[State, State, State, float]:
-        """Returns the gradients of the exchange's batch, what the client steps and writes, its memory, and the loss.
+        """Takes the gradients of the exchange's batch, and steps the parameters that stay with the client.
 
-        The second is the stepped `kept` parameters and the client's own buffers, which the learner may write. What the
-        client steps itself passes through the mechanism; the other gradients are what it sends, and pass through it
-        when they leave.
+        What the client steps itself passes the mechanism here; the other gradients pass it when they leave the client.
+
+        Args:
+            start: All parameters by name.
+            kept: Names of the parameters that the client steps itself.
+
+        Returns:
+            Gradients by name; what the client keeps: the stepped `kept` parameters, and its own buffers, which the
+            learner may write; the optimizer's tensors; the loss.
         """
         work = self.work
         batch = work.batch(work.exchange)

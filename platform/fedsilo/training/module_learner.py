@@ -197,14 +197,31 @@ class ModuleLearner(Learner):
         return {self.in_state(n): b.detach().clone() for n, b in self._fresh(frozen, seed).named_buffers()}
 
     def repaired(self, shared: State) -> State:
-        """Returns running variances with 0 in the place of negative numbers, whose roots would be nan."""
+        """Sets negative running variances of batch norms to 0.
+
+        Args:
+            shared: The shared state after a server step.
+
+        Returns:
+            The variances that were negative somewhere, by name.
+        """
         variances = [n for n in self.statistics if n in shared and n.endswith("running_var")]
         return {n: shared[n].clamp(min=0) for n in variances}
 
     def scores(
         self, params: State, buffers: State, inputs: Columns, frozen: Frozen, *, training: bool = False
     ) -> Tensor:
-        """Returns the module's scores (b, K).
+        """Computes the scores of a batch with the module.
+
+        Args:
+            params: Parameters by name.
+            buffers: Buffers by name.
+            inputs: Columns of b rows.
+            frozen: The frozen model.
+            training: Whether the module trains: dropout draws, and batch norms use the batch.
+
+        Returns:
+            (b, K) scores.
 
         Raises:
             ClientError: A batch norm is trained on a single number.

@@ -186,7 +186,14 @@ class Recipe(Method):
         return Loss.at(local.learner, local.work, start, local.buffers)
 
     def server_step(self, work: ServerWork) -> State:
-        """Returns the next shared state."""
+        """Computes the next shared state, with repaired statistics.
+
+        Args:
+            work: What the server knows of the exchange.
+
+        Returns:
+            The shared state.
+        """
         learner = self.learner
         stepped = self.strategy.server_step(work, learner)
         return {**stepped, **learner.repaired(stepped)}

@@ -29,6 +29,7 @@ class MaskStream:
     """
 
     def __init__(self, dim: int) -> None:
+        """Reserves buffers for vectors of `dim` coordinates."""
         self.dim = dim
         self._zeros = bytes(4 * min(dim, BLOCK))
         self._expanded = np.empty(min(dim, BLOCK), dtype="<u4")

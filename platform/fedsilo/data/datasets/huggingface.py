@@ -46,7 +46,10 @@ class RowImages:
     column: str
 
     def survey(self) -> tuple[tuple[str, ...], dict[int, tuple[str, ...]]]:
-        """Returns the digest of every image's bytes, and the kinds of those that are scaled to 8 bits, by row.
+        """Hashes all images.
+
+        Returns:
+            (n,) digests of the images' bytes, and the kinds of images that are scaled to 8 bits, by row.
 
         Raises:
             DataError: A row has no image.

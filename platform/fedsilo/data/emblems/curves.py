@@ -19,7 +19,7 @@ def polygon(*points: tuple[float, float]) -> Outline:
     """Makes a polygon.
 
     Args:
-        points: n corners (x, y).
+        *points: n corners (x, y).
 
     Returns:
         (n, 2) points.
@@ -116,7 +116,7 @@ def smooth(*points: tuple[float, float], rounds: int = 2) -> Outline:
     """Makes a rounded outline by Chaikin's corner cutting.
 
     Args:
-        points: n corners (x, y).
+        *points: n corners (x, y).
         rounds: How often corners are cut.
 
     Returns:
@@ -147,7 +147,7 @@ def symmetric(*right: tuple[float, float]) -> Outline:
     """Makes a polygon that is symmetric about the vertical axis.
 
     Args:
-        right: n corners (x, y) of the right half, from top to bottom.
+        *right: n corners (x, y) of the right half, from top to bottom.
 
     Returns:
         (2n, 2) points.

@@ -85,7 +85,14 @@ def is_deep(data: bytes) -> bool:
 
 
 def has_depth(image: Image.Image) -> bool:
-    """Returns whether an image, loaded or just opened, has other values than those from 0 to 255 that can be had."""
+    """Tells whether an image has more than 8 bits per channel, a sign, or floats.
+
+    Args:
+        image: The opened image.
+
+    Returns:
+        Whether it has to be scaled.
+    """
     return image.mode[0] in "IF" or bool(_wide(image)) or _signed(image) is not None
 
 

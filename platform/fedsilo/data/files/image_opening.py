@@ -27,10 +27,13 @@ def open_image(data: bytes) -> Image.Image:
     """Opens an image, as `PIL.Image.open` does.
 
     Args:
-        data: The bytes of its file.
+        data: Bytes of the file.
+
+    Returns:
+        The image, not decoded yet.
 
     Raises:
-        ValueError: The bytes are not an image, or one of a known format that cannot be read; the message says which.
+        ValueError: The bytes are not an image, or are of a known format that cannot be read; the message says which.
             Or the image is too elongated to be resized.
     """
     try:

@@ -114,7 +114,14 @@ def decode(data: bytes) -> Image.Image:
 
 
 def decoded(data: bytes) -> tuple[Image.Image, tuple[str, ...]]:
-    """Returns the first frame of a file as RGB, and what kinds of remarkable images it is of."""
+    """Decodes the first frame of an image file.
+
+    Args:
+        data: Bytes of the file.
+
+    Returns:
+        The image as RGB, and the kinds of remarkable images that it belongs to.
+    """
     with open_image(data) as image:
         require_readable(image)
         if has_depth(image):

@@ -35,7 +35,7 @@ def make_names(*names: str | tuple[str, ...]) -> tuple[NameWithAliases, ...]:
     """Makes domains or classes from their names.
 
     Args:
-        names: A name each, or a tuple of the name and its aliases.
+        *names: A name each, or a tuple of the name and its aliases.
 
     Returns:
         One entry per argument, in order.

@@ -74,7 +74,10 @@ class File(TimedTrace):
 
     @cached_property
     def stays(self) -> tuple[Stay, ...]:
-        """The file's lines, read once: they travel with the trace to machines that do not have the file.
+        """Lines of the file, read once: they travel with the trace to machines that do not have the file.
+
+        Returns:
+            One entry per line.
 
         Raises:
             ScenarioError: The file cannot be read, or lines of it are wrong.
