@@ -22,7 +22,8 @@ from fedsilo.core import Batch
 from fedsilo.core.batch import CLASS, PIXELS, named
 from fedsilo.tasks.classification import Classification
 from fedsilo.training.loss import Loss
-from fedsilo.training.module_learner import ModelSizes, ModuleLearner
+from fedsilo.training.model_sizes import ModelSizes
+from fedsilo.training.module_learner import ModuleLearner
 from fedsilo.training.per_example.clipping import sum_clipped
 from fedsilo.training.per_example.example_gradients import choose_way
 from fedsilo.training.per_example.grad_sample import differentiate_with_opacus

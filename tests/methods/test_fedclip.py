@@ -12,7 +12,7 @@ from torch.nn.functional import normalize
 
 from fedsilo.core import Batch, ClientTask
 from fedsilo.methods.fedclip import FedCLIP
-from fedsilo.training.module_learner import ModelSizes
+from fedsilo.training.model_sizes import ModelSizes
 
 HIDDEN, OUT = FedCLIP().uploads
 

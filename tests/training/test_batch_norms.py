@@ -15,7 +15,8 @@ from fedsilo.methods.composed import Composed
 from fedsilo.privacy.mechanisms.central import Central
 from fedsilo.strategies.fedadam import FedAdamStrategy
 from fedsilo.strategies.fedavg import FedAvgStrategy
-from fedsilo.training.module_learner import ModelSizes, ModuleLearner
+from fedsilo.training.model_sizes import ModelSizes
+from fedsilo.training.module_learner import ModuleLearner
 
 
 @dataclass(frozen=True)

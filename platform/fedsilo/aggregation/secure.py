@@ -40,7 +40,7 @@ from fedsilo.aggregation.secagg.update_vectors import UpdateEncoding
 from fedsilo.core import Exchange, Gathered
 from fedsilo.core.config_fields import key
 from fedsilo.core.errors import ScenarioError
-from fedsilo.data.files.file_sources import from_home, is_missing
+from fedsilo.data.files.user_paths import from_home, is_missing
 from fedsilo.storage.wire_log import count_bytes
 
 DROPOUT = 0.05

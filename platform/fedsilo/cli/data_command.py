@@ -87,7 +87,7 @@ def get(
     """
     from fedsilo.core import Dataset
     from fedsilo.core.registry import find
-    from fedsilo.data.files.file_sources import expand
+    from fedsilo.data.files.user_paths import expand
     from fedsilo.data.published.unpacking import obtain
 
     card = getattr(find(Dataset, name), "card", None)

@@ -24,7 +24,8 @@ from fedsilo.core.seeds import torch_generator
 from fedsilo.core.task import Task
 from fedsilo.core.types import State
 from fedsilo.models.prompts.cross_attention import draw
-from fedsilo.training.module_learner import ModelSizes, ModuleLearner
+from fedsilo.training.model_sizes import ModelSizes
+from fedsilo.training.module_learner import ModuleLearner
 
 CROSS_ENTROPY, CONTRASTIVE = "cross_entropy", "contrastive"
 

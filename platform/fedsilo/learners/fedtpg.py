@@ -33,7 +33,8 @@ from fedsilo.core.types import State
 from fedsilo.core.work import LocalWork
 from fedsilo.models.prompts.cross_attention import Attention, GatedFeedForward, draw
 from fedsilo.models.prompts.frozen_model import draw_context
-from fedsilo.training.module_learner import ModelSizes, ModuleLearner
+from fedsilo.training.model_sizes import ModelSizes
+from fedsilo.training.module_learner import ModuleLearner
 
 OWN_CLASSES = "own_classes"
 BARE, TEMPLATE = "bare", "template"

@@ -17,7 +17,7 @@ from fedsilo.config.scenario_reading import read
 from fedsilo.config.sections import Scenario
 from fedsilo.core.errors import RunError, ScenarioError
 from fedsilo.core.printing import encode_utf8
-from fedsilo.data.files.file_sources import elsewhere, expand
+from fedsilo.data.files.user_paths import elsewhere, expand
 from fedsilo.partitioning.rules.manifest import FromManifest
 
 SCENARIO, MANIFEST = "scenario.yaml", "partition.json"

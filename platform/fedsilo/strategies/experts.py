@@ -19,8 +19,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from fedsilo.core.capabilities import Mixing
 from fedsilo.core.config_fields import key
-from fedsilo.core.learner import Learner, Mixing
+from fedsilo.core.learner import Learner
 from fedsilo.core.local_trainer import Descent, LocalTrainer
 from fedsilo.core.seeds import derive, torch_generator
 from fedsilo.core.types import State

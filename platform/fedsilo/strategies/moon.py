@@ -18,8 +18,9 @@ from torch import Tensor
 from torch.nn.functional import cosine_similarity, cross_entropy
 
 from fedsilo.core.batch import Batch
+from fedsilo.core.capabilities import Representing
 from fedsilo.core.config_fields import key
-from fedsilo.core.learner import Learner, Representing
+from fedsilo.core.learner import Learner
 from fedsilo.core.local_trainer import Descent, LocalTrainer, Terms
 from fedsilo.core.types import State
 from fedsilo.training.averaging import Averaging

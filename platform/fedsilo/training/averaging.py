@@ -12,8 +12,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
+from fedsilo.core.capabilities import Factored, Mixing
 from fedsilo.core.config_fields import key
-from fedsilo.core.learner import Factored, Learner, Mixing
+from fedsilo.core.learner import Learner
 from fedsilo.core.local_trainer import MEMORY, Descent, LocalResult, LocalTrainer, Terms
 from fedsilo.core.strategy import Strategy
 from fedsilo.core.types import State

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from fedsilo.core.batch import Batch
-from fedsilo.core.learner import Factored, Learner
+from fedsilo.core.capabilities import Factored
+from fedsilo.core.learner import Learner
 from fedsilo.core.local_trainer import Contrast
 from fedsilo.core.seeds import torch_generator
 from fedsilo.core.types import State

@@ -24,6 +24,7 @@ from fedsilo.core.frozen import Frozen
 from fedsilo.core.learner import Learner
 from fedsilo.core.seeds import derive
 from fedsilo.core.types import State
+from fedsilo.training.model_sizes import ModelSizes
 from fedsilo.training.module_random import draw_from
 
 ONE_IMAGE = (
@@ -32,33 +33,6 @@ ONE_IMAGE = (
 )
 
 NORMS = (_BatchNorm, _InstanceNorm, nn.LayerNorm, nn.GroupNorm)
-
-
-@dataclass(frozen=True, slots=True)
-class ModelSizes:
-    """Sizes that a module is built for.
-
-    Attributes:
-        candidates: Candidates, K.
-        joint: Width of pooled features and text features, D.
-        width: Width of the text tower, W.
-    """
-
-    candidates: int
-    joint: int
-    width: int
-
-    @classmethod
-    def of(cls, frozen: Frozen) -> ModelSizes:
-        """Reads the sizes of a frozen model.
-
-        Args:
-            frozen: The frozen model.
-
-        Returns:
-            K, D and W.
-        """
-        return cls(len(frozen.candidates), int(frozen.zero_shot.shape[1]), frozen.width)
 
 
 _ANY = ModelSizes(2, 5040, 5040)

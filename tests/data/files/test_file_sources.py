@@ -10,7 +10,8 @@ import pytest
 from fedsilo.aggregation.secure import Secure
 from fedsilo.core.errors import DataError
 from fedsilo.data.datasets.image_folder import ImageFolder
-from fedsilo.data.files.file_sources import FolderSource, ZipSource, is_missing, open_source
+from fedsilo.data.files.file_sources import FolderSource, ZipSource, open_source
+from fedsilo.data.files.user_paths import is_missing
 from fedsilo.partitioning.rules.manifest import FromManifest
 from fedsilo.simulation.availability.file import File
 

@@ -10,7 +10,8 @@ from fedsilo.core.batch import PIXELS, Columns
 from fedsilo.core.config_fields import key
 from fedsilo.core.frozen import Frozen
 from fedsilo.core.types import State
-from fedsilo.training.module_learner import ModelSizes, ModuleLearner
+from fedsilo.training.model_sizes import ModelSizes
+from fedsilo.training.module_learner import ModuleLearner
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,9 @@ from torch import Tensor
 from torch.nn.functional import normalize, pad
 
 from fedsilo.core.batch import IMAGE, Columns
+from fedsilo.core.capabilities import ThroughText
 from fedsilo.core.errors import BackboneError
 from fedsilo.core.frozen import Frozen
-from fedsilo.core.learner import ThroughText
 from fedsilo.core.types import State
 from fedsilo.methods.composed import Composed
 from fedsilo.models.clip.class_tokens import ClassTokens

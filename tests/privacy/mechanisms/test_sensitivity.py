@@ -26,7 +26,8 @@ from fedsilo.privacy.mechanisms.central import Central
 from fedsilo.privacy.mechanisms.local import LocalNoise
 from fedsilo.strategies.fedavg import FedAvgStrategy
 from fedsilo.training.gradients import clip_gradients
-from fedsilo.training.module_learner import ModelSizes, ModuleLearner
+from fedsilo.training.model_sizes import ModelSizes
+from fedsilo.training.module_learner import ModuleLearner
 from fedsilo.training.module_random import draw_from
 
 CLIP, BATCH = 0.05, 8

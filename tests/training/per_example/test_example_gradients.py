@@ -26,7 +26,8 @@ from fedsilo.privacy.mechanisms.distributed import Distributed
 from fedsilo.privacy.mechanisms.local import LocalNoise
 from fedsilo.strategies.fedavg import FedAvgStrategy
 from fedsilo.training.loss import Loss
-from fedsilo.training.module_learner import ModelSizes, ModuleLearner
+from fedsilo.training.model_sizes import ModelSizes
+from fedsilo.training.module_learner import ModuleLearner
 from fedsilo.training.module_random import draw_from
 from fedsilo.training.per_example.example_gradients import choose_way, compute_example_gradients
 from fedsilo.training.per_example.grad_sample import differentiate_with_opacus

@@ -25,10 +25,10 @@ from fedsilo.core.errors import DataError
 from fedsilo.core.seeds import numpy_generator
 from fedsilo.data import train_test_split
 from fedsilo.data.files.bit_depth import is_deep
-from fedsilo.data.files.file_sources import from_home
 from fedsilo.data.files.folder_layouts import to_prompt_name
 from fedsilo.data.files.image_reading import decode, decoded, digest
 from fedsilo.data.files.tree_survey import summarize_kinds
+from fedsilo.data.files.user_paths import from_home
 from fedsilo.data.published.card import template_problems
 from fedsilo.data.published.labelled_images import report_leaks
 

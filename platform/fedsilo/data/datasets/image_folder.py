@@ -15,10 +15,11 @@ from fedsilo.core.errors import DataError
 from fedsilo.core.printing import is_guessed, make_printable
 from fedsilo.core.seeds import numpy_generator
 from fedsilo.data import train_test_split
-from fedsilo.data.files.file_sources import Source, expand, is_missing, open_source
+from fedsilo.data.files.file_sources import Source, open_source
 from fedsilo.data.files.folder_layouts import EXPECTED, LAYOUTS, TEST, TRAIN, ImageTree, arrange, to_prompt_name
 from fedsilo.data.files.image_reading import FileImages
 from fedsilo.data.files.tree_survey import Usable, remarks, summarize_names, survey
+from fedsilo.data.files.user_paths import expand, is_missing
 
 Name = TypeVar("Name")
 

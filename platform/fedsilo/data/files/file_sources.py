@@ -9,15 +9,13 @@ from __future__ import annotations
 import os
 import unicodedata
 import zipfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from contextvars import ContextVar
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import Protocol
 
 from fedsilo.core.errors import DataError
+from fedsilo.data.files.user_paths import expand, is_missing
 
 _UTF8 = 0x800
 """The bit of a name in a zip that says that it is UTF-8; without it the name is of code page 437."""
@@ -89,61 +87,6 @@ class Source(Protocol):
             OSError: The file cannot be found; archives raise KeyError.
         """
         ...
-
-
-def from_home(root: str) -> Path:
-    """Replaces ~ by the home folder.
-
-    Args:
-        root: A path.
-
-    Returns:
-        The path; unchanged if it names a user that does not exist.
-    """
-    try:
-        return Path(root).expanduser()
-    except RuntimeError:
-        return Path(root)
-
-
-def expand(root: str) -> Path:
-    """Makes the path of a folder or archive absolute.
-
-    Args:
-        root: A path; ~ is the home folder, other relative paths start at the current folder.
-
-    Returns:
-        The absolute path.
-    """
-    return from_home(root).absolute()
-
-
-_ELSEWHERE: ContextVar[bool] = ContextVar("elsewhere", default=False)
-
-
-@contextmanager
-def elsewhere() -> Iterator[None]:
-    """Context in which no path counts as missing, because the scenario is read for another machine."""
-    token = _ELSEWHERE.set(True)
-    try:
-        yield
-    finally:
-        _ELSEWHERE.reset(token)
-
-
-def is_missing(root: str) -> bool:
-    """Finds out whether nothing exists at a path.
-
-    Args:
-        root: A path.
-
-    Returns:
-        Whether it is missing; False inside `elsewhere`.
-    """
-    try:
-        return not (_ELSEWHERE.get() or expand(root).exists())
-    except OSError:  # name too long, or folder not readable
-        return True
 
 
 def open_source(root: str) -> Source:

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from fedsilo.core.errors import DataError
-from fedsilo.data.files.file_sources import FolderSource, Member, Source, ZipSource, expand, open_source
+from fedsilo.data.files.file_sources import FolderSource, Member, Source, ZipSource, open_source
 from fedsilo.data.files.folder_layouts import SUFFIXES, TEST, TRAIN
+from fedsilo.data.files.user_paths import expand
 from fedsilo.data.published.naming import normalize
 
 SPLITS = {

@@ -9,7 +9,7 @@ import numpy as np
 
 from fedsilo.core import FeatureExtractor, LabelledImages, Partition, Share, Unseen
 from fedsilo.core.config_fields import key
-from fedsilo.data.files.file_sources import from_home, is_missing
+from fedsilo.data.files.user_paths import from_home, is_missing
 from fedsilo.partitioning.dealing import example_assignment as assignment
 from fedsilo.partitioning.manifest import Manifest
 from fedsilo.partitioning.shifts.concept.none import NoConceptShift

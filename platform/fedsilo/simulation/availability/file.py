@@ -26,7 +26,7 @@ from typing import Any
 from fedsilo.core import Call
 from fedsilo.core.config_fields import key
 from fedsilo.core.errors import ScenarioError
-from fedsilo.data.files.file_sources import from_home
+from fedsilo.data.files.user_paths import from_home
 from fedsilo.simulation.availability_model import TimedCourse, TimedTrace
 
 COLUMNS = ("client", "online_from_s", "online_until_s", "seconds_per_step")

@@ -11,7 +11,8 @@ from dataclasses import dataclass
 from torch import Tensor
 
 from fedsilo.core.batch import Batch
-from fedsilo.core.learner import Learner, ThroughText
+from fedsilo.core.capabilities import ThroughText
+from fedsilo.core.learner import Learner
 from fedsilo.core.types import State
 from fedsilo.training.loss import Loss
 from fedsilo.training.per_example.chain_rule import compute_leaf_gradients

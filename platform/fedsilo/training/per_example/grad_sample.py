@@ -26,7 +26,8 @@ from fedsilo.core.batch import Batch, Columns
 from fedsilo.core.learner import Learner
 from fedsilo.core.types import State
 from fedsilo.training.loss import Loss
-from fedsilo.training.module_learner import ModelSizes, ModuleLearner, build_skeleton
+from fedsilo.training.model_sizes import ModelSizes
+from fedsilo.training.module_learner import ModuleLearner, build_skeleton
 from fedsilo.training.module_random import OneDraw, draw_from, watch_other_draws
 
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.GroupNorm, nn.LayerNorm, nn.Embedding)
