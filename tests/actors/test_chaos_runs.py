@@ -96,7 +96,7 @@ def test_faults_of_clients_coordinator_and_disk_leave_the_bits_of_a_serial_run(w
     assert [line["kind"] for line in read_faults(folder)] == [point.kind for point in FAULTS]
     assert [type(error) for error in stops] == [ClientError, RunError]
     assert [str(stop).count("\n") for stop in stops] == [0, 0]
-    assert "client 01, stage 'evaluate': Misfortune" in str(stops[0])
+    assert "client 01, stage 'evaluate': InjectedFault" in str(stops[0])
     assert "Free space" in str(stops[1])
     assert told == sorted(set(told)), "a round was told twice"
     assert not notices, "the last attempt was undisturbed"

@@ -27,7 +27,7 @@ class Plain(Aggregation):
     allows_stale = True
 
     weights: str = key(
-        "examples", "Weight of a client: its number of training examples, or equal weights.", "examples", "uniform"
+        "examples", "Weight of a client: its training examples, or equal weights.", "examples", "uniform"
     )
 
     def gather(self, exchange: Exchange) -> Gathered:

@@ -23,7 +23,7 @@ class RingAggregation(Aggregation):
     shows_updates: ClassVar[bool] = False
 
     weights: str = key(
-        "examples", "Weight of a client: its number of training examples, or equal weights.", "examples", "uniform"
+        "examples", "Weight of a client: its training examples, or equal weights.", "examples", "uniform"
     )
     bound: float = key(
         8.0,
