@@ -73,7 +73,7 @@ def test_line_breaks_stay_where_they_are_wanted() -> None:
         ("🐱", "🐱"),
     ],
 )
-def test_a_class_is_spoken_without_what_nobody_sees(folder: str, name: str) -> None:
+def test_a_class_is_spoken_without_invisible_characters(folder: str, name: str) -> None:
     assert spoken(folder) == name
 
 
