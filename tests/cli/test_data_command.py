@@ -134,8 +134,8 @@ def test_download_in_a_scenario_does_the_same(call, published, tmp_path):
 @pytest.mark.parametrize(
     ("name", "words"),
     [
-        ("pacs", "pacs: cannot be downloaded by fedsilo. PACS.zip is linked"),
-        ("emblems", "emblems: has no files to download."),
+        ("pacs", "cannot be downloaded by fedsilo. PACS.zip is linked"),
+        ("emblems", "has no files to download."),
     ],
 )
 def test_what_cannot_be_fetched_says_how_to_get_it(call, name, words, tmp_path):

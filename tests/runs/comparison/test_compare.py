@@ -12,7 +12,7 @@ import fedsilo
 from fedsilo.core.errors import RunError
 from fedsilo.report.results.finished_run import Run
 from fedsilo.report.results.run_entry import RunEntry
-from fedsilo.runs.comparison.compare import Comparison, compare_folders, compare_grid
+from fedsilo.runs.comparison.compare import SweepResult, compare_folders, compare_grid
 from fedsilo.runs.comparison.sweep import Sweep
 
 SMALL: dict[str, Any] = {
@@ -67,13 +67,13 @@ def breaking(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 @pytest.fixture(scope="module")
-def pair(tmp_path_factory: pytest.TempPathFactory) -> Comparison:
+def pair(tmp_path_factory: pytest.TempPathFactory) -> SweepResult:
     """Two methods, two seeds."""
     return compare_grid(Sweep(SMALL, methods=("promptfl", "local"), seeds=(0, 1)), tmp_path_factory.mktemp("pair"))
 
 
 @pytest.fixture
-def own_pair(pair: Comparison, tmp_path: Path) -> Path:
+def own_pair(pair: SweepResult, tmp_path: Path) -> Path:
     """A copy of it to break."""
     shutil.copytree(pair.root, tmp_path / "copy")
     return tmp_path / "copy"
@@ -83,7 +83,7 @@ def runs_of(root: Path) -> list[Run]:
     return [Run(path) for path in sorted(root.iterdir()) if (path / "scenario.yaml").exists()]
 
 
-def again(root: Path, **changes: Any) -> tuple[Comparison, list[tuple[str, int, bool]]]:
+def again(root: Path, **changes: Any) -> tuple[SweepResult, list[tuple[str, int, bool]]]:
     """The same comparison once more, and what was done for it."""
     ended: list[tuple[str, int, bool]] = []
 
@@ -94,7 +94,7 @@ def again(root: Path, **changes: Any) -> tuple[Comparison, list[tuple[str, int, 
     return compare_grid(grid, root, callback=tell), ended
 
 
-def test_rows_are_the_means_of_ordinary_runs(pair: Comparison) -> None:
+def test_rows_are_the_means_of_ordinary_runs(pair: SweepResult) -> None:
     runs = runs_of(pair.root)
     assert [run.folder.name.rsplit("-", 2)[0] for run in runs] == [
         "local-seed-0", "local-seed-1", "promptfl-seed-0", "promptfl-seed-1",
@@ -107,13 +107,13 @@ def test_rows_are_the_means_of_ordinary_runs(pair: Comparison) -> None:
     assert pair.standings.rows[0].mean["local_accuracy"] == pytest.approx(1 / 12)
 
 
-def test_methods_have_the_same_partition_for_the_same_seed(pair: Comparison) -> None:
+def test_methods_have_the_same_partition_for_the_same_seed(pair: SweepResult) -> None:
     split = {(r.scenario.seed, r.manifest.split_sha256) for r in runs_of(pair.root)}
     assert len(split) == 2
     assert pair.standings.grounds == ("A",)
 
 
-def test_what_has_finished_is_not_run_again_whatever_its_folder_is_called(own_pair: Path, pair: Comparison) -> None:
+def test_what_has_finished_is_not_run_again_whatever_its_folder_is_called(own_pair: Path, pair: SweepResult) -> None:
     for number, run in enumerate(runs_of(own_pair)):
         run.folder.rename(own_pair / f"renamed-{number}")
     found, ended = again(own_pair)
@@ -122,7 +122,7 @@ def test_what_has_finished_is_not_run_again_whatever_its_folder_is_called(own_pa
     assert found.standings.rows == pair.standings.rows
 
 
-def test_only_what_is_missing_or_unfinished_is_run(own_pair: Path, pair: Comparison) -> None:
+def test_only_what_is_missing_or_unfinished_is_run(own_pair: Path, pair: SweepResult) -> None:
     unfinished, gone = runs_of(own_pair)[1:3]
     hashes = [run.result["sha256"] for run in runs_of(own_pair)]
     (unfinished.folder / "result.json").unlink()
@@ -135,7 +135,7 @@ def test_only_what_is_missing_or_unfinished_is_run(own_pair: Path, pair: Compari
     assert found.standings.rows == pair.standings.rows
 
 
-def test_a_run_of_another_scenario_with_the_same_name_is_not_taken_for_it(own_pair: Path, pair: Comparison) -> None:
+def test_a_run_of_another_scenario_with_the_same_name_is_not_taken_for_it(own_pair: Path, pair: SweepResult) -> None:
     found, ended = again(own_pair, **{"training.batch_size": 4})
     assert not any(before for _, _, before in ended)
     assert len(runs_of(own_pair)) == 8
@@ -165,7 +165,7 @@ def test_an_error_that_is_unforeseen_is_kept_in_full(tmp_path: Path, monkeypatch
     assert "in broken" in trace.read_text()
 
 
-def test_collected_runs_give_the_same_rows(pair: Comparison) -> None:
+def test_collected_runs_give_the_same_rows(pair: SweepResult) -> None:
     by_method = {row.method: row for row in pair.standings.rows}
     for paths in ([pair.root], [run.folder for run in runs_of(pair.root)], [pair.root, pair.root]):
         assert {row.method: row for row in compare_folders(paths).rows} == by_method
@@ -186,7 +186,7 @@ def test_unfinished_runs_in_a_folder_are_left_out_and_said(own_pair: Path) -> No
         compare_folders([first / "checkpoints"])
 
 
-def test_partitions_that_differ_are_marked(pair: Comparison, tmp_path: Path) -> None:
+def test_partitions_that_differ_are_marked(pair: SweepResult, tmp_path: Path) -> None:
     other = compare_grid(Sweep(SMALL, {"partition.label.beta": 0.1}, ("local",)), tmp_path).root
     runs = [run.folder for run in runs_of(pair.root) if run.scenario.seed == 0]
     found = compare_folders([*runs, other])
@@ -195,7 +195,7 @@ def test_partitions_that_differ_are_marked(pair: Comparison, tmp_path: Path) -> 
     assert [row.method for row in found.rows].count("zero_shot") == 2
 
 
-def test_python_gives_a_table(pair: Comparison, tmp_path: Path) -> None:
+def test_python_gives_a_table(pair: SweepResult, tmp_path: Path) -> None:
     frame = fedsilo.compare(SMALL, methods={"promptfl": {}, "local": {"training.local_epochs": 2}}, root=pair.root)
     assert list(frame["method"]) == ["chance", "zero_shot", "promptfl", "local"]
     assert frame["local_accuracy"].between(0, 1).all()
@@ -208,7 +208,7 @@ def test_python_gives_a_table(pair: Comparison, tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_runs_side_by_side_give_the_same_and_survive_one_that_is_killed(
-    pair: Comparison, breaking: str, tmp_path: Path
+    pair: SweepResult, breaking: str, tmp_path: Path
 ) -> None:
     grid = Sweep(SMALL, {"method": {"how": "kill"}}, ("promptfl", breaking, "local"), (0, 1))
     found = compare_grid(grid, tmp_path / "runs", jobs=2).standings

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True)
-class Comparison:
+class SweepResult:
     """A comparison whose runs have ended.
 
     Attributes:
@@ -34,7 +34,7 @@ def compare_grid(
     root: Path | None = None,
     jobs: int = 1,
     callback: RunEndCallback = lambda done, total, entry, before: None,
-) -> Comparison:
+) -> SweepResult:
     """Runs what has not been run yet, and compares.
 
     Args:
@@ -58,7 +58,7 @@ def compare_grid(
 
     first = scenarios[0]
     folder = root or Path(first.tracking.root) / f"{first.name}-comparison"
-    return Comparison(folder, compare_entries(first.name, carry_out(scenarios, folder, jobs, callback), left_out))
+    return SweepResult(folder, compare_entries(first.name, carry_out(scenarios, folder, jobs, callback), left_out))
 
 
 def compare_folders(paths: Sequence[Path]) -> ComparisonRows:
