@@ -23,7 +23,7 @@ from fedsilo.partitioning.heterogeneity.size_scores import effective_clients, gi
 from fedsilo.partitioning.manifest import Manifest
 
 IMAGES = 1000
-"""Images whose features are measured, unless another number is asked for."""
+"""Default number of images with measured features."""
 
 
 def choose_images(manifest: Manifest, limit: int = IMAGES) -> ImageSample:

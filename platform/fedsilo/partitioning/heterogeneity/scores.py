@@ -228,8 +228,8 @@ def _json(value: object) -> str:
 
 def _scores(content: dict[str, Any]) -> Scores:
     for score in content["scores"]:
-        for said in ("beyond_chance", "verdict", "meaning"):
-            score.pop(said)
+        for derived in ("beyond_chance", "verdict", "meaning"):
+            score.pop(derived)
     return Scores(
         **{
             **content,
