@@ -74,7 +74,7 @@ def test_line_breaks_stay_where_they_are_wanted() -> None:
     ],
 )
 def test_a_class_is_spoken_without_invisible_characters(folder: str, name: str) -> None:
-    assert spoken(folder) == name
+    assert to_prompt_name(folder) == name
 
 
 def test_only_bytes_of_another_encoding_are_a_guess() -> None:
