@@ -211,3 +211,6 @@ def paths(schema: dict[str, Any], node: dict[str, Any], path: str) -> Iterator[s
             inside = "number" if path.endswith("actors.clients") else "name"
             within = list(paths(schema, items, f"{path}.<{inside}>"))
             yield from [path, *within] if within else []
+        names = [name for item in choices(schema, choice.get("items", {})) for name in item.get("properties", {})]
+        if names:  # sections in a list are described with their own keys only
+            yield from [path, *(f"{path}.<number>.{name}" for name in names)]
