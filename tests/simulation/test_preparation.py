@@ -13,7 +13,7 @@ from fedsilo.config.scenario_reading import from_mapping
 from fedsilo.core.errors import BackboneError
 from fedsilo.models.clip.cached_encoding import CachedFeatures
 from fedsilo.models.clip.stored_features import StoredFeatures
-from fedsilo.simulation import preparation
+from fedsilo.simulation import feature_encoding
 from fedsilo.simulation.preparation import prepare
 from fedsilo.simulation.serial import SerialRuntime
 
@@ -36,7 +36,7 @@ def test_a_run_on_stored_features_has_the_hash_of_one_in_memory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gathered = fedsilo.run(SMALL, **{"tracking.root": str(tmp_path)})
-    monkeypatch.setattr(preparation, "IN_MEMORY", 0)
+    monkeypatch.setattr(feature_encoding, "IN_MEMORY", 0)
     monkeypatch.delattr(CachedFeatures, "batch")  # nothing is to be had from memory
     stored = fedsilo.run(SMALL, **{"tracking.root": str(tmp_path)})
     assert stored.result["sha256"] == gathered.result["sha256"]
@@ -58,7 +58,7 @@ class Elsewhere(SerialRuntime):
 
 @pytest.mark.usefixtures("cache_folder")
 def test_clients_on_several_machines_get_features_and_not_the_names_of_files(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(preparation, "IN_MEMORY", 0)
+    monkeypatch.setattr(feature_encoding, "IN_MEMORY", 0)
     monkeypatch.setattr(Plain, "identity_notices", lambda self, clients: [f"keys of {clients} clients"])
     scenario = from_mapping(SMALL)
     for runtime, kind in ((SerialRuntime("cpu"), StoredFeatures), (Elsewhere("cpu"), CachedFeatures)):

@@ -77,12 +77,13 @@ def new(
     Raises:
         RunError: The file exists or cannot be written.
     """
-    from fedsilo.config.starter import read_starter
+    from fedsilo.config.starter import SCHEMA_FILE, read_starter
 
     if path.exists() and not force:
         raise RunError(f"{path}: already exists. Choose another name, or overwrite it with --force.")
     try:
-        path.write_text(read_starter(path.stem), encoding="utf-8")
+        schema = SCHEMA_FILE if path.with_name(SCHEMA_FILE).exists() else ""
+        path.write_text(read_starter(path.stem, schema), encoding="utf-8")
     except OSError as error:
         raise RunError(f"{path}: cannot be written: {error.strerror}.") from error
     line(f"wrote {path}. Run it with: fedsilo run {path}")

@@ -18,7 +18,6 @@ def schema(
 ) -> None:
     """Print the JSON Schema of scenario files, with which editors complete keys and mark mistakes.
 
-    \f
     Args:
         write: The file to write instead; an existing file is replaced.
     """

@@ -7,7 +7,6 @@ import pytest
 from PIL import Image
 
 from fedsilo.core import Examples, LabelledImages
-from fedsilo.methods.composed import Composed
 from fedsilo.partitioning.heterogeneity import ImageSample, measure
 from fedsilo.partitioning.heterogeneity.image_scores import SampleFeatures
 from fedsilo.partitioning.manifest import freeze
@@ -120,7 +119,7 @@ def test_partitions_with_and_without_features_stand_side_by_side(tmp_path):
 
 
 def test_the_square_has_every_pair_twice():
-    found = measured(Composed(feature=Domains())).scores
+    found = measured(ComposedPartition(feature=Domains())).scores
     table = find_pairs(found, "feature_sliced")
     assert table is not None
     grid = arrange_matrix(table, found.map.clients)

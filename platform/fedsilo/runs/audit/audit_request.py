@@ -1,4 +1,4 @@
-"""What is asked of an audit, checked before anything that is heavy is imported."""
+"""Options of audits, checked before anything heavy is imported."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ from fedsilo.core.errors import RunError
 
 CLIENT, SHARED = "client", "shared"
 VIEWS = (CLIENT, SHARED)
-"""Whose model is looked at, see `fedsilo.runs.audit.model_scores`."""
+"""Whose model is attacked; see `fedsilo.runs.audit.model_scores`."""
 
 
 @dataclass(frozen=True, slots=True)
 class AuditOptions:
-    """What is asked of any audit.
+    """Options of any audit.
 
     Attributes:
         shadows: Shadow runs.
@@ -30,7 +30,7 @@ class AuditOptions:
     shuffle: bool = False
 
     def check(self) -> None:
-        """Refuses what no run could be audited with.
+        """Checks the options before anything is computed.
 
         Raises:
             RunError: There are too few shadow runs or jobs.
@@ -45,19 +45,19 @@ class AuditOptions:
 
 @dataclass(frozen=True, slots=True)
 class Audit(AuditOptions):
-    """What is asked for; of the shadow runs two teach and two are tried, at the least.
+    """Options of an audit of single images. At least two shadow runs train the attacks, and two are trials.
 
     Attributes:
         view: `client` or `shared`, see `fedsilo.runs.audit.model_scores`.
     """
 
     least: ClassVar[int] = 4
-    why_least: ClassVar[str] = ", half to learn from and half to try"
+    why_least: ClassVar[str] = ", half to train the attacks and half as trials"
 
     view: str = CLIENT
 
     def check(self) -> None:
-        """Refuses what no run could be audited with.
+        """Checks the options before anything is computed.
 
         Raises:
             RunError: There are too few shadow runs or jobs, or there is no such view.
@@ -69,4 +69,4 @@ class Audit(AuditOptions):
 
 @dataclass(frozen=True, slots=True)
 class ClientAudit(AuditOptions):
-    """What is asked for."""
+    """Options of an audit of whole clients."""
