@@ -12,7 +12,7 @@ from tests.aggregation.conftest import Leaking
 
 from fedsilo.aggregation.plain import Plain
 from fedsilo.aggregation.ring import Ring
-from fedsilo.aggregation.secagg.update_vectors import UpdateEncoding
+from fedsilo.aggregation.secagg.update_vectors import ModularEncoding
 from fedsilo.aggregation.secure import Secure
 from fedsilo.core import Aggregation, ClientTask, ClientUpdate, Mechanism, Method
 from fedsilo.core.errors import ClientLost
@@ -95,13 +95,13 @@ Uses = dict[bytes, list[str]]
 def used(monkeypatch: pytest.MonkeyPatch) -> Uses:
     """What each key was used on: what noise was added to, or the states that a client's draw follows from."""
     uses: Uses = defaultdict(list)
-    gaussian, encode, secret = clipping_and_noise.add_gaussian_noise, UpdateEncoding.encode, LocalWork.secret
+    gaussian, encode, secret = clipping_and_noise.add_gaussian_noise, ModularEncoding.encode, LocalWork.secret
 
     def noise(state: Any, deviation: float, generator: KeyedGenerator) -> Any:
         uses[generator.key].append(f"{sha256(state)} {deviation}")
         return gaussian(state, deviation, generator)
 
-    def share(self: UpdateEncoding, change: Any, examples: int, loss: float, key: bytes) -> Any:
+    def share(self: ModularEncoding, change: Any, examples: int, loss: float, key: bytes) -> Any:
         content = b"".join(name.encode() + array.tobytes() for name, array in sorted(change.items()))
         uses[key].append(f"{hashlib.sha256(content).hexdigest()} {self}")
         return encode(self, change, examples, loss, key)
@@ -113,7 +113,7 @@ def used(monkeypatch: pytest.MonkeyPatch) -> Uses:
 
     for module in (mechanism_base, central, distributed, local, paper, rigorous):
         monkeypatch.setattr(module, "add_gaussian_noise", noise)
-    monkeypatch.setattr(UpdateEncoding, "encode", share)
+    monkeypatch.setattr(ModularEncoding, "encode", share)
     monkeypatch.setattr(LocalWork, "secret", draw)
     return uses
 

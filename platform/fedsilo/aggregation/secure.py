@@ -36,7 +36,7 @@ from fedsilo.aggregation.secagg.parameters import GRAPHS, Parameters, default_th
 from fedsilo.aggregation.secagg.protocol_coordinator import SecureCoordinator
 from fedsilo.aggregation.secagg.secure_exchange import SecureExchange
 from fedsilo.aggregation.secagg.signatures import Signer
-from fedsilo.aggregation.secagg.update_vectors import UpdateEncoding
+from fedsilo.aggregation.secagg.update_vectors import ModularEncoding
 from fedsilo.core import Exchange, Gathered
 from fedsilo.core.config_fields import key
 from fedsilo.core.errors import ScenarioError
@@ -230,7 +230,7 @@ class Secure(RingAggregation):
         count = self.neighbours or needed.neighbours
         return Parameters(clients, threshold, dim, self.colluding, self.graph, count, min(needed.quorum, count))
 
-    def _coordinator(self, exchange: Exchange, encoding: UpdateEncoding) -> SecureCoordinator:
+    def _coordinator(self, exchange: Exchange, encoding: ModularEncoding) -> SecureCoordinator:
         clients, first = tuple(sorted(exchange.tasks)), next(iter(exchange.tasks.values()))
         dim = encoding.dim({name: tuple(tensor.shape) for name, tensor in exchange.reference.items()})
         context = f"{exchange.run}|{first.round}|{first.exchange}|{exchange.attempt}"

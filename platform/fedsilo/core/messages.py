@@ -17,7 +17,7 @@ from fedsilo.core.types import Arrays
 class UpdateEncoding(Protocol):
     """How clients write their updates as whole numbers.
 
-    The only one is `fedsilo.aggregation.secagg.update_vectors.UpdateEncoding`.
+    The only one is `fedsilo.aggregation.secagg.update_vectors.ModularEncoding`.
     """
 
     @property

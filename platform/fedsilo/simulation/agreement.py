@@ -69,7 +69,7 @@ class Agreement:
             raise self._refusal(f"an update with {task.encoding}", f"agreed was {expected}")
         other = [
             f.name
-            for f in fields(updates.UpdateEncoding)
+            for f in fields(updates.ModularEncoding)
             if getattr(task.encoding, f.name) != getattr(expected, f.name)
         ]
         asked, agreed = (

@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from fedsilo.core.errors import BackboneError
 from fedsilo.models.clip import tower_attention as attention
-from fedsilo.models.clip.backbone_section import SHIPPED
 from fedsilo.models.clip.class_tokens import embed_class_names
 from fedsilo.models.clip.conversion import extract_text_tower
+from fedsilo.models.clip.model_names import SHIPPED
 from fedsilo.models.clip.text_tower import TextTower, encode_prompts, encode_sequences
 
 NAMES = ("cat", "aquarium_fish", "sweet pepper", "a very long name of a class, with words to spare", "dog", "X-ray 3")

@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fedsilo.aggregation.secagg.update_vectors import UpdateEncoding
+from fedsilo.aggregation.secagg.update_vectors import ModularEncoding
 from fedsilo.aggregation.secure import Secure
 from fedsilo.core import ClientTask, Exchange
 from fedsilo.core.privacy_events import DiscretePrivacyEvent
@@ -28,7 +28,7 @@ class Listener:
         raise Heard(next(iter(tasks.values())).encoding)
 
 
-def asked(here: Any, clients: int) -> tuple[UpdateEncoding, int]:
+def asked(here: Any, clients: int) -> tuple[ModularEncoding, int]:
     """How clients are asked to write their updates in a real exchange, and of how many numbers these are."""
     plan = here.plan(METHOD)
     known = to_tensors({name: plan.initial[name] for name in METHOD.uploads})

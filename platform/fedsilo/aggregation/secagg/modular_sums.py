@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from fedsilo.aggregation.secagg.modular_vectors import Residues
-from fedsilo.aggregation.secagg.update_vectors import UpdateEncoding
+from fedsilo.aggregation.secagg.update_vectors import ModularEncoding
 from fedsilo.core import FINEST_SHARE, Aggregation, ClientTask, Exchange, Mechanism, SumTerms
 from fedsilo.core.config_fields import key
 from fedsilo.core.errors import RunError
@@ -42,7 +42,7 @@ class RingAggregation(Aggregation):
         """
         return clients
 
-    def encode_tasks(self, exchange: Exchange) -> tuple[UpdateEncoding, dict[int, ClientTask]]:
+    def encode_tasks(self, exchange: Exchange) -> tuple[ModularEncoding, dict[int, ClientTask]]:
         """Fixes the encoding of an exchange and adds it to the tasks.
 
         Args:
@@ -64,7 +64,7 @@ class RingAggregation(Aggregation):
         encoding = self.encoding(exchange.mechanism, terms)
         return encoding, {client: replace(task, encoding=encoding) for client, task in exchange.tasks.items()}
 
-    def encoding(self, mechanism: Mechanism, terms: SumTerms) -> UpdateEncoding:
+    def encoding(self, mechanism: Mechanism, terms: SumTerms) -> ModularEncoding:
         """Fixes how clients write their updates; coordinator and clients compute it independently.
 
         Args:
@@ -78,7 +78,7 @@ class RingAggregation(Aggregation):
             RunError: As `encode_tasks`.
         """
         coordinate_bound = mechanism.coordinate_bound
-        plain = UpdateEncoding(
+        plain = ModularEncoding(
             clients=terms.clients,
             bound=self.bound if coordinate_bound is None else coordinate_bound,
             clamp=coordinate_bound is not None,
@@ -89,7 +89,7 @@ class RingAggregation(Aggregation):
         )
         return self._with_noise(plain, mechanism, terms.coordinates)
 
-    def _with_noise(self, plain: UpdateEncoding, mechanism: Mechanism, coordinates: int) -> UpdateEncoding:
+    def _with_noise(self, plain: ModularEncoding, mechanism: Mechanism, coordinates: int) -> ModularEncoding:
         noise = mechanism.shares
         if noise is None:
             return plain
@@ -104,7 +104,7 @@ class RingAggregation(Aggregation):
             )
         return replace(room, share=share, honest=honest)
 
-    def mean(self, exchange: Exchange, encoding: UpdateEncoding, total: Residues) -> tuple[dict[str, Tensor], float]:
+    def mean(self, exchange: Exchange, encoding: ModularEncoding, total: Residues) -> tuple[dict[str, Tensor], float]:
         """Decodes a sum.
 
         Args:

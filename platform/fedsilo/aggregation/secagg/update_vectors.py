@@ -27,7 +27,7 @@ LARGEST_LOSS = 64.0
 
 
 @dataclass(frozen=True, slots=True)
-class UpdateEncoding:
+class ModularEncoding:
     """How the clients of one exchange write their updates.
 
     Attributes:

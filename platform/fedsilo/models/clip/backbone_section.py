@@ -6,12 +6,7 @@ import math
 from dataclasses import dataclass
 
 from fedsilo.core.config_fields import key
-
-SHIPPED = "fedsilo-tiny"
-"""The small CLIP in this package; it needs no download."""
-
-RANDOM = "random"
-"""Value of `pretrained` for weights that are drawn from the seed, for tests and benchmarks."""
+from fedsilo.models.clip.model_names import RANDOM, SHIPPED
 
 PRECISIONS = ("fp32", "bf16", "fp16")
 

@@ -9,7 +9,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from fedsilo.models.clip.backbone_section import RANDOM, SHIPPED
+from fedsilo.models.clip.model_names import RANDOM, SHIPPED
 from fedsilo.models.clip.open_clip_tables import has_weights, list_weight_tags, read_configurations
 
 LOCAL, HUB = "local-dir:", "hf-hub:"

@@ -19,9 +19,10 @@ from torch import nn
 
 from fedsilo.core.errors import BackboneError
 from fedsilo.core.seeds import derive
-from fedsilo.models.clip.backbone_section import RANDOM, SHIPPED, Backbone
+from fedsilo.models.clip.backbone_section import Backbone
 from fedsilo.models.clip.catalogue import HUB, LOCAL, normalise_name, resolve_identifier
 from fedsilo.models.clip.class_tokens import Tokenizer
+from fedsilo.models.clip.model_names import RANDOM, SHIPPED
 
 MERGES_FILE = "merges.txt.gz"
 """File of the tokenizer's merges in the folder of a model with its own vocabulary."""
