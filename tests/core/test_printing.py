@@ -99,7 +99,7 @@ def test_names_of_any_data_set_are_printable(toy) -> None:
 
 
 @pytest.fixture
-def deviations(tmp_path: Path) -> Path:
+def odd_names(tmp_path: Path) -> Path:
     """Two domains by four classes, all with names that something chokes on."""
     number = 0
     for domain in (b"stra\xdfe", "\u202edom\n$x_1$".encode()):
@@ -113,8 +113,8 @@ def deviations(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_folders_of_any_name_are_read_and_those_of_another_encoding_are_named(deviations: Path) -> None:
-    images = ImageFolder(root=str(deviations / "data")).load(0)
+def test_folders_of_any_name_are_read_and_those_of_another_encoding_are_named(odd_names: Path) -> None:
+    images = ImageFolder(root=str(odd_names / "data")).load(0)
     assert set(images.classes) == {"café", "naïve[31m", "🐱 cat", "日本語"}
     assert set(images.domains) == {"straße", "\\u202edom\\n$x_1$"}
     (said,) = (notice for notice in images.notices if "not UTF-8" in notice)
@@ -134,13 +134,13 @@ tracking: {{root: {root}/runs, loggers: [tensorboard]}}
 
 
 @pytest.mark.slow
-def test_a_run_shows_such_names_everywhere_in_the_poorest_locale(strange: Path) -> None:
-    (strange / "scenario.yaml").write_text(SCENARIO.format(root=strange), encoding="utf-8")
-    environment = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "FEDSILO_CACHE": str(strange / "cache")}
+def test_a_run_shows_such_names_everywhere_in_the_poorest_locale(odd_names: Path) -> None:
+    (odd_names / "scenario.yaml").write_text(SCENARIO.format(root=odd_names), encoding="utf-8")
+    environment = os.environ | {"LC_ALL": "C", "PYTHONUTF8": "0", "FEDSILO_CACHE": str(odd_names / "cache")}
 
     def fedsilo(*words: str) -> str:
         command = [sys.executable, "-m", "fedsilo", *words]
-        done = subprocess.run(command, env=environment, cwd=deviations, capture_output=True, check=False)
+        done = subprocess.run(command, env=environment, cwd=odd_names, capture_output=True, check=False)
         assert done.returncode == 0, done.stderr.decode(errors="replace")
         assert b"Traceback" not in done.stderr
         return done.stdout.decode("ascii")
