@@ -29,7 +29,7 @@ from torch import Tensor
 
 from fedsilo.aggregation.plain import Plain
 from fedsilo.core import ClientTask, Indices
-from fedsilo.core.batch import named
+from fedsilo.core.batch import IMAGE, PATCHES, named
 from fedsilo.core.state import to_arrays, to_tensors
 from fedsilo.core.training_settings import Training
 from fedsilo.core.work import LocalWork, ServerWork
@@ -79,7 +79,7 @@ class World:
         images = torch.randn(clients * BATCH, 3, 224, 224, generator=generator)
         rows = torch.cat([plain.image(part) for part in images.split(BATCH)]).numpy()
         labels = torch.randint(len(CLASSES), (len(images),), generator=generator).numpy()
-        features = CachedFeatures((0,), rows[None, :, 0].copy(), rows[None, :, 1:].copy())
+        features = CachedFeatures((0,), {IMAGE: rows[None, :, 0].copy(), PATCHES: rows[None, :, 1:].copy()})
         return cls(plain, model, images, FeatureStore(features, features, labels), clients)
 
     def claim(self, client: int, own: Indices) -> ClientIndices:
