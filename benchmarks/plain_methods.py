@@ -17,6 +17,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy, normalize
 
+from fedsilo.core.seeds import torch_generator
+
 RANK = 8
 TOLERANCE = 1e-5
 
@@ -100,7 +102,8 @@ def dpfpl_step(at: PlainModel, shared: Tensor, private: Tensor, images: Tensor, 
 
 def factorise(context: Tensor) -> tuple[Tensor, Tensor]:
     """Orthonormal factors (L, k) and (k, W) of a context by one power iteration."""
-    sketch = torch.randn(context.shape[1], RANK, generator=torch.Generator().manual_seed(0))
+    generator = torch_generator(0, "factors", round=0, client=0, step=0)  # the draws of the client that is compared
+    sketch = torch.randn(context.shape[1], RANK, generator=generator)
     u = orthonormal(context @ sketch)
     return u, orthonormal(context.T @ u).T
 

@@ -73,8 +73,12 @@ def _init_ray(arguments: dict[str, Any]) -> Any:
 
 
 def _took_too_long(error: Exception) -> bool:
-    """Whether Ray gave a node up: after 30 s, which no setting changes and which a loaded machine can exceed."""
-    return isinstance(error, TimeoutError) or "timed out" in str(error).lower()
+    """Whether Ray gave up after 30 s, which no setting changes and which a loaded machine can exceed.
+
+    A node says that it timed out; the server of `ray://` says only that the initialization failed.
+    """
+    text = str(error).lower()
+    return isinstance(error, TimeoutError) or "timed out" in text or "initialization failure from server" in text
 
 
 def _refusal(section: Actors, line: str) -> str:

@@ -48,6 +48,7 @@ LATE = [
     ),
     TimeoutError("Timed out after 30 seconds while waiting for node to startup."),
     RuntimeError("Timed out waiting for node info for node_id=5f."),
+    ConnectionAbortedError("Initialization failure from server:\nTraceback (most recent call last):"),
 ]
 
 
