@@ -195,7 +195,7 @@ def choose_device(asked: str) -> str:
     try:
         torch.empty(1, device=asked)
     # What torch says of "cuda" without a driver, of "cuda" or "xpu" if it was built without, and of "mps" elsewhere.
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
+    except (RuntimeError, AssertionError) as error:
         raise ResourceError(f"backbone.device: there is no {asked!r} here. Use auto or cpu.") from error
     return asked
 

@@ -155,10 +155,10 @@ class _Probe:
         try:
             with torch.no_grad(), watch_other_draws() as draws:
                 learner.output(module.train(), self._inputs(shapes))
-        except (RuntimeError, NotImplementedError):
-            # It does something by the numbers in a tensor: torch says so by a RuntimeError or, of an operator that has
-            # no form without memory, by a NotImplementedError. Of the learner's own errors nothing is lost: the other
-            # ways run the same forward, with numbers.
+        except RuntimeError:
+            # It does something by the numbers in a tensor: torch raises a RuntimeError, also for an
+            # operator without a form on tensors without memory. No error of the learner is lost: the other ways run the
+            # same forward, with numbers.
             return False
         finally:
             for handle in handles:
