@@ -33,7 +33,7 @@ from fedsilo_actors.runtime import RayRuntime, ray_runtime
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
 METHOD = FedOTP(context_length=3)
-SECTION = Actors(object_store_mb=80, start_timeout_s=600, timeout_s=8, retries=1)
+SECTION = Actors(object_store_mb=80, start_timeout_s=600, timeout_s=60, retries=1)
 
 FAULTS = (
     FaultPoint("kill coordinator", "save", 0),
