@@ -26,9 +26,9 @@ from numpy.typing import NDArray
 from fedsilo.aggregation.plain import Plain
 from fedsilo.core import LocalResult, Method, Predictor, State
 from fedsilo.core.batch import IMAGE, named
+from fedsilo.core.round_work import LocalWork
 from fedsilo.core.state import to_arrays
 from fedsilo.core.training_settings import Training
-from fedsilo.core.work import LocalWork
 from fedsilo.models.clip.cached_encoding import CachedFeatures
 from fedsilo.models.clip.class_tokens import ClassTokens
 from fedsilo.models.clip.text_tower import TextTower, TowerMeta

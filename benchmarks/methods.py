@@ -30,9 +30,9 @@ from torch import Tensor
 from fedsilo.aggregation.plain import Plain
 from fedsilo.core import ClientTask, Indices
 from fedsilo.core.batch import IMAGE, PATCHES, named
+from fedsilo.core.round_work import LocalWork, ServerWork
 from fedsilo.core.state import to_arrays, to_tensors
 from fedsilo.core.training_settings import Training
-from fedsilo.core.work import LocalWork, ServerWork
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.fedotp import FedOTP
 from fedsilo.models.clip.backbone_section import Backbone

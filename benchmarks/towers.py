@@ -45,7 +45,7 @@ from fedsilo_actors.client_actor import WorkerInit
 from fedsilo_actors.cluster import connect_cluster
 from fedsilo_actors.placement.packing import Host
 from fedsilo_actors.placement.resources import Resources
-from fedsilo_actors.recovery.client_start import ClientStarter
+from fedsilo_actors.recovery.client_starter import ClientStarter
 
 MB = 1e6
 CLASSES, EXAMPLES, LAYERS, JOINT = 10, 8, 12, 64

@@ -21,9 +21,9 @@ from torch.nn.functional import normalize
 from fedsilo.aggregation.plain import Plain
 from fedsilo.core import Aggregation, Examples, Indices, LabelledImages, Mechanism, Method, Share, State
 from fedsilo.core.batch import named
+from fedsilo.core.round_work import LocalWork
 from fedsilo.core.state import to_arrays
 from fedsilo.core.training_settings import Optimizer, Training
-from fedsilo.core.work import LocalWork
 from fedsilo.models.clip.cached_encoding import CachedFeatures
 from fedsilo.models.clip.class_tokens import ClassTokens
 from fedsilo.models.clip.text_tower import TextTower, TowerMeta

@@ -20,8 +20,8 @@ from fedsilo.core import ClientScore, ClientTask, ClientUpdate, EvaluationTask, 
 from fedsilo.core.errors import ClientLost, ClientOutOfMemory
 from fedsilo_actors.client_actor import WorkerInit
 from fedsilo_actors.placement.packing import Host
+from fedsilo_actors.recovery.actor_restart import Relocation
 from fedsilo_actors.recovery.failures import first_line
-from fedsilo_actors.recovery.relocation import Relocation
 from fedsilo_actors.replies import Replies
 
 RESTART_POLL_S = 0.2

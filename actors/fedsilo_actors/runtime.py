@@ -29,10 +29,10 @@ from fedsilo_actors.placement.probing import ProbeActor, measure_client
 from fedsilo_actors.placement.reservation import WaitLimit, hold_placement
 from fedsilo_actors.placement.resources import find_automatic_clients, read_demands
 from fedsilo_actors.ray_backend import RayBackend
-from fedsilo_actors.recovery.client_start import ClientStarter, describe_sharing
+from fedsilo_actors.recovery.actor_restart import Relocation, sweep
+from fedsilo_actors.recovery.client_starter import ClientStarter, describe_sharing
 from fedsilo_actors.recovery.coordinator_restart import CoordinatorSupervisor, add_notices
 from fedsilo_actors.recovery.failures import translate_ray_errors
-from fedsilo_actors.recovery.relocation import Relocation, sweep
 
 
 class RayRuntime:

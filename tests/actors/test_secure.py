@@ -32,7 +32,7 @@ from fedsilo_actors.client_actor import WorkerInit
 from fedsilo_actors.placement.packing import pack
 from fedsilo_actors.placement.resources import Resources
 from fedsilo_actors.ray_backend import RayBackend
-from fedsilo_actors.recovery.client_start import ClientStarter
+from fedsilo_actors.recovery.client_starter import ClientStarter
 from fedsilo_actors.runtime import RayRuntime, ray_runtime
 
 pytestmark = pytest.mark.ray

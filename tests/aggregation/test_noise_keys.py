@@ -17,8 +17,8 @@ from fedsilo.aggregation.secure import Secure
 from fedsilo.core import Aggregation, ClientTask, ClientUpdate, Mechanism, Method
 from fedsilo.core.errors import ClientLost
 from fedsilo.core.keyed_draws import KeyedGenerator
+from fedsilo.core.round_work import LocalWork
 from fedsilo.core.state import sha256
-from fedsilo.core.work import LocalWork
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.privacy import clipping_and_noise, mechanism_base

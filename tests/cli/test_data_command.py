@@ -15,7 +15,7 @@ from PIL import Image
 from fedsilo.core import Dataset
 from fedsilo.core.registry import find, names
 from fedsilo.data.datasets.oxford_pets import OxfordPets
-from fedsilo.data.published.card import Archive
+from fedsilo.data.published.dataset_card import Archive
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "data.md"
 

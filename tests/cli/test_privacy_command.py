@@ -12,7 +12,7 @@ from PIL import Image
 
 from fedsilo.cli import main
 from fedsilo.core.privacy_events import PrivacyEvent
-from fedsilo.privacy.accounting.accountants import epsilon
+from fedsilo.privacy.accounting.epsilon_bounds import epsilon
 from fedsilo.privacy.accounting.gaussian_releases import gaussian_epsilon
 
 SAMPLED = ("--releases", "200", "--rate", "0.05")

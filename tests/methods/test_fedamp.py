@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fedsilo.core.work import ServerWork
+from fedsilo.core.round_work import ServerWork
 from fedsilo.methods.fedamp import FedAMP
 from fedsilo.methods.local import Local
 from fedsilo.storage.run_folder import read_lines

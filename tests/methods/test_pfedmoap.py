@@ -11,8 +11,8 @@ from torch.nn.functional import normalize
 
 from fedsilo.core import ClientTask
 from fedsilo.core.errors import BackboneError
+from fedsilo.core.round_work import ServerWork
 from fedsilo.core.state import to_arrays
-from fedsilo.core.work import ServerWork
 from fedsilo.learners.moap import EXPERTS
 from fedsilo.methods.local import Local
 from fedsilo.methods.pfedmoap import PFedMoAP

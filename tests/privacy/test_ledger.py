@@ -16,7 +16,7 @@ from fedsilo.core.errors import ClientLost, PrivacyBudgetError, RunError
 from fedsilo.core.privacy_events import DiscretePrivacyEvent, PrivacyEvent
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.promptfl import PromptFL
-from fedsilo.privacy.accounting.accountants import epsilon
+from fedsilo.privacy.accounting.epsilon_bounds import epsilon
 from fedsilo.privacy.ledger import Ledger
 from fedsilo.privacy.ledger_lines import LedgerEntry
 from fedsilo.privacy.mechanisms.central import Central

@@ -30,9 +30,9 @@ from fedsilo.core import (
 from fedsilo.core.batch import Columns
 from fedsilo.core.errors import ClientError, FedsiloError, NotFinite, RunError
 from fedsilo.core.registry import find, names
+from fedsilo.core.round_work import LocalWork, ServerWork
 from fedsilo.core.state import read_state, to_arrays, write_state
 from fedsilo.core.training_settings import Optimizer
-from fedsilo.core.work import LocalWork, ServerWork
 from fedsilo.learners.coop import CONTEXT, CoOpLearner
 from fedsilo.methods.composed import Composed
 from fedsilo.methods.promptfl import PromptFL

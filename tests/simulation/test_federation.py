@@ -25,9 +25,9 @@ from fedsilo.core import (
 )
 from fedsilo.core.errors import ClientError, ClientLost, RunError
 from fedsilo.core.registry import find, names
+from fedsilo.core.round_work import LocalWork
 from fedsilo.core.state import sha256, write_state
 from fedsilo.core.training_settings import Optimizer, Training
-from fedsilo.core.work import LocalWork
 from fedsilo.learners.coop import CoOpLearner
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.local import Local

@@ -10,9 +10,9 @@ from fedsilo.cli import privacy_plan as planning
 from fedsilo.core.privacy_events import AnyPrivacyEvent, PrivacyEvent
 from fedsilo.core.training_settings import Training
 from fedsilo.methods.promptfl import PromptFL
-from fedsilo.privacy.accounting import accountant as spending
-from fedsilo.privacy.accounting.accountant import EACH, PrivacyAccountant
-from fedsilo.privacy.accounting.accountants import epsilon
+from fedsilo.privacy.accounting import privacy_accountant as spending
+from fedsilo.privacy.accounting.epsilon_bounds import epsilon
+from fedsilo.privacy.accounting.privacy_accountant import EACH, PrivacyAccountant
 from fedsilo.privacy.mechanisms.central import Central
 from fedsilo.simulation.noise_calibration import EVERY_ROUND, plan_privacy
 from fedsilo.simulation.schedule import Schedule

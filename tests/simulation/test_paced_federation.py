@@ -15,8 +15,8 @@ from fedsilo.aggregation.secure import Secure
 from fedsilo.config.stragglers import StragglerPolicy
 from fedsilo.core import ClientTask, ClientUpdate, LocalResult, Mechanism, Method, Predictor, RoundRecord, State
 from fedsilo.core.errors import ClientLost, RunError, ScenarioError
+from fedsilo.core.round_work import LocalWork
 from fedsilo.core.state import sha256
-from fedsilo.core.work import LocalWork
 from fedsilo.methods.fedotp import FedOTP
 from fedsilo.methods.fedper import FedPer
 from fedsilo.methods.fedprox import FedProx

@@ -17,8 +17,8 @@ from torch import Tensor
 
 from fedsilo.core import Learner, Mechanism, Strategy
 from fedsilo.core.batch import IMAGE
+from fedsilo.core.round_work import LocalWork, ServerWork
 from fedsilo.core.training_settings import Optimizer, Training
-from fedsilo.core.work import LocalWork, ServerWork
 from fedsilo.methods.composed import Composed
 
 Numbers = Mapping[str, float]

@@ -14,8 +14,8 @@ from fedsilo.core import Batch, Frozen, Learner, Mechanism, Release, State, Task
 from fedsilo.core.batch import Columns
 from fedsilo.core.config_fields import key
 from fedsilo.core.privacy import ExampleClipping
+from fedsilo.core.round_work import LocalWork
 from fedsilo.core.training_settings import Optimizer
-from fedsilo.core.work import LocalWork
 
 
 @dataclass(frozen=True)

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from fedsilo.core import ClientTask, EvaluationTask
+from fedsilo.core.round_work import ServerWork
 from fedsilo.core.state import to_arrays
-from fedsilo.core.work import ServerWork
 from fedsilo.methods.composed import Composed
 from fedsilo.strategies.fedavg import FedAvgStrategy
 from fedsilo.strategies.local import LocalStrategy

@@ -10,7 +10,7 @@ from torch import nn
 
 from fedsilo.core import ClientTask
 from fedsilo.core.errors import ClientError
-from fedsilo.core.work import ServerWork
+from fedsilo.core.round_work import ServerWork
 from fedsilo.methods.composed import Composed
 from fedsilo.privacy.mechanisms.central import Central
 from fedsilo.strategies.fedadam import FedAdamStrategy

@@ -9,9 +9,9 @@ import torch
 
 from fedsilo.core import ClientTask, EvaluationTask, LocalResult, Mechanism, Method, Predictor, Release, State
 from fedsilo.core.errors import ClientError
+from fedsilo.core.round_work import LocalWork
 from fedsilo.core.state import to_arrays
-from fedsilo.core.work import LocalWork
-from fedsilo.simulation.agreement import Agreement
+from fedsilo.simulation.coordinator_checks import Agreement
 
 
 @dataclass(init=False, eq=False)

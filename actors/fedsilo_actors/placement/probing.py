@@ -27,7 +27,7 @@ from fedsilo_actors.client_actor import ClientActor, WorkerInit
 from fedsilo_actors.devices import pick_device
 from fedsilo_actors.placement.packing import Host
 from fedsilo_actors.placement.reservation import WaitLimit, hold_placement
-from fedsilo_actors.recovery.client_start import ClientStarter
+from fedsilo_actors.recovery.client_starter import ClientStarter
 
 
 class Gauge(Protocol):

@@ -90,8 +90,8 @@ def chaos(  # noqa: PLR0913, the arguments of a command are its options
     deeds = {"kill": kill, "hang": hang, "raise": raise_, "exhaust": exhaust, "damage": damage, "fill": fill}
     asked = parse_odds({deed: words or () for deed, words in deeds.items()})
     checked = read(scenario, changes or ())
+    from fedsilo_actors.fault_injection.fault_series import FaultSeries
     from fedsilo_actors.fault_injection.faulty_run import Limits
-    from fedsilo_actors.fault_injection.series import FaultSeries
 
     series = FaultSeries(checked, asked, seed, runs, reference, Limits(limit))
     series.check()

@@ -18,7 +18,7 @@ from fedsilo.core.errors import PrivacyBudgetError
 
 if TYPE_CHECKING:
     from fedsilo.core.privacy_events import Adjacency, AnyPrivacyEvent
-    from fedsilo.privacy.accounting.accountants import AccountedEpsilon
+    from fedsilo.privacy.accounting.epsilon_bounds import AccountedEpsilon
 
 MEANINGS = {
     "closed form": "exact, every unit is in every release",
@@ -127,7 +127,7 @@ def answer(plan: ReleasePlan, target: float | None, multiplier: float | None, pl
         raise PrivacyBudgetError("privacy: needs one of --epsilon and --noise-multiplier; the other is computed.")
     if not 1 <= plan.releases <= MOST_RELEASES:
         raise PrivacyBudgetError(f"privacy: --releases must be from 1 to 1e15, got {abridge(plan.releases)}.")
-    from fedsilo.privacy.accounting.accountants import epsilon
+    from fedsilo.privacy.accounting.epsilon_bounds import epsilon
 
     multiplier = _multiplier(plan, target or 0.0) if multiplier is None else multiplier + 0.0  # no -0
     spent = epsilon(plan.expenses(multiplier, plan.releases), plan.delta, plan.adjacency)
@@ -156,7 +156,7 @@ def _refuse_options_of_releases(context: typer.Context) -> None:
 
 def _multiplier(plan: ReleasePlan, target: float) -> float:
     """The least noise for a target; 0 where the releases spend no more than that without noise."""
-    from fedsilo.privacy.accounting.accountants import quick_epsilon
+    from fedsilo.privacy.accounting.epsilon_bounds import quick_epsilon
     from fedsilo.privacy.accounting.noise_search import solve_multiplier
 
     def expenses(noise: float) -> Sequence[AnyPrivacyEvent]:

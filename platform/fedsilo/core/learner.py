@@ -21,7 +21,7 @@ from fedsilo.core.types import State
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from fedsilo.core.work import LocalWork
+    from fedsilo.core.round_work import LocalWork
 
 
 class Learner(Component, ABC):

@@ -13,7 +13,7 @@ from fedsilo.core.types import State
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from fedsilo.core.work import LocalWork
+    from fedsilo.core.round_work import LocalWork
 
 MEMORY, SERVER = "optimizer/", "server/"
 """Prefixes of an optimizer's tensors in private state, and of the server's own tensors in shared state."""

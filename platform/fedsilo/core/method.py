@@ -21,7 +21,7 @@ from fedsilo.core.types import State
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from fedsilo.core.work import LocalWork, ServerWork
+    from fedsilo.core.round_work import LocalWork, ServerWork
 
 Predictor = Callable[[Columns], "Tensor"]
 """Columns of inputs (b, ...) -> (b, K) scores over the candidates."""

@@ -219,11 +219,9 @@ class Unseen:
 class Partition(Component, ABC):
     """A rule that distributes the examples to clients.
 
-    `split` distributes all images that clients hold. What all rules have in common happens to its shares afterwards, in
-    this
-    order: shots, global test data, concept, corruption, unseen clients; see `fedsilo.partitioning.dealing.post_split`.
-        A
-    rule does not need to know of it.
+    `split` distributes all images that clients hold. What all rules have in common happens to its shares afterwards,
+    in this order: shots, global test data, concept, corruption, unseen clients; see
+    `fedsilo.partitioning.dealing.post_partition_steps`. A rule does not need to know of it.
     """
 
     kind = "partition"

@@ -15,7 +15,7 @@ from fedsilo.core.local_trainer import MEMORY, SERVER, LocalResult, LocalTrainer
 from fedsilo.core.types import State
 
 if TYPE_CHECKING:
-    from fedsilo.core.work import ServerWork
+    from fedsilo.core.round_work import ServerWork
 
 
 class Strategy(Component, ABC):

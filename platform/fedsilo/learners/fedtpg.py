@@ -27,10 +27,10 @@ from fedsilo.core.batch import CLASS, IMAGE, Batch, Columns
 from fedsilo.core.config_fields import key
 from fedsilo.core.errors import BackboneError
 from fedsilo.core.frozen import Frozen
+from fedsilo.core.round_work import LocalWork
 from fedsilo.core.seeds import torch_generator
 from fedsilo.core.task import Task
 from fedsilo.core.types import State
-from fedsilo.core.work import LocalWork
 from fedsilo.models.prompts.cross_attention import Attention, GatedFeedForward, draw
 from fedsilo.models.prompts.frozen_model import draw_context
 from fedsilo.training.model_sizes import ModelSizes

@@ -23,8 +23,8 @@ from torch.nn.functional import normalize, one_hot
 from fedsilo.core.batch import CLASS, IMAGE, Columns
 from fedsilo.core.config_fields import key
 from fedsilo.core.frozen import Frozen
+from fedsilo.core.round_work import LocalWork
 from fedsilo.core.types import State
-from fedsilo.core.work import LocalWork
 from fedsilo.models.prompts.context_learner import PromptLearner
 
 CONTEXT, KEYS, LABELS = "context", "cache.keys", "cache.labels"

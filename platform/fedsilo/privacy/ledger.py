@@ -31,11 +31,11 @@ from pathlib import Path
 from fedsilo.core import Mechanism, PlannedRelease
 from fedsilo.core.errors import RunError
 from fedsilo.core.privacy_events import AnyPrivacyEvent
-from fedsilo.privacy.accounting.accountant import PrivacyAccountant
-from fedsilo.privacy.accounting.accountants import epsilon
+from fedsilo.privacy.accounting.epsilon_bounds import epsilon
 from fedsilo.privacy.accounting.opacus_check import describe_disagreement, opacus_epsilon
+from fedsilo.privacy.accounting.privacy_accountant import PrivacyAccountant
 from fedsilo.privacy.ledger_lines import LEDGER, LedgerEntry, append_entry, read_entries
-from fedsilo.privacy.passes import PassCounter
+from fedsilo.privacy.pass_counter import PassCounter
 from fedsilo.storage.environment import describe_arithmetic
 from fedsilo.storage.run_folder import write_json
 

@@ -106,7 +106,7 @@ class DifferentialPrivacy(Mechanism):
         Raises:
             PrivacyBudgetError: No noise reaches the epsilon, or the least noise spends less.
         """
-        from fedsilo.privacy.accounting.accountant import (
+        from fedsilo.privacy.accounting.privacy_accountant import (
             PrivacyAccountant,  # here: it loads scipy, and clients never fit
         )
 
@@ -261,7 +261,7 @@ class DifferentialPrivacy(Mechanism):
         Returns:
             Epsilon at the mechanism's delta and adjacency.
         """
-        from fedsilo.privacy.accounting.accountants import epsilon
+        from fedsilo.privacy.accounting.epsilon_bounds import epsilon
 
         return epsilon(self.restate(expenses, multiplier), self.delta, self.adjacency).epsilon
 

@@ -35,13 +35,13 @@ from fedsilo.core import (
 )
 from fedsilo.core.errors import ClientError, NotFinite
 from fedsilo.core.finiteness import locate_faults, require_finite
+from fedsilo.core.round_work import LocalWork
 from fedsilo.core.seeds import bind_purpose, derive_key
 from fedsilo.core.state import read_state, require_like, sha256, to_arrays, to_tensors, write_state
-from fedsilo.core.work import LocalWork
 from fedsilo.models.prompts.frozen_model import FrozenModel
-from fedsilo.simulation.agreement import Agreement
 from fedsilo.simulation.client_data import ClientData, ClientRules, Novelty
 from fedsilo.simulation.client_tally import ImageBatches, count_images
+from fedsilo.simulation.coordinator_checks import Agreement
 
 __all__ = ["Client", "ClientData", "ClientRules", "Novelty"]
 

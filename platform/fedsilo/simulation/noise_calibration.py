@@ -10,8 +10,8 @@ from fedsilo.core import Aggregation, Budget, Mechanism, PrivacyContext
 from fedsilo.core.errors import ScenarioError
 from fedsilo.core.privacy_events import AnyPrivacyEvent
 from fedsilo.core.registry import title_of
-from fedsilo.privacy.accounting.accountant import PrivacyAccountant
 from fedsilo.privacy.accounting.epsilon_curve import EpsilonPoint, choose_points
+from fedsilo.privacy.accounting.privacy_accountant import PrivacyAccountant
 from fedsilo.privacy.mechanism_base import EXAMPLE, DifferentialPrivacy
 from fedsilo.privacy.mechanisms.none import NoMechanism
 from fedsilo.simulation.schedule import Schedule

@@ -16,11 +16,11 @@ from fedsilo.core.batch import IMAGE
 from fedsilo.core.errors import DataError
 from fedsilo.core.seeds import numpy_generator
 from fedsilo.data.files.image_reading import inspection_told
-from fedsilo.models.clip.informative_features import require_distinct
+from fedsilo.models.clip.distinct_features import require_distinct
 from fedsilo.models.prompts.frozen_model import FrozenModel
 from fedsilo.partitioning.dealing.base_to_new import split_base_to_new
 from fedsilo.partitioning.dealing.few_shot import draw_shots
-from fedsilo.partitioning.dealing.post_split import apply_post_split, split_without_domains
+from fedsilo.partitioning.dealing.post_partition_steps import apply_post_split, split_without_domains
 from fedsilo.partitioning.manifest import Manifest, freeze
 from fedsilo.simulation.client_views import client_indices, labels_as_held, list_rows
 from fedsilo.simulation.feature_encoding import Encoders, FeatureEncoding, build_look

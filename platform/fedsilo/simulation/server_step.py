@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from fedsilo.core import Gathered, Release, State
 from fedsilo.core.finiteness import locate_faults, require_finite
+from fedsilo.core.round_work import ServerWork
 from fedsilo.core.seeds import bind_purpose, keyed_generator
 from fedsilo.core.state import to_tensors
-from fedsilo.core.work import ServerWork
 from fedsilo.privacy.ledger_lines import LedgerEntry
 from fedsilo.simulation.federation_plan import FederationPlan
 from fedsilo.simulation.stale_updates import StaleStates

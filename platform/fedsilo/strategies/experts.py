@@ -23,9 +23,9 @@ from fedsilo.core.capabilities import Mixing
 from fedsilo.core.config_fields import key
 from fedsilo.core.learner import Learner
 from fedsilo.core.local_trainer import Descent, LocalTrainer
+from fedsilo.core.round_work import ServerWork
 from fedsilo.core.seeds import derive, torch_generator
 from fedsilo.core.types import State
-from fedsilo.core.work import ServerWork
 from fedsilo.training.averaging import Averaging
 
 EXPERTS, OWN = "experts", "own_"

@@ -30,8 +30,8 @@ from torch import Tensor
 from fedsilo.core.config_fields import key
 from fedsilo.core.learner import Learner
 from fedsilo.core.local_trainer import LocalTrainer, Terms
+from fedsilo.core.round_work import ServerWork
 from fedsilo.core.types import State
-from fedsilo.core.work import ServerWork
 from fedsilo.training.averaging import Averaging
 
 

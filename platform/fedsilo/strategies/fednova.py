@@ -24,9 +24,9 @@ import torch
 from fedsilo.core.finiteness import SMALLEST
 from fedsilo.core.learner import Learner
 from fedsilo.core.local_trainer import Descent, LocalTrainer
+from fedsilo.core.round_work import ServerWork
 from fedsilo.core.training_settings import Optimizer
 from fedsilo.core.types import State
-from fedsilo.core.work import ServerWork
 from fedsilo.training.averaging import Averaging
 
 RATES = "step_rates"

@@ -26,8 +26,8 @@ from fedsilo.core.config_fields import key
 from fedsilo.core.finiteness import SMALLEST
 from fedsilo.core.learner import Learner
 from fedsilo.core.local_trainer import Descent, LocalTrainer, Terms
+from fedsilo.core.round_work import ServerWork
 from fedsilo.core.types import State
-from fedsilo.core.work import ServerWork
 from fedsilo.training.averaging import Averaging
 
 CONTROL, OWN = "control/", "own_control/"

@@ -16,9 +16,9 @@ from fedsilo.core.capabilities import Factored, Mixing
 from fedsilo.core.config_fields import key
 from fedsilo.core.learner import Learner
 from fedsilo.core.local_trainer import MEMORY, Descent, LocalResult, LocalTrainer, Terms
+from fedsilo.core.round_work import ServerWork
 from fedsilo.core.strategy import Strategy
 from fedsilo.core.types import State
-from fedsilo.core.work import ServerWork
 from fedsilo.training.gradients import step_along_mean
 
 ROUND, BATCH = "round", "batch"

@@ -15,8 +15,8 @@ from fedsilo.core.finiteness import find_fault
 from fedsilo.core.learner import Learner
 from fedsilo.core.local_trainer import Penalty, Terms
 from fedsilo.core.privacy import ExampleClipping, Release
+from fedsilo.core.round_work import LocalWork, ServerWork
 from fedsilo.core.types import State
-from fedsilo.core.work import LocalWork, ServerWork
 from fedsilo.training.loss import Loss
 from fedsilo.training.module_random import draw_from
 from fedsilo.training.optimizer import Stepper

@@ -16,10 +16,10 @@ from fedsilo.core.batch import Batch
 from fedsilo.core.learner import Learner
 from fedsilo.core.local_trainer import MEMORY, PLAIN, Descent, Terms
 from fedsilo.core.privacy import Mechanism
+from fedsilo.core.round_work import LocalWork
 from fedsilo.core.seeds import derive
 from fedsilo.core.training_settings import KEPT
 from fedsilo.core.types import State
-from fedsilo.core.work import LocalWork
 from fedsilo.training.gradients import TrainingPoint, differentiate
 from fedsilo.training.optimizer import Stepper
 

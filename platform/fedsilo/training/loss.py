@@ -10,9 +10,9 @@ from fedsilo.core.batch import Batch
 from fedsilo.core.capabilities import Factored
 from fedsilo.core.learner import Learner
 from fedsilo.core.local_trainer import Contrast
+from fedsilo.core.round_work import LocalWork
 from fedsilo.core.seeds import torch_generator
 from fedsilo.core.types import State
-from fedsilo.core.work import LocalWork
 
 
 @dataclass(frozen=True, slots=True)

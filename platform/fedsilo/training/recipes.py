@@ -13,9 +13,9 @@ from fedsilo.core.frozen import Frozen
 from fedsilo.core.learner import Learner
 from fedsilo.core.local_trainer import MEMORY, SERVER, LocalResult
 from fedsilo.core.method import Method, Predictor
+from fedsilo.core.round_work import LocalWork, ServerWork
 from fedsilo.core.strategy import Strategy
 from fedsilo.core.types import State
-from fedsilo.core.work import LocalWork, ServerWork
 from fedsilo.training.local_training import LocalTraining
 from fedsilo.training.loss import Loss
 

@@ -12,7 +12,7 @@ from fedsilo.core.errors import ResourceError
 from fedsilo.core.training_settings import Training
 from fedsilo_actors.placement.packing import Host, clients_per_actor, estimate_work, format_clients, pack
 from fedsilo_actors.placement.resources import Resources, read_demands
-from fedsilo_actors.recovery.client_start import describe_sharing
+from fedsilo_actors.recovery.client_starter import describe_sharing
 
 PLAIN, HALF = Resources(0.0, 0.0), Resources(0.5, 0.0)
 

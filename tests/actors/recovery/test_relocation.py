@@ -24,7 +24,7 @@ from fedsilo_actors.placement.packing import Host
 from fedsilo_actors.placement.reservation import WaitLimit, reserve
 from fedsilo_actors.placement.resources import Resources
 from fedsilo_actors.ray_backend import RayBackend
-from fedsilo_actors.recovery.relocation import Relocation, sweep
+from fedsilo_actors.recovery.actor_restart import Relocation, sweep
 from fedsilo_actors.runtime import RayRuntime, ray_runtime
 
 METHOD = Local(context_length=3)

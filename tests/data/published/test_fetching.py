@@ -15,7 +15,7 @@ import pytest
 
 from fedsilo.core.errors import DataError
 from fedsilo.data.published import fetching
-from fedsilo.data.published.card import Archive
+from fedsilo.data.published.dataset_card import Archive
 from fedsilo.data.published.fetching import fetch
 from fedsilo.data.published.unpacking import obtain, unpack
 

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from fedsilo.core.config_fields import key
 from fedsilo.core.learner import Learner
+from fedsilo.core.round_work import ServerWork
 from fedsilo.core.types import State
-from fedsilo.core.work import ServerWork
 from fedsilo.training.averaging import Averaging
 
 

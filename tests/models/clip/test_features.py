@@ -18,6 +18,7 @@ from fedsilo.core.errors import BackboneError, DataError
 from fedsilo.models.clip import features
 from fedsilo.models.clip.backbone_section import Backbone
 from fedsilo.models.clip.cached_encoding import CachedFeatures
+from fedsilo.models.clip.distinct_features import require_distinct
 from fedsilo.models.clip.extraction import extract
 from fedsilo.models.clip.feature_cache import FeatureCache
 from fedsilo.models.clip.features import (
@@ -30,7 +31,6 @@ from fedsilo.models.clip.features import (
     split_into_chunks,
 )
 from fedsilo.models.clip.image_encoder import ImageEncoder
-from fedsilo.models.clip.informative_features import require_distinct
 from fedsilo.models.clip.pixels import Pixels
 from fedsilo.models.clip.views import Preprocessing
 

@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy
 
 from fedsilo.core import ClientTask, ClientUpdate, Method, Release, State
+from fedsilo.core.round_work import LocalWork
 from fedsilo.core.training_settings import Optimizer
-from fedsilo.core.work import LocalWork
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.dplora import DPLoRA
 from fedsilo.methods.fedotp_additive import FedOTPAdditive

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from fedsilo.core.errors import DataError
 from fedsilo.partitioning.dealing.long_tail import thin_by_rank
-from fedsilo.partitioning.dealing.post_split import apply_post_split
+from fedsilo.partitioning.dealing.post_partition_steps import apply_post_split
 from fedsilo.partitioning.manifest import freeze
 from fedsilo.partitioning.rules.composed import ComposedPartition
 from fedsilo.partitioning.shifts.concept.label_noise import LabelNoise

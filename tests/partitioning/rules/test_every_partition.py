@@ -233,7 +233,7 @@ def test_class_groups_are_disjoint_and_even(classes, seed, data, toy):
 def test_hash_seeds_do_not_change_a_manifest():
     program = (
         "import numpy as np\n"
-        "from fedsilo.partitioning.dealing.post_split import apply_post_split\n"
+        "from fedsilo.partitioning.dealing.post_partition_steps import apply_post_split\n"
         "from fedsilo.core import Corruption, Examples, LabelledImages, Unseen\n"
         "from fedsilo.partitioning.dealing.few_shot import draw_shots\n"
         "from fedsilo.partitioning.manifest import freeze\n"

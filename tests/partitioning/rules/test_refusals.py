@@ -6,7 +6,7 @@ import pytest
 from fedsilo.core import Corruption, Unseen
 from fedsilo.core.errors import DataError
 from fedsilo.partitioning.dealing.base_to_new import split_base_to_new
-from fedsilo.partitioning.dealing.post_split import apply_post_split, split_without_domains
+from fedsilo.partitioning.dealing.post_partition_steps import apply_post_split, split_without_domains
 from fedsilo.partitioning.rules.composed import ComposedPartition
 from fedsilo.partitioning.shifts.concept.label_noise import LabelNoise
 from fedsilo.partitioning.shifts.concept.permutation import Permutation

@@ -10,7 +10,6 @@ from dp_accounting.rdp import RdpAccountant
 from numpy.typing import NDArray
 
 from fedsilo.core.privacy_events import Adjacency, AnyPrivacyEvent, DiscretePrivacyEvent, PrivacyEvent
-from fedsilo.privacy.accounting.accountants import epsilon
 from fedsilo.privacy.accounting.discrete_sum import (
     amplify,
     approximate_by_gaussian,
@@ -18,6 +17,7 @@ from fedsilo.privacy.accounting.discrete_sum import (
     release_rdp,
     tau,
 )
+from fedsilo.privacy.accounting.epsilon_bounds import epsilon
 from fedsilo.privacy.accounting.gaussian_releases import gaussian_epsilon
 from fedsilo.privacy.accounting.rdp import ORDERS, renyi_epsilon
 

@@ -6,7 +6,7 @@ import pytest
 
 from fedsilo.core.errors import PrivacyBudgetError
 from fedsilo.core.privacy_events import Adjacency, AnyPrivacyEvent, DiscretePrivacyEvent, PrivacyEvent
-from fedsilo.privacy.accounting.accountants import epsilon
+from fedsilo.privacy.accounting.epsilon_bounds import epsilon
 from fedsilo.privacy.accounting.gaussian_releases import gaussian_mu
 from fedsilo.privacy.accounting.noise_search import LARGEST, SMALLEST, solve_multiplier
 

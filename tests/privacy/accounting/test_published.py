@@ -12,7 +12,7 @@ from opacus.accountants import GaussianAccountant, PRVAccountant, RDPAccountant
 from opacus.accountants.utils import get_noise_multiplier
 
 from fedsilo.core.privacy_events import PrivacyEvent
-from fedsilo.privacy.accounting.accountants import epsilon
+from fedsilo.privacy.accounting.epsilon_bounds import epsilon
 from fedsilo.privacy.accounting.gaussian_releases import gaussian_epsilon, gaussian_mu
 from fedsilo.privacy.accounting.noise_search import solve_multiplier
 from fedsilo.privacy.accounting.rdp import ORDERS, gaussian_curve

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from fedsilo.core import FeatureSource, Indices, Mechanism, Method
-from fedsilo.core.work import LocalWork
+from fedsilo.core.round_work import LocalWork
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.privacy.mechanisms.central import Central

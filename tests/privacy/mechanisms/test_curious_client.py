@@ -11,7 +11,7 @@ from fedsilo.core import ClientTask, Exchange
 from fedsilo.core.privacy_events import DiscretePrivacyEvent
 from fedsilo.core.state import to_tensors
 from fedsilo.methods.promptfl import PromptFL
-from fedsilo.privacy.accounting.accountants import epsilon
+from fedsilo.privacy.accounting.epsilon_bounds import epsilon
 from fedsilo.privacy.mechanisms.distributed import Distributed
 
 METHOD, ROUNDS = PromptFL(context_length=3), 3

@@ -12,8 +12,8 @@ from torch import Tensor, nn
 from fedsilo.aggregation.plain import Plain
 from fedsilo.aggregation.ring import Ring
 from fedsilo.core import Batch, ClientTask, ClientUpdate, Exchange, Method
+from fedsilo.core.round_work import LocalWork
 from fedsilo.core.state import to_arrays
-from fedsilo.core.work import LocalWork
 from fedsilo.methods.composed import Composed
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.fedclip import FedCLIP

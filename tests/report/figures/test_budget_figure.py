@@ -6,7 +6,7 @@ import sys
 import pytest
 from PIL import Image
 
-from fedsilo.privacy.accounting.accountants import AccountedEpsilon
+from fedsilo.privacy.accounting.epsilon_bounds import AccountedEpsilon
 from fedsilo.privacy.accounting.epsilon_curve import EpsilonPoint
 from fedsilo.report.figures.budget_figure import draw_spending
 

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from fedsilo.data.published.card import Archive, Card
 from fedsilo.data.published.coop_layout import CoopLayout
 from fedsilo.data.published.coop_sets import UnsplitCoopSet
+from fedsilo.data.published.dataset_card import Archive, Card
 from fedsilo.data.published.labelled_images import Lists, list_class_images
 
 URL = "https://data.caltech.edu/records/mzrjq-6wc02/files/caltech-101.zip"

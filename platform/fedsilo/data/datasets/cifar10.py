@@ -13,8 +13,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from fedsilo.data.published.card import Card
 from fedsilo.data.published.cifar_files import CifarSet, cifar_archive
+from fedsilo.data.published.dataset_card import Card
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz"
 

@@ -14,8 +14,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from fedsilo.data.published.card import Card
 from fedsilo.data.published.cifar_files import CifarSet, cifar_archive, read_superclasses
+from fedsilo.data.published.dataset_card import Card
 
 URL = "https://www.cs.toronto.edu/~kriz/cifar-100-python.tar.gz"
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fedsilo.core.config_fields import key
-from fedsilo.data.published.card import Card
+from fedsilo.data.published.dataset_card import Card
 from fedsilo.data.published.domain_lists import ListFiles
 from fedsilo.data.published.domain_sets import DomainLayout, DomainSet
 from fedsilo.data.published.naming import NameWithAliases, make_names

@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from fedsilo.data.published.card import Archive, Card
 from fedsilo.data.published.coop_layout import CoopLayout
 from fedsilo.data.published.coop_sets import UnsplitCoopSet
+from fedsilo.data.published.dataset_card import Archive, Card
 from fedsilo.data.published.labelled_images import Lists, list_class_images
 
 URL = "https://huggingface.co/datasets/torchgeo/eurosat/resolve/c877bcd43f099cd0196738f714544e355477f3fd/EuroSAT.zip"

@@ -17,9 +17,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from fedsilo.data.published.card import Archive, Card
 from fedsilo.data.published.coop_layout import CoopLayout
 from fedsilo.data.published.coop_sets import CoopSet
+from fedsilo.data.published.dataset_card import Archive, Card
 from fedsilo.data.published.labelled_images import Lists, Row, read_annotations
 
 URL = "https://www.robots.ox.ac.uk/~vgg/data/fgvc-aircraft/archives/fgvc-aircraft-2013b.tar.gz"

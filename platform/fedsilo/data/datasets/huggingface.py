@@ -29,7 +29,7 @@ from fedsilo.data.files.folder_layouts import to_prompt_name
 from fedsilo.data.files.image_reading import decode, decoded, digest
 from fedsilo.data.files.tree_survey import summarize_kinds
 from fedsilo.data.files.user_paths import from_home
-from fedsilo.data.published.card import template_problems
+from fedsilo.data.published.dataset_card import template_problems
 from fedsilo.data.published.labelled_images import report_leaks
 
 

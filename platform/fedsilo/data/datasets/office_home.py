@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from fedsilo.data.published.card import Card
+from fedsilo.data.published.dataset_card import Card
 from fedsilo.data.published.domain_sets import DomainLayout, DomainSet
 from fedsilo.data.published.naming import make_names
 

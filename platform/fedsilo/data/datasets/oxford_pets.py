@@ -16,9 +16,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
 
-from fedsilo.data.published.card import Archive, Card
 from fedsilo.data.published.coop_layout import CoopLayout
 from fedsilo.data.published.coop_sets import CoopSet
+from fedsilo.data.published.dataset_card import Archive, Card
 from fedsilo.data.published.labelled_images import Lists, Row
 
 URL = "https://www.robots.ox.ac.uk/~vgg/data/pets/data/"

@@ -14,9 +14,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar
 
-from fedsilo.data.published.card import Card
 from fedsilo.data.published.coop_layout import GUIDE, CoopLayout
 from fedsilo.data.published.coop_sets import CoopSet
+from fedsilo.data.published.dataset_card import Card
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,7 +27,7 @@ from fedsilo.core import Dataset, Examples, LabelledImages
 from fedsilo.core.config_fields import key
 from fedsilo.core.errors import DataError
 from fedsilo.data.files.user_paths import expand
-from fedsilo.data.published.card import Archive, Card, root_problems, template_problems
+from fedsilo.data.published.dataset_card import Archive, Card, root_problems, template_problems
 from fedsilo.data.published.unpacking import obtain
 
 HOME = "https://www.cs.toronto.edu/~kriz/cifar.html"

@@ -27,8 +27,8 @@ from fedsilo.data import train_test_split
 from fedsilo.data.files.file_sources import FolderSource
 from fedsilo.data.files.folder_layouts import to_prompt_name
 from fedsilo.data.files.user_paths import expand
-from fedsilo.data.published.card import Card, download_problems, root_problems, template_problems
 from fedsilo.data.published.coop_layout import FETCH_AGAIN, GUIDE, LISTS, CoopLayout, read_split_rows
+from fedsilo.data.published.dataset_card import Card, download_problems, root_problems, template_problems
 from fedsilo.data.published.labelled_images import (
     Lists,
     compute_digests,

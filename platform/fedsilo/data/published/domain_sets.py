@@ -16,7 +16,7 @@ from fedsilo.core.errors import DataError
 from fedsilo.core.seeds import numpy_generator
 from fedsilo.data import train_test_split
 from fedsilo.data.files.file_sources import Listing, Member, Source
-from fedsilo.data.published.card import Card, root_problems, template_problems
+from fedsilo.data.published.dataset_card import Card, root_problems, template_problems
 from fedsilo.data.published.domain_lists import ListFiles, read_split_file, sort_by_lists
 from fedsilo.data.published.domain_sorting import RandomTestSplit, Sorting, make_splits, report_gaps, sort_by_folders
 from fedsilo.data.published.domain_tree import PlacedFile, locate, place_file

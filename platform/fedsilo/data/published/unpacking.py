@@ -16,7 +16,7 @@ import zlib
 from pathlib import Path
 
 from fedsilo.core.errors import DataError
-from fedsilo.data.published.card import Archive
+from fedsilo.data.published.dataset_card import Archive
 from fedsilo.data.published.fetching import ByteProgress, fetch, ignore_progress
 
 PACKED = (".tar.gz", ".tgz", ".tar", ".zip")

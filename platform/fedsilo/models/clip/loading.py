@@ -19,8 +19,8 @@ from fedsilo.models.clip.backbone_section import Backbone
 from fedsilo.models.clip.catalogue import find_config, list_model_names
 from fedsilo.models.clip.class_tokens import ROOM, ClassTokens, Tokenizer, describe_class, embed_class_names, find_ends
 from fedsilo.models.clip.conversion import extract_text_tower
+from fedsilo.models.clip.distinct_features import are_alike, describe_zeros
 from fedsilo.models.clip.image_encoder import ImageEncoder
-from fedsilo.models.clip.informative_features import are_alike, describe_zeros
 from fedsilo.models.clip.precision import use_tf32
 from fedsilo.models.clip.text_tower import TextTower, encode_sequences
 from fedsilo.models.clip.views import Preprocessing

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from fedsilo.core.privacy_events import Adjacency, AnyPrivacyEvent
-from fedsilo.privacy.accounting.accountants import AccountedEpsilon, epsilon
+from fedsilo.privacy.accounting.epsilon_bounds import AccountedEpsilon, epsilon
 
 POINTS = 32
 

@@ -9,7 +9,7 @@ from itertools import count
 
 from fedsilo.core.errors import PrivacyBudgetError
 from fedsilo.core.privacy_events import Adjacency, AnyPrivacyEvent
-from fedsilo.privacy.accounting.accountants import epsilon, quick_epsilon
+from fedsilo.privacy.accounting.epsilon_bounds import epsilon, quick_epsilon
 
 SMALLEST, LARGEST = 1e-3, 1e5
 """Range of multipliers that is searched."""

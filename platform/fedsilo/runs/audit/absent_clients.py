@@ -15,7 +15,7 @@ import torch
 
 from fedsilo.core import LocalResult, Method
 from fedsilo.core.config_fields import key
-from fedsilo.core.work import LocalWork
+from fedsilo.core.round_work import LocalWork
 from fedsilo.report.results.finished_run import load
 
 

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from fedsilo.core import Frozen, Indices, Mechanism, Method
 from fedsilo.core.errors import RunError
-from fedsilo.core.work import LocalWork
+from fedsilo.core.round_work import LocalWork
 from fedsilo.privacy.ledger_lines import LEDGER
 from fedsilo.report.results.finished_run import Run
 from fedsilo.simulation.noise_calibration import fit_mechanism

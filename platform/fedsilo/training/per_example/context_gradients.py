@@ -17,9 +17,9 @@ from torch import Tensor
 from torch.nn.functional import normalize
 
 from fedsilo.models.clip.class_tokens import ClassTokens
-from fedsilo.models.clip.pullback import estimate_row_bytes, pull_back
 from fedsilo.models.clip.recorded_forward import Recording, record
 from fedsilo.models.clip.text_tower import TextTower, encode_prompts
+from fedsilo.models.clip.tower_backward import estimate_row_bytes, pull_back
 from fedsilo.training.per_example.selection import Selection, select
 
 MEGABYTE = 1 << 20

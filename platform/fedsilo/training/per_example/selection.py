@@ -23,7 +23,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from fedsilo.models.clip.pullback import ExamplePairs
+from fedsilo.models.clip.tower_backward import ExamplePairs
 
 
 @dataclass(frozen=True, eq=False, slots=True)

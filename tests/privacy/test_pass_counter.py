@@ -13,7 +13,7 @@ from fedsilo.privacy.ledger_lines import LedgerEntry
 from fedsilo.privacy.mechanisms.central import Central
 from fedsilo.privacy.mechanisms.distributed import Distributed
 from fedsilo.privacy.mechanisms.paper import Paper
-from fedsilo.privacy.passes import PassCounter
+from fedsilo.privacy.pass_counter import PassCounter
 
 BATCH, CLIENTS = 8, 4
 SHUFFLED = {"unit": "example", "sampling": "shuffled", "noise_multiplier": 2.0}

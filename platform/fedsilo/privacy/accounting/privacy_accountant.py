@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 
 from fedsilo.core.privacy_events import Adjacency, AnyPrivacyEvent
-from fedsilo.privacy.accounting.accountants import AccountedEpsilon, epsilon, quick_epsilon
+from fedsilo.privacy.accounting.epsilon_bounds import AccountedEpsilon, epsilon, quick_epsilon
 
 Turn = tuple[int, Sequence[int]]
 """One exchange: its number within its round, and the clients that take part."""

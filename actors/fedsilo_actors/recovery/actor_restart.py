@@ -24,7 +24,7 @@ from ray.util.placement_group import (
 from fedsilo.core.errors import ResourceError
 from fedsilo_actors.placement.packing import Host
 from fedsilo_actors.placement.reservation import WaitLimit, reserve
-from fedsilo_actors.recovery.client_start import ClientStarter
+from fedsilo_actors.recovery.client_starter import ClientStarter
 
 BESIDE_S = 5.0
 """Longest wait for room beside the other actors, before all are placed again, seconds."""

@@ -9,7 +9,7 @@ from scipy.integrate import quad
 
 from fedsilo.core.errors import PrivacyBudgetError
 from fedsilo.core.privacy_events import ADJACENCIES, Adjacency, AnyPrivacyEvent, DiscretePrivacyEvent, PrivacyEvent
-from fedsilo.privacy.accounting.accountants import epsilon, merge, quick_epsilon
+from fedsilo.privacy.accounting.epsilon_bounds import epsilon, merge, quick_epsilon
 from fedsilo.privacy.accounting.epsilon_curve import trace_epsilon
 from fedsilo.privacy.accounting.gaussian_releases import gaussian_epsilon
 from fedsilo.privacy.accounting.pld import loss_epsilon

@@ -11,9 +11,9 @@ from torch import Tensor
 from fedsilo.core.errors import BackboneError
 from fedsilo.models.clip.class_tokens import ClassTokens
 from fedsilo.models.clip.conversion import extract_text_tower
-from fedsilo.models.clip.pullback import ExamplePairs, pull_back
 from fedsilo.models.clip.recorded_forward import record
 from fedsilo.models.clip.text_tower import TextTower, encode_prompts
+from fedsilo.models.clip.tower_backward import ExamplePairs, pull_back
 
 LENGTHS = (3, 1, 5, 2, 3)
 SHAPE = {"vocab_size": 50, "width": 32, "heads": 4, "layers": 2}
