@@ -9,7 +9,7 @@ Dimensions: b images, M patches, D joint width, T tokens of the image tower, W w
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -27,6 +27,9 @@ the number of a block behind it, the activations (b, T, W) that enter that block
 
 CLASS = "class"
 """The target of classification, (b,) int64 in [0, K)."""
+
+ATTRIBUTE, OBJECT = "attribute", "object"
+"""The parts of a composition, (b,) or (K,) int64: numbers of an attribute and of an object."""
 
 
 def hidden(block: int) -> str:
@@ -109,15 +112,32 @@ class Candidates:
     Attributes:
         texts: (K,) the words of each candidate, as a prompt contains them.
         parts: The parts of each candidate by name, (K,) int64 each: "class"; or "attribute" and "object".
-        seen: (K,) bool, whether the candidate is trained on.
+        seen: (K,) bool, whether the candidate is trained on; the first ones are.
+        words: The names of the values of each part, where a candidate is composed of parts: all attributes, all
+            objects.
+        allowed: (K,) bool, whether a candidate may be predicted; None: each may. In training all may.
+        own: (K,) bool, whether the client that is measured trained on it; None where this is not known.
     """
 
     texts: tuple[str, ...]
     parts: Mapping[str, NDArray[np.int64]]
     seen: NDArray[np.bool_]
+    words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    allowed: NDArray[np.bool_] | None = None
+    own: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    def seen_only(self) -> Candidates:
+        """Selects the candidates that are trained on.
+
+        Returns:
+            The first S candidates, all of which may be predicted; the parts keep all their words.
+        """
+        seen = int(self.seen.sum())
+        parts = {name: values[:seen] for name, values in self.parts.items()}
+        return Candidates(self.texts[:seen], parts, self.seen[:seen], self.words)
 
 
 def named(classes: tuple[str, ...]) -> Candidates:

@@ -7,6 +7,9 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Protocol
 
+import numpy as np
+from numpy.typing import NDArray
+
 from fedsilo.core.printing import make_printable
 from fedsilo.core.types import Indices
 
@@ -113,6 +116,34 @@ class Newcomers:
 
 
 @dataclass(frozen=True, slots=True)
+class Pairs:
+    """The attribute and the object behind each label of a data set of compositions.
+
+    Labels of pairs that are trained on come first, in the order of the data set's list of training pairs.
+
+    Attributes:
+        attributes: (A,) names of the attributes.
+        objects: (O,) names of the objects.
+        attribute: (K,) int64 attribute of each label, in [0, A).
+        object: (K,) int64 object of each label, in [0, O).
+        seen: (K,) bool, whether the pair is trained on: the first S are True.
+        test: (K,) bool, whether the pair is a candidate of test images: trained on, or in the list of test pairs.
+        validation: (K,) bool, the same for validation images.
+    """
+
+    attributes: tuple[str, ...]
+    objects: tuple[str, ...]
+    attribute: Indices
+    object: Indices
+    seen: NDArray[np.bool_]
+    test: NDArray[np.bool_]
+    validation: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.attribute)
+
+
+@dataclass(frozen=True, slots=True)
 class LabelledImages:
     """A data set before it is partitioned.
 
@@ -125,6 +156,8 @@ class LabelledImages:
         notices: What the user should know about the data (for example skipped files), one line each.
         groups: (classes,) superclass of each class, from 0; empty when the data has none.
         newcomers: Classes that were removed before training and are measured afterwards; None when there are none.
+        pairs: The attribute and the object of each class; None where classes are not composed.
+        validation: Examples by which a model is selected; None where the data set has none.
     """
 
     classes: tuple[str, ...]
@@ -135,6 +168,8 @@ class LabelledImages:
     notices: tuple[str, ...] = ()
     groups: tuple[int, ...] = ()
     newcomers: Newcomers | None = None
+    pairs: Pairs | None = None
+    validation: Examples | None = None
 
     def __post_init__(self) -> None:
         """Makes all names and notices printable: they come from folders, files and libraries."""

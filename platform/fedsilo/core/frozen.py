@@ -48,6 +48,14 @@ class Frozen(Protocol):
         ...
 
     @property
+    def words(self) -> Mapping[str, Any]:
+        """Returns the tokens (`ClassTokens`) of the names of the parts that candidates consist of, by part.
+
+        For compositions these are "attribute" (A names) and "object" (O names); empty for classes without parts.
+        """
+        ...
+
+    @property
     def tower(self) -> Any:
         """Returns the text tower, `fedsilo.models.clip.text_tower.TextTower`."""
         ...

@@ -57,7 +57,8 @@ class Client:
             model: The frozen side, shared with other clients and never written.
             rules: What the scenario says.
         """
-        self._held, self._model, self._rules = data, model, rules
+        self._held, self._whole, self._rules = data, model, rules
+        self._model = model.seen_only()
         self._data = data
         self._train_labels = torch.from_numpy(np.array(data.train_labels, dtype=np.int64))
         self._masking = MaskingClient(data.number)
@@ -157,7 +158,7 @@ class Client:
         if len(work.labels):  # a client without a training image has nothing to adapt to
             self._keep(self._method.adapt(work))
         with torch.no_grad():
-            predict = self._method.predictor(self._model, work.shared, self._on_device(self._private))
+            predict = self._predictor(self._whole, work.shared)
             data, own = self._data, self._data.own_test
             score = ClientScore(data.number, self._count(predict, data.test, own, data.own_labels))
             if task.neighbours:
@@ -168,10 +169,16 @@ class Client:
     def _on_new_classes(self, score: ClientScore, novelty: Novelty, shared: State) -> ClientScore:
         """The score with what the client's prompts do on classes that no client trained on, among these alone."""
         model = self._model.replace_classes(novelty.tokens, novelty.zero_shot)
-        private = self._method.private_for_new_classes(model, self._on_device(self._private))
-        predict = self._method.predictor(model, shared, private)
+        predict = self._predictor(model, shared)
         every = np.arange(len(novelty.labels))
         return replace(score, new=self._count(predict, novelty.test, every, novelty.labels, model.candidates))
+
+    def _predictor(self, model: FrozenModel, shared: State) -> Predictor:
+        """Scores over the candidates of a model, which need not be those of training."""
+        private: State = self._on_device(self._private)
+        if model is not self._model:
+            private = self._method.private_for_new_classes(model, private)
+        return self._method.predictor(model, shared, private)
 
     def save(self, folder: Path) -> str:
         """Writes the private state; an empty state is not written.
@@ -286,7 +293,7 @@ class Client:
         expected: Indices,
         among: Candidates | None = None,
     ) -> Tally:
-        among = among or self._model.candidates
+        among = among or self._whole.candidates
         where = ImageBatches(images, positions, expected, self._rules.test_batch, self._model.device)
         return count_images(self._rules.task, predict, where, among)
 

@@ -53,7 +53,7 @@ def part_of(name: str, method: Method, scenario: Scenario, prepared: Prepared, f
         ScenarioError: The mechanism or the aggregation cannot serve this method's rounds.
     """
     sizes = prepared.manifest.training_sizes
-    initial = to_arrays(method.initial_shared(prepared.model, scenario.seed))
+    initial = to_arrays(method.initial_shared(prepared.model.seen_only(), scenario.seed))
     main = name == title_of(scenario.method)
     training = scenario.training if main else scenario.evaluation.training_of(name, scenario.training)
     schedule = Schedule(

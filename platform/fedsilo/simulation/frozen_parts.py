@@ -79,7 +79,8 @@ def frozen_model(
     over = candidates or named(tuple(classes))
     tokens = loaded.class_tokens(over.texts)
     tail = None if image_blocks is None else extract_image_tail(loaded.images, image_blocks).to(loaded.device)
-    return FrozenModel(loaded.text, tokens, loaded.scale, texts, over, loaded.device, words, tail)
+    names = {part: loaded.class_tokens(values) for part, values in over.words.items()}
+    return FrozenModel(loaded.text, tokens, loaded.scale, texts, over, loaded.device, words, tail, names)
 
 
 def zero_shot(loaded: LoadedBackbone, classes: Sequence[str], template: str) -> torch.Tensor:

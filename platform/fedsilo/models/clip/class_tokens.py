@@ -70,6 +70,18 @@ class ClassTokens:
         lengths, names = (tuple(tensors[key].tolist()) for key in ("lengths", "names"))
         return cls(tensors["embeddings"], lengths, tensors["sos"], names)
 
+    def first(self, count: int) -> ClassTokens:
+        """Selects the tokens of the first classes.
+
+        Args:
+            count: Number of classes, in [1, K].
+
+        Returns:
+            Their tokens, without a copy.
+        """
+        rows = sum(self.lengths[:count])
+        return ClassTokens(self.embeddings[:rows], self.lengths[:count], self.sos, self.names[:count])
+
     def with_embeddings(self, embeddings: Tensor) -> ClassTokens:
         """Replaces the embeddings of the same tokens, for soft tokens; gradients flow to them.
 

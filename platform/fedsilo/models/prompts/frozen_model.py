@@ -40,6 +40,7 @@ class FrozenModel:
         device: Device of training.
         phrases: (n, W) token embeddings of texts that the run's methods ask for.
         image: The last blocks of the image tower; None where no learner of the run needs them.
+        words: Tokens of the names of the parts that candidates consist of, by part; empty for classes without parts.
     """
 
     tower: TextTower
@@ -50,8 +51,10 @@ class FrozenModel:
     device: str = "cpu"
     phrases: Mapping[str, Tensor] = field(default_factory=dict)
     image: ImageTail | None = None
+    words: Mapping[str, ClassTokens] = field(default_factory=dict)
     _recent: RecentFeatures = field(default_factory=RecentFeatures, init=False, repr=False, compare=False)
     _names: list[Tensor] = field(default_factory=list, init=False, repr=False, compare=False)
+    _seen: list[FrozenModel] = field(default_factory=list, init=False, repr=False, compare=False)
 
     @property
     def width(self) -> int:
@@ -109,6 +112,21 @@ class FrozenModel:
         """
         return self.scale * normalize(pooled, dim=-1) @ text.T
 
+    def seen_only(self) -> FrozenModel:
+        """Selects the candidates that are trained on: the model that clients train with.
+
+        Returns:
+            The model with these candidates; this one where all are trained on.
+        """
+        count = int(self.candidates.seen.sum())
+        if count == len(self.candidates):
+            return self
+        if not self._seen:
+            tokens, candidates = self.classes.first(count), self.candidates.seen_only()
+            chosen = replace(self, classes=tokens, zero_shot=self.zero_shot[:count], candidates=candidates)
+            self._seen.append(chosen)
+        return self._seen[0]
+
     def replace_classes(self, tokens: Mapping[str, NDArray[Any]], zero_shot: NDArray[np.float32]) -> FrozenModel:
         """Replaces the classes.
 
@@ -128,6 +146,8 @@ class FrozenModel:
         tensors = {f"tower.{k}": v for k, v in self.tower.tensors().items()}
         tensors |= {f"classes.{k}": v for k, v in self.classes.tensors().items()}
         tensors |= {f"phrases.{k}": v for k, v in self.phrases.items()}
+        for part, words in self.words.items():
+            tensors |= {f"words.{part}.{k}": v for k, v in words.tensors().items()}
         if self.image is not None:
             tensors |= {f"image.{k}": v for k, v in self.image.tensors().items()}
         tensors["zero_shot"] = self.zero_shot
@@ -176,7 +196,10 @@ class PackedModel:
         classes = ClassTokens.from_tensors(_below("classes.", tensors))
         phrases = _below("phrases.", tensors)
         tail = None if self.image is None else ImageTail(self.image, _below("image.", tensors))
-        return FrozenModel(tower, classes, self.scale, tensors["zero_shot"], self.candidates, device, phrases, tail)
+        words = {part: ClassTokens.from_tensors(_below(f"words.{part}.", tensors)) for part in self.candidates.words}
+        return FrozenModel(
+            tower, classes, self.scale, tensors["zero_shot"], self.candidates, device, phrases, tail, words
+        )
 
 
 def _below(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:

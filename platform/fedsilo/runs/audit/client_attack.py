@@ -175,7 +175,9 @@ def _sum_contributions(shadow: Run, method: Method, progress: Progress) -> Sums:
     backend.set_method(method, NoMechanism())
     n = len(prepared.manifest.clients)
     products, explained, square, coordinates = np.zeros((n, n)), np.zeros(n), 0.0, 0
-    for published, changes in _rounds(shadow, method, backend, method.initial_shared(prepared.model, scenario.seed)):
+    for published, changes in _rounds(
+        shadow, method, backend, method.initial_shared(prepared.model.seen_only(), scenario.seed)
+    ):
         products += changes @ changes.T
         explained += changes @ published
         square, coordinates = square + float(published @ published), coordinates + len(published)

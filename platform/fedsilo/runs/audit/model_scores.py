@@ -81,7 +81,7 @@ class Observer:
             RunError: The run's models are missing, damaged or not finite.
         """
         positions = self._pool_positions()
-        seen = [positions[found] for found in find_exposed(self.run, self.prepared.model)]
+        seen = [positions[found] for found in find_exposed(self.run, self.prepared.model.seen_only())]
         nowhere = np.zeros(len(self.population), dtype=bool)
         return self._observe(self.run, Draw(self.population.members, nowhere), seen)
 
@@ -99,7 +99,7 @@ class Observer:
             RunError: The run's models are missing, damaged or not finite.
         """
         draw = redraw(self.population, self.run.scenario.seed, number)
-        return self._observe(run, draw, find_exposed(run, self.prepared.model))
+        return self._observe(run, draw, find_exposed(run, self.prepared.model.seen_only()))
 
     def score_untrained(self) -> Scores:
         """Computes the log-probabilities of the hand-written prompts, which are not trained.
@@ -107,7 +107,7 @@ class Observer:
         Returns:
             Log-probabilities (n, K).
         """
-        predictor = ZeroShot().predictor(self.prepared.model, {}, {})
+        predictor = ZeroShot().predictor(self.prepared.model.seen_only(), {}, {})
         return self._log_probabilities(lambda client: predictor)
 
     def _pool_positions(self) -> Indices:
@@ -131,7 +131,7 @@ class Observer:
 
     def _load_models(self, run: Run) -> Callable[[int], Predictor]:
         """Returns a function that maps a client to its model in this view."""
-        checkpoint, scenario, model = read_last_checkpoint(run), run.scenario, self.prepared.model
+        checkpoint, scenario, model = read_last_checkpoint(run), run.scenario, self.prepared.model.seen_only()
         checkpoint.require_shared(scenario.method.initial_shared(model, scenario.seed))
 
         def predictor(client: int) -> Predictor:
