@@ -4,7 +4,7 @@
 
 Runs each scenario serially in a temporary folder and prints the name with the sha256 of its result, or the line that
 refuses it. Run it in two checkouts on one machine and compare the outputs. Without scenarios: the quickstart and all
-of scenarios/methods, shifts, privacy and pace.
+of scenarios/methods, shifts, privacy and stragglers.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from fedsilo.core.errors import FedsiloError
 from fedsilo.runs.run import begin, go
 
 FOLDER = Path(__file__).resolve().parent.parent / "scenarios"
-GROUPS = ("methods", "shifts", "privacy", "pace")
+GROUPS = ("methods", "shifts", "privacy", "stragglers")
 
 
 def main() -> None:

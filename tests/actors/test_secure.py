@@ -14,7 +14,7 @@ import ray
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from fedsilo.aggregation.ring import Ring
+from fedsilo.aggregation.modular import Modular
 from fedsilo.aggregation.secagg.encoding import read_kind
 from fedsilo.aggregation.secagg.protocol_messages import Mailbox, Masked, Opening, Roster, Survivors
 from fedsilo.aggregation.secure import Secure
@@ -179,7 +179,9 @@ def test_secure_ring_and_serial_give_the_same_bits_and_the_view_has_no_update(
     runtime: RayRuntime, world: Any, tmp_path: Path
 ) -> None:
     here = world(clients=CLIENTS, rounds=2)
-    ring = SerialRuntime().run(job_of(here, tmp_path / "ring", aggregation=Ring()), here.prepared(), here.rules, silent)
+    ring = SerialRuntime().run(
+        job_of(here, tmp_path / "modular", aggregation=Modular()), here.prepared(), here.rules, silent
+    )
     job = job_of(here, tmp_path / "secure", aggregation=Secure())
     secure = runtime.run(job, here.prepared(), here.rules, silent)
     assert bits(secure["method"]) == bits(ring["method"])

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from tests.aggregation.conftest import Leaking
 
+from fedsilo.aggregation.modular import Modular
 from fedsilo.aggregation.plain import Plain
-from fedsilo.aggregation.ring import Ring
 from fedsilo.aggregation.secagg.update_vectors import ModularEncoding
 from fedsilo.aggregation.secure import Secure
 from fedsilo.core import Aggregation, ClientTask, ClientUpdate, Mechanism, Method
@@ -128,12 +128,12 @@ MODES: list[tuple[Mechanism, Method, Aggregation]] = [
 OTHERS: list[tuple[Mechanism, Method, Aggregation]] = [
     (Central(noise_multiplier=2.0), ROUNDS, Plain()),
     (Central(noise_multiplier=2.0), ROUNDS, Secure()),
-    (Central(**SHUFFLED), BATCHES, Ring()),
+    (Central(**SHUFFLED), BATCHES, Modular()),
     (Central(**EXAMPLE), BATCHES, Secure()),
     (Rigorous(noise_multiplier=2.0), BATCHES, Plain()),
     (Rigorous(noise_multiplier=2.0, sampling="shuffled"), BATCHES, Secure()),
     (LocalNoise(noise_multiplier=2.0), ROUNDS, Plain()),
-    (LocalNoise(noise_multiplier=2.0), ROUNDS, Ring()),
+    (LocalNoise(noise_multiplier=2.0), ROUNDS, Modular()),
     (LocalNoise(**EXAMPLE), BATCHES, Plain()),
     (Paper(), BATCHES, Plain()),
     (Distributed(**EXAMPLE), BATCHES, Secure()),
@@ -196,7 +196,7 @@ def test_a_number_is_used_again_only_where_everything_that_bits_follow_from_is_t
     assert ledger.attempt(2, (0, 1), "s") == 0
     assert ledger.attempt(2, (0, 1)) == 0, "states that are not known yet are taken to be the same"
     assert ledger.attempt(1, (0, 1), "s") == 0, "nothing of it is on record"
-    assert ledger.attempt(2, (0, 1, 2), "s") == 1, "a trace that was changed"
+    assert ledger.attempt(2, (0, 1, 2), "s") == 1, "a availability that was changed"
     assert ledger.attempt(2, (0, 1), "other") == 1, "an earlier round that ended otherwise"
     assert Ledger(tmp_path, mechanism, repeats=False).attempt(2, (0, 1), "s") == 1, "a GPU, or masks"
     monkeypatch.setattr("fedsilo.privacy.ledger.describe_arithmetic", lambda: "another machine")

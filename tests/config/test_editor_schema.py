@@ -11,7 +11,7 @@ from jsonschema import Draft7Validator
 
 from fedsilo.config.editor_schema import make_schema
 from fedsilo.config.key_descriptions import describe_everything
-from fedsilo.config.old_keys import RETIRED
+from fedsilo.config.old_keys import RENAMED_KEYS
 from fedsilo.config.problems import Problems, SourcePlace
 from fedsilo.config.scenario_paths import find_component
 from fedsilo.config.scenario_reading import from_mapping
@@ -75,6 +75,8 @@ SOUND = [
     "training:",
     "training: {optimizer: adam, schedule: {name: cosine, warmup: 2}}",
     "training: {optimizer: {persistent: true}}",
+    "{pace: {deadline_s: 3}, trace: {name: speeds, spread: 1}, aggregation: ring}",
+    "{trace: sporadic, aggregation: {name: ring, bound: 4}}",
     "training: {rounds: '${training.batch_size}', optimizer: {learning_rate: '${method.gamma}'}}",
     "backbone: ViT-B-16",
     "backbone: {pixel_mean: [0.5, 0.4, 0.4]}",
@@ -88,7 +90,7 @@ EXTERNAL = [
     'method: {name: "my_lab.mine:Mine", depth: 3}',
     'method: {learner: "my_lab.shift:Shift", start: 0.01, strategy: fedavg}',
     'partition: {label: {name: "my_lab.mine:Mine", anything: [1]}}',
-    "method: {name: '${trace.name}', depth: 3}",
+    "method: {name: '${availability.name}', depth: 3}",
     "{extends: other.yaml, privacy: {epsilon: 4}, method: {gamma: 0.5}}",
 ]
 """What only the reader can check further."""
@@ -109,6 +111,8 @@ WRONG = [
     ("training: {optimizer: adamm}", "adamm"),
     ("training: {optimizer: {learning_rate: fast}}", "fast"),
     ("training: {optimizer: {persistent: 3}}", "3"),
+    ("pace: {deadline: 3}", "deadline"),
+    ("aggregation: rings", "rings"),
     ("method: promtfl", "promtfl"),
     ("method: {name: promtfl}", "promtfl"),
     ("method: {name: promptfl, gamma: 0.8}", "gamma"),
@@ -179,7 +183,7 @@ def test_a_combination_has_the_keys_of_all_learners_and_strategies(schema: dict[
 def test_keys_of_every_plain_section_are_those_of_the_reader(schema: dict[str, Any], section: str) -> None:
     found = set(paths(schema, schema["properties"][section], section))
     described = {row.key for title, rows in describe_everything() if title == section for row in rows}
-    old = {".".join(map(str, path)) for path in RETIRED if path[0] == section}
+    old = {".".join(map(str, key.old)) for key in RENAMED_KEYS if key.old[0] == section}
     assert found == described | old
 
 

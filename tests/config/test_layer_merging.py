@@ -196,8 +196,8 @@ def test_what_is_wrong_with_a_part_is_said_once_by_its_key() -> None:
 
 @pytest.mark.parametrize("name", ["fedavgm", "fedadam", "fedyogi", "fedadagrad", "scaffold", "fednova", "fedamp"])
 def test_servers_with_a_step_of_their_own_take_no_late_updates(name: str) -> None:
-    (line,) = problems(f"coop+{name}", "pace.mode=buffered", "pace.buffer=2", "partition.clients=4")
-    assert line.split(": ")[1] == "pace.mode"
+    (line,) = problems(f"coop+{name}", "stragglers.mode=buffered", "stragglers.buffer=2", "partition.clients=4")
+    assert line.split(": ")[1] == "stragglers.mode"
     assert f"'coop+{name}'" in line
 
 
@@ -212,17 +212,3 @@ def test_learners_and_strategies_are_described() -> None:
     assert {row.key for row in describe("strategy", "fedprox")} >= {"method.strategy.mu"}
     assert {row.key for row in describe("strategies")} >= {"fedavg", "scaffold", "moon"}
     assert {row.key for row in describe("learners")} >= {"coop", "fedotp"}
-
-
-def test_the_optimizer_s_former_key_is_read_as_the_new_one() -> None:
-    def state(optimizer: dict[str, Any], *changes: str) -> str:
-        return from_mapping({"training": {"optimizer": optimizer}}, changes).training.optimizer.state
-
-    assert state({"persistent": True}) == "kept"
-    assert state({"persistent": False}) == state({}) == "fresh"
-    assert state({"persistent": True}, "training.optimizer.state=fresh") == "fresh"
-    assert state({"state": "fresh"}, "training.optimizer.persistent=true") == "kept"
-    with pytest.raises(ScenarioError, match="persistent: unknown key"):
-        state({"persistent": True, "state": "kept"})
-    with pytest.raises(ScenarioError, match="persistent: unknown key"):
-        state({"persistent": 3})

@@ -27,44 +27,68 @@ def problems(**keys: Any) -> list[str]:
 @pytest.mark.parametrize(
     ("keys", "line"),
     [
-        ({"pace__deadline_s": 0}, "pace.deadline_s: must be a number > 0 or null, got 0"),
-        ({"pace__deadline_s": -3}, "pace.deadline_s: must be a number > 0 or null, got -3"),
-        ({"pace__over_select": 0.9}, "pace.over_select: must be a number >= 1, got 0.9"),
-        ({"pace__over_select": 1.3}, "pace.over_select: 1.3 times all clients cannot be asked."),
-        ({"pace__minimum": 0}, "pace.minimum: must be a whole number >= 1, got 0"),
-        ({"pace__minimum": 5}, "pace.minimum: is 5, but 4 clients train."),
-        ({"pace__mode": "asynchronous"}, "pace.mode: must be one of synchronous, buffered"),
-        ({"pace__buffer": 2}, "pace.buffer: is for buffered rounds, but mode is 'synchronous'."),
-        ({"pace__mode": "buffered", "pace__minimum": 2}, "pace.minimum: is for synchronous rounds, but mode is"),
-        ({"pace__mode": "buffered", "pace__buffer": 5}, "pace.buffer: is 5, but 4 clients train."),
-        ({"pace__mode": "buffered", "pace__concurrency": 9}, "pace.concurrency: is 9, but 4 clients train."),
+        ({"stragglers__deadline_s": 0}, "stragglers.deadline_s: must be a number > 0 or null, got 0"),
+        ({"stragglers__deadline_s": -3}, "stragglers.deadline_s: must be a number > 0 or null, got -3"),
+        ({"stragglers__over_select": 0.9}, "stragglers.over_select: must be a number >= 1, got 0.9"),
+        ({"stragglers__over_select": 1.3}, "stragglers.over_select: 1.3 times all clients cannot be asked."),
+        ({"stragglers__minimum": 0}, "stragglers.minimum: must be a whole number >= 1, got 0"),
+        ({"stragglers__minimum": 5}, "stragglers.minimum: is 5, but 4 clients train."),
+        ({"stragglers__mode": "asynchronous"}, "stragglers.mode: must be one of synchronous, buffered"),
+        ({"stragglers__buffer": 2}, "stragglers.buffer: is for buffered rounds, but mode is 'synchronous'."),
         (
-            {"pace__mode": "buffered", "pace__buffer": 3, "pace__concurrency": 2},
-            "pace.concurrency: 2 clients at work cannot fill a buffer of 3 at once.",
+            {"stragglers__mode": "buffered", "stragglers__minimum": 2},
+            "stragglers.minimum: is for synchronous rounds, but mode is",
+        ),
+        ({"stragglers__mode": "buffered", "stragglers__buffer": 5}, "stragglers.buffer: is 5, but 4 clients train."),
+        (
+            {"stragglers__mode": "buffered", "stragglers__concurrency": 9},
+            "stragglers.concurrency: is 9, but 4 clients train.",
         ),
         (
-            {"pace__mode": "buffered", "pace__buffer": 2, "training__participation": 0.5},
-            "training.participation: 0.5 has no effect where pace.buffer",
+            {"stragglers__mode": "buffered", "stragglers__buffer": 3, "stragglers__concurrency": 2},
+            "stragglers.concurrency: 2 clients at work cannot fill a buffer of 3 at once.",
         ),
-        ({"pace__mode": "buffered", "pace__server_rate": 0}, "pace.server_rate: must be a number > 0, got 0"),
-        ({"trace": "sporadic", "trace__online": 0}, "trace.online: must be a number in (0, 1], got 0"),
-        ({"trace": "speeds", "trace__drop_out": 1}, "trace.drop_out: must be a number in [0, 1), got 1"),
-        ({"trace": "speeds", "trace__seconds_per_step": [1, 2]}, "trace.seconds_per_step: lists 2 clients, there"),
-        ({"trace": "speed"}, "trace.name: no trace 'speed'. Did you mean 'speeds'?"),
-        ({"trace": {"name": "file", "file": "none.csv"}}, "trace.file: none.csv: cannot be read"),
-        ({"pace__mode": "buffered", "method": "fedamp"}, "pace.mode: 'buffered' adds updates that began from"),
-        ({"pace__mode": "buffered", "aggregation": "secure"}, "pace.mode: 'buffered' adds updates that began from"),
         (
-            {"pace__mode": "buffered", "evaluation__references": ["pfedmoap"]},
+            {"stragglers__mode": "buffered", "stragglers__buffer": 2, "training__participation": 0.5},
+            "training.participation: 0.5 has no effect where stragglers.buffer",
+        ),
+        (
+            {"stragglers__mode": "buffered", "stragglers__server_rate": 0},
+            "stragglers.server_rate: must be a number > 0, got 0",
+        ),
+        (
+            {"availability": "sporadic", "availability__online": 0},
+            "availability.online: must be a number in (0, 1], got 0",
+        ),
+        (
+            {"availability": "speeds", "availability__drop_out": 1},
+            "availability.drop_out: must be a number in [0, 1), got 1",
+        ),
+        (
+            {"availability": "speeds", "availability__seconds_per_step": [1, 2]},
+            "availability.seconds_per_step: lists 2 clients, there",
+        ),
+        ({"availability": "speed"}, "availability.name: no availability 'speed'. Did you mean 'speeds'?"),
+        ({"availability": {"name": "file", "file": "none.csv"}}, "availability.file: none.csv: cannot be read"),
+        (
+            {"stragglers__mode": "buffered", "method": "fedamp"},
+            "stragglers.mode: 'buffered' adds updates that began from",
+        ),
+        (
+            {"stragglers__mode": "buffered", "aggregation": "secure"},
+            "stragglers.mode: 'buffered' adds updates that began from",
+        ),
+        (
+            {"stragglers__mode": "buffered", "evaluation__references": ["pfedmoap"]},
             "evaluation.references: 'pfedmoap' cannot be trained with this scenario's keys: its server cannot add",
         ),
         (
             {
-                "pace__mode": "buffered",
+                "stragglers__mode": "buffered",
                 "method": {"name": "dpfpl"},
                 "privacy": {"mode": "rigorous", "epsilon": 1.0},
             },
-            "pace.mode: 'buffered' adds updates that began from older shared states; method 'dpfpl' does not send",
+            "stragglers.mode: 'buffered' adds updates that began from older shared states; method 'dpfpl' does not",
         ),
     ],
 )
@@ -101,9 +125,9 @@ def test_buffered_rounds_are_for_methods_that_send_new_values_for_a_plain_mean()
     ],
 )
 def test_buffered_rounds_are_for_mechanisms_that_hide_clients(privacy: Any, allowed: bool) -> None:
-    keys = {**BASE, "pace": {"mode": "buffered", "buffer": 2}, "privacy": privacy, "method": "promptfl"}
+    keys = {**BASE, "stragglers": {"mode": "buffered", "buffer": 2}, "privacy": privacy, "method": "promptfl"}
     if allowed:
-        assert from_mapping(keys).pace.buffered
+        assert from_mapping(keys).stragglers.buffered
         return
     with pytest.raises(ScenarioError, match="the accounting of privacy 'local' does not cover that"):
         from_mapping(keys)
@@ -111,12 +135,12 @@ def test_buffered_rounds_are_for_mechanisms_that_hide_clients(privacy: Any, allo
 
 def test_the_old_scenarios_are_as_they_were() -> None:
     scenario = from_mapping(BASE)
-    assert not scenario.trace.timed
-    assert scenario.pace.deadline_s is None
-    assert not scenario.pace.buffered
+    assert not scenario.availability.timed
+    assert scenario.stragglers.deadline_s is None
+    assert not scenario.stragglers.buffered
 
 
-def test_a_run_begun_before_there_was_a_pace_can_be_resumed_and_one_with_another_pace_cannot() -> None:
+def test_a_run_begun_before_stragglers_can_be_resumed_and_one_with_other_stragglers_cannot() -> None:
     def settings(**keys: Any) -> str:
         return hash_settings(from_mapping({**BASE, **keys}), "a {}.")
 
@@ -124,5 +148,9 @@ def test_a_run_begun_before_there_was_a_pace_can_be_resumed_and_one_with_another
     before = {section: written[section] for section in SETTINGS if section not in ("pace", "trace")}
     text = json.dumps([before, [from_mapping(BASE).backbone.precision, 1, "a {}."]], sort_keys=True)
     assert settings() == hashlib.sha256(text.encode()).hexdigest()
-    others = [settings(pace={"deadline_s": 3}), settings(trace="speeds"), settings(trace="sporadic")]
+    others = [
+        settings(stragglers={"deadline_s": 3}),
+        settings(availability="speeds"),
+        settings(availability="sporadic"),
+    ]
     assert len({settings(), *others}) == 4

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
+from fedsilo.aggregation.modular import Modular
 from fedsilo.aggregation.plain import Plain
-from fedsilo.aggregation.ring import Ring
 from fedsilo.aggregation.secure import Secure
 from fedsilo.core import ClientTask, ClientUpdate, RoundRecord
 from fedsilo.core.errors import ClientLost, PrivacyBudgetError, RunError
@@ -163,7 +163,7 @@ def test_a_last_line_that_lacks_its_newline_only_is_a_charge(world: Any, tmp_pat
     assert path.read_bytes() == written.splitlines(keepends=True)[0]
 
 
-@pytest.mark.parametrize("aggregation", [Plain(), Ring()])
+@pytest.mark.parametrize("aggregation", [Plain(), Modular()])
 @pytest.mark.parametrize(
     ("clients", "fault"), [([0, 1], "does not charge client 2"), ([1, 2], "does not charge client 0")]
 )

@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
+from fedsilo.aggregation.modular import Modular
 from fedsilo.aggregation.plain import Plain
-from fedsilo.aggregation.ring import Ring
 from fedsilo.aggregation.secagg.encoding import read_kind
 from fedsilo.aggregation.secagg.parameters import Parameters
 from fedsilo.aggregation.secagg.protocol_messages import Opening, Refusal
@@ -95,9 +95,9 @@ def test_an_update_leaves_under_masks_or_not_at_all(world: Any, mechanism: Any) 
 def test_where_updates_are_sent_as_they_are_or_in_the_ring_they_are(world: Any) -> None:
     here = world(clients=CLIENTS, aggregation=Plain())
     here.clients(METHOD)[0].train(ClientTask(0, 0, here.plan(METHOD).initial))
-    ring = world(clients=CLIENTS, aggregation=Ring())
+    ring = world(clients=CLIENTS, aggregation=Modular())
     client, task = ring.clients(METHOD)[0], asked(ring)
-    assert set(client.train(task).tensors) == {"ring"}
+    assert set(client.train(task).tensors) == {"modular"}
     refuses(client, client.train, replace(task, encoding=replace(task.encoding, tells_loss=False)), "tells_loss False")
 
 

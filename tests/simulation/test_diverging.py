@@ -12,7 +12,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from fedsilo.aggregation.ring import Ring
+from fedsilo.aggregation.modular import Modular
 from fedsilo.aggregation.secure import Secure
 from fedsilo.config.ranges import parse_range
 from fedsilo.core import (
@@ -162,7 +162,7 @@ def test_a_received_state_that_is_not_finite_is_not_blamed_on_the_client_s_own_s
         client.evaluate(EvaluationTask(3, received))
 
 
-@pytest.mark.parametrize("aggregation", [Ring(), Secure()], ids=lambda value: type(value).__name__)
+@pytest.mark.parametrize("aggregation", [Modular(), Secure()], ids=lambda value: type(value).__name__)
 def test_an_update_is_refused_before_it_is_encoded(world: Any, tmp_path: Path, aggregation: Any) -> None:
     with pytest.raises(ClientError, match=r"client 2, round 1, exchange 0, stage 'train': in the upload, 'context' is"):
         federate(world(), SpoiltUpload(context_length=3), tmp_path / "run", aggregation=aggregation)

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from fedsilo.aggregation.ring import Ring
+from fedsilo.aggregation.modular import Modular
 from fedsilo.core.training_settings import LearningRateSchedule, Optimizer
 from fedsilo.strategies.fedavg import FedAvgStrategy
 from fedsilo.strategies.fednova import FedNovaStrategy
@@ -70,7 +70,7 @@ def test_a_hundred_steps_with_momentum_stay_within_the_bound_of_a_secure_sum(fed
     run.step()
     changes = [abs(float(t - 1)) if n == "w" else abs(float(t)) for n, t in run.uploads[0].items()]
     assert 0.5 < float(run.uploads[0]["step_rates"]) <= 100 * 0.01
-    assert max(changes) < Ring().bound
+    assert max(changes) < Modular().bound
 
 
 def test_gradients_of_batches_are_refused() -> None:

@@ -120,7 +120,7 @@ def test_what_is_encoded_is_the_change_or_the_gradient(
     monkeypatch.setattr(Agreement, "check", lambda agreement, task, masked: None)
     update = client.train(task(encoding=Encoding()))
     assert seen == [([4.0, 4.0] if gradients else [1.0, 1.0], 20, 0.5)]
-    assert (set(update.tensors), update.weight) == ({"ring"}, 0)
+    assert (set(update.tensors), update.weight) == ({"modular"}, 0)
     assert np.isnan(update.loss)
 
 

@@ -31,7 +31,7 @@ from pathlib import Path
 
 from fedsilo.aggregation.secagg.graph import neighbours_needed
 from fedsilo.aggregation.secagg.identities import HOW, check_private_keys, find_exposed_keys, read_members, read_signer
-from fedsilo.aggregation.secagg.modular_sums import RingAggregation
+from fedsilo.aggregation.secagg.modular_sums import ModularAggregation
 from fedsilo.aggregation.secagg.parameters import GRAPHS, Parameters, default_threshold
 from fedsilo.aggregation.secagg.protocol_coordinator import SecureCoordinator
 from fedsilo.aggregation.secagg.secure_exchange import SecureExchange
@@ -48,7 +48,7 @@ DROPOUT = 0.05
 
 
 @dataclass(frozen=True)
-class Secure(RingAggregation):
+class Secure(ModularAggregation):
     """The sum of masked updates, of which only the sum can be read."""
 
     masks = True

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import io
 import sys
+import warnings
+from typing import Any
 
-from fedsilo.core.errors import FedsiloError
+from fedsilo.core.errors import FedsiloError, OldKeyWarning
 from fedsilo.core.printing import make_printable
 
 
@@ -18,6 +20,7 @@ def main() -> None:
     """
     from fedsilo.cli.app import app
 
+    warnings.showwarning = _show_warning
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a letter that the locale lacks must not stop a result
@@ -39,3 +42,14 @@ def main() -> None:
         sys.exit(2)
     except KeyboardInterrupt:
         sys.exit(130)
+
+
+_show_any_warning = warnings.showwarning
+
+
+def _show_warning(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+    """Prints the notice of an old key as one line; other warnings as Python does."""
+    if issubclass(category, OldKeyWarning):
+        print(make_printable(str(message)), file=sys.stderr)
+    else:
+        _show_any_warning(message, category, *place, **more)

@@ -72,12 +72,13 @@ def show(folder: Annotated[Path, typer.Argument(metavar="RUN", help="A run's fol
 
 
 def list_components(json: Json = False) -> None:
-    """List methods, learners, strategies, tasks, partitions, shifts, data sets, traces and backbones.
+    """List methods, learners, strategies, tasks, partitions, shifts, data sets, availability and backbones.
 
     Args:
         json: Whether to print JSON.
     """
     from fedsilo.core import (
+        Availability,
         ConceptShift,
         Dataset,
         FeatureShift,
@@ -88,7 +89,6 @@ def list_components(json: Json = False) -> None:
         QuantityShift,
         Strategy,
         Task,
-        Trace,
     )
     from fedsilo.core.registry import find, names
     from fedsilo.report.terminal.component_tables import listing_table
@@ -101,7 +101,7 @@ def list_components(json: Json = False) -> None:
         "partitions": Partition,
         **{f"{contract.kind}s": contract for contract in (LabelShift, FeatureShift, QuantityShift, ConceptShift)},
         "data sets": Dataset,
-        "traces": Trace,
+        "availability": Availability,
     }
     found = {
         kind: [(name, _first_line(find(contract, name))) for name in names(contract)]

@@ -76,7 +76,7 @@ def _predict(checked: Scenario) -> Outlook:
 
     _, manifest = partition_of(checked)
     sizes = manifest.training_sizes
-    rules = (checked.method, checked.training, sizes, checked.seed, checked.pace, checked.trace)
+    rules = (checked.method, checked.training, sizes, checked.seed, checked.stragglers, checked.availability)
     if checked.training.rounds > MANY_ROUNDS:
         remark(f"counting what {checked.training.rounds:,} rounds spend, the noise for it first; it can take a minute.")
     write = limit_rate(EVERY_S)

@@ -45,14 +45,14 @@ RULES: dict[Callable[[Scenario], Iterator[str]], tuple[str, ...]] = {
     check_separable_examples: ("privacy", "method"),
     check_sum_size: ("aggregation", "partition", "training.participation", "method"),
     check_identities: ("aggregation", "partition", "method"),
-    check_late_updates: ("pace", "method", "aggregation", "privacy"),
-    check_over_selection: ("pace", "training.participation"),
-    check_straggler_clients: ("pace", "trace", "partition"),
+    check_late_updates: ("stragglers", "method", "aggregation", "privacy"),
+    check_over_selection: ("stragglers", "training.participation"),
+    check_straggler_clients: ("stragglers", "availability", "partition"),
     check_participation: ("training.participation", "partition"),
     check_reference_names: ("evaluation.references",),
     check_corruption: ("partition",),
     check_unseen_classes: ("partition", "method", "evaluation.references"),
-    check_references: ("evaluation.references", "method", "training", "aggregation", "privacy", "pace"),
+    check_references: ("evaluation.references", "method", "training", "aggregation", "privacy", "stragglers"),
     check_reference_training: ("evaluation.references", "method", "training"),
 }
 """The rules, each with the key paths that it reads."""

@@ -21,7 +21,7 @@ from typing_extensions import TypeAliasType
 
 from fedsilo.config.key_types import alternatives, fixed_size, is_list, is_mapping, is_section, item_type, optional
 from fedsilo.config.layer_merging import COMPOSED, METHOD, USUAL
-from fedsilo.config.old_keys import RETIRED
+from fedsilo.config.old_keys import RENAMED_COMPONENTS, RENAMED_KEYS
 from fedsilo.config.problems import KeyPath
 from fedsilo.config.scenario_paths import find_component
 from fedsilo.config.schema import CONTRACTS, HEADING, NAMED, PLAIN, SECTIONS, Key, keys, selector
@@ -66,6 +66,7 @@ def make_schema() -> dict[str, Any]:
             fields[section] = (models.component((section,)), _left_out(_first_line(CONTRACTS[section])))
         else:
             fields[section] = (models.section((section,), PLAIN[section]), _left_out(_first_line(PLAIN[section])))
+    fields |= _old_keys((), {name: kind for name, (kind, _) in fields.items()})
     model = _model("fedsilo scenario", fields)
     return {"$schema": DIALECT, **model.model_json_schema(schema_generator=_Generator)}
 
@@ -95,7 +96,7 @@ class _Models:
         """A component: its name, or a mapping with its name and its keys; keys alone are for one named elsewhere."""
         if path not in self._made:
             known = _find_components(path)
-            names = tuple(spelling for name in known for spelling in _spellings(name))
+            names = tuple(spelling for name in known for spelling in _spellings(path, name))
             choices: list[Any] = [Literal[names], _ExternalName, *(self._combinations if path == (METHOD,) else ())]
             choices += [self._named(path, name, cls) for name, cls in known.items()]
             others = list(known.values()) + (self._inner if path == (METHOD,) else [])
@@ -114,7 +115,7 @@ class _Models:
 
     def _named(self, path: KeyPath, name: str, cls: type[Any]) -> type[BaseModel]:
         """A component with its name; beside the names of a learner and a strategy the keys of both may stand."""
-        spelled: Any = Literal[tuple(_spellings(name))]
+        spelled: Any = Literal[tuple(_spellings(path, name))]
         fields = self._fields(path, cls)
         if (path, name) == ((METHOD,), COMPOSED):
             spelled = _any_of(spelled, _JoinedName)
@@ -139,10 +140,7 @@ class _Models:
 
     def _fields(self, path: KeyPath, cls: type[Any]) -> Fields:
         fields = {name: _optional_key(key, self._kind(path, key)) for name, key in keys(cls).items()}
-        for (*around, name), (kind, meaning) in RETIRED.items():
-            if tuple(around) == path:
-                fields[str(name)] = (kind, _left_out(meaning, deprecated=True))
-        return fields
+        return fields | _old_keys(path, {name: kind for name, (kind, _) in fields.items()})
 
     def _shared_fields(self, path: KeyPath, classes: Sequence[type[Any]]) -> Fields:
         """The keys of several components; a key that several of them have takes the values of all of them."""
@@ -224,8 +222,19 @@ def _find_components(path: KeyPath) -> Mapping[str, type[Any]]:
     return found
 
 
-def _spellings(name: str) -> list[str]:
-    return list(dict.fromkeys([name, name.replace("_", "-")]))
+def _spellings(path: KeyPath, name: str) -> list[str]:
+    """The names that the reader accepts for a component: with hyphens too, and those of earlier versions."""
+    before = RENAMED_COMPONENTS.get(str(path[0]), {}) if len(path) == 1 else {}
+    return list(dict.fromkeys([name, name.replace("_", "-"), *(old for old, new in before.items() if new == name)]))
+
+
+def _old_keys(path: KeyPath, kinds: Mapping[str, Any]) -> Fields:
+    """The keys of earlier versions in a section, marked as deprecated; `kinds` are the types of its keys of today."""
+    return {
+        str(key.old[-1]): (kinds[key.name] if key.values is None else bool, _left_out(key.meaning, deprecated=True))
+        for key in RENAMED_KEYS
+        if key.old[:-1] == path and key.name in kinds
+    }
 
 
 def _any_of(*choices: Any) -> Any:

@@ -10,6 +10,7 @@ from typing import Any, get_args
 
 from fedsilo.config.dumping import format_value
 from fedsilo.config.key_types import is_list, is_section, item_type
+from fedsilo.config.old_keys import RENAMED_COMPONENTS, RENAMED_SECTIONS
 from fedsilo.config.problems import KeyPath, join_path, suggest_nearest
 from fedsilo.config.scenario_paths import find_component
 from fedsilo.config.schema import CONTRACTS, HEADING, NAMED, PLAIN, SECTIONS, SLOTS, USUAL, Key, keys, selector, slots
@@ -59,8 +60,8 @@ def describe(kind: str | None = None, name: str | None = None) -> list[Descripti
     Args:
         kind: "scenario" or None for the sections; a section for its keys; a section or slot that names a component
             (data, partition, label, feature, quantity, concept, method, privacy, aggregation) for its components, or
-            with `name` for the keys of one. Plurals and the words of `fedsilo list` (datasets, mechanisms) are
-            accepted.
+            with `name` for the keys of one. Plurals, the words of `fedsilo list` (datasets, mechanisms) and
+            the names of earlier versions are accepted.
         name: A component's name, where the section names one.
 
     Returns:
@@ -72,6 +73,7 @@ def describe(kind: str | None = None, name: str | None = None) -> list[Descripti
     section = _section(kind or "scenario")
     if section in _PATHS:
         path = _PATHS[section]
+        name = RENAMED_COMPONENTS.get(section, {}).get(name or "", name)
         return list(_components(path) if name is None else _component_rows(path, name))
     if name is not None:
         raise UnknownComponent(f"'{section}' has no names to choose from, so no '{name}'. Ask for '{section}' alone.")
@@ -98,7 +100,7 @@ def describe_everything() -> Iterator[tuple[str, list[Description]]]:
 
 def _section(kind: str) -> str:
     singular = kind if kind in kinds() else kind.removesuffix("s")
-    section = _ALSO.get(singular, singular)
+    section = _ALSO.get(singular, RENAMED_SECTIONS.get(singular, singular))
     if section not in kinds():
         hint = suggest_nearest(kind, [*kinds(), *_ALSO])
         raise UnknownComponent(f"no kind '{kind}' to describe.{hint} Available: {', '.join(kinds())}.")

@@ -10,7 +10,8 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-from fedsilo.config.layers import ScenarioLayer, unfold_names
+from fedsilo.config.layers import ScenarioLayer, SourceLayer, unfold_names
+from fedsilo.config.old_keys import refuse_double_keys, rename_old_keys
 from fedsilo.config.problems import KeyPath, Problems, SourcePlace, show_value, suggest_nearest
 from fedsilo.config.yaml_documents import MAX_CHARACTERS, MAX_DEPTH, MAX_VALUES, parse
 
@@ -99,8 +100,8 @@ def read_overrides(overrides: Sequence[str], problems: Problems) -> ScenarioLaye
     Returns:
         The layer.
     """
-    layer = ScenarioLayer()
     origin = SourcePlace("command line", 0, COMMAND_LINE)
+    layer = SourceLayer(origin, problems)
     for text in overrides:
         key, equals, written = text.partition("=")
         path = _key_path(key.strip())
@@ -116,7 +117,7 @@ def read_overrides(overrides: Sequence[str], problems: Problems) -> ScenarioLaye
             problems.add(origin, path, line.removeprefix("command line: "))
         if not found.lines():
             layer.lay(_nested(path, value, origin, places))
-    return layer
+    return layer.close()
 
 
 def read_changes(changes: Changes, problems: Problems) -> ScenarioLayer:
@@ -145,14 +146,14 @@ def read_mapping(mapping: Mapping[Any, Any], origin: SourcePlace, problems: Prob
     Returns:
         The layer.
     """
-    layer, values = ScenarioLayer(), _PythonValues(origin, problems)
+    layer, values = SourceLayer(origin, problems), _PythonValues(origin, problems)
     for key, value in mapping.items():
         path = _key_path(key) if isinstance(key, str) else None
         if path is None:
             problems.add(origin, (), f"a key must be a word, got {show_value(key)}.")
             continue
         layer.lay(_nested(path, values.plain(value, path), origin))
-    return layer
+    return layer.close()
 
 
 def read_base_file(layer: ScenarioLayer, origin: SourcePlace, problems: Problems) -> list[ScenarioLayer]:
@@ -173,7 +174,8 @@ def read_base_file(layer: ScenarioLayer, origin: SourcePlace, problems: Problems
 def _layer(parsed: tuple[Any, dict[KeyPath, SourcePlace]], origin: SourcePlace, problems: Problems) -> ScenarioLayer:
     value, places = parsed
     if isinstance(value, dict):
-        return ScenarioLayer(value, places)
+        refuse_double_keys(value, places, origin, problems)
+        return ScenarioLayer(*rename_old_keys(value, places, origin, problems))
     if value is not None:
         problems.give_up(origin, (), f"must hold keys such as 'seed: 0', got {show_value(value)}.")
     return ScenarioLayer()

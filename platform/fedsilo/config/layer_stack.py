@@ -12,7 +12,6 @@ from typing import Any
 
 from fedsilo.config.layer_merging import COMPOSED, METHOD, combine_parts, move_places, split_method_name
 from fedsilo.config.layers import ScenarioLayer, unfold_names
-from fedsilo.config.old_keys import rename_old_places
 from fedsilo.config.problems import KeyPath, Problems, SourcePlace, show_value, suggest_nearest
 from fedsilo.config.scenario_paths import accepts_value, find_component, find_keys
 from fedsilo.config.schema import CONTRACTS, NAMED, SLOTS, USUAL, assemble_class, keys, selector, slots
@@ -44,7 +43,7 @@ class LayerStack:
         Args:
             layer: The layer.
         """
-        given = ScenarioLayer(unfold_names(layer.values), rename_old_places(layer.places))
+        given = ScenarioLayer(unfold_names(layer.values), dict(layer.places))
         if isinstance(given.values.get(METHOD), dict):
             given.values[METHOD] = combine_parts(
                 given.values[METHOD], _values_at(self.merged.values, (METHOD,)) or {}, self.names

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fedsilo.config.key_types import is_section
-from fedsilo.config.old_keys import rename_old_keys
-from fedsilo.config.problems import KeyPath, SourcePlace
+from fedsilo.config.old_keys import refuse_double_keys, rename_old_keys
+from fedsilo.config.problems import KeyPath, Problems, SourcePlace
 from fedsilo.config.schema import CONTRACTS, PLAIN, SLOTS, keys, selector
 
 
@@ -73,6 +73,37 @@ class ScenarioLayer:
             del self.places[old]
 
 
+class SourceLayer:
+    """The layer of one source with the keys of today, collected value by value.
+
+    Args:
+        origin: The source.
+        problems: Gets notices of old keys, and what is wrong with them.
+    """
+
+    def __init__(self, origin: SourcePlace, problems: Problems) -> None:
+        self._origin, self._problems = origin, problems
+        self._written, self._renamed = ScenarioLayer(), ScenarioLayer()
+
+    def lay(self, part: ScenarioLayer) -> None:
+        """Lays a part of the source over what is there.
+
+        Args:
+            part: Values as they were written.
+        """
+        self._written.lay(part)
+        self._renamed.lay(ScenarioLayer(*rename_old_keys(part.values, part.places, self._origin, self._problems)))
+
+    def close(self) -> ScenarioLayer:
+        """Checks that the source has no key under two names.
+
+        Returns:
+            The layer.
+        """
+        refuse_double_keys(self._written.values, self._written.places, self._origin, self._problems)
+        return self._renamed
+
+
 def unfold_names(values: Mapping[str | int, Any]) -> dict[str | int, Any]:
     """Writes bare names as mappings: `method: local` as `method: {name: local}`.
 
@@ -82,7 +113,7 @@ def unfold_names(values: Mapping[str | int, Any]) -> dict[str | int, Any]:
         values: The values of a layer.
 
     Returns:
-        The values with mappings, and with keys of today in the place of old ones.
+        The values with mappings.
     """
     result = dict(values)
     for section in CONTRACTS:
@@ -97,7 +128,7 @@ def unfold_names(values: Mapping[str | int, Any]) -> dict[str | int, Any]:
             result[section] = _unfolded(cls, result[section])
             if result[section] is None:
                 del result[section]
-    return rename_old_keys(result)
+    return result
 
 
 def _unfolded(cls: type[Any], value: Any) -> Any:

@@ -47,9 +47,11 @@ class Problems:
 
     Attributes:
         hopeless: Whether a source could not be read, so that nothing is known of the rest.
+        notices: What a user should change although it still works, one line each.
     """
 
     hopeless: bool = False
+    notices: list[str] = field(default_factory=list)
     _found: list[tuple[SourcePlace, KeyPath, str]] = field(default_factory=list)
 
     def add(self, place: SourcePlace, path: KeyPath, what: str) -> None:
@@ -72,6 +74,17 @@ class Problems:
         """
         self.add(place, path, what)
         self.hopeless = True
+
+    def notify(self, place: SourcePlace, what: str) -> None:
+        """Notes an old name, which still works.
+
+        Args:
+            place: Where it was written.
+            what: The old name and the new one.
+        """
+        line = _one_line(str(place), f"{what}. Rename it.")
+        if line not in self.notices:
+            self.notices.append(line)
 
     def about(self, path: KeyPath) -> bool:
         """Checks for a known problem at a key path, or inside it.

@@ -82,8 +82,8 @@ def find_refusals(made: Method, scenario: Scenario, optimizer: Optimizer) -> lis
         reasons.append(f"it needs each client's update in the clear, '{name_of(aggregation)}' shows their sum only")
     if made.reads_updates and privacy != "none":
         reasons.append(f"it needs each client's update in the clear, privacy '{privacy}' protects their mean only")
-    if scenario.pace.buffered and made.trains and not made.allows_stale:
-        reasons.append("its server cannot add updates that come late, pace.mode is 'buffered'")
+    if scenario.stragglers.buffered and made.trains and not made.allows_stale:
+        reasons.append("its server cannot add updates that come late, stragglers.mode is 'buffered'")
     if mechanism.per_batch and made.uploads and not made.uploads_gradients:
         reasons.append(f"it sends what a round's training gives, privacy '{privacy}' is for every batch's gradient")
     if mechanism.by_example and made.uploads and not made.separable:

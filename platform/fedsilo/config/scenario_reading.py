@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+import warnings
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +18,20 @@ from fedsilo.config.layer_sources import Changes, Variant, read_base_file, read_
 from fedsilo.config.layers import ScenarioLayer
 from fedsilo.config.problems import Problems, SourcePlace
 from fedsilo.config.sections import Scenario
-from fedsilo.core.errors import ScenarioError
+from fedsilo.core.errors import OldKeyWarning, ScenarioError
 
 _BELOW_ALL_FILES = -1000
+
+Notify = Callable[[str], None]
+
+
+def warn_of_old_key(line: str) -> None:
+    """Warns of a key of an earlier version.
+
+    Args:
+        line: Where it is, and its name today.
+    """
+    warnings.warn(line, OldKeyWarning, stacklevel=2)
 
 
 def read(
@@ -27,6 +39,7 @@ def read(
     overrides: Changes = (),
     base: Mapping[str, Any] | None = None,
     variant: Variant | None = None,
+    notify: Notify = warn_of_old_key,
 ) -> Scenario:
     """Reads the scenario of a file.
 
@@ -35,6 +48,7 @@ def read(
         overrides: Changes that win over the file: `key.path=value` as on the command line, or a mapping.
         base: Values for keys that the file and its bases do not have, nested or with dotted keys.
         variant: Which of several scenarios that are made from the file; its changes win over the overrides.
+        notify: Gets one line for each key of an earlier version, which is read as the key of today.
 
     Returns:
         The scenario.
@@ -51,7 +65,7 @@ def read(
         layers.insert(0, read_mapping(base, SourcePlace("defaults", 0, _BELOW_ALL_FILES), problems))
     layers.append(read_changes(overrides, problems))
     stem = re.sub(r"[^\w.\-]+", "-", file.stem).strip("-.")[:100]
-    return _assembled(problems, origin, variant, layers, stem or "scenario")
+    return _assembled(problems, origin, variant, layers, stem or "scenario", notify)
 
 
 def from_mapping(mapping: Mapping[str, Any], overrides: Changes = (), variant: Variant | None = None) -> Scenario:
@@ -71,15 +85,24 @@ def from_mapping(mapping: Mapping[str, Any], overrides: Changes = (), variant: V
     problems, origin = Problems(), SourcePlace("scenario")
     layer = read_mapping(mapping, origin, problems)
     layers = [*read_base_file(layer, origin, problems), layer, read_changes(overrides, problems)]
-    return _assembled(problems, origin, variant, layers, "scenario")
+    return _assembled(problems, origin, variant, layers, "scenario", warn_of_old_key)
 
 
 def _assembled(
-    problems: Problems, origin: SourcePlace, variant: Variant | None, layers: list[ScenarioLayer], name: str
+    problems: Problems,
+    origin: SourcePlace,
+    variant: Variant | None,
+    layers: list[ScenarioLayer],
+    name: str,
+    notify: Notify,
 ) -> Scenario:
     """Makes the scenario of the layers; where a source cannot be read, imports nothing for it."""
     if problems.hopeless:
         problems.refuse()
     from fedsilo.config.assembly import Assembly
 
-    return Assembly(problems, origin, variant).scenario(layers, name)
+    try:
+        return Assembly(problems, origin, variant).scenario(layers, name)
+    finally:
+        for line in problems.notices:
+            notify(line)

@@ -16,6 +16,7 @@ from fedsilo.config.sections import Actors, Scenario, Tracking
 from fedsilo.config.stragglers import StragglerPolicy
 from fedsilo.core import (
     Aggregation,
+    Availability,
     Component,
     ConceptShift,
     Dataset,
@@ -28,7 +29,6 @@ from fedsilo.core import (
     QuantityShift,
     Strategy,
     Task,
-    Trace,
 )
 from fedsilo.core.training_settings import Training
 from fedsilo.models.clip.backbone_section import Backbone
@@ -41,7 +41,7 @@ CONTRACTS: dict[str, type[Component]] = {
     "partition": Partition,
     "task": Task,
     "method": Method,
-    "trace": Trace,
+    "availability": Availability,
     "privacy": Mechanism,
     "aggregation": Aggregation,
 }
@@ -65,7 +65,7 @@ USUAL: dict[str, str] = {
     "partition": "composed",
     "task": "classification",
     "method": "promptfl",
-    "trace": "none",
+    "availability": "none",
     "privacy": "none",
     "aggregation": "plain",
 }
@@ -74,7 +74,7 @@ USUAL: dict[str, str] = {
 PLAIN: dict[str, type[Any]] = {
     "backbone": Backbone,
     "training": Training,
-    "pace": StragglerPolicy,
+    "stragglers": StragglerPolicy,
     "evaluation": Evaluation,
     "actors": Actors,
     "tracking": Tracking,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 from fedsilo.config.evaluation_section import Evaluation
 from fedsilo.config.stragglers import StragglerPolicy
-from fedsilo.core import Aggregation, Dataset, Mechanism, Method, Partition, Task, Trace
+from fedsilo.core import Aggregation, Availability, Dataset, Mechanism, Method, Partition, Task
 from fedsilo.core.config_fields import key
 from fedsilo.core.training_settings import Training
 from fedsilo.models.clip.backbone_section import Backbone
@@ -244,8 +244,8 @@ class Scenario:
     task: Task
     method: Method
     training: Training
-    pace: StragglerPolicy
-    trace: Trace
+    stragglers: StragglerPolicy
+    availability: Availability
     evaluation: Evaluation
     privacy: Mechanism
     aggregation: Aggregation

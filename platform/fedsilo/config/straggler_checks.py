@@ -1,4 +1,4 @@
-"""Checks pace and trace against the rest of a scenario, as far as possible without loading data."""
+"""Checks the sections stragglers and availability against the others, as far as possible without loading data."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ def check_late_updates(scenario: Scenario) -> Iterator[str]:
     Yields:
         Lines "key: what contradicts what. What to do."
     """
-    if not scenario.pace.buffered or not scenario.method.trains:
+    if not scenario.stragglers.buffered or not scenario.method.trains:
         return
-    method, mode = scenario.method, "pace.mode: 'buffered' adds updates that began from older shared states"
+    method, mode = scenario.method, "stragglers.mode: 'buffered' adds updates that began from older shared states"
     if not method.allows_stale:
         yield (
             f"{mode}; method '{title_of(method)}' does not send new values in one exchange for a plain mean. Use a "
@@ -45,21 +45,21 @@ def check_over_selection(scenario: Scenario) -> Iterator[str]:
     Yields:
         Lines "key: what contradicts what. What to do."
     """
-    pace, share = scenario.pace, scenario.training.participation
-    if pace.over_select > 1 and share >= 1:
+    stragglers, share = scenario.stragglers, scenario.training.participation
+    if stragglers.over_select > 1 and share >= 1:
         yield (
-            f"pace.over_select: {pace.over_select:g} times all clients cannot be asked. Set training.participation "
-            "below 1, or leave it out."
+            f"stragglers.over_select: {stragglers.over_select:g} times all clients cannot be asked. Set "
+            "training.participation below 1, or leave it out."
         )
-    if pace.buffer and share < 1:
+    if stragglers.buffer and share < 1:
         yield (
-            f"training.participation: {share:g} has no effect where pace.buffer sets the updates of a round. "
+            f"training.participation: {share:g} has no effect where stragglers.buffer sets the updates of a round. "
             "Leave out one of them."
         )
 
 
 def check_straggler_clients(scenario: Scenario) -> Iterator[str]:
-    """Refuses numbers of clients in pace and trace that the partition does not have.
+    """Refuses numbers of clients in the sections stragglers and availability that the partition does not have.
 
     Args:
         scenario: The scenario.
@@ -68,8 +68,8 @@ def check_straggler_clients(scenario: Scenario) -> Iterator[str]:
         Lines "key: what contradicts what. What to do."
     """
     clients = count_clients(scenario)
-    if clients is None or not (scenario.trace.timed or scenario.pace != StragglerPolicy()):
+    if clients is None or not (scenario.availability.timed or scenario.stragglers != StragglerPolicy()):
         return
-    why = find_impossible(scenario.pace, scenario.trace, clients, clients)
+    why = find_impossible(scenario.stragglers, scenario.availability, clients, clients)
     if why:
         yield why

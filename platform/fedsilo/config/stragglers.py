@@ -1,4 +1,4 @@
-"""How long rounds wait for clients: the scenario's section `pace`. All of its time is simulated.
+"""How long rounds wait for clients: the scenario's section `stragglers`. All of its time is simulated.
 
 Source: Bonawitz et al., "Towards Federated Learning at Scale: System Design", MLSys 2019, arXiv:1902.01046, for
 over-selection, deadlines and rounds that are given up; Nguyen et al., "Federated Learning with Buffered Asynchronous
@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from fedsilo.core import Trace
+from fedsilo.core import Availability
 from fedsilo.core.config_fields import key
 
 SYNCHRONOUS, BUFFERED = "synchronous", "buffered"
@@ -90,22 +90,22 @@ class StragglerPolicy:
         return float((1 + staleness) ** -self.staleness_exponent)
 
 
-def find_impossible(pace: StragglerPolicy, trace: Trace, training: int, clients: int) -> str:
-    """Checks pace and trace against the number of clients.
+def find_impossible(stragglers: StragglerPolicy, availability: Availability, training: int, clients: int) -> str:
+    """Checks the sections stragglers and availability against the number of clients.
 
     Args:
-        pace: The scenario's section.
-        trace: The scenario's trace.
+        stragglers: The scenario's section.
+        availability: The scenario's section.
         training: Clients that train.
         clients: All clients.
 
     Returns:
         A line 'key: why. What to do.'; "" if they fit.
     """
-    for line in trace.refusals(clients):
-        return f"trace.{line}"
+    for line in availability.refusals(clients):
+        return f"availability.{line}"
     for name in ("buffer", "concurrency", "minimum"):
-        asked = getattr(pace, name)
+        asked = getattr(stragglers, name)
         if asked is not None and asked > training:
-            return f"pace.{name}: is {asked}, but {training} clients train. Use at most {training}."
+            return f"stragglers.{name}: is {asked}, but {training} clients train. Use at most {training}."
     return ""

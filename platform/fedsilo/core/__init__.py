@@ -28,7 +28,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from fedsilo.core.aggregation import Aggregation, Exchange, Gathered, SumTerms
-    from fedsilo.core.availability import AvailabilityModel, Call, Trace
+    from fedsilo.core.availability import Availability, AvailabilityModel, Call
     from fedsilo.core.backend import Backend, Devices, Progress
     from fedsilo.core.batch import Batch, Candidates, Columns
     from fedsilo.core.data import Component, Dataset, Examples, FeatureSource, LabelledImages, Newcomers
@@ -70,6 +70,7 @@ __all__ = [
     "FINEST_SHARE",
     "Aggregation",
     "Arrays",
+    "Availability",
     "AvailabilityModel",
     "Backend",
     "Batch",
@@ -122,7 +123,6 @@ __all__ = [
     "SumTerms",
     "Tally",
     "Task",
-    "Trace",
     "Unseen",
     "collect_times",
 ]
@@ -137,7 +137,7 @@ _FILES: dict[str, tuple[str, ...]] = {
     "availability": (
         "AvailabilityModel",
         "Call",
-        "Trace",
+        "Availability",
     ),
     "backend": (
         "Backend",

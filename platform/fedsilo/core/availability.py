@@ -1,4 +1,4 @@
-"""The contract of traces: simulated times at which clients are available, and simulated durations of their work."""
+"""The contract of availability: simulated times at which clients are available, and durations of their work."""
 
 from __future__ import annotations
 
@@ -79,10 +79,10 @@ class AvailabilityModel:
         return False
 
 
-class Trace(Component, ABC):
+class Availability(Component, ABC):
     """When clients are available and how long they work: simulated, a function of the scenario."""
 
-    kind = "trace"
+    kind = "availability"
     timed: ClassVar[bool] = True
     """False for the default model, in which all clients are always available and equally fast."""
 
@@ -92,7 +92,7 @@ class Trace(Component, ABC):
         return False
 
     def refusals(self, clients: int) -> list[str]:
-        """Lists why the trace cannot be used for a number of clients.
+        """Lists why this availability cannot be used for a number of clients.
 
         Args:
             clients: How many clients.
@@ -103,7 +103,7 @@ class Trace(Component, ABC):
         return []
 
     @abstractmethod
-    def course(self, clients: int, seed: int) -> AvailabilityModel:
+    def make_model(self, clients: int, seed: int) -> AvailabilityModel:
         """Makes the availability model of a run.
 
         Args:

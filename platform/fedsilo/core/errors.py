@@ -154,3 +154,7 @@ class RunError(FedsiloError):
 
 class PrivacyBudgetError(FedsiloError):
     """A release that would exceed the privacy budget."""
+
+
+class OldKeyWarning(UserWarning):
+    """A scenario has a key of an earlier version. The message is one line that says how to rename it."""

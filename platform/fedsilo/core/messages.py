@@ -176,9 +176,10 @@ class RoundRecord:
         download_bytes: Bytes that went to clients.
         exchanges: Exchanges in the round, each of which published one aggregate.
         dropped: Clients whose update is missing in at least one exchange, ascending.
-        late: Clients that were asked and available and do not count by the scenario's section `pace`: too late, not
-            needed any more, or of a round that was given up.
-        offline: Clients that were asked and not available, or that left before they answered, by the scenario's trace.
+        late: Clients that were asked and available and do not count by the section `stragglers`: too late, not needed
+            any more, or of a round that was given up.
+        offline: Clients that were asked and not available, or that left before they answered, by the section
+            `availability`.
         staleness: Rounds since each participant's update began, in their order; empty where all began in this round.
         simulated_s: Duration of the round, simulated seconds; None where time is not simulated.
         clock_s: End of the round, simulated seconds since the run began.

@@ -15,6 +15,7 @@ from types import ModuleType
 
 from fedsilo.core import (
     Aggregation,
+    Availability,
     Component,
     ConceptShift,
     Dataset,
@@ -27,7 +28,6 @@ from fedsilo.core import (
     QuantityShift,
     Strategy,
     Task,
-    Trace,
 )
 from fedsilo.core.errors import UnknownComponent
 
@@ -45,7 +45,7 @@ PACKAGES: dict[type[Component], str] = {
     Learner: "fedsilo.learners",
     Strategy: "fedsilo.strategies",
     Method: "fedsilo.methods",
-    Trace: "fedsilo.simulation.availability",
+    Availability: "fedsilo.simulation.availability",
     Mechanism: "fedsilo.privacy.mechanisms",
     Aggregation: "fedsilo.aggregation",
 }

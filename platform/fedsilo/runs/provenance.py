@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fedsilo.config.dumping import to_mapping
+from fedsilo.config.old_keys import restore_old_keys
 from fedsilo.config.sections import Scenario
 from fedsilo.config.stragglers import StragglerPolicy
 from fedsilo.core.errors import RunError
@@ -26,6 +27,7 @@ HELD_TO = {
 """What must be equal when a run is resumed, by its key in data.json."""
 
 SETTINGS = ("seed", "method", "training", "pace", "trace", "evaluation", "privacy", "aggregation")
+"""Sections that a run's numbers depend on, by the names of the first version."""
 
 
 def keep_origin(scenario: Scenario, prepared: Prepared, folder: Path) -> None:
@@ -90,11 +92,11 @@ def hash_settings(scenario: Scenario, template: str) -> str:
     Returns:
         The sha256 as hexadecimal digits.
     """
-    written = to_mapping(scenario)
+    written = restore_old_keys(to_mapping(scenario))  # hashes of earlier versions stay what they are
     settings = {section: written[section] for section in SETTINGS}
     settings["aggregation"] = {name: v for name, v in written["aggregation"].items() if name != "identities"}
     if (
-        scenario.pace == StragglerPolicy() and not scenario.trace.timed
+        scenario.stragglers == StragglerPolicy() and not scenario.availability.timed
     ):  # hashes of older versions have no such sections
         del settings["pace"], settings["trace"]
     rest = [

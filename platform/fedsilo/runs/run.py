@@ -162,7 +162,7 @@ def _change_actors(run: Run, changes: Sequence[str]) -> Scenario:
                 f"{change}: a run that has begun keeps its scenario; only actors.* without actors.threads may "
                 "change. Start a new run."
             )
-    return read(run.folder / "scenario.yaml", changes) if changes else run.scenario
+    return read(run.folder / "scenario.yaml", changes, notify=lambda line: None) if changes else run.scenario
 
 
 def _execute(scenario: Scenario, folder: Path, listener: RunCallbacks, runtimes: Runtimes) -> Run:

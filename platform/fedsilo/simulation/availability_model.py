@@ -1,11 +1,11 @@
-"""What traces have in common that say more than nothing: clients' speeds, their lines, their breakdowns."""
+"""The common part of models in which clients differ: their speeds, lines and breakdowns."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import KW_ONLY, dataclass
 
-from fedsilo.core import AvailabilityModel, Call, Trace
+from fedsilo.core import Availability, AvailabilityModel, Call
 from fedsilo.core.config_fields import key
 from fedsilo.core.seeds import numpy_generator
 
@@ -14,8 +14,8 @@ BITS = 8e-6
 
 
 @dataclass(frozen=True)
-class TimedTrace(Trace):
-    """A trace in which clients differ in speed."""
+class TimedAvailability(Availability):
+    """Availability in which clients differ in speed."""
 
     _: KW_ONLY
     step_s: float = key(1.0, "Simulated seconds of one training step, at the median client.", within="> 0")
@@ -51,7 +51,7 @@ class TimedTrace(Trace):
         return self.download_mbit_s is not None or self.upload_mbit_s is not None
 
     def refusals(self, clients: int) -> list[str]:
-        """Checks that the trace fits the run.
+        """Checks that the section fits the run.
 
         Args:
             clients: Number of clients of the run.
@@ -64,7 +64,7 @@ class TimedTrace(Trace):
             return []
         return [f"seconds_per_step: lists {listed} clients, there are {clients}. List one number for each."]
 
-    def course(self, clients: int, seed: int) -> TimedCourse:
+    def make_model(self, clients: int, seed: int) -> TimedModel:
         """Builds the availability of the clients of a run; by default all clients are always available.
 
         Args:
@@ -74,22 +74,22 @@ class TimedTrace(Trace):
         Returns:
             The model.
         """
-        return TimedCourse(self, clients, seed)
+        return TimedModel(self, clients, seed)
 
 
-class TimedCourse(AvailabilityModel):
-    """How a trace with speeds goes."""
+class TimedModel(AvailabilityModel):
+    """The availability model of clients with different speeds."""
 
-    def __init__(self, trace: TimedTrace, clients: int, seed: int) -> None:
+    def __init__(self, availability: TimedAvailability, clients: int, seed: int) -> None:
         """Draws what stays the same for the whole run."""
-        self.trace, self.clients, self.seed = trace, clients, seed
-        self._pace = trace.seconds_per_step or [self._drawn(client) for client in range(clients)]
+        self.availability, self.clients, self.seed = availability, clients, seed
+        self._step_s = availability.seconds_per_step or [self._drawn(client) for client in range(clients)]
 
     def _drawn(self, client: int) -> float:
-        if not self.trace.spread:
-            return self.trace.step_s
+        if not self.availability.spread:
+            return self.availability.step_s
         draw = numpy_generator(self.seed, "client speed", client=client).standard_normal()
-        return self.trace.step_s * math.exp(self.trace.spread * draw)
+        return self.availability.step_s * math.exp(self.availability.spread * draw)
 
     def step_s(self, call: Call) -> float:
         """Computes how long one training step of a client takes.
@@ -100,7 +100,7 @@ class TimedCourse(AvailabilityModel):
         Returns:
             Simulated seconds, above 0.
         """
-        return self._pace[call.client]
+        return self._step_s[call.client]
 
     def seconds(self, call: Call) -> float:
         """Computes how long a client works: its steps, and its messages where lines have a speed.
@@ -111,7 +111,7 @@ class TimedCourse(AvailabilityModel):
         Returns:
             Simulated seconds, above 0.
         """
-        down, up = self.trace.download_mbit_s, self.trace.upload_mbit_s
+        down, up = self.availability.download_mbit_s, self.availability.upload_mbit_s
         message = BITS * call.download_bytes / down if down else 0.0
         message += BITS * call.upload_bytes / up if up else 0.0
         return call.steps * self.step_s(call) + call.exchanges * message
@@ -125,7 +125,7 @@ class TimedCourse(AvailabilityModel):
         Returns:
             Whether it breaks down and never answers.
         """
-        if not self.trace.drop_out:
+        if not self.availability.drop_out:
             return False
         where = {"round": call.round, "client": call.client, "step": call.tries}
-        return bool(numpy_generator(self.seed, "drop out", **where).random() < self.trace.drop_out)
+        return bool(numpy_generator(self.seed, "drop out", **where).random() < self.availability.drop_out)

@@ -103,7 +103,7 @@ class Client:
         upload, loss = self._learnt(task)
         examples = len(self._train_labels)
         if task.encoding is not None:  # weight and loss travel in the vector
-            upload, examples, loss = {"ring": self._encoded(task, upload, loss)}, 0, math.nan  # type: ignore[dict-item]
+            upload, examples, loss = {"modular": self._encoded(task, upload, loss)}, 0, math.nan  # type: ignore[dict-item]
         elif not self._mechanism.trusts_coordinator:  # no noise was added to the loss
             loss = math.nan
         took = time.perf_counter() - started

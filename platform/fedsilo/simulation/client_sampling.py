@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from fedsilo.config.stragglers import StragglerPolicy
-from fedsilo.core import Arrays, Call, Method, Trace
+from fedsilo.core import Arrays, Availability, Call, Method
 from fedsilo.core.seeds import numpy_generator
 from fedsilo.core.state import size
 from fedsilo.core.training_settings import FLOATING_ERROR, Training
-from fedsilo.simulation.availability.none import NoTrace
+from fedsilo.simulation.availability.none import AlwaysAvailable
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +50,8 @@ class ClientSampling:
         training: The scenario's section.
         sizes: Training examples of each client, in client order.
         seed: The scenario's seed.
-        pace: The scenario's section.
-        trace: When clients are there and how long they take.
+        stragglers: The scenario's section.
+        availability: When clients are there and how long they take.
         traffic: What crosses in an exchange; None where it is not known, as before a backbone is loaded.
     """
 
@@ -59,8 +59,8 @@ class ClientSampling:
     training: Training
     sizes: tuple[int, ...]
     seed: int
-    pace: StragglerPolicy = field(default_factory=StragglerPolicy)
-    trace: Trace = field(default_factory=NoTrace)
+    stragglers: StragglerPolicy = field(default_factory=StragglerPolicy)
+    availability: Availability = field(default_factory=AlwaysAvailable)
     traffic: Traffic | None = None
 
     @property
@@ -69,9 +69,9 @@ class ClientSampling:
         return self.training.rounds if self.method.trains else 1
 
     @property
-    def paced(self) -> bool:
+    def timed(self) -> bool:
         """Returns whether time is simulated: whether anybody could be late, away or behind."""
-        return self.method.trains and (self.pace != StragglerPolicy() or self.trace.timed)
+        return self.method.trains and (self.stragglers != StragglerPolicy() or self.availability.timed)
 
     @cached_property
     def clients(self) -> tuple[int, ...]:
@@ -81,12 +81,12 @@ class ClientSampling:
     @property
     def buffer(self) -> int:
         """Returns the updates of a buffered round."""
-        return self.pace.buffer or self.training.participants(len(self.clients))
+        return self.stragglers.buffer or self.training.participants(len(self.clients))
 
     @property
     def concurrency(self) -> int:
         """Returns how many clients are at work at once in buffered rounds."""
-        return self.pace.concurrency or len(self.clients)
+        return self.stragglers.concurrency or len(self.clients)
 
     def asked(self, round: int) -> tuple[int, ...]:
         """Samples the clients of a synchronous round.
@@ -101,7 +101,7 @@ class ClientSampling:
             Client numbers, ascending.
         """
         clients = self.clients
-        count = min(math.ceil(self.pace.over_select * self.target(round) - FLOATING_ERROR), len(clients))
+        count = min(math.ceil(self.stragglers.over_select * self.target(round) - FLOATING_ERROR), len(clients))
         if round == 0 or count == len(clients):
             return clients
         chosen = numpy_generator(self.seed, "participation", round=round).choice(len(clients), count, replace=False)

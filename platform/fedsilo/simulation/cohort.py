@@ -73,47 +73,47 @@ class Answer:
     came: bool
 
 
-def simulate_call(course: AvailabilityModel, call: Call) -> Answer:
+def simulate_call(model: AvailabilityModel, call: Call) -> Answer:
     """Simulates one request, without a deadline.
 
     Args:
-        course: When clients are available, and how fast.
+        model: When clients are available, and how fast.
         call: The request.
 
     Returns:
         When the client begins and ends, and whether an update comes.
     """
-    begins, until = course.window(call.client, call.round, call.at)
+    begins, until = model.window(call.client, call.round, call.at)
     first, lost = begins, call.at
     for _ in range(MOST_BEGINNINGS):
         if math.isinf(begins):
             break
-        ends = begins + course.seconds(replace(call, at=begins))
+        ends = begins + model.seconds(replace(call, at=begins))
         if ends <= until:
-            return Answer(first, ends, came=not course.fails(call))
+            return Answer(first, ends, came=not model.fails(call))
         lost = until
-        begins, until = course.window(call.client, call.round, until)
+        begins, until = model.window(call.client, call.round, until)
     return Answer(first, lost, came=False)
 
 
-def synchronous_cohorts(schedule: ClientSampling, course: AvailabilityModel) -> Iterator[Cohort]:
+def synchronous_cohorts(schedule: ClientSampling, model: AvailabilityModel) -> Iterator[Cohort]:
     """Simulates rounds that wait for their clients.
 
     Args:
         schedule: What each round asks of which clients.
-        course: When clients are available, and how fast.
+        model: When clients are available, and how fast.
 
     Yields:
         The cohort of each round.
     """
-    clock, pace = 0.0, schedule.pace
+    clock, stragglers = 0.0, schedule.stragglers
     for round in range(schedule.rounds):
         asked = schedule.asked(round)
         exchanges = schedule.exchanges(asked)
-        answers = {client: simulate_call(course, schedule.call(client, round, 0, clock, exchanges)) for client in asked}
-        deadline = math.inf if pace.deadline_s is None else clock + pace.deadline_s
+        answers = {client: simulate_call(model, schedule.call(client, round, 0, clock, exchanges)) for client in asked}
+        deadline = math.inf if stragglers.deadline_s is None else clock + stragglers.deadline_s
         cohort = _of(answers, schedule.target(round), clock, deadline)
-        if len(cohort.participants) < pace.minimum:  # given up: what came is not used
+        if len(cohort.participants) < stragglers.minimum:  # given up: what came is not used
             late = tuple(sorted((*cohort.participants, *cohort.late)))
             cohort = replace(cohort, participants=(), late=late)
         assert cohort.ends is not None
@@ -155,11 +155,11 @@ def describe_absences(cohorts: Sequence[Cohort]) -> list[str]:
     found = []
     if empty:
         which = ", ".join(empty[:8]) + (", ..." if len(empty) > 8 else "")
-        found.append(f"pace: {len(empty)} of {len(cohorts)} rounds ended without an update: {which}.")
+        found.append(f"stragglers: {len(empty)} of {len(cohorts)} rounds ended without an update: {which}.")
     if counts and (counts[1] or counts[2]):
         found.append(
-            f"pace: {counts[0]} updates counted; {counts[1]} times a client was late or not needed, {counts[2]} times "
-            "offline."
+            f"stragglers: {counts[0]} updates counted; {counts[1]} times a client was late or not needed, {counts[2]} "
+            "times offline."
         )
     return found
 

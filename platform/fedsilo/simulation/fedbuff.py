@@ -37,12 +37,12 @@ class BufferedSchedule:
         clock: Simulated seconds since the run began.
     """
 
-    def __init__(self, schedule: ClientSampling, course: AvailabilityModel) -> None:
+    def __init__(self, schedule: ClientSampling, model: AvailabilityModel) -> None:
         """Begins with everybody idle."""
-        self._schedule, self._course = schedule, course
+        self._schedule, self._model = schedule, model
         self._clients = [client for client, size in enumerate(schedule.sizes) if size]
         self._buffer_size, self._concurrency = schedule.buffer, schedule.concurrency
-        self._deadline = math.inf if schedule.pace.deadline_s is None else schedule.pace.deadline_s
+        self._deadline = math.inf if schedule.stragglers.deadline_s is None else schedule.stragglers.deadline_s
         self._events: list[tuple[float, int, bool, bool, int]] = []
         """Ends of work: when, client, whether an update comes, whether it is given up for being late, its origin."""
         self._buffer: dict[int, int] = {}
@@ -94,7 +94,7 @@ class BufferedSchedule:
         for client in sorted(islice(there, free)):
             call = self._schedule.call(client, round, tries[client], self.clock)
             tries[client] += 1
-            found = simulate_call(self._course, call)
+            found = simulate_call(self._model, call)
             gave_up = found.ends - self.clock > self._deadline
             ends = self.clock + self._deadline if gave_up else found.ends
             heapq.heappush(self._events, (ends, client, found.came and not gave_up, gave_up, round))
@@ -115,4 +115,4 @@ class BufferedSchedule:
         return [client for client in self._clients if client not in busy]
 
     def _from(self, client: int, round: int) -> float:
-        return self._course.window(client, round, self.clock)[0]
+        return self._model.window(client, round, self.clock)[0]

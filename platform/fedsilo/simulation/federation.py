@@ -38,7 +38,7 @@ class Federation:
         training = {client for client, size in enumerate(plan.sizes) if size}
         self._ledger = Ledger(journals.folder, plan.mechanism, plan.repeats, training)
         self._budget = PrivacyBudget(self._ledger, self._schedule, plan.mechanism)
-        self._stale = StaleStates(plan.method, plan.pace, to_tensors(plan.initial))
+        self._stale = StaleStates(plan.method, plan.stragglers, to_tensors(plan.initial))
         self._recovery = ClientRecovery(plan, backend)
         self._rounds = RoundRunner(plan, backend, self._ledger, self._stale, self._budget, self._recovery)
         self._notices: list[str] = []
@@ -89,17 +89,17 @@ class Federation:
         return checkpoint
 
     def _require_cohorts(self, records: Sequence[Mapping[str, object]]) -> None:
-        """Refuses to continue under a trace that is not the one of the finished rounds, such as a changed file.
+        """Refuses to continue where availability is not that of the finished rounds, as after a change of its file.
 
         Raises:
             RunError: It is not.
         """
-        for round, record in enumerate(records if self._schedule.paced else ()):
+        for round, record in enumerate(records if self._schedule.timed else ()):
             cohort = self._schedule.cohort(round)
             if (record["participants"], record.get("clock_s")) != (list(cohort.participants), cohort.ends):
                 raise RunError(
                     f"{self._journals.folder / ROUNDS}: round {round} had other participants or another simulated time "
-                    "than the scenario's trace says now. Put the trace back, or start a new run."
+                    "than the section availability gives now. Restore its settings and its file, or start a new run."
                 )
 
     def _round_with_retries(
@@ -145,7 +145,7 @@ class Federation:
         scores = read_lines(folder / CLIENTS)[-len(self._plan.clients) :]
         private = tuple(value for _, value in sorted(checkpoint.private.items()))
         records = tuple(read_lines(folder / ROUNDS))
-        late = describe_absences(self._schedule.cohorts[: len(records)]) if self._schedule.paced else []
+        late = describe_absences(self._schedule.cohorts[: len(records)]) if self._schedule.timed else []
         self._notices += filter(None, [*late, *self._budget.notices, self._ledger.conclude()])
         notices, epsilon = tuple(self._notices), self._ledger.epsilon()
         return Outcome(records, tuple(scores), sha256(shared), private, notices, epsilon)

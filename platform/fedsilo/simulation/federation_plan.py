@@ -10,13 +10,13 @@ from fedsilo.config.stragglers import StragglerPolicy
 from fedsilo.core import (
     Aggregation,
     Arrays,
+    Availability,
     Mechanism,
     Method,
     Task,
-    Trace,
 )
 from fedsilo.core.training_settings import Training
-from fedsilo.simulation.availability.none import NoTrace
+from fedsilo.simulation.availability.none import AlwaysAvailable
 from fedsilo.simulation.client_sampling import traffic_of
 from fedsilo.simulation.schedule import Schedule
 
@@ -38,8 +38,8 @@ class FederationPlan:
         initial: The shared state before round 0.
         retries: How often a round is tried again after a client was lost.
         unseen: Clients that never train and are measured by themselves; their size is 0.
-        pace: The scenario's section.
-        trace: When clients are there and how long they take, simulated.
+        stragglers: The scenario's section.
+        availability: When clients are there and how long they take, simulated.
         on_cpus: Whether all clients compute on CPUs, where the same work gives the same bits again.
     """
 
@@ -55,8 +55,8 @@ class FederationPlan:
     neighbour_rounds: int = 0
     retries: int = 2
     unseen: frozenset[int] = frozenset()
-    pace: StragglerPolicy = field(default_factory=StragglerPolicy)
-    trace: Trace = field(default_factory=NoTrace)
+    stragglers: StragglerPolicy = field(default_factory=StragglerPolicy)
+    availability: Availability = field(default_factory=AlwaysAvailable)
     on_cpus: bool = True
 
     @property
@@ -68,7 +68,7 @@ class FederationPlan:
     def schedule(self) -> Schedule:
         """Who trains when."""
         traffic = traffic_of(self.method, self.initial)
-        return Schedule(self.method, self.training, self.sizes, self.seed, self.pace, self.trace, traffic)
+        return Schedule(self.method, self.training, self.sizes, self.seed, self.stragglers, self.availability, traffic)
 
     @property
     def clients(self) -> range:

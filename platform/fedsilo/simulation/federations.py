@@ -61,8 +61,8 @@ def part_of(name: str, method: Method, scenario: Scenario, prepared: Prepared, f
         training=training,
         sizes=sizes,
         seed=scenario.seed,
-        pace=scenario.pace,
-        trace=scenario.trace,
+        stragglers=scenario.stragglers,
+        availability=scenario.availability,
         traffic=traffic_of(method, initial),
     )
     plan = FederationPlan(
@@ -74,8 +74,8 @@ def part_of(name: str, method: Method, scenario: Scenario, prepared: Prepared, f
         aggregation=check_aggregation(scenario.aggregation.with_absolute_paths(), schedule),
         seed=scenario.seed,
         sizes=sizes,
-        pace=scenario.pace,
-        trace=scenario.trace,
+        stragglers=scenario.stragglers,
+        availability=scenario.availability,
         initial=initial,
         neighbour_rounds=_neighbour_rounds(scenario),
         retries=scenario.actors.retries,

@@ -78,10 +78,10 @@ def check_aggregation(aggregation: Aggregation, schedule: Schedule) -> Aggregati
     """
     if not schedule.method.uploads:
         return Plain()
-    rounds = range(schedule.rounds if schedule.paced else min(schedule.rounds, 2))  # all clients, then equally many
+    rounds = range(schedule.rounds if schedule.timed else min(schedule.rounds, 2))  # all clients, then equally many
     for count in sorted({len(schedule.participants(round)) for round in rounds} - {0}):
         for line in aggregation.refusals(count):
-            also = " Or set pace.minimum, so that smaller rounds end without an update." if schedule.paced else ""
+            also = " Or set stragglers.minimum, so that smaller rounds end without an update." if schedule.timed else ""
             raise ScenarioError(f"aggregation.{line}{also}")
     for line in aggregation.identity_problems(len(schedule.sizes)):
         raise ScenarioError(f"aggregation.{line}")

@@ -38,7 +38,7 @@ class Schedule(ClientSampling):
         Returns:
             Who takes part, who is late or offline, and when the round is.
         """
-        return self.cohorts[round] if self.paced else Cohort(self.asked(round))
+        return self.cohorts[round] if self.timed else Cohort(self.asked(round))
 
     @cached_property
     def cohorts(self) -> tuple[Cohort, ...]:
@@ -48,22 +48,22 @@ class Schedule(ClientSampling):
             One cohort per round.
 
         Raises:
-            ScenarioError: Pace and trace do not fit so many clients, or no client would ever answer.
+            ScenarioError: Stragglers and availability do not fit so many clients, or no client would ever answer.
         """
-        self._refuse(find_impossible(self.pace, self.trace, len(self.clients), len(self.sizes)))
-        if self.pace.buffered and self.buffer > self.concurrency:
+        self._refuse(find_impossible(self.stragglers, self.availability, len(self.clients), len(self.sizes)))
+        if self.stragglers.buffered and self.buffer > self.concurrency:
             self._refuse(
-                f"pace.concurrency: {self.concurrency} clients at work cannot fill a buffer of {self.buffer} at once. "
-                "Use more, or a smaller pace.buffer."
+                f"stragglers.concurrency: {self.concurrency} clients at work cannot fill a buffer of {self.buffer} at "
+                "once. Use more, or a smaller stragglers.buffer."
             )
-        if self.trace.weighs_messages and self.traffic is None:
+        if self.availability.weighs_messages and self.traffic is None:
             self._refuse(
-                "trace: how long messages take (download_mbit_s, upload_mbit_s) is known once the backbone is loaded, "
-                "not in a plan. Plan without the lines' speeds."
+                "availability: how long messages take (download_mbit_s, upload_mbit_s) is known once the backbone is "
+                "loaded, not in a plan. Plan without the lines' speeds."
             )
-        course = self.trace.course(len(self.sizes), self.seed)
+        model = self.availability.make_model(len(self.sizes), self.seed)
         made = tuple(
-            BufferedSchedule(self, course).cohorts() if self.pace.buffered else synchronous_cohorts(self, course)
+            BufferedSchedule(self, model).cohorts() if self.stragglers.buffered else synchronous_cohorts(self, model)
         )
         if not any(cohort.participants for cohort in made):
             self._refuse(_never(self))
@@ -112,7 +112,7 @@ class Schedule(ClientSampling):
     @cached_property
     def _last_needed(self) -> dict[int, int]:
         """The last round in which an update comes that began from a round's shared state, by the latter."""
-        if not (self.paced and self.pace.buffered):
+        if not (self.timed and self.stragglers.buffered):
             return {}
         return {begun: round for round, cohort in enumerate(self.cohorts) for begun in cohort.origins.values()}
 
@@ -123,10 +123,10 @@ class Schedule(ClientSampling):
 
 def _never(schedule: Schedule) -> str:
     """Why no client ever answers, in one line."""
-    pace, rounds = schedule.pace, schedule.rounds
-    waited = "as long as it takes" if pace.deadline_s is None else f"{pace.deadline_s:g} simulated seconds"
-    wanted = f"{schedule.buffer} updates" if pace.buffered else f"{pace.minimum} of those asked"
+    stragglers, rounds = schedule.stragglers, schedule.rounds
+    waited = "as long as it takes" if stragglers.deadline_s is None else f"{stragglers.deadline_s:g} simulated seconds"
+    wanted = f"{schedule.buffer} updates" if stragglers.buffered else f"{stragglers.minimum} of those asked"
     return (
-        f"trace: in none of {rounds} rounds would {wanted} come, each waited for {waited}. Give clients more time "
-        "(pace.deadline_s), or let them be there more often (trace)."
+        f"availability: in none of {rounds} rounds would {wanted} come, each waited for {waited}. Give clients more "
+        "time (stragglers.deadline_s), or let them be there more often (availability)."
     )

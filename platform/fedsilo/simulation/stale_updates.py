@@ -29,9 +29,9 @@ from fedsilo.core.state import to_arrays
 class StaleStates:
     """The shared states of a federation, by the round that begins with them."""
 
-    def __init__(self, method: Method, pace: StragglerPolicy, initial: State) -> None:
+    def __init__(self, method: Method, stragglers: StragglerPolicy, initial: State) -> None:
         """Begins with the shared state before round 0."""
-        self._method, self._pace, self._initial = method, pace, initial
+        self._method, self._stragglers, self._initial = method, stragglers, initial
         self._held: dict[int, State] = {}
 
     def __getitem__(self, round: int) -> State:
@@ -70,7 +70,7 @@ class StaleStates:
         Returns:
             A function from update to weighted update; None where all updates are summed unchanged.
         """
-        if not self._pace.buffered or not self._method.uploads:
+        if not self._stragglers.buffered or not self._method.uploads:
             return None
         return partial(self._settled, round, origins)
 
@@ -78,7 +78,7 @@ class StaleStates:
         """The update as a change of the round's shared state, by its weight; in fp64, rounded when it is added up."""
         begun = origins[update.client]
         now, then = self._uploaded(round), self._uploaded(begun)
-        weight = self._pace.staleness_weight(round - begun)
+        weight = self._stragglers.staleness_weight(round - begun)
         settled = {
             name: now[name].astype(np.float64) + weight * (array.astype(np.float64) - then[name])
             for name, array in update.tensors.items()
@@ -98,7 +98,7 @@ class StaleStates:
         Returns:
             shared + server_rate * (mean - shared); the mean itself with rate 1.
         """
-        rate = self._pace.server_rate
+        rate = self._stragglers.server_rate
         if rate == 1:
             return mean
         return {

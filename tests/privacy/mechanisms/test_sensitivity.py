@@ -9,8 +9,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from fedsilo.aggregation.modular import Modular
 from fedsilo.aggregation.plain import Plain
-from fedsilo.aggregation.ring import Ring
 from fedsilo.core import Batch, ClientTask, ClientUpdate, Exchange, Method
 from fedsilo.core.round_work import LocalWork
 from fedsilo.core.state import to_arrays
@@ -174,10 +174,10 @@ class Sending:
 
     def sent(self, task: ClientTask, upload: dict[str, Tensor]) -> dict[str, Any]:
         change = {name: tensor.double().numpy() - task.shared[name] for name, tensor in upload.items()}
-        return {"ring": task.encoding.encode(change, 1, 0.0, bytes(32))} if task.encoding else to_arrays(upload)
+        return {"modular": task.encoding.encode(change, 1, 0.0, bytes(32))} if task.encoding else to_arrays(upload)
 
 
-@pytest.mark.parametrize("aggregation", [Plain(), Ring()], ids=["plain", "ring"])
+@pytest.mark.parametrize("aggregation", [Plain(), Modular()], ids=["plain", "modular"])
 @pytest.mark.parametrize("norm", [1e-2, 1e-6, 1e-7])
 def test_a_client_moves_the_mean_that_noise_is_added_to_by_at_most_its_share(aggregation: Any, norm: float) -> None:
     """Rounded to fp32 beside numbers of 0.02, a mean moves by up to 1.6 times that at the smallest norm."""

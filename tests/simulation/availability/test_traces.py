@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from fedsilo.core import Call, Trace
+from fedsilo.core import Availability, Call
 from fedsilo.core.registry import find, names
 from fedsilo.simulation.availability.file import File
 from fedsilo.simulation.availability.renewal import Renewal
@@ -21,44 +21,46 @@ def call(client: int = 0, round: int = 0, tries: int = 0, steps: int = 1, at: fl
     return Call(client, round, tries, at, steps)
 
 
-@pytest.mark.parametrize("name", [name for name in names(Trace) if name != "file"])
+@pytest.mark.parametrize("name", [name for name in names(Availability) if name != "file"])
 def test_a_trace_says_the_same_whatever_it_was_asked_before(name: str) -> None:
     keys = {} if name == "none" else {"spread": 1.0, "drop_out": 0.4}
-    trace: Any = find(Trace, name)(**keys)
-    one, other = trace.course(6, 3), trace.course(6, 3)
+    availability: Any = find(Availability, name)(**keys)
+    one, other = availability.make_model(6, 3), availability.make_model(6, 3)
     asked = [(client, round, now) for client in range(6) for round in range(4) for now in (0.0, 7.0, 300.0)]
     said = [(one.window(*a), one.seconds(call(*a[:2])), one.fails(call(*a[:2]))) for a in asked]
     again = [(other.window(*a), other.seconds(call(*a[:2])), other.fails(call(*a[:2]))) for a in reversed(asked)]
     assert said == again[::-1]
     if name != "none":
         assert said != [
-            (c.window(*a), c.seconds(call(*a[:2])), c.fails(call(*a[:2]))) for c in [trace.course(6, 4)] for a in asked
+            (c.window(*a), c.seconds(call(*a[:2])), c.fails(call(*a[:2])))
+            for c in [availability.make_model(6, 4)]
+            for a in asked
         ]
 
 
 def test_speeds_are_lognormal_about_the_median() -> None:
-    course = Speeds(step_s=3.0, spread=0.5).course(4000, 0)
-    logs = np.log([course.seconds(call(client)) / 3 for client in range(4000)])
+    model = Speeds(step_s=3.0, spread=0.5).make_model(4000, 0)
+    logs = np.log([model.seconds(call(client)) / 3 for client in range(4000)])
     assert abs(logs.mean()) < 3 * 0.5 / math.sqrt(4000)
     assert logs.std() == pytest.approx(0.5, rel=0.05)
-    assert course.seconds(call(7, round=0, steps=4)) == course.seconds(call(7, round=9)) * 4
+    assert model.seconds(call(7, round=0, steps=4)) == model.seconds(call(7, round=9)) * 4
 
 
 def test_clients_are_there_in_as_many_rounds_as_their_probability_says() -> None:
-    course = Sporadic(online=0.3).course(50, 0)
-    there = [course.window(client, round, 5.0) for client in range(50) for round in range(60)]
+    model = Sporadic(online=0.3).make_model(50, 0)
+    there = [model.window(client, round, 5.0) for client in range(50) for round in range(60)]
     assert set(there) == {(5.0, math.inf), (math.inf, math.inf)}
     assert np.mean([begins == 5.0 for begins, _ in there]) == pytest.approx(0.3, abs=0.03)
 
 
 def test_a_client_that_comes_and_goes_is_there_for_its_share_of_the_time() -> None:
-    course = Renewal(mean_online_s=20, mean_offline_s=10).course(30, 0)
+    model = Renewal(mean_online_s=20, mean_offline_s=10).make_model(30, 0)
     moments = np.arange(0, 2000, 7.0)
-    there = [course.window(client, 0, now)[0] == now for client in range(30) for now in moments]
+    there = [model.window(client, 0, now)[0] == now for client in range(30) for now in moments]
     assert np.mean(there) == pytest.approx(2 / 3, abs=0.03)
     stays, now = [], 0.0
     for _ in range(3000):
-        begins, until = course.window(0, 0, now)
+        begins, until = model.window(0, 0, now)
         assert now <= begins < until
         stays.append(until - begins)
         now = until
@@ -66,8 +68,8 @@ def test_a_client_that_comes_and_goes_is_there_for_its_share_of_the_time() -> No
 
 
 def test_drop_outs_are_drawn_again_for_each_time_that_a_client_is_asked() -> None:
-    course = Speeds(drop_out=0.25).course(1, 0)
-    drawn = [course.fails(call(0, round, tries)) for round in range(1000) for tries in range(2)]
+    model = Speeds(drop_out=0.25).make_model(1, 0)
+    drawn = [model.fails(call(0, round, tries)) for round in range(1000) for tries in range(2)]
     assert np.mean(drawn) == pytest.approx(0.25, abs=0.03)
     assert drawn[::2] != drawn[1::2]
 
@@ -83,20 +85,20 @@ ROWS = [
 @pytest.mark.parametrize(("name", "text"), [("t.csv", CSV), ("t.json", json.dumps(ROWS))])
 def test_a_file_says_when_clients_are_there_and_how_fast(tmp_path: Path, name: str, text: str) -> None:
     (tmp_path / name).write_text(text)
-    trace = File(str(tmp_path / name), step_s=7)
-    assert trace.problems() == []
-    assert trace.refusals(2) == []
+    availability = File(str(tmp_path / name), step_s=7)
+    assert availability.problems() == []
+    assert availability.refusals(2) == []
     (tmp_path / name).unlink()  # as on another machine
-    course = pickle.loads(pickle.dumps(trace)).course(3, 0)
-    assert [course.window(0, 0, now) for now in (0, 9.5, 10, 40)] == [
+    model = pickle.loads(pickle.dumps(availability)).make_model(3, 0)
+    assert [model.window(0, 0, now) for now in (0, 9.5, 10, 40)] == [
         (0, 10),
         (9.5, 10),
         (30, math.inf),
         (40, math.inf),
     ]
-    assert course.window(1, 0, 0) == (5, math.inf)
-    assert course.window(2, 0, 0) == (math.inf, math.inf)
-    assert [course.seconds(call(c, at=t, steps=2)) for c, t in ((0, 1), (0, 31), (1, 6))] == [4, 6, 14]
+    assert model.window(1, 0, 0) == (5, math.inf)
+    assert model.window(2, 0, 0) == (math.inf, math.inf)
+    assert [model.seconds(call(c, at=t, steps=2)) for c, t in ((0, 1), (0, 31), (1, 6))] == [4, 6, 14]
 
 
 HEAD = "client,online_from_s,online_until_s,seconds_per_step\n"

@@ -17,7 +17,7 @@ from fedsilo.core.errors import RunError
 
 
 @dataclass(frozen=True)
-class RingAggregation(Aggregation):
+class ModularAggregation(Aggregation):
     """Updates are written as whole numbers, and only their sum is used."""
 
     shows_updates: ClassVar[bool] = False

@@ -143,10 +143,10 @@ def draw_scenario(data: PageData) -> Markup:
 def _cohort(data: PageData) -> str:
     """Clients or updates of a round."""
     scenario = data.scenario
-    if scenario.pace.buffer:
-        return f"{pluralize(scenario.pace.buffer, 'buffered update')}"
+    if scenario.stragglers.buffer:
+        return f"{pluralize(scenario.stragglers.buffer, 'buffered update')}"
     share = f"{100 * scenario.training.participation:g} % of the clients"
-    return f"buffered updates of {share}" if scenario.pace.buffered else share
+    return f"buffered updates of {share}" if scenario.stragglers.buffered else share
 
 
 def _partition(data: PageData) -> str:

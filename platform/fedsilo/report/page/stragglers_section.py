@@ -35,7 +35,7 @@ def draw_stragglers(data: PageData) -> Markup:
     lines = [ChartLine(part.name, _points(part), data.style_of(part)) for part in parts]
     return render(
         "stragglers",
-        rule=_rule(data.scenario.pace),
+        rule=_rule(data.scenario.stragglers),
         legend=list_line_legend([(part.name, data.style_of(part)) for part in reversed(parts)]),
         chart=Chart(draw_curves(lines, [], about, metric.tick, along="simulated seconds"), about),
         totals=[_totals(part) for part in reversed(parts)],
@@ -44,9 +44,9 @@ def draw_stragglers(data: PageData) -> Markup:
     )
 
 
-def _rule(pace: StragglerPolicy) -> str:
-    limit = "" if pace.deadline_s is None else f", each for {pace.deadline_s:g} s at the most"
-    if pace.buffered:
+def _rule(stragglers: StragglerPolicy) -> str:
+    limit = "" if stragglers.deadline_s is None else f", each for {stragglers.deadline_s:g} s at the most"
+    if stragglers.buffered:
         return f"Clients work all the time{limit}; a round is the server's step after so many updates."
     return f"A round waits for the clients that it wants{limit}."
 

@@ -29,6 +29,10 @@ if TYPE_CHECKING:
 Warn = Callable[[str], None]
 
 
+def _keep_silent(line: str) -> None:
+    """Drops a notice of an old key."""
+
+
 def _warn(line: str) -> None:
     warnings.warn(line, stacklevel=2)
 
@@ -46,7 +50,7 @@ class Run:
     @cached_property
     def scenario(self) -> Scenario:
         """The run's scenario, with all values resolved."""
-        return read(self.folder / "scenario.yaml")
+        return read(self.folder / "scenario.yaml", notify=_keep_silent)  # a run's folder is not for users to edit
 
     @cached_property
     def manifest(self) -> Manifest:

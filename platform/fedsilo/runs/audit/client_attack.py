@@ -85,7 +85,7 @@ def explain_refusal(run: Run) -> str:
             f"method '{name}' does not just average the results of whole rounds, so a client's contribution cannot "
             "be computed from the shared states of the rounds"
         )
-    if Schedule(scenario.method, scenario.training, (1,), 0, scenario.pace, scenario.trace).paced:
+    if Schedule(scenario.method, scenario.training, (1,), 0, scenario.stragglers, scenario.availability).timed:
         return "clients that are late, offline or stale contribute in other rounds than the attack assumes"
     if any(client.deviations for client in run.manifest.clients) or scenario.partition.unseen.classes:
         return "clients with their own labels, altered images, unseen clients or unseen classes cannot be dealt again"

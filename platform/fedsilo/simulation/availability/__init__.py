@@ -1,1 +1,1 @@
-"""Traces: when clients are there and how long they take; one file each, found by its name."""
+"""Availability: when clients are there and how long they take; one file each, found by its name."""

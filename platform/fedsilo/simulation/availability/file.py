@@ -1,4 +1,4 @@
-"""A trace from a file: when each client is there, and how fast it is then.
+"""Availability from a trace file: when each client is there, and how fast it is then.
 
 A CSV file with a heading, or a JSON list of objects; a line for each time that a client is there:
 
@@ -6,8 +6,8 @@ A CSV file with a heading, or a JSON list of objects; a line for each time that 
     0,0,600,1.5
     0,900,,1.5
 
-Nothing after `online_until_s` means for good, nothing after `seconds_per_step` the trace's own speed. A client that is
-in no line is never there.
+Nothing after `online_until_s` means for good, nothing after `seconds_per_step` the section's own speed. A client that
+is in no line is never there.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from fedsilo.core import Call
 from fedsilo.core.config_fields import key
 from fedsilo.core.errors import ScenarioError
 from fedsilo.data.files.user_paths import from_home
-from fedsilo.simulation.availability_model import TimedCourse, TimedTrace
+from fedsilo.simulation.availability_model import TimedAvailability, TimedModel
 
 COLUMNS = ("client", "online_from_s", "online_until_s", "seconds_per_step")
 
@@ -40,7 +40,7 @@ class Stay:
         client: The client's number.
         begins: From when, simulated seconds.
         ends: Until when; inf for good.
-        step_s: Seconds of one training step; None: the trace's own.
+        step_s: Seconds of one training step; None: the section's own.
         where: Place in the file, for messages.
     """
 
@@ -52,7 +52,7 @@ class Stay:
 
 
 @dataclass(frozen=True)
-class File(TimedTrace):
+class File(TimedAvailability):
     """Read from a CSV or JSON file."""
 
     file: str = key("", "The file, with client, online_from_s, online_until_s, seconds_per_step; ~ is the home folder.")
@@ -74,7 +74,7 @@ class File(TimedTrace):
 
     @cached_property
     def stays(self) -> tuple[Stay, ...]:
-        """Lines of the file, read once: they travel with the trace to machines that do not have the file.
+        """Lines of the file, read once: they travel with this object to machines that do not have the file.
 
         Returns:
             One entry per line.
@@ -99,7 +99,7 @@ class File(TimedTrace):
             for client in unknown
         ]
 
-    def course(self, clients: int, seed: int) -> TimedCourse:
+    def make_model(self, clients: int, seed: int) -> TimedModel:
         """Builds the availability of the clients of a run.
 
         Args:
@@ -109,17 +109,17 @@ class File(TimedTrace):
         Returns:
             The model.
         """
-        return _Course(self, clients, seed)
+        return _Model(self, clients, seed)
 
 
-class _Course(TimedCourse):
+class _Model(TimedModel):
     """Stays of each client in order."""
 
-    trace: File
+    availability: File
 
-    def __init__(self, trace: File, clients: int, seed: int) -> None:
-        super().__init__(trace, clients, seed)
-        self._stays = _Stays(trace.stays)
+    def __init__(self, availability: File, clients: int, seed: int) -> None:
+        super().__init__(availability, clients, seed)
+        self._stays = _Stays(availability.stays)
 
     def window(self, client: int, round: int, now: float) -> tuple[float, float]:
         stay = self._stays.after(client, now)

@@ -1,19 +1,19 @@
-"""No trace: everybody is always there, and a round's work takes everybody one simulated second, whatever it is."""
+"""The default: all clients are always available, and a round's work takes each of them one simulated second."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fedsilo.core import AvailabilityModel, Trace
+from fedsilo.core import Availability, AvailabilityModel
 
 
 @dataclass(frozen=True)
-class NoTrace(Trace):
-    """Everybody is always there and equally fast."""
+class AlwaysAvailable(Availability):
+    """All clients are always available and equally fast."""
 
     timed = False
 
-    def course(self, clients: int, seed: int) -> AvailabilityModel:
+    def make_model(self, clients: int, seed: int) -> AvailabilityModel:
         """Builds the default model, in which all clients are always available and equally fast.
 
         Args:

@@ -13,18 +13,18 @@ import numpy as np
 
 from fedsilo.core.config_fields import key
 from fedsilo.core.seeds import numpy_generator
-from fedsilo.simulation.availability_model import TimedCourse, TimedTrace
+from fedsilo.simulation.availability_model import TimedAvailability, TimedModel
 
 
 @dataclass(frozen=True)
-class Renewal(TimedTrace):
+class Renewal(TimedAvailability):
     """Every client comes and goes, for times that are drawn."""
 
     _: KW_ONLY
     mean_online_s: float = key(60.0, "Mean of the times that a client is there, simulated seconds.", within="> 0")
     mean_offline_s: float = key(30.0, "Mean of the times that it is away.", within="> 0")
 
-    def course(self, clients: int, seed: int) -> TimedCourse:
+    def make_model(self, clients: int, seed: int) -> TimedModel:
         """Builds the availability of the clients of a run.
 
         Args:
@@ -34,16 +34,16 @@ class Renewal(TimedTrace):
         Returns:
             The model.
         """
-        return _Course(self, clients, seed)
+        return _Model(self, clients, seed)
 
 
-class _Course(TimedCourse):
+class _Model(TimedModel):
     """Changes of each client, drawn as far ahead as they are asked for."""
 
-    trace: Renewal
+    availability: Renewal
 
-    def __init__(self, trace: Renewal, clients: int, seed: int) -> None:
-        super().__init__(trace, clients, seed)
+    def __init__(self, availability: Renewal, clients: int, seed: int) -> None:
+        super().__init__(availability, clients, seed)
         self._draws: dict[int, np.random.Generator] = {}
         self._changes: dict[int, list[float]] = {}
         """Of each client: it is there from the first to the second, from the third to the fourth, and so on."""
@@ -58,10 +58,10 @@ class _Course(TimedCourse):
         changes = self._changes.setdefault(client, [])
         draws = self._draws.setdefault(client, numpy_generator(self.seed, "presence", client=client))
         if not changes:
-            online, offline = self.trace.mean_online_s, self.trace.mean_offline_s
+            online, offline = self.availability.mean_online_s, self.availability.mean_offline_s
             there = draws.random() < online / (online + offline)
             changes.append(0.0 if there else float(draws.exponential(offline)))
         while len(changes) < 2 or changes[-2] <= now:
-            mean = self.trace.mean_online_s if len(changes) % 2 else self.trace.mean_offline_s
+            mean = self.availability.mean_online_s if len(changes) % 2 else self.availability.mean_offline_s
             changes.append(changes[-1] + float(draws.exponential(mean)))
         return changes

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from fedsilo.simulation.availability_model import TimedTrace
+from fedsilo.simulation.availability_model import TimedAvailability
 
 
 @dataclass(frozen=True)
-class Speeds(TimedTrace):
+class Speeds(TimedAvailability):
     """Everybody is always there; speeds are drawn (`spread`) or listed (`seconds_per_step`)."""

@@ -7,17 +7,17 @@ from dataclasses import KW_ONLY, dataclass
 
 from fedsilo.core.config_fields import key
 from fedsilo.core.seeds import numpy_generator
-from fedsilo.simulation.availability_model import TimedCourse, TimedTrace
+from fedsilo.simulation.availability_model import TimedAvailability, TimedModel
 
 
 @dataclass(frozen=True)
-class Sporadic(TimedTrace):
+class Sporadic(TimedAvailability):
     """In each round every client is there with a probability."""
 
     _: KW_ONLY
     online: float = key(0.8, "Probability that a client is there in a round.", within="in (0, 1]")
 
-    def course(self, clients: int, seed: int) -> TimedCourse:
+    def make_model(self, clients: int, seed: int) -> TimedModel:
         """Builds the availability of the clients of a run.
 
         Args:
@@ -27,14 +27,14 @@ class Sporadic(TimedTrace):
         Returns:
             The model.
         """
-        return _Course(self, clients, seed)
+        return _Model(self, clients, seed)
 
 
-class _Course(TimedCourse):
+class _Model(TimedModel):
     """There for the whole of a round, or not at all."""
 
-    trace: Sporadic
+    availability: Sporadic
 
     def window(self, client: int, round: int, now: float) -> tuple[float, float]:
         draw = numpy_generator(self.seed, "online", round=round, client=client).random()
-        return (now, math.inf) if draw < self.trace.online else (math.inf, math.inf)
+        return (now, math.inf) if draw < self.availability.online else (math.inf, math.inf)

@@ -1,4 +1,4 @@
-"""Ring aggregation: updates as whole numbers, added up in the clear. `secure` must give the same bits.
+"""Modular aggregation: updates as whole numbers modulo 2^32, added up in the clear. `secure` must give the same bits.
 
 It exists for comparison: it rounds as secure aggregation does, and protects nothing.
 """
@@ -9,14 +9,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from fedsilo.aggregation.secagg.modular_sums import RingAggregation
+from fedsilo.aggregation.secagg.modular_sums import ModularAggregation
 from fedsilo.core import Exchange, Gathered, collect_times
 from fedsilo.core.state import size
 from fedsilo.storage.wire_log import make_exchange_lines
 
 
 @dataclass(frozen=True)
-class Ring(RingAggregation):
+class Modular(ModularAggregation):
     """The sum of encoded updates; the coordinator sees each of them."""
 
     def gather(self, exchange: Exchange) -> Gathered:
@@ -34,7 +34,7 @@ class Ring(RingAggregation):
         encoding, tasks = self.encode_tasks(exchange)
         exchange.charge(list(tasks))
         updates = exchange.backend.train(tasks)
-        total = np.stack([update.tensors["ring"] for update in updates]).sum(axis=0, dtype=np.uint32)
+        total = np.stack([update.tensors["modular"] for update in updates]).sum(axis=0, dtype=np.uint32)
         mean, loss = self.mean(exchange, encoding, total)
         seconds, began = collect_times(updates)
         return Gathered(

@@ -83,7 +83,7 @@ def alike(world: Any, **training: Any) -> Any:
 
 
 @pytest.mark.parametrize(
-    ("pace", "expected"),
+    ("stragglers", "expected"),
     [
         (
             # round 2 adds client 0, fresh, and client 2 from w_0; round 3 client 0, fresh, and client 1 from w_2 = 2.25
@@ -97,11 +97,11 @@ def alike(world: Any, **training: Any) -> Any:
     ],
 )
 def test_what_buffered_rounds_add_up_worked_out_by_hand(
-    world: Any, tmp_path: Path, pace: StragglerPolicy, expected: list[float]
+    world: Any, tmp_path: Path, stragglers: StragglerPolicy, expected: list[float]
 ) -> None:
     """The rounds of test_cohort: (0, 1), (0, 1), (0, 2 from round 0), (0, 1 from round 2)."""
     here = alike(world, rounds=4)
-    plan = here.plan(Halving(), pace=pace, trace=Speeds(seconds_per_step=[1, 2, 5]))
+    plan = here.plan(Halving(), stragglers=stragglers, availability=Speeds(seconds_per_step=[1, 2, 5]))
     seen: list[float] = []
 
     def look(record: RoundRecord) -> None:
@@ -124,9 +124,9 @@ def test_with_equal_speeds_and_everybody_at_work_a_buffered_run_is_fedavg(
 ) -> None:
     here = world()
     ends = []
-    for name, pace in (("sync", StragglerPolicy()), ("buffered", StragglerPolicy(mode="buffered"))):
+    for name, stragglers in (("sync", StragglerPolicy()), ("buffered", StragglerPolicy(mode="buffered"))):
         folder = tmp_path / name
-        federate(here.plan(method, pace=pace), SerialBackend(here.clients(method)), folder)
+        federate(here.plan(method, stragglers=stragglers), SerialBackend(here.clients(method)), folder)
         checkpoint, _ = Checkpoints(folder / "checkpoints", 2).newest()
         assert checkpoint is not None
         ends.append(checkpoint.shared)
@@ -139,7 +139,7 @@ def test_a_late_client_is_as_if_it_had_not_been_asked(world: Any, tmp_path: Path
     """Its update is in no mean, and its private prompt is the one that it began with."""
     method = FedOTP(context_length=3)
     here = world(rounds=1)
-    plan = here.plan(method, trace=Speeds(seconds_per_step=[1, 2, 5]), pace=StragglerPolicy(deadline_s=10))
+    plan = here.plan(method, availability=Speeds(seconds_per_step=[1, 2, 5]), stragglers=StragglerPolicy(deadline_s=10))
     outcome = federate(plan, SerialBackend(here.clients(method)), tmp_path / "run")
     record: Any = outcome.records[0]
     assert (record["participants"], record["late"], record["clock_s"]) == ([0, 1], [2], 10)
@@ -153,12 +153,14 @@ def test_a_late_client_is_as_if_it_had_not_been_asked(world: Any, tmp_path: Path
         "down": [0, 1],
         "up": [0, 1],
     }
-    assert outcome.notices == ("pace: 2 updates counted; 1 times a client was late or not needed, 0 times offline.",)
+    assert outcome.notices == (
+        "stragglers: 2 updates counted; 1 times a client was late or not needed, 0 times offline.",
+    )
 
 
 def test_a_round_without_an_update_changes_nothing_and_is_on_record(world: Any, tmp_path: Path) -> None:
     here = world(rounds=4, seed=4)
-    plan = here.plan(METHOD, trace=Sporadic(online=0.5), pace=StragglerPolicy(minimum=2, deadline_s=30))
+    plan = here.plan(METHOD, availability=Sporadic(online=0.5), stragglers=StragglerPolicy(minimum=2, deadline_s=30))
     empty = [round for round in range(4) if not plan.schedule.participants(round)]
     assert empty
     outcome = federate(plan, SerialBackend(here.clients(METHOD)), tmp_path / "run")
@@ -167,7 +169,7 @@ def test_a_round_without_an_update_changes_nothing_and_is_on_record(world: Any, 
         assert (record["shared_sha256"] == before) == (round in empty)
         assert (record["exchanges"] == 0) == (record["participants"] == []) == (round in empty)
         before = str(record["shared_sha256"])
-    assert f"pace: {len(empty)} of 4 rounds ended without an update" in outcome.notices[0]
+    assert f"stragglers: {len(empty)} of 4 rounds ended without an update" in outcome.notices[0]
 
 
 class Cut(Exception):
@@ -189,9 +191,9 @@ CASES = {
 
 @pytest.mark.parametrize("case", CASES)
 def test_a_paced_run_resumed_after_any_round_ends_like_the_whole_one(world: Any, tmp_path: Path, case: str) -> None:
-    method, pace, trace = CASES[case]
+    method, stragglers, availability = CASES[case]
     here = world(rounds=5)
-    plan = here.plan(method, pace=pace, trace=trace)
+    plan = here.plan(method, stragglers=stragglers, availability=availability)
     if case in ("buffered", "private"):
         assert any(plan.schedule.outstanding(round) for round in range(4)), "nothing is under way: no test"
     whole = federate(plan, SerialBackend(here.clients(method)), tmp_path / "whole")
@@ -230,9 +232,9 @@ class Flaky(SerialBackend):
 
 @pytest.mark.parametrize("round", [1, 3])
 def test_a_paced_round_tried_again_gives_the_same_bits(world: Any, tmp_path: Path, round: int) -> None:
-    method, pace, trace = CASES["private"]
+    method, stragglers, availability = CASES["private"]
     here = world(rounds=5)
-    plan = here.plan(method, pace=pace, trace=trace)
+    plan = here.plan(method, stragglers=stragglers, availability=availability)
     whole = federate(plan, SerialBackend(here.clients(method)), tmp_path / "whole")
     again = federate(plan, Flaky(here, method, round), tmp_path / "again")
     assert bits(again) == bits(whole)
@@ -243,7 +245,9 @@ def test_a_paced_round_tried_again_gives_the_same_bits(world: Any, tmp_path: Pat
 def test_a_checkpoint_whose_older_shared_state_is_damaged_is_passed_over(world: Any, tmp_path: Path) -> None:
     here = alike(world, rounds=4)
     plan = here.plan(
-        Halving(), pace=StragglerPolicy(mode="buffered", buffer=2), trace=Speeds(seconds_per_step=[1, 2, 5])
+        Halving(),
+        stragglers=StragglerPolicy(mode="buffered", buffer=2),
+        availability=Speeds(seconds_per_step=[1, 2, 5]),
     )
 
     def cut(record: RoundRecord) -> None:
@@ -263,11 +267,11 @@ def test_a_checkpoint_whose_older_shared_state_is_damaged_is_passed_over(world: 
 
 
 def test_a_run_is_not_resumed_under_another_trace(world: Any, tmp_path: Path) -> None:
-    path = tmp_path / "trace.csv"
+    path = tmp_path / "availability.csv"
     head = "client,online_from_s,online_until_s,seconds_per_step\n"
     path.write_text(head + "0,0,,1\n1,0,,2\n2,0,,3\n")
     here = world(rounds=3)
-    plan = here.plan(METHOD, trace=File(str(path)))
+    plan = here.plan(METHOD, availability=File(str(path)))
 
     def cut(record: RoundRecord) -> None:
         raise Cut
@@ -275,28 +279,28 @@ def test_a_run_is_not_resumed_under_another_trace(world: Any, tmp_path: Path) ->
     with pytest.raises(Cut):
         federate(plan, SerialBackend(here.clients(METHOD)), tmp_path / "run", cut)
     path.write_text(head + "0,0,,1\n1,0,,2\n2,0,,4\n")
-    other = here.plan(METHOD, trace=File(str(path)))
+    other = here.plan(METHOD, availability=File(str(path)))
     with pytest.raises(RunError, match="round 0 had other participants or another simulated time"):
         federate(other, SerialBackend(here.clients(METHOD)), tmp_path / "run")
 
 
 @pytest.mark.parametrize(
-    "pace",
+    "stragglers",
     [
         StragglerPolicy(deadline_s=15, minimum=2),
         StragglerPolicy(mode="buffered", buffer=2),
         StragglerPolicy(over_select=1.5),
     ],
 )
-def test_who_sent_is_charged_and_the_plan_foresees_it(world: Any, tmp_path: Path, pace: StragglerPolicy) -> None:
+def test_who_sent_is_charged_and_the_plan_foresees_it(world: Any, tmp_path: Path, stragglers: StragglerPolicy) -> None:
     """Noise is solved for, foreseen, allowed and charged by the same participants; who is late costs nothing."""
-    trace = replace(STRAGGLERS, drop_out=0.3)
-    here = world(rounds=5, participation=0.67 if pace.over_select > 1 else 1.0)
-    schedule = here.plan(METHOD, pace=pace, trace=trace).schedule
+    availability = replace(STRAGGLERS, drop_out=0.3)
+    here = world(rounds=5, participation=0.67 if stragglers.over_select > 1 else 1.0)
+    schedule = here.plan(METHOD, stragglers=stragglers, availability=availability).schedule
     mechanism = fit_mechanism(Central(epsilon=8.0, clip_norm=0.5), schedule)
     ahead = plan_privacy(Central(epsilon=8.0, clip_norm=0.5), schedule)
     assert max(group.epsilon for group in ahead.groups) == pytest.approx(8.0, abs=0.05)
-    plan = here.plan(METHOD, pace=pace, trace=trace, mechanism=mechanism)
+    plan = here.plan(METHOD, stragglers=stragglers, availability=availability, mechanism=mechanism)
     assert plan.schedule.cohorts == schedule.cohorts
     clients = here.clients(METHOD)
     outcome = federate(plan, SerialBackend(clients), tmp_path / "run")
@@ -316,10 +320,10 @@ def test_who_sent_is_charged_and_the_plan_foresees_it(world: Any, tmp_path: Path
 def test_a_stale_update_under_a_clip_moves_the_mean_by_no_more_than_a_fresh_one(world: Any, tmp_path: Path) -> None:
     """What the noise is scaled to: a client's change, clipped against what it received, over the buffer's size."""
     norm, here = 0.05, world(rounds=5)
-    pace, trace = StragglerPolicy(mode="buffered", buffer=2), Speeds(seconds_per_step=[1, 2, 5])
-    schedule = here.plan(METHOD, pace=pace, trace=trace).schedule
+    stragglers, availability = StragglerPolicy(mode="buffered", buffer=2), Speeds(seconds_per_step=[1, 2, 5])
+    schedule = here.plan(METHOD, stragglers=stragglers, availability=availability).schedule
     mechanism = fit_mechanism(Central(noise_multiplier=0.001, clip_norm=norm), schedule)
-    plan = here.plan(METHOD, pace=pace, trace=trace, mechanism=mechanism)
+    plan = here.plan(METHOD, stragglers=stragglers, availability=availability, mechanism=mechanism)
     seen: list[Any] = []
     settled: list[float] = []
 
@@ -342,13 +346,13 @@ def test_a_stale_update_under_a_clip_moves_the_mean_by_no_more_than_a_fresh_one(
 
 def test_a_secure_sum_is_refused_before_the_run_where_a_round_would_have_too_few(world: Any) -> None:
     here = world(clients=6, rounds=6)
-    trace = Sporadic(online=0.6)
-    plan = here.plan(METHOD, trace=trace)
+    availability = Sporadic(online=0.6)
+    plan = here.plan(METHOD, availability=availability)
     assert 0 < min(len(plan.schedule.participants(r)) for r in range(6)) < 3
     with pytest.raises(
         ScenarioError,
-        match=r"aggregation\.clients: .* at least 3, got 1\. Or set pace\.minimum, so that smaller rounds",
+        match=r"aggregation\.clients: .* at least 3, got 1\. Or set stragglers\.minimum, so that smaller rounds",
     ):
         check_aggregation(Secure(threshold=3), plan.schedule)
-    enough = here.plan(METHOD, trace=trace, pace=StragglerPolicy(minimum=3))
+    enough = here.plan(METHOD, availability=availability, stragglers=StragglerPolicy(minimum=3))
     assert check_aggregation(Secure(threshold=3), enough.schedule) == Secure(threshold=3)

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 import torch
 
+from fedsilo.aggregation.modular import Modular
 from fedsilo.aggregation.plain import Plain
-from fedsilo.aggregation.ring import Ring
 from fedsilo.aggregation.secure import Secure
 from fedsilo.core import Aggregation, ClientTask, Exchange, Gathered, Method
 from fedsilo.core.errors import ClientError, RoundAborted
@@ -45,7 +45,7 @@ def test_a_sum_under_masks_is_bit_for_bit_the_one_in_the_clear(
 ) -> None:
     here = world(rounds=2)
     secure, _, folder = run(here, method, aggregation=Secure(weights=weights))
-    ring, _, _ = run(here, method, aggregation=Ring(weights=weights))
+    ring, _, _ = run(here, method, aggregation=Modular(weights=weights))
     assert hashes(secure) == hashes(ring)
     losses = [[record["loss"] for record in outcome.records] for outcome in (secure, ring)]
     assert losses[0] == losses[1]
@@ -76,7 +76,7 @@ def one_exchange(here: Any, method: Any, aggregation: Aggregation, clients: Sequ
 @pytest.mark.parametrize("weights", ["examples", "uniform"])
 def test_the_mean_of_whole_numbers_is_the_plain_one_but_for_rounding(world: Any, method: Any, weights: str) -> None:
     here, sizes = world(), (20, 27, 34)
-    plain, ring = (one_exchange(here, method, kind(weights=weights)) for kind in (Plain, Ring))
+    plain, ring = (one_exchange(here, method, kind(weights=weights)) for kind in (Plain, Modular))
     scale = 2.0 ** math.floor(math.log2((2**31 - 4) / (3 * 8.0)))
     total = 3 if weights == "uniform" or method.uploads_gradients else sum(sizes) / max(sizes)
     for name, mean in plain.mean.items():
@@ -90,10 +90,10 @@ def test_the_mean_of_whole_numbers_is_the_plain_one_but_for_rounding(world: Any,
 def test_neither_weight_nor_loss_nor_update_is_in_the_clear(world: Any) -> None:
     here = world()
     task = ClientTask(0, 0, here.plan(ROUNDS).initial)
-    plan = replace(task, encoding=Ring().encode_tasks(exchange(here, task))[0])
+    plan = replace(task, encoding=Modular().encode_tasks(exchange(here, task))[0])
     (first, second) = (client.train(plan) for client in here.clients(ROUNDS)[:2])
     assert (first.weight, math.isnan(first.loss)) == (second.weight, True) == (0, True)
-    assert set(first.tensors) == {"ring"}
+    assert set(first.tensors) == {"modular"}
 
 
 def exchange(here: Any, task: ClientTask) -> Exchange:
@@ -101,7 +101,7 @@ def exchange(here: Any, task: ClientTask) -> Exchange:
     return Exchange(dict.fromkeys(range(3), task), None, known, False, 34, here.mechanism, lambda c: None)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("kind", [Ring, Secure])
+@pytest.mark.parametrize("kind", [Modular, Secure])
 def test_an_update_beyond_the_bound_stops_the_run_with_its_line(world: Any, run: Any, kind: Any) -> None:
     line = (
         r"aggregation.bound: a coordinate of an update has changed by \d\.?\S*, the bound is 0.001. Raise it, or lower"
@@ -121,15 +121,17 @@ def test_a_sum_is_exactly_that_of_the_clients_that_stayed(
 ) -> None:
     here = world(clients=5, rounds=1)
     outcome, backend, folder = run(here, method, {0: (stage, (1,))}, aggregation=Secure())
-    plan, encoded = here.plan(method, aggregation=Ring()), {}
+    plan, encoded = here.plan(method, aggregation=Modular()), {}
     for client in clients:  # by hand: an encoding for five, of whom these are there
         tasks = {c: ClientTask(0, 0, plan.initial) for c in range(5)}
         known = {name: torch.from_numpy(array.copy()) for name, array in plan.initial.items()}
         known = {n: torch.zeros_like(t) if method.uploads_gradients else t for n, t in known.items()}
         whole = Exchange(tasks, backend, known, method.uniform, max(plan.sizes), plan.mechanism, lambda c: None)
-        encoded[client] = Ring().encode_tasks(whole)[1][client]
-    sums = np.sum([here.clients(method)[c].train(encoded[c]).tensors["ring"] for c in clients], axis=0, dtype=np.uint32)
-    mean, loss = Ring().mean(whole, encoded[0].encoding, sums)  # type: ignore[arg-type]
+        encoded[client] = Modular().encode_tasks(whole)[1][client]
+    sums = np.sum(
+        [here.clients(method)[c].train(encoded[c]).tensors["modular"] for c in clients], axis=0, dtype=np.uint32
+    )
+    mean, loss = Modular().mean(whole, encoded[0].encoding, sums)  # type: ignore[arg-type]
     if not method.uploads_gradients:  # the mean is the next state
         kept, _ = Checkpoints(folder / "checkpoints", 9).newest()
         assert kept is not None
@@ -227,7 +229,7 @@ def noise(here: Any, client: int = 0, round: int = 0, exchange: int = 0, attempt
     task = Secure().encode_tasks(whole)[1][client]
     clean = replace(task, encoding=replace(task.encoding, share=0.0))  # type: ignore[type-var]
     one = here.clients(ROUNDS)[client]
-    return (one.train(task).tensors["ring"] - one.train(clean).tensors["ring"]).view(np.int32)[:48]
+    return (one.train(task).tensors["modular"] - one.train(clean).tensors["modular"]).view(np.int32)[:48]
 
 
 def test_shares_of_noise_differ_between_clients_rounds_exchanges_and_attempts(world: Any) -> None:

@@ -39,9 +39,13 @@ def test_paced_runs_on_ray_are_serial_runs_bit_for_bit(world: Any, tmp_path: Pat
     comes_and_goes = Renewal(seconds_per_step=[1, 2, 5, 1, 3], mean_online_s=60, mean_offline_s=10, drop_out=0.1)
     both, one = FedOTP(context_length=3), PromptFL(context_length=3)
     plans = {
-        "buffered": here.plan(both, pace=StragglerPolicy(mode="buffered", deadline_s=18.5), trace=comes_and_goes),
+        "buffered": here.plan(
+            both, stragglers=StragglerPolicy(mode="buffered", deadline_s=18.5), availability=comes_and_goes
+        ),
         "deadline": here.plan(
-            one, pace=StragglerPolicy(deadline_s=6, over_select=1.6, minimum=2), trace=Speeds(spread=0.7, drop_out=0.2)
+            one,
+            stragglers=StragglerPolicy(deadline_s=6, over_select=1.6, minimum=2),
+            availability=Speeds(spread=0.7, drop_out=0.2),
         ),
     }
     schedules = {name: plan.schedule for name, plan in plans.items()}
