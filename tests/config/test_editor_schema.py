@@ -11,7 +11,7 @@ from jsonschema import Draft7Validator
 
 from fedsilo.config.editor_schema import make_schema
 from fedsilo.config.key_descriptions import describe_everything
-from fedsilo.config.old_keys import RENAMED_KEYS
+from fedsilo.config.old_keys import RENAMED_KEYS, RENAMED_SECTIONS
 from fedsilo.config.problems import Problems, SourcePlace
 from fedsilo.config.scenario_paths import find_component
 from fedsilo.config.scenario_reading import from_mapping
@@ -111,7 +111,7 @@ WRONG = [
     ("training: {optimizer: adamm}", "adamm"),
     ("training: {optimizer: {learning_rate: fast}}", "fast"),
     ("training: {optimizer: {persistent: 3}}", "3"),
-    ("pace: {deadline: 3}", "deadline"),
+    ("pace: {deadline: 3}", "pace"),
     ("aggregation: rings", "rings"),
     ("method: promtfl", "promtfl"),
     ("method: {name: promtfl}", "promtfl"),
@@ -129,6 +129,7 @@ WRONG = [
 ]
 
 
+@pytest.mark.filterwarnings("ignore::fedsilo.core.errors.OldKeyWarning")
 @pytest.mark.parametrize(("text", "named"), WRONG, ids=[text for text, _ in WRONG])
 def test_a_wrong_key_type_or_number_is_found_as_the_reader_finds_it(
     schema: dict[str, Any], text: str, named: str
@@ -139,6 +140,7 @@ def test_a_wrong_key_type_or_number_is_found_as_the_reader_finds_it(
         from_mapping(values)
 
 
+@pytest.mark.filterwarnings("ignore::fedsilo.core.errors.OldKeyWarning")
 @pytest.mark.parametrize("text", SOUND[:-1])
 def test_the_reader_takes_them_too(text: str) -> None:
     """Where the reader finds a contradiction it is between sections, never a key, a type or a range."""
@@ -151,7 +153,7 @@ def test_the_reader_takes_them_too(text: str) -> None:
 
 
 def test_top_level_keys_are_those_of_the_reader(schema: dict[str, Any]) -> None:
-    assert set(schema["properties"]) == {*HEADING, "extends", *SECTIONS}
+    assert set(schema["properties"]) == {*HEADING, "extends", *SECTIONS, *RENAMED_SECTIONS}
 
 
 @pytest.mark.parametrize("path", sorted(NAMED), ids=".".join)

@@ -154,3 +154,15 @@ def test_a_run_begun_before_stragglers_can_be_resumed_and_one_with_other_straggl
         settings(availability="sporadic"),
     ]
     assert len({settings(), *others}) == 4
+
+
+def test_the_hash_of_a_run_with_stragglers_is_that_of_the_sections_earlier_names() -> None:
+    keys = {"stragglers": {"deadline_s": 3}, "availability": "speeds", "aggregation": "modular"}
+    written = to_mapping(from_mapping({**BASE, **keys}))
+    before = {
+        **{section: written[section] for section in ("seed", "method", "training", "evaluation", "privacy")},
+        **{"pace": written["stragglers"], "trace": written["availability"]},
+        "aggregation": {**written["aggregation"], "name": "ring"},
+    }
+    text = json.dumps([before, [from_mapping(BASE).backbone.precision, 1, "a {}."]], sort_keys=True)
+    assert hash_settings(from_mapping({**BASE, **keys}), "a {}.") == hashlib.sha256(text.encode()).hexdigest()

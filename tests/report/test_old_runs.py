@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from rich.console import Console, RenderableType
 
+from fedsilo.core.registry import name_of
 from fedsilo.report.page.document import draw_page
 from fedsilo.report.page.page_data import read_page_data
 from fedsilo.report.results.comparison_rows import compare_entries
@@ -86,3 +87,11 @@ def test_an_old_run_has_a_page(old: Run) -> None:
 
 def test_what_loggers_are_told_of_an_old_round_is_as_it_was() -> None:
     assert {"local_accuracy", "worst_accuracy", "accuracy", "local_spread"} <= set(select_numbers(ROUND))
+
+
+def test_old_keys_of_a_run_s_scenario_are_read_without_a_notice(old: Run) -> None:
+    path = old.folder / "scenario.yaml"
+    path.write_text("pace: {deadline_s: 9}\ntrace: speeds\naggregation: ring\nactors: {backend: serial}\n")
+    scenario = Run(old.folder).scenario
+    assert (scenario.stragglers.deadline_s, scenario.availability.timed) == (9, True)
+    assert name_of(scenario.aggregation) == "modular"

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import warnings
+from collections.abc import Callable
 from typing import Any
 
 from fedsilo.core.errors import FedsiloError, OldKeyWarning
@@ -20,7 +21,7 @@ def main() -> None:
     """
     from fedsilo.cli.app import app
 
-    warnings.showwarning = _show_warning
+    warnings.showwarning = _show_old_keys(warnings.showwarning)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")  # a letter that the locale lacks must not stop a result
@@ -44,12 +45,13 @@ def main() -> None:
         sys.exit(130)
 
 
-_show_any_warning = warnings.showwarning
+def _show_old_keys(show_any: Callable[..., None]) -> Callable[..., None]:
+    """Makes the function that prints warnings: the notice of an old key as one line, others by `show_any`."""
 
+    def show(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
+        if issubclass(category, OldKeyWarning):
+            print(make_printable(str(message)), file=sys.stderr)
+        else:
+            show_any(message, category, *place, **more)
 
-def _show_warning(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> None:
-    """Prints the notice of an old key as one line; other warnings as Python does."""
-    if issubclass(category, OldKeyWarning):
-        print(make_printable(str(message)), file=sys.stderr)
-    else:
-        _show_any_warning(message, category, *place, **more)
+    return show
