@@ -29,6 +29,7 @@ from fedsilo.core.state import write_bytes
 from fedsilo.models.clip.precision import use_tf32
 from fedsilo.report.page.document import PAGE, write_page
 from fedsilo.report.results.finished_run import Run
+from fedsilo.report.results.result_schema import write_result
 from fedsilo.report.results.summary import summarise
 from fedsilo.runs.provenance import keep_origin
 from fedsilo.runs.trackers import choose_loggers, open_trackers
@@ -48,7 +49,6 @@ from fedsilo.storage.run_folder import (
     create_named_folder,
     create_run_folder,
     find_run_folder,
-    write_json,
 )
 from fedsilo.storage.run_lock import lock
 
@@ -228,9 +228,10 @@ def _conclude(
             f"privacy: the budget covers {method} alone; {', '.join(others)} trained on the same data, each with a "
             "budget of its own or, where nothing is sent, without one. Publish only one of these models."
         )
-    write_json(
+    write_result(
         folder / "result.json",
         {"scenario": scenario.name, "seed": scenario.seed, **document, "notices": notices},
+        scenario.task.measured,
     )
 
 

@@ -11,13 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from fedsilo.config.scenario_reading import read
 from fedsilo.config.sections import Scenario
+from fedsilo.core import Measures
 from fedsilo.core.errors import RunError
 from fedsilo.core.metrics import read_measures
 from fedsilo.core.registry import title_of
 from fedsilo.partitioning.manifest import Manifest
-from fedsilo.report.results.summary import build_result_schema
 from fedsilo.storage.checkpoints import Checkpoint, Checkpoints
-from fedsilo.storage.json_schema import find_faults
 from fedsilo.storage.run_folder import CLIENTS, ROUNDS, WIRE, find_run_folder, read_json, read_lines
 
 if TYPE_CHECKING:
@@ -69,20 +68,21 @@ class Run:
             raise RunError(f"{self.folder}: has not finished. `fedsilo resume {self.folder}` continues it.")
         path = self.folder / "result.json"
         document = read_json(path)
-        fault = next(find_faults(document, self._schema_of(document)), "")
-        if fault:
+        from fedsilo.report.results.result_schema import find_fault  # imports pydantic
+
+        if fault := find_fault(document, self._measures_of(document)):
             raise RunError(
                 f"{path}: is not a result of this version: {fault}. Remove it, and `fedsilo resume {self.folder}` "
                 "writes it again."
             )
         return document
 
-    def _schema_of(self, document: dict[str, Any]) -> Any:
-        """The schema of the document. The document lists its metrics itself, so external components are not needed."""
+    def _measures_of(self, document: dict[str, Any]) -> Measures:
+        """The metrics of the document. It lists them itself, so external components are not needed."""
         try:
-            return build_result_schema(read_measures(document))
+            return read_measures(document)
         except (AttributeError, KeyError, TypeError, ValueError):  # damaged; the scenario's task has the metrics
-            return build_result_schema(self.scenario.task.measured)
+            return self.scenario.task.measured
 
     @property
     def rounds(self) -> pd.DataFrame:

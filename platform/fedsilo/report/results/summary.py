@@ -15,36 +15,6 @@ from typing import Any
 from fedsilo.core import Budget, Measures
 from fedsilo.simulation.chance_floor import Floor
 from fedsilo.simulation.federation_plan import Outcome
-from fedsilo.storage.json_schema import NUMBER, Maybe
-
-BUDGET = {"epsilon": Maybe(NUMBER), "delta": NUMBER, "guaranteed": bool, "unit": str, "note": str}
-
-
-def build_result_schema(measures: Measures) -> dict[str, Any]:
-    """Builds the schema of result.json.
-
-    Args:
-        measures: Metrics of the task.
-
-    Returns:
-        The keys that readers rely on, with their types. An infinite epsilon is null.
-    """
-    row = {
-        "method": str,
-        "role": str,
-        **{name: Maybe(NUMBER) for name in (*measures.names, measures.first, measures.best, "simulated_s")},
-        measures.local: NUMBER,
-        **{name: Maybe(int) for name in ("averaged_rounds", "best_round", "rounds")},
-    }
-    return {
-        "scenario": str,
-        "headline": {"value": NUMBER, "last_rounds": int},
-        "rows": [row],
-        "warnings": [str],
-        "notices": [str],
-        "privacy": Maybe(BUDGET),
-        "sha256": str,
-    }
 
 
 def summarise(
