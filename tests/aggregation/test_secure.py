@@ -207,7 +207,7 @@ def test_an_attempt_after_one_that_became_known_draws_new_noise_and_samples(
         drawn.append((purpose, *sorted(where.items())))
         return keyed_generator(seed, purpose, **where)
 
-    for module in ("simulation.server_step", "core.work"):
+    for module in ("simulation.server_step", "core.round_work"):
         monkeypatch.setattr(f"fedsilo.{module}.keyed_generator", noted)
     again, _, folder = run(here, BATCHES, {1: ("mask", (0, 1))}, aggregation=Secure())
     lines = read_lines(folder / "ledger.jsonl")

@@ -197,3 +197,17 @@ def test_what_cannot_be_reached_is_one_line(
     assert out == ""
     assert err.startswith(expected)
     assert len(err.splitlines()) == 1
+
+
+def test_a_watcher_takes_no_other_watcher_for_the_run_and_leaves_the_holder_s_name(made: Made, held: Any) -> None:
+    run = made()
+    path = run.folder / ROUNDS_LOCK
+    path.write_text("another process (number 7 on here)")
+    path.chmod(0o444)
+    with path.open("rb") as other:
+        fcntl.flock(other, fcntl.LOCK_SH)  # what a watcher holds while it looks
+        assert read_overview(run).state == STOPPED
+    assert path.read_text() == "another process (number 7 on here)"
+    path.chmod(0o644)
+    held(path)
+    assert read_overview(run).state == RUNNING

@@ -5,7 +5,6 @@ A round is repeated after a fault, and passes the same point: without the log it
 
 from __future__ import annotations
 
-import fcntl
 import json
 import os
 import time
@@ -44,8 +43,10 @@ class FaultLog:
         """
         if not self.plan.is_due(point):
             return False
+        from filelock import lock_descriptor  # imported here: most processes are never struck
+
         with (self.folder / CHAOS).open("a+b") as file:
-            fcntl.flock(file, fcntl.LOCK_EX)
+            lock_descriptor(file.fileno())  # until the file is closed, or the process is killed
             file.seek(0)
             if any(_same(line, point) for line in map(json.loads, file.read().splitlines())):
                 return False

@@ -4,6 +4,8 @@ import errno
 import hashlib
 import http.server
 import io
+import subprocess
+import sys
 import tarfile
 import threading
 import zipfile
@@ -184,6 +186,27 @@ def test_two_processes_do_not_write_one_file(server, tmp_path):
         file.write(b"x")
         file.flush()
         assert "is being fetched by another process" in refusal(server, tmp_path / "file.bin")
+
+
+def test_a_killed_process_leaves_no_lock_behind(server, tmp_path):
+    part = tmp_path / "file.bin.part"
+    code = f"""
+from pathlib import Path
+from fedsilo.data.published import fetching
+with fetching._lock(Path({str(part)!r})) as file:
+    file.write({BODY[:7]!r})
+    file.flush()
+    print("locked", flush=True)
+    input()
+"""
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen([sys.executable, "-c", code], **pipes) as other:
+        assert other.stdout.readline() == "locked\n"
+        assert "is being fetched by another process" in refusal(server, tmp_path / "file.bin")
+        other.kill()
+    fetch(server.url + "/file.bin", tmp_path / "file.bin", MD5)
+    assert (tmp_path / "file.bin").read_bytes() == BODY
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["file.bin"]
 
 
 def tar(files: dict[str, bytes], suffix: str = "gz") -> bytes:

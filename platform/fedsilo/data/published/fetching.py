@@ -9,7 +9,6 @@ Nothing reads a `.part` file. So a crash at any moment leaves either no file or 
 from __future__ import annotations
 
 import errno
-import fcntl
 import hashlib
 import http.client
 import os
@@ -75,11 +74,11 @@ def fetch(url: str, target: Path, md5: str = "", report: ByteProgress = ignore_p
 @contextmanager
 def _lock(part: Path) -> Iterator[BinaryIO]:
     """Opens the partial file, locked for this process."""
-    with part.open("ab+") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            raise DataError(f"{part}: is being fetched by another process. Wait for it and try again.") from error
+    from filelock import lock_descriptor  # imported here: most commands find their files complete
+
+    with part.open("ab+") as file:  # the lock is on the file itself, so none is left beside the data
+        if not lock_descriptor(file.fileno(), blocking=False):
+            raise DataError(f"{part}: is being fetched by another process. Wait for it and try again.")
         yield file
 
 

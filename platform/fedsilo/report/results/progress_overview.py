@@ -193,6 +193,8 @@ def _is_locked(path: Path) -> bool:
     """Whether a process holds a lock. The check itself holds the lock for a moment, for which other processes wait."""
     try:
         with path.open("rb") as file:
+            # Not filelock: its locks are exclusive, so two watchers would take each other for the run, and it opens
+            # for writing, which who only watches may not be allowed.
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
     except BlockingIOError:
         return True
