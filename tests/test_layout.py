@@ -1,3 +1,4 @@
+import ast
 import platform
 import subprocess
 import sys
@@ -52,3 +53,90 @@ def test_what_encodes_images_and_draws_is_not_loaded_for_a_client(modules: str, 
     code = f"import sys, {modules}\nprint([name for name in {sorted(heavy)} if name in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
     assert run.stdout.strip() == "[]", run.stdout + run.stderr
+
+
+ROOMS = {"platform/fedsilo": "tests", "actors/fedsilo_actors": "tests/actors"}
+"""The tests of each package, in rooms of the same names."""
+
+SMALL = 3
+"""Statements of a function's body up to which a module has no logic of its own."""
+
+ELSEWHERE = ROOT / "tests" / "tested_elsewhere.txt"
+"""Modules without a test file of their name, each with the test file that covers it. A line leaves, none is added."""
+
+MOST_ELSEWHERE = 201
+
+
+def longest_body(path: Path) -> int:
+    """The statements of the module's longest function, without docstrings."""
+    functions = [
+        n for n in ast.walk(ast.parse(path.read_text())) if isinstance(n, ast.FunctionDef | ast.AsyncFunctionDef)
+    ]
+    return max((len(n.body) - bool(ast.get_docstring(n)) for n in functions), default=0)
+
+
+def imported_names(path: Path) -> set[str]:
+    """Every module that the file imports or starts, at its top or inside; also names of modules of packages."""
+    found = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            found |= {node.module} | {f"{node.module}.{alias.name}" for alias in node.names}
+        elif isinstance(node, ast.Import):
+            found |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.Constant) and isinstance(node.value, str):
+            found.add(node.value)  # `python -m MODULE` in a process of its own
+    return found
+
+
+@pytest.fixture(scope="module")
+def modules() -> dict[str, Path]:
+    """The file of each module and package of both source roots."""
+    return {
+        ".".join(path.relative_to((ROOT / room).parent).with_suffix("").parts).removesuffix(".__init__"): path
+        for room in ROOMS
+        for path in sorted((ROOT / room).rglob("*.py"))
+        if path.name != "__main__.py"
+    }
+
+
+def mirrored(path: Path) -> Path:
+    """The test file of the same name in the mirrored room."""
+    room = next(room for room in ROOMS if path.is_relative_to(ROOT / room))
+    inside = path.relative_to(ROOT / room)
+    return ROOT / ROOMS[room] / inside.parent / f"test_{inside.name}"
+
+
+def read_elsewhere() -> dict[str, Path]:
+    lines = [line for line in ELSEWHERE.read_text().splitlines() if line and not line.startswith("#")]
+    return {module: ROOT / test for module, _, test in (line.partition(": ") for line in lines)}
+
+
+def test_every_module_with_logic_has_a_test_file_of_its_name(modules: dict[str, Path]) -> None:
+    logic = {name for name, path in modules.items() if longest_body(path) > SMALL and path.stem != "__init__"}
+    alone = {name for name in logic if not mirrored(modules[name]).exists()}
+    listed = read_elsewhere()
+    assert len(logic) > 300
+    missing = [f"{name}: write {mirrored(modules[name]).relative_to(ROOT)}" for name in sorted(alone - listed.keys())]
+    assert not missing, "\n".join(missing)
+    assert not sorted(listed.keys() - alone), f"take these out of {ELSEWHERE.name}"
+    assert len(listed) <= MOST_ELSEWHERE
+
+
+def test_what_is_tested_elsewhere_is_reached_from_there(modules: dict[str, Path]) -> None:
+    """By imports of the test file and its fixtures, and by imports of what these import, or by a component's name."""
+    imports = {name: imported_names(path) & modules.keys() for name, path in modules.items()}
+    unreached = []
+    for name, test in read_elsewhere().items():
+        reached: set[str] = set()
+        rooms = [
+            folder for folder in test.parents if folder.is_relative_to(ROOT / "tests") and folder != ROOT / "tests"
+        ]
+        shared = [folder / "conftest.py" for folder in rooms if (folder / "conftest.py").exists()]
+        names = set[str]().union(*map(imported_names, [test, *shared]))
+        left = {module for module in modules if module in names or module.rpartition(".")[2] in names}
+        while left:
+            reached |= left
+            left = {inner for module in left for inner in imports[module]} - reached
+        if name not in reached:
+            unreached.append(f"{name}: {test.relative_to(ROOT)} does not reach it")
+    assert not unreached, "\n".join(unreached)

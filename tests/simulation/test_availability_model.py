@@ -1,4 +1,4 @@
-"""Traces by themselves: when clients are there, how long they take, and files that say so."""
+"""Models of availability by themselves: when clients are there, how long they take, and files that say so."""
 
 import json
 import math
