@@ -190,7 +190,7 @@ def _features(labels: Indices, centres: np.ndarray, generator: np.random.Generat
     )
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def world(toy_model: FrozenModel) -> Callable[..., World]:
     """Returns a maker of worlds: world(clients=3, seed=0, mechanism=..., aggregation=..., **training).
 

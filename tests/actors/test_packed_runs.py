@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import ray
 
+from fedsilo.aggregation.ring import Ring
 from fedsilo.aggregation.secure import Secure
 from fedsilo.config.sections import Actors, ClientResources
 from fedsilo.core import RoundRecord
@@ -20,6 +21,7 @@ from fedsilo.privacy.mechanisms.distributed import Distributed
 from fedsilo.simulation.federation_plan import Outcome
 from fedsilo.simulation.job import Job, JobPart
 from fedsilo.simulation.serial import SerialRuntime
+from fedsilo.storage.run_folder import read_lines
 from fedsilo_actors.runtime import RayRuntime, ray_runtime
 
 pytestmark = pytest.mark.ray
@@ -59,13 +61,16 @@ def both(
 
 
 def test_packed_runs_are_serial_runs_bit_for_bit(runtime: RayRuntime, world: Any, tmp_path: Path) -> None:
-    """Several methods one after the other in the same actors; not everybody takes part in every round."""
+    """Several methods one after the other in the same actors, one under masks; two clients may be away in a round."""
     here, seen = world(clients=CLIENTS, rounds=2, participation=0.7), set[str]()
 
     def job(name: str) -> Job:
         folder = tmp_path / name
         folder.mkdir()
-        return Job(folder, tuple(JobPart(n, folder / n, here.plan(method)) for n, method in METHODS.items()), 2)
+        plans = {part: here.plan(method) for part, method in METHODS.items()}
+        # What is masked must be what is added: the ring shows the sum that the masks hide.
+        plans["masked"] = here.plan(METHODS["both"], aggregation=Secure() if name == "ray" else Ring())
+        return Job(folder, tuple(JobPart(n, folder / n, plan) for n, plan in plans.items()), 2)
 
     def look(part: str, record: RoundRecord) -> None:
         actors = ray.util.list_named_actors(all_namespaces=True)
@@ -74,6 +79,10 @@ def test_packed_runs_are_serial_runs_bit_for_bit(runtime: RayRuntime, world: Any
     on_ray, serial = both(runtime, here, job, look)
     assert bits(on_ray) == bits(serial)
     assert seen == {f"ray {name}" for name in NAMES}
+    wire = read_lines(tmp_path / "ray" / "masked" / "wire.jsonl")
+    up = [line for line in wire if line["direction"] == "up" and line["stage"] == "train"]
+    assert {line["message"] for line in up} == {"advertise", "shares", "masked", "unmask"}
+    assert all("tensors" not in line and "scalars" not in line for line in up)
     told = on_ray["shared"].records[-1]["slowest"]
     assert told["client"] in on_ray["shared"].records[-1]["participants"]  # type: ignore[index, operator]
     assert told["seconds"] >= told["median"] > 0  # type: ignore[index]

@@ -175,6 +175,7 @@ def silent(part: str, record: RoundRecord) -> None:
     pass
 
 
+@pytest.mark.slow
 def test_secure_ring_and_serial_give_the_same_bits_and_the_view_has_no_update(
     runtime: RayRuntime, world: Any, tmp_path: Path
 ) -> None:

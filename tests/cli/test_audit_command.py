@@ -1,7 +1,7 @@
 """`fedsilo audit` as a user types it."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,15 @@ SMALL: dict[str, Any] = {
 }
 
 Call = Callable[..., tuple[str, str]]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_attacks() -> Iterator[None]:
+    """What the attacks find is not looked at here."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("fedsilo.runs.audit.shadow_model_attack.EPOCHS", 20)
+        patch.setattr("fedsilo.runs.audit.attack_evaluation.PERMUTATIONS", 50)
+        yield
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,8 @@
 """What every method promises, over all that the registry finds: a new method is tested here without a new line."""
 
 import pickle
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,10 +45,38 @@ def takes(cls: Any, key: str) -> bool:
     return key in cls.__dataclass_fields__
 
 
+@dataclass
+class Ended:
+    """Two rounds of a method in a world: its folder, and the backbone before and after."""
+
+    here: Any
+    outcome: Outcome
+    folder: Path
+    before: dict[str, Any]
+    after: dict[str, Any]
+
+
+@pytest.fixture(scope="module")
+def ended(world: Any, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Ended]:
+    """Returns ended(name): one run of a method for all the tests that only look at what it left."""
+    kept: dict[str, Ended] = {}
+
+    def find_or_run(name: str) -> Ended:
+        if name not in kept:
+            here, folder = world(rounds=2), tmp_path_factory.mktemp(name) / "run"
+            before = {key: array.copy() for key, array in here.model.pack().arrays.items()}
+            outcome = here.federate(make(name), folder)
+            after = {key: array.copy() for key, array in here.model.pack().arrays.items()}
+            kept[name] = Ended(here, outcome, folder, before, after)
+        return kept[name]
+
+    return find_or_run
+
+
 @pytest.mark.parametrize("name", METHODS)
-def test_two_rounds_with_the_same_seed_give_the_same_result(world: Any, tmp_path: Path, name: str) -> None:
-    here = world(rounds=2)
-    once, again = (here.federate(make(name), tmp_path / folder) for folder in ("once", "again"))
+def test_two_rounds_with_the_same_seed_give_the_same_result(ended: Any, tmp_path: Path, name: str) -> None:
+    once = ended(name).outcome
+    again = ended(name).here.federate(make(name), tmp_path / "again")
     assert (once.shared_sha256, once.private_sha256, once.scores) == (
         again.shared_sha256,
         again.private_sha256,
@@ -155,21 +184,19 @@ PREDICT_ALONE = ("fedamp", "fedpha", "local", "pfedmoap")
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_only_declared_tensors_go_up_and_only_shared_ones_down(world: Any, tmp_path: Path, name: str) -> None:
-    here, method = world(rounds=2), make(name)
-    here.federate(method, tmp_path / "run")
-    shared = set(method.download(method.initial_shared(here.model, 0), 0))
-    for line in read_lines(tmp_path / "run" / "wire.jsonl"):
+def test_only_declared_tensors_go_up_and_only_shared_ones_down(ended: Any, name: str) -> None:
+    run, method = ended(name), make(name)
+    shared = set(method.download(method.initial_shared(run.here.model, 0), 0))
+    for line in read_lines(run.folder / "wire.jsonl"):
         assert set(line["tensors"]) <= (set(method.uploads) if line["direction"] == "up" else shared)
 
 
 @pytest.mark.parametrize("name", METHODS)
-def test_the_backbone_is_left_as_it_was(world: Any, tmp_path: Path, name: str) -> None:
-    here = world(rounds=2)
-    before = {key: array.copy() for key, array in here.model.pack().arrays.items()}
-    here.federate(make(name), tmp_path / "run")
-    for key, array in here.model.pack().arrays.items():
-        np.testing.assert_array_equal(array, before[key])
+def test_the_backbone_is_left_as_it_was(ended: Any, name: str) -> None:
+    run = ended(name)
+    assert run.after.keys() == run.before.keys()
+    for key, array in run.after.items():
+        np.testing.assert_array_equal(array, run.before[key])
 
 
 @pytest.mark.parametrize("name", METHODS)

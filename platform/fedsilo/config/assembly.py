@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 from collections.abc import Mapping
 from typing import Any
 
@@ -46,7 +47,7 @@ class Assembly:
             ScenarioError: With every problem found.
         """
         stack = self._stacked(layers)
-        whole = _whole(stack.components())
+        whole = _whole(tuple(stack.components().items()))
         checker = Checker(self._problems, stack.merged.places, self._origin)
         given = with_inherited_training(checker.section(whole, _complete(stack.merged, name), ()))
         tree = ScenarioTree(whole)
@@ -117,9 +118,10 @@ def _laid_over(usual: dict[str | int, Any], own: Mapping[str | int, Any]) -> dic
     return layer.values
 
 
-def _whole(components: Mapping[str, type[Any]]) -> type[Any]:
+@functools.lru_cache(maxsize=256)
+def _whole(components: tuple[tuple[str, type[Any]], ...]) -> type[Any]:
     """Makes one dataclass of the scenario with the classes of its components; sections with unknown ones are Any."""
-    classes = {**PLAIN, **components}
+    classes = {**PLAIN, **dict(components)}
     return dataclasses.make_dataclass(
         "Whole",
         [(section, classes.get(section, Any)) for section in SECTIONS],

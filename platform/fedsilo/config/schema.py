@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import functools
 import typing
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -215,9 +216,13 @@ def assemble_class(component: type[Any], inner: Mapping[str, type[Any]]) -> type
     Returns:
         The new class; the component's own where it has no slots.
     """
-    if not inner:
-        return component
-    fields = [(name, cls, dataclasses.field(default_factory=cls)) for name, cls in inner.items()]
+    return _assembled(component, tuple(inner.items())) if inner else component
+
+
+@functools.lru_cache(maxsize=256)
+def _assembled(component: type[Any], inner: tuple[tuple[str, type[Any]], ...]) -> type[Any]:
+    """The class is the same again for the same slots, so that what is known of its keys is found again."""
+    fields = [(name, cls, dataclasses.field(default_factory=cls)) for name, cls in inner]
     return dataclasses.make_dataclass(
         component.__name__, fields, bases=(component,), frozen=True, namespace={"_assembled_from": component}
     )

@@ -12,7 +12,9 @@ import pytest
 
 import fedsilo
 from fedsilo.report.results.finished_run import Run
+from fedsilo.runs.audit.audit_request import Audit
 from fedsilo.runs.audit.audited_images import Population
+from fedsilo.runs.audit.image_audit import audit
 from fedsilo.runs.audit.model_scores import Observation
 
 SMALL: dict[str, Any] = {
@@ -46,6 +48,27 @@ def small_run(tmp_path_factory: pytest.TempPathFactory, audit_cache: Path) -> It
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("FEDSILO_CACHE", str(audit_cache))
         yield fedsilo.run(SMALL, tracking={"root": str(tmp_path_factory.mktemp("small"))})
+
+
+def quicken(patch: pytest.MonkeyPatch) -> None:
+    """Trains attack models for fewer steps and permutes membership less often; what they find is not looked at."""
+    patch.setattr("fedsilo.runs.audit.shadow_model_attack.EPOCHS", 20)
+    patch.setattr("fedsilo.runs.audit.attack_evaluation.PERMUTATIONS", 50)
+
+
+@pytest.fixture
+def quick_attacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    quicken(monkeypatch)
+
+
+@pytest.fixture(scope="session")
+def audited(small_run: Run, tmp_path_factory: pytest.TempPathFactory, audit_cache: Path) -> tuple[Run, dict[str, Any]]:
+    """A copy of the finished run after an audit with `quick_attacks`, and its document; no test may change it."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FEDSILO_CACHE", str(audit_cache))
+        quicken(patch)
+        run = Run(Path(shutil.copytree(small_run.folder, tmp_path_factory.mktemp("audited") / "small")))
+        return run, audit(run.folder, Audit(4))
 
 
 @pytest.fixture

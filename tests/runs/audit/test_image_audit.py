@@ -24,6 +24,7 @@ from fedsilo.simulation.serial import SerialRuntime
 from fedsilo.storage.run_folder import DRIVER_LOCK, to_json_value
 from fedsilo.storage.run_lock import lock
 
+pytestmark = pytest.mark.usefixtures("quick_attacks")
 Ended = list[tuple[int, int, str, bool]]
 
 
@@ -31,14 +32,6 @@ def auditing(run: Run, **asked: Any) -> tuple[dict[str, Any], Ended]:
     ended: Ended = []
     document = audit(run.folder, Audit(**{"shadows": 4, **asked}), lambda *what: ended.append(what))
     return document, ended
-
-
-@pytest.fixture(scope="session")
-def audited(small_run: Run, tmp_path_factory: pytest.TempPathFactory, audit_cache: Path) -> tuple[Run, dict[str, Any]]:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FEDSILO_CACHE", str(audit_cache))
-        run = Run(Path(shutil.copytree(small_run.folder, tmp_path_factory.mktemp("audited") / "small")))
-        return run, auditing(run)[0]
 
 
 @pytest.fixture

@@ -1,14 +1,14 @@
 """Images that were in a batch: equal to the batches that training requested."""
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from fedsilo.models.prompts.frozen_model import FrozenModel
 from fedsilo.report.results.finished_run import Run
-from fedsilo.runs.audit.audit_request import Audit
-from fedsilo.runs.audit.image_audit import audit
 from fedsilo.runs.audit.model_scores import prepare_observer
 from fedsilo.runs.audit.trained_on import find_exposed
 from fedsilo.simulation.feature_store import Subset
@@ -26,6 +26,13 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> set[int]:
 
     monkeypatch.setattr(Subset, "batch", noting)
     return found
+
+
+@pytest.fixture(scope="module")
+def model(small_run: Run, audit_cache: Path) -> FrozenModel:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FEDSILO_CACHE", str(audit_cache))
+        return prepare_observer(small_run, "client").prepared.model
 
 
 @pytest.mark.parametrize(
@@ -52,10 +59,9 @@ def asked(monkeypatch: pytest.MonkeyPatch) -> set[int]:
     ids=["plain", "epochs", "participation", "batches", "short clients", "alone", "large batches", "Poisson batches"],
 )
 def test_exposed_is_what_training_asked_for(
-    changes: dict[str, Any], run: Callable[..., Run], asked: set[int], small_run: Run
+    changes: dict[str, Any], run: Callable[..., Run], asked: set[int], model: FrozenModel
 ) -> None:
     done = run(**changes)
-    model = prepare_observer(small_run, "client").prepared.model
     found = find_exposed(done, model)
     assert {position for positions in found for position in positions.tolist()} == asked
     for share, positions in zip(done.manifest.shares(), found, strict=True):
@@ -64,12 +70,11 @@ def test_exposed_is_what_training_asked_for(
     assert left is None or len(done.manifest.held) - len(asked) == left
 
 
-def test_who_was_in_no_batch_is_no_member_and_is_counted(small_run: Run, own_run: Run) -> None:
-    observer = prepare_observer(own_run, "client")
-    target = observer.observe_target()
-    held = sum(len(client.train) for client in own_run.manifest.clients)
+def test_who_was_in_no_batch_is_no_member_and_is_counted(audited: tuple[Run, dict[str, Any]]) -> None:
+    run, document = audited
+    target = prepare_observer(run, "client").observe_target()
+    held = sum(len(client.train) for client in run.manifest.clients)
     assert int(target.exposed.sum()) == held - 8
     assert int((~target.sound).sum()) == 8
-    document = audit(own_run.folder, Audit(4))
     assert document["members"] == held - 8
     assert document["left_out"]["trained_images_in_no_batch"] == 8
