@@ -1,4 +1,5 @@
 import ast
+import json
 import platform
 import subprocess
 import sys
@@ -34,25 +35,44 @@ def test_platform_from_the_repository_root_is_the_standard_library_s() -> None:
         assert str(ROOT) not in run.stdout.split(maxsplit=1)[1]
 
 
-@pytest.mark.parametrize(
-    ("modules", "more"),
-    [
-        (
-            "fedsilo.simulation.client, fedsilo.methods.promptfl, fedsilo.simulation.feature_store, "
-            "fedsilo.models.clip.cached_encoding",
-            {"ray", "scipy"},
-        ),
-        ("fedsilo_actors.client_actor", {"scipy", "PIL", "omegaconf", "torch._dynamo", "torch._inductor"}),
-        (f"fedsilo_actors.client_actor, {EVERY_COMPONENT}", {"scipy.optimize", "PIL", "omegaconf", "torch._dynamo"}),
-        ("fedsilo_actors.client_actor, fedsilo_actors.coordinator", {"timm"}),
-    ],
-    ids=["client", "host", "components of a client", "actors"],
-)
-def test_what_encodes_images_and_draws_is_not_loaded_for_a_client(modules: str, more: set[str]) -> None:
-    heavy = {"open_clip", "torchvision", "pandas", "matplotlib", "opacus", "sklearn", "typer"} | more
-    code = f"import sys, {modules}\nprint([name for name in {sorted(heavy)} if name in sys.modules])"
-    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, cwd=ROOT)
-    assert run.stdout.strip() == "[]", run.stdout + run.stderr
+STAGES = {
+    "client": (
+        "fedsilo.simulation.client, fedsilo.methods.promptfl, fedsilo.simulation.feature_store, "
+        "fedsilo.models.clip.cached_encoding",
+        {"ray", "scipy"},
+    ),
+    "tail of a tower": (
+        "fedsilo.models.clip.stored_features, fedsilo.models.clip.image_tail, fedsilo.models.prompts.frozen_model",
+        {"ray", "scipy"},
+    ),
+    "host": ("fedsilo_actors.client_actor", {"scipy", "PIL", "omegaconf", "torch._dynamo", "torch._inductor"}),
+    "components of a client": (EVERY_COMPONENT, {"scipy.optimize", "PIL", "omegaconf", "torch._dynamo"}),
+    "actors": ("fedsilo_actors.coordinator", {"timm"}),
+    "pixels": ("fedsilo.models.clip.pixels", set()),
+}
+"""What is imported one after the other, and what is not loaded then beside `HEAVY`; pixels need torchvision."""
+
+HEAVY = {"open_clip", "torchvision", "pandas", "matplotlib", "opacus", "sklearn", "typer"}
+
+
+@pytest.fixture(scope="module")
+def loaded() -> dict[str, list[str]]:
+    """The heavy modules that a process has loaded after each stage."""
+    every = {name for _, more in STAGES.values() for name in HEAVY | more}
+    code = "import json, sys\nfound = {}\n" + "".join(
+        f"import {modules}\nfound[{stage!r}] = [name for name in {sorted(every)} if name in sys.modules]\n"
+        for stage, (modules, _) in STAGES.items()
+    )
+    run = subprocess.run([sys.executable, "-c", f"{code}print(json.dumps(found))"], capture_output=True, cwd=ROOT)
+    assert run.returncode == 0, run.stderr.decode()
+    found: dict[str, list[str]] = json.loads(run.stdout)
+    return found
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_what_encodes_images_and_draws_is_not_loaded_for_a_client(loaded: dict[str, list[str]], stage: str) -> None:
+    heavy = HEAVY | STAGES[stage][1]
+    assert set(loaded[stage]) & heavy <= ({"torchvision"} if stage == "pixels" else set())
 
 
 ROOMS = {"platform/fedsilo": "tests", "actors/fedsilo_actors": "tests/actors"}

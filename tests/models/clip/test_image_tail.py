@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from typing import Any
 
 import pytest
@@ -106,15 +104,3 @@ def test_a_block_that_there_is_not_is_refused_in_one_line(tower: Any, block: int
         with pytest.raises(BackboneError, match=words) as caught:
             refused()
         assert "\n" not in str(caught.value)
-
-
-def test_clients_run_the_tail_and_read_pixels_without_open_clip() -> None:
-    code = (
-        "import sys, fedsilo.simulation.client, fedsilo.simulation.feature_store;"
-        "import fedsilo.models.clip.cached_encoding, fedsilo.models.clip.stored_features;"
-        "import fedsilo.models.clip.image_tail, fedsilo.models.prompts.frozen_model;"
-        "assert 'torchvision' not in sys.modules;"
-        "import fedsilo.models.clip.pixels;"
-        "assert 'open_clip' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True)
