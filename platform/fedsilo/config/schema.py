@@ -216,7 +216,7 @@ def assemble_class(component: type[Any], inner: Mapping[str, type[Any]]) -> type
     Returns:
         The new class; the component's own where it has no slots.
     """
-    return _assembled(component, tuple(inner.items())) if inner else component
+    return _assembled(component, tuple(inner.items())) if inner else component  # type: ignore[arg-type]  # it is hashable
 
 
 @functools.lru_cache(maxsize=256)
