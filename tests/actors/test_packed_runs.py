@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import ray
 
-from fedsilo.aggregation.ring import Ring
+from fedsilo.aggregation.modular import Modular
 from fedsilo.aggregation.secure import Secure
 from fedsilo.config.sections import Actors, ClientResources
 from fedsilo.core import RoundRecord
@@ -69,7 +69,7 @@ def test_packed_runs_are_serial_runs_bit_for_bit(runtime: RayRuntime, world: Any
         folder.mkdir()
         plans = {part: here.plan(method) for part, method in METHODS.items()}
         # What is masked must be what is added: the ring shows the sum that the masks hide.
-        plans["masked"] = here.plan(METHODS["both"], aggregation=Secure() if name == "ray" else Ring())
+        plans["masked"] = here.plan(METHODS["both"], aggregation=Secure() if name == "ray" else Modular())
         return Job(folder, tuple(JobPart(n, folder / n, plan) for n, plan in plans.items()), 2)
 
     def look(part: str, record: RoundRecord) -> None:
