@@ -16,8 +16,8 @@ from fedsilo.aggregation.secagg.update_vectors import ModularEncoding
 from fedsilo.aggregation.secure import Secure
 from fedsilo.core import Aggregation, ClientTask, ClientUpdate, Mechanism, Method
 from fedsilo.core.errors import ClientLost
-from fedsilo.core.keyed_draws import KeyedGenerator
 from fedsilo.core.round_work import LocalWork
+from fedsilo.core.seeds import KeyedGenerator
 from fedsilo.core.state import sha256
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.promptfl import PromptFL

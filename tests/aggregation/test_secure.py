@@ -15,8 +15,7 @@ from fedsilo.aggregation.plain import Plain
 from fedsilo.aggregation.secure import Secure
 from fedsilo.core import Aggregation, ClientTask, Exchange, Gathered, Method
 from fedsilo.core.errors import ClientError, RoundAborted
-from fedsilo.core.keyed_draws import KeyedGenerator
-from fedsilo.core.seeds import keyed_generator
+from fedsilo.core.seeds import KeyedGenerator, keyed_generator
 from fedsilo.core.state import to_tensors
 from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.fedotp import FedOTP
@@ -207,7 +206,7 @@ def test_an_attempt_after_one_that_became_known_draws_new_noise_and_samples(
         drawn.append((purpose, *sorted(where.items())))
         return keyed_generator(seed, purpose, **where)
 
-    for module in ("simulation.server_step", "core.round_work"):
+    for module in ("simulation.round", "core.round_work"):
         monkeypatch.setattr(f"fedsilo.{module}.keyed_generator", noted)
     again, _, folder = run(here, BATCHES, {1: ("mask", (0, 1))}, aggregation=Secure())
     lines = read_lines(folder / "ledger.jsonl")

@@ -10,7 +10,7 @@ from fedsilo.core.round_work import ServerWork
 from fedsilo.methods.fedamp import FedAMP
 from fedsilo.methods.local import Local
 from fedsilo.storage.run_folder import read_lines
-from fedsilo.training.gradients import TrainingPoint, differentiate
+from fedsilo.training.local_training import TrainingPoint, differentiate
 
 METHOD = FedAMP(context_length=3)
 

@@ -7,7 +7,7 @@ from torch import Tensor
 from fedsilo.methods.fedprox import FedProx
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.storage.run_folder import read_lines
-from fedsilo.training.gradients import TrainingPoint, differentiate
+from fedsilo.training.local_training import TrainingPoint, differentiate
 
 
 def gradient(method: Any, work: Any, at: Tensor) -> Tensor:

@@ -128,7 +128,7 @@ def test_a_run_in_which_no_client_would_ever_answer_is_refused_in_one_line() -> 
 def test_without_pace_and_trace_a_schedule_is_what_it_was() -> None:
     plan = schedule(5, participation=0.4)
     assert not plan.timed
-    assert plan.cohort(1).seconds is None
+    assert plan.cohorts[1].seconds is None
     timed = schedule(5, participation=0.4, availability=Speeds())
     assert [timed.participants(r) for r in range(4)] == [plan.participants(r) for r in range(4)]
 

@@ -94,11 +94,14 @@ def test_an_update_leaves_under_masks_or_not_at_all(world: Any, mechanism: Any) 
 
 def test_where_updates_are_sent_as_they_are_or_in_the_ring_they_are(world: Any) -> None:
     here = world(clients=CLIENTS, aggregation=Plain())
-    here.clients(METHOD)[0].train(ClientTask(0, 0, here.plan(METHOD).initial))
+    plain, sent = here.clients(METHOD)[0], ClientTask(0, 0, here.plan(METHOD).initial)
+    assert set(plain.train(sent).tensors) == set(METHOD.uploads)
     ring = world(clients=CLIENTS, aggregation=Modular())
     client, task = ring.clients(METHOD)[0], asked(ring)
     assert set(client.train(task).tensors) == {"modular"}
     refuses(client, client.train, replace(task, encoding=replace(task.encoding, tells_loss=False)), "tells_loss False")
+    refuses(client, client.train, replace(task, encoding=None), "None", "agreed was")
+    refuses(plain, plain.train, replace(sent, encoding=task.encoding), "agreed was None")
 
 
 WEAKER_SUMS = {

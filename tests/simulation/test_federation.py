@@ -37,8 +37,8 @@ from fedsilo.models.prompts.frozen_model import FrozenModel
 from fedsilo.privacy.mechanisms.central import Central
 from fedsilo.simulation.federation import Federation
 from fedsilo.simulation.federation_plan import FederationPlan, Outcome
+from fedsilo.simulation.round_observer import slowest
 from fedsilo.simulation.serial import SerialBackend
-from fedsilo.simulation.stage_timer import slowest
 from fedsilo.storage.checkpoints import Checkpoints
 from fedsilo.storage.run_folder import Journals, read_lines
 from fedsilo.strategies.fedavg import FedAvgStrategy

@@ -11,7 +11,7 @@ Tools:
 
 - `config_fields` declares scenario keys (`key`, `slot`); `registry` finds a component by the name of its file.
 - `errors` has every error that a user can meet; `finiteness` refuses numbers that are nan or infinite.
-- `seeds` derives a generator for every draw; `keyed_draws` draws the noise that privacy rests on.
+- `seeds` derives a generator for every draw, the noise that privacy rests on among them.
 - `prefetch` works ahead in threads; `printing` makes any text printable.
 
 A component is a frozen dataclass in a file of its own. Its fields are its scenario keys, and the `help` metadata of a

@@ -6,8 +6,8 @@ from dataclasses import dataclass, field
 from typing import ClassVar
 
 from fedsilo.core.data import Component
-from fedsilo.core.keyed_draws import KeyedGenerator
 from fedsilo.core.privacy_events import Adjacency, AnyPrivacyEvent
+from fedsilo.core.seeds import KeyedGenerator
 from fedsilo.core.types import State
 
 FINEST_SHARE = 256.0

@@ -11,9 +11,8 @@ from torch import Tensor
 from fedsilo.core.batch import Batch
 from fedsilo.core.data import FeatureSource
 from fedsilo.core.frozen import Frozen
-from fedsilo.core.keyed_draws import KeyedGenerator
 from fedsilo.core.privacy import Mechanism
-from fedsilo.core.seeds import bind_purpose, keyed_generator, system_generator, torch_generator
+from fedsilo.core.seeds import KeyedGenerator, bind_purpose, keyed_generator, system_generator, torch_generator
 from fedsilo.core.task import Task
 from fedsilo.core.training_settings import Training
 from fedsilo.core.types import State

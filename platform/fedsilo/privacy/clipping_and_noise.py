@@ -8,7 +8,7 @@ from torch import Tensor
 
 from fedsilo.core import State
 from fedsilo.core.errors import ClientError
-from fedsilo.core.keyed_draws import KeyedGenerator
+from fedsilo.core.seeds import KeyedGenerator
 
 SLACK = 2.0**-20
 """Share by which a change is clipped below its bound, so that rounding to fp32 rarely lifts it above the bound."""

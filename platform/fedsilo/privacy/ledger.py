@@ -233,6 +233,8 @@ class Ledger:
         Returns:
             Epsilon at the mechanism's delta; None where nothing was charged.
         """
+        if not self._entries:
+            return None
         worst = self._spending.worst(self._mechanism.delta, self._mechanism.adjacency)
         return worst.epsilon if worst else None
 
@@ -257,6 +259,8 @@ class Ledger:
             others: Bounds of other accountants, by name.
             each: Epsilon of each client, by client; the run's epsilon is the largest of them.
         """
+        if not self._entries:
+            return
         worst = self._spending.worst(self._mechanism.delta, self._mechanism.adjacency)
         budget = self._mechanism.guarantee(worst.epsilon) if worst else None
         if worst is None or budget is None:

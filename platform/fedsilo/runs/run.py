@@ -193,7 +193,8 @@ def _execute(scenario: Scenario, folder: Path, listener: RunCallbacks, runtimes:
         )
         job = Job(folder, parts, scenario.tracking.checkpoints, _floor(scenario, prepared))
         with open_trackers(loggers, scenario, folder, listener.announce) as trackers:
-            outcomes = runtime.run(job, prepared, rules, _call_both(listener.watch, trackers.watch))
+            watch = _call_both(listener.watch, trackers.watch) if loggers else listener.watch
+            outcomes = runtime.run(job, prepared, rules, watch)
             _conclude(scenario, prepared, folder, parts, outcomes)
             trackers.conclude(Run(folder).result)
     _draw(Run(folder), listener)

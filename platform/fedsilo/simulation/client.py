@@ -40,8 +40,8 @@ from fedsilo.core.seeds import bind_purpose, derive_key
 from fedsilo.core.state import read_state, require_like, sha256, to_arrays, to_tensors, write_state
 from fedsilo.models.prompts.frozen_model import FrozenModel
 from fedsilo.simulation.client_data import ClientData, ClientRules, Novelty
-from fedsilo.simulation.client_tally import ImageBatches, count_images
 from fedsilo.simulation.coordinator_checks import Agreement
+from fedsilo.simulation.evaluation import ImageBatches, count_images
 
 __all__ = ["Client", "ClientData", "ClientRules", "Novelty"]
 
@@ -99,7 +99,8 @@ class Client:
             The protected update.
         """
         began, started = time.time(), time.perf_counter()
-        self._agreement.check(task, masked=False)
+        if task.encoding is not None or self._agreement.encodes:
+            self._agreement.check(task, masked=False)
         upload, loss = self._learnt(task)
         examples = len(self._train_labels)
         if task.encoding is not None:  # weight and loss travel in the vector

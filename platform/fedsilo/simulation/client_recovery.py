@@ -69,8 +69,6 @@ class ClientRecovery:
             silent: Clients that are in the sum and were lost afterwards.
             before: The checkpoint before the round; None before round 0.
         """
-        if not missing and not silent:
-            return
         back = self._backend.restart(self._plan.method, self._plan.mechanism)
         if before:
             again = sorted({*missing, *silent, *back})

@@ -11,6 +11,7 @@ they sign (`identities`).
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from functools import cached_property
 
 from fedsilo.aggregation.secagg import update_vectors as updates
 from fedsilo.aggregation.secagg.protocol_messages import Opening
@@ -20,7 +21,7 @@ from fedsilo.core.errors import ProtocolViolation
 from fedsilo.core.messages import UpdateEncoding
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Agreement:
     """What one client agreed to before the first round.
 
@@ -39,6 +40,12 @@ class Agreement:
     method: Method
     mechanism: Mechanism
     aggregation: Aggregation | None
+
+    @cached_property
+    def encodes(self) -> bool:
+        """Whether its aggregation masks or encodes updates; if not, a task without an encoding needs no check."""
+        kind = type(self.aggregation)
+        return self.aggregation is not None and (kind.masks or kind.encoding is not Aggregation.encoding)
 
     def signer(self) -> Signer | None:
         """Returns what the client signs its keys with; None: it does not. Raises ScenarioError."""

@@ -38,7 +38,8 @@ class Federation:
         training = {client for client, size in enumerate(plan.sizes) if size}
         self._ledger = Ledger(journals.folder, plan.mechanism, plan.repeats, training)
         self._budget = PrivacyBudget(self._ledger, self._schedule, plan.mechanism)
-        self._stale = StaleStates(plan.method, plan.stragglers, to_tensors(plan.initial))
+        self._stale = StaleStates(plan.schedule, to_tensors(plan.initial)) if plan.schedule.buffered else None
+        self._limit = plan.mechanism.limit
         self._recovery = ClientRecovery(plan, backend)
         self._rounds = RoundRunner(plan, backend, self._ledger, self._stale, self._budget, self._recovery)
         self._notices: list[str] = []
@@ -61,7 +62,7 @@ class Federation:
         checkpoint = self._start()
         shared = dict(checkpoint.shared) if checkpoint else to_tensors(self._plan.initial)
         round = checkpoint.round + 1 if checkpoint else 0
-        while round < self._budget.rounds(round, starting_point(shared, checkpoint)):
+        while round < self._count_rounds(round, shared, checkpoint):
             finished = self._round_with_retries(round, shared, checkpoint)
             if finished is None:
                 break
@@ -71,6 +72,12 @@ class Federation:
             round += 1
         assert checkpoint is not None
         return self._outcome(shared, checkpoint)
+
+    def _count_rounds(self, round: int, shared: State, before: Checkpoint | None) -> int:
+        """How many rounds there are in all: fewer than planned where the privacy budget does not suffice for them."""
+        if self._limit is None:
+            return self._budget.end
+        return self._budget.rounds(round, starting_point(shared, before))
 
     def _start(self) -> Checkpoint | None:
         checkpoint, notices = self._checkpoints.newest()
@@ -95,7 +102,7 @@ class Federation:
             RunError: It is not.
         """
         for round, record in enumerate(records if self._schedule.timed else ()):
-            cohort = self._schedule.cohort(round)
+            cohort = self._schedule.cohorts[round]
             if (record["participants"], record.get("clock_s")) != (list(cohort.participants), cohort.ends):
                 raise RunError(
                     f"{self._journals.folder / ROUNDS}: round {round} had other participants or another simulated time "
@@ -117,7 +124,7 @@ class Federation:
                     self._notices.append(f"round {round} was tried again: {lost}")
                     self._journals.rewind(round)
                     self._recovery.go_back(before)
-                    if round >= self._budget.rounds(round, starting_point(shared, before)):
+                    if round >= self._count_rounds(round, shared, before):
                         return None
                 start = RoundStart(round, shared, before, str(self._journals.folder), barred)
                 return self._attempt(start, attempt + 1)
@@ -135,7 +142,7 @@ class Federation:
         finally:
             self._notices += observer.notices
         record = observer.finish(shared, self._ledger.epsilon())
-        stale = self._stale.of(self._schedule.outstanding(start.round))
+        stale = self._stale.outstanding(start.round) if self._stale else None
         checkpoint = self._checkpoints.write(start.round, shared, self._backend.save, stale)
         self._ledger.state()
         return record, checkpoint

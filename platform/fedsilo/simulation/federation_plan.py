@@ -70,9 +70,9 @@ class FederationPlan:
         traffic = traffic_of(self.method, self.initial)
         return Schedule(self.method, self.training, self.sizes, self.seed, self.stragglers, self.availability, traffic)
 
-    @property
+    @cached_property
     def clients(self) -> range:
-        """Returns all client numbers."""
+        """All client numbers."""
         return range(len(self.sizes))
 
 

@@ -13,15 +13,17 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from fedsilo.core import Arrays, Backend, ClientTask, EvaluationTask, Exchange, Gathered, State
-from fedsilo.core.state import to_arrays_of
+from fedsilo.core import Arrays, Backend, ClientTask, EvaluationTask, Exchange, Gathered, Release, State
+from fedsilo.core.finiteness import locate_faults, require_finite
+from fedsilo.core.round_work import ServerWork
+from fedsilo.core.seeds import bind_purpose, keyed_generator
+from fedsilo.core.state import to_arrays_of, to_tensors
 from fedsilo.privacy.ledger import Ledger
 from fedsilo.privacy.ledger_lines import LedgerEntry
 from fedsilo.simulation.client_recovery import ClientRecovery
 from fedsilo.simulation.federation_plan import FederationPlan
 from fedsilo.simulation.privacy_budget import PrivacyBudget
 from fedsilo.simulation.round_observer import RoundObserver, missing_clients
-from fedsilo.simulation.server_step import server_step
 from fedsilo.simulation.stale_updates import StaleStates
 from fedsilo.storage.checkpoints import Checkpoint, starting_point
 
@@ -53,7 +55,7 @@ class RoundRunner:
         plan: FederationPlan,
         backend: Backend,
         ledger: Ledger,
-        stale: StaleStates,
+        stale: StaleStates | None,
         budget: PrivacyBudget,
         recovery: ClientRecovery,
     ) -> None:
@@ -63,7 +65,7 @@ class RoundRunner:
             plan: What the federation does.
             backend: Where the clients are.
             ledger: What was released.
-            stale: Older shared states that updates may begin from.
+            stale: Older shared states that updates may begin from, in buffered rounds; None in others.
             budget: How many rounds the privacy budget allows.
             recovery: Brings lost clients back.
         """
@@ -83,18 +85,23 @@ class RoundRunner:
         Raises:
             ClientLost: A client was lost, and the aggregation needs it.
             RoundAborted: Too few clients were left for a sum.
+            NotFinite: A mean, or the shared state after a step, is not finite.
         """
-        shared, before = start.shared, start.before
-        self._stale.hold(start.round, shared, before.versions if before else {})
-        if self._plan.method.trains and self._schedule.participants(start.round):
+        shared = start.shared
+        if self._stale:
+            self._stale.hold(start.round, shared, start.before.versions if start.before else {})
+        if self._plan.method.trains and self._schedule.cohorts[start.round].participants:
             shared = self._train(start, observer)
         if self._is_evaluated(start.round):
             self._evaluate(start.round, shared, observer)
         return shared
 
     def _train(self, start: RoundStart, observer: RoundObserver) -> State:
-        cohort, shared = self._schedule.participants(start.round), start.shared
-        exchanges, start_hash = self._schedule.exchanges(cohort), starting_point(shared, start.before)
+        cohort, exchanges = (
+            self._schedule.cohorts[start.round].participants,
+            self._schedule.exchange_counts[start.round],
+        )
+        shared, start_hash = start.shared, starting_point(start.shared, start.before)
         attempt = self._ledger.begin(start.round, cohort, start_hash)
         for exchange in range(exchanges):
             entry = LedgerEntry(start.round, exchange, attempt, (), start_hash)
@@ -103,16 +110,17 @@ class RoundRunner:
             with observer.stage("aggregate"):
                 shared = self._step(shared, gathered, entry, exchanges)
             observer.on_gathered(exchange, gathered)
-            self._recovery.bring_back(missing_clients(cohort, gathered), gathered.silent, start.before)
+            missing = missing_clients(cohort, gathered)
+            if missing or gathered.silent:
+                self._recovery.bring_back(missing, gathered.silent, start.before)
         observer.on_trained(exchanges)
         return shared
 
     def _train_and_sum(self, start: RoundStart, entry: LedgerEntry, exchanges: int, shared: State) -> Gathered:
         """Has clients train and protect their updates, charges the ledger, and opens the sum of one exchange."""
-        plan, round = self._plan, start.round
-        origins = self._schedule.origins(round)
-        received = self._downloads({c: shared if n == round else self._stale[n] for c, n in origins.items()})
-        task = ClientTask(round, entry.exchange, {}, attempt=entry.attempt, exchanges=exchanges)
+        plan = self._plan
+        received = self._downloads(self._started_from(start.round, shared))
+        task = ClientTask(start.round, entry.exchange, {}, attempt=entry.attempt, exchanges=exchanges)
         reference: State = {name: shared[name] for name in plan.method.uploads}
         if plan.method.uploads_gradients:  # a gradient is a change of nothing that is known before
             reference = {name: torch.zeros_like(tensor) for name, tensor in reference.items()}
@@ -127,15 +135,51 @@ class RoundRunner:
                 charge=lambda clients: self._ledger.charge(replace(entry, clients=tuple(clients))),
                 run=start.run,
                 attempt=entry.attempt,
-                weight_by_staleness=self._stale.staleness_weighting(round, origins),
+                weight_by_staleness=self._stale.staleness_weighting(start.round) if self._stale else None,
                 barred=start.barred,
             )
         )
 
+    def _started_from(self, round: int, shared: State) -> Mapping[int, State]:
+        """The shared state that each participant starts from: the newest one, or an older one in a buffered round."""
+        cohort = self._schedule.cohorts[round]
+        if not self._stale:
+            return dict.fromkeys(cohort.participants, shared)
+        return {c: shared if origin == round else self._stale[origin] for c, origin in cohort.origins.items()}
+
     def _step(self, shared: State, gathered: Gathered, entry: LedgerEntry, exchanges: int) -> State:
-        if not self._plan.method.uploads:
+        """Computes the next shared state: adds central noise to the mean, then has the method step."""
+        plan = self._plan
+        if not plan.method.uploads:
             return shared
-        return server_step(self._plan, self._stale, shared, gathered, (entry, exchanges))
+        sections = {"training.optimizer": plan.training.optimizer, "method": plan.method, "privacy": plan.mechanism}
+        with locate_faults(f"coordinator, round {entry.round}, exchange {entry.exchange}", sections):
+            mean = self._protected_mean(shared, gathered, entry)
+            read = gathered.updates if plan.method.reads_updates else {}
+            work = ServerWork(
+                shared=shared,
+                mean=mean,
+                updates={client: to_tensors(arrays) for client, arrays in read.items()},
+                sizes=plan.sizes,
+                training=plan.training,
+                round=entry.round,
+                exchange=entry.exchange,
+                exchanges=exchanges,
+                participants=len(gathered.clients),
+            )
+            stepped = plan.method.server_step(work)
+            require_finite(stepped, "the shared state after the server's step")
+            return stepped
+
+    def _protected_mean(self, shared: State, gathered: Gathered, entry: LedgerEntry) -> State:
+        mechanism = self._plan.mechanism
+        purpose = bind_purpose("central noise", entry.attempt, mechanism.federation)
+        noise = keyed_generator(self._plan.seed, purpose, round=entry.round, step=entry.exchange)
+        protected = mechanism.protect_mean(gathered.mean, Release(shared, len(gathered.clients), noise))
+        # Noise first: rounded beside large numbers, a mean could move by more than what one client may move it by.
+        mean = {name: tensor.to(shared[name].dtype) for name, tensor in protected.items()}
+        require_finite(mean, "the mean upload")
+        return self._stale.stepped(shared, mean) if self._stale else mean
 
     def _evaluate(self, round: int, shared: State, observer: RoundObserver) -> None:
         neighbours = self._evaluations_left(round) <= self._plan.neighbour_rounds
@@ -154,4 +198,4 @@ class RoundRunner:
 
     def _evaluations_left(self, round: int) -> int:
         """Evaluations from this round to the end, this one included."""
-        return sum(self._is_evaluated(later) for later in range(round, self._budget.end))
+        return sum(map(self._is_evaluated, range(round, self._budget.end)))

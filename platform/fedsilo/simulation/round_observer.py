@@ -1,19 +1,31 @@
-"""The book-keeping of one round: stages, bytes, losses, drop-outs and metrics, written to the run's journals."""
+"""The book-keeping of one round: stages, bytes, losses, drop-outs and metrics, written to the run's journals.
+
+A line of timeline.jsonl is a stage of a round:
+
+    round, stage       which
+    began              seconds from the beginning of the round to the stage's first beginning, seen by the coordinator
+    until, seconds     the same to its last end, and how long it took in all: a stage is entered once per exchange
+    clients            clients that reported their part, ascending; none where updates are masked
+    client_began, client_until, client_seconds      each one's first beginning, last end, and time at work
+
+Clients tell the time by the clocks of their own machines, so theirs is as good as these agree.
+"""
 
 from __future__ import annotations
 
 import math
+import statistics
+import time
 from collections import Counter
-from collections.abc import Mapping, Sequence
-from contextlib import AbstractContextManager
-from dataclasses import replace
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, field, replace
 
 from fedsilo.core import ClientScore, EvaluationTask, Gathered, RoundRecord, State
 from fedsilo.core.state import sha256
 from fedsilo.simulation.cohort import Cohort
 from fedsilo.simulation.evaluation import add_metrics, empty_metrics, score_line
 from fedsilo.simulation.federation_plan import FederationPlan
-from fedsilo.simulation.stage_timer import StageTimer, slowest
 from fedsilo.storage.run_folder import CLIENTS, ROUNDS, TIMELINE, WIRE, Journals
 from fedsilo.storage.wire_log import record_scores
 
@@ -41,7 +53,7 @@ class RoundObserver:
         self._losses, self._dropped = list[float](), set[int]()
         self._upload_bytes = self._download_bytes = 0
         self._train_seconds = Counter[int]()
-        self._record = _begin_record(plan, plan.schedule.cohort(round), round, attempts)
+        self._record = _begin_record(plan, plan.schedule.cohorts[round], round, attempts)
 
     def stage(self, name: str) -> AbstractContextManager[None]:
         """Times a stage of the round.
@@ -141,15 +153,110 @@ def missing_clients(participants: Sequence[int], gathered: Gathered) -> tuple[in
 
 
 def _begin_record(plan: FederationPlan, cohort: Cohort, round: int, attempts: int) -> RoundRecord:
-    return RoundRecord(
-        round,
-        cohort.participants,
-        loss=math.nan,
-        metrics=empty_metrics(plan.task),
+    empty = empty_metrics(plan.task)
+    record = RoundRecord(round, cohort.participants, loss=math.nan, metrics=empty, attempts=attempts)
+    if cohort.begins is None:  # time is not simulated
+        return record
+    return replace(
+        record,
         late=cohort.late,
         offline=cohort.offline,
         staleness=cohort.staleness(round),
         simulated_s=cohort.seconds,
         clock_s=cohort.ends,
-        attempts=attempts,
     )
+
+
+@dataclass(slots=True)
+class _Span:
+    """When something began first and ended last, seconds since 1970, and how long it took in all."""
+
+    began: float = math.inf
+    until: float = -math.inf
+    seconds: float = 0.0
+
+    def add(self, began: float, seconds: float) -> None:
+        self.began, self.until = min(self.began, began), max(self.until, began + seconds)
+        self.seconds += seconds
+
+
+@dataclass(slots=True)
+class _Stage:
+    whole: _Span = field(default_factory=_Span)
+    clients: dict[int, _Span] = field(default_factory=dict)
+
+
+class StageTimer:
+    """Adds up wall time by stage from the moment that it is made, and keeps what clients tell of theirs."""
+
+    def __init__(self) -> None:
+        """Begins at zero."""
+        self.seconds: dict[str, float] = {}
+        self._began = time.time()
+        self._stages: dict[str, _Stage] = {}
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Adds the seconds until the context is left, if no error leaves it.
+
+        Args:
+            name: The stage's name.
+
+        Yields:
+            Nothing.
+        """
+        began, started = time.time(), time.perf_counter()
+        yield
+        took = time.perf_counter() - started
+        self.seconds[name] = round(self.seconds.get(name, 0.0) + took, 6)
+        self._stages.setdefault(name, _Stage()).whole.add(began, took)
+
+    def work(self, stage: str, began: Mapping[int, float], seconds: Mapping[int, float]) -> None:
+        """Keeps what clients did in a stage that has ended.
+
+        Args:
+            stage: Its name.
+            began: When each began, seconds since 1970; nan for one that does not tell.
+            seconds: How long each took.
+        """
+        clients = self._stages[stage].clients
+        for client, when in began.items():
+            if math.isfinite(when) and math.isfinite(seconds[client]):
+                clients.setdefault(client, _Span()).add(when, seconds[client])
+
+    def lines(self, round: int) -> Iterator[dict[str, object]]:
+        """Builds the round's lines of timeline.jsonl, in the order in which its stages began.
+
+        Args:
+            round: The round's number.
+
+        Yields:
+            One line per stage.
+        """
+        for name, stage in self._stages.items():
+            clients = dict(sorted(stage.clients.items()))
+            spans = {f"client_{key}": [each[key] for each in map(self._told, clients.values())] for key in _KEYS}
+            yield {"round": round, "stage": name, **self._told(stage.whole), "clients": list(clients), **spans}
+
+    def _told(self, span: _Span) -> dict[str, float]:
+        """A span in seconds since the round began, to the microsecond."""
+        from_here = (span.began - self._began, span.until - self._began, span.seconds)
+        return dict(zip(_KEYS, (round(value, 6) for value in from_here), strict=True))
+
+
+_KEYS = ("began", "until", "seconds")
+
+
+def slowest(took: Mapping[int, float]) -> dict[str, float]:
+    """Finds the client that took longest; of equal ones the first.
+
+    Args:
+        took: Seconds by client.
+
+    Returns:
+        The client, its seconds, and the median of all; empty without clients.
+    """
+    if not took:
+        return {}
+    client = min(took, key=lambda client: (-took[client], client))
+    return {"client": client, "seconds": round(took[client], 6), "median": round(statistics.median(took.values()), 6)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -27,22 +27,11 @@ class Schedule(ClientSampling):
         Returns:
             Client numbers, ascending; empty where a timed round ends without an update.
         """
-        return self.cohort(round).participants
-
-    def cohort(self, round: int) -> Cohort:
-        """Finds the cohort of a round.
-
-        Args:
-            round: The round.
-
-        Returns:
-            Who takes part, who is late or offline, and when the round is.
-        """
-        return self.cohorts[round] if self.timed else Cohort(self.asked(round))
+        return self.cohorts[round].participants
 
     @cached_property
     def cohorts(self) -> tuple[Cohort, ...]:
-        """Cohorts of all rounds, where time is simulated.
+        """The cohorts of all rounds: who takes part, and where time is simulated who is late or offline, and when.
 
         Returns:
             One cohort per round.
@@ -50,6 +39,8 @@ class Schedule(ClientSampling):
         Raises:
             ScenarioError: Stragglers and availability do not fit so many clients, or no client would ever answer.
         """
+        if not self.timed:
+            return tuple(Cohort(self.asked(round)) for round in range(self.rounds))
         self._refuse(find_impossible(self.stragglers, self.availability, len(self.clients), len(self.sizes)))
         if self.stragglers.buffered and self.buffer > self.concurrency:
             self._refuse(
@@ -69,6 +60,20 @@ class Schedule(ClientSampling):
             self._refuse(_never(self))
         return made
 
+    @cached_property
+    def exchange_counts(self) -> tuple[int, ...]:
+        """The number of exchanges of each round.
+
+        Returns:
+            One number per round; 0 where a timed round ends without an update.
+        """
+        return tuple(self.exchanges(cohort.participants) for cohort in self.cohorts)
+
+    @property
+    def buffered(self) -> bool:
+        """Returns whether updates may begin from an older shared state than that of their round."""
+        return self.timed and self.stragglers.buffered
+
     def turns(self) -> Iterator[PlannedRelease]:
         """Yields all exchanges of the run, in order."""
         for round in range(self.rounds):
@@ -86,18 +91,6 @@ class Schedule(ClientSampling):
         participants = self.participants(round)
         return ((exchange, participants) for exchange in range(self.exchanges(participants)))
 
-    def origins(self, round: int) -> Mapping[int, int]:
-        """Finds where each participant's update began.
-
-        Args:
-            round: The round.
-
-        Returns:
-            The round whose shared state each update began from, by client; in a synchronous round this round.
-        """
-        cohort = self.cohort(round)
-        return cohort.origins or dict.fromkeys(cohort.participants, round)
-
     def outstanding(self, round: int) -> frozenset[int]:
         """Finds the shared states that later updates still need.
 
@@ -112,7 +105,7 @@ class Schedule(ClientSampling):
     @cached_property
     def _last_needed(self) -> dict[int, int]:
         """The last round in which an update comes that began from a round's shared state, by the latter."""
-        if not (self.timed and self.stragglers.buffered):
+        if not self.buffered:
             return {}
         return {begun: round for round, cohort in enumerate(self.cohorts) for begun in cohort.origins.values()}
 

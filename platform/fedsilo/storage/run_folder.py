@@ -29,11 +29,12 @@ from typing import Any
 
 from fedsilo.core.errors import RunError
 from fedsilo.core.metrics import LOCAL
-from fedsilo.core.printing import encode_utf8
 from fedsilo.core.state import write_bytes
 
 ROUNDS, CLIENTS, WIRE, TIMELINE = "rounds.jsonl", "clients.jsonl", "wire.jsonl", "timeline.jsonl"
 JOURNALS = (ROUNDS, CLIENTS, WIRE, TIMELINE)
+ESCAPED = "backslashreplace"
+"""How halves of letters are written, which names of folders can hold: as escapes that JSON can read."""
 ROUNDS_LOCK, DRIVER_LOCK = ".lock", ".driver.lock"
 
 
@@ -112,9 +113,8 @@ def write_json(path: Path, document: Mapping[str, Any]) -> None:
         path: The file.
         document: What is written; nan and infinities become null, because JSON has no word for them.
     """
-    write_bytes(
-        path, encode_utf8(json.dumps(to_json_value(document), indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-    )
+    text = json.dumps(to_json_value(document), indent=2, ensure_ascii=False, allow_nan=False)
+    write_bytes(path, f"{text}\n".encode("utf-8", ESCAPED))
 
 
 def read_json(path: Path) -> dict[str, Any]:
@@ -221,7 +221,7 @@ class Journals:
             if not lines:
                 continue
             try:
-                with (self.folder / name).open("a", encoding="utf-8", errors="backslashreplace") as file:
+                with (self.folder / name).open("a", encoding="utf-8", errors=ESCAPED) as file:
                     file.write("\n".join(lines) + "\n")
                     file.flush()
                     if sync:
@@ -246,7 +246,7 @@ class Journals:
         for name, records in kept.items():
             path = self.folder / name
             if path.exists():
-                write_bytes(path, encode_utf8("".join(f"{_line(record)}\n" for record in records)))
+                write_bytes(path, "".join(f"{_line(record)}\n" for record in records).encode("utf-8", ESCAPED))
 
     def _require(self, rounds: int, done: Sequence[dict[str, Any]], scores: Sequence[dict[str, Any]]) -> None:
         """Refuses journals in which a round, or a client of an evaluation, is missing."""

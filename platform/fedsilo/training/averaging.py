@@ -19,7 +19,7 @@ from fedsilo.core.local_trainer import MEMORY, Descent, LocalResult, LocalTraine
 from fedsilo.core.round_work import ServerWork
 from fedsilo.core.strategy import Strategy
 from fedsilo.core.types import State
-from fedsilo.training.gradients import step_along_mean
+from fedsilo.training.optimizer import step_along_mean
 
 ROUND, BATCH = "round", "batch"
 

@@ -1,4 +1,4 @@
-"""The client's optimizer, with its memory as named tensors.
+"""The optimizer of clients and of the server's step along mean gradients, with its memory as named tensors.
 
 The steps are torch's own, by its functional API: constructing a `torch.optim.Optimizer` imports torch's compiler, two
 seconds of CPU in every client process. The bits are the same; a test compares them.
@@ -6,7 +6,7 @@ seconds of CPU in every client process. The bits are the same; a test compares t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor
@@ -15,6 +15,7 @@ from torch.optim.adamw import adamw
 from torch.optim.sgd import sgd
 
 from fedsilo.core.local_trainer import MEMORY
+from fedsilo.core.round_work import ServerWork
 from fedsilo.core.training_settings import ADAMW, SGD, Optimizer
 from fedsilo.core.types import State
 
@@ -97,3 +98,24 @@ class Stepper:
             eps=1e-8,
             maximize=False,
         )
+
+
+def step_along_mean(work: ServerWork, names: Sequence[str], factors: Mapping[str, float]) -> State:
+    """Makes one step of the scenario's optimizer along the mean gradient.
+
+    The optimizer's memory stays in the shared state from exchange to exchange and from round to round: where gradients
+    are exchanged, a round is only the interval between evaluations.
+
+    Args:
+        work: The server's work, with the mean gradient.
+        names: Names of the parameters.
+        factors: Factors on the learning rate of single parameters; 1 for those not named.
+
+    Returns:
+        The shared state after the step.
+    """
+    params = {name: work.shared[name].detach().clone() for name in names}
+    stepper = Stepper(work.training.optimizer, params, work.shared, factors)
+    time = work.round + work.exchange / work.exchanges
+    stepper.step(work.mean, work.training.learning_rate(time))
+    return {**work.shared, **params, **stepper.memory()}

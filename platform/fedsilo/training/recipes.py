@@ -6,6 +6,7 @@ import dataclasses
 import math
 from abc import abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from operator import attrgetter
 from typing import Any
 
@@ -59,9 +60,9 @@ class Recipe(Method):
         alone = [*learner.problems(), *strategy.problems()]
         return alone or strategy.refusals(learner)
 
-    @property
+    @cached_property
     def uploads(self) -> tuple[str, ...]:
-        """Returns the names of the parameters, statistics and extras that a client sends."""
+        """The names of the parameters, statistics and extras that a client sends."""
         learner, strategy = self.learner, self.strategy
         return (*strategy.shared(learner), *strategy.statistics(learner), *strategy.extras(learner))
 
@@ -70,14 +71,14 @@ class Recipe(Method):
         """Returns whether the loss of an example depends on that example alone."""
         return self.learner.separable and self.strategy.separable
 
-    @property
+    @cached_property
     def uploads_gradients(self) -> bool:
-        """Returns whether every batch's gradient is sent."""
+        """Whether every batch's gradient is sent."""
         return self.strategy.uploads_gradients and bool(self.uploads)
 
-    @property
+    @cached_property
     def uniform(self) -> bool:
-        """Returns whether all clients have the same weight in the mean."""
+        """Whether all clients have the same weight in the mean."""
         return self.strategy.uniform and bool(self.uploads)
 
     @property

@@ -25,7 +25,7 @@ from fedsilo.privacy.clipping_and_noise import clip_change
 from fedsilo.privacy.mechanisms.central import Central
 from fedsilo.privacy.mechanisms.local import LocalNoise
 from fedsilo.strategies.fedavg import FedAvgStrategy
-from fedsilo.training.gradients import clip_gradients
+from fedsilo.training.local_training import clip_gradients
 from fedsilo.training.model_sizes import ModelSizes
 from fedsilo.training.module_learner import ModuleLearner
 from fedsilo.training.module_random import draw_from

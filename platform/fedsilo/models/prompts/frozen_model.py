@@ -5,7 +5,7 @@ Dimensions: K classes, L context tokens, W text width, D joint width, N prompts,
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -20,8 +20,49 @@ from fedsilo.core.state import borrow
 from fedsilo.models.clip.class_tokens import ClassTokens
 from fedsilo.models.clip.image_tail import ImageTail, TailMeta
 from fedsilo.models.clip.text_tower import TextTower, TowerMeta, encode_prompts
-from fedsilo.models.prompts.recent_features import RecentFeatures
 from fedsilo.models.prompts.sequences import encode_apart, encode_names
+
+MOST = 3
+"""Number of stored results: a client's own prompt, those of others, and one more."""
+
+
+class RecentFeatures:
+    """The features that were last computed, each with the tensors they were computed from; the oldest is dropped.
+
+    Clients of one process share a frozen model and, in methods that share their prompt, are measured with the same one.
+    What is returned is the computed tensor itself, so no result depends on which client asked first.
+    """
+
+    def __init__(self) -> None:
+        """Starts empty."""
+        self._held: list[tuple[str, tuple[Tensor, ...], Tensor]] = []
+
+    def recall(self, how: str, read: tuple[Tensor, ...], compute: Callable[[], Tensor]) -> Tensor:
+        """Returns stored features, or computes them; with gradients they are always computed.
+
+        Args:
+            how: Name of the function of `read` that is computed.
+            read: The tensors it is computed from: contexts, and class tokens where they are learned.
+            compute: Computes the features.
+
+        Returns:
+            The features; callers must not change them.
+        """
+        if torch.is_grad_enabled():
+            return compute()
+        for same, computed_from, features in self._held:
+            if same == how and len(computed_from) == len(read) and all(map(_same_bits, computed_from, read)):
+                return features
+        features = compute()
+        self._held = [*self._held[-(MOST - 1) :], (how, tuple(each.detach().clone() for each in read), features)]
+        return features
+
+
+def _same_bits(one: Tensor, other: Tensor) -> bool:
+    """Whether two tensors agree to the last bit, the signs of zeros too."""
+    if (one.shape, one.dtype, one.device) != (other.shape, other.dtype, other.device):
+        return False
+    return torch.equal(one.contiguous().view(torch.uint8), other.contiguous().view(torch.uint8))
 
 
 @dataclass(frozen=True, slots=True)

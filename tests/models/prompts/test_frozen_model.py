@@ -9,7 +9,7 @@ import torch
 import fedsilo.models.prompts.frozen_model
 from fedsilo.methods.local import Local
 from fedsilo.methods.promptfl import PromptFL
-from fedsilo.models.prompts.recent_features import RecentFeatures
+from fedsilo.models.prompts.frozen_model import RecentFeatures
 
 
 def test_equal_contexts_give_the_tensor_that_was_computed_and_others_their_own() -> None:
