@@ -36,7 +36,11 @@ def main() -> None:
         names = ", ".join(sorted(found[path])) if asked.functions else ""
         print(f"{len(found[path]):4} {path}  {names}".rstrip())
     functions = sum(map(len, found.values()))
-    print(f"one round of {asked.method}: {len(found)} files (aim: at most {AIM}), {functions} functions")
+    unnamed = sum(name.endswith(">") for names in found.values() for name in names)
+    print(
+        f"one round of {asked.method}: {len(found)} files (aim: at most {AIM}), {functions} functions, {unnamed} of "
+        "them comprehensions, generator expressions and lambdas inside others"
+    )
 
 
 def passed_through(method: str) -> Mapping[str, set[str]]:

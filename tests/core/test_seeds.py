@@ -12,6 +12,7 @@ from fedsilo.core.seeds import (
     KeyedGenerator,
     derive,
     derive_key,
+    draw_from,
     keyed_generator,
     numpy_generator,
     system_generator,
@@ -38,6 +39,14 @@ def test_seed_purpose_round_client_and_step_all_matter() -> None:
     }
     assert len(seeds) == 8
     assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_torch_s_own_draws_follow_a_seed_inside_a_block_and_go_on_after_it() -> None:
+    before = torch.get_rng_state()
+    with draw_from(5):
+        drawn = torch.rand(3)
+    assert torch.equal(drawn, torch.rand(3, generator=torch.Generator().manual_seed(5)))
+    assert torch.equal(torch.get_rng_state(), before)
 
 
 def test_draws_do_not_depend_on_the_process() -> None:

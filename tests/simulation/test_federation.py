@@ -327,11 +327,14 @@ def test_evaluation_follows_its_interval_and_always_ends_the_run(world: Any, tmp
     assert [record["local_accuracy"] is not None for record in outcome.records] == [False, False, True, False, True]
 
 
-def test_neighbours_are_measured_in_the_last_evaluated_rounds_that_are_asked_for(world: Any, tmp_path: Path) -> None:
-    here = world(rounds=5)
+@pytest.mark.parametrize("measured", [[False, False, False, True, True], [False, True, False, True]])
+def test_neighbours_are_measured_in_the_last_evaluated_rounds_that_are_asked_for(
+    world: Any, tmp_path: Path, measured: list[bool]
+) -> None:
+    here = world(rounds=len(measured))
     plan = here.plan(METHOD, evaluate_every=2, neighbour_rounds=2)
     outcome = federate(plan, SerialBackend(here.clients(METHOD)), tmp_path / "run")
-    assert [record["neighbour_accuracy"] is not None for record in outcome.records] == [False, False, False, True, True]
+    assert [record["neighbour_accuracy"] is not None for record in outcome.records] == measured
     last = outcome.records[-1]
     elsewhere, own = last["neighbour_accuracy"], last["local_accuracy"]
     assert last["global_accuracy"] == pytest.approx((2 * elsewhere + own) / 3)  # type: ignore[operator]

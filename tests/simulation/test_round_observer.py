@@ -52,7 +52,7 @@ def test_exchanges_are_summed_up_and_written(observer: RoundObserver, tmp_path: 
         gathered((0, 1), math.nan, 40, 400, 7.0),
     ]
     for number, exchange in enumerate(exchanges):
-        with observer.stage("train"):
+        with observer.timer.stage("train"):
             pass
         observer.on_gathered(number, exchange)
     observer.on_trained(3)
@@ -72,7 +72,7 @@ def test_exchanges_are_summed_up_and_written(observer: RoundObserver, tmp_path: 
 
 
 def test_without_a_known_loss_there_is_none(observer: RoundObserver) -> None:
-    with observer.stage("train"):
+    with observer.timer.stage("train"):
         pass
     observer.on_gathered(0, gathered((0, 1, 2), math.nan, 1, 1, math.nan))
     observer.on_trained(1)

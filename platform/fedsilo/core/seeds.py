@@ -21,7 +21,8 @@ import hashlib
 import math
 import os
 import random
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -164,8 +165,7 @@ def system_generator() -> KeyedGenerator:
 def torch_generator(seed: int, purpose: str, *, round: int = 0, client: int = 0, step: int = 0) -> torch.Generator:
     """Makes a torch generator for one purpose; draws are made on the CPU, so that all devices have the same.
 
-    It keeps 32 bits of its seed. That is enough for initial states and the order of batches, on which no privacy rests,
-    and not for noise.
+    Its 32 bits of seed are enough for initial states and the order of batches, on which no privacy rests.
 
     Args:
         seed: The scenario's seed.
@@ -210,3 +210,41 @@ def published_generator(seed: int) -> random.Random:
         The generator.
     """
     return random.Random(seed)
+
+
+@contextmanager
+def draw_from(seed: int, device: str = "cpu") -> Iterator[None]:
+    """Sets torch's global generators, which dropout draws from, to a seed inside the block, and restores them after it.
+
+    Args:
+        seed: A derived seed.
+        device: Device whose generator is set besides the CPU's.
+
+    Yields:
+        Nothing.
+    """
+    generators = global_generators(device)
+    before = [generator.get_state() for generator in generators]
+    try:
+        for generator in generators:
+            generator.manual_seed(seed)
+        yield
+    finally:
+        for generator, state in zip(generators, before, strict=True):
+            generator.set_state(state)
+
+
+def global_generators(device: str) -> list[torch.Generator]:
+    """Finds torch's global generators.
+
+    Args:
+        device: Device whose generator is meant besides the CPU's.
+
+    Returns:
+        The CPU's generator, and on a GPU that GPU's.
+    """
+    import torch
+
+    if not device.startswith("cuda"):
+        return [torch.default_generator]
+    return [torch.default_generator, torch.cuda.default_generators[torch.device(device).index or 0]]

@@ -5,10 +5,8 @@ from __future__ import annotations
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
-from functools import reduce
 from typing import TYPE_CHECKING, Any, ClassVar
 
-import numpy as np
 from numpy.typing import NDArray
 
 from fedsilo.core.batch import Candidates, Columns, named
@@ -150,22 +148,3 @@ class Task(Component, ABC):
         Returns:
             Metrics by name.
         """
-
-
-def total(tallies: Sequence[Tally]) -> Tally:
-    """Adds up tallies.
-
-    Args:
-        tallies: At least one, all of the same task; numbers are added in this order.
-
-    Returns:
-        The tally of all of them.
-    """
-    return reduce(_joined, tallies)
-
-
-def _joined(one: Tally, other: Tally) -> Tally:
-    return {
-        name: np.concatenate([value, other[name]]) if isinstance(value, np.ndarray) else value + other[name]
-        for name, value in one.items()
-    }

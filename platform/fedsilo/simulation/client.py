@@ -212,15 +212,19 @@ class Client:
     def _learnt(self, task: ClientTask) -> tuple[Arrays, float]:
         """The upload as the mechanism lets it leave, and the loss."""
         with self._located("train", task.round, task.exchange):
-            work = replace(self._work(task.shared, task.round, task.exchange), attempt=task.attempt)
-            work = replace(work, exchanges=task.exchanges)
+            work = self._work(task.shared, task.round, task.exchange)
+            work = replace(work, attempt=task.attempt, exchanges=task.exchanges)
             result = self._method.train(work)
             self._keep(result.private)
-            upload = self._declared(result.upload)
-            require_finite(upload, "the upload")
+            self._require_declared(result.upload)
+            require_finite(result.upload, "the upload")
             if math.isinf(result.loss):
                 raise NotFinite(f"the mean loss is {result.loss}")
-            upload = self._mechanism.protect_client(upload, self._release(work))
+            known: State = work.shared  # what the coordinator knows before the upload comes; of a gradient nothing
+            if self._method.uploads_gradients:
+                known = {name: torch.zeros_like(work.shared[name]) for name in self._method.uploads}
+            release = Release(known, 1, work.secret("client noise", work.exchange))
+            upload = self._mechanism.protect_client(result.upload, release)
             require_finite(upload, "the upload after the privacy mechanism")
             return to_arrays(upload), result.loss
 
@@ -265,18 +269,11 @@ class Client:
             exchange=exchange,
         )
 
-    def _release(self, work: LocalWork) -> Release:
-        """What the coordinator knows of the upload before it comes; of a gradient it knows nothing."""
-        known: State = work.shared
-        if self._method.uploads_gradients:
-            known = {name: torch.zeros_like(work.shared[name]) for name in self._method.uploads}
-        return Release(known, 1, work.secret("client noise", work.exchange))
-
     def _keep(self, private: State) -> None:
         require_finite(private, "the private state")
         self._private = {name: tensor.detach().cpu() for name, tensor in private.items()}
 
-    def _declared(self, upload: State) -> State:
+    def _require_declared(self, upload: State) -> None:
         if set(upload) != set(self._method.uploads):
             raise ClientError(
                 f"client {self._data.number}: the method uploads {sorted(upload)} "
@@ -284,7 +281,6 @@ class Client:
                 client=self._data.number,
                 stage="upload",
             )
-        return upload
 
     def _count(
         self,

@@ -44,8 +44,8 @@ class Agreement:
     @cached_property
     def encodes(self) -> bool:
         """Whether its aggregation masks or encodes updates; if not, a task without an encoding needs no check."""
-        kind = type(self.aggregation)
-        return self.aggregation is not None and (kind.masks or kind.encoding is not Aggregation.encoding)
+        rule = self.aggregation
+        return rule is not None and (rule.masks or type(rule).encoding is not Aggregation.encoding)
 
     def signer(self) -> Signer | None:
         """Returns what the client signs its keys with; None: it does not. Raises ScenarioError."""

@@ -9,6 +9,7 @@ import math
 import statistics
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import reduce
 
 import numpy as np
 import torch
@@ -18,7 +19,7 @@ from fedsilo.core import Candidates, ClientScore, FeatureSource, Indices, Metric
 from fedsilo.core.errors import ClientError, NotFinite
 from fedsilo.core.finiteness import require_scores
 from fedsilo.core.metrics import GLOBAL, HARMONIC, LOCAL, NEIGHBOUR, NEW, POOLED, SPREAD, UNSEEN, VIEWS, WORST
-from fedsilo.core.task import EXAMPLES, total
+from fedsilo.core.task import EXAMPLES
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +77,25 @@ def count_images(task: Task, predict: Predictor, batches: ImageBatches, among: C
     return tally
 
 
+def total(tallies: Sequence[Tally]) -> Tally:
+    """Adds up tallies.
+
+    Args:
+        tallies: At least one, all of the same task; numbers are added in this order.
+
+    Returns:
+        The tally of all of them.
+    """
+    return reduce(_joined, tallies)
+
+
+def _joined(one: Tally, other: Tally) -> Tally:
+    return {
+        name: np.concatenate([value, other[name]]) if isinstance(value, np.ndarray) else value + other[name]
+        for name, value in one.items()
+    }
+
+
 def score_line(score: ClientScore, task: Task) -> dict[str, object]:
     """Builds a client's line of clients.jsonl.
 
@@ -130,16 +150,16 @@ def add_metrics(
     scores = [score for score in scores if score.client not in unseen]
     own = [score for score in scores if score.examples]
     if not own:
-        raise ClientError("no client has a test image, nothing can be add_metrics. Check the partition.")
-    elsewhere = [score for score in scores if score.elsewhere is not None and score.elsewhere[EXAMPLES]]
-    new = [score for score in scores if score.new is not None and score.new[EXAMPLES]]
+        raise ClientError("no client has a test image, nothing can be measured. Check the partition.")
+    elsewhere = [(s.own, s.elsewhere) for s in scores if s.elsewhere is not None and s.elsewhere[EXAMPLES]]
+    new = [score.new for score in scores if score.new is not None and score.new[EXAMPLES]]
     parts: dict[str, list[Mapping[str, float]]] = {
         LOCAL: [task.measures(score.own) for score in own],
         POOLED: [task.measures(total([score.own for score in own]))],
-        NEIGHBOUR: [task.measures(_there(score.elsewhere)) for score in elsewhere],
-        GLOBAL: [task.measures(total([score.own, _there(score.elsewhere)])) for score in elsewhere],
+        NEIGHBOUR: [task.measures(others) for _, others in elsewhere],
+        GLOBAL: [task.measures(total(both)) for both in elsewhere],
         UNSEEN: [task.measures(score.own) for score in arrived],
-        NEW: [task.measures(_there(score.new)) for score in new],
+        NEW: [task.measures(tally) for tally in new],
     }
     found = empty_metrics(task)
     for metric in task.metrics:
@@ -161,11 +181,6 @@ def _extremes(metric: Metric, local: Sequence[float], new: float | None) -> dict
 def _recorded(task: Task, tally: Tally) -> list[str]:
     """The names of what a tally comes to, for one without images."""
     return list(task.measures({**tally, EXAMPLES: 1}))
-
-
-def _there(tally: Tally | None) -> Tally:
-    assert tally is not None
-    return tally
 
 
 def _mean(values: Sequence[float]) -> float | None:

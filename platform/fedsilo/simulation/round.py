@@ -92,7 +92,7 @@ class RoundRunner:
             self._stale.hold(start.round, shared, start.before.versions if start.before else {})
         if self._plan.method.trains and self._schedule.cohorts[start.round].participants:
             shared = self._train(start, observer)
-        if self._is_evaluated(start.round):
+        if (start.round + 1) % self._plan.evaluate_every == 0 or start.round == self._budget.end - 1:
             self._evaluate(start.round, shared, observer)
         return shared
 
@@ -101,13 +101,15 @@ class RoundRunner:
             self._schedule.cohorts[start.round].participants,
             self._schedule.exchange_counts[start.round],
         )
-        shared, start_hash = start.shared, starting_point(start.shared, start.before)
+        shared, start_hash = start.shared, ""
+        if self._plan.mechanism.noisy:  # without noise the ledger has no lines
+            start_hash = starting_point(shared, start.before)
         attempt = self._ledger.begin(start.round, cohort, start_hash)
         for exchange in range(exchanges):
             entry = LedgerEntry(start.round, exchange, attempt, (), start_hash)
-            with observer.stage("train"):
+            with observer.timer.stage("train"):
                 gathered = self._train_and_sum(start, entry, exchanges, shared)
-            with observer.stage("aggregate"):
+            with observer.timer.stage("aggregate"):
                 shared = self._step(shared, gathered, entry, exchanges)
             observer.on_gathered(exchange, gathered)
             missing = missing_clients(cohort, gathered)
@@ -182,20 +184,15 @@ class RoundRunner:
         return self._stale.stepped(shared, mean) if self._stale else mean
 
     def _evaluate(self, round: int, shared: State, observer: RoundObserver) -> None:
-        neighbours = self._evaluations_left(round) <= self._plan.neighbour_rounds
+        every, end = self._plan.evaluate_every, self._budget.end
+        left = end // every - round // every + bool(end % every)  # evaluations to the end, this one included
+        neighbours = left <= self._plan.neighbour_rounds
         received = self._downloads(dict.fromkeys(self._plan.clients, shared))
         timed = not self._plan.aggregation.masks  # a client that hides its update hides its seconds as well
         tasks = {client: EvaluationTask(round, arrays, neighbours, timed) for client, arrays in received.items()}
-        with observer.stage("evaluate"):
+        with observer.timer.stage("evaluate"):
             scores = self._backend.evaluate(tasks)
         observer.on_evaluated(tasks, scores)
 
     def _downloads(self, shared: Mapping[int, State]) -> dict[int, Arrays]:
         return to_arrays_of({client: self._plan.method.download(state, client) for client, state in shared.items()})
-
-    def _is_evaluated(self, round: int) -> bool:
-        return (round + 1) % self._plan.evaluate_every == 0 or round == self._budget.end - 1
-
-    def _evaluations_left(self, round: int) -> int:
-        """Evaluations from this round to the end, this one included."""
-        return sum(map(self._is_evaluated, range(round, self._budget.end)))

@@ -18,8 +18,8 @@ import statistics
 import time
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import AbstractContextManager, contextmanager
-from dataclasses import dataclass, field, replace
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
 
 from fedsilo.core import ClientScore, EvaluationTask, Gathered, RoundRecord, State
 from fedsilo.core.state import sha256
@@ -36,6 +36,7 @@ class RoundObserver:
     Attributes:
         round: The round's number.
         notices: What the user should know of the round, one line each.
+        timer: Counts the seconds of its stages "train", "aggregate" and "evaluate".
     """
 
     def __init__(self, plan: FederationPlan, journals: Journals, round: int, attempts: int) -> None:
@@ -49,22 +50,11 @@ class RoundObserver:
         """
         self.round, self.notices = round, list[str]()
         self._plan, self._journals = plan, journals
-        self._timer = StageTimer()
+        self.timer = StageTimer()
         self._losses, self._dropped = list[float](), set[int]()
         self._upload_bytes = self._download_bytes = 0
         self._train_seconds = Counter[int]()
         self._record = _begin_record(plan, plan.schedule.cohorts[round], round, attempts)
-
-    def stage(self, name: str) -> AbstractContextManager[None]:
-        """Times a stage of the round.
-
-        Args:
-            name: "train", "aggregate" or "evaluate".
-
-        Returns:
-            A context that counts the seconds spent in it.
-        """
-        return self._timer.stage(name)
 
     def on_gathered(self, exchange: int, gathered: Gathered) -> None:
         """Counts what one exchange sent, and names what went wrong in it.
@@ -85,7 +75,7 @@ class RoundObserver:
         self._losses.append(gathered.loss)
         self._upload_bytes += gathered.upload_bytes
         self._download_bytes += gathered.download_bytes
-        self._timer.work("train", gathered.began, gathered.seconds)
+        self.timer.work("train", gathered.began, gathered.seconds)
 
     def on_trained(self, exchanges: int) -> None:
         """Sums up the training of the round.
@@ -115,7 +105,7 @@ class RoundObserver:
             ClientError: No client that trains has a test image.
         """
         plan = self._plan
-        self._timer.work("evaluate", {s.client: s.began for s in scores}, {s.client: s.seconds for s in scores})
+        self.timer.work("evaluate", {s.client: s.began for s in scores}, {s.client: s.seconds for s in scores})
         record_scores(self._journals, tasks, scores)
         for score in scores:
             self._journals.add(CLIENTS, {"round": self.round, **score_line(score, plan.task)})
@@ -131,9 +121,9 @@ class RoundObserver:
         Returns:
             The record.
         """
-        self._record = replace(self._record, shared_sha256=sha256(shared), epsilon=epsilon, seconds=self._timer.seconds)
+        self._record = replace(self._record, shared_sha256=sha256(shared), epsilon=epsilon, seconds=self.timer.seconds)
         self._journals.add(ROUNDS, self._record.line())
-        for line in self._timer.lines(self.round):
+        for line in self.timer.lines(self.round):
             self._journals.add(TIMELINE, line)
         self._journals.commit(sync=True)
         return self._record
@@ -180,12 +170,6 @@ class _Span:
         self.seconds += seconds
 
 
-@dataclass(slots=True)
-class _Stage:
-    whole: _Span = field(default_factory=_Span)
-    clients: dict[int, _Span] = field(default_factory=dict)
-
-
 class StageTimer:
     """Adds up wall time by stage from the moment that it is made, and keeps what clients tell of theirs."""
 
@@ -193,7 +177,7 @@ class StageTimer:
         """Begins at zero."""
         self.seconds: dict[str, float] = {}
         self._began = time.time()
-        self._stages: dict[str, _Stage] = {}
+        self._stages: dict[str, tuple[_Span, dict[int, _Span]]] = {}  # the whole stage, and each client's part
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
@@ -209,7 +193,7 @@ class StageTimer:
         yield
         took = time.perf_counter() - started
         self.seconds[name] = round(self.seconds.get(name, 0.0) + took, 6)
-        self._stages.setdefault(name, _Stage()).whole.add(began, took)
+        self._stages.setdefault(name, (_Span(), {}))[0].add(began, took)
 
     def work(self, stage: str, began: Mapping[int, float], seconds: Mapping[int, float]) -> None:
         """Keeps what clients did in a stage that has ended.
@@ -219,7 +203,7 @@ class StageTimer:
             began: When each began, seconds since 1970; nan for one that does not tell.
             seconds: How long each took.
         """
-        clients = self._stages[stage].clients
+        _, clients = self._stages[stage]
         for client, when in began.items():
             if math.isfinite(when) and math.isfinite(seconds[client]):
                 clients.setdefault(client, _Span()).add(when, seconds[client])
@@ -233,12 +217,12 @@ class StageTimer:
         Yields:
             One line per stage.
         """
-        for name, stage in self._stages.items():
-            clients = dict(sorted(stage.clients.items()))
-            spans = {f"client_{key}": [each[key] for each in map(self._told, clients.values())] for key in _KEYS}
-            yield {"round": round, "stage": name, **self._told(stage.whole), "clients": list(clients), **spans}
+        for name, (whole, parts) in self._stages.items():
+            clients = dict(sorted(parts.items()))
+            spans = {f"client_{key}": [each[key] for each in map(self._since_begin, clients.values())] for key in _KEYS}
+            yield {"round": round, "stage": name, **self._since_begin(whole), "clients": list(clients), **spans}
 
-    def _told(self, span: _Span) -> dict[str, float]:
+    def _since_begin(self, span: _Span) -> dict[str, float]:
         """A span in seconds since the round began, to the microsecond."""
         from_here = (span.began - self._began, span.until - self._began, span.seconds)
         return dict(zip(_KEYS, (round(value, 6) for value in from_here), strict=True))

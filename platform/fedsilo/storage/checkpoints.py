@@ -157,7 +157,8 @@ class Checkpoints:
             _sync(self._folder)
         except OSError as error:
             raise RunError(f"{final}: cannot be written: {error.strerror}. Free space, then resume the run.") from error
-        self._prune()
+        for folder in self._all()[: -self._keep]:
+            shutil.rmtree(folder, ignore_errors=True)
         return Checkpoint(final, round, dict(shared), private, dict(versions or {}))
 
     def newest(self) -> tuple[Checkpoint | None, list[str]]:
@@ -209,10 +210,6 @@ class Checkpoints:
             (int(match[1]), folder) for folder in self._folder.glob("*") if (match := _NAME.fullmatch(folder.name))
         ]
         return [folder for _, folder in sorted(found)]
-
-    def _prune(self) -> None:
-        for folder in self._all()[: -self._keep]:
-            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _version(round: int) -> str:

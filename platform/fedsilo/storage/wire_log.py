@@ -6,17 +6,15 @@ stage of secure aggregation has its lines: together they are what the coordinato
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from fedsilo.core import Arrays, ClientScore, ClientTask, ClientUpdate, EvaluationTask, collect_times
+from fedsilo.core import Arrays, ClientScore, ClientTask, ClientUpdate, EvaluationTask
 from fedsilo.core.state import size
 from fedsilo.storage.run_folder import WIRE, Journals
-
-UPDATE_SCALARS = ("weight", "loss", "seconds")
-
 
 Line = dict[str, object]
 
@@ -31,11 +29,12 @@ def make_exchange_lines(tasks: Mapping[int, ClientTask], updates: Sequence[Clien
     Returns:
         Lines of the wire log, downloads first.
     """
-    received = {update.client: update.tensors for update in updates}
-    seconds, _ = collect_times(updates)
-    scalars = [name for name in UPDATE_SCALARS if name != "seconds" or seconds]
-    if next(iter(tasks.values())).encoding is not None:
+    scalars = ["weight", "loss"]
+    if any(math.isfinite(update.seconds) for update in updates):
+        scalars.append("seconds")
+    if next(iter(tasks.values())).encoding is not None:  # they are coordinates of the vector
         scalars = []
+    received = {update.client: update.tensors for update in updates}
     return make_task_lines(tasks) + _lines({**_when(tasks), "direction": "up"}, received, scalars)
 
 
@@ -122,25 +121,13 @@ def _counts(when: Line, scores: Sequence[ClientScore]) -> list[Line]:
 def _lines(when: Line, sent: Mapping[int, Arrays], scalars: Sequence[str] = ()) -> list[Line]:
     """One line for all clients whose tensors have the same names and shapes."""
     alike: dict[str, list[int]] = {}
+    lines = []
     for client, tensors in sent.items():
-        alike.setdefault(str(_shapes(tensors)), []).append(client)
-    return [_line(when, clients, sent[clients[0]], scalars) for clients in alike.values()]
-
-
-def _line(
-    when: Mapping[str, object],
-    clients: Sequence[int],
-    tensors: Arrays,
-    scalars: Sequence[str],
-) -> dict[str, object]:
-    return {
-        **when,
-        "clients": list(clients),
-        "tensors": _shapes(tensors),
-        "scalars": list(scalars),
-        "bytes_per_client": size(tensors) + 8 * len(scalars),
-    }
-
-
-def _shapes(tensors: Arrays) -> dict[str, list[object]]:
-    return {name: [list(array.shape), str(array.dtype)] for name, array in tensors.items()}
+        shapes = {name: [list(array.shape), str(array.dtype)] for name, array in tensors.items()}
+        if str(shapes) in alike:
+            alike[str(shapes)].append(client)
+            continue
+        alike[str(shapes)] = clients = [client]
+        count = size(tensors) + 8 * len(scalars)
+        lines.append({**when, "clients": clients, "tensors": shapes, "scalars": scalars, "bytes_per_client": count})
+    return lines

@@ -20,11 +20,10 @@ from fedsilo.core.learner import Learner
 from fedsilo.core.local_trainer import MEMORY, PLAIN, Descent, Penalty, Terms
 from fedsilo.core.privacy import ExampleClipping, Mechanism, Release
 from fedsilo.core.round_work import LocalWork
-from fedsilo.core.seeds import derive
+from fedsilo.core.seeds import derive, draw_from
 from fedsilo.core.training_settings import KEPT
 from fedsilo.core.types import State
 from fedsilo.training.loss import Loss
-from fedsilo.training.module_random import draw_from
 from fedsilo.training.optimizer import Stepper
 from fedsilo.training.per_example.clipping import sum_clipped
 from fedsilo.training.per_example.example_gradients import compute_example_gradients

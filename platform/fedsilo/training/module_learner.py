@@ -22,10 +22,9 @@ from fedsilo.core.batch import Columns
 from fedsilo.core.errors import ClientError
 from fedsilo.core.frozen import Frozen
 from fedsilo.core.learner import Learner
-from fedsilo.core.seeds import derive
+from fedsilo.core.seeds import derive, draw_from
 from fedsilo.core.types import State
 from fedsilo.training.model_sizes import ModelSizes
-from fedsilo.training.module_random import draw_from
 
 ONE_IMAGE = (
     "training.batch_size: a client trains on a batch of one image, of which a batch norm takes no variance. Raise it, "

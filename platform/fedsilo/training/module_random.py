@@ -1,4 +1,4 @@
-"""Random draws of modules from derived seeds; torch itself takes them from its global generators."""
+"""Random draws of modules in per-example gradients: the same for every example, left out, noted or repeated."""
 
 from __future__ import annotations
 
@@ -12,30 +12,10 @@ from torch.nn import functional
 from torch.overrides import TorchFunctionMode
 from torch.utils._python_dispatch import TorchDispatchMode
 
+from fedsilo.core.seeds import global_generators
+
 DROPOUTS = frozenset({functional.dropout, functional.dropout1d, functional.dropout2d, functional.dropout3d})
 """Functions that multiply their input by random factors."""
-
-
-@contextmanager
-def draw_from(seed: int, device: str = "cpu") -> Iterator[None]:
-    """Sets torch's global generators, which dropout draws from, to a seed inside the block, and restores them after it.
-
-    Args:
-        seed: A derived seed.
-        device: Device whose generator is set besides the CPU's.
-
-    Yields:
-        Nothing.
-    """
-    generators = _generators(device)
-    before = [generator.get_state() for generator in generators]
-    try:
-        for generator in generators:
-            generator.manual_seed(seed)
-        yield
-    finally:
-        for generator, state in zip(generators, before, strict=True):
-            generator.set_state(state)
 
 
 def make_rewinder(device: str) -> Callable[[], None]:
@@ -47,7 +27,7 @@ def make_rewinder(device: str) -> Callable[[], None]:
     Returns:
         A function that restores that state, so that the same draws follow.
     """
-    generators = _generators(device)
+    generators = global_generators(device)
     before = [generator.get_state() for generator in generators]
 
     def rewind() -> None:
@@ -113,10 +93,3 @@ def _keep_input(input: Tensor, p: float = 0.5, training: bool = True, inplace: b
 def _drop_alike(func: Any, input: Tensor, p: float = 0.5, training: bool = True, inplace: bool = False) -> Tensor:
     factors: Tensor = func(torch.ones_like(input[:1]), p, training)
     return input * factors
-
-
-def _generators(device: str) -> list[torch.Generator]:
-    generators = [torch.default_generator]
-    if device.startswith("cuda"):
-        generators.append(torch.cuda.default_generators[torch.device(device).index or 0])
-    return generators

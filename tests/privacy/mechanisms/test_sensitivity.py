@@ -13,6 +13,7 @@ from fedsilo.aggregation.modular import Modular
 from fedsilo.aggregation.plain import Plain
 from fedsilo.core import Batch, ClientTask, ClientUpdate, Exchange, Method
 from fedsilo.core.round_work import LocalWork
+from fedsilo.core.seeds import draw_from
 from fedsilo.core.state import to_arrays
 from fedsilo.methods.composed import Composed
 from fedsilo.methods.dpfpl import DPFPL
@@ -28,7 +29,6 @@ from fedsilo.strategies.fedavg import FedAvgStrategy
 from fedsilo.training.local_training import clip_gradients
 from fedsilo.training.model_sizes import ModelSizes
 from fedsilo.training.module_learner import ModuleLearner
-from fedsilo.training.module_random import draw_from
 
 CLIP, BATCH = 0.05, 8
 MECHANISM = Central(unit="example", noise_multiplier=1.0, clip_norm=CLIP)

@@ -18,6 +18,7 @@ from fedsilo.aggregation.plain import Plain
 from fedsilo.aggregation.secure import Secure
 from fedsilo.core import Batch
 from fedsilo.core.batch import Columns
+from fedsilo.core.seeds import draw_from
 from fedsilo.core.types import State
 from fedsilo.methods.composed import Composed
 from fedsilo.methods.promptfl import PromptFL
@@ -28,7 +29,6 @@ from fedsilo.strategies.fedavg import FedAvgStrategy
 from fedsilo.training.loss import Loss
 from fedsilo.training.model_sizes import ModelSizes
 from fedsilo.training.module_learner import ModuleLearner
-from fedsilo.training.module_random import draw_from
 from fedsilo.training.per_example.example_gradients import choose_way, compute_example_gradients
 from fedsilo.training.per_example.grad_sample import differentiate_with_opacus
 from fedsilo.training.per_example.reference_loop import loop_over_examples

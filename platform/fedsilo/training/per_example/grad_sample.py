@@ -24,11 +24,12 @@ from torch.nn.modules.conv import _ConvNd
 
 from fedsilo.core.batch import Batch, Columns
 from fedsilo.core.learner import Learner
+from fedsilo.core.seeds import draw_from
 from fedsilo.core.types import State
 from fedsilo.training.loss import Loss
 from fedsilo.training.model_sizes import ModelSizes
 from fedsilo.training.module_learner import ModuleLearner, build_skeleton
-from fedsilo.training.module_random import OneDraw, draw_from, watch_other_draws
+from fedsilo.training.module_random import OneDraw, watch_other_draws
 
 LAYERS = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.GroupNorm, nn.LayerNorm, nn.Embedding)
 """Layers that opacus has a rule for and that are used here."""
