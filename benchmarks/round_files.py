@@ -1,7 +1,7 @@
 """How many files and functions of fedsilo one round passes through: what a reader has to open to follow it.
 
 A tiny scenario (emblems, fedsilo-tiny, two clients, one thread) is prepared, and its rounds run in this process.
-Counted is what is called between the beginning of the second round and that of the third, evaluation included.
+Counted is what is called from the end of the first round to the end of the second, evaluation included.
 
 Run: python benchmarks/round_files.py [--method promptfl] [--functions]
 """
@@ -19,8 +19,8 @@ from typing import Any
 
 import fedsilo
 from fedsilo.config.scenario_reading import from_mapping
-from fedsilo.runs.run import begin, go
-from fedsilo.simulation.serial import SerialBackend
+from fedsilo.core import RoundRecord
+from fedsilo.runs.run import RunCallbacks, begin, go
 
 ROOT = Path(fedsilo.__file__).parent
 AIM = 20
@@ -52,20 +52,16 @@ def passed_through(method: str) -> Mapping[str, set[str]]:
         if event == "call" and path.is_relative_to(ROOT):
             found.setdefault(str(path.relative_to(ROOT)), set()).add(frame.f_code.co_qualname)
 
-    train = SerialBackend.train
-
-    def watched(self: SerialBackend, tasks: Mapping[int, Any]) -> Any:
-        sys.setprofile(note if next(iter(tasks.values())).round == 1 else None)
-        return train(self, tasks)
+    def watch(part: str, record: RoundRecord) -> None:
+        """Is called after each round, as the command line's progress is."""
+        sys.setprofile(note if (part, record.round) == (method, 0) else None)
 
     with tempfile.TemporaryDirectory() as folder:
         os.environ["FEDSILO_CACHE"] = f"{folder}/cache"
-        SerialBackend.train = watched  # type: ignore[method-assign]
         try:
-            go(begin(scenario(method, folder)))
+            go(begin(scenario(method, folder)), RunCallbacks(watch=watch))
         finally:
             sys.setprofile(None)
-            SerialBackend.train = train  # type: ignore[method-assign]
     return found
 
 

@@ -19,19 +19,15 @@ from fedsilo.aggregation.secagg.masking import MaskingClient
 from fedsilo.aggregation.secagg.modular_vectors import Residues
 from fedsilo.core import (
     Arrays,
-    Candidates,
     ClientScore,
     ClientTask,
     ClientUpdate,
     EvaluationTask,
-    FeatureSource,
-    Indices,
     Mechanism,
     Method,
     Predictor,
     Release,
     State,
-    Tally,
 )
 from fedsilo.core.errors import ClientError, NotFinite
 from fedsilo.core.finiteness import locate_faults, require_finite
@@ -40,8 +36,8 @@ from fedsilo.core.seeds import bind_purpose, derive_key
 from fedsilo.core.state import read_state, require_like, sha256, to_arrays, to_tensors, write_state
 from fedsilo.models.prompts.frozen_model import FrozenModel
 from fedsilo.simulation.client_data import ClientData, ClientRules, Novelty
+from fedsilo.simulation.client_measurement import ClientMeasurement
 from fedsilo.simulation.coordinator_checks import Agreement
-from fedsilo.simulation.evaluation import ImageBatches, count_images
 
 __all__ = ["Client", "ClientData", "ClientRules", "Novelty"]
 
@@ -159,20 +155,8 @@ class Client:
         if len(work.labels):  # a client without a training image has nothing to adapt to
             self._keep(self._method.adapt(work))
         with torch.no_grad():
-            predict = self._predictor(self._whole, work.shared)
-            data, own = self._data, self._data.own_test
-            score = ClientScore(data.number, self._count(predict, data.test, own, data.own_labels))
-            if task.neighbours:
-                others = np.setdiff1d(np.arange(len(data.test_labels)), own)
-                score = replace(score, elsewhere=self._count(predict, data.test, others, data.test_labels[others]))
-            return score if data.novelty is None else self._on_new_classes(score, data.novelty, work.shared)
-
-    def _on_new_classes(self, score: ClientScore, novelty: Novelty, shared: State) -> ClientScore:
-        """The score with what the client's prompts do on classes that no client trained on, among these alone."""
-        model = self._model.replace_classes(novelty.tokens, novelty.zero_shot)
-        predict = self._predictor(model, shared)
-        every = np.arange(len(novelty.labels))
-        return replace(score, new=self._count(predict, novelty.test, every, novelty.labels, model.candidates))
+            predictor = partial(self._predictor, shared=work.shared)
+            return ClientMeasurement(self._data, self._rules, self._whole, predictor).measure(task.neighbours)
 
     def _predictor(self, model: FrozenModel, shared: State) -> Predictor:
         """Scores over the candidates of a model, which need not be those of training."""
@@ -281,18 +265,6 @@ class Client:
                 client=self._data.number,
                 stage="upload",
             )
-
-    def _count(
-        self,
-        predict: Predictor,
-        images: FeatureSource,
-        positions: Indices,
-        expected: Indices,
-        among: Candidates | None = None,
-    ) -> Tally:
-        among = among or self._whole.candidates
-        where = ImageBatches(images, positions, expected, self._rules.test_batch, self._model.device)
-        return count_images(self._rules.task, predict, where, among)
 
     def _on_device(self, state: State) -> dict[str, Tensor]:
         return {name: tensor.to(self._model.device) for name, tensor in state.items()}
