@@ -38,7 +38,9 @@ class Federation:
         training = {client for client, size in enumerate(plan.sizes) if size}
         self._ledger = Ledger(journals.folder, plan.mechanism, plan.repeats, training)
         self._budget = PrivacyBudget(self._ledger, self._schedule, plan.mechanism)
-        self._stale = StaleStates(plan.schedule, to_tensors(plan.initial)) if plan.schedule.buffered else None
+        self._stale: StaleStates | None = None
+        if plan.schedule.buffered:
+            self._stale = StaleStates(plan.method, plan.stragglers, to_tensors(plan.initial))
         self._limit = plan.mechanism.limit
         self._recovery = ClientRecovery(plan, backend)
         self._rounds = RoundRunner(plan, backend, self._ledger, self._stale, self._budget, self._recovery)
@@ -142,7 +144,7 @@ class Federation:
         finally:
             self._notices += observer.notices
         record = observer.finish(shared, self._ledger.epsilon())
-        stale = self._stale.outstanding(start.round) if self._stale else None
+        stale = self._stale.of(self._schedule.outstanding(start.round)) if self._stale else None
         checkpoint = self._checkpoints.write(start.round, shared, self._backend.save, stale)
         self._ledger.state()
         return record, checkpoint

@@ -8,12 +8,12 @@ all scores are in the same run folder. docs/privacy.md lists what of that folder
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import torch
 
-from fedsilo.core import Arrays, Backend, ClientTask, EvaluationTask, Exchange, Gathered, Release, State
+from fedsilo.core import Arrays, Backend, ClientTask, ClientUpdate, EvaluationTask, Exchange, Gathered, Release, State
 from fedsilo.core.finiteness import locate_faults, require_finite
 from fedsilo.core.round_work import ServerWork
 from fedsilo.core.seeds import bind_purpose, keyed_generator
@@ -137,7 +137,7 @@ class RoundRunner:
                 charge=lambda clients: self._ledger.charge(replace(entry, clients=tuple(clients))),
                 run=start.run,
                 attempt=entry.attempt,
-                weight_by_staleness=self._stale.staleness_weighting(start.round) if self._stale else None,
+                weight_by_staleness=self._weighting(start.round),
                 barred=start.barred,
             )
         )
@@ -148,6 +148,11 @@ class RoundRunner:
         if not self._stale:
             return dict.fromkeys(cohort.participants, shared)
         return {c: shared if origin == round else self._stale[origin] for c, origin in cohort.origins.items()}
+
+    def _weighting(self, round: int) -> Callable[[ClientUpdate], ClientUpdate] | None:
+        """How updates are weighted by their age, in buffered rounds."""
+        origins = self._schedule.cohorts[round].origins
+        return self._stale.staleness_weighting(round, origins) if self._stale else None
 
     def _step(self, shared: State, gathered: Gathered, entry: LedgerEntry, exchanges: int) -> State:
         """Computes the next shared state: adds central noise to the mean, then has the method step."""

@@ -14,29 +14,24 @@ algorithm 1 and the staleness scaling of its section on experiments.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from functools import partial
 
 import numpy as np
 from torch import Tensor
 
-from fedsilo.core import Arrays, ClientUpdate, State
+from fedsilo.config.stragglers import StragglerPolicy
+from fedsilo.core import Arrays, ClientUpdate, Method, State
 from fedsilo.core.state import to_arrays
-from fedsilo.simulation.schedule import Schedule
 
 
 class StaleStates:
     """The shared states of a federation, by the round that begins with them."""
 
-    def __init__(self, schedule: Schedule, initial: State) -> None:
-        """Begins with the shared state before round 0.
-
-        Args:
-            schedule: The cohorts of the buffered rounds.
-            initial: The shared state before round 0.
-        """
-        self._schedule, self._stragglers, self._initial = schedule, schedule.stragglers, initial
+    def __init__(self, method: Method, stragglers: StragglerPolicy, initial: State) -> None:
+        """Begins with the shared state before round 0."""
+        self._method, self._stragglers, self._initial = method, stragglers, initial
         self._held: dict[int, State] = {}
 
     def __getitem__(self, round: int) -> State:
@@ -52,29 +47,32 @@ class StaleStates:
         """
         self._held = {0: self._initial, **earlier, round: shared}
 
-    def outstanding(self, round: int) -> dict[int, State]:
-        """Picks the states that later updates still need.
+    def of(self, rounds: Collection[int]) -> dict[int, State]:
+        """Picks held states.
 
         Args:
-            round: The round that has just ended.
+            rounds: Rounds whose first states are wanted.
 
         Returns:
             States by round.
         """
-        return {begun: self._held[begun] for begun in sorted(self._schedule.outstanding(round))}
+        return {round: self._held[round] for round in sorted(rounds)}
 
-    def staleness_weighting(self, round: int) -> Callable[[ClientUpdate], ClientUpdate] | None:
+    def staleness_weighting(
+        self, round: int, origins: Mapping[int, int]
+    ) -> Callable[[ClientUpdate], ClientUpdate] | None:
         """Builds the function that weights updates by their staleness before they are summed.
 
         Args:
             round: The round.
+            origins: The round whose shared state each participant's update began from.
 
         Returns:
-            A function from update to weighted update; None where nothing is uploaded.
+            A function from update to weighted update; None where all updates are summed unchanged.
         """
-        if not self._schedule.method.uploads:
+        if not self._stragglers.buffered or not self._method.uploads:
             return None
-        return partial(self._settled, round, self._schedule.cohorts[round].origins)
+        return partial(self._settled, round, origins)
 
     def _settled(self, round: int, origins: Mapping[int, int], update: ClientUpdate) -> ClientUpdate:
         """The update as a change of the round's shared state, by its weight; in fp64, rounded when it is added up."""
@@ -88,7 +86,7 @@ class StaleStates:
         return replace(update, tensors=settled)  # type: ignore[arg-type]
 
     def _uploaded(self, round: int) -> Arrays:
-        return to_arrays({name: self._held[round][name] for name in self._schedule.method.uploads})
+        return to_arrays({name: self._held[round][name] for name in self._method.uploads})
 
     def stepped(self, shared: State, mean: dict[str, Tensor]) -> dict[str, Tensor]:
         """Applies the server's step size to a mean upload.
