@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from fedsilo.aggregation.secagg.encoding import VERSION, Message, read_kind
-from fedsilo.aggregation.secagg.masking import MaskingClient
+from fedsilo.aggregation.secagg.masking_client import MaskingClient
 from fedsilo.aggregation.secagg.protocol_messages import (
     Advertise,
     Mailbox,

@@ -19,6 +19,7 @@ from markupsafe import Markup
 from PIL import Image
 
 from fedsilo.core.errors import ScenarioError
+from fedsilo.report.number_formats import format_bytes, format_seconds, list_numbers
 from fedsilo.report.page.bar_chart import draw_gantt
 from fedsilo.report.page.chart_frame import Frame, choose_ticks, choose_whole_ticks
 from fedsilo.report.page.clients_section import MOST_SMALL
@@ -29,7 +30,6 @@ from fedsilo.report.page.page_data import read_page_data
 from fedsilo.report.page.partition_section import LARGEST
 from fedsilo.report.page.rendering import render
 from fedsilo.report.page.svg import draw
-from fedsilo.report.phrases import format_bytes, format_seconds, list_numbers
 from fedsilo.report.results.finished_run import Run
 
 Made = Callable[..., Run]

@@ -28,7 +28,7 @@ from fedsilo.simulation.chance_floor import Floor
 from fedsilo.simulation.evaluation import score_line
 from fedsilo.storage.run_folder import read_lines
 from fedsilo_actors.monitoring import logs
-from fedsilo_actors.monitoring.readings import RoundContext, read_round, read_scores
+from fedsilo_actors.monitoring.metric_readings import RoundContext, read_round, read_scores
 
 PAGE = Path(__file__).resolve().parents[2] / "docs" / "extending.md"
 COMBINED = "my_lab.shift:Shift+my_lab.damped:Damped"

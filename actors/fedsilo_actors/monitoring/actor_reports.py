@@ -13,8 +13,8 @@ from fedsilo.core import ClientScore, ClientTask, ClientUpdate, EvaluationTask, 
 from fedsilo.core.registry import title_of
 from fedsilo.storage.run_folder import ROUNDS, read_lines
 from fedsilo_actors.monitoring import logs
+from fedsilo_actors.monitoring.metric_readings import RoundContext, read_process, read_round, read_scores, read_updates
 from fedsilo_actors.monitoring.ray_metrics import LOG, RESTARTS, MetricExporter, Reading
-from fedsilo_actors.monitoring.readings import RoundContext, read_process, read_round, read_scores, read_updates
 
 if TYPE_CHECKING:  # clients do not need what runs rounds
     from fedsilo.simulation.job import Job, JobPart

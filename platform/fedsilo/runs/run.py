@@ -37,7 +37,7 @@ from fedsilo.simulation.chance_floor import Floor
 from fedsilo.simulation.client import ClientRules
 from fedsilo.simulation.feature_encoding import Encoders
 from fedsilo.simulation.federation_plan import Outcome
-from fedsilo.simulation.federations import headline_rounds, methods_of, part_of
+from fedsilo.simulation.federation_planning import headline_rounds, methods_of, part_of
 from fedsilo.simulation.job import Job, JobPart, MethodRoundCallback
 from fedsilo.simulation.noise_calibration import describe_guarantees
 from fedsilo.simulation.preparation import Prepared, prepare

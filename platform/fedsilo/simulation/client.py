@@ -15,7 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from fedsilo.aggregation.secagg.masking import MaskingClient
+from fedsilo.aggregation.secagg.masking_client import MaskingClient
 from fedsilo.aggregation.secagg.modular_vectors import Residues
 from fedsilo.core import (
     Arrays,

@@ -14,8 +14,8 @@ from fedsilo.core import ClientScore, ClientTask, ClientUpdate, RoundRecord
 from fedsilo.tasks.classification import Classification
 from fedsilo_actors.monitoring import logs
 from fedsilo_actors.monitoring import ray_metrics as metrics
+from fedsilo_actors.monitoring.metric_readings import RoundContext, read_process, read_round, read_scores, read_updates
 from fedsilo_actors.monitoring.ray_metrics import MOST_CLIENTS, MetricExporter, RayMetric, Reading, list_metrics
-from fedsilo_actors.monitoring.readings import RoundContext, read_process, read_round, read_scores, read_updates
 
 TASK = Classification()
 LOCAL = metrics.make_task_metric("local_", TASK.measured.headline)

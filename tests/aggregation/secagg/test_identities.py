@@ -23,7 +23,7 @@ from cryptography.hazmat.primitives.serialization import (
 )
 
 from fedsilo.aggregation.secagg.identities import read_members, read_signer
-from fedsilo.aggregation.secagg.masking import MaskingClient
+from fedsilo.aggregation.secagg.masking_client import MaskingClient
 from fedsilo.aggregation.secagg.protocol_messages import Advertise
 from fedsilo.aggregation.secure import Secure
 from fedsilo.core import ClientTask, Exchange

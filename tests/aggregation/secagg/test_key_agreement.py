@@ -10,7 +10,7 @@ from cryptography.hazmat.primitives.ciphers.algorithms import ChaCha20
 from cryptography.hazmat.primitives.poly1305 import Poly1305
 
 from fedsilo.aggregation.secagg import key_agreement as keys
-from fedsilo.aggregation.secagg.masks import BLOCK, MaskStream
+from fedsilo.aggregation.secagg.mask_expansion import BLOCK, MaskStream
 from fedsilo.aggregation.secagg.signatures import Members, Signer
 from fedsilo.core.errors import ProtocolViolation
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from fedsilo.aggregation.secagg import key_agreement as keys
-from fedsilo.aggregation.secagg.masks import MaskStream
+from fedsilo.aggregation.secagg.mask_expansion import MaskStream
 from fedsilo.aggregation.secagg.parameters import Parameters
 from fedsilo.aggregation.secagg.protocol_client import SecureClient
 from fedsilo.aggregation.secagg.protocol_messages import Advertise, Mailbox, Roster, Sealed, Survivors

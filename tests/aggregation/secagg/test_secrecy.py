@@ -13,7 +13,7 @@ from scipy.stats import chi2_contingency, chisquare, kstest
 
 from fedsilo.aggregation.secagg import key_agreement as keys
 from fedsilo.aggregation.secagg import shamir
-from fedsilo.aggregation.secagg.masks import MaskStream
+from fedsilo.aggregation.secagg.mask_expansion import MaskStream
 from fedsilo.aggregation.secagg.parameters import Parameters, default_threshold
 from fedsilo.aggregation.secagg.protocol_messages import Roster, Unmask
 from fedsilo.aggregation.secagg.session import Session, point

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from fedsilo.aggregation.secagg.graph import neighbours_needed
-from fedsilo.aggregation.secagg.masks import BLOCK
+from fedsilo.aggregation.secagg.mask_expansion import BLOCK
 from fedsilo.aggregation.secagg.parameters import Parameters
 from fedsilo.core.errors import RoundAborted
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from fedsilo.aggregation.secagg import graph
 from fedsilo.aggregation.secagg import key_agreement as keys
-from fedsilo.aggregation.secagg.opening import open_secrets, take_masks
 from fedsilo.aggregation.secagg.parameters import Parameters
 from fedsilo.aggregation.secagg.protocol_messages import (
     Advertise,
@@ -25,6 +24,7 @@ from fedsilo.aggregation.secagg.protocol_messages import (
 )
 from fedsilo.aggregation.secagg.session import Session
 from fedsilo.aggregation.secagg.signatures import Members
+from fedsilo.aggregation.secagg.unmasking import open_secrets, take_masks
 from fedsilo.core.errors import ProtocolViolation, RoundAborted
 
 STAGES = ("advertise", "share", "mask", "unmask", "open")

@@ -11,7 +11,7 @@ import numpy as np
 from fedsilo.aggregation.secagg import key_agreement as keys
 from fedsilo.aggregation.secagg.encoding import MOST_NUMBER
 from fedsilo.aggregation.secagg.graph import Graph, complete_graph, sparse_graph
-from fedsilo.aggregation.secagg.masks import MaskStream
+from fedsilo.aggregation.secagg.mask_expansion import MaskStream
 from fedsilo.aggregation.secagg.modular_vectors import Residues
 from fedsilo.aggregation.secagg.parameters import Parameters
 from fedsilo.aggregation.secagg.protocol_messages import Advertise, Roster

@@ -32,7 +32,7 @@ from math import log
 import torch
 from torch import Tensor
 
-from fedsilo.models.prompts.capped_rows import below_cap, carried_below, common_factor, misses
+from fedsilo.models.prompts.column_scale import below_cap, carried_below, common_factor, misses
 from fedsilo.models.prompts.plain_newton import SPAN, PlainNewton
 from fedsilo.models.prompts.sinkhorn import BLOCK as SWEEPS_BLOCK
 from fedsilo.models.prompts.sinkhorn import FP32_SPAN, Scaling

@@ -9,11 +9,11 @@ from markupsafe import Markup
 
 from fedsilo.core import Component
 from fedsilo.core.registry import name_of
+from fedsilo.report.number_formats import format_number, pluralize
 from fedsilo.report.page.line_chart import ChartLine, draw_curves, list_line_legend
 from fedsilo.report.page.page_data import MethodRecords, PageData, Record
 from fedsilo.report.page.page_elements import Chart, HtmlTable
 from fedsilo.report.page.rendering import render
-from fedsilo.report.phrases import format_number, pluralize
 
 
 def draw_ledger(data: PageData) -> Markup:

@@ -9,6 +9,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
+from fedsilo.report.number_formats import pluralize
 from fedsilo.report.page.chart_frame import Frame
 from fedsilo.report.page.heatmap import draw_colour_scale, draw_heat_map
 from fedsilo.report.page.line_chart import ChartLine, Level, Points, draw_level, draw_line, list_line_legend
@@ -16,7 +17,6 @@ from fedsilo.report.page.page_data import PageData
 from fedsilo.report.page.page_elements import HtmlTable
 from fedsilo.report.page.rendering import render
 from fedsilo.report.page.svg import draw
-from fedsilo.report.phrases import pluralize
 from fedsilo.report.terminal.run_tables import describe_client
 
 MOST_SMALL = 60

@@ -7,12 +7,12 @@ from dataclasses import dataclass
 
 from markupsafe import Markup
 
+from fedsilo.report.number_formats import format_seconds, pluralize
 from fedsilo.report.page.bar_chart import draw_bar
 from fedsilo.report.page.chart_frame import Frame, choose_ticks
 from fedsilo.report.page.page_data import MethodRecords, Record
 from fedsilo.report.page.page_elements import Chart, HtmlTable
 from fedsilo.report.page.svg import draw
-from fedsilo.report.phrases import format_seconds, pluralize
 
 NEWEST = 3
 """Rounds of the chart, the newest ones."""

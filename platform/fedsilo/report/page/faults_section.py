@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from markupsafe import Markup
 
+from fedsilo.report.number_formats import list_numbers, pluralize
 from fedsilo.report.page.page_data import MethodRecords, PageData
 from fedsilo.report.page.page_elements import HtmlTable
 from fedsilo.report.page.rendering import render
-from fedsilo.report.phrases import list_numbers, pluralize
 
 
 def draw_faults(data: PageData) -> Markup:

@@ -7,11 +7,11 @@ from collections.abc import Callable, Iterator, Sequence
 from markupsafe import Markup
 
 from fedsilo.core.metrics import GLOBAL, LOCAL, NEW, UNSEEN, WORST
+from fedsilo.report.number_formats import format_number
 from fedsilo.report.page.line_chart import MARKED, ChartLine, Level, draw_curves, list_line_legend
 from fedsilo.report.page.page_data import MethodRecords, PageData
 from fedsilo.report.page.page_elements import Chart, HtmlTable
 from fedsilo.report.page.rendering import render
-from fedsilo.report.phrases import format_number
 
 VIEWS = {
     WORST: "Worst client",

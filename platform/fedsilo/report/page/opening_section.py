@@ -9,10 +9,10 @@ from markupsafe import Markup
 
 from fedsilo.core.metrics import NEW, UNSEEN, WORST, Measures
 from fedsilo.core.registry import name_of
+from fedsilo.report.number_formats import format_bytes, format_number, list_numbers, pluralize
 from fedsilo.report.page.page_data import PageData, Record
 from fedsilo.report.page.page_elements import HtmlTable
 from fedsilo.report.page.rendering import render
-from fedsilo.report.phrases import format_bytes, format_number, list_numbers, pluralize
 from fedsilo.report.terminal.run_tables import describe_averaged_rounds, format_learning, results_legend
 
 

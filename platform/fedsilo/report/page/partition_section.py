@@ -11,11 +11,11 @@ from fedsilo.core.errors import FedsiloError
 from fedsilo.partitioning.client_holdings import ClientHoldings
 from fedsilo.partitioning.heterogeneity import FILE, Scores, measure
 from fedsilo.partitioning.manifest import Manifest
+from fedsilo.report.number_formats import pluralize
 from fedsilo.report.page.heatmap import data_uri
 from fedsilo.report.page.page_data import PageData
 from fedsilo.report.page.page_elements import HtmlTable
 from fedsilo.report.page.rendering import render
-from fedsilo.report.phrases import pluralize
 from fedsilo.report.terminal.partition_table import scores_line
 from fedsilo.report.terminal.run_tables import describe_client
 

@@ -9,11 +9,11 @@ from markupsafe import Markup
 
 from fedsilo.config.stragglers import StragglerPolicy
 from fedsilo.core import Measures
+from fedsilo.report.number_formats import format_number, list_numbers
 from fedsilo.report.page.line_chart import ChartLine, draw_curves, list_line_legend
 from fedsilo.report.page.page_data import MethodRecords, PageData
 from fedsilo.report.page.page_elements import Chart, HtmlTable
 from fedsilo.report.page.rendering import render
-from fedsilo.report.phrases import format_number, list_numbers
 
 CLOCKS = ("clock_s", "simulated_s")
 

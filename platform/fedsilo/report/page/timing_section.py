@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 
 from markupsafe import Markup
 
+from fedsilo.report.number_formats import format_seconds
 from fedsilo.report.page.bar_chart import draw_columns, draw_gantt, list_bar_legend
 from fedsilo.report.page.cohorts_section import chart_clients_at_work
 from fedsilo.report.page.page_data import MethodRecords, PageData
 from fedsilo.report.page.page_elements import Chart, HtmlTable
 from fedsilo.report.page.rendering import render
-from fedsilo.report.phrases import format_seconds
 
 NEWEST = 20
 """Rounds whose slowest client is shown."""

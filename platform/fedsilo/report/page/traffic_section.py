@@ -6,11 +6,11 @@ from collections.abc import Sequence
 
 from markupsafe import Markup
 
+from fedsilo.report.number_formats import format_bytes, pluralize
 from fedsilo.report.page.bar_chart import draw_columns, list_bar_legend
 from fedsilo.report.page.page_data import MethodRecords, PageData, Record
 from fedsilo.report.page.page_elements import Chart, HtmlTable
 from fedsilo.report.page.rendering import render
-from fedsilo.report.phrases import format_bytes, pluralize
 
 WAYS = ("up", "down")
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from fedsilo.core.metrics import LOCAL, NEIGHBOUR, WORST, Measures
-from fedsilo.report.phrases import format_bytes, format_seconds
+from fedsilo.report.number_formats import format_bytes, format_seconds
 from fedsilo.report.results.progress_overview import RUNNING, STOPPED, MethodProgress, Overview
 
 DASH = "–"

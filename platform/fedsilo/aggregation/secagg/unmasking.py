@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from fedsilo.aggregation.secagg import key_agreement as keys
-from fedsilo.aggregation.secagg.masks import MaskStream
+from fedsilo.aggregation.secagg.mask_expansion import MaskStream
 from fedsilo.aggregation.secagg.parameters import Parameters
 from fedsilo.aggregation.secagg.protocol_messages import Advertise, Unmask
 from fedsilo.aggregation.secagg.session import Session, point
