@@ -9,7 +9,7 @@ Dimensions: b images, M patches, D joint width, T tokens of the image tower, W w
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -116,6 +116,7 @@ class Candidates:
         words: The names of the values of each part, where a candidate is composed of parts: all attributes, all
             objects.
         allowed: (K,) bool, whether a candidate may be predicted; None: each may. In training all may.
+        allowed_in_validation: (K,) bool, the same for validation images; None: as `allowed`.
         own: (K,) bool, whether the client that is measured trained on it; None where this is not known.
     """
 
@@ -124,6 +125,7 @@ class Candidates:
     seen: NDArray[np.bool_]
     words: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     allowed: NDArray[np.bool_] | None = None
+    allowed_in_validation: NDArray[np.bool_] | None = None
     own: NDArray[np.bool_] | None = None
 
     def __len__(self) -> int:
@@ -138,6 +140,24 @@ class Candidates:
         seen = int(self.seen.sum())
         parts = {name: values[:seen] for name, values in self.parts.items()}
         return Candidates(self.texts[:seen], parts, self.seen[:seen], self.words)
+
+    def in_validation(self) -> Candidates:
+        """Returns the candidates with those allowed that may be predicted for validation images."""
+        mask = self.allowed_in_validation
+        return self if mask is None else replace(self, allowed=mask)
+
+    def trained_by(self, labels: NDArray[np.int64]) -> Candidates:
+        """Marks the candidates that a client trained on.
+
+        Args:
+            labels: (n,) labels of its training images.
+
+        Returns:
+            The candidates with `own`.
+        """
+        own = np.zeros(len(self), dtype=bool)
+        own[labels] = True
+        return replace(self, own=own)
 
 
 def named(classes: tuple[str, ...]) -> Candidates:

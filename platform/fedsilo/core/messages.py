@@ -146,6 +146,7 @@ class ClientScore:
         own: Counts on its own test share, which may be empty.
         elsewhere: Counts on the test images of all other clients; None where that was not measured.
         new: Counts on test images of classes that are not trained on; None where there are none.
+        validation: Counts on the validation images; None where the data set has none.
         seconds: Evaluation time, seconds; nan where it is not known.
         began: Start by the client's own clock, seconds since 1970; nan where it is not known.
     """
@@ -154,6 +155,7 @@ class ClientScore:
     own: Tally
     elsewhere: Tally | None = None
     new: Tally | None = None
+    validation: Tally | None = None
     seconds: float = field(default=float("nan"), compare=False)
     began: float = field(default=float("nan"), compare=False)
 

@@ -11,6 +11,7 @@ With NAME the metric's own name (`core.task.Metric.name`), each over clients tha
     unseen_NAME     mean over the clients that never train, each on its own test share
     new_NAME        mean over clients on classes that are not trained on, among these
     harmonic_NAME   harmonic mean of local and new
+    validation_NAME mean over the clients that train, each on all validation images, where the data set has them
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from dataclasses import dataclass
 from typing import Any
 
 SPREAD = "local_spread"
-LOCAL, WORST, POOLED, NEIGHBOUR, GLOBAL, UNSEEN, NEW, HARMONIC = VIEWS = (
+LOCAL, WORST, POOLED, NEIGHBOUR, GLOBAL, UNSEEN, NEW, HARMONIC, VALIDATION = VIEWS = (
     "local_",
     "worst_",
     "",
@@ -29,15 +30,19 @@ LOCAL, WORST, POOLED, NEIGHBOUR, GLOBAL, UNSEEN, NEW, HARMONIC = VIEWS = (
     "unseen_",
     "new_",
     "harmonic_",
+    "validation_",
 )
 """Prefixes of a metric's name, which say on whose images it is measured."""
+
+SELECTED = "selected_"
+"""Prefix of a recorded name: its value in the round with the best headline metric on validation images."""
 
 _OF_ROUNDS = (
     *("round", "participants", "loss", "upload_bytes", "download_bytes", "exchanges", "dropped", "late", "offline"),
     *("staleness", "simulated_s", "clock_s", "epsilon", "shared_sha256", "seconds", "slowest", "attempts"),
 )
 _OF_CLIENTS = ("client", "examples")
-_OF_RESULTS = ("method", "role", "rounds", "averaged_rounds", "best_round")
+_OF_RESULTS = ("method", "role", "rounds", "averaged_rounds", "best_round", "selected_round")
 TAKEN = frozenset({*_OF_ROUNDS, *_OF_CLIENTS, *_OF_RESULTS})
 """Names of other numbers that are recorded beside metrics."""
 
@@ -49,6 +54,7 @@ TITLES = {
     UNSEEN: "unseen",
     NEW: "new classes",
     HARMONIC: "harmonic",
+    VALIDATION: "validation",
 }
 """Titles of the columns of the headline metric, by view."""
 
@@ -62,12 +68,16 @@ class Metric:
         meaning: What it is, one line.
         ratio: Whether it is in [0, 1] and shown as per cent; shown as a number otherwise.
         higher: Whether more is better.
+        title: Title of its column in tables; its name by default.
+        column: Whether tables of runs show it; records and the page have all metrics.
     """
 
     name: str
     meaning: str = ""
     ratio: bool = True
     higher: bool = True
+    title: str = ""
+    column: bool = True
 
     @property
     def words(self) -> str:
@@ -147,6 +157,11 @@ class Measures:
         return f"best_{self.local}"
 
     @property
+    def selected(self) -> str:
+        """Returns the name of its value in the round with the best validation headline."""
+        return SELECTED + self.local
+
+    @property
     def first(self) -> str:
         """Returns the name of the first evaluated round's value."""
         return f"first_{self.local}"
@@ -167,7 +182,8 @@ class Measures:
         """Returns the titles of columns by name: all views of the headline metric, and the local view of others."""
         headline = {self.of(view): title for view, title in TITLES.items()}
         first = {self.local: TITLES[LOCAL], SPREAD: "spread"}
-        return {**first, **headline, **{LOCAL + metric.name: metric.words for metric in self.metrics[1:]}}
+        others = {LOCAL + metric.name: metric.title or metric.words for metric in self.metrics[1:] if metric.column}
+        return {**first, **headline, **others}
 
     def of(self, view: str) -> str:
         """Names the headline metric in a view.
@@ -218,5 +234,9 @@ def read_measures(result: Mapping[str, Any]) -> Measures:
         The metrics.
     """
     listed: Iterable[Mapping[str, Any]] = result.get("metrics") or ()
-    metrics = tuple(Metric(**{key: each[key] for key in ("name", "meaning", "ratio", "higher")}) for each in listed)
+    keys, later = ("name", "meaning", "ratio", "higher"), ("title", "column")
+    metrics = tuple(
+        Metric(**{key: each[key] for key in keys}, **{key: each[key] for key in later if key in each})
+        for each in listed
+    )
     return Measures(metrics or (Metric(str(result["headline"]["measure"]).removeprefix(LOCAL)),))

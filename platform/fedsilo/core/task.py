@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from numpy.typing import NDArray
 
-from fedsilo.core.batch import Candidates, Columns, named
+from fedsilo.core.batch import Candidates, Columns
 from fedsilo.core.data import Component, LabelledImages
 from fedsilo.core.metrics import TAKEN, Measures, Metric
 
@@ -127,16 +127,27 @@ class Task(Component, ABC):
             Metrics by name, and other numbers to record.
         """
 
-    def chance(self, classes: Sequence[str]) -> float:
+    def curve(self, tally: Tally) -> Mapping[str, Any] | None:
+        """Computes a curve of the images, for a picture.
+
+        Args:
+            tally: Counts over some images.
+
+        Returns:
+            "x" and "y", the names of both axes, and "points", [x, y] of each point; None for a task without one.
+        """
+        return None
+
+    def chance(self, among: Candidates) -> float:
         """Computes the headline metric of a random guess.
 
         Args:
-            classes: Names of the classes in a manifest.
+            among: The candidates of a run.
 
         Returns:
             The metric's value.
         """
-        return self.floor(named(tuple(classes)))[self.measured.headline.name]
+        return self.floor(among)[self.measured.headline.name]
 
     @abstractmethod
     def floor(self, among: Candidates) -> Mapping[str, float]:

@@ -198,6 +198,8 @@ def fingerprint_data(images: LabelledImages) -> str:
     splits = [("train", images.train), ("test", images.test)]
     if images.newcomers is not None:
         splits.append((f"new {images.newcomers.classes}", images.newcomers.test))
+    if images.validation is not None:
+        splits.append(("validation", images.validation))
     for name, split in splits:
         for digest, label, domain in zip(split.digests, split.labels.tolist(), split.domains.tolist(), strict=True):
             fingerprint.update(f"{name} {digest} {label} {domain}\n".encode())

@@ -16,12 +16,14 @@ from fedsilo.partitioning.heterogeneity import FILE
 from fedsilo.report.figures.partition_figure import draw_partition
 from fedsilo.simulation.feature_sample import measure_prepared
 from fedsilo.simulation.preparation import Prepared
+from fedsilo.storage.candidates_file import hash_candidates, write_candidates
 from fedsilo.storage.run_folder import read_json, write_json
 
 HELD_TO = {
     "split_sha256": "data or partition",
     "backbone_sha256": "backbone's weights",
     "settings_sha256": "scenario's settings",
+    "candidates_sha256": "candidates (data, or task.feasibility with its files)",
     "identities_sha256": "clients' public keys (aggregation.identities)",
 }
 """What must be equal when a run is resumed, by its key in data.json."""
@@ -46,6 +48,7 @@ def keep_origin(scenario: Scenario, prepared: Prepared, folder: Path) -> None:
         prepared.manifest.write(folder / "partition.json")
         draw_partition(prepared.manifest, folder / "partition.png", prepared.name)
         measure_prepared(scenario, prepared).write(folder / FILE)
+        write_candidates(folder, prepared.model.candidates)
         write_json(path, _origin(scenario, prepared))
         return
     before, now = read_json(path), _origin(scenario, prepared)
@@ -60,17 +63,20 @@ def keep_origin(scenario: Scenario, prepared: Prepared, folder: Path) -> None:
 def _origin(scenario: Scenario, prepared: Prepared) -> dict[str, Any]:
     images = prepared.images
     signed = scenario.aggregation.identities_sha256(len(prepared.manifest.clients))
+    composed = hash_candidates(prepared.model.candidates)
     return {
         "classes": images.classes,
         "domains": images.domains,
         "template": images.template,
         "train": len(images.train),
         "test": len(images.test),
+        **({} if images.validation is None else {"validation": len(images.validation)}),
         "data_sha256": prepared.manifest.fingerprint,
         "split_sha256": prepared.manifest.split_sha256,
         "backbone_sha256": prepared.backbone,
         "settings_sha256": hash_settings(scenario, images.template),
         **({"identities_sha256": signed} if signed else {}),
+        **({"candidates_sha256": composed} if composed else {}),
         "notices": images.notices,
     }
 
@@ -99,6 +105,8 @@ def hash_settings(scenario: Scenario, template: str) -> str:
         scenario.stragglers == StragglerPolicy() and not scenario.availability.timed
     ):  # hashes of older versions have no such sections
         del settings["pace"], settings["trace"]
+    if written["task"] != {"name": "classification"}:
+        settings["task"] = written["task"]
     rest = [
         scenario.backbone.precision,
         scenario.actors.threads,

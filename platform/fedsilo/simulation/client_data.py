@@ -42,6 +42,30 @@ class Novelty:
 
 
 @dataclass(frozen=True, slots=True)
+class ValidationImages:
+    """The images by which a model is selected; all clients are measured on all of them.
+
+    Attributes:
+        images: Features of the images.
+        labels: (n,) their classes.
+    """
+
+    images: FeatureSource
+    labels: Indices
+
+    def only(self, columns: Collection[str]) -> ValidationImages:
+        """Drops columns that are not needed.
+
+        Args:
+            columns: Names of the columns to keep.
+
+        Returns:
+            The same images with these columns only.
+        """
+        return replace(self, images=self.images.only(columns))
+
+
+@dataclass(frozen=True, slots=True)
 class ClientData:
     """What one client holds.
 
@@ -54,6 +78,7 @@ class ClientData:
         own_test: (m,) positions of the client's own test images.
         own_labels: (m,) their classes, as the client has it.
         novelty: Classes that no client trains on, None where there are none.
+        validation: Images by which a model is selected, None where there are none.
     """
 
     number: int
@@ -64,6 +89,7 @@ class ClientData:
     own_test: Indices
     own_labels: Indices
     novelty: Novelty | None = None
+    validation: ValidationImages | None = None
 
     def only(self, columns: Collection[str]) -> ClientData:
         """Drops columns that are not needed, so that nothing is computed that no learner reads.
@@ -75,7 +101,13 @@ class ClientData:
             The same data with these columns only.
         """
         novelty = None if self.novelty is None else self.novelty.only(columns)
-        return replace(self, train=self.train.only(columns), test=self.test.only(columns), novelty=novelty)
+        return replace(
+            self,
+            train=self.train.only(columns),
+            test=self.test.only(columns),
+            novelty=novelty,
+            validation=None if self.validation is None else self.validation.only(columns),
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Measures a client's model on the images that an evaluation asks for: its own, those of others, and new classes."""
+"""Measures a client's model on the images that an evaluation asks for: own, others', validation and new classes."""
 
 from __future__ import annotations
 
@@ -43,13 +43,19 @@ class ClientMeasurement:
         Returns:
             The counts on each set.
         """
-        data, own, among = self.data, self.data.own_test, self.model.candidates
+        data, own = self.data, self.data.own_test
+        among = self.model.candidates.trained_by(data.train_labels)
         predict = self.predictor(self.model)
         score = ClientScore(data.number, self._count(predict, data.test, own, data.own_labels, among))
         if neighbours:
             others = np.setdiff1d(np.arange(len(data.test_labels)), own)
             there = self._count(predict, data.test, others, data.test_labels[others], among)
             score = replace(score, elsewhere=there)
+        if data.validation is not None:
+            held = data.validation
+            every = np.arange(len(held.labels))
+            found = self._count(predict, held.images, every, held.labels, among.in_validation())
+            score = replace(score, validation=found)
         return score if data.novelty is None else replace(score, new=self._count_new_classes(data.novelty))
 
     def _count_new_classes(self, novelty: Novelty) -> Tally:

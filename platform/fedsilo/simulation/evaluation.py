@@ -11,7 +11,19 @@ import numpy as np
 
 from fedsilo.core import ClientScore, Metric, RoundRecord, Tally, Task
 from fedsilo.core.errors import ClientError
-from fedsilo.core.metrics import GLOBAL, HARMONIC, LOCAL, NEIGHBOUR, NEW, POOLED, SPREAD, UNSEEN, VIEWS, WORST
+from fedsilo.core.metrics import (
+    GLOBAL,
+    HARMONIC,
+    LOCAL,
+    NEIGHBOUR,
+    NEW,
+    POOLED,
+    SPREAD,
+    UNSEEN,
+    VALIDATION,
+    VIEWS,
+    WORST,
+)
 from fedsilo.core.task import EXAMPLES
 
 
@@ -48,10 +60,10 @@ def score_line(score: ClientScore, task: Task) -> dict[str, object]:
     line |= {name: value for name, value in score.own.items() if isinstance(value, int)}
     names = task.measures(score.own) if score.examples else dict.fromkeys(_recorded(task, score.own))
     line |= names
-    for view, tally in ((NEIGHBOUR, score.elsewhere), (NEW, score.new)):
+    for view, tally in ((NEIGHBOUR, score.elsewhere), (NEW, score.new), (VALIDATION, score.validation)):
         if tally is not None and tally[EXAMPLES]:
             found = task.measures(tally)
-            line |= {view + metric.name: found[metric.name] for metric in task.metrics}
+            line |= {view + metric.name: found[metric.name] for metric in task.metrics if metric.name in found}
     return line
 
 
@@ -91,6 +103,7 @@ def add_metrics(
         raise ClientError("no client has a test image, nothing can be measured. Check the partition.")
     elsewhere = [(s.own, s.elsewhere) for s in scores if s.elsewhere is not None and s.elsewhere[EXAMPLES]]
     new = [score.new for score in scores if score.new is not None and score.new[EXAMPLES]]
+    validated = [score.validation for score in scores if score.validation is not None and score.validation[EXAMPLES]]
     parts: dict[str, list[Mapping[str, float]]] = {
         LOCAL: [task.measures(score.own) for score in own],
         POOLED: [task.measures(total([score.own for score in own]))],
@@ -98,22 +111,36 @@ def add_metrics(
         GLOBAL: [task.measures(total(both)) for both in elsewhere],
         UNSEEN: [task.measures(score.own) for score in arrived],
         NEW: [task.measures(tally) for tally in new],
+        VALIDATION: [task.measures(tally) for tally in validated],
     }
     found = empty_metrics(task)
     for metric in task.metrics:
-        values = {view: [part[metric.name] for part in measures] for view, measures in parts.items()}
+        values = {view: _values(metric, measures) for view, measures in parts.items()}
         found |= {view + metric.name: _mean(each) for view, each in values.items()}
         found |= _extremes(metric, values[LOCAL], found[NEW + metric.name])
-    found[SPREAD] = statistics.pstdev([part[task.metrics[0].name] for part in parts[LOCAL]])
+    headline = _values(task.measured.headline, parts[LOCAL])
+    if not headline:
+        raise ClientError(
+            f"no client's test images have a value of the {task.measured.headline.words}, so nothing can be compared. "
+            "Check the partition; `partition.test=global` measures every client on all test images."
+        )
+    found[SPREAD] = statistics.pstdev(headline)
     return replace(record, metrics=found)
 
 
 def _extremes(metric: Metric, local: Sequence[float], new: float | None) -> dict[str, float | None]:
     """The worst client, and the harmonic mean of local and new."""
-    mean = sum(local) / len(local)
+    mean = _mean(local)
+    if mean is None:
+        return {WORST + metric.name: None, HARMONIC + metric.name: None}
     harmonic = None if new is None else 2 * mean * new / (mean + new) if mean + new else 0.0
     worst = min(local) if metric.higher else max(local)
     return {WORST + metric.name: worst, HARMONIC + metric.name: harmonic}
+
+
+def _values(metric: Metric, measures: Sequence[Mapping[str, float]]) -> list[float]:
+    """The values of a metric, of those who have one: a task leaves out what some images cannot have."""
+    return [found[metric.name] for found in measures if metric.name in found]
 
 
 def _recorded(task: Task, tally: Tally) -> list[str]:

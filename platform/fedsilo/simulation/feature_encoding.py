@@ -20,7 +20,7 @@ from fedsilo.models.clip.features import Chunk, EncodedChunk, OnlineFeatures, Vi
 from fedsilo.models.clip.image_encoder import ImageEncoder
 from fedsilo.models.clip.loading import LoadedBackbone, load
 from fedsilo.models.clip.pixels import Pixels
-from fedsilo.simulation.client_data import Novelty
+from fedsilo.simulation.client_data import Novelty, ValidationImages
 from fedsilo.simulation.feature_store import JoinedSources
 from fedsilo.simulation.frozen_parts import zero_shot
 
@@ -162,6 +162,21 @@ class FeatureEncoding:
         tokens = {name: t.cpu().numpy() for name, t in self.backbone.class_tokens(new.classes).tensors().items()}
         texts = zero_shot(self.backbone, new.classes, images.template).cpu().numpy()
         return Novelty(tokens, texts, self.columns("images of new classes", new.test, wanted, 0), new.test.labels)
+
+    def validation(self, images: LabelledImages, wanted: Collection[str]) -> ValidationImages | None:
+        """Prepares the images by which a model is selected.
+
+        Args:
+            images: The data.
+            wanted: Names of the columns.
+
+        Returns:
+            What clients need to be measured on them; None without such images.
+        """
+        held = images.validation
+        if held is None or not len(held):
+            return None
+        return ValidationImages(self.columns("validation images", held, wanted, 0), held.labels)
 
 
 def build_look(scenario: Scenario, progress: Progress = lambda stage, done, total: None) -> FeatureExtractor:

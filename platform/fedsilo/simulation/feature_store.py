@@ -9,7 +9,7 @@ import numpy as np
 from torch import Tensor
 
 from fedsilo.core import FeatureSource, Indices
-from fedsilo.simulation.client import ClientData, Novelty
+from fedsilo.simulation.client_data import ClientData, Novelty, ValidationImages
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,12 +187,14 @@ class FeatureStore:
         test: Features of the test images, by row.
         test_labels: (N,) classes of the rows, as those who hold them have it.
         novelty: Classes that no client trains on, None where all are trained on.
+        validation: Images by which a model is selected, None where the data set has none.
     """
 
     train: FeatureSource
     test: FeatureSource
     test_labels: Indices
     novelty: Novelty | None = None
+    validation: ValidationImages | None = None
 
     def on(self, device: str) -> FeatureStore:
         """Moves encoding to a device, for features that are computed on demand.
@@ -223,4 +225,5 @@ class FeatureStore:
             own_test=claim.test,
             own_labels=claim.test_labels,
             novelty=self.novelty,
+            validation=self.validation,
         )

@@ -21,12 +21,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 
-from fedsilo.core import ClientScore, EvaluationTask, Gathered, RoundRecord, State
+from fedsilo.core import ClientScore, EvaluationTask, Gathered, RoundRecord, State, Tally, Task
 from fedsilo.core.state import sha256
 from fedsilo.simulation.cohort import Cohort
-from fedsilo.simulation.evaluation import add_metrics, empty_metrics, score_line
+from fedsilo.simulation.evaluation import add_metrics, empty_metrics, score_line, total
 from fedsilo.simulation.federation_plan import FederationPlan
-from fedsilo.storage.run_folder import CLIENTS, ROUNDS, TIMELINE, WIRE, Journals
+from fedsilo.storage.run_folder import CLIENTS, CURVES, ROUNDS, TIMELINE, WIRE, Journals
 from fedsilo.storage.wire_log import record_scores
 
 
@@ -107,6 +107,9 @@ class RoundObserver:
         plan = self._plan
         self.timer.work("evaluate", {s.client: s.began for s in scores}, {s.client: s.seconds for s in scores})
         record_scores(self._journals, tasks, scores)
+        curve = _curve(plan.task, [score.own for score in scores if score.client not in plan.unseen])
+        if curve is not None:
+            self._journals.add(CURVES, {"round": self.round, **curve})
         for score in scores:
             self._journals.add(CLIENTS, {"round": self.round, **score_line(score, plan.task)})
         self._record = add_metrics(self._record, scores, plan.task, plan.unseen)
@@ -140,6 +143,11 @@ def missing_clients(participants: Sequence[int], gathered: Gathered) -> tuple[in
         Their numbers, ascending.
     """
     return tuple(sorted(set(participants) - set(gathered.clients)))
+
+
+def _curve(task: Task, tallies: Sequence[Tally]) -> Mapping[str, object] | None:
+    """The task's curve over the own test images of all clients that train, each by its own client's model."""
+    return task.curve(total(tallies)) if tallies else None
 
 
 def _begin_record(plan: FederationPlan, cohort: Cohort, round: int, attempts: int) -> RoundRecord:

@@ -4,6 +4,8 @@ scenario.yaml      the resolved scenario         environment.json   versions, ha
 partition.json     the frozen partition          partition.png      its picture
 heterogeneity.json how much the clients' data differ, beside what chance alone would give
 rounds.jsonl       one line per round            clients.jsonl      one per client and evaluation
+curves.jsonl       for tasks that have a curve, such as composition: its points, one line per evaluated round
+candidates.json    for classes composed of parts: words, parts, and which may be predicted
 wire.jsonl         what crossed between coordinator and clients
 timeline.jsonl     when each stage of a round and each client's part in it began, and how long it took
 checkpoints/       the newest rounds             result.json        final numbers and hashes
@@ -32,7 +34,8 @@ from fedsilo.core.metrics import LOCAL
 from fedsilo.core.state import write_bytes
 
 ROUNDS, CLIENTS, WIRE, TIMELINE = "rounds.jsonl", "clients.jsonl", "wire.jsonl", "timeline.jsonl"
-JOURNALS = (ROUNDS, CLIENTS, WIRE, TIMELINE)
+CURVES = "curves.jsonl"
+JOURNALS = (ROUNDS, CLIENTS, WIRE, TIMELINE, CURVES)
 ESCAPED = "backslashreplace"
 """How halves of letters are written, which names of folders can hold: as escapes that JSON can read."""
 ROUNDS_LOCK, DRIVER_LOCK = ".lock", ".driver.lock"

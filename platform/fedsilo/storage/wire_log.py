@@ -108,7 +108,7 @@ def _counts(when: Line, scores: Sequence[ClientScore]) -> list[Line]:
     """One line for all clients whose counts have the same names and sizes."""
     alike: dict[tuple[tuple[str, int], ...], list[int]] = {}
     for score in scores:
-        parts = {"": score.own, "elsewhere_": score.elsewhere, "new_": score.new}
+        parts = {"": score.own, "elsewhere_": score.elsewhere, "new_": score.new, "validation_": score.validation}
         counted = [(view + name, np.size(v)) for view, tally in parts.items() for name, v in (tally or {}).items()]
         alike.setdefault(tuple(counted), []).append(score.client)
     return [

@@ -13,6 +13,7 @@ from torch.nn.functional import cross_entropy
 
 from fedsilo.core.batch import CLASS, Candidates, Columns, named
 from fedsilo.core.data import LabelledImages
+from fedsilo.core.errors import DataError
 from fedsilo.core.metrics import Metric
 from fedsilo.core.task import EXAMPLES, Tally, Task
 
@@ -31,7 +32,15 @@ class Classification(Task):
 
         Returns:
             One candidate per class, K in all.
+
+        Raises:
+            DataError: The classes are pairs, of which some are not trained on.
         """
+        if images.pairs is not None:
+            raise DataError(
+                f"task: 'classification' trains on all classes, but the {len(images.classes)} classes of this data set "
+                f"are pairs, of which {int((~images.pairs.seen).sum())} are not trained on. Set `task: composition`."
+            )
         return named(images.classes)
 
     def targets(self, labels: Tensor, among: Candidates) -> Columns:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 from fedsilo.config.sections import Scenario
-from fedsilo.core import Measures
+from fedsilo.core import Candidates, Measures
 from fedsilo.core.errors import FedsiloError
 from fedsilo.core.registry import title_of
 from fedsilo.partitioning.manifest import Manifest
@@ -112,6 +112,7 @@ class PageData:
         parts: Records of the methods that have begun, by name, in the order in which the methods run.
         result: result.json; None before the run has finished.
         manifest: The partition; None before the data are split.
+        candidates: The candidates that scores are over; None before the data are split.
         environment: environment.json, the machine and the versions.
         origin: data.json, what the run began with.
         unreadable: A message for each file that could not be read.
@@ -124,6 +125,7 @@ class PageData:
     parts: Mapping[str, MethodRecords]
     result: Record | None
     manifest: Manifest | None
+    candidates: Candidates | None
     environment: Record
     origin: Record
     unreadable: Sequence[str]
@@ -158,7 +160,7 @@ class PageData:
     @property
     def chance(self) -> float | None:
         """Headline metric of random guessing; None before the data are split."""
-        return self.scenario.task.chance(self.manifest.classes) if self.manifest else None
+        return self.scenario.task.chance(self.candidates) if self.candidates else None
 
     @property
     def measures(self) -> Measures:
@@ -211,6 +213,8 @@ def read_page_data(run: Run) -> PageData:
     method = title_of(run.scenario.method)
     none: Record | None = None
     no_manifest: Manifest | None = None
+    no_candidates: Candidates | None = None
+    split = (folder / "partition.json").exists()
     return PageData(
         folder=folder,
         scenario=run.scenario,
@@ -222,7 +226,8 @@ def read_page_data(run: Run) -> PageData:
             if home.is_dir()
         },
         result=read_or_note(lambda: run.result, none) if run.finished else None,
-        manifest=read_or_note(lambda: run.manifest, no_manifest) if (folder / "partition.json").exists() else None,
+        manifest=read_or_note(lambda: run.manifest, no_manifest) if split else None,
+        candidates=read_or_note(lambda: run.candidates, no_candidates) if split else None,
         environment=read_or_note(lambda: _document(folder / "environment.json"), {}),
         origin=read_or_note(lambda: _document(folder / "data.json"), {}),
         unreadable=unreadable,

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 from fedsilo.config.scenario_reading import read
 from fedsilo.config.sections import Scenario
-from fedsilo.core import Measures
+from fedsilo.core import Candidates, Measures
 from fedsilo.core.errors import RunError
 from fedsilo.core.metrics import read_measures
 from fedsilo.core.registry import title_of
 from fedsilo.partitioning.manifest import Manifest
+from fedsilo.storage.candidates_file import read_candidates
 from fedsilo.storage.checkpoints import Checkpoint, Checkpoints
 from fedsilo.storage.run_folder import CLIENTS, ROUNDS, WIRE, find_run_folder, read_json, read_lines
 
@@ -55,6 +56,11 @@ class Run:
     def manifest(self) -> Manifest:
         """The partition."""
         return Manifest.read(self.folder / "partition.json")
+
+    @cached_property
+    def candidates(self) -> Candidates:
+        """The candidates that scores are over: the classes, or pairs with their words."""
+        return read_candidates(self.folder, self.manifest.classes)
 
     @property
     def finished(self) -> bool:
@@ -141,7 +147,7 @@ class Run:
 
         self._require_client(client)
         template = str(read_json(self.folder / "data.json")["template"])
-        return predict(self.scenario, self.manifest.classes, template, self._checkpoint(warn), client, images)
+        return predict(self.scenario, self.candidates, template, self._checkpoint(warn), client, images)
 
     def _require_client(self, client: int) -> None:
         count = len(self.manifest.clients)

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from fedsilo.config.sections import Scenario
-from fedsilo.core import Frozen, State
+from fedsilo.core import Candidates, Frozen, State
 from fedsilo.core.batch import PIXELS
 from fedsilo.core.finiteness import locate_faults, require_scores
 from fedsilo.core.state import require_like
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 def predict(
     scenario: Scenario,
-    classes: Sequence[str],
+    among: Candidates,
     template: str,
     checkpoint: Checkpoint,
     client: int,
@@ -35,7 +35,7 @@ def predict(
 
     Args:
         scenario: The run's scenario; its backbone and method are used.
-        classes: Class names in label order.
+        among: The candidates, in label order.
         template: The data set's hand-written prompt.
         checkpoint: The trained states.
         client: Number of the client whose model classifies.
@@ -51,27 +51,29 @@ def predict(
     """
     loaded = load(scenario.backbone, scenario.seed)
     method = scenario.method
-    model = frozen_model(loaded, classes, template, method.phrases, image_blocks=method.needs_image_blocks)
-    received, private = _read_states(scenario, checkpoint, client, model)
+    model = frozen_model(loaded, among.texts, template, method.phrases, among, method.needs_image_blocks)
+    received, private = _read_states(scenario, checkpoint, client, model.seen_only())
     inputs = torch.stack([loaded.images.preprocessing.plain(as_rgb(image)) for image in images])
     with torch.no_grad():
         columns = {PIXELS: inputs, **loaded.images.columns(inputs, method.reads)}
         device = model.device
         own = [{name: tensor.to(device) for name, tensor in state.items()} for state in (received, private)]
+        if model.seen_only() is not model:
+            own[1] = dict(method.private_for_new_classes(model, own[1]))
         predictor = method.predictor(model, *own)
         scores = predictor({name: column.to(device) for name, column in columns.items()})
     sections = {"training.optimizer": scenario.training.optimizer, "method": method}
     with locate_faults("predict", sections):
         require_scores(scores, range(len(images)))
-    return table_of(scores, classes)
+    return table_of(scores, among)
 
 
-def table_of(scores: Tensor, classes: Sequence[str]) -> pd.DataFrame:
+def table_of(scores: Tensor, among: Candidates) -> pd.DataFrame:
     """Turns scores into probabilities and names.
 
     Args:
         scores: (b, K) finite scores of b images.
-        classes: K class names in label order.
+        among: The K candidates; one that may not be predicted has the probability 0.
 
     Returns:
         One row per image: "class", "probability", "next_best" (the class with the second highest score; the only class
@@ -79,7 +81,10 @@ def table_of(scores: Tensor, classes: Sequence[str]) -> pd.DataFrame:
     """
     import pandas as pd
 
-    table = scores.float().softmax(dim=1).cpu().numpy()
+    scores, classes = scores.float().cpu(), among.texts
+    if among.allowed is not None:
+        scores = scores.masked_fill(torch.from_numpy(~among.allowed), -torch.inf)
+    table = scores.softmax(dim=1).numpy()
     order = (-table).argsort(axis=1)
     second = order[:, min(1, table.shape[1] - 1)]
     return pd.DataFrame(

@@ -134,7 +134,7 @@ def read_overview(run: Run) -> Overview:
         for name, home in list_method_folders(scenario, folder)
     ]
     known = (folder / "partition.json").exists()
-    chance = scenario.task.chance(run.manifest.classes) if known else None
+    chance = scenario.task.chance(run.candidates) if known else None
     measures = scenario.task.measured
     return Overview(folder.name, _state(run), read_progress(parts, measures), measures, chance)
 

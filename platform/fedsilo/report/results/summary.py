@@ -1,7 +1,8 @@
 """Builds result.json from the outcomes of all methods: headline, comparison rows, warnings and hashes.
 
 The headline is the mean over the last evaluated rounds. The best round stands beside it and is marked, because it is
-selected with the test set.
+selected with the test set. Where the data set has validation images, the round that is the best on them stands there
+too: it is selected without the test set.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from dataclasses import asdict
 from typing import Any
 
 from fedsilo.core import Budget, Measures
+from fedsilo.core.metrics import SELECTED, VALIDATION
 from fedsilo.simulation.chance_floor import Floor
 from fedsilo.simulation.federation_plan import Outcome
 
@@ -64,7 +66,8 @@ def summarise_method(name: str, role: str, outcome: Outcome, last: int, measures
         measures: Metrics of the task.
 
     Returns:
-        Each measure as the mean over the last evaluated rounds, and the best round.
+        Each measure as the mean over the last evaluated rounds, the best round, and the round that validation images
+        select where there are any.
     """
     evaluated = [record for record in outcome.records if record[measures.local] is not None]
     recent = evaluated[-last:]  # fewer, where fewer were evaluated
@@ -80,8 +83,20 @@ def summarise_method(name: str, role: str, outcome: Outcome, last: int, measures
         measures.best: best[measures.local],
         "best_round": best["round"],
         "rounds": len(outcome.records),
+        **_select_by_validation(evaluated, measures),
         **({} if clock is None else {"simulated_s": clock}),
     }
+
+
+def _select_by_validation(evaluated: Sequence[Mapping[str, Any]], measures: Measures) -> dict[str, Any]:
+    """The round with the best headline on validation images, the first of equal ones, and what it measures."""
+    by, sign = measures.of(VALIDATION), 1 if measures.headline.higher else -1
+    validated = [record for record in evaluated if record.get(by) is not None]
+    if not validated:
+        return {}
+    chosen = max(validated, key=lambda record: sign * float(record[by]))
+    values = {SELECTED + name: chosen[name] for name in measures.names if chosen.get(name) is not None}
+    return {"selected_round": chosen["round"], **values}
 
 
 def _mean(records: Sequence[Mapping[str, Any]], measure: str) -> float | None:
