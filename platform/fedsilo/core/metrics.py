@@ -54,7 +54,6 @@ TITLES = {
     UNSEEN: "unseen",
     NEW: "new classes",
     HARMONIC: "harmonic",
-    VALIDATION: "validation",
 }
 """Titles of the columns of the headline metric, by view."""
 

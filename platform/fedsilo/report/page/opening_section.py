@@ -13,7 +13,12 @@ from fedsilo.report.number_formats import format_bytes, format_number, list_numb
 from fedsilo.report.page.page_data import PageData, Record
 from fedsilo.report.page.page_elements import HtmlTable
 from fedsilo.report.page.rendering import render
-from fedsilo.report.terminal.run_tables import describe_averaged_rounds, format_learning, results_legend
+from fedsilo.report.terminal.run_tables import (
+    describe_averaged_rounds,
+    format_learning,
+    format_selected,
+    results_legend,
+)
 
 
 def draw_headline(data: PageData) -> Markup:
@@ -94,9 +99,10 @@ def draw_comparison(data: PageData) -> Markup:
         return render("comparison", table=None)
     names = [name for name in measures.titles if any(row.get(name) is not None for row in rows)]
     about = f"{measures.unit.capitalize()}, {_describe_rounds(data)}" + ("" if data.result else ", so far")
+    selected = any(row.get("selected_round") is not None for row in rows)
     table = HtmlTable(
-        header=["method", *(measures.titles[name] for name in names), "first", "best*"],
-        rows=[_row(row, names, measures) for row in rows],
+        header=["method", *(measures.titles[name] for name in names), "first", "best*", *["selected"] * selected],
+        rows=[_row(row, names, measures) + [format_selected(row, measures)] * selected for row in rows],
         about=about,
         bold=[number for number, row in enumerate(rows) if row["role"] == "method"],
     )

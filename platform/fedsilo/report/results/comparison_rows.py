@@ -96,9 +96,10 @@ def list_measures(measures: Measures) -> tuple[str, ...]:
         measures: Metrics of the task.
 
     Returns:
-        Names of the measures; the last one, the best round, is selected with the test set.
+        Names of the measures; the last two are of the round that validation images select, where there are any, and of
+        the best round, which is selected with the test set.
     """
-    return (*measures.names, measures.best)
+    return (*measures.names, measures.selected, measures.best)
 
 
 def _common(found: Sequence[Measures]) -> Measures:

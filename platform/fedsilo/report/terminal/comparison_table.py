@@ -9,7 +9,7 @@ from rich.table import Table
 from fedsilo.core.metrics import GLOBAL, NEIGHBOUR, Measures
 from fedsilo.report.results.comparison_rows import ComparisonRow, ComparisonRows
 from fedsilo.report.terminal.cells import cell
-from fedsilo.report.terminal.run_tables import optional_legend
+from fedsilo.report.terminal.run_tables import SELECTED_LEGEND, optional_legend
 
 
 def comparison_table(standings: ComparisonRows) -> Table:
@@ -79,11 +79,12 @@ def comparison_legend(standings: ComparisonRows) -> str:
         f"{measures.headline.words} on their own test images, with spread and worst over clients; neighbours: on all "
         "other clients' images; global: on all images; * the best round, picked with the test set, not a result"
     )
+    more[measures.selected] = SELECTED_LEGEND
     return "; ".join([own, *(more[name] for name in _names(standings) if name in more)])
 
 
 def _titles(measures: Measures) -> dict[str, str]:
-    return {**measures.titles, measures.best: "best*"}
+    return {**measures.titles, measures.selected: "selected", measures.best: "best*"}
 
 
 def to_csv(standings: ComparisonRows) -> str:

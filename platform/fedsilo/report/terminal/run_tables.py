@@ -14,6 +14,9 @@ if TYPE_CHECKING:
     from fedsilo.partitioning.client_holdings import ClientHoldings
     from fedsilo.report.results.finished_run import Run
 
+SELECTED_LEGEND = "selected: local, in the round with the best mean over clients on the validation images"
+"""Explains the column of the round that validation images select."""
+
 PACED = ("simulated s", "late", "offline")
 """Additional columns of rounds with simulated time."""
 
@@ -36,6 +39,9 @@ def results_table(result: Mapping[str, Any]) -> Table:
         table.add_column(measures.titles[name], justify="right")
     table.add_column("first", justify="right")
     table.add_column("best*", justify="right")
+    selected = any(row.get("selected_round") is not None for row in rows)
+    if selected:
+        table.add_column("selected", justify="right")
     timed = any(row.get("simulated_s") is not None for row in rows)
     if timed:
         table.add_column("simulated s", justify="right")
@@ -43,7 +49,8 @@ def results_table(result: Mapping[str, Any]) -> Table:
         style = "bold" if row["role"] == "method" else None
         cells = [measures.written(name, row.get(name)) for name in names]
         clock = [_format_clock(row.get("simulated_s"))] if timed else []
-        table.add_row(cell(row["method"]), *cells, *format_learning(row, measures), *clock, style=style)
+        chosen = [format_selected(row, measures)] if selected else []
+        table.add_row(cell(row["method"]), *cells, *format_learning(row, measures), *chosen, *clock, style=style)
     return table
 
 
@@ -63,6 +70,8 @@ def results_legend(result: Mapping[str, Any]) -> str:
         "over clients\nneighbours: on all other clients' images, global: on all images; * picked with the test set, "
         "not a result"
     )
+    if any(row.get("selected_round") is not None for row in rows):
+        more.append(SELECTED_LEGEND)
     return "\n".join([own, *more])
 
 
@@ -80,7 +89,11 @@ def optional_legend(measures: Measures) -> dict[str, str]:
         "column",
         measures.of(NEW): "new classes: classes that are not trained on, among these; harmonic: mean of local and new "
         "classes",
-        **{LOCAL + metric.name: f"{metric.words}: {metric.meaning}" for metric in measures.metrics[1:]},
+        **{
+            LOCAL + metric.name: f"{metric.title or metric.words}: {metric.meaning}"
+            for metric in measures.metrics[1:]
+            if metric.column
+        },
     }
 
 
@@ -112,6 +125,21 @@ def format_learning(row: Mapping[str, Any], measures: Measures) -> tuple[str, st
         return "", ""
     best = f"{measures.written(measures.local, row.get(measures.best))} ({row.get('best_round')})"
     return measures.written(measures.local, row.get(measures.first)), best
+
+
+def format_selected(row: Mapping[str, Any], measures: Measures) -> str:
+    """Formats the value of the round that validation images select.
+
+    Args:
+        row: Row of a result.
+        measures: Metrics of the task.
+
+    Returns:
+        The value with its round; "" for a method that does not train, and without validation images.
+    """
+    if (row.get("rounds") or 1) < 2 or row.get("selected_round") is None:
+        return ""
+    return f"{measures.written(measures.local, row.get(measures.selected))} ({row['selected_round']})"
 
 
 def _format_clock(value: Any) -> str:
