@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from numpy.typing import NDArray
@@ -21,6 +22,20 @@ EXAMPLES = "examples"
 Tally = Mapping[str, int | float | NDArray[Any]]
 """What was counted over some images, by name. Numbers of two tallies add up, arrays (n, ...) follow each other. Every
 tally has "examples", the number of images. Whole numbers are recorded for each client."""
+
+
+@dataclass(frozen=True, slots=True)
+class CandidateEvidence:
+    """What a task may ask before it says which candidates may be predicted.
+
+    Attributes:
+        encode: Names -> (n, D) features of the backbone's text tower, of length 1.
+        validation: Scores (b, K) of the validation images by their hand-written prompts, and their (b,) labels, batch
+            by batch; no batch without such images.
+    """
+
+    encode: Callable[[Sequence[str]], NDArray[np.float32]]
+    validation: Iterable[tuple[Tensor, Tensor]]
 
 
 class Task(Component, ABC):
@@ -64,6 +79,18 @@ class Task(Component, ABC):
         Returns:
             K candidates.
         """
+
+    def limit(self, among: Candidates, evidence: CandidateEvidence) -> tuple[Candidates, tuple[str, ...]]:
+        """Limits which candidates may be predicted, once before the first round, for all methods of a run.
+
+        Args:
+            among: The candidates.
+            evidence: What the decision may depend on.
+
+        Returns:
+            The candidates, and what the user should know, one line each; the same candidates by default.
+        """
+        return among, ()
 
     @abstractmethod
     def targets(self, labels: Tensor, among: Candidates) -> Columns:

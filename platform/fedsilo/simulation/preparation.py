@@ -6,7 +6,7 @@ All of it is a function of the scenario; features come from the cache where it h
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from fedsilo.config.dumping import describe_component
@@ -25,7 +25,7 @@ from fedsilo.partitioning.manifest import Manifest, freeze
 from fedsilo.simulation.client_views import client_indices, labels_as_held, list_rows
 from fedsilo.simulation.feature_encoding import Encoders, FeatureEncoding, build_look
 from fedsilo.simulation.feature_store import ClientIndices, FeatureStore, IndexedFeatures
-from fedsilo.simulation.frozen_parts import frozen_model, image_blocks_of, phrases_of, reads_of
+from fedsilo.simulation.frozen_parts import frozen_model, gather_evidence, image_blocks_of, phrases_of, reads_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +83,10 @@ def prepare(scenario: Scenario, methods: Sequence[Method], runtime: Encoders, pr
     trained, measured = (list_rows(part, *manifest.states(split)) for split, part in images.splits())
     wanted = reads_of(methods)
     learnt = reads_of([method for method in methods if method.trains]) or wanted
+    validation = encoding.validation(images, wanted)
+    size = scenario.evaluation.batch_size
+    limited, limits = scenario.task.limit(candidates, gather_evidence(loaded, model, validation, size))
+    model = replace(model, candidates=limited)
     test = encoding.columns("test images", measured.examples, wanted, 0)
     require_distinct(encoding.encoder, test, measured.examples)
     train: FeatureSource
@@ -96,8 +100,8 @@ def prepare(scenario: Scenario, methods: Sequence[Method], runtime: Encoders, pr
         train = IndexedFeatures(encoding.columns("training images", trained.examples.take(held), learnt, *views), held)
     claims = client_indices(manifest, trained, measured)
     labels, novelty = labels_as_held(measured, claims), encoding.novelty(images, wanted)
-    warehouse = FeatureStore(train, test, labels, novelty, encoding.validation(images, wanted))
-    notices = (*images.notices, *encoding.cache.notices, *_unseen(manifest))
+    warehouse = FeatureStore(train, test, labels, novelty, validation)
+    notices = (*images.notices, *limits, *encoding.cache.notices, *_unseen(manifest))
     notices += tuple(scenario.aggregation.identity_notices(len(claims)))
     return Prepared(scenario.name, images, manifest, model, loaded.fingerprint, warehouse, claims, notices, learnt)
 

@@ -10,7 +10,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import chain
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -23,8 +25,12 @@ from fedsilo.core.config_fields import key
 from fedsilo.core.data import LabelledImages
 from fedsilo.core.errors import DataError
 from fedsilo.core.metrics import Metric
-from fedsilo.core.task import EXAMPLES, Tally, Task
+from fedsilo.core.task import EXAMPLES, CandidateEvidence, Tally, Task
+from fedsilo.data.files.word_vectors import read_word_vectors
 from fedsilo.training.composition_curve import describe_images, exact_curve, is_right, measure_as_released
+from fedsilo.training.pair_feasibility import choose_threshold, score_feasibility
+
+NONE, CLIP, GLOVE, VALIDATION = "none", "clip", "glove", "validation"
 
 POINTS = 101
 """Points of a curve that are kept for its picture."""
@@ -37,11 +43,21 @@ _RELEASED = "by the rule of the released evaluator: at most 40 biases, none at m
 class Composition(Task):
     """Cross-entropy over pairs of attribute and object; seen, unseen, harmonic mean and area of the bias curve."""
 
-    loss_pairs: str = key(
-        "all",
-        "Pairs among which training tells images apart: all that any client trains on, or the client's own.",
-        "all",
-        "own",
+    feasibility: str = key(
+        NONE,
+        "Open world: which unseen pairs may be predicted. none: all; clip, glove: those whose words are like those of "
+        "seen pairs, by the backbone's text features or by a GloVe file.",
+        NONE,
+        CLIP,
+        GLOVE,
+    )
+    glove: str = key("", "Path of the GloVe text file, for example glove.6B.300d.txt.")
+    threshold: float | str = key(
+        VALIDATION,
+        "Least feasibility of an unseen pair. validation: the one of 50 with the best zero-shot auc on validation "
+        "images; 0.4 is usual for glove.",
+        VALIDATION,
+        within="in [-1, 1]",
     )
 
     metrics = (
@@ -98,6 +114,69 @@ class Composition(Task):
             allowed_in_validation=pairs.validation,
         )
 
+    def problems(self) -> list[str]:
+        """Lists what is impossible in the fields."""
+        found = super().problems()
+        if self.feasibility == GLOVE and not self.glove.strip():
+            found.append("glove: is empty, feasibility: glove needs the path of a GloVe text file. Give it.")
+        if self.feasibility != GLOVE and self.glove:
+            found.append(f"glove: has no effect with feasibility: {self.feasibility}. Remove it, or use glove.")
+        return found
+
+    def limit(self, among: Candidates, evidence: CandidateEvidence) -> tuple[Candidates, tuple[str, ...]]:
+        """Forbids unseen pairs that are not feasible.
+
+        Args:
+            among: The K candidates.
+            evidence: Text features of words, and zero-shot scores of validation images.
+
+        Returns:
+            The candidates, and how many of them are left by which threshold.
+
+        Raises:
+            DataError: The candidates are those of the closed world, validation images are needed and missing, no unseen
+                pair is left, or the GloVe file does not serve.
+        """
+        if self.feasibility == NONE:
+            return among, ()
+        if among.allowed is not None and not among.allowed.all():
+            raise DataError(
+                f"task.feasibility: {self.feasibility} chooses among all pairs, but the candidates of the closed world "
+                "are given. Use data.world=open, or task.feasibility=none."
+            )
+        vectors = [self._read_vectors(among.words[part], evidence) for part in (ATTRIBUTE, OBJECT)]
+        feasible = score_feasibility(among, *vectors)
+        threshold, how = self._find_threshold(among, feasible, evidence)
+        allowed = among.seen | (feasible >= threshold)
+        unseen, left = int((~among.seen).sum()), int((allowed & ~among.seen).sum())
+        if not left:
+            raise DataError(
+                f"task.threshold: no unseen pair has a feasibility of {threshold:.4g} or more, the highest is "
+                f"{feasible[~among.seen].max():.4g}. Lower it."
+            )
+        notice = f"task.feasibility: {left} of {unseen} unseen pairs have {threshold:.4g} or more{how}."
+        return replace(among, allowed=allowed, allowed_in_validation=allowed), (notice,)
+
+    def _read_vectors(self, names: tuple[str, ...], evidence: CandidateEvidence) -> np.ndarray[Any, Any]:
+        if self.feasibility == GLOVE:
+            return read_word_vectors(Path(self.glove), names)
+        return evidence.encode(names)
+
+    def _find_threshold(
+        self, among: Candidates, feasible: np.ndarray[Any, Any], evidence: CandidateEvidence
+    ) -> tuple[float, str]:
+        if not isinstance(self.threshold, str):
+            return self.threshold, ""
+        batches = iter(evidence.validation)
+        first = next(batches, None)
+        if first is None:
+            raise DataError(
+                "task.threshold: 'validation' needs validation images, the data set has none. Give a number, such as "
+                "0.4 for glove."
+            )
+        threshold, area = choose_threshold(chain([first], batches), among, feasible)
+        return threshold, f", chosen by the zero-shot auc of {100 * area:.1f} % on validation images"
+
     def targets(self, labels: Tensor, among: Candidates) -> Columns:
         """Makes the columns of pairs, attributes and objects.
 
@@ -117,13 +196,11 @@ class Composition(Task):
         Args:
             scores: Scores (b, K).
             targets: Columns of targets, (b,) int64 each.
-            among: The K candidates; with `loss_pairs: own` those that are not the client's own are left out.
+            among: The K candidates.
 
         Returns:
             (b,) losses.
         """
-        if self.loss_pairs == "own" and among.own is not None:
-            scores = scores.masked_fill(torch.from_numpy(~among.own).to(scores.device), -torch.inf)
         return cross_entropy(scores, targets[CLASS], reduction="none")
 
     def tally(self, scores: Tensor, targets: Columns, among: Candidates) -> Tally:

@@ -82,6 +82,22 @@ class ClassTokens:
         rows = sum(self.lengths[:count])
         return ClassTokens(self.embeddings[:rows], self.lengths[:count], self.sos, self.names[:count])
 
+    def split(self, count: int) -> list[ClassTokens]:
+        """Splits the tokens into those of consecutive classes.
+
+        Args:
+            count: Classes in each part, >= 1; the last part may have fewer.
+
+        Returns:
+            The parts in order, without a copy.
+        """
+        starts = range(0, len(self), count)
+        rows = [sum(self.lengths[start : start + count]) for start in starts]
+        return [
+            ClassTokens(part, self.lengths[start : start + count], self.sos, self.names[start : start + count])
+            for start, part in zip(starts, torch.split(self.embeddings, rows), strict=True)
+        ]
+
     def with_embeddings(self, embeddings: Tensor) -> ClassTokens:
         """Replaces the embeddings of the same tokens, for soft tokens; gradients flow to them.
 

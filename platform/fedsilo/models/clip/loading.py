@@ -22,7 +22,7 @@ from fedsilo.models.clip.conversion import extract_text_tower
 from fedsilo.models.clip.distinct_features import are_alike, describe_zeros
 from fedsilo.models.clip.image_encoder import ImageEncoder
 from fedsilo.models.clip.precision import use_tf32
-from fedsilo.models.clip.text_tower import TextTower, encode_sequences
+from fedsilo.models.clip.text_tower import AT_ONCE, TextTower, encode_sequences
 from fedsilo.models.clip.views import Preprocessing
 from fedsilo.models.clip.weights import create
 
@@ -114,7 +114,12 @@ class LoadedBackbone:
                 f"{most}. Shorten the class name or the template."
             )
         ids = ids[:, : int(stops.max()) + 1]
-        features = encode_sequences(self.text, self.embedding[ids].to(self.device), stops.to(self.device))
+        features = torch.cat(
+            [
+                encode_sequences(self.text, self.embedding[some].to(self.device), ends.to(self.device))
+                for some, ends in zip(ids.split(AT_ONCE), stops.split(AT_ONCE), strict=True)
+            ]
+        )
         bad = find_bad_rows(features)
         if bad:
             raise BackboneError(

@@ -24,6 +24,10 @@ from fedsilo.models.clip.class_tokens import ClassTokens
 from fedsilo.models.clip.tower_attention import Arrangement, Sequences, arrange_shared_prefix
 from fedsilo.models.clip.transformer_blocks import Blocks
 
+AT_ONCE = 2048
+"""Texts that are encoded together where no gradient is taken, so that memory stays bounded in an open world: with the
+widths of ViT-L-14 about 0.4 GB."""
+
 
 @dataclass(frozen=True, slots=True)
 class TowerMeta:
@@ -138,6 +142,8 @@ def encode_prompts(tower: TextTower, classes: ClassTokens, context: Tensor) -> T
     """
     prompts = context if context.dim() == 3 else context.unsqueeze(0)
     check_prompts(tower, classes, prompts)
+    if len(classes) > AT_ONCE and not torch.is_grad_enabled():
+        return torch.cat([encode_prompts(tower, some, context) for some in classes.split(AT_ONCE)], dim=-2)
     layout = arrange_shared_prefix(classes.lengths, 1 + prompts.shape[1], prompts.device)
     start = classes.sos.expand(len(prompts), 1, -1)
     names = classes.embeddings.expand(len(prompts), -1, -1)
