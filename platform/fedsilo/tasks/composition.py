@@ -248,10 +248,14 @@ class Composition(Task):
             tally: Columns of images.
 
         Returns:
-            Names of both axes, and points [unseen, seen]; None without images of both kinds.
+            Names of both axes, points [unseen, seen] and the position of the best harmonic mean; None without images of
+            both kinds.
         """
         found = exact_curve(_columns(tally))
-        return None if found is None else {"x": "unseen", "y": "seen", "points": found.thin(POINTS)}
+        if found is None:
+            return None
+        points, best = found.thin(POINTS)
+        return {"x": "unseen", "y": "seen", "points": points, "best": best}
 
     def floor(self, among: Candidates) -> Mapping[str, float]:
         """Computes the metrics of independent random scores.

@@ -107,18 +107,20 @@ class BiasCurve:
         """Returns the position of the highest harmonic mean, the first of equal ones."""
         return int(self.harmonic.argmax())
 
-    def thin(self, points: int) -> list[list[float]]:
+    def thin(self, points: int) -> tuple[list[list[float]], int]:
         """Selects points of the curve for a picture.
 
         Args:
-            points: Number of points at most, >= 2.
+            points: Number of points at most, >= 3.
 
         Returns:
-            [unseen accuracy, seen accuracy] of each point, with both ends and the best harmonic mean.
+            [unseen accuracy, seen accuracy] of each point, with both ends and the best harmonic mean; and the position
+            of the latter.
         """
         places = np.linspace(0, len(self.biases) - 1, min(points - 1, len(self.biases))).round().astype(int)
         chosen = np.unique([*places, self.best])
-        return [[float(self.unseen[place]), float(self.seen[place])] for place in chosen]
+        found = [[float(self.unseen[place]), float(self.seen[place])] for place in chosen]
+        return found, int(np.searchsorted(chosen, self.best))
 
 
 def margins(columns: Mapping[str, NDArray[np.generic]]) -> Floats:

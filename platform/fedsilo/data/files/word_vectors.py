@@ -65,9 +65,7 @@ def read_word_vectors(path: Path, names: Sequence[str]) -> NDArray[np.float32]:
         shown = ", ".join(map(repr, lacking[:_SHOWN])) + (
             f" and {len(lacking) - _SHOWN} more" if len(lacking) > _SHOWN else ""
         )
-        raise DataError(
-            f"{path}: has no vector for {shown}. Use a file that has them, or `task.feasibility=clip`, which needs none."
-        )
+        raise DataError(f"{path}: has no vector for {shown}. Use a file that has them, or `task.feasibility=clip`.")
     own = [
         [found[name.lower()]] if name.lower() in found else [found[word] for word in parts]
         for name, parts in zip(names, words, strict=True)

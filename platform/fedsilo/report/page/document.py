@@ -11,6 +11,7 @@ from fedsilo.core.printing import encode_utf8
 from fedsilo.core.state import write_bytes
 from fedsilo.report.page.budget_section import draw_ledger
 from fedsilo.report.page.clients_section import draw_clients
+from fedsilo.report.page.curve_section import draw_task_curve
 from fedsilo.report.page.environment_section import draw_environment
 from fedsilo.report.page.faults_section import draw_faults
 from fedsilo.report.page.learning_section import draw_learning
@@ -28,6 +29,7 @@ PAGE = "report.html"
 
 SECTIONS: dict[str, Callable[[PageData], Markup]] = {
     "Overall": draw_learning,
+    "Seen and unseen": draw_task_curve,
     "Clients": draw_clients,
     "Partition": draw_partition,
     "Ledger": draw_ledger,

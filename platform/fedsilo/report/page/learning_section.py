@@ -54,7 +54,9 @@ def _charts(data: PageData, learners: Sequence[MethodRecords]) -> Iterator[Chart
     closer = [level for level in levels if level.name != "chance"]
     if len(levels) > len(closer) and len(learners[-1].rounds) > 1:
         yield _curves(data, learners, local, closer, "The same from nearby, without chance", tick)
-    others = {LOCAL + other.name: f"Local {other.words}, mean over clients" for other in measures.metrics[1:]}
+    others = {
+        LOCAL + other.name: f"Local {other.words}, mean over clients" for other in measures.metrics[1:] if other.column
+    }
     for measure, about in ({measures.of(view): what for view, what in VIEWS.items()} | others).items():
         measured = [part for part in learners if sum(r.get(measure) is not None for r in part.rounds) > 1]
         if measured:

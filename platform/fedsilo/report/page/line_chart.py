@@ -99,13 +99,14 @@ def draw_level(frame: Frame, level: Level, write: Callable[[float], str]) -> Mar
     return draw("g", tooltip, line)
 
 
-def draw_line(frame: Frame, line: ChartLine, write: Callable[[float], str]) -> Markup:
+def draw_line(frame: Frame, line: ChartLine, write: Callable[[float], str], marked: bool = True) -> Markup:
     """Draws a line with its marks. A value between two gaps has a mark and no line.
 
     Args:
         frame: The chart's coordinates.
         line: The line.
         write: Formats a value.
+        marked: Whether points have marks.
 
     Returns:
         The line with tooltips.
@@ -117,7 +118,7 @@ def draw_line(frame: Frame, line: ChartLine, write: Callable[[float], str]) -> M
         inside = value is not None
     style = f"line {colour_class(line.style)}"
     path = draw("path", d="".join(pieces), class_=style, stroke_dasharray=dash_pattern(line.style))
-    return draw("g", draw("title", line.name), path, *_marks(frame, line, write))
+    return draw("g", draw("title", line.name), path, *(_marks(frame, line, write) if marked else []))
 
 
 def _marks(frame: Frame, line: ChartLine, write: Callable[[float], str]) -> list[Markup]:

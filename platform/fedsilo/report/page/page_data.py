@@ -21,7 +21,7 @@ from fedsilo.privacy.ledger_lines import LEDGER
 from fedsilo.report.results.finished_run import Run, list_method_folders
 from fedsilo.report.results.summary import summarise_method
 from fedsilo.simulation.federation_plan import Outcome
-from fedsilo.storage.run_folder import CLIENTS, ROUNDS, TIMELINE, WIRE, read_json, read_lines
+from fedsilo.storage.run_folder import CLIENTS, CURVES, ROUNDS, TIMELINE, WIRE, read_json, read_lines
 
 Record = Mapping[str, Any]
 Read = TypeVar("Read")
@@ -40,6 +40,7 @@ class MethodRecords:
         timeline: Lines of timeline.jsonl; empty for runs of earlier versions.
         privacy: The privacy guarantee (privacy.json); None without one.
         measures: Metrics of the run's task.
+        curves: Lines of curves.jsonl; empty for a task without a curve.
     """
 
     name: str
@@ -50,6 +51,7 @@ class MethodRecords:
     timeline: Sequence[Record]
     privacy: Record | None
     measures: Measures
+    curves: Sequence[Record] = ()
 
     @property
     def evaluated(self) -> list[Record]:
@@ -237,7 +239,8 @@ def read_page_data(run: Run) -> PageData:
 def _part(name: str, home: Path, guarantee: Record | None, measures: Measures) -> MethodRecords:
     journals = (ROUNDS, CLIENTS, WIRE, LEDGER, TIMELINE)
     rounds, scores, wire, charges, timeline = (read_lines(home / journal) for journal in journals)
-    return MethodRecords(name, rounds, scores, wire, charges, timeline, guarantee, measures)
+    curves = read_lines(home / CURVES)
+    return MethodRecords(name, rounds, scores, wire, charges, timeline, guarantee, measures, curves)
 
 
 def _statement(home: Path) -> Record | None:
