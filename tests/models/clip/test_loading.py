@@ -38,6 +38,19 @@ def test_towers_of_a_local_folder_compute_what_open_clip_computes(folder: Path, 
     assert loaded.images.preprocessing.height == 32
 
 
+def test_many_texts_are_encoded_in_parts_with_the_same_result(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    loaded, texts = load(local(folder)), ["a cat", "a very long text about a dog", "x", "two words", "y"]
+    together = loaded.encode_texts(texts)
+    parts: list[int] = []
+    encode = loading.encode_sequences
+    monkeypatch.setattr(
+        loading, "encode_sequences", lambda tower, rows, ends: parts.append(len(rows)) or encode(tower, rows, ends)
+    )
+    monkeypatch.setattr(loading, "AT_ONCE", 2)
+    torch.testing.assert_close(loaded.encode_texts(texts), together)
+    assert parts == [2, 2, 1]
+
+
 def test_images_are_prepared_by_the_mean_and_the_deviation_of_the_section(folder: Path) -> None:
     own, given = load(local(folder)), load(local(folder, pixel_mean=(0.5, 0.4, 0.3), pixel_std=(0.2, 0.25, 0.3)))
     image = Image.new("RGB", (40, 40), (255, 0, 51))

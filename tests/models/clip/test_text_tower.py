@@ -13,6 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from fedsilo.core.errors import BackboneError
+from fedsilo.models.clip import text_tower
 from fedsilo.models.clip import tower_attention as attention
 from fedsilo.models.clip.class_tokens import embed_class_names
 from fedsilo.models.clip.conversion import extract_text_tower
@@ -228,3 +229,27 @@ def test_meta_survives_json(tower: TextTower) -> None:
     from dataclasses import asdict
 
     assert type(tower.meta)(**json.loads(json.dumps(asdict(tower.meta)))) == tower.meta
+
+
+def test_many_classes_are_encoded_in_parts_with_the_same_result(
+    tower: TextTower, tokens: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    context = torch.randn(2, 3, tower.width, generator=torch.Generator().manual_seed(3))
+    parts: list[int] = []
+    whole = TextTower.run
+
+    def count(self: TextTower, *given: Any) -> Any:
+        features = whole(self, *given)
+        parts.append(features.shape[1])
+        return features
+
+    monkeypatch.setattr(TextTower, "run", count)
+    with torch.no_grad():
+        together = encode_prompts(tower, tokens, context)
+        monkeypatch.setattr(text_tower, "AT_ONCE", 2)
+        apart = encode_prompts(tower, tokens, context)
+    assert parts == [len(tokens), *(min(2, len(tokens) - start) for start in range(0, len(tokens), 2))]
+    torch.testing.assert_close(apart, together)
+    parts.clear()
+    encode_prompts(tower, tokens, context.requires_grad_())  # with gradients nothing is split
+    assert parts == [len(tokens)]
