@@ -145,6 +145,16 @@ def test_released_numbers_by_hand() -> None:
     assert found["harmonic_mean"] == pytest.approx(2 * 0.5 * 0.25 / 0.75)
 
 
+def test_a_released_bias_lies_just_below_its_margin() -> None:
+    scores = np.zeros((2, 8), dtype=np.float32)
+    scores[0, [0, 4]] = 0.99995, 0  # a seen image whose margin is 5e-5 below that of the unseen one
+    scores[1, [0, 4]] = 2, 1
+    found = measure_as_released(described(scores, [0, 4]))
+    assert found["seen"] == 1.0
+    scores[0, 0] = 0.9998
+    assert measure_as_released(described(scores, [0, 4]))["seen"] == 0.0
+
+
 def test_released_numbers_are_zero_where_no_unseen_image_is_right() -> None:
     scores = SCORES.copy()
     scores[:, 7] = 8.0

@@ -10,7 +10,7 @@ import torch
 
 from fedsilo.core.batch import Candidates
 from fedsilo.training.composition_curve import describe_images, exact_curve
-from fedsilo.training.pair_feasibility import THRESHOLDS, choose_threshold, score_feasibility
+from fedsilo.training.pair_feasibility import THRESHOLDS, choose_threshold, measure_thresholds, score_feasibility
 
 ATTRIBUTES, OBJECTS = 4, 5
 SEEN = {(0, 0), (0, 1), (1, 1), (1, 3), (2, 4)}  # attribute 3 and object 2 are in no seen pair
@@ -76,6 +76,9 @@ def test_the_threshold_is_the_best_of_all(among: Candidates, vectors: list[np.nd
     best = int(np.argmax(areas))
     assert 0 < best < THRESHOLDS - 1
     batches = [(scores[:40], labels[:40]), (scores[40:], labels[40:])]
+    thresholds, found = measure_thresholds(batches, among, feasible)
+    assert found == pytest.approx(areas, abs=1e-12)
+    assert (thresholds[0], thresholds[-1]) == (unseen.min(), unseen.max())
     threshold, area = choose_threshold(batches, among, feasible)
     assert threshold == pytest.approx(np.linspace(unseen.min(), unseen.max(), THRESHOLDS)[best])
     assert area == pytest.approx(areas[best], abs=1e-12)

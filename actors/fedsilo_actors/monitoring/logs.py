@@ -67,7 +67,7 @@ def log_scores(round: int, scores: Sequence[ClientScore], task: Task, domains: M
     """
     metric = task.measured.headline
     for score in scores:
-        found = f", {metric.words} {metric.shown(task.measures(score.own)[metric.name])}" if score.examples else ""
+        found = f", {metric.words} {metric.shown(task.measures(score.own).get(metric.name))}" if score.examples else ""
         who = client_title(score.client, domains)
         LOG.info("%s, round %d: evaluated%s%s", who, round, _took(score.seconds), found)
 

@@ -113,8 +113,9 @@ def read_scores(
     headline = task.measured.headline
     for score in scores:
         if score.client < MOST_CLIENTS and score.examples:
-            value = task.measures(score.own)[headline.name]
-            yield Reading(m.make_task_metric("client_", headline), value, _who(run, method, score.client, domains))
+            value = task.measures(score.own).get(headline.name)
+            if value is not None:  # a task leaves out what the client's images cannot have
+                yield Reading(m.make_task_metric("client_", headline), value, _who(run, method, score.client, domains))
 
 
 def read_process(run: str, host: str, device: str) -> Iterator[Reading]:

@@ -53,11 +53,9 @@ def score_feasibility(among: Candidates, attributes: NDArray[np.floating], objec
 
 
 def _cosines(vectors: NDArray[np.floating]) -> Floats:
-    """(m, m) cosines between different words; `NEVER` of a word with itself."""
+    """(m, m) cosines between words."""
     unit = vectors / np.linalg.norm(vectors, axis=1, keepdims=True)
-    cosines = np.asarray(unit @ unit.T, dtype=np.float64)
-    np.fill_diagonal(cosines, NEVER)
-    return cosines
+    return np.asarray(unit @ unit.T, dtype=np.float64)
 
 
 def _closest(cosines: Floats, seen: NDArray[np.bool_]) -> Floats:
@@ -76,8 +74,25 @@ def choose_threshold(
         feasibility: (K,) scores of the candidates.
 
     Returns:
-        The lowest of the best thresholds, of `THRESHOLDS` between the lowest and the highest score of an unseen pair;
-        and the area.
+        The lowest of the best thresholds, and its area.
+    """
+    thresholds, areas = measure_thresholds(batches, among, feasibility)
+    best = int(np.argmax(areas))
+    return float(thresholds[best]), areas[best]
+
+
+def measure_thresholds(
+    batches: Iterable[tuple[Tensor, Tensor]], among: Candidates, feasibility: Floats
+) -> tuple[Floats, list[float]]:
+    """Measures validation images under each threshold; scores are read once.
+
+    Args:
+        batches: Scores (b, K) of validation images and their (b,) labels.
+        among: The K candidates.
+        feasibility: (K,) scores of the candidates.
+
+    Returns:
+        (T,) thresholds from the lowest to the highest score of an unseen pair, and the area below the curve of each.
     """
     unseen = np.flatnonzero(~among.seen)
     order = unseen[np.argsort(-feasibility[unseen], kind="stable")]
@@ -90,8 +105,7 @@ def choose_threshold(
         chosen = {name: values if values.ndim == 1 else values[:, place] for name, values in columns.items()}
         curve = exact_curve(chosen)
         areas.append(curve.area if curve else 0.0)
-    best = int(np.argmax(areas))
-    return float(thresholds[best]), areas[best]
+    return thresholds, areas
 
 
 def _describe_by_count(
