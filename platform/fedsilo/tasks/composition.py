@@ -51,7 +51,7 @@ class Composition(Task):
         CLIP,
         GLOVE,
     )
-    glove: str = key("", "Path of the GloVe text file, for example glove.6B.300d.txt.")
+    glove: str = key("", "Path of the GloVe text file, for example glove.6B.300d.txt; ~ is the home folder.")
     threshold: float | str = key(
         VALIDATION,
         "Least feasibility of an unseen pair. validation: the one of 50 with the best zero-shot auc on validation "
@@ -159,7 +159,7 @@ class Composition(Task):
 
     def _read_vectors(self, names: tuple[str, ...], evidence: CandidateEvidence) -> np.ndarray[Any, Any]:
         if self.feasibility == GLOVE:
-            return read_word_vectors(Path(self.glove), names)
+            return read_word_vectors(Path(self.glove).expanduser(), names)
         return evidence.encode(names)
 
     def _find_threshold(

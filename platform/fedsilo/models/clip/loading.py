@@ -117,7 +117,7 @@ class LoadedBackbone:
         features = torch.cat(
             [
                 encode_sequences(self.text, self.embedding[some].to(self.device), ends.to(self.device))
-                for some, ends in zip(ids.split(AT_ONCE), stops.split(AT_ONCE), strict=True)
+                for some, ends in zip(torch.split(ids, AT_ONCE), torch.split(stops, AT_ONCE), strict=True)
             ]
         )
         bad = find_bad_rows(features)

@@ -16,6 +16,7 @@ from pydantic_core import PydanticCustomError
 
 from fedsilo.core import Measures
 from fedsilo.core.errors import RunError
+from fedsilo.core.metrics import SELECTED
 from fedsilo.storage.run_folder import to_json_value, write_json
 
 EXPECTED = {
@@ -52,15 +53,21 @@ def make_result_model(measures: Measures, extra: Extra = "ignore") -> type[BaseM
     Returns:
         The model, whose keys are aliases of its fields.
     """
-    metric = _model("Metric of a result", extra, {"name": str, "meaning": str, "ratio": bool, "higher": bool})
+    metric = _model(
+        "Metric of a result",
+        extra,
+        {"name": str, "meaning": str, "ratio": bool, "higher": bool},
+        {"title": str, "column": bool},
+    )
     headline = _model("Headline", extra, {"value": Number, "last_rounds": int}, {"measure": str})
-    numbers = (*measures.names, measures.first, measures.best, "simulated_s")
+    selected = (SELECTED + name for name in measures.names)
+    numbers = (*measures.names, measures.first, measures.best, "simulated_s", *selected)
     row = _model(
         "Row of a result",
         extra,
         {"method": str, "role": str, measures.local: Number},
         {name: Number for name in numbers if name != measures.local}
-        | dict.fromkeys(("averaged_rounds", "best_round", "rounds"), int),
+        | dict.fromkeys(("averaged_rounds", "best_round", "rounds", "selected_round"), int),
     )
     budget = _model(
         "Budget of a result",
