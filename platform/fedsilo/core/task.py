@@ -161,8 +161,8 @@ class Task(Component, ABC):
             tally: Counts over some images.
 
         Returns:
-            "x" and "y", the names of both axes, "points", [x, y] of each point in [0, 1], and "best", the number of the
-            point that is marked; None for a task without one.
+            "x" and "y", the names of both axes, "about", what it shows, "points", [x, y] of each point in [0, 1], and
+            "best", the number of the point that is marked; None for a task without one.
         """
         return None
 

@@ -35,6 +35,7 @@ NONE, CLIP, GLOVE, VALIDATION = "none", "clip", "glove", "validation"
 POINTS = 101
 """Points of a curve that are kept for its picture."""
 
+_CURVE = "Accuracy on seen over accuracy on unseen pairs, by the bias of unseen pairs; dot: best harmonic mean"
 _AT_BEST = "at the bias with the best harmonic mean."
 _RELEASED = "by the rule of the released evaluator: at most 40 biases, none at minus infinity."
 
@@ -248,14 +249,14 @@ class Composition(Task):
             tally: Columns of images.
 
         Returns:
-            Names of both axes, points [unseen, seen] and the position of the best harmonic mean; None without images of
+            Names of both axes, what it shows, points [unseen, seen] and the position of the best harmonic mean; None without images of
             both kinds.
         """
         found = exact_curve(_columns(tally))
         if found is None:
             return None
         points, best = found.thin(POINTS)
-        return {"x": "unseen", "y": "seen", "points": points, "best": best}
+        return {"x": "unseen", "y": "seen", "about": _CURVE, "points": points, "best": best}
 
     def floor(self, among: Candidates) -> Mapping[str, float]:
         """Computes the metrics of independent random scores.

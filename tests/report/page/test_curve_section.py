@@ -12,8 +12,15 @@ from fedsilo.config.scenario_reading import from_mapping
 from fedsilo.report.page.curve_section import draw_task_curve
 from fedsilo.report.page.page_data import MethodRecords, PageData
 
-LINES = ({"round": 0, "x": "unseen", "y": "seen", "points": [[0.0, 1.0], [0.1, 0.0]], "best": 0},)
-LAST = {"round": 4, "x": "unseen", "y": "seen", "points": [[0.0, 0.8], [0.5, 0.8], [0.5, 0.0]], "best": 1}
+LINES = ({"round": 0, "x": "unseen", "y": "seen", "about": "S over U", "points": [[0.0, 1.0], [0.1, 0.0]], "best": 0},)
+LAST = {
+    "round": 4,
+    "x": "unseen",
+    "y": "seen",
+    "about": "S over U",
+    "points": [[0.0, 0.8], [0.5, 0.8], [0.5, 0.0]],
+    "best": 1,
+}
 ROWS = [
     {"method": "chance", "local_auc": 0.01},
     {"method": "promptfl", "role": "method", "local_auc": 0.4, "selected_round": 2, "selected_local_auc": 0.375},
@@ -35,6 +42,7 @@ def test_the_last_curve_is_drawn_with_its_best_point(data: PageData) -> None:
     assert html.count("<circle") == 1
     assert "promptfl: unseen 50 %, seen 80 %" in html.replace(".0 %", " %")
     assert "in round 4." in html
+    assert "S over U" in html
 
 
 def test_the_table_has_all_metrics_of_all_methods_and_the_selected_round(data: PageData) -> None:

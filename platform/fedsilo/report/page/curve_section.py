@@ -27,12 +27,12 @@ def draw_task_curve(data: PageData) -> Markup:
     if not last:
         return Markup()
     styles = {part.name: data.style_of(part) if part in data.learners else len(data.learners) for part in order}
-    x, y = (str(next(iter(last.values()))[axis]) for axis in ("x", "y"))
-    about = f"Accuracy on {y} over accuracy on {x} pairs; the dot is the best harmonic mean"
+    x, y, about = (str(next(iter(last.values()))[key]) for key in ("x", "y", "about"))
     chart = Chart(_draw(last, styles, (x, y), about), about)
     names = [(name, styles[name]) for name in reversed(last)]
     return render(
         "curve",
+        title=f"{y.capitalize()} and {x}",
         rounds=sorted({int(line["round"]) for line in last.values()}),
         legend=list_line_legend(names),
         chart=chart,
