@@ -69,6 +69,12 @@ def test_each_set_of_images_has_its_own_candidates(measured: ClientMeasurement) 
     assert score.new is None
 
 
+def test_a_client_that_never_trains_has_no_pair_of_its_own(measured: ClientMeasurement) -> None:
+    assert np.asarray(measured.measure(neighbours=False).own["own"]).any()
+    rules = replace(measured.rules, never_train=frozenset({measured.data.number}))
+    assert not np.asarray(replace(measured, rules=rules).measure(neighbours=False).own["own"]).any()
+
+
 def test_without_validation_images_and_neighbours_nothing_more_is_measured(measured: ClientMeasurement) -> None:
     alone = replace(measured, data=replace(measured.data, validation=None))
     score = alone.measure(neighbours=False)

@@ -338,7 +338,12 @@ def test_the_page_draws_the_curves(run: Run) -> None:
     html = draw_page(read_page_data(run))
     section = html[html.index("Seen and unseen") :]
     assert section[: section.index("</figure>")].count("<path") == 3
-    for words in ("Accuracy on seen over accuracy on unseen pairs", "cge harmonic mean", "own pairs"):
+    for words in (
+        "Accuracy on seen over accuracy on unseen pairs",
+        "Closed world: 18 of 24 candidates",
+        "cge harmonic mean",
+        "own pairs",
+    ):
         assert words in section
     assert "damaged" not in html
     assert "nan" not in section[: section.index("</section>")]

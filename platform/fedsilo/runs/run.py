@@ -190,6 +190,7 @@ def _execute(scenario: Scenario, folder: Path, listener: RunCallbacks, runtimes:
                 for plan in (part.plan for part in parts)
                 if plan.training != scenario.training
             ),
+            never_train=frozenset(client.number for client in prepared.manifest.clients if not client.seen),
         )
         job = Job(folder, parts, scenario.tracking.checkpoints, _floor(scenario, prepared))
         with open_trackers(loggers, scenario, folder, listener.announce) as trackers:

@@ -122,6 +122,7 @@ class ClientRules:
         aggregation: How updates are added up, which tasks are held to; None: they are not.
         clients: Clients in the federation.
         own_training: References that have a training of their own, with it.
+        never_train: Numbers of the clients that are only measured.
     """
 
     seed: int
@@ -131,6 +132,7 @@ class ClientRules:
     aggregation: Aggregation | None = None
     clients: int = 0
     own_training: tuple[tuple[Method, Training], ...] = ()
+    never_train: frozenset[int] = frozenset()
 
     def training_of(self, method: Method) -> Training:
         """Finds how a method of the run is trained.

@@ -44,7 +44,8 @@ class ClientMeasurement:
             The counts on each set.
         """
         data, own = self.data, self.data.own_test
-        among = self.model.candidates.trained_by(data.train_labels)
+        trained = data.train_labels[: 0 if data.number in self.rules.never_train else None]
+        among = self.model.candidates.trained_by(trained)
         predict = self.predictor(self.model)
         score = ClientScore(data.number, self._count(predict, data.test, own, data.own_labels, among))
         if neighbours:

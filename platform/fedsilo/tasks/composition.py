@@ -249,8 +249,8 @@ class Composition(Task):
             tally: Columns of images.
 
         Returns:
-            Names of both axes, what it shows, points [unseen, seen] and the position of the best harmonic mean; None without images of
-            both kinds.
+            Names of both axes, what it shows, points [unseen, seen] and the position of the best harmonic mean; None
+            without images of both kinds.
         """
         found = exact_curve(_columns(tally))
         if found is None:

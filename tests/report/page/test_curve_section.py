@@ -6,9 +6,11 @@ import re
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from fedsilo.config.scenario_reading import from_mapping
+from fedsilo.core import Candidates
 from fedsilo.report.page.curve_section import draw_task_curve
 from fedsilo.report.page.page_data import MethodRecords, PageData
 
@@ -41,7 +43,9 @@ def test_the_last_curve_is_drawn_with_its_best_point(data: PageData) -> None:
     assert path.count("L") == 2
     assert html.count("<circle") == 1
     assert "promptfl: unseen 50 %, seen 80 %" in html.replace(".0 %", " %")
-    assert "in round 4." in html
+    assert "may be predicted" not in html
+    among = Candidates(("a", "b", "c"), {}, np.ones(3, dtype=bool), allowed=np.array([True, False, True]))
+    assert "2 of 3 candidates may be predicted." in str(draw_task_curve(replace(data, candidates=among)))
     assert "S over U" in html
 
 

@@ -33,11 +33,21 @@ def draw_task_curve(data: PageData) -> Markup:
     return render(
         "curve",
         title=f"{y.capitalize()} and {x}",
-        rounds=sorted({int(line["round"]) for line in last.values()}),
+        candidates=_describe_candidates(data),
         legend=list_line_legend(names),
         chart=chart,
         numbers=_numbers(data),
     )
+
+
+def _describe_candidates(data: PageData) -> str:
+    """The world of the data, and how many candidates may be predicted; "" before the data are split."""
+    if data.candidates is None:
+        return ""
+    total, mask = len(data.candidates), data.candidates.allowed
+    world = getattr(data.scenario.data, "world", "")
+    name = f"{world.capitalize()} world: " if world else ""
+    return f"{name}{total if mask is None else int(mask.sum()):,} of {total:,} candidates may be predicted."
 
 
 def _draw(last: dict[str, Record], styles: dict[str, int], axes: tuple[str, str], about: str) -> Markup:
