@@ -10,7 +10,7 @@ from fedsilo.core.errors import ClientError
 from fedsilo.simulation.evaluation import add_metrics, empty_metrics, score_line
 from fedsilo.tasks.classification import Classification
 from fedsilo.tasks.composition import Composition
-from fedsilo_actors.monitoring.readings import read_scores
+from fedsilo_actors.monitoring.metric_readings import read_scores
 
 TASK = Classification()
 

@@ -16,12 +16,13 @@ import fedsilo
 from fedsilo.config.scenario_reading import from_mapping
 from fedsilo.core import Candidates, LabelledImages
 from fedsilo.core.errors import DataError, FedsiloError, ScenarioError
-from fedsilo.core.task import CandidateEvidence, total
+from fedsilo.core.task import CandidateEvidence
 from fedsilo.models.clip.backbone_section import Backbone
 from fedsilo.models.clip.loading import load
 from fedsilo.report.page.document import draw_page
 from fedsilo.report.page.page_data import read_page_data
 from fedsilo.report.results.finished_run import Run
+from fedsilo.simulation.evaluation import total
 from fedsilo.simulation.preparation import partition_of
 from fedsilo.storage.run_folder import read_lines
 from fedsilo.tasks.classification import Classification
