@@ -56,7 +56,7 @@ def test_scores_follow_the_formula(among: Candidates, vectors: list[np.ndarray])
 def draw(among: Candidates, feasible: np.ndarray) -> tuple[torch.Tensor, torch.Tensor]:
     """Images whose scores are high on what is not feasible."""
     generator = np.random.default_rng(1)
-    shown = np.flatnonzero(among.seen | (feasible > 0.2))
+    shown = np.flatnonzero(among.seen | (feasible > 0.05))
     labels = torch.from_numpy(generator.choice(shown, 90))
     scores = torch.from_numpy(generator.normal(size=(90, len(among))).astype(np.float32))
     scores[torch.arange(90), labels] += 2
