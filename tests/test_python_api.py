@@ -80,7 +80,7 @@ def test_scores_that_are_not_finite_classify_nothing(small: Run, value: float) -
     with pytest.raises(
         NotFinite, match=r"predict: the scores of 1 of 1 images are nan, first of image 0\. Lower train"
     ):
-        predict(small.scenario, small.manifest.classes, "a {}.", spoilt, 0, images)
+        predict(small.scenario, small.candidates, "a {}.", spoilt, 0, images)
 
 
 def edit(folder: Path, change: Callable[[dict[str, torch.Tensor]], dict[str, torch.Tensor]]) -> None:
