@@ -152,4 +152,4 @@ def test_list_has_every_set_with_a_card(call):
     assert [card["name"] for card in listed] == [
         name for name in names(Dataset) if hasattr(find(Dataset, name), "card")
     ]
-    assert len(listed) == 19
+    assert len(listed) == 23

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -62,6 +62,32 @@ def arrange(classes: int, domains: Sequence[str], each: int, seed: int, purpose:
         generator = numpy_generator(seed, f"{purpose} {name}")
         for label in range(classes):
             emblems += [any_emblem(label, DOMAINS.index(name), generator) for _ in range(each)]
+    return Gallery(tuple(emblems))
+
+
+def arrange_pairs(
+    pairs: Sequence[tuple[int, int]], attribute: str, domains: Sequence[str], each: int, seed: int, purpose: str
+) -> Gallery:
+    """Describes emblems of pairs of an attribute and a class, random in all else.
+
+    Args:
+        pairs: Number of the attribute (a colour or a texture) and number of the class.
+        attribute: "colour" or "texture": which of the two the pairs prescribe.
+        domains: Names of the domains, in the order of the result.
+        each: Emblems per pair and domain.
+        seed: Seed of the run.
+        purpose: What the emblems are for; two purposes share no emblem.
+
+    Returns:
+        The emblems, by domain, then by pair.
+    """
+    emblems = []
+    for name in domains:
+        for value, label in pairs:
+            # One generator per pair, so that its pictures do not depend on which other pairs there are.
+            generator = numpy_generator(seed, f"{purpose} {name} {value} {label}")
+            drawn = [any_emblem(label, DOMAINS.index(name), generator) for _ in range(each)]
+            emblems += [replace(emblem, **{attribute: value}) for emblem in drawn]
     return Gallery(tuple(emblems))
 
 

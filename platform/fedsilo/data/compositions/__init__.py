@@ -1,0 +1,1 @@
+"""Images with an attribute and an object: pair lists, metadata, torch files, seeded splits."""
