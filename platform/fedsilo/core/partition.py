@@ -225,6 +225,8 @@ class Partition(Component, ABC):
     """
 
     kind = "partition"
+    frozen: ClassVar[bool] = False
+    """Whether `split` gives final shares of all images, so that no step follows it."""
 
     _: KW_ONLY
     shots: int = key(
@@ -241,12 +243,27 @@ class Partition(Component, ABC):
     corruption: Corruption = key(Corruption, "Images of some clients, altered.")
     unseen: Unseen = key(Unseen, "Who and what is kept out of training, and measured all the same.")
     test: str = key(
-        "client",
-        "What a client is measured on: the test images that were dealt to it as its training images were, or all that "
-        "there are but those of unseen domains.",
+        "auto",
+        "What a client is measured on. 'client': the test images that were dealt to it as its training images were, "
+        "and equal parts of those of unseen pairs. 'global': all that there are but those of unseen domains. 'auto': "
+        "global for compositions, client for other data.",
+        "auto",
         "client",
         "global",
     )
+
+    def measured_on(self, images: LabelledImages) -> str:
+        """Resolves the key `test`.
+
+        Args:
+            images: The data.
+
+        Returns:
+            "client" or "global".
+        """
+        if self.test != "auto":
+            return self.test
+        return "client" if images.pairs is None or self.frozen else "global"
 
     def shots_by_class(self, owners: Indices) -> Indices:
         """Computes how many training images of each class a client gets at most, where `shots` is above 0.

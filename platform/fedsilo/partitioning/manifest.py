@@ -40,6 +40,8 @@ class Manifest:
         rule: Name and fields of the partition rule, as plain JSON values.
         seed: Seed of the scenario.
         clients: One entry per client, in client order.
+        attributes: (K,) attribute of each class; empty where classes are not composed.
+        objects: (K,) object of each class; empty where classes are not composed.
     """
 
     classes: tuple[str, ...]
@@ -50,6 +52,8 @@ class Manifest:
     rule: Mapping[str, Any]
     seed: int
     clients: tuple[ClientHoldings, ...]
+    attributes: tuple[str, ...] = ()
+    objects: tuple[str, ...] = ()
 
     @property
     def sha256(self) -> str:
@@ -154,7 +158,7 @@ class Manifest:
         return _parse(content, path)
 
     def _content(self) -> dict[str, Any]:
-        content = {field: getattr(self, field) for field in _FIELDS}
+        content = {field: getattr(self, field) for field in _FIELDS if field not in _OF_PAIRS or getattr(self, field)}
         return {**content, "clients": [{key: getattr(client, key) for key in _HELD} for client in self.clients]}
 
 
@@ -170,7 +174,7 @@ def freeze(images: LabelledImages, shares: Sequence[Share], rule: Mapping[str, A
     Returns:
         The manifest.
     """
-    width = max(2, len(str(len(shares) - 1)))
+    width, pairs = max(2, len(str(len(shares) - 1))), images.pairs
     return Manifest(
         classes=tuple(images.classes),
         domains=tuple(images.domains),
@@ -182,6 +186,8 @@ def freeze(images: LabelledImages, shares: Sequence[Share], rule: Mapping[str, A
         clients=tuple(
             make_holdings(images, share, number, f"client {number:0{width}d}") for number, share in enumerate(shares)
         ),
+        attributes=() if pairs is None else tuple(pairs.attributes[number] for number in pairs.attribute),
+        objects=() if pairs is None else tuple(pairs.objects[number] for number in pairs.object),
     )
 
 
@@ -196,6 +202,8 @@ def fingerprint_data(images: LabelledImages) -> str:
     """
     fingerprint = hashlib.sha256()
     splits = [("train", images.train), ("test", images.test)]
+    if images.validation is not None:
+        splits.append(("validation", images.validation))
     if images.newcomers is not None:
         splits.append((f"new {images.newcomers.classes}", images.newcomers.test))
     if images.validation is not None:
@@ -236,7 +244,8 @@ def _parse(content: Any, path: Path) -> Manifest:
         clients = tuple(
             ClientHoldings(**{key: _to_tuple(value) for key, value in client.items()}) for client in body["clients"]
         )
-        manifest = Manifest(**{key: _to_tuple(body[key]) for key in _FIELDS if key != "clients"}, clients=clients)
+        given = [key for key in _FIELDS if key != "clients" and (key in body or key not in _OF_PAIRS)]
+        manifest = Manifest(**{key: _to_tuple(body[key]) for key in given}, clients=clients)
         _check_positions(manifest)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise DataError(f"{path}: not a sound partition manifest: {error}. Make it again.") from error
@@ -248,7 +257,9 @@ def _to_tuple(value: Any) -> Any:
 
 
 def _check_positions(manifest: Manifest) -> None:
-    """Raises ValueError if a client's positions are not ascending or out of range, or its labels do not fit."""
+    """Raises ValueError if a client's positions are not ascending or out of range, or labels or words do not fit."""
+    if any(len(words) not in (0, len(manifest.classes)) for words in (manifest.attributes, manifest.objects)):
+        raise ValueError("attributes and objects are not those of all classes")
     for client in manifest.clients:
         for split, size in (("train", manifest.train_examples), ("test", manifest.test_examples)):
             held, labels = getattr(client, split), getattr(client, f"{split}_labels")
@@ -259,4 +270,7 @@ def _check_positions(manifest: Manifest) -> None:
 
 
 _FIELDS = tuple(entry.name for entry in fields(Manifest))
+_OF_PAIRS = ("attributes", "objects")
+"""Fields that only compositions have: without them a file is as it was before there were any."""
+
 _HELD = tuple(entry.name for entry in fields(ClientHoldings))

@@ -21,6 +21,7 @@ from fedsilo.models.prompts.frozen_model import FrozenModel
 from fedsilo.partitioning.dealing.base_to_new import split_base_to_new
 from fedsilo.partitioning.dealing.few_shot import draw_shots
 from fedsilo.partitioning.dealing.post_partition_steps import apply_post_split, split_without_domains
+from fedsilo.partitioning.dealing.seen_pairs import split_seen_pairs
 from fedsilo.partitioning.manifest import Manifest, freeze
 from fedsilo.simulation.client_views import client_indices, labels_as_held, list_rows
 from fedsilo.simulation.feature_encoding import Encoders, FeatureEncoding, build_look
@@ -122,8 +123,11 @@ def partition_of(scenario: Scenario, look: FeatureExtractor | None = None) -> tu
     rule = scenario.partition
     images = split_base_to_new(scenario.data.load(scenario.seed), rule.unseen.classes)
 
-    def split(part: LabelledImages) -> list[Share]:
+    def split_all(part: LabelledImages) -> list[Share]:
         return rule.split(part, numpy_generator(scenario.seed, "partition"), look or build_look(scenario))
+
+    def split(part: LabelledImages) -> list[Share]:
+        return split_all(part) if rule.frozen else split_seen_pairs(part, split_all, scenario.seed)
 
     shares = draw_shots(images, split_without_domains(images, rule.unseen.domains, split), rule, scenario.seed)
     shares = apply_post_split(images, shares, rule, scenario.seed)
@@ -131,7 +135,8 @@ def partition_of(scenario: Scenario, look: FeatureExtractor | None = None) -> tu
         raise DataError("partition: no client has a test image, so nothing could be measured. Give more test data.")
     if not any(len(share.train) for share in shares):
         raise DataError("partition: no client has a training image, so nothing could be learnt. Give more data.")
-    return images, freeze(images, shares, describe_component(rule), scenario.seed)
+    described = {**describe_component(rule), "test": rule.measured_on(images)}
+    return images, freeze(images, shares, described, scenario.seed)
 
 
 def _unseen(manifest: Manifest) -> list[str]:

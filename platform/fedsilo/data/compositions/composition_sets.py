@@ -90,8 +90,8 @@ class CompositionSet(Dataset):
         folder = find_pair_folder(self.root, self.homes)
         if folder is None:
             raise DataError(
-                f"data.root: there is no folder '{self.homes[0]}' with {LISTS_FOLDER}/ and {T7} or {CSV} in '{self.root}' "
-                f"(looked in {expand(self.root)}). {self.card.get}"
+                f"data.root: there is no folder '{self.homes[0]}' with {LISTS_FOLDER}/ and {T7} or {CSV} in "
+                f"'{self.root}' (looked in {expand(self.root)}). {self.card.get}"
             )
         return load_layout(
             folder, self.card.name, self.world, self.template or self.card.template, self.card.get, self.published

@@ -27,10 +27,15 @@ def split_base_to_new(images: LabelledImages, part: float) -> LabelledImages:
         Images of the base classes, with the test images of the new ones as `newcomers`.
 
     Raises:
-        DataError: There would be fewer than two base or new classes.
+        DataError: There would be fewer than two base or new classes, or the classes are pairs.
     """
     if not part:
         return images
+    if images.pairs is not None:
+        raise DataError(
+            "partition.unseen.classes: compositions have unseen pairs already. Use the data's keys to hold pairs out, "
+            "or remove this key."
+        )
     total = len(images.classes)
     base = math.ceil(total * (1 - part) - 1e-9)
     if base < 2 or total - base < 2:

@@ -34,7 +34,7 @@ def apply_post_split(images: LabelledImages, shares: Sequence[Share], rule: Part
         DataError: A step is impossible.
     """
     done = list(shares)
-    if rule.test == "global":
+    if rule.measured_on(images) == "global":
         done = _share_global_test(images, done, rule.unseen.domains)
     if rule.concept is not None:
         done = _relabel(images, done, rule.concept, seed)
@@ -55,11 +55,14 @@ def _share_global_test(images: LabelledImages, shares: list[Share], unseen: Sequ
 
 
 def _relabel(images: LabelledImages, shares: list[Share], concept: ConceptShift, seed: int) -> list[Share]:
+    # Images of unseen pairs keep their labels: what no client trains on, no client calls by another name.
+    classes = len(images.classes) if images.pairs is None else int(images.pairs.seen.sum())
     for client in draw_clients(len(shares), concept.clients, seed, "concept clients"):
         share = shares[client]
         known = images.train.labels[share.train], images.test.labels[share.test]
         generator = numpy_generator(seed, "concept", client=client)
-        train, test = concept.relabel(*known, len(images.classes), generator)
+        own, test = known[1] < classes, known[1].copy()
+        train, test[own] = concept.relabel(known[0], known[1][own], classes, generator)
         if not np.array_equal(train, known[0]):
             share = replace(share, train_labels=train)
         if not np.array_equal(test, known[1]):

@@ -61,6 +61,26 @@ def measure_labels(counts: Counts, numbers: Indices, seed: int) -> MeasuredScore
     return MeasuredScores(make_scores(names, measured(counts), draws), (between,))
 
 
+def measure_words(part: str, counts: Counts, seed: int) -> MeasuredScores:
+    """Measures how the attributes, or the objects, of compositions differ between clients.
+
+    Args:
+        part: "attribute" or "object".
+        counts: (N, W) examples of each word.
+        seed: Seed of the random deals and of the sample of pairs.
+
+    Returns:
+        The shift and the distance, as for labels.
+    """
+    pairs = sample_pairs(len(counts), PAIRS, numpy_generator(seed, f"pairs of {part}s"))
+
+    def measured(dealt: Counts) -> Floats:
+        return np.array([labels.label_shift(dealt).mean(), mean(labels.label_distances(dealt, pairs))])
+
+    draws = score_random_counts(measured, counts, DEALS, derive(seed, f"{part}s dealt at random"))
+    return MeasuredScores(make_scores((f"{part}_shift", f"{part}_distance"), measured(counts), draws))
+
+
 def transport_labels(counts: Counts, numbers: Indices, class_features: Floats, seed: int) -> MeasuredScores:
     """Measures the cost of changing one client's labels into another's.
 

@@ -15,12 +15,13 @@ from fedsilo.partitioning.heterogeneity.image_scores import (
     measure_exactly,
     normalize_rows,
 )
-from fedsilo.partitioning.heterogeneity.label_scores import map_labels, measure_labels, transport_labels
+from fedsilo.partitioning.heterogeneity.label_scores import map_labels, measure_labels, measure_words, transport_labels
 from fedsilo.partitioning.heterogeneity.measured_sample import ImageSample, sample_images
 from fedsilo.partitioning.heterogeneity.score_parts import PAIRS, align_to_clients
 from fedsilo.partitioning.heterogeneity.scores import Scores, SizeSummary
 from fedsilo.partitioning.heterogeneity.size_scores import effective_clients, gini
 from fedsilo.partitioning.manifest import Manifest
+from fedsilo.partitioning.word_counts import count_words
 
 IMAGES = 1000
 """Default number of images with measured features."""
@@ -59,14 +60,19 @@ def measure(manifest: Manifest, sample_features: SampleFeatures | None, why_not:
 def _measure(manifest: Manifest, sample_features: SampleFeatures | None, why_not: str) -> Scores:
     counts, seed = manifest.train_counts(), manifest.seed
     numbers = np.flatnonzero(counts.sum(axis=1) > 0)
-    held, clients = counts[numbers], len(counts)
+    words = count_words(manifest)
+    # In the open world most pairs have no training image, and costs of classes are a square table.
+    used = counts.any(axis=0) if words else np.ones(counts.shape[1], dtype=bool)
+    held, clients = counts[numbers][:, used], len(counts)
     parts = [measure_labels(held, numbers, seed)]
+    parts += [measure_words(found.part, found.train[numbers], seed) for found in words]
     shift: tuple[float | None, ...] = (None,) * clients
     if sample_features is None:
         map = map_labels(held, numbers, seed)
     else:
         sliced = SlicedDistances(sample_features, seed)
-        parts.append(transport_labels(held, numbers, normalize_rows(sample_features.class_features), seed))
+        features = normalize_rows(sample_features.class_features[used])
+        parts.append(transport_labels(held, numbers, features, seed))
         parts += [sliced.measure(), *measure_exactly(sample_features, seed)]
         shift = align_to_clients(clients, sample_features.sample.clients, sliced.shift())
         map = sliced.map()

@@ -207,6 +207,12 @@ SCORES: Mapping[str, ScoreInfo] = {
         2.0,
         "mean earth mover's distance between two clients' labels; a class costs the distance of its text feature",
     ),
+    "attribute_shift": ScoreInfo(
+        "attributes, client to all", 1.0, "the first score for the attributes of compositions instead of their pairs"
+    ),
+    "attribute_distance": ScoreInfo("attributes, two clients", 1.0, "the second score for attributes"),
+    "object_shift": ScoreInfo("objects, client to all", 1.0, "the first score for the objects of compositions"),
+    "object_distance": ScoreInfo("objects, two clients", 1.0, "the second score for objects"),
     "feature_sliced": ScoreInfo(
         "features, sliced", 2.0, "root mean square sliced 2-Wasserstein distance between two clients' unit features"
     ),

@@ -19,6 +19,8 @@ from fedsilo.partitioning.shifts.concept.none import NoConceptShift
 class FromManifest(Partition):
     """The shares of a manifest file; refused if the data is not the manifest's data."""
 
+    frozen = True
+
     file: str = key("", "A partition.json that an earlier run or `fedsilo partition` wrote; ~ is the home folder.")
 
     def problems(self) -> list[str]:
@@ -33,7 +35,7 @@ class FromManifest(Partition):
             "corruption": bool(self.corruption.kinds),
             "unseen.clients": self.unseen.clients != Unseen().clients,
             "unseen.domains": bool(self.unseen.domains),
-            "test": self.test != "client",
+            "test": self.test == "global",
         }
         return found + [f"{key}: is frozen in the manifest. Remove this key." for key, given in frozen.items() if given]
 

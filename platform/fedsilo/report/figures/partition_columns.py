@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from fedsilo.partitioning.heterogeneity import label_shift
 from fedsilo.partitioning.manifest import Manifest
+from fedsilo.partitioning.word_counts import count_words
 
 Floats = NDArray[np.float64]
 
@@ -30,7 +31,11 @@ class Columns:
     Attributes:
         train: Training examples (C, D) of each domain, the mean of a column's clients.
         test: Test examples (C, D) of each domain.
-        classes: Training examples (C, K) of each class.
+        classes: Training examples (C, K) of each class; for compositions of the pairs that have some.
+        names: (K,) names of these classes.
+        words: Training examples (C, W) of each attribute, then of each object; W is 0 where classes are not composed.
+        word_names: (W,) names of these words.
+        attributes: How many of the words are attributes.
         shift: Jensen-Shannon distance (C,) of the labels to those of all clients; 0 without training examples.
         borders: Columns before which another domain begins.
         note: How clients were grouped into columns; "" where each column is a client, in the given order.
@@ -39,6 +44,10 @@ class Columns:
     train: Floats
     test: Floats
     classes: Floats
+    names: tuple[str, ...]
+    words: Floats
+    word_names: tuple[str, ...]
+    attributes: int
     shift: Floats
     borders: tuple[int, ...]
     note: str
@@ -61,10 +70,17 @@ class Columns:
         order = _order(manifest, counts) if len(names) > IN_ORDER else np.arange(len(names))
         each = -(-len(names) // FITTING)
         domains = [names[client] for client in order[::each].tolist()]
+        words = count_words(manifest)
+        used = np.flatnonzero(counts.any(axis=0)) if words else np.arange(counts.shape[1])
+        by_word = np.concatenate([counts[:, :0], *(found.train for found in words)], axis=1)
         return cls(
             train=_average(train[order], each),
             test=_average(test[order], each),
-            classes=_average(counts[order].astype(np.float64), each),
+            classes=_average(counts[order][:, used].astype(np.float64), each),
+            names=tuple(manifest.classes[label] for label in used),
+            words=_average(by_word[order].astype(np.float64), each),
+            word_names=tuple(word for found in words for word in found.words),
+            attributes=len(words[0].words) if words else 0,
             shift=_average(measure_label_shifts(counts)[order], each),
             borders=tuple(at for at in range(1, len(domains)) if domains[at] != domains[at - 1]),
             note=_note(len(names), each),

@@ -2,6 +2,7 @@
 
 Above, a bar per client: training examples upwards, test examples downwards, coloured by domain. Below, in the same
 columns, the distance of the client's labels from the overall ones, and a heat map of its training examples by class.
+For compositions there is one more, by attribute and by object.
 
 Dimensions: N clients, K classes, D domains.
 """
@@ -9,6 +10,7 @@ Dimensions: N clients, K classes, D domains.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -26,7 +28,7 @@ from fedsilo.partitioning.heterogeneity import gini, mean_total_variation
 from fedsilo.partitioning.manifest import Manifest
 from fedsilo.report.figures.canvas import save
 from fedsilo.report.figures.partition_columns import IN_ORDER, Columns, measure_label_shifts
-from fedsilo.report.figures.partition_layout import Sheet, cut
+from fedsilo.report.figures.partition_layout import LEAST_ROW, Sheet, cut
 from fedsilo.report.terminal.rule_text import rule_text
 
 INK, FAINT, PAPER = "#23303b", "#7c8a95", "#ffffff"
@@ -50,13 +52,23 @@ def draw_partition(manifest: Manifest, path: Path, title: str) -> None:
         RunError: The file cannot be written.
     """
     columns = Columns.of(manifest)
-    sheet = Sheet.of(manifest, len(columns.train))
+    sheet = Sheet.of(manifest, columns)
     figure = Figure(figsize=(sheet.width, sheet.height), facecolor=PAPER)
     FigureCanvasAgg(figure)
     _draw_header(figure, sheet, manifest, title)
     _draw_bars(sheet.panel(figure, 0.0, sheet.bars), sheet, columns)
     _draw_shift(sheet.panel(figure, sheet.bars + sheet.gap, sheet.shift), sheet, columns.shift)
-    _draw_heat(sheet.panel(figure, sheet.bars + sheet.shift + 2 * sheet.gap, sheet.rows), sheet, manifest, columns)
+    above = sheet.bars + sheet.shift + 2 * sheet.gap
+    if sheet.words:
+        axes = sheet.panel(figure, above, sheet.words)
+        _draw_heat(axes, sheet, columns.words.T, columns.word_names, sheet.words)
+        axes.axhline(columns.attributes - 0.5, color=PAPER, linewidth=2.5)
+        above += sheet.words + sheet.gap
+    axes = sheet.panel(figure, above, sheet.rows)
+    _draw_heat(axes, sheet, columns.classes.T, columns.names, sheet.rows)
+    _name_columns(axes, sheet, manifest, columns.note)
+    for column in columns.borders:
+        axes.axvline(column - 0.5, color=PAPER, linewidth=2.5)
     save(figure, path, DPI)
 
 
@@ -156,27 +168,23 @@ def _draw_shift(axes: Axes, sheet: Sheet, shift: NDArray[np.float64]) -> None:
     _strip_axes(axes, values.shape[1])
 
 
-def _draw_heat(axes: Axes, sheet: Sheet, manifest: Manifest, columns: Columns) -> None:
-    """Training examples by class and client."""
-    counts = columns.classes.T
+def _draw_heat(axes: Axes, sheet: Sheet, counts: NDArray[np.float64], names: Sequence[str], height: float) -> None:
+    """Training examples by row (a class, an attribute or an object) and client."""
     # A square root keeps a class of 3 apart from one of 0 beside a class of 300.
     image = axes.imshow(
         counts, cmap=HEAT, norm=PowerNorm(0.5, 0, max(1, counts.max())), aspect="auto", interpolation="nearest"
     )
-    if sheet.written:
+    row = height / len(counts)
+    if sheet.numbered and row > LEAST_ROW:
         _write_cells(axes, image, counts, "{:,.0f}")
     else:
-        _draw_scale(axes, sheet, image)
+        _draw_scale(axes, sheet, image, height)
     _strip_axes(axes, counts.shape[1])
-    _name_columns(axes, sheet, manifest, columns.note)
-    size = min(SIZE_TEXT + 0.5, max(5.0, 62 * sheet.row))
-    step = math.ceil(size * 1.05 / (72 * sheet.row))
-    shown = range(0, len(manifest.classes), step)
-    names = [cut(manifest.classes[label]) for label in shown]
-    axes.set_yticks(list(shown), names, size=size, color=INK, parse_math=False)
+    size = min(SIZE_TEXT + 0.5, max(5.0, 62 * row))
+    step = math.ceil(size * 1.05 / (72 * row))
+    shown = range(0, len(names), step)
+    axes.set_yticks(list(shown), [cut(names[at]) for at in shown], size=size, color=INK, parse_math=False)
     axes.tick_params(axis="y", length=0)
-    for column in columns.borders:
-        axes.axvline(column - 0.5, color=PAPER, linewidth=2.5)
 
 
 def _name_columns(axes: Axes, sheet: Sheet, manifest: Manifest, note: str) -> None:
@@ -195,9 +203,9 @@ def _name_columns(axes: Axes, sheet: Sheet, manifest: Manifest, note: str) -> No
         axes.set_xlabel("client", size=SIZE_TEXT, color=INK)
 
 
-def _draw_scale(axes: Axes, sheet: Sheet, image: AxesImage) -> None:
+def _draw_scale(axes: Axes, sheet: Sheet, image: AxesImage, height: float) -> None:
     """A colour scale to the right, where the cells are too small for numbers."""
-    scale = axes.inset_axes((1 + 0.14 / sheet.columns, 0.0, 0.12 / sheet.columns, min(1.0, 2.2 / sheet.rows)))
+    scale = axes.inset_axes((1 + 0.14 / sheet.columns, 0.0, 0.12 / sheet.columns, min(1.0, 2.2 / height)))
     bar = axes.figure.colorbar(image, cax=scale)
     bar.outline.set_visible(False)
     bar.locator = MaxNLocator(5, integer=True)

@@ -10,7 +10,9 @@ from matplotlib.figure import Figure
 
 from fedsilo.core.printing import make_printable
 from fedsilo.partitioning.manifest import Manifest
+from fedsilo.report.figures.partition_columns import Columns
 
+LEAST_ROW = 0.15  # inches of a row in which a number fits
 LONGEST_NAME = 24  # characters of a class name before it is cut
 
 
@@ -29,6 +31,7 @@ class Sheet:
         top: Room for the header.
         right: Room for the colour scale, where there is one.
         legend_columns: Domains in one row of the legend; 0 without a legend.
+        words: Height of all attributes and objects together; 0 where classes are not composed.
         bars: Height of the panel of bars.
         shift: Height of the strip of label shifts.
         gap: Space between panels.
@@ -45,28 +48,29 @@ class Sheet:
     top: float
     right: float
     legend_columns: int
+    words: float = 0.0
     bars: float = 1.7
     shift: float = 0.22
     gap: float = 0.1
     bottom: float = 0.5
 
     @classmethod
-    def of(cls, manifest: Manifest, clients: int) -> Sheet:
+    def of(cls, manifest: Manifest, shown: Columns) -> Sheet:
         """Computes the layout for a partition.
 
         Args:
             manifest: The partition.
-            clients: Number of columns, each of one client or of several.
+            shown: The columns, each of one client or of several.
 
         Returns:
             The layout.
         """
-        classes = len(manifest.classes)
-        longest = max(len(cut(name)) for name in manifest.classes)
+        clients, classes = len(shown.train), len(shown.names)
+        longest = max(len(cut(name)) for name in (*shown.names, *shown.word_names))
         columns = min(max(0.62 * clients, 6.0), 13.0)
         rows = min(max(0.25 * classes, 1.2), 10.0)
         numbered = columns / clients > 0.3
-        written = numbered and rows / classes > 0.15
+        written = numbered and rows / classes > LEAST_ROW
         left = max(1.05, 0.3 + 0.068 * longest)
         fitting = int((left + columns) / (0.35 + 0.08 * max(len(cut(name)) for name in manifest.domains)))
         legend_columns = min(len(manifest.domains), fitting) if len(manifest.domains) > 1 else 0
@@ -81,6 +85,7 @@ class Sheet:
             top=1.1 + (0.15 + 0.2 * math.ceil(len(manifest.domains) / legend_columns) if legend_columns else 0.0),
             right=0.3 if written else 0.85,
             legend_columns=legend_columns,
+            words=min(0.2 * len(shown.word_names), 8.0),
         )
 
     @property
@@ -91,7 +96,8 @@ class Sheet:
     @property
     def height(self) -> float:
         """Height of the figure."""
-        return self.top + self.bars + self.shift + self.rows + 2 * self.gap + self.bottom
+        words = self.words + self.gap if self.words else 0.0
+        return self.top + self.bars + self.shift + words + self.rows + 2 * self.gap + self.bottom
 
     def panel(self, figure: Figure, above: float, height: float) -> Axes:
         """Adds a panel across all columns.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from fedsilo.report.page.heatmap import data_uri
 from fedsilo.report.page.page_data import PageData
 from fedsilo.report.page.page_elements import HtmlTable
 from fedsilo.report.page.rendering import render
-from fedsilo.report.terminal.partition_table import scores_line
+from fedsilo.report.terminal.partition_table import count_kinds, name_counted, scores_line
 from fedsilo.report.terminal.run_tables import describe_client
 
 PICTURES = {
@@ -71,19 +72,20 @@ def _picture(path: Path, about: str) -> dict[str, str]:
 
 
 def _table(manifest: Manifest, shifts: tuple[float | None, ...]) -> HtmlTable:
-    header = ["client", "domain", "train", "test", "classes", "label shift", "most of"]
-    body = [_row(manifest, client, shift) for client, shift in zip(manifest.clients, shifts, strict=True)]
-    return HtmlTable(header, body, "Who holds what", words=(0, 1, 6))
+    header = ["client", "domain", "train", "test", *name_counted(manifest), "label shift", "most of"]
+    rows = zip(manifest.clients, count_kinds(manifest), shifts, strict=True)
+    body = [_row(manifest, client, numbers, shift) for client, numbers, shift in rows]
+    return HtmlTable(header, body, "Who holds what", words=(0, 1, len(header) - 1))
 
 
-def _row(manifest: Manifest, client: ClientHoldings, shift: float | None) -> list[str]:
+def _row(manifest: Manifest, client: ClientHoldings, numbers: Sequence[str], shift: float | None) -> list[str]:
     counts = sorted(zip(client.train_classes, manifest.classes, strict=True), reverse=True)[:3]
     return [
         f"{client.number:02d}",
         describe_client(client),
         f"{len(client.train):,}",
         f"{len(client.test):,}",
-        str(sum(1 for count in client.train_classes if count)),
+        *numbers,
         "" if shift is None else f"{shift:.2f}",
         ", ".join(f"{name} {count:,}" for count, name in counts if count),
     ]

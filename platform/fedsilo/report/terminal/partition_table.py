@@ -10,6 +10,7 @@ from rich.table import Table
 from fedsilo.partitioning.client_holdings import ClientHoldings
 from fedsilo.partitioning.heterogeneity import SCORES, Score, Scores
 from fedsilo.partitioning.manifest import Manifest
+from fedsilo.partitioning.word_counts import count_words
 from fedsilo.report.terminal.cells import cell
 from fedsilo.report.terminal.run_tables import describe_client
 
@@ -47,32 +48,58 @@ def partition_table(manifest: Manifest) -> Table:
         Sizes, domain and largest classes of each client; of many clients only the largest and the smallest.
     """
     table = Table(title="who holds what", title_justify="left")
-    for title in ("client", "domain", "train", "test", "classes", "most of"):
+    for title in ("client", "domain", "train", "test", *name_counted(manifest), "most of"):
         table.add_column(title, justify="left" if title in ("domain", "most of") else "right")
+    numbers = count_kinds(manifest)
     clients = list(manifest.clients)
     if len(clients) <= SHOWN:
         for client in clients:
-            table.add_row(*_holding(client, manifest.classes))
+            table.add_row(*_holding(client, manifest.classes, numbers[client.number]))
         return table
     ranked = sorted(clients, key=lambda client: (-len(client.train), client.number))
     half = SHOWN // 4
     for client in ranked[:half]:
-        table.add_row(*_holding(client, manifest.classes))
+        table.add_row(*_holding(client, manifest.classes, numbers[client.number]))
     between = f"{len(ranked) - 2 * half:,} more"
-    table.add_row("...", between, "", "", "", "in partition.json", style="dim")
+    table.add_row("...", between, "", "", *("" for _ in name_counted(manifest)), "in partition.json", style="dim")
     for client in ranked[-half:]:
-        table.add_row(*_holding(client, manifest.classes))
+        table.add_row(*_holding(client, manifest.classes, numbers[client.number]))
     return table
 
 
-def _holding(client: ClientHoldings, classes: Sequence[str]) -> tuple[str, ...]:
+def name_counted(manifest: Manifest) -> tuple[str, ...]:
+    """Names what clients hold some of.
+
+    Args:
+        manifest: The partition.
+
+    Returns:
+        "classes"; or "pairs", "attributes", "objects" for compositions.
+    """
+    return ("pairs", "attributes", "objects") if manifest.attributes else ("classes",)
+
+
+def count_kinds(manifest: Manifest) -> list[tuple[str, ...]]:
+    """Counts of how many classes, or pairs, attributes and objects, each client has training images.
+
+    Args:
+        manifest: The partition.
+
+    Returns:
+        The numbers of each client as texts, in the order of `name_counted`.
+    """
+    tables = [manifest.train_counts(), *(found.train for found in count_words(manifest))]
+    return list(zip(*[[str(number) for number in (table > 0).sum(axis=1)] for table in tables], strict=True))
+
+
+def _holding(client: ClientHoldings, classes: Sequence[str], numbers: Sequence[str]) -> tuple[str, ...]:
     counts = sorted(zip(client.train_classes, classes, strict=True), reverse=True)[:4]
     return (
         f"{client.number:02d}",
         cell(describe_client(client)),
         str(len(client.train)),
         str(len(client.test)),
-        str(sum(1 for count in client.train_classes if count)),
+        *numbers,
         ", ".join(f"{cell(name)} {count}" for count, name in counts if count),
     )
 
