@@ -75,8 +75,9 @@ def draw_partition(manifest: Manifest, path: Path, title: str) -> None:
 def _draw_header(figure: Figure, sheet: Sheet, manifest: Manifest, title: str) -> None:
     """Title, rule, numbers, and the legend of the domains."""
     rule = f"{rule_text(manifest.rule)}, seed {manifest.seed}"
+    kind = "pairs" if manifest.attributes else "classes"
     extent = (
-        f"{len(manifest.clients):,} client{'s'[: len(manifest.clients) > 1]}, {len(manifest.classes)} classes, "
+        f"{len(manifest.clients):,} client{'s'[: len(manifest.clients) > 1]}, {len(manifest.classes)} {kind}, "
         f"{manifest.train_examples:,} training and {manifest.test_examples:,} test images"
     )
     counts = manifest.train_counts()
