@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -103,6 +104,16 @@ def test_a_client_without_test_images_of_its_own_gets_some_of_others() -> None:
     images.test.labels[images.pairs.attribute[images.test.labels] == 0] = 2  # no test image of the first colour
     shares = split(images, Attributes(), 8)
     assert min(len(share.test) for share in shares) >= 1
+
+
+def test_test_images_without_training_images_go_to_the_owner(images: LabelledImages) -> None:
+    """A seen pair of an object that a client owns has no training image: after a long tail, or in a domain."""
+    assert images.pairs is not None
+    gone = 5
+    kept = replace(images, train=images.train.take(np.flatnonzero(images.train.labels != gone)))
+    shares = split(kept, Objects())
+    owner = [images.pairs.object[gone] in group for group in owned(kept, shares, "object")]
+    assert [int((images.test.labels[share.test] == gone).sum()) for share in shares] == [6 * own for own in owner]
 
 
 @pytest.mark.parametrize(

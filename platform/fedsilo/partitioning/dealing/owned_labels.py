@@ -96,7 +96,7 @@ def deal_to_owners(
         DataError: A client's own labels have too few training examples.
     """
     sizes = np.bincount(images.train.labels[pool.train], minlength=len(owners))
-    own = (owners[:, None] == np.arange(demand.clients)) | (owners[:, None] == ALL)
+    own = owners[:, None] == np.arange(demand.clients)
     counts = np.where(own, sizes[:, None], 0)
     for label in np.flatnonzero(owners == ALL):
         counts[label] = apportion(sizes[label], np.ones(demand.clients), generator)
