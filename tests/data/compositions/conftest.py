@@ -5,9 +5,14 @@ from __future__ import annotations
 import csv
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pytest
 from PIL import Image
+
+from fedsilo.core import Dataset, LabelledImages
+from fedsilo.core.errors import DataError
+from fedsilo.core.registry import find
 
 LISTS = {
     "train": ["Wet Cat", "Wet Dog.House", "Dry Cat", "Dry Tree_Top", "Old Dog.House", "Old Tree_Top"],
@@ -59,6 +64,19 @@ class SmallSet:
     write = staticmethod(write_layout)
     write_csv = staticmethod(write_csv)
 
+    def load(self, name: str, root: Path, **keys: Any) -> LabelledImages:
+        """Loads a folder as the data set of a name."""
+        return find(Dataset, name)(root=str(root), **keys).load(0)
+
+    def refusal(self, name: str, root: Path) -> str:
+        """The one line that refuses a folder."""
+        with pytest.raises(DataError) as caught:
+            self.load(name, root)
+        message = str(caught.value)
+        assert "\n" not in message
+        assert len(message) < 700
+        return message
+
     @property
     def rows(self) -> Rows:
         return make_rows()
@@ -68,3 +86,9 @@ class SmallSet:
 def small() -> SmallSet:
     """The small set, to be written with changes."""
     return SmallSet()
+
+
+@pytest.fixture(scope="session")
+def closed(small: SmallSet, tmp_path_factory: pytest.TempPathFactory) -> LabelledImages:
+    """The small set as the user's own folder, in the closed world."""
+    return small.load("pairs_folder", small.write(tmp_path_factory.mktemp("set")))
