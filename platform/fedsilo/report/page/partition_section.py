@@ -21,7 +21,8 @@ from fedsilo.report.terminal.partition_table import count_kinds, name_counted, s
 from fedsilo.report.terminal.run_tables import describe_client
 
 PICTURES = {
-    "partition.png": "Above: images of each client by domain. Below: its training images by class.",
+    "partition.png": "Above: images of each client by domain. Below: its training images by class; "
+    "of compositions by attribute and object, then by pair.",
     "clients.png": "Images that the clients hold.",
 }
 LARGEST = 2_000_000
