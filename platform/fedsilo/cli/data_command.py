@@ -55,7 +55,8 @@ def check(
         DataError: Images are missing or broken.
     """
     images = _data_set(name, root, changes or ()).load(seed)
-    decoded = sum(_decode(part, everything) for part in (images.train, images.test))
+    parts = [images.train, images.test, *([images.validation] if images.validation is not None else [])]
+    decoded = sum(_decode(part, everything) for part in parts)
     document = describe_images(name, images, decoded)
     if json:
         show_json(document)
@@ -66,7 +67,7 @@ def check(
     for notice in images.notices:
         line(f"note: {notice}")
     size = f"{document['bytes'] / 1e6:,.1f} MB in {document['files']:,} files, " if document["files"] else ""
-    line(f"{size}{decoded:,} of {len(images.train) + len(images.test):,} images decoded, all sound")
+    line(f"{size}{decoded:,} of {sum(map(len, parts)):,} images decoded, all sound")
 
 
 @app.command("get")
