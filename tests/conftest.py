@@ -20,12 +20,13 @@ from torch.nn.functional import normalize
 
 from fedsilo.aggregation.plain import Plain
 from fedsilo.core import Aggregation, Examples, Indices, LabelledImages, Mechanism, Method, Share, State
-from fedsilo.core.batch import named
+from fedsilo.core.batch import Candidates
 from fedsilo.core.round_work import LocalWork
 from fedsilo.core.state import to_arrays
 from fedsilo.core.training_settings import Optimizer, Training
 from fedsilo.models.clip.cached_encoding import CachedFeatures
 from fedsilo.models.clip.class_tokens import ClassTokens
+from fedsilo.models.clip.image_tail import ImageTail, TailMeta
 from fedsilo.models.clip.text_tower import TextTower, TowerMeta
 from fedsilo.models.prompts.frozen_model import FrozenModel
 from fedsilo.partitioning.manifest import freeze
@@ -45,6 +46,10 @@ from fedsilo.tasks.classification import Classification
 
 os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
 WIDTH, JOINT, LAYERS, CLASSES, PATCHES = 16, 8, 2, 5, 4
+COMPOSITION = "a photo of"
+ATTRIBUTES, OBJECTS = ("dark", "light"), ("cat", "red dog", "bird")
+PAIRS = np.array([[0, 0], [0, 1], [1, 1], [1, 2], [0, 2]])
+"""Attribute and object of each of the five classes."""
 
 
 @dataclass(frozen=True)
@@ -143,18 +148,41 @@ def _no_image(number: int) -> Image.Image:
     raise AssertionError("features are at hand, no image is needed")
 
 
-def random_tower(generator: torch.Generator) -> TextTower:
+def random_blocks(generator: torch.Generator) -> dict[str, Tensor]:
     def draw(*shape: int) -> Tensor:
         return 0.3 * torch.randn(*shape, generator=generator)
 
-    tensors = {"positions": draw(20, WIDTH), "projection.weight": draw(JOINT, WIDTH)}
+    tensors = {}
     for name in ["norm", *(f"blocks.{i}.norm_{j}" for i in range(LAYERS) for j in (1, 2))]:
         tensors |= {f"{name}.weight": torch.ones(WIDTH), f"{name}.bias": torch.zeros(WIDTH)}
     shapes = {"qkv": (3 * WIDTH, WIDTH), "out": (WIDTH, WIDTH), "fc": (4 * WIDTH, WIDTH), "proj": (WIDTH, 4 * WIDTH)}
     for layer in range(LAYERS):
         for name, shape in shapes.items():
             tensors |= {f"blocks.{layer}.{name}.weight": draw(*shape), f"blocks.{layer}.{name}.bias": draw(shape[0])}
-    return TextTower(TowerMeta(2, LAYERS, 20, "gelu", 1e-5), tensors)
+    return tensors
+
+
+def random_tower(generator: torch.Generator) -> TextTower:
+    def draw(*shape: int) -> Tensor:
+        return 0.3 * torch.randn(*shape, generator=generator)
+
+    tensors = {"positions": draw(20, WIDTH), "projection.weight": draw(JOINT, WIDTH)}
+    return TextTower(TowerMeta(2, LAYERS, 20, "gelu", 1e-5), {**tensors, **random_blocks(generator)})
+
+
+def random_tail() -> ImageTail:
+    """A whole image tower behind the embedding of its patches; it has nothing to do with the pooled features."""
+    generator = torch.Generator().manual_seed(12)
+    projection = {"projection": 0.3 * torch.randn(WIDTH, JOINT, generator=generator)}
+    return ImageTail(TailMeta(2, 0, LAYERS, "quick_gelu", 1e-5), {**projection, **random_blocks(generator)})
+
+
+def random_words(names: tuple[str, ...], tokens: ClassTokens, seed: int) -> ClassTokens:
+    """Tokens of attributes or objects: one for each word in a name, a full stop, and the end-of-text of `tokens`."""
+    generator = torch.Generator().manual_seed(seed)
+    counts, end = [len(name.split()) for name in names], tokens.embeddings[-1:]
+    rows = [torch.cat([torch.randn(count + 1, WIDTH, generator=generator), end]) for count in counts]
+    return ClassTokens(torch.cat(rows), tuple(map(len, rows)), tokens.sos, tuple(counts))
 
 
 @pytest.fixture(scope="session")
@@ -168,7 +196,18 @@ def toy_model() -> FrozenModel:
         tuple(n - 1 for n in lengths),
     )
     zero_shot = normalize(torch.randn(CLASSES, JOINT, generator=generator), dim=-1)
-    return FrozenModel(random_tower(generator), tokens, 10.0, zero_shot, named(tuple("abcde")))
+    parts = {"class": np.arange(CLASSES), "attribute": PAIRS[:, 0].copy(), "object": PAIRS[:, 1].copy()}
+    words = {"attribute": ATTRIBUTES, "object": OBJECTS}
+    return FrozenModel(
+        random_tower(generator),
+        tokens,
+        10.0,
+        zero_shot,
+        Candidates(tuple("abcde"), parts, np.ones(CLASSES, dtype=bool), words),
+        phrases={COMPOSITION: torch.randn(3, WIDTH, generator=torch.Generator().manual_seed(13))},
+        image=random_tail(),
+        words={part: random_words(names, tokens, len(part)) for part, names in words.items()},
+    )
 
 
 def _features(labels: Indices, centres: np.ndarray, generator: np.random.Generator) -> CachedFeatures:
@@ -186,8 +225,17 @@ def _features(labels: Indices, centres: np.ndarray, generator: np.random.Generat
         {
             "image": (pooled + shifts[:, None, None]).astype(np.float32),
             "patches": (tokens + shifts[:, None, None, None]).astype(np.float32),
+            "hidden.0": _tokens_before_the_first_block(pooled, len(views)),
         },
     )
+
+
+def _tokens_before_the_first_block(pooled: np.ndarray, views: int) -> np.ndarray:
+    """Tokens (views, n, 1 + M, W) that contain the pooled features, in a random basis."""
+    generator = np.random.default_rng(14)
+    basis = generator.normal(0, 1, (1 + PATCHES, JOINT, WIDTH))
+    tokens = np.einsum("vnd,tdw->vntw", pooled + 0.01 * np.arange(views)[:, None, None], basis)
+    return tokens.astype(np.float32)
 
 
 @pytest.fixture(scope="session")

@@ -5,7 +5,7 @@ Dimensions: K candidates, L context tokens, W text width, D joint width, N promp
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fedsilo.core.batch import Candidates
@@ -97,6 +97,19 @@ class Frozen(Protocol):
 
         Returns:
             Features (N, K, D).
+        """
+        ...
+
+    def recall(self, how: str, read: tuple[Tensor, ...], compute: Callable[[], Tensor]) -> Tensor:
+        """Returns stored features of learned texts, or computes them; with gradients they are always computed.
+
+        Args:
+            how: Name of the function of `read` that is computed.
+            read: The tensors that it is computed from, beside this model.
+            compute: Computes the features.
+
+        Returns:
+            The features; callers must not change them.
         """
         ...
 

@@ -14,6 +14,7 @@ from fedsilo.core import Candidates, Method
 from fedsilo.core.batch import IMAGE, named
 from fedsilo.core.finiteness import require_scores
 from fedsilo.core.task import CandidateEvidence
+from fedsilo.models.clip.class_tokens import format_word
 from fedsilo.models.clip.conversion import extract_image_tail
 from fedsilo.models.clip.loading import LoadedBackbone
 from fedsilo.models.prompts.frozen_model import FrozenModel
@@ -85,7 +86,7 @@ def frozen_model(
     over = candidates or named(tuple(classes))
     tokens = loaded.class_tokens(over.texts)
     tail = None if image_blocks is None else extract_image_tail(loaded.images, image_blocks).to(loaded.device)
-    names = {part: loaded.class_tokens(values) for part, values in over.words.items()}
+    names = {part: loaded.class_tokens([format_word(value) for value in values]) for part, values in over.words.items()}
     return FrozenModel(loaded.text, tokens, loaded.scale, texts, over, loaded.device, words, tail, names)
 
 

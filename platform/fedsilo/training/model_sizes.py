@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from fedsilo.core.batch import ATTRIBUTE, OBJECT
 from fedsilo.core.frozen import Frozen
 
 
@@ -15,11 +16,19 @@ class ModelSizes:
         candidates: Candidates, K.
         joint: Width of pooled features and text features, D.
         width: Width of the text tower, W.
+        attributes: Attributes, A; 0 where candidates are not composed.
+        objects: Objects, O; 0 where candidates are not composed.
+        image_width: Width of the image tower; 0 where clients run none of its blocks.
+        image_blocks: Blocks of the whole image tower; 0 where clients run none of them.
     """
 
     candidates: int
     joint: int
     width: int
+    attributes: int = 0
+    objects: int = 0
+    image_width: int = 0
+    image_blocks: int = 0
 
     @classmethod
     def of(cls, frozen: Frozen) -> ModelSizes:
@@ -29,6 +38,9 @@ class ModelSizes:
             frozen: The frozen model.
 
         Returns:
-            K, D and W.
+            The sizes.
         """
-        return cls(len(frozen.candidates), int(frozen.zero_shot.shape[1]), frozen.width)
+        attributes, objects = (len(frozen.words.get(part, ())) for part in (ATTRIBUTE, OBJECT))
+        width, blocks = (0, 0) if frozen.image is None else (frozen.image.width, frozen.image.meta.layers)
+        joint = int(frozen.zero_shot.shape[1])
+        return cls(len(frozen.candidates), joint, frozen.width, attributes, objects, width, blocks)

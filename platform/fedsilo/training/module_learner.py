@@ -34,7 +34,7 @@ ONE_IMAGE = (
 NORMS = (_BatchNorm, _InstanceNorm, nn.LayerNorm, nn.GroupNorm)
 
 
-_ANY = ModelSizes(2, 5040, 5040)
+_ANY = ModelSizes(2, 5040, 5040, 2, 2, 5040, 2)
 """Sizes for reading a module's names, which depend on none; 5040 is divisible by any usual number of heads."""
 
 
@@ -96,7 +96,12 @@ class ModuleLearner(Learner):
 
         A learner whose loss reads nothing of what `observed` records overrides this.
         """
-        return not (self._records or any(isinstance(part, _BatchNorm) for part in build_skeleton(self, _ANY).modules()))
+        return not (self._records or self.batch_norms)
+
+    @property
+    def batch_norms(self) -> tuple[str, ...]:
+        """Returns the names of the batch norms, which mix the examples of a batch."""
+        return tuple(n for n, part in build_skeleton(self, _ANY).named_modules() if isinstance(part, _BatchNorm))
 
     @property
     def entangled(self) -> str:
@@ -106,12 +111,11 @@ class ModuleLearner(Learner):
                 "trains with data that it records of all images of a client, so that one image changes the gradients "
                 "of the others. Use the unit 'client', or another method"
             )
-        layers = [name for name, part in build_skeleton(self, _ANY).named_modules() if isinstance(part, _BatchNorm)]
-        if not layers:
+        if not self.batch_norms:
             return super().entangled
         return (
-            f"has batch norms ({', '.join(layers)}), which mix the examples of a batch. Use GroupNorm or frozen "
-            "statistics (torchvision's FrozenBatchNorm2d) in its module, or the unit 'client'"
+            f"has batch norms ({', '.join(self.batch_norms)}), which mix the examples of a batch. Use GroupNorm or "
+            "frozen statistics (torchvision's FrozenBatchNorm2d) in its module, or the unit 'client'"
         )
 
     @property
@@ -135,9 +139,10 @@ class ModuleLearner(Learner):
     @property
     def statistics(self) -> tuple[str, ...]:
         """Returns the names of BatchNorm's running means and variances."""
-        layers = {name for name, part in build_skeleton(self, _ANY).named_modules() if isinstance(part, _BatchNorm)}
         found = build_skeleton(self, _ANY).named_buffers()
-        return tuple(self.in_state(n) for n, b in found if n.rpartition(".")[0] in layers and b.is_floating_point())
+        return tuple(
+            self.in_state(n) for n, b in found if n.rpartition(".")[0] in self.batch_norms and b.is_floating_point()
+        )
 
     def names(self) -> tuple[str, ...]:
         """Names the module's parameters."""

@@ -34,7 +34,7 @@ from fedsilo.training.per_example.grad_sample import differentiate_with_opacus
 from fedsilo.training.per_example.reference_loop import loop_over_examples
 from fedsilo.training.per_example.vmap_gradients import vmap_over_examples
 
-FROZEN: Any = SimpleNamespace(candidates=range(5), zero_shot=torch.zeros(5, 8), width=16)
+FROZEN: Any = SimpleNamespace(candidates=range(5), zero_shot=torch.zeros(5, 8), width=16, words={}, image=None)
 """As much of a frozen model as a network is made for."""
 SHAPES = {"image": (8,), "patches": (4, 8), "pixels": (3, 6, 6)}
 WAYS = [differentiate_with_opacus, vmap_over_examples]

@@ -169,6 +169,18 @@ def format_name(name: str) -> str:
     return name.replace("_", " ")
 
 
+def format_word(word: str) -> str:
+    """Formats the name of an attribute or an object for a prompt.
+
+    Args:
+        word: A name of the data set, for example "Faux.Leather".
+
+    Returns:
+        The name in lower case, with spaces in place of full stops and underscores.
+    """
+    return format_name(word).replace(".", " ").lower()
+
+
 def describe_class(number: int, name: str) -> str:
     """Names a class in a message.
 

@@ -69,6 +69,11 @@ class ImageTail(Blocks):
         """
         return ImageTail(self.meta, {name: tensor.to(device) for name, tensor in self._tensors.items()})
 
+    @property
+    def width(self) -> int:
+        """Returns W, the length of a token's vector."""
+        return int(self._tensors["norm.weight"].shape[0])
+
     def block(self, number: int, rows: Tensor) -> Tensor:
         """Runs one block; there may be more rows than the tower's own tokens.
 

@@ -117,6 +117,19 @@ class FrozenModel:
             *_read("end", context, classes), lambda: normalize(encode_prompts(self.tower, own, context), dim=-1)
         )
 
+    def recall(self, how: str, read: tuple[Tensor, ...], compute: Callable[[], Tensor]) -> Tensor:
+        """Returns stored features of learned texts, or computes them; with gradients they are always computed.
+
+        Args:
+            how: Name of the function of `read` that is computed.
+            read: The tensors that it is computed from, beside this model.
+            compute: Computes the features.
+
+        Returns:
+            The features; callers must not change them.
+        """
+        return self._recent.recall(how, read, compute)
+
     def features_apart(self, contexts: Tensor, position: str, classes: ClassTokens | None = None) -> Tensor:
         """Encodes contexts of single classes, with the class name at any place.
 
