@@ -69,6 +69,8 @@ class CSPLearner(CompositionLearner):
     def _score(self, module: nn.Module, inputs: Columns, frozen: Frozen, pairs: PairNumbers) -> Tensor:
         table, context = self.soften(module), frozen.phrases[self.context_words]
         texts = frozen.recall(
-            "pairs", (context, table), lambda: normalize(encode_pairs(frozen, context, table, pairs), dim=-1)
+            "pairs",
+            (context, table, *pairs.key),
+            lambda: normalize(encode_pairs(frozen, context, table, pairs), dim=-1),
         )
         return frozen.score(inputs[IMAGE], texts)

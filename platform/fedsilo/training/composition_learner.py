@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -31,8 +31,6 @@ from fedsilo.training.model_sizes import ModelSizes
 from fedsilo.training.module_learner import ONE_IMAGE, ModuleLearner
 
 TABLE, CONTEXTS, OWN_PAIRS = "table", "contexts", "own_pairs"
-PAIR = "pair"
-"""The family of prompts with an attribute and an object; the others are "attribute" and "object"."""
 ALL, OWN = "all", "own"
 
 
@@ -55,13 +53,7 @@ class SoftWords(nn.Module):
 
 @dataclass(frozen=True)
 class CompositionLearner(ModuleLearner):
-    """A learner with a vector for each attribute and each object.
-
-    Attributes:
-        families: Families of prompts whose context is trained.
-    """
-
-    families: ClassVar[tuple[str, ...]] = ()
+    """A learner with a vector for each attribute and each object."""
 
     context_words: str = key("a photo of", "Words in front of an attribute and an object; contexts start from them.")
     dropout: float = key(0.3, "Share of the numbers of the table of words that a step leaves out.", within="in [0, 1)")
@@ -85,6 +77,11 @@ class CompositionLearner(ModuleLearner):
         Returns:
             The loss, shape ().
         """
+
+    @property
+    def families(self) -> tuple[str, ...]:
+        """Returns the families of prompts whose context is trained: none by default."""
+        return ()
 
     @property
     def phrases(self) -> tuple[str, ...]:
@@ -139,7 +136,10 @@ class CompositionLearner(ModuleLearner):
         require_pairs(frozen)
         start = frozen.phrases[self.context_words]
         contexts = {f"{CONTEXTS}.{family}": start.clone() for family in self.families}
-        return {**super().init(frozen, seed, client), TABLE: start_table(frozen), **contexts}
+        drawn = dict(super().init(frozen, seed, client))
+        if TABLE in drawn:
+            drawn[TABLE] = start_table(frozen)
+        return {**drawn, **contexts}
 
     def buffers(self, frozen: Frozen, seed: int, client: int) -> State:
         """Builds the module's buffers, and the mark of the client's own pairs where the loss reads it.

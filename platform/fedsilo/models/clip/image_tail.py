@@ -15,7 +15,7 @@ import torch
 from torch import Tensor
 
 from fedsilo.models.clip.tower_attention import FullAttention
-from fedsilo.models.clip.transformer_blocks import Blocks
+from fedsilo.models.clip.transformer_blocks import Beside, Blocks
 
 _FULL_ATTENTION = FullAttention()
 
@@ -74,30 +74,32 @@ class ImageTail(Blocks):
         """Returns W, the length of a token's vector."""
         return int(self._tensors["norm.weight"].shape[0])
 
-    def block(self, number: int, rows: Tensor) -> Tensor:
+    def block(self, number: int, rows: Tensor, beside: Beside | None = None) -> Tensor:
         """Runs one block; there may be more rows than the tower's own tokens.
 
         Args:
             number: Number of the block in the whole tower.
             rows: (b, n, W), differentiable.
+            beside: What is added beside each half of the block, as adapters are; None: nothing.
 
         Returns:
             (b, n, W).
         """
-        return self._block(number, rows, _FULL_ATTENTION)
+        return self._block(number, rows, _FULL_ATTENTION, beside)
 
-    def run(self, rows: Tensor, first: int) -> Tensor:
+    def run(self, rows: Tensor, first: int, beside: Beside | None = None) -> Tensor:
         """Runs the blocks from `first` to the last.
 
         Args:
             rows: (b, n, W) activations in front of block `first`.
             first: Number of the block in the whole tower.
+            beside: What is added beside each half of a block; None: nothing.
 
         Returns:
             (b, n, W) activations behind the last block.
         """
         for number in range(first, self.meta.layers):
-            rows = self.block(number, rows)
+            rows = self.block(number, rows, beside)
         return rows
 
     def read(self, rows: Tensor) -> tuple[Tensor, Tensor]:

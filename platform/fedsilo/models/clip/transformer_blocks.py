@@ -6,11 +6,16 @@ The module needs no open_clip, and no weight is ever written: weights may be rea
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from torch import Tensor
 from torch.nn.functional import gelu, layer_norm, linear, silu
 
 from fedsilo.models.clip.tower_attention import AttentionPattern
+
+Beside = Callable[[int, int, Tensor], Tensor]
+"""What is added beside a half of a block: (number of the block, 0 for its attention or 1 for its MLP, the rows that
+enter this half) -> rows of the same shape."""
 
 
 def _quick_gelu(x: Tensor) -> Tensor:
@@ -53,18 +58,23 @@ class Blocks:
         """Returns all weights by name; shared, not copied."""
         return dict(self._tensors)
 
-    def _block(self, layer: int, rows: Tensor, arrangement: AttentionPattern) -> Tensor:
+    def _block(self, layer: int, rows: Tensor, arrangement: AttentionPattern, beside: Beside | None = None) -> Tensor:
         name, tensors = f"blocks.{layer}", self._tensors
         inner = linear(self._norm(f"{name}.norm_1", rows), tensors[f"{name}.qkv.weight"], tensors[f"{name}.qkv.bias"])
         queries, keys, values = self._heads(inner, 3)
-        return self._finish(name, rows, arrangement.attend(queries, keys, values))
+        attended = arrangement.attend(queries, keys, values)
+        return self._finish(name, rows, attended, None if beside is None else partial(beside, layer))
 
-    def _finish(self, name: str, rows: Tensor, attended: Tensor) -> Tensor:
+    def _finish(
+        self, name: str, rows: Tensor, attended: Tensor, beside: Callable[[int, Tensor], Tensor] | None = None
+    ) -> Tensor:
         tensors, activate = self._tensors, ACTIVATIONS[self._activation]
-        joined = attended.transpose(1, 2).reshape(rows.shape)
+        joined, entered = attended.transpose(1, 2).reshape(rows.shape), rows
         rows = rows + linear(joined, tensors[f"{name}.out.weight"], tensors[f"{name}.out.bias"])
+        rows = rows if beside is None else rows + beside(0, entered)
         inner = linear(self._norm(f"{name}.norm_2", rows), tensors[f"{name}.fc.weight"], tensors[f"{name}.fc.bias"])
-        return rows + linear(activate(inner), tensors[f"{name}.proj.weight"], tensors[f"{name}.proj.bias"])
+        behind = rows + linear(activate(inner), tensors[f"{name}.proj.weight"], tensors[f"{name}.proj.bias"])
+        return behind if beside is None else behind + beside(1, rows)
 
     def _norm(self, name: str, rows: Tensor) -> Tensor:
         weight = self._tensors[f"{name}.weight"]

@@ -12,6 +12,7 @@ D joint width.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
     from fedsilo.core.frozen import Frozen
 
 PARTS = (ATTRIBUTE, OBJECT)
+PAIR = "pair"
+FAMILIES = (PAIR, *PARTS)
+"""Families of prompts: those of an attribute and an object, of an attribute, and of an object."""
 
 PROMPTS_AT_ONCE = 4096
 """Prompts that are encoded together where no gradient is taken: bounds memory in the open world."""
@@ -49,6 +53,11 @@ class PairNumbers:
 
     def __len__(self) -> int:
         return len(self.attribute)
+
+    @property
+    def key(self) -> tuple[Tensor, Tensor]:
+        """Returns the tensors that texts of these pairs are computed from, for `Frozen.recall`."""
+        return self.attribute, self.object
 
     @classmethod
     def of(cls, frozen: Frozen) -> PairNumbers:
@@ -171,6 +180,27 @@ def encode_pairs(frozen: Frozen, context: Tensor, table: Tensor, pairs: PairNumb
         return encode(pairs.attribute, pairs.object)
     chunks = zip(pairs.attribute.split(PROMPTS_AT_ONCE), pairs.object.split(PROMPTS_AT_ONCE), strict=True)
     return torch.cat([encode(attribute, object) for attribute, object in chunks])
+
+
+def encode_families(frozen: Frozen, contexts: Mapping[str, Tensor], table: Tensor, pairs: PairNumbers) -> Tensor:
+    """Encodes the prompts of pairs, of all attributes and of all objects, each family behind a context of its own.
+
+    Args:
+        frozen: The frozen model.
+        contexts: (L, W) by family.
+        table: (A + O, W) the words, attributes first.
+        pairs: K pairs.
+
+    Returns:
+        (K + A + O, D) in this order, not normalised.
+    """
+    count, words = len(frozen.words[ATTRIBUTE]), table.unsqueeze(1)
+    families = [
+        encode_pairs(frozen, contexts[PAIR], table, pairs),
+        encode_words(frozen, contexts[ATTRIBUTE], words[:count]),
+        encode_words(frozen, contexts[OBJECT], words[count:]),
+    ]
+    return torch.cat(families)
 
 
 def _encode(frozen: Frozen, context: Tensor, words: Tensor) -> Tensor:
