@@ -52,8 +52,8 @@ def find_clashes(method: Method, optimizer: Optimizer, mechanism: Mechanism) -> 
         needs = "computes with the steps of SGD of one round, in which momentum of earlier rounds has no part"
         yield Clash("training.optimizer.state", KEPT, needs, "Use 'fresh', or a momentum of 0.")
     if strategy.counts_exactly and privacy != "none":
-        needs = "sends counts of steps, which the mechanism would clip and add noise to"
-        yield Clash("privacy.mode", privacy, needs, "Use 'none', or the strategy fedavg: clients then count alike.")
+        needs = "sends counts, which the mechanism would clip and add noise to"
+        yield Clash("privacy.mode", privacy, needs, "Use 'none', or the strategy fedavg, which sends none.")
 
 
 def check_optimizer(scenario: Scenario) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from fedsilo.core.batch import Columns
@@ -118,4 +119,14 @@ class Mixing(Protocol):
     @property
     def mixed(self) -> str:
         """Returns the name of the parameter whose values of E other clients it reads, stacked (E, ...)."""
+        ...
+
+
+@runtime_checkable
+class WithRows(Protocol):
+    """A learner some of whose parameters have one row for each attribute or object."""
+
+    @property
+    def rows(self) -> Mapping[str, tuple[str, ...]]:
+        """Returns the parts that a parameter has rows for, one part behind the other, by the parameter's name."""
         ...

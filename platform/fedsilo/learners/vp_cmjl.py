@@ -20,6 +20,7 @@ Dimensions: b images, K pairs, A attributes, O objects, D joint width.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -76,6 +77,12 @@ class VPCMJLLearner(AdaptedLearner):
             f"has batch norms ({', '.join(self.batch_norms)}), which mix the examples of a batch. Use "
             "visual_decomposition and text_decomposition: ca, or the unit 'client'"
         )
+
+    @property
+    def rows(self) -> Mapping[str, tuple[str, ...]]:
+        """Returns the parameters with one row for each attribute or object: the table and the visual proxies."""
+        proxies = {f"{PROXIES}.{part}": (part,) for part in PARTS}
+        return {**super().rows, **{name: parts for name, parts in proxies.items() if name in self.names()}}
 
     def module(self, sizes: ModelSizes) -> nn.Module:
         """Builds the parts of the modalities in use.

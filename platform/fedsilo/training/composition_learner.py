@@ -12,6 +12,7 @@ Dimensions: b images, K pairs, S pairs that are trained on, A attributes, O obje
 from __future__ import annotations
 
 from abc import abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
 
@@ -26,7 +27,7 @@ from fedsilo.core.frozen import Frozen
 from fedsilo.core.round_work import LocalWork
 from fedsilo.core.task import Task
 from fedsilo.core.types import State
-from fedsilo.models.prompts.compositions import PairNumbers, require_pairs, start_table
+from fedsilo.models.prompts.compositions import PARTS, PairNumbers, require_pairs, start_table
 from fedsilo.training.model_sizes import ModelSizes
 from fedsilo.training.module_learner import ONE_IMAGE, ModuleLearner
 
@@ -92,6 +93,11 @@ class CompositionLearner(ModuleLearner):
     def reads_names(self) -> bool:
         """Returns False: it has vectors for attributes and objects, and reads no other names."""
         return False
+
+    @property
+    def rows(self) -> Mapping[str, tuple[str, ...]]:
+        """Returns the parameters with one row for each attribute or object: the table, attributes first."""
+        return {TABLE: PARTS} if TABLE in self.names() else {}
 
     @property
     def groups(self) -> tuple[str, ...]:
