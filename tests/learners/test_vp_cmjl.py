@@ -218,8 +218,9 @@ def test_a_feature_of_zeros_gives_a_finite_loss_and_gradients(pairs_model: Any, 
 def test_pairs_that_may_not_be_predicted_take_no_probability(pairs_model: Any, pairs_batch: Any, plain: Any) -> None:
     learner = VPCMJLLearner(adapters=False, prototypes="visual")
     params, buffers = plain.started(learner, pairs_model)
-    allowed = np.array([True, True, True, True, False, True])
-    closed = replace(pairs_model, candidates=replace(pairs_model.candidates, allowed=allowed))
+    test, validation = (np.array([True, True, True, True, False, last]) for last in (False, True))
+    masks = {"allowed": test, "allowed_in_validation": validation}
+    closed, allowed = replace(pairs_model, candidates=replace(pairs_model.candidates, **masks)), validation
     with torch.no_grad():
         every, some = (learner.scores(params, buffers, pairs_batch.inputs, m) for m in (pairs_model, closed))
         sides = learner.run(

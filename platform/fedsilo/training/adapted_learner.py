@@ -128,7 +128,7 @@ class AdaptedLearner(CompositionLearner):
 
 
 def mask_forbidden(scores: Tensor, frozen: Frozen) -> Tensor:
-    """Sets the scores of candidates that may not be predicted to -inf.
+    """Sets the scores of candidates to -inf that may be predicted neither for test images nor for validation images.
 
     Args:
         scores: (b, K).
@@ -137,5 +137,8 @@ def mask_forbidden(scores: Tensor, frozen: Frozen) -> Tensor:
     Returns:
         (b, K).
     """
-    allowed = frozen.candidates.allowed
-    return scores if allowed is None else scores.masked_fill(~torch.from_numpy(allowed).to(scores.device), -torch.inf)
+    allowed, validation = frozen.candidates.allowed, frozen.candidates.allowed_in_validation
+    if allowed is None:
+        return scores
+    either = torch.from_numpy(allowed if validation is None else allowed | validation)
+    return scores.masked_fill(~either.to(scores.device), -torch.inf)

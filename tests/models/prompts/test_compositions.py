@@ -1,28 +1,15 @@
-"""Texts of compositions: chunks, bare words, and pairs that a client holds."""
+"""Texts of compositions: bare words, and pairs that a client holds."""
 
 from typing import Any
 
-import pytest
 import torch
 
-from fedsilo.models.prompts import compositions
 from fedsilo.models.prompts.compositions import PairNumbers, encode_bare_words, encode_pairs, encode_words
 from fedsilo.models.prompts.sequences import encode_names
 
 
 def drawn(*shape: int) -> torch.Tensor:
     return torch.randn(*shape, generator=torch.Generator().manual_seed(3))
-
-
-def test_chunks_give_the_same_features(toy_model: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    context, table, pairs = drawn(3, 16), drawn(5, 16), PairNumbers.of(toy_model)
-    with torch.no_grad():
-        whole = encode_pairs(toy_model, context, table, pairs), encode_words(toy_model, context, table[:, None])
-        monkeypatch.setattr(compositions, "PROMPTS_AT_ONCE", 2)
-        parts = encode_pairs(toy_model, context, table, pairs), encode_words(toy_model, context, table[:, None])
-    for one, other in zip(whole, parts, strict=True):
-        assert len(one) == 5
-        torch.testing.assert_close(one, other, rtol=1e-5, atol=1e-6)
 
 
 def test_gradients_flow_to_the_context_and_to_the_words_of_the_pairs(toy_model: Any) -> None:

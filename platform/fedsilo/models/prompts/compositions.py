@@ -33,9 +33,6 @@ PAIR = "pair"
 FAMILIES = (PAIR, *PARTS)
 """Families of prompts: those of an attribute and an object, of an attribute, and of an object."""
 
-PROMPTS_AT_ONCE = 4096
-"""Prompts that are encoded together where no gradient is taken: bounds memory in the open world."""
-
 
 @dataclass(frozen=True, eq=False, slots=True)
 class PairNumbers:
@@ -154,9 +151,12 @@ def encode_words(frozen: Frozen, context: Tensor, words: Tensor) -> Tensor:
     Returns:
         (n, D), not normalised.
     """
-    if torch.is_grad_enabled() or len(words) <= PROMPTS_AT_ONCE:
-        return _encode(frozen, context, words)
-    return torch.cat([_encode(frozen, context, some) for some in words.split(PROMPTS_AT_ONCE)])
+    count, vectors, width = words.shape
+    own = frozen.words[ATTRIBUTE]
+    end = own.embeddings[-1].expand(count, 1, width)  # the last token of every name is the end-of-text
+    rows = torch.cat([words, end], dim=1).reshape(-1, width)
+    tokens = ClassTokens(rows, (vectors + 1,) * count, own.sos, (vectors,) * count)
+    return encode_prompts(frozen.tower, tokens, context)
 
 
 def encode_pairs(frozen: Frozen, context: Tensor, table: Tensor, pairs: PairNumbers) -> Tensor:
@@ -172,14 +172,7 @@ def encode_pairs(frozen: Frozen, context: Tensor, table: Tensor, pairs: PairNumb
         (K, D), not normalised.
     """
     attributes = len(frozen.words[ATTRIBUTE])
-
-    def encode(attribute: Tensor, object: Tensor) -> Tensor:
-        return _encode(frozen, context, torch.stack([table[attribute], table[attributes + object]], dim=1))
-
-    if torch.is_grad_enabled() or len(pairs) <= PROMPTS_AT_ONCE:
-        return encode(pairs.attribute, pairs.object)
-    chunks = zip(pairs.attribute.split(PROMPTS_AT_ONCE), pairs.object.split(PROMPTS_AT_ONCE), strict=True)
-    return torch.cat([encode(attribute, object) for attribute, object in chunks])
+    return encode_words(frozen, context, torch.stack([table[pairs.attribute], table[attributes + pairs.object]], dim=1))
 
 
 def encode_families(frozen: Frozen, contexts: Mapping[str, Tensor], table: Tensor, pairs: PairNumbers) -> Tensor:
@@ -201,12 +194,3 @@ def encode_families(frozen: Frozen, contexts: Mapping[str, Tensor], table: Tenso
         encode_words(frozen, contexts[OBJECT], words[count:]),
     ]
     return torch.cat(families)
-
-
-def _encode(frozen: Frozen, context: Tensor, words: Tensor) -> Tensor:
-    count, vectors, width = words.shape
-    own = frozen.words[ATTRIBUTE]
-    end = own.embeddings[-1].expand(count, 1, width)  # the last token of every name is the end-of-text
-    rows = torch.cat([words, end], dim=1).reshape(-1, width)
-    tokens = ClassTokens(rows, (vectors + 1,) * count, own.sos, (vectors,) * count)
-    return encode_prompts(frozen.tower, tokens, context)
