@@ -2,9 +2,9 @@
 
 The plain step runs the image tower on the batch and the text tower on every prompt of the three families, padded to 8
 tokens, forward and backward. Ours reads image features that are computed once, or, with adapters, the tokens in front
-of the tower's first block; of a pair's prompt it runs the three tokens behind the shared prefix. With adapters the
-image tower is trained: only the text side can be saved, so a line says how long the tower's own forward and backward
-take.
+of the tower's first block; of a pair's prompt it runs the tokens behind the shared prefix, and an attribute once for
+all its pairs. With adapters the image tower is trained: only the text side can be saved, so a line says how long the
+tower's own forward and backward take.
 An evaluation encodes the texts once; the plain loop encodes them for every batch (one batch is measured and counted as
 often as there are batches), and the image tower runs in it.
 

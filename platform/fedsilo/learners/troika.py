@@ -112,7 +112,7 @@ class TroikaLearner(AdaptedLearner):
         tokens, traction = torch.cat([image.unsqueeze(1), patches], dim=1), cast(Traction, module.traction)
         disentanglers = cast(nn.ModuleDict, module.disentanglers)
         branches = {PAIR: image, **{part: disentanglers[part](image) for part in (ATTRIBUTE, OBJECT)}}
-        found = []
+        found: list[Tensor] = []
         for family, texts in zip(FAMILIES, self.encode_texts(module, frozen, pairs), strict=True):
             if not found or self.patch_norm == AGAIN:
                 tokens = traction.norm(tokens)

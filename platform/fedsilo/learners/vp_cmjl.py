@@ -211,7 +211,7 @@ class VPCMJLLearner(AdaptedLearner):
         attributes, objects = (cast(Tensor, proxies[part]) for part in PARTS)
 
         def compose() -> Tensor:
-            weights = layer.weight.split(attributes.shape[1], dim=1)
+            weights = torch.split(layer.weight, attributes.shape[1], dim=1)
             halves = [linear(rows, weight) for rows, weight in zip((attributes, objects), weights, strict=True)]
             return halves[0][pairs.attribute] + halves[1][pairs.object] + layer.bias
 

@@ -124,7 +124,7 @@ class AdaptedLearner(CompositionLearner):
         features = frozen.recall(
             "families", (table, *contexts.values(), *pairs.key), lambda: encode_families(frozen, contexts, table, pairs)
         )
-        return features.split([len(pairs), *(len(frozen.words[part]) for part in PARTS)])
+        return torch.split(features, [len(pairs), *(len(frozen.words[part]) for part in PARTS)])
 
 
 def mask_forbidden(scores: Tensor, frozen: Frozen) -> Tensor:

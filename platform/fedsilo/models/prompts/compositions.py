@@ -1,7 +1,8 @@
 """Texts of compositions: learned vectors for attributes and objects behind a context, through the shared-prefix tower.
 
 A composition reads `[SOS] context attribute object [EOT]`, an attribute or an object `[SOS] context word [EOT]`; there
-is no full stop. Of the tokens of a prompt only those behind the context are run for each prompt.
+is no full stop. Of the tokens of a prompt only those behind the context are run for each prompt, and an attribute once
+for all pairs that have it.
 
 Source: Nayak et al., "Learning to Compose Soft Prompts for Compositional Zero-Shot Learning", ICLR 2023,
 arXiv:2204.03574 (CSP); three families of prompts: Huang et al., "Troika", CVPR 2024, arXiv:2303.15230.
@@ -22,6 +23,7 @@ from torch import Tensor
 from fedsilo.core.batch import ATTRIBUTE, OBJECT
 from fedsilo.core.errors import BackboneError
 from fedsilo.models.clip.class_tokens import ClassTokens
+from fedsilo.models.clip.pair_prompts import encode_pair_prompts
 from fedsilo.models.clip.text_tower import encode_prompts
 from fedsilo.models.prompts.sequences import encode_names
 
@@ -171,8 +173,9 @@ def encode_pairs(frozen: Frozen, context: Tensor, table: Tensor, pairs: PairNumb
     Returns:
         (K, D), not normalised.
     """
-    attributes = len(frozen.words[ATTRIBUTE])
-    return encode_words(frozen, context, torch.stack([table[pairs.attribute], table[attributes + pairs.object]], dim=1))
+    tokens = frozen.words[ATTRIBUTE]
+    rows = torch.stack([pairs.attribute, len(tokens) + pairs.object], dim=1)
+    return encode_pair_prompts(frozen.tower, tokens, context, table, rows)
 
 
 def encode_families(frozen: Frozen, contexts: Mapping[str, Tensor], table: Tensor, pairs: PairNumbers) -> Tensor:

@@ -92,7 +92,7 @@ class Traction(nn.Module):
         """
         image, texts = normalize(image, dim=-1), normalize(texts, dim=-1)
         some = len(texts) if torch.is_grad_enabled() else max(1, ROWS_AT_ONCE // max(1, len(image)))
-        return torch.cat([self._score(image, chunk, patches) for chunk in texts.split(some)], dim=1)
+        return torch.cat([self._score(image, chunk, patches) for chunk in torch.split(texts, some)], dim=1)
 
     def _score(self, image: Tensor, texts: Tensor, patches: Tensor) -> Tensor:
         rows = texts.unsqueeze(0)
