@@ -17,6 +17,7 @@ from fedsilo.learners.vp_cmjl import VPCMJLLearner
 from fedsilo.methods.composed import Composed
 from fedsilo.privacy.mechanisms.rigorous import Rigorous
 from fedsilo.storage.run_folder import read_lines
+from fedsilo.strategies.fedavg import FedAvgStrategy
 from fedsilo.training.per_example.example_gradients import choose_way
 from fedsilo.training.per_example.reference_loop import loop_over_examples
 from fedsilo.training.per_example.vmap_gradients import vmap_over_examples
@@ -61,11 +62,12 @@ def test_dropout_is_drawn_alike_for_all_examples(world: Any) -> None:
 
 
 def test_a_protected_run_charges_the_ledger(world: Any, tmp_path: Path) -> None:
-    here = world(rounds=2, mechanism=Rigorous(unit="example", noise_multiplier=1.0, clip_norm=1.0))
-    method = Composed(VPCMJLLearner(adapters=False, visual_decomposition="ca"))
+    here = world(rounds=1, clients=2, mechanism=Rigorous(unit="example", noise_multiplier=1.0, clip_norm=1.0))
+    learner = VPCMJLLearner(adapters=False, visual_decomposition="ca")
+    method = Composed(learner, FedAvgStrategy(synchronise="batch"))
     outcome = here.federate(method, tmp_path / "run")
     lines = read_lines(tmp_path / "run" / "ledger.jsonl")
-    assert len(lines) == 2
+    assert len(lines) == 3, "an exchange for each batch of the client with the most"
     assert outcome.epsilon is not None
     assert outcome.epsilon > 0
 
