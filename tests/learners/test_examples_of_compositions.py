@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from fedsilo.aggregation.ring import Ring
+from fedsilo.aggregation.modular import Modular
 from fedsilo.aggregation.secure import Secure
 from fedsilo.core.batch import Batch
 from fedsilo.learners.csp import CSPLearner
@@ -83,7 +83,7 @@ def test_what_mixes_examples_says_so(learner: Any) -> None:
 @pytest.mark.parametrize("learner", [VPCMJLLearner(adapter_width=3), TroikaLearner(adapters=False)])
 def test_masks_change_no_bit(world: Any, tmp_path: Path, learner: Any) -> None:
     here, found = world(rounds=2, batch_size=16), []
-    for kind in (Secure, Ring):
+    for kind in (Secure, Modular):
         masked = replace(here, rules=replace(here.rules, aggregation=kind()))
         found.append(masked.federate(Composed(learner), tmp_path / kind.__name__))
     assert found[0].shared_sha256 == found[1].shared_sha256

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 import torch
 
-from fedsilo.aggregation.ring import Ring
+from fedsilo.aggregation.modular import Modular
 from fedsilo.aggregation.secure import Secure
 from fedsilo.core.round_work import ServerWork
 from fedsilo.learners.coop import CoOpLearner
@@ -67,7 +67,7 @@ def test_masks_change_no_bit_and_marks_are_not_sent_down(world: Any, tmp_path: P
     here, method = world(clients=3, rounds=2), Composed(CSPLearner(), RowwiseStrategy())
     secure, ring = (
         replace(here, rules=replace(here.rules, aggregation=kind())).federate(method, tmp_path / kind.__name__)
-        for kind in (Secure, Ring)
+        for kind in (Secure, Modular)
     )
     assert secure.shared_sha256 == ring.shared_sha256
     plain = here.federate(method, tmp_path / "plain")
