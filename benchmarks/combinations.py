@@ -20,6 +20,7 @@ import fedsilo
 from fedsilo.core import Learner, Strategy
 from fedsilo.core.registry import find, names
 from fedsilo.methods.composed import Composed
+from fedsilo.training.composition_learner import CompositionLearner
 
 SCENARIO: dict[str, Any] = {
     "name": "combinations",
@@ -39,6 +40,12 @@ KEYS = {"context_length": 4, "rank": 2}
 ROUND, BATCH = "round", "batch"
 
 
+def choose_parts() -> tuple[list[str], list[str]]:
+    """Returns the learners and the strategies, without those that need a data set of pairs."""
+    learners = [name for name in names(Learner) if not issubclass(find(Learner, name), CompositionLearner)]
+    return learners, [name for name in names(Strategy) if name != "rowwise"]
+
+
 def keys_of(cls: Any) -> dict[str, Any]:
     """Returns the keys of the comparison that a component has."""
     return {field.name: KEYS[field.name] for field in fields(cls) if field.name in KEYS}
@@ -48,9 +55,10 @@ def pairs() -> tuple[dict[str, list[str]], dict[str, list[str]]]:
     """Returns the pairs that can be trained, by what clients send, and the refused pairs by reason."""
     trained: dict[str, list[str]] = {ROUND: [], BATCH: []}
     refused: dict[str, list[str]] = {}
-    for learner in names(Learner):
+    learners, strategies = choose_parts()
+    for learner in learners:
         made: Any = find(Learner, learner)
-        for strategy in names(Strategy):
+        for strategy in strategies:
             cls: Any = find(Strategy, strategy)
             found = {way: Composed(made(**keys_of(made)), cls(synchronise=way)) for way in trained}
             lines = {way: method.problems() for way, method in found.items()}
@@ -81,9 +89,9 @@ def accuracies(methods: Sequence[str], way: str, rounds: int, folder: Path) -> M
 
 def table(found: Mapping[str, float], refused: Mapping[str, Sequence[str]]) -> str:
     """Returns accuracies in %, a row for each learner, and the refusals, as Markdown."""
-    strategies = names(Strategy)
+    learners, strategies = choose_parts()
     lines = ["| learner | " + " | ".join(strategies) + " |", "|---" * (len(strategies) + 1) + "|"]
-    for learner in names(Learner):
+    for learner in learners:
         cells = [found.get(f"{learner}+{strategy}") for strategy in strategies]
         lines.append("| ".join(["", learner + " ", *("– " if c is None else f"{100 * c:.0f} " for c in cells)]) + "|")
     lines += ["", f"The hand-written prompt: {100 * found['zero_shot']:.0f}.", "", "Refused:", ""]
