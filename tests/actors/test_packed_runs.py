@@ -17,6 +17,8 @@ from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.fedotp import FedOTP
 from fedsilo.methods.local import Local
 from fedsilo.methods.promptfl import PromptFL
+from fedsilo.methods.troika import Troika
+from fedsilo.methods.vp_cmjl import VPCMJL
 from fedsilo.privacy.mechanisms.distributed import Distributed
 from fedsilo.simulation.federation_plan import Outcome
 from fedsilo.simulation.job import Job, JobPart
@@ -34,6 +36,8 @@ METHODS = {
     "local": Local(context_length=3),
     "batches": DPFPL(context_length=3, rank=2),
     "both": FedOTP(context_length=3),
+    "prototypes": VPCMJL(adapter_width=3),
+    "traction": Troika(adapters=False, traction_layers=1),
 }
 
 
@@ -89,14 +93,15 @@ def test_packed_runs_are_serial_runs_bit_for_bit(runtime: RayRuntime, world: Any
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize(("method", "rounds"), [("local", 40), ("prototypes", 6), ("traction", 6)])
 def test_a_killed_actor_s_clients_all_come_back_and_change_no_bit(
-    runtime: RayRuntime, world: Any, tmp_path: Path
+    runtime: RayRuntime, world: Any, tmp_path: Path, method: str, rounds: int
 ) -> None:
-    here, name = world(clients=CLIENTS, rounds=40, participation=0.7), "ray clients 00, 03"
+    here, name = world(clients=CLIENTS, rounds=rounds, participation=0.7), "ray clients 00, 03"
 
     def job(name: str) -> Job:
         (tmp_path / name).mkdir()
-        return here.job(tmp_path / name, METHODS["local"], retries=1)  # type: ignore[no-any-return]
+        return here.job(tmp_path / name, METHODS[method], retries=1)  # type: ignore[no-any-return]
 
     def kill(part: str, record: RoundRecord) -> None:
         if record.round == 1:

@@ -19,7 +19,7 @@ def ways(learner: Any, strategy: Any) -> list[Composed]:
 def test_a_learner_under_every_strategy_trains_or_is_refused(world: Any, tmp_path: Path, name: str) -> None:
     here, trained = world(clients=2, rounds=2, batch_size=32), 0
     learner: Any = find(Learner, name)
-    small = {"context_length": 2, "rank": 1, "iterations": 5}
+    small = {"context_length": 2, "rank": 1, "iterations": 5, "adapters": False, "prototypes": "visual"}
     keys = {key: value for key, value in small.items() if key in learner.__dataclass_fields__}
     for strategy in names(Strategy):
         usual, other = ways(learner(**keys), find(Strategy, strategy))

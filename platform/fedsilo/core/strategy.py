@@ -58,7 +58,8 @@ class Strategy(Component, ABC):
         Returns:
             Their names; by default all but the personal ones.
         """
-        return tuple(name for name in learner.names() if name not in learner.personal)
+        personal = set(learner.personal)
+        return tuple(name for name in learner.names() if name not in personal)
 
     def kept(self, learner: Learner) -> tuple[str, ...]:
         """Selects the parameters that stay with each client.
@@ -69,7 +70,7 @@ class Strategy(Component, ABC):
         Returns:
             Their names; by default all that are not shared.
         """
-        shared = self.shared(learner)
+        shared = set(self.shared(learner))
         return tuple(name for name in learner.names() if name not in shared)
 
     def statistics(self, learner: Learner) -> tuple[str, ...]:

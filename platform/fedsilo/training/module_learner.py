@@ -101,7 +101,7 @@ class ModuleLearner(Learner):
     @property
     def batch_norms(self) -> tuple[str, ...]:
         """Returns the names of the batch norms, which mix the examples of a batch."""
-        return tuple(n for n, part in build_skeleton(self, _ANY).named_modules() if isinstance(part, _BatchNorm))
+        return _list_names(self)[1]
 
     @property
     def entangled(self) -> str:
@@ -146,7 +146,7 @@ class ModuleLearner(Learner):
 
     def names(self) -> tuple[str, ...]:
         """Names the module's parameters."""
-        return tuple(self.in_state(name) for name, _ in build_skeleton(self, _ANY).named_parameters())
+        return _list_names(self)[0]
 
     def init(self, frozen: Frozen, seed: int, client: int) -> State:
         """Draws fresh weights, the same for every client.
@@ -289,3 +289,11 @@ def build_skeleton(learner: ModuleLearner, sizes: ModelSizes) -> nn.Module:
     """
     with draw_from(0), torch.device("meta"):
         return learner.module(sizes)
+
+
+@lru_cache(maxsize=64)
+def _list_names(learner: ModuleLearner) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Lists the parameters, by their names in state, and the batch norms; strategies ask for them again and again."""
+    skeleton = build_skeleton(learner, _ANY)
+    norms = (name for name, part in skeleton.named_modules() if isinstance(part, _BatchNorm))
+    return tuple(learner.in_state(name) for name, _ in skeleton.named_parameters()), tuple(norms)
