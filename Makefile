@@ -59,6 +59,7 @@ benchmarks: $(READY) ## Print the ratios of all benchmarks
 	$(BIN)/python benchmarks/text_tower.py
 	$(BIN)/python benchmarks/exchange.py
 	$(BIN)/python benchmarks/methods.py
+	$(BIN)/python benchmarks/compositions.py
 	$(BIN)/python benchmarks/private_step.py
 	$(BIN)/python benchmarks/secure_sum.py
 	$(BIN)/python benchmarks/decoding.py

@@ -258,3 +258,19 @@ def test_the_loss_over_own_pairs_compares_these_alone(pairs_model: Any, pairs_ba
     expected += plain.cross_entropy(sides["text"].object, object)
     torch.testing.assert_close(found, expected, rtol=1e-6, atol=0)
     assert not learner.separable
+
+
+@pytest.mark.parametrize(
+    ("keys", "key"),
+    [
+        ({"text_weight": 0.0, "visual_weight": 0.0}, "text_weight"),
+        ({"prototypes": "visual", "visual_weight": 0.0}, "text_weight"),
+        ({"cross_entropy_weight": 0.0}, "cross_entropy_weight"),
+        ({"pair_weight": 0.0, "parts_weight": 0.0}, "cross_entropy_weight"),
+    ],
+)
+def test_weights_that_leave_nothing_are_refused_in_one_line(keys: dict[str, Any], key: str) -> None:
+    (line,) = VPCMJLLearner(**keys).problems()
+    assert line.startswith(f"{key}: ")
+    assert VPCMJLLearner().problems() == []
+    assert VPCMJLLearner(prototypes="text", visual_weight=0.0, pair_weight=0.0).problems() == []

@@ -63,6 +63,19 @@ class VPCMJLLearner(AdaptedLearner):
     pair_weight: float = key(1.0, "Gamma: weight of the cross-entropies of pairs.", within=">= 0")
     parts_weight: float = key(1.0, "Gamma: weight of the cross-entropies of attributes and objects.", within=">= 0")
 
+    def problems(self) -> list[str]:
+        """Lists impossible values of the fields: weights that leave no score, or no loss."""
+        found = super().problems()
+        sides = {TEXT: self.text_weight, VISUAL: self.visual_weight}
+        if not any(weight for side, weight in sides.items() if side in self._sides()):
+            found.append("text_weight: no side with prototypes has a weight in the scores. Give one above 0.")
+        if not (self.cross_entropy_weight and (self.pair_weight or self.parts_weight)):
+            found.append(
+                "cross_entropy_weight: with these weights no cross-entropy is in the loss. Give this one, and one of "
+                "pair_weight and parts_weight, above 0."
+            )
+        return found
+
     @property
     def families(self) -> tuple[str, ...]:
         """Returns the families of prompts; none where there are no text prototypes."""
