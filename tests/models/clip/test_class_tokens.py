@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from fedsilo.core.errors import BackboneError
-from fedsilo.models.clip.class_tokens import ClassTokens, embed_class_names, find_ends, format_name
+from fedsilo.models.clip.class_tokens import ClassTokens, embed_class_names, find_ends, format_name, format_word
 
 NAMES = ("cat", "aquarium_fish", "T-shirt", "éclair", "3 o'clock", "")
 
@@ -73,3 +73,7 @@ def several_per_word(texts: list[str], context_length: int) -> torch.Tensor:
 def test_tokenizer_of_another_kind_is_refused(small: Any, other: Any) -> None:
     with pytest.raises(BackboneError, match="does not begin with one start token"):
         tokens_of(["cat"], other, small)
+
+
+def test_a_word_is_in_lower_case_with_spaces() -> None:
+    assert format_word("Faux.Leather_x") == "faux leather x"

@@ -130,8 +130,7 @@ def _mask(tile: list[list[Pair]], prefix: int) -> Tensor:
     """Makes the mask (rows, prefix + rows) of a tile: a row sees the prefix, its attribute, its object and itself."""
     depth = torch.tensor([d for group in tile for d in _depths(group)])
     owner = torch.tensor([number for number, group in enumerate(tile) for _ in _depths(group)])
-    pair = torch.cumsum(depth == 1, 0)  # an attribute has the number of the pair before it, but its own depth
-    same = (pair[:, None] == pair) & (depth[:, None] > 0) & (depth > 0)
-    own = (owner[:, None] == owner) & ((depth == 0) | same) & (depth <= depth[:, None])
+    pair = torch.cumsum(depth == 1, 0)  # an attribute has the number of the pair before it, which does not matter
+    own = (owner[:, None] == owner) & ((depth == 0) | (pair[:, None] == pair)) & (depth <= depth[:, None])
     allowed = torch.cat([torch.ones(len(own), prefix, dtype=torch.bool), own], dim=1)
     return torch.zeros(allowed.shape).masked_fill(~allowed, float("-inf"))
