@@ -34,3 +34,9 @@ def test_metrics_of_a_result_come_back_and_older_ones_have_columns() -> None:
     old = {"name": "accuracy", "meaning": "", "ratio": True, "higher": True}
     assert read_measures({"metrics": [old]}).metrics == (Metric("accuracy"),)
     assert read_measures({"headline": {"measure": "local_accuracy"}}).headline.name == "accuracy"
+
+
+def test_an_abbreviation_is_written_in_capitals_in_sentences() -> None:
+    assert Metric("auc", title="AUC").words == "AUC"
+    assert Metric("harmonic_mean", title="HM").words == "harmonic mean"
+    assert Metric("accuracy").words == "accuracy"

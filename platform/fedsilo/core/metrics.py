@@ -80,8 +80,8 @@ class Metric:
 
     @property
     def words(self) -> str:
-        """Returns the name for sentences, with spaces."""
-        return self.name.replace("_", " ")
+        """Returns the name for sentences: with spaces, or the title where that is the name in other letters, as AUC."""
+        return self.title if self.title.lower() == self.name else self.name.replace("_", " ")
 
     def shown(self, value: float | None) -> str:
         """Formats a value with its unit, for sentences.

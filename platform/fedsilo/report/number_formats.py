@@ -48,6 +48,18 @@ def format_seconds(value: float) -> str:
     return f"{hours} h {minutes} min" if hours else f"{minutes} min {rest} s"
 
 
+def capitalize_first(text: str) -> str:
+    """Writes the first letter as a capital and leaves the others as they are.
+
+    Args:
+        text: The text.
+
+    Returns:
+        Such as "AUC of each client" or "Accuracy over rounds".
+    """
+    return text[:1].upper() + text[1:]
+
+
 def pluralize(count: int, word: str, words: str = "") -> str:
     """Writes a count with its noun.
 

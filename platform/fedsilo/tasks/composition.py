@@ -62,7 +62,7 @@ class Composition(Task):
     )
 
     metrics = (
-        Metric("auc", "Area below the accuracy on seen pairs over the accuracy on unseen pairs."),
+        Metric("auc", "Area below the accuracy on seen pairs over the accuracy on unseen pairs.", title="AUC"),
         Metric("seen", "Accuracy on images of pairs that are trained on, among these pairs.", title="S"),
         Metric("unseen", "Accuracy on images of pairs that no client trains on, among these pairs.", title="U"),
         Metric("harmonic_mean", "The best harmonic mean of both accuracies over all biases.", title="HM"),

@@ -53,7 +53,7 @@ def test_the_table_has_all_metrics_of_all_methods_and_the_selected_round(data: P
     html = str(draw_task_curve(data))
     rows = [re.findall(r"<t[hd][^>]*>([^<]*)</t[hd]>", row) for row in re.findall(r"<tr>(.*?)</tr>", html, re.DOTALL)]
     assert rows[0] == ["metric", "chance", "chance, selected", "promptfl", "promptfl, selected"]
-    assert rows[1] == ["auc", "1.0", "", "40.0", "37.5"]
+    assert rows[1] == ["AUC", "1.0", "", "40.0", "37.5"]
     assert len(rows) == 1 + len(data.measures.metrics)
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from markupsafe import Markup
 from numpy.typing import NDArray
 
-from fedsilo.report.number_formats import pluralize
+from fedsilo.report.number_formats import capitalize_first, pluralize
 from fedsilo.report.page.chart_frame import Frame
 from fedsilo.report.page.heatmap import draw_colour_scale, draw_heat_map
 from fedsilo.report.page.line_chart import ChartLine, Level, Points, draw_level, draw_line, list_line_legend
@@ -32,7 +32,7 @@ def draw_clients(data: PageData) -> Markup:
     Returns:
         The section.
     """
-    title = f"{data.measures.headline.words.capitalize()} of each client"
+    title = f"{capitalize_first(data.measures.headline.words)} of each client"
     found = data.main.read_client_curves() if data.main else {}
     if not found:
         return render("clients", title=title, measured=False)
@@ -93,7 +93,9 @@ def _heat_map(data: PageData, found: Mapping[int, Points]) -> dict[str, object]:
     low, high = (float(measured.min()), float(measured.max())) if measured.size else (0.0, 1.0)
     metric = data.measures.headline
     clients = pluralize(len(found), "client")
-    about = f"{metric.words.capitalize()} of {clients} over rounds, from {metric.shown(low)} to {metric.shown(high)}"
+    about = (
+        f"{capitalize_first(metric.words)} of {clients} over rounds, from {metric.shown(low)} to {metric.shown(high)}"
+    )
     return {
         "about": about,
         "svg": draw_heat_map(values, low, high, about),
@@ -121,4 +123,4 @@ def _numbers(data: PageData) -> HtmlTable:
     metric = data.measures.headline
     numbers = sorted({client for scores in last.values() for client in scores})
     body = [[_name(data, c), *(metric.shown(scores.get(c)) for scores in last.values())] for c in numbers]
-    return HtmlTable(["client", *last], body, f"{metric.words.capitalize()} of each client in the last evaluation")
+    return HtmlTable(["client", *last], body, f"{capitalize_first(metric.words)} of each client in the last evaluation")

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from markupsafe import Markup
 
 from fedsilo.core.metrics import GLOBAL, LOCAL, NEW, UNSEEN, WORST
-from fedsilo.report.number_formats import format_number
+from fedsilo.report.number_formats import capitalize_first, format_number
 from fedsilo.report.page.line_chart import MARKED, ChartLine, Level, draw_curves, list_line_legend
 from fedsilo.report.page.page_data import MethodRecords, PageData
 from fedsilo.report.page.page_elements import Chart, HtmlTable
@@ -31,7 +31,7 @@ def draw_learning(data: PageData) -> Markup:
         The section.
     """
     learners = [part for part in data.learners if part.evaluated]
-    title = f"{data.measures.headline.words.capitalize()} over rounds"
+    title = f"{capitalize_first(data.measures.headline.words)} over rounds"
     if not learners:
         return render("learning", title=title, charts=[])
     names = [(part.name, data.style_of(part)) for part in reversed(learners)]

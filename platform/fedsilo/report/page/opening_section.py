@@ -9,7 +9,7 @@ from markupsafe import Markup
 
 from fedsilo.core.metrics import NEW, UNSEEN, WORST, Measures
 from fedsilo.core.registry import name_of
-from fedsilo.report.number_formats import format_bytes, format_number, list_numbers, pluralize
+from fedsilo.report.number_formats import capitalize_first, format_bytes, format_number, list_numbers, pluralize
 from fedsilo.report.page.page_data import PageData, Record
 from fedsilo.report.page.page_elements import HtmlTable
 from fedsilo.report.page.rendering import render
@@ -98,7 +98,7 @@ def draw_comparison(data: PageData) -> Markup:
     if not rows:
         return render("comparison", table=None)
     names = [name for name in measures.titles if any(row.get(name) is not None for row in rows)]
-    about = f"{measures.unit.capitalize()}, {_describe_rounds(data)}" + ("" if data.result else ", so far")
+    about = f"{capitalize_first(measures.unit)}, {_describe_rounds(data)}" + ("" if data.result else ", so far")
     selected = any(row.get("selected_round") is not None for row in rows)
     table = HtmlTable(
         header=["method", *(measures.titles[name] for name in names), "first", "best*", *["selected"] * selected],
