@@ -268,7 +268,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--evaluation", default="115,245,1962,64", help="as a setting")
     parser.add_argument("--images", type=int, default=12995, help="test images of the evaluation")
     parser.add_argument("--repetitions", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1, help="torch threads; a client has 1 unless told otherwise")
+    parser.add_argument("--threads", type=int, default=1, help="torch threads; a client has 1 by default")
     chosen = parser.parse_args(arguments)
     torch.set_num_threads(chosen.threads)
     model = create(Backbone(chosen.model, "" if chosen.model == "fedsilo-tiny" else "random"), seed=0)[0]

@@ -194,7 +194,7 @@ def compare_solvers(repetitions: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repetitions", type=int, default=2)
-    parser.add_argument("--threads", type=int, default=1, help="torch threads; a client has 1 unless told otherwise")
+    parser.add_argument("--threads", type=int, default=1, help="torch threads; a client has 1 by default")
     parser.add_argument("--clients", type=int, default=10)
     parser.add_argument("--only", choices=[*GOALS, "transport"], help="one of the two methods, or the solvers")
     chosen = parser.parse_args()

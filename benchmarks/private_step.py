@@ -256,7 +256,7 @@ def compare(at: Setting, repetitions: int, examples: int) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repetitions", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1, help="torch threads; a client has 1 unless told otherwise")
+    parser.add_argument("--threads", type=int, default=1, help="torch threads; a client has 1 by default")
     parser.add_argument("--looped", type=int, default=4, help="examples of the loop that are timed")
     parser.add_argument("--only", choices=["network"], help="the small network alone")
     chosen = parser.parse_args()

@@ -146,7 +146,7 @@ def show(title: str, slow: float, fast: float) -> None:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--repetitions", type=int, default=3)
-    parser.add_argument("--threads", type=int, default=1, help="torch threads; a client has 1 unless told otherwise")
+    parser.add_argument("--threads", type=int, default=1, help="torch threads; a client has 1 by default")
     chosen = parser.parse_args()
     torch.set_num_threads(chosen.threads)
     at = setting()
