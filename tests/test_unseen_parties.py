@@ -232,7 +232,7 @@ def test_such_a_run_is_not_audited(run: Any) -> None:
 @pytest.mark.ray
 @pytest.mark.slow
 def test_ray_and_serial_runs_of_everything_are_identical(run: Any) -> None:
-    ray_actors = {"backend": "ray", "object_store_mb": 80}
+    ray_actors = {"backend": "ray", "object_store_mb": 80, "clients_per_actor": 3}
     here, there = run(EVERYTHING), run(EVERYTHING, actors=ray_actors)
     assert here.result["sha256"] == there.result["sha256"]
     assert last(here)["unseen_accuracy"] == last(there)["unseen_accuracy"]

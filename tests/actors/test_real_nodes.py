@@ -10,9 +10,11 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
+
+from fedsilo.config.scenario_reading import read
+from fedsilo.runs.run import begin, go
 
 pytestmark = [pytest.mark.ray, pytest.mark.slow]
 
@@ -56,18 +58,10 @@ def free_port() -> int:
     return port
 
 
-def test_a_run_over_two_started_nodes_is_the_run_on_one(tmp_path: Path) -> None:
+def test_a_run_over_two_started_nodes_is_the_run_on_one(tmp_path: Path, cache_folder: Path) -> None:
     """The driver's folder is another than the nodes', and `tracking.root` is relative to the former."""
     (tmp_path / "s.yaml").write_text(SCENARIO)
-    environment = {**os.environ, **TOKEN, "FEDSILO_CACHE": str(tmp_path / "cache")}
-
-    def fedsilo(*words: str) -> Any:
-        command = [sys.executable, "-m", "fedsilo", "run", "s.yaml", "--json", *words]
-        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    serial = fedsilo("actors.backend=serial", "tracking.root=serial")
+    serial = go(begin(read(tmp_path / "s.yaml", ["actors.backend=serial"]), tmp_path / "serial")).result
     address = f"127.0.0.1:{free_port()}"
     with ExitStack() as stack:
         sessions = stack.enter_context(tempfile.TemporaryDirectory(prefix="rn", ignore_cleanup_errors=True))
@@ -75,6 +69,10 @@ def test_a_run_over_two_started_nodes_is_the_run_on_one(tmp_path: Path) -> None:
         head = (f"--port={port}", f"--node-ip-address={host}", "--include-dashboard=false", f"--temp-dir={sessions}")
         stack.enter_context(node("--head", *head))
         stack.enter_context(node(f"--address={address}", f"--node-ip-address={host}", "--labels=zone=far"))
-        joined = fedsilo(f"actors.address={address}", "actors.wait_for_nodes=true", "tracking.root=joined")
+        words = ["run", "s.yaml", "--json", f"actors.address={address}", "actors.wait_for_nodes=true"]
+        command = [sys.executable, "-m", "fedsilo", *words, "tracking.root=joined"]
+        done = subprocess.run(command, cwd=tmp_path, env={**os.environ, **TOKEN}, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    joined = json.loads(done.stdout)
     assert joined["hashes"] == serial["hashes"]
     assert joined["sha256"] == serial["sha256"]

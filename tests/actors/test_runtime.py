@@ -154,12 +154,10 @@ def small(name: str) -> Any:
     return cls(**{key: value for key, value in keys.items() if key in cls.__dataclass_fields__})
 
 
-@pytest.mark.parametrize(
-    "victims", [pytest.param([1], marks=pytest.mark.slow, id="one"), pytest.param([0, 1], id="all at once")]
-)
-def test_killed_clients_come_back_and_change_no_bit(
-    runtime: RayRuntime, world: Any, tmp_path: Path, victims: list[int]
+def test_clients_killed_all_at_once_come_back_and_change_no_bit(
+    runtime: RayRuntime, world: Any, tmp_path: Path
 ) -> None:
+    """One of several: in test_packed_runs and test_chaos_runs."""
     here, folder, method = world(clients=2, rounds=3), tmp_path / "ray", Local(context_length=3)
     folder.mkdir()
     gate = tmp_path / "killed"
@@ -180,7 +178,7 @@ def test_killed_clients_come_back_and_change_no_bit(
 
     def kill(part: str, record: RoundRecord) -> None:
         if record.round == 1:
-            for number in victims:
+            for number in range(2):
                 os.kill(int((tmp_path / f"{number}.pid").read_text()), signal.SIGKILL)
             gate.touch()
 

@@ -1,4 +1,7 @@
-"""Secure aggregation between real processes: clients killed at every stage, and what the coordinator gets to see."""
+"""Secure aggregation between real processes: clients killed at every stage, and what the coordinator gets to see.
+
+That masked sums and shares of noise are, without faults, those of a serial run: test_packed_runs.
+"""
 
 import os
 import signal
@@ -14,20 +17,17 @@ import ray
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 
-from fedsilo.aggregation.modular import Modular
 from fedsilo.aggregation.secagg.encoding import read_kind
 from fedsilo.aggregation.secagg.protocol_messages import Mailbox, Masked, Opening, Roster, Survivors
 from fedsilo.aggregation.secure import Secure
 from fedsilo.config.sections import Actors
 from fedsilo.core import ClientTask, Mechanism, Method, RoundRecord
 from fedsilo.core.errors import ProtocolViolation, RoundAborted
-from fedsilo.methods.dpfpl import DPFPL
 from fedsilo.methods.fedper import FedPer
 from fedsilo.privacy.mechanisms.distributed import Distributed
 from fedsilo.simulation.federation_plan import Outcome
 from fedsilo.simulation.job import Job, JobPart
-from fedsilo.simulation.serial import SerialBackend, SerialRuntime
-from fedsilo.storage.run_folder import read_lines
+from fedsilo.simulation.serial import SerialBackend
 from fedsilo_actors.client_actor import WorkerInit
 from fedsilo_actors.placement.packing import pack
 from fedsilo_actors.placement.resources import Resources
@@ -37,9 +37,21 @@ from fedsilo_actors.runtime import RayRuntime, ray_runtime
 
 pytestmark = pytest.mark.ray
 CLIENTS, METHOD = 5, FedPer(context_length=3)
-TOGETHER, PER_ACTOR = 7, 2
 HEARD = {Opening.kind: "advertise", Roster.kind: "share", Mailbox.kind: "prepare", Survivors.kind: "unmask"}
 STAGES = ("advertise", "share", "prepare", "mask", "unmask")
+TOGETHER, PER_ACTOR = 7, 2
+STRIKES = {
+    0: ("advertise", (0, 1)),
+    1: ("share", (6,)),
+    2: ("prepare", (4, 5)),
+    3: ("mask", (2, 3)),
+    4: ("unmask", (6,)),
+    5: ("share", (4, 5)),
+}
+"""By round, the stage from which on the clients of one actor, two or one alone, are not heard."""
+
+HANGING = 5
+"""The round in which they are silent; in the others they are killed."""
 
 
 @pytest.fixture(scope="module")
@@ -73,84 +85,46 @@ class Recording:
 
 
 class Dropping(Recording, SerialBackend):
-    """In round r client r is not heard any more from the r-th stage on; it is another one then, as from an actor."""
+    """From a stage of a round on, clients are not heard any more; they are others then, as from an actor."""
 
     def __init__(self, here: Any, method: Method) -> None:
         super().__init__(here.clients(method))
         self.here = here
 
     def missing(self, round: int, stage: str) -> set[int]:
-        return {round} if STAGES.index(stage) == round else set()
-
-    def restart(self, method: Method, mechanism: Mechanism) -> set[int]:
-        self._clients[self.round] = self.here.clients(method)[self.round]
-        return {self.round}
-
-
-class Killing(Recording, RayBackend):
-    """In round r client r's process is killed before the r-th stage, once."""
-
-    killed: frozenset[int] = frozenset()
-
-    def missing(self, round: int, stage: str) -> set[int]:
-        if STAGES.index(stage) == round and round not in self.killed:
-            self.killed |= {round}
-            actor = self._actors[round]
-            os.kill(ray.get(actor.__ray_call__.options(concurrency_group="protocol").remote(_pid)), signal.SIGKILL)
-        return set()
-
-
-class Hanging(Recording, RayBackend):
-    """In round 1 client 1 is busy for ever when the roster comes: not dead, only silent.
-
-    At that stage alone the limit is short. At the others it is never met, so a loaded machine loses no other client.
-    """
-
-    hung = False
-
-    def answer(self, messages: Mapping[int, bytes], timeout_s: float) -> dict[int, bytes]:
-        silent = HEARD[read_kind(next(iter(messages.values())))] == "share" and self.round == 1
-        return super().answer(messages, 15 if silent else 600)
-
-    def missing(self, round: int, stage: str) -> set[int]:
-        if stage == "share" and round == 1 and not self.hung:
-            self.hung = True
-            self._actors[1].__ray_call__.options(concurrency_group="protocol").remote(_sleep)
-        return set()
-
-
-FALLING = {(1, "share"): (0, 1), (2, "unmask"): (4, 5)}
-"""Clients of one actor that are not heard from a stage of a round on."""
-
-
-class Falling(Recording, RayBackend):
-    """Kills the process of several clients before a stage, once."""
-
-    killed: frozenset[tuple[int, str]] = frozenset()
-
-    def missing(self, round: int, stage: str) -> set[int]:
-        clients = FALLING.get((round, stage))
-        if clients and (round, stage) not in self.killed:
-            self.killed |= {(round, stage)}
-            (actor,) = (a for a, host in zip(self._actors, self._hosts, strict=True) if host.clients == clients)
-            os.kill(ray.get(actor.__ray_call__.options(concurrency_group="protocol").remote(_pid)), signal.SIGKILL)
-        return set()
-
-
-class FallingSerially(Dropping):
-    """The same clients are not heard any more, and are others then."""
-
-    def missing(self, round: int, stage: str) -> set[int]:
-        begun = [
-            clients for (r, s), clients in FALLING.items() if r == round and STAGES.index(s) <= STAGES.index(stage)
-        ]
-        return {client for clients in begun for client in clients}
+        begins, clients = STRIKES.get(round, (stage, ()))
+        return set(clients) if STAGES.index(begins) <= STAGES.index(stage) else set()
 
     def restart(self, method: Method, mechanism: Mechanism) -> set[int]:
         back = self.missing(self.round, STAGES[-1])
         for client in back:
             self._clients[client] = self.here.clients(method)[client]
         return back
+
+
+class Striking(Recording, RayBackend):
+    """Before the same stages, once, the process of these clients is killed, or is busy for ever: not dead, only silent.
+
+    Where it is silent the limit is short. Else it is never met, so a loaded machine loses no other client.
+    """
+
+    struck: frozenset[int] = frozenset()
+
+    def answer(self, messages: Mapping[int, bytes], timeout_s: float) -> dict[int, bytes]:
+        silent = self.round == HANGING and HEARD[read_kind(next(iter(messages.values())))] == STRIKES[HANGING][0]
+        return super().answer(messages, 15 if silent else 600)
+
+    def missing(self, round: int, stage: str) -> set[int]:
+        begins, clients = STRIKES.get(round, ("", ()))
+        if stage == begins and round not in self.struck:
+            self.struck |= {round}
+            (actor,) = (a for a, host in zip(self._actors, self._hosts, strict=True) if host.clients == clients)
+            call = actor.__ray_call__.options(concurrency_group="protocol")
+            if round == HANGING:
+                call.remote(_sleep)
+            else:
+                os.kill(ray.get(call.remote(_pid)), signal.SIGKILL)
+        return set()
 
 
 def _pid(actor: Any) -> int:
@@ -175,40 +149,6 @@ def silent(part: str, record: RoundRecord) -> None:
     pass
 
 
-@pytest.mark.slow
-def test_secure_ring_and_serial_give_the_same_bits_and_the_view_has_no_update(
-    runtime: RayRuntime, world: Any, tmp_path: Path
-) -> None:
-    here = world(clients=CLIENTS, rounds=2)
-    ring = SerialRuntime().run(
-        job_of(here, tmp_path / "modular", aggregation=Modular()), here.prepared(), here.rules, silent
-    )
-    job = job_of(here, tmp_path / "secure", aggregation=Secure())
-    secure = runtime.run(job, here.prepared(), here.rules, silent)
-    assert bits(secure["method"]) == bits(ring["method"])
-    up = [x for x in read_lines(tmp_path / "secure" / "wire.jsonl") if x["direction"] == "up" and x["stage"] == "train"]
-    assert {line["message"] for line in up} == {"advertise", "shares", "masked", "unmask"}
-    assert all("tensors" not in line and "scalars" not in line for line in up)
-
-
-@pytest.mark.slow
-def test_shares_of_noise_and_samples_are_the_same_on_ray(runtime: RayRuntime, world: Any, tmp_path: Path) -> None:
-    """DP-FPL, every batch exchanged, with distributed noise: the bits and the ledger of a serial run."""
-    mechanism = Distributed(unit="example", noise_multiplier=2.0)
-    here, method = world(clients=CLIENTS, rounds=1, batch_size=16, mechanism=mechanism), DPFPL(context_length=3, rank=2)
-
-    def job(name: str) -> Job:
-        (tmp_path / name).mkdir()
-        plan = here.plan(method, aggregation=Secure())
-        return Job(tmp_path / name, (JobPart("method", tmp_path / name, plan),), 2)
-
-    on_ray = runtime.run(job("ray"), here.prepared(), here.rules, silent)["method"]
-    serial = SerialRuntime().run(job("serial"), here.prepared(), here.rules, silent)["method"]
-    assert bits(on_ray) == bits(serial)
-    assert on_ray.epsilon == serial.epsilon
-    assert (tmp_path / "ray" / "ledger.jsonl").read_text() == (tmp_path / "serial" / "ledger.jsonl").read_text()
-
-
 @contextmanager
 def backend_of(kind: type[RayBackend], runtime: RayRuntime, here: Any, per_actor: int = 1) -> Iterator[Any]:
     """Yields a backend over real actors, driven from here."""
@@ -228,54 +168,26 @@ def backend_of(kind: type[RayBackend], runtime: RayRuntime, here: Any, per_actor
 
 
 @pytest.mark.slow
-def test_a_silent_client_is_left_out_within_the_time_limit_and_is_there_again(
+def test_actors_killed_at_every_stage_and_a_silent_one_leave_a_sum_that_is_exact_over_the_others(
     runtime: RayRuntime, world: Any, tmp_path: Path
-) -> None:
-    here = world(clients=CLIENTS, rounds=3)
-    with backend_of(Hanging, runtime, here) as backend:
-        outcome = job_of(here, tmp_path / "ray", aggregation=Secure()).run(backend, silent)["method"]
-    assert [record["dropped"] for record in outcome.records] == [[], [1], []]
-
-
-@pytest.fixture
-def killed(runtime: RayRuntime, world: Any, tmp_path: Path) -> Iterator[tuple[Killing, Job, Any]]:
-    """Yields a backend over real actors that kills one in every round, a job of as many rounds, and its world."""
-    here = world(clients=CLIENTS, rounds=len(STAGES))
-    with backend_of(Killing, runtime, here) as backend:
-        yield backend, job_of(here, tmp_path / "ray", aggregation=Secure()), here
-
-
-@pytest.mark.slow
-def test_clients_killed_at_every_stage_leave_a_sum_that_is_exact_over_the_others(
-    killed: tuple[Killing, Job, Any], tmp_path: Path
 ) -> None:
     """As the same clients dropping out of a serial run, which `tests/aggregation` holds against a sum by hand.
 
-    The last one dies when its update is in the sum already: it counts, and it goes on from the last checkpoint.
+    Those that die when their update is in the sum already count, and go on from the last checkpoint. In the last round
+    all are there again.
     """
-    backend, job, here = killed
-    outcome = job.run(backend, silent)["method"]
-    expected = job_of(here, tmp_path / "serial", aggregation=Secure()).run(Dropping(here, METHOD), silent)["method"]
+    here = world(clients=TOGETHER, rounds=len(STRIKES) + 1)
+    with backend_of(Striking, runtime, here, PER_ACTOR) as backend:
+        outcome = job_of(here, tmp_path / "ray", aggregation=Secure()).run(backend, silent)["method"]
+    serial = job_of(here, tmp_path / "serial", aggregation=Secure())
+    expected = serial.run(Dropping(here, METHOD), silent)["method"]
     assert bits(outcome) == bits(expected)
-    assert [record["dropped"] for record in outcome.records] == [[0], [1], [2], [3], []]
+    assert [record["dropped"] for record in outcome.records] == [[0, 1], [6], [4, 5], [2, 3], [], [4, 5], []]
+    assert backend.struck == set(STRIKES)
     masked = [message for message in backend.seen if read_kind(message) == Masked.kind]
     assert masked
     words = np.concatenate([Masked.from_bytes(message).vector for message in masked])
     assert abs(float(np.mean(words >= 2**31)) - 0.5) < 5 * 0.5 / np.sqrt(len(words))
-
-
-@pytest.mark.slow
-def test_a_killed_process_takes_all_its_clients_along_and_the_sum_is_exact_over_the_others(
-    runtime: RayRuntime, world: Any, tmp_path: Path
-) -> None:
-    here = world(clients=TOGETHER, rounds=4)
-    with backend_of(Falling, runtime, here, PER_ACTOR) as backend:
-        outcome = job_of(here, tmp_path / "ray", aggregation=Secure()).run(backend, silent)["method"]
-    serial = job_of(here, tmp_path / "serial", aggregation=Secure())
-    expected = serial.run(FallingSerially(here, METHOD), silent)["method"]
-    assert bits(outcome) == bits(expected)
-    assert [record["dropped"] for record in outcome.records] == [[], [0, 1], [], []]
-    assert backend.killed == set(FALLING)
 
 
 class Garbling:
@@ -318,7 +230,7 @@ def test_signing_clients_of_which_one_sends_garbage_give_the_same_bits_as_in_one
         (keys / f"client-{client}.pub").write_bytes(public)
     secure = Secure(identities=str(keys))
     here = world(clients=CLIENTS, rounds=3, mechanism=Distributed(noise_multiplier=1.0), aggregation=secure)
-    with backend_of(GarblingOnRay, runtime, here) as backend:
+    with backend_of(GarblingOnRay, runtime, here, 3) as backend:
         on_ray = job_of(here, tmp_path / "ray").run(backend, silent)["method"]
     serial = job_of(here, tmp_path / "serial").run(GarblingSerially(here.clients(METHOD)), silent)["method"]
     assert bits(on_ray) == bits(serial)
@@ -332,8 +244,9 @@ def test_clients_refuse_a_coordinator_that_asks_for_less_noise_than_they_agreed_
 ) -> None:
     here = world(clients=CLIENTS, mechanism=Distributed(noise_multiplier=1.0), aggregation=Secure())
     job = job_of(here, tmp_path / "weak", aggregation=Secure(threshold=CLIENTS))
+    packed = RayRuntime(Actors(start_timeout_s=600, timeout_s=600, clients_per_actor=CLIENTS))
     with pytest.raises(ProtocolViolation, match="honest 4; its own mechanism and aggregation give") as caught:
-        runtime.run(job, here.prepared(), here.rules, silent)
+        packed.run(job, here.prepared(), here.rules, silent)
     assert caught.value.reason == "weak protection"
     assert not (tmp_path / "weak" / "ledger.jsonl").exists()
 

@@ -12,7 +12,7 @@ from fedsilo.config.scenario_reading import read
 FOLDER = Path(__file__).parents[2] / "scenarios" / "shifts"
 FILES = sorted(FOLDER.glob("*.yaml"))
 REDUCED = {
-    "data": {"train_per_class_and_domain": 3, "test_per_class_and_domain": 2},
+    "data": {"train_per_class_and_domain": 3, "test_per_class_and_domain": 1},
     "training": {"rounds": 1},
     "evaluation": {"references": []},
     "actors": {"backend": "serial"},
@@ -35,10 +35,16 @@ def test_a_header_asks_a_question_and_says_what_was_seen(file: Path) -> None:
     assert read(file).name == f"shift-{file.stem.replace('_', '-')}"
 
 
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """One feature cache: most of the scenarios are about the same images."""
+    return tmp_path_factory.mktemp("cache")
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
-def test_it_runs(file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FEDSILO_CACHE", str(tmp_path / "cache"))
+def test_it_runs(file: Path, cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FEDSILO_CACHE", str(cache))
     found = fedsilo.run(file, **{**REDUCED, "tracking.root": str(tmp_path / "runs")})
     method = found.result["rows"][-1]
     assert 0 < method["local_accuracy"] <= 1

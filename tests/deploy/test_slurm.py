@@ -27,8 +27,8 @@ SCENARIO = """\
 data: {name: emblems, classes: 4, domains: [sketch, neon], train_per_class_and_domain: 4, test_per_class_and_domain: 3}
 partition: {clients: 2, label: {name: dirichlet, beta: 1.0}}
 method: {name: promptfl, context_length: 2}
-training: {rounds: 60, local_epochs: 2, batch_size: 4, optimizer: {learning_rate: 0.1}}
-actors: {start_timeout_s: 600, cpus_per_client: 1, encoders: 1, object_store_mb: 100}
+training: {rounds: 60, local_epochs: 1, batch_size: 4, optimizer: {learning_rate: 0.1}}
+actors: {start_timeout_s: 600, cpus_per_client: 1, object_store_mb: 100}
 """
 SRUN = """\
 #!/bin/bash
@@ -102,6 +102,9 @@ def run_of(folder: Path, rounds: int, process: Any) -> Path:
 def test_a_job_that_is_requeued_goes_on_to_the_hashes_of_the_whole_run(
     sbatch: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setenv("FEDSILO_CACHE", str(folder / "cache"))  # with features in it no encoder is started
+    changes = ["actors.backend=serial", "actors.cpus_per_client=0"]
+    whole = go(begin(read(folder / "s.yaml", changes), folder / "serial"))
     first = sbatch()
     run = run_of(folder, 3, first)
     first.send_signal(signal.SIGTERM)  # its time is over, or a more important job came
@@ -113,9 +116,6 @@ def test_a_job_that_is_requeued_goes_on_to_the_hashes_of_the_whole_run(
     out, told = again.communicate()
     assert again.returncode == 0, told
     assert f"run: {run}" in out
-    monkeypatch.setenv("FEDSILO_CACHE", str(folder / "cache"))
-    changes = ["actors.backend=serial", "actors.cpus_per_client=0", "actors.encoders=0"]
-    whole = go(begin(read(folder / "s.yaml", changes), folder / "serial"))
     assert json.loads((run / "result.json").read_text())["hashes"] == whole.result["hashes"]
     logs = sorted(path.name for path in (folder / "runs").glob("*.log"))
     assert logs == [f"{run.name}.ray.127.0.0.1.log", f"{run.name}.ray.localhost.log"]
