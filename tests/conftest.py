@@ -274,6 +274,19 @@ def world(toy_model: FrozenModel) -> Callable[..., World]:
     return make
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Puts the files with the longest tests first, so that two workers end at about the same time.
+
+    A long test says how long it takes, about: `@pytest.mark.slow(60)`, in seconds. Files stay whole, for what their
+    tests share.
+    """
+    longest: dict[Path, float] = {}
+    for item in items:
+        seconds = max((float(mark.args[0]) for mark in item.iter_markers("slow") if mark.args), default=0.0)
+        longest[item.path] = max(longest.get(item.path, 0.0), seconds)
+    items.sort(key=lambda item: -longest[item.path])
+
+
 @pytest.fixture(autouse=True)
 def _one_thread() -> None:
     torch.set_num_threads(1)

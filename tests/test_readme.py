@@ -57,7 +57,7 @@ def test_the_shown_table_keeps_what_the_text_says_of_it() -> None:
     assert rows["fedotp"][neighbours] > rows["local"][neighbours]
 
 
-@pytest.mark.slow
+@pytest.mark.slow(50)
 def test_the_shown_table_is_what_the_quickstart_prints(
     tmp_path: Path, cache_folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

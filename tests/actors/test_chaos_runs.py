@@ -30,7 +30,7 @@ from fedsilo_actors.fault_injection.fault_plan import FaultPlan, FaultPoint
 from fedsilo_actors.fault_injection.faulty_actors import FaultyBackend, FaultyClientActor, with_faults
 from fedsilo_actors.runtime import RayRuntime, ray_runtime
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.slow(60)]
 
 METHOD = FedOTP(context_length=3)
 SECTION = Actors(object_store_mb=80, start_timeout_s=600, timeout_s=20, retries=1)

@@ -20,7 +20,7 @@ from fedsilo.storage.run_folder import ROUNDS_LOCK, read_lines
 RAYLET = re.compile(r"(\x1b\[\d+m)?\(raylet\)|\s*$")
 """Lines of Ray's own about a worker that died; they go to standard error."""
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.slow(50)]
 
 ROUNDS = 90
 """Many short ones: a run is looked at from outside, and stopped several times before it is over."""

@@ -17,10 +17,11 @@ from typing import Any
 import pytest
 
 from fedsilo.config.scenario_reading import read
+from fedsilo.runs.run import begin, go
 from fedsilo.simulation.preparation import partition_of
 from fedsilo.storage.run_folder import read_lines
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.slow(50)]
 
 SCENARIO = """\
 extends: base.yaml
@@ -131,10 +132,14 @@ def fedsilo(folder: Path, environment: dict[str, str]) -> Callable[..., subproce
 
 
 @pytest.fixture(scope="module")
-def hashes(fedsilo: Any) -> Any:
-    """Those of the whole run, in one process."""
-    words = ("actors.backend=serial", "actors.cpus_per_client=0", "actors.object_store_mb=0", "actors.encoders=0")
-    return json.loads(fedsilo("run", "s.yaml", "--json", "tracking.root=serial", *words).stdout)["hashes"]
+def hashes(fedsilo: Any, folder: Path) -> Any:
+    """Those of the whole run, in this process; its features are in the cache then."""
+    changes = ["actors.backend=serial", "actors.cpus_per_client=0", "actors.object_store_mb=0", "actors.encoders=0"]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FEDSILO_CACHE", str(folder / "cache"))
+        patch.syspath_prepend(str(folder / "home"))
+        patch.chdir(folder / "home")
+        return go(begin(read("s.yaml", changes), folder / "serial")).result["hashes"]
 
 
 def wait_until(there: Callable[[], bool], seconds: float) -> None:

@@ -18,7 +18,7 @@ import pytest
 
 from fedsilo.storage.run_folder import read_lines
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.slow(40)]
 Found = TypeVar("Found")
 
 SCENARIO = """\

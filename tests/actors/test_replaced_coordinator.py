@@ -24,7 +24,7 @@ from fedsilo.storage.run_folder import read_lines
 from fedsilo_actors.ray_backend import RayBackend
 from fedsilo_actors.runtime import RayRuntime, ray_runtime
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.slow(40)]
 
 CLIENTS, METHOD = 4, DPFPL(context_length=3, rank=2)
 SHUFFLED: dict[str, Any] = {"unit": "example", "sampling": "shuffled", "noise_multiplier": 2.0}

@@ -22,7 +22,7 @@ from fedsilo_actors.placement.reservation import WaitLimit, check_capacity, rese
 from fedsilo_actors.placement.resources import Resources, read_demands
 from fedsilo_actors.runtime import RayRuntime, ray_runtime
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.slow(40)]
 NODE: dict[str, Any] = {"num_cpus": 1, "object_store_memory": 80 << 20, "include_dashboard": False}
 QUICK_TO_NOTICE = {
     "health_check_initial_delay_ms": 0,

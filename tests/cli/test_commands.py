@@ -109,9 +109,9 @@ def test_run_prints_a_table_and_where_everything_is(shell: Shell) -> None:
 
 @pytest.mark.slow
 def test_hashes_do_not_depend_on_the_hash_seed(shell: Shell, finished: dict[str, Any]) -> None:
-    for seed in ("0", "4242"):
-        again = json.loads(shell.apart("run", "small.yaml", "--json", PYTHONHASHSEED=seed).stdout)
-        assert again["sha256"] == finished["sha256"]
+    """The run that it is compared with has this process's hash seed, which is another one each time."""
+    again = json.loads(shell.apart("run", "small.yaml", "--json", PYTHONHASHSEED="4242").stdout)
+    assert again["sha256"] == finished["sha256"]
 
 
 def test_a_fault_is_one_line_without_a_traceback_in_a_process_of_its_own(shell: Shell) -> None:

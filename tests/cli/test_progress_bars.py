@@ -23,7 +23,7 @@ from fedsilo.tasks.classification import Classification
 MEASURES = Classification().measured
 
 LONG = """\
-data: {name: emblems, train_per_class_and_domain: 100, test_per_class_and_domain: 100}
+data: {name: emblems, train_per_class_and_domain: 30, test_per_class_and_domain: 30}
 partition: {clients: 2, label: {name: dirichlet, beta: 1.0}}
 method: {name: promptfl, context_length: 2}
 actors: {backend: serial}

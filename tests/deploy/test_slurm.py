@@ -20,7 +20,7 @@ from fedsilo.config.scenario_reading import read
 from fedsilo.runs.run import begin, go
 from fedsilo.storage.run_folder import read_lines
 
-pytestmark = [pytest.mark.ray, pytest.mark.slow]
+pytestmark = [pytest.mark.ray, pytest.mark.slow(60)]
 
 SCRIPT = Path(__file__).resolve().parents[2] / "deploy" / "slurm.sh"
 SCENARIO = """\
