@@ -81,8 +81,8 @@ def folded(tokenizer: Any) -> Callable[..., Tensor]:
         ("ViT-B-16-quickgelu", 6, 4),
         ("RN50", 3, 1),
         ("ViT-L-14", 2, 16),
-        pytest.param("ViT-B-32", 200, 16, marks=pytest.mark.slow),
-        pytest.param("ViT-L-14", 30, 1, marks=pytest.mark.slow),
+        pytest.param("ViT-B-32", 60, 16, marks=pytest.mark.slow),
+        pytest.param("ViT-L-14", 20, 1, marks=pytest.mark.slow),
     ],
 )
 def test_fast_tower_equals_open_clips_path(
