@@ -92,7 +92,8 @@ def mortal(struck: Path) -> type[RayBackend]:
 
 @pytest.fixture(scope="module")
 def runtime() -> Iterator[RayRuntime]:
-    with ray_runtime(Actors(object_store_mb=80, start_timeout_s=600, timeout_s=600, retries=1)) as started:
+    section = Actors(object_store_mb=80, start_timeout_s=600, timeout_s=600, retries=1, clients_per_actor=2)
+    with ray_runtime(section) as started:
         yield started
 
 
