@@ -43,7 +43,8 @@ from fedsilo.methods.promptfl import PromptFL
 @dataclass(frozen=True)
 class Mine(PromptFL):
     def initial_private(self, model, seed, client):
-        Path(NOTES).open("a").write(f"{__file__} {fedsilo.__file__}\\n")
+        with Path(NOTES).open("a") as notes:
+            notes.write(f"{__file__} {fedsilo.__file__}\\n")
         return {}
 """
 TOKEN = "0123456789abcdef0123456789abcdef"
