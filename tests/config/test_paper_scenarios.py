@@ -28,7 +28,7 @@ def test_without_data_there_is_one_line_that_says_what_goes_where(file, tmp_path
     scenario = read(file, [*PLAIN, f"data.root={tmp_path}"])
     with pytest.raises(DataError) as caught:
         partition_of(scenario)
-    assert str(caught.value).startswith("data.root: there is no folder '")
+    assert str(caught.value).startswith("data.root: there is no folder")
     assert "\n" not in str(caught.value)
 
 
@@ -117,7 +117,7 @@ def test_run_without_data_ends_with_that_line_and_leaves_no_folder(tmp_path, mon
     with redirect_stdout(out), redirect_stderr(err), pytest.raises(SystemExit) as ended:
         main()
     assert ended.value.code
-    assert err.getvalue().startswith("data.root: there is no folder '")
+    assert err.getvalue().startswith("data.root: there is no folder")
     assert err.getvalue().count("\n") == 1
     assert [path.name for path in tmp_path.glob("runs/*")] == []
 
