@@ -27,14 +27,22 @@ def test_folders_with_blanks_stand_for_underscores(small: Any, tmp_path: Path, c
     assert small.load("pairs_folder", root).train.digests == closed.train.digests
 
 
+HEADER = b"image,attr,obj,set\n"
+CONTENTS = {
+    "columns": b"path,attribute,obj,set\nx.jpg,Wet,Cat,train\n",
+    "empty csv": b"",
+    "csv not UTF-8": HEADER + b"x.jpg,Wet,Caf\xe9,train\n",
+    "column twice": b"image,attr,obj,set,set\nx.jpg,Wet,Cat,train,test\n",
+    "open quote": HEADER + b'"x.jpg,' + b"Wet" * 60_000,
+    "path without a name": HEADER + b".,Wet,Cat,train\n",
+}
+"""Of metadata.csv."""
+
+
 def damage(root: Path, what: str) -> None:
     lists = root / "compositional-split-natural"
-    if what == "columns":
-        (root / "metadata.csv").write_text("path,attribute,obj,set\nx.jpg,Wet,Cat,train\n")
-    elif what == "empty csv":
-        (root / "metadata.csv").write_text("")
-    elif what == "csv not UTF-8":
-        (root / "metadata.csv").write_bytes(b"image,attr,obj,set\nx.jpg,Wet,Caf\xe9,train\n")
+    if what in CONTENTS:
+        (root / "metadata.csv").write_bytes(CONTENTS[what])
     elif what == "list not UTF-8":
         (lists / "val_pairs.txt").write_bytes(b"Wet Caf\xe9\n")
     elif what == "missing list":
@@ -49,6 +57,9 @@ def damage(root: Path, what: str) -> None:
 DAMAGES = {
     "columns": ["metadata.csv", "no column image, attr", "path, attribute, obj, set"],
     "empty csv": ["metadata.csv", "no column image, attr, obj, set"],
+    "column twice": ["metadata.csv", "column set", "twice"],
+    "open quote": ["metadata.csv: line 2", "131072", "quote"],
+    "path without a name": ["lacks images of metadata.csv (1): . (line 2)"],
     "csv not UTF-8": ["metadata.csv", "byte 32", "UTF-8"],
     "list not UTF-8": ["val_pairs.txt", "byte 7", "UTF-8"],
     "missing list": ["lacks test_pairs.txt", "Add it"],
@@ -63,6 +74,19 @@ def test_damaged_files_are_one_line(what: str, small: Any, tmp_path: Path) -> No
     damage(root, what)
     message = small.refusal("pairs_folder", root)
     for fact in DAMAGES[what]:
+        assert fact in message
+
+
+@pytest.mark.parametrize("other", ["./{}", "images/{}", "{}"])
+@pytest.mark.parametrize("name", ["pairs_folder", "mit_states"])
+def test_one_image_under_two_spellings_is_refused(name: str, other: str, small: Any, tmp_path: Path) -> None:
+    rows = small.rows
+    path = rows[0][0] if other != "{}" else rows[0][0].replace("_", " ")
+    root = small.write(tmp_path)
+    small.write_csv(root, [*rows, (other.format(path), "Dry", "Cat", "test")])
+    message = small.refusal(name, root)
+    assert "metadata.csv: images that are listed under two spellings (1)" in message
+    for fact in (f"{rows[0][0]} (line 2)", f"{other.format(path)} (line {len(rows) + 2})"):
         assert fact in message
 
 

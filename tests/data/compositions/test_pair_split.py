@@ -39,6 +39,16 @@ def test_where_words_have_few_pairs_fewer_are_held_out() -> None:
     assert min(counts["a"], counts["b"]) >= 2
 
 
+@pytest.mark.parametrize(("validation", "test"), [(0.3, 0.1), (0.5, 0.3), (0.0, 0.3), (0.2, 0.05)])
+def test_test_has_the_first_unseen_pair_and_a_list_without_one_is_empty(validation: float, test: float) -> None:
+    for seed in range(4):
+        lists, _ = draw_pair_lists([*product("ab", "uvw"), ("c", "u")], validation, test, numpy_generator(seed, "x"))
+        held = len(lists.unseen("val")) + len(lists.unseen("test"))
+        assert held
+        assert lists.unseen("test")
+        assert bool(lists.validation) == bool(lists.unseen("val"))
+
+
 def test_another_seed_draws_other_pairs_and_the_same_seed_the_same() -> None:
     drawn = [draw_pair_lists(order, 0.2, 0.2, numpy_generator(seed, "x"))[0] for order, seed in
              ((PAIRS, 0), (PAIRS[::-1], 0), (PAIRS, 1))]  # fmt: skip

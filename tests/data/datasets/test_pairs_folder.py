@@ -98,6 +98,47 @@ def test_lists_without_metadata_say_which_pairs_are_seen(images_folder: bool, tm
     assert "not <attribute>_<object> of a list (1): dry_cat" in refusal(root=str(tmp_path))
 
 
+def test_two_folders_of_one_pair_are_drawn_as_one(tmp_path: Path, images: LabelledImages) -> None:
+    root = write(tmp_path)
+    (root / "dry cat").mkdir()
+    for name in ("3.png", "4.png"):
+        (root / "dry_cat" / name).rename(root / "dry cat" / name)
+    found = PairsFolder(root=str(root)).load(0)
+    assert found.notices[0].split(", ", 1)[1] == images.notices[0].split(", ", 1)[1]
+    assert found.classes == images.classes
+
+
+def test_a_blank_decides_between_pairs_that_are_joined_to_one_name(tmp_path: Path) -> None:
+    pairs = [("dark", "blue_shirt"), ("dark_blue", "shirt"), ("dark", "hat"), ("dark_blue", "hat")]
+    root = write(tmp_path, " ", pairs)
+    folder = tmp_path / "compositional-split-natural"
+    folder.mkdir()
+    for split, chosen in (("train", pairs[:3]), ("val", []), ("test", pairs)):
+        (folder / f"{split}_pairs.txt").write_text("".join(f"{' '.join(pair)}\n" for pair in chosen))
+    found = PairsFolder(root=str(root)).load(0)
+    labels = {(name.split("/")[-2], int(label)) for name, label in _named(found)}
+    assert labels == {(" ".join(pair), label) for label, pair in enumerate(pairs[:3])}
+    alike = [line for line in found.notices if "read the same in a prompt" in line]
+    assert len(alike) == 1
+    assert "(1): dark blue shirt." in alike[0]
+    (root / "dark blue_shirt").rename(root / "dark_blue_shirt")
+    message = refusal(root=str(root))
+    assert "(1): dark_blue_shirt ('dark' + 'blue_shirt' or 'dark_blue' + 'shirt'). Rename" in message
+
+
+def _named(found: LabelledImages) -> list[tuple[str, Any]]:
+    return [(found.train.name(place), label) for place, label in enumerate(found.train.labels)]
+
+
+def test_copies_of_an_image_in_two_pairs_are_reported(tmp_path: Path) -> None:
+    root = write(tmp_path)
+    (root / "wet_dog" / "copy.png").write_bytes((root / "dry_cat" / "0.png").read_bytes())
+    lines = [line for line in PairsFolder(root=str(root)).load(0).notices if "more than one pair" in line]
+    assert len(lines) == 1
+    assert "dry_cat/0.png" in lines[0]
+    assert "wet_dog/copy.png" in lines[0]
+
+
 def test_folders_that_are_no_pair_are_refused(tmp_path: Path) -> None:
     write(tmp_path, pairs=[*PAIRS, ("plain",), ("_x",)], each=3)
     message = refusal(root=str(tmp_path))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
@@ -13,6 +14,7 @@ from fedsilo.data.compositions.metadata_rows import check_rows
 from fedsilo.data.compositions.pair_labels import WORLDS, LabelledPairs, label_pairs
 from fedsilo.data.compositions.pair_layout import CSV, IMAGES, LISTS_FOLDER, T7, PairFolder, find_pair_folder
 from fedsilo.data.compositions.pair_lists import SPLITS, TEST, TRAIN, VALIDATION, PairLists, check_pair_lists
+from fedsilo.data.files.tree_survey import summarize_names
 from fedsilo.data.files.user_paths import expand
 from fedsilo.data.published.dataset_card import Card, root_problems, template_problems
 from fedsilo.data.published.labelled_images import report_leaks
@@ -187,7 +189,33 @@ def compose(
         template=template,
         train=found[TRAIN],
         test=found[TEST],
-        notices=(*notices, *more, *report_leaks(found[TRAIN], found[TEST])),
+        notices=(
+            *notices,
+            *more,
+            *_report_alike(labelled),
+            *report_leaks(found[TRAIN], found[TEST]),
+            *_report_torn(found),
+        ),
         pairs=labelled.pairs,
         validation=validation if len(validation) else None,
     )
+
+
+def _report_alike(labelled: LabelledPairs) -> list[str]:
+    """Reports pairs with one text, for example "dark blue" + "shirt" and "dark" + "blue shirt"."""
+    times = Counter(labelled.classes)
+    alike = [text for text, count in times.items() if count > 1]
+    what = "Different pairs that read the same in a prompt, between which methods that read names cannot decide"
+    return [summarize_names(what, alike)] if alike else []
+
+
+def _report_torn(found: Mapping[str, Examples]) -> list[str]:
+    """Reports images that are byte for byte in more than one pair."""
+    first: dict[str, tuple[int, str]] = {}
+    torn = []
+    for part in found.values():
+        for place, (digest, label) in enumerate(zip(part.digests, part.labels.tolist(), strict=True)):
+            other, name = first.setdefault(digest, (label, part.name(place)))
+            if other != label:
+                torn.append(f"{name} = {part.name(place)}")
+    return [summarize_names("Images that are byte for byte in more than one pair", torn)] if torn else []

@@ -61,10 +61,20 @@ def parse_csv(text: str, file: str) -> tuple[MetadataRow, ...]:
         The rows without skipped ones.
 
     Raises:
-        DataError: A column is missing, or a row is not complete.
+        DataError: A column is missing or there twice, a row is not complete, or the text is no CSV.
     """
     table = csv.DictReader(io.StringIO(text))
+    try:
+        return _parse_table(table, file)
+    except csv.Error as error:
+        raise DataError(f"{file}: line {table.line_num + 1}: {error}. Is a quote missing?") from error
+
+
+def _parse_table(table: csv.DictReader[str], file: str) -> tuple[MetadataRow, ...]:
     found = table.fieldnames or []
+    repeated = [name for name in COLUMNS if list(found).count(name) > 1]
+    if repeated:
+        raise DataError(f"{file}: the column {', '.join(repeated)} is there twice. Remove one.")
     lacking = [name for name in COLUMNS if name not in found]
     if lacking:
         raise DataError(

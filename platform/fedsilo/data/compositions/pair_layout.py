@@ -143,7 +143,7 @@ class PairFolder:
         names, missing = [], []
         for row in rows:
             parts = PurePosixPath(row.path).parts
-            places = [(IMAGES, *parts), parts] if parts[0] == IMAGES else [(IMAGES, *parts)]
+            places = [(IMAGES, *parts), parts] if parts[:1] == (IMAGES,) else [(IMAGES, *parts)]
             found = [self.files.get(place) or alike.get(_fold(place)) for place in places]
             name = next(filter(None, found), None)
             names.append(name or "")
@@ -152,7 +152,20 @@ class PairFolder:
         if missing:
             what = f"data.root: {self.shown}/{IMAGES} lacks images of {self.metadata}"
             raise DataError(f"{summarize_names(what, missing)} {get}")
+        self._check_spellings(rows, names)
         return names
+
+    def _check_spellings(self, rows: Sequence[MetadataRow], names: Sequence[str]) -> None:
+        """Refuses rows that name one file in different ways: it would have two pairs, or be in two sets."""
+        first: dict[str, MetadataRow] = {}
+        found = []
+        for row, name in zip(rows, names, strict=True):
+            other = first.setdefault(name, row)
+            if other.path != row.path:
+                found.append(f"{other.path} ({other.place}) = {row.path} ({row.place})")
+        if found:
+            what = f"{self.name(self.metadata)}: images that are listed under two spellings"
+            raise DataError(f"{summarize_names(what, found)} Keep one line of each.")
 
     def _text(self, parts: tuple[str, ...]) -> str:
         try:

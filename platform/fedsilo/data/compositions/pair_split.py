@@ -48,8 +48,8 @@ def draw_pair_lists(
         generator: Random generator of the draw.
 
     Returns:
-        The lists, sorted, in which every seen pair is a pair of validation and of test too; and one notice if fewer
-        pairs than asked for can be held out.
+        The lists, sorted, in which every seen pair is a pair of validation and of test too, except that a list without
+        an unseen pair is empty; and one notice if fewer pairs than asked for can be held out.
     """
     ordered = sorted(pairs)
     wanted = round(test * len(ordered)), round(validation * len(ordered))
@@ -61,10 +61,13 @@ def draw_pair_lists(
         if len(held) < sum(wanted) and all(left[word] > LEAST for word in words):
             held.append(pair)
             left.subtract(words)
-    tested = round(len(held) * wanted[0] / max(1, sum(wanted)))
+    # Test comes first: without an unseen pair in it nothing can be measured.
+    tested = max(min(1, len(held)), round(len(held) * wanted[0] / max(1, sum(wanted))))
     unseen = {TEST: held[:tested], VALIDATION: held[tested:]}
     seen = sorted(set(ordered) - set(held))
-    lists = PairLists(tuple(seen), *(tuple(sorted([*seen, *unseen[split]])) for split in (VALIDATION, TEST)))
+    # Seen pairs alone give no curve, so a split without an unseen pair stays empty.
+    listed = [tuple(sorted([*seen, *unseen[split]])) if unseen[split] else () for split in (VALIDATION, TEST)]
+    lists = PairLists(tuple(seen), *listed)
     if len(held) == sum(wanted):
         return lists, []
     return lists, [

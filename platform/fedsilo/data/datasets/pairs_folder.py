@@ -97,7 +97,7 @@ class PairsFolder(Dataset):
             raise DataError(f"{summarize_names(what, odd)} Rename them, or move them out of the tree.")
         if lists is None:
             generator = numpy_generator(seed, "unseen pairs")
-            pairs = list(named.values())
+            pairs = list(dict.fromkeys(named.values()))  # "wet dog" and "wet_dog" are one pair
             lists, more = draw_pair_lists(pairs, self.unseen_validation, self.unseen_test, generator)
             notices += [*more, *_report_cuts(named)]
         notices += check_pair_lists(lists, where, strict=True)
@@ -147,14 +147,21 @@ def _below(listing: Listing, folder: tuple[str, ...]) -> Listing:
 
 def _name_pairs(folders: Sequence[str], lists: PairLists | None) -> tuple[dict[str, PairName], list[str]]:
     """The pair of each folder, and the folders without one."""
-    known = {} if lists is None else {_joined(pair): pair for pair in all_pairs(lists)}
+    known: dict[str, list[PairName]] = {}
+    for pair in [] if lists is None else all_pairs(lists):
+        known.setdefault(_joined(pair), []).append(pair)
     named, odd = {}, []
     for folder in folders:
-        pair = known.get(_joined((folder,))) if lists is not None else _cut(folder)
-        if pair is None:
-            odd.append(folder)
+        cut = _cut(folder)
+        # Names may be joined to the same text: "dark_blue" + "shirt", "dark" + "blue_shirt". Then a blank decides.
+        alike = known.get(_joined((folder,)), [])
+        exact = [pair for pair in alike if pair == cut and " " in folder.strip()]
+        fitting = [cut] if lists is None and cut is not None else exact or alike
+        if len(fitting) == 1:
+            named[folder] = fitting[0]
         else:
-            named[folder] = pair
+            either = " or ".join(f"'{pair[0]}' + '{pair[1]}'" for pair in fitting)
+            odd.append(f"{folder} ({either})" if either else folder)
     return named, odd
 
 
