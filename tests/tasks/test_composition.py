@@ -211,6 +211,8 @@ def test_data_that_do_not_fit_the_task_are_one_line(toy: Callable[..., LabelledI
     [
         ({"feasibility": "glove"}, r"task\.glove: is empty"),
         ({"glove": "x.txt"}, r"task\.glove: has no effect"),
+        ({"feasibility": "glove", "glove": "/no/x.txt"}, r"task\.glove: there is no file '/no/x\.txt'"),
+        ({"feasibility": "glove", "glove": "~no-such-user/x.txt"}, r"task\.glove: there is no file '~no-such-user"),
         ({"threshold": 2.0}, r"task\.threshold"),
         ({"threshold": "best"}, r"task\.threshold"),
         ({"feasibility": "words"}, r"task\.feasibility"),

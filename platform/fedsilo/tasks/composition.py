@@ -12,7 +12,6 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +25,7 @@ from fedsilo.core.data import LabelledImages
 from fedsilo.core.errors import DataError
 from fedsilo.core.metrics import Metric
 from fedsilo.core.task import EXAMPLES, CandidateEvidence, Tally, Task
+from fedsilo.data.files.user_paths import expand, is_missing
 from fedsilo.data.files.word_vectors import read_word_vectors
 from fedsilo.training.composition_curve import describe_images, exact_curve, is_right, measure_as_released
 from fedsilo.training.pair_feasibility import choose_threshold, score_feasibility
@@ -120,6 +120,8 @@ class Composition(Task):
         found = super().problems()
         if self.feasibility == GLOVE and not self.glove.strip():
             found.append("glove: is empty, feasibility: glove needs the path of a GloVe text file. Give it.")
+        elif self.feasibility == GLOVE and is_missing(self.glove):
+            found.append(f"glove: there is no file '{self.glove}' (looked for {expand(self.glove)}).")
         if self.feasibility != GLOVE and self.glove:
             found.append(f"glove: has no effect with feasibility: {self.feasibility}. Remove it, or use glove.")
         return found
@@ -160,7 +162,7 @@ class Composition(Task):
 
     def _read_vectors(self, names: tuple[str, ...], evidence: CandidateEvidence) -> np.ndarray[Any, Any]:
         if self.feasibility == GLOVE:
-            return read_word_vectors(Path(self.glove).expanduser(), names)
+            return read_word_vectors(expand(self.glove), names)
         return evidence.encode(names)
 
     def _find_threshold(

@@ -45,12 +45,28 @@ def test_a_word_that_is_missing_is_named(glove: Path) -> None:
         ("box 1 2\nred 0 0\n", "line 2: is not a word with its numbers"),
         ("red nan 1\n", "line 1: is not a word"),
         ("red 1 2\nbox 1 2 3\n", "2 to 3 numbers"),
+        ("red 1e30 1\nbox 1 2\n", "line 1: is not a word"),  # its square is infinite
+        ("red 1e-30 0\nbox 1 2\n", "line 1: is not a word"),  # its square is zero
     ],
 )
 def test_a_damaged_file_is_one_line(text: str, why: str, tmp_path: Path) -> None:
     (tmp_path / "glove.txt").write_text(text)
     with pytest.raises(DataError, match=why):
         read_word_vectors(tmp_path / "glove.txt", ["red", "box"])
+
+
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("up down", r"words of 'up down' add up to zero"),
+        ("-", r"has no vector for '-'"),
+        ("_", r"has no vector for '_'"),
+    ],
+)
+def test_a_name_without_a_direction_is_one_line(name: str, why: str, tmp_path: Path) -> None:
+    (tmp_path / "glove.txt").write_text("up 0 1\ndown 0 -1\nred 1 0\n")
+    with pytest.raises(DataError, match=why):
+        read_word_vectors(tmp_path / "glove.txt", ["red", name])
 
 
 def test_a_missing_file_is_one_line(tmp_path: Path) -> None:

@@ -53,13 +53,14 @@ def read_word_vectors(path: Path, names: Sequence[str]) -> NDArray[np.float32]:
         (n, G) vectors.
 
     Raises:
-        DataError: The file cannot be read, is no GloVe file, or lacks a word.
+        DataError: The file cannot be read, is no GloVe file, or lacks a word; or a name has no direction.
     """
     words = [_split(name) for name in names]
     alternatives = {name.lower() for name in names if "-" in name}  # "t-shirt" is a word of the file
     found = _read(path, {word for own in words for word in own} | alternatives)
     lacking = sorted(
-        {word for name, own in zip(names, words, strict=True) if name.lower() not in found for word in own} - set(found)
+        {word for name, own in zip(names, words, strict=True) if name.lower() not in found for word in own or [name]}
+        - set(found)
     )
     if lacking:
         shown = ", ".join(map(repr, lacking[:_SHOWN])) + (
@@ -70,7 +71,11 @@ def read_word_vectors(path: Path, names: Sequence[str]) -> NDArray[np.float32]:
         [found[name.lower()]] if name.lower() in found else [found[word] for word in parts]
         for name, parts in zip(names, words, strict=True)
     ]
-    return np.stack([np.mean(vectors, axis=0) for vectors in own])
+    means = np.stack([np.mean(vectors, axis=0) for vectors in own])
+    for name, length in zip(names, np.linalg.norm(means, axis=1), strict=True):
+        if not length > 0:
+            raise DataError(f"{path}: the vectors of the words of '{name}' add up to zero. Give a GloVe text file.")
+    return means
 
 
 def _split(name: str) -> list[str]:
@@ -104,6 +109,8 @@ def _parse(numbers: bytes, where: str) -> NDArray[np.float32]:
         vector = np.array(numbers.split(), dtype=np.float32)
     except ValueError:
         vector = np.zeros(0, dtype=np.float32)
-    if not len(vector) or not np.isfinite(vector).all() or not vector.any():
+    with np.errstate(over="ignore"):
+        length = np.linalg.norm(vector)
+    if not (np.isfinite(length) and length > 0):
         raise DataError(f"{where}: is not a word with its numbers. Give a GloVe text file.")
     return vector
