@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any
 
@@ -82,6 +83,27 @@ def test_unseen_pairs_go_to_all_clients_in_equal_parts(rule: Partition, images: 
     assert max(unseen) - min(unseen) <= len(images.domains)
     assert all(seen[share.test].any() for share in shares)
     assert all((np.diff(share.test) > 0).all() for share in shares)
+
+
+GLOBAL = {
+    "iid": ComposedPartition(500),
+    "dirichlet": ComposedPartition(400, Dirichlet(1.0)),
+    "domains": ComposedPartition(450, feature=Domains()),
+    "mixture": ComposedPartition(400, feature=Mixture()),
+    "large minimum": ComposedPartition(4, min_test=300),
+}
+
+
+@pytest.mark.parametrize("rule", GLOBAL.values(), ids=GLOBAL)
+def test_clients_that_share_all_test_images_need_none_of_their_own(
+    rule: ComposedPartition, images: LabelledImages
+) -> None:
+    """There are 348 test images of seen pairs, and 462 in all."""
+    shares = shares_of(images, rule)
+    assert len(shares) == rule.clients
+    assert all(len(share.train) and len(share.test) == 462 for share in shares)
+    with pytest.raises(DataError, match="test example"):
+        shares_of(images, replace(rule, test="client"))
 
 
 def test_seen_test_images_follow_the_training_images(images: LabelledImages) -> None:

@@ -37,7 +37,10 @@ class Shelf:
         rest = {"scenario": "s", "warnings": [], "notices": [], "privacy": None}
         documents: dict[str, dict[str, Any]] = {
             "result.json": {**rest, "rows": rows, "sha256": sha, "headline": {"last_rounds": last, "value": local}},
-            "data.json": {"split_sha256": f"{split}{seed}", "backbone_sha256": "b", "template": "a {}."},
+            "data.json": {
+                **{"split_sha256": f"{split}{seed}", "backbone_sha256": "b", "template": "a {}."},
+                **changes.pop("data_json", {}),
+            },
             "environment.json": {"packages": {"torch": changes.pop("torch", "2.9")}, "code": "c"},
             "scenario.yaml": {"method": method, "seed": seed},
         }
@@ -92,6 +95,15 @@ def test_different_partitions_for_one_seed_get_letters_and_floors_of_their_own(r
     assert list_titles(found)[1] == "ground"
     assert any("compare only those with the same letter" in note for note in found.notes)
     assert not any("same partition for the same seed" in note for note in found.notes)
+
+
+def test_other_candidates_are_another_ground(run: Shelf) -> None:
+    """The open world on the same images has other zero-shot numbers than the closed one."""
+    closed, opened = ({"data_json": {"candidates_sha256": world}} for world in ("c", "o"))
+    found = compare_entries("t", [run("local", 0, 0.5, **closed), run("promptfl", 0, 0.6, **opened)])
+    assert [row.ground for row in found.rows if row.method == "zero_shot"] == ["A", "B"]
+    assert any("candidates" in note and "same letter" in note for note in found.notes)
+    assert compare_entries("t", [run("local", 1, 0.5, **closed), run("promptfl", 1, 0.6, **closed)]).grounds == ("A",)
 
 
 def test_rows_with_other_seeds_stand_on_the_same_ground(run: Shelf) -> None:

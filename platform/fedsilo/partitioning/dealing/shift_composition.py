@@ -52,6 +52,8 @@ class Composition:
         clients: Number of clients; None: as the feature shift decides.
         min_train: Least training examples of each client.
         min_test: Least test examples of each client.
+        measured_on_all: Whether clients are measured on all test images in the end. Then a split may leave clients
+            without test images of their own, and `min_test` holds as far as the images go.
         long_tail: Training images of the most frequent class per image of the rarest; 1 keeps classes as they are.
     """
 
@@ -61,6 +63,7 @@ class Composition:
     clients: int | None = None
     min_train: int = 1
     min_test: int = 1
+    measured_on_all: bool = False
     long_tail: float = 1.0
 
     def split(self, images: LabelledImages, generator: np.random.Generator, look: FeatureExtractor) -> list[Share]:
@@ -106,7 +109,7 @@ class Composition:
         self._refuse_few(pools, [len(who) for who in members])
         shares: dict[int, Share] = {}
         for pool, who in zip(pools, members, strict=True):
-            demand = Demand(len(who), self.min_train, self.min_test)
+            demand = self._demand(len(who), pool)
             dealt = self._deal_pool(images, pool, demand, None if weights is None else weights[who], draws)
             for client, share in zip(who.tolist(), dealt, strict=True):
                 shares[client] = replace(share, domain=pool.domain or share.domain)
@@ -142,7 +145,9 @@ class Composition:
             )
         generator, for_sizes = draws
         clients, available = grouping.weights.shape[1], np.array([len(pool.train) for pool in pools])
-        self._refuse_few([Share(np.arange(available.sum()), np.arange(len(images.test)))], [clients])
+        whole = Share(np.arange(available.sum()), np.arange(len(images.test)))
+        self._refuse_few([whole], [clients])
+        least = self._demand(clients, whole).min_test
         wanted = np.ones(clients) if weights is None else weights
         exactly = weights is not None and self.quantity.absolute
         sizes = apportion_at_least(self.min_train, int(wanted.sum() if exactly else available.sum()), wanted, for_sizes)
@@ -159,16 +164,21 @@ class Composition:
                 parts, self.label.deal(images, pool, Demand(clients, 0, 0, row), again), strict=True
             ):
                 part.append(share)
-        return _ensure_test_images(images, [_join(images, part) for part in parts], self.min_test)
+        return _ensure_test_images(images, [_join(images, part) for part in parts], least)
+
+    def _demand(self, clients: int, pool: Share) -> Demand:
+        """The least sizes of the clients of a pool."""
+        least = min(self.min_test, len(pool.test) // clients) if self.measured_on_all else self.min_test
+        return Demand(clients, self.min_train, least)
 
     def _refuse_few(self, pools: Sequence[Share], clients: Sequence[int]) -> None:
         """Raises a DataError with all pools that are too small for their clients."""
-        pairs = [(pool, Demand(n, self.min_train, self.min_test)) for pool, n in zip(pools, clients, strict=True)]
+        pairs = [(pool, self._demand(n, pool)) for pool, n in zip(pools, clients, strict=True)]
         assignment.refuse([line for pool, demand in pairs for line in assignment.size_problems(pool, demand)])
 
     def _refuse_small(self, shares: Sequence[Share]) -> None:
         """Raises a DataError for clients below the least sizes: label shifts that move nothing may leave some."""
-        for split, least in (("train", self.min_train), ("test", self.min_test)):
+        for split, least in (("train", self.min_train), ("test", 0 if self.measured_on_all else self.min_test)):
             small = [str(n) for n, share in enumerate(shares) if len(getattr(share, split)) < least]
             if small:
                 raise DataError(

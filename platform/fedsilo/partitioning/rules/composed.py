@@ -25,7 +25,7 @@ class ComposedPartition(Partition):
     feature: FeatureShift | None = slot("none", "How the clients' images differ, by the images that they draw from.")
     quantity: QuantityShift | None = slot("natural", "How many training images clients have.")
     min_train: int = key(1, "Least number of training examples of each client.", within=">= 1")
-    min_test: int = key(1, "Least number of test examples of each client.", within=">= 1")
+    min_test: int = key(1, "Least number of test examples of each client, where `test` is client.", within=">= 1")
     long_tail: float = key(
         1.0,
         "Makes classes unequal first: training images of the most frequent class per image of the rarest; the other "
@@ -54,6 +54,7 @@ class ComposedPartition(Partition):
             clients=self.clients,
             min_train=self.min_train,
             min_test=self.min_test,
+            measured_on_all=self.measured_on(images) == "global",
             long_tail=self.long_tail,
         )
         return composition.split(images, generator, look)

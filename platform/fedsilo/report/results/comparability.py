@@ -1,8 +1,9 @@
 """Checks whether the rows of a comparison can be compared, and lists what differs between them.
 
-Seed by seed, comparable rows have the same ground: the same images at the same clients, and the same backbone. Runs of
-one scenario and seed have it, because a partition depends on nothing else; this module checks it. Every ground has a
-letter, and rows with different letters must not be compared.
+Seed by seed, comparable rows have the same ground: the same images at the same clients, the same backbone, and the
+same candidates (of a composition: the world and the feasible pairs). Runs of one scenario and seed have it, because a
+partition depends on nothing else; this module checks it. Every ground has a letter, and rows with different letters
+must not be compared.
 """
 
 from __future__ import annotations
@@ -63,8 +64,8 @@ class Grounds:
         """
         if len(self._runs) > 1:
             return [
-                "not all rows stand on the same ground (partition, data or backbone): compare only those with the "
-                "same letter."
+                "not all rows stand on the same ground (partition, data, candidates or backbone): compare only those "
+                "with the same letter."
             ]
         hashes = [f"seed {run.seed} {run.ground[0][:12]}" for letter in self.letters for run in self.list_runs(letter)]
         return [f"all rows have the same partition for the same seed (sha256: {', '.join(hashes)})."] if hashes else []

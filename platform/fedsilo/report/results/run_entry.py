@@ -16,7 +16,8 @@ from fedsilo.report.results.finished_run import Run
 from fedsilo.storage.run_folder import read_json
 
 Ground = tuple[str, ...]
-"""Ground of a run: hashes of its partition and of its backbone's weights, and the hand-written prompt."""
+"""Ground of a run: hashes of its partition, of its backbone's weights and of composed candidates (None for classes),
+and the hand-written prompt."""
 
 
 def list_settings(scenario: Scenario) -> dict[str, Any]:
@@ -81,7 +82,7 @@ class RunEntry:
     def ground(self) -> Ground:
         """Its ground: what must be equal in runs that are compared."""
         data = read_json(self._where / "data.json")
-        return tuple(str(data.get(key)) for key in ("split_sha256", "backbone_sha256", "template"))
+        return tuple(str(data.get(key)) for key in ("split_sha256", "backbone_sha256", "template", "candidates_sha256"))
 
     @cached_property
     def versions(self) -> dict[str, str]:
