@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import fedsilo
 from fedsilo.core.errors import RunError
 from fedsilo.models.clip.features import Chunk
 from fedsilo.report.results.finished_run import Run
@@ -216,3 +217,33 @@ def test_relative_paths_are_fine(own_audited: Run, monkeypatch: pytest.MonkeyPat
     ended: Ended = []
     audit(os.path.relpath(own_audited.folder), Audit(4), lambda *what: ended.append(what))
     assert [before for *_, before in ended] == [True] * 4
+
+
+PAIRS: dict[str, Any] = {
+    "name": "pairs",
+    "task": "composition",
+    "data": {
+        "name": "emblems_pairs",
+        **{"objects": 3, "domains": ["sketch"], "train_per_pair_and_domain": 2, "test_per_pair_and_domain": 2},
+    },
+    "partition": {"clients": 2, "test": "client"},
+    "method": "csp",
+    "training": {"rounds": 1, "batch_size": 8},
+    "actors": {"backend": "serial"},
+}
+
+
+@pytest.mark.slow
+def test_a_run_of_compositions_is_audited_by_its_trained_pairs(tmp_path: Path) -> None:
+    run = fedsilo.run(PAIRS, tracking={"root": str(tmp_path)})
+    document, _ = auditing(run)
+    seen = int(run.candidates.seen.sum())
+    rows = prepare_observer(run, "client").population
+    assert (rows.labels >= seen).any()
+    assert not (rows.labels[rows.comparable] >= seen).any()
+    assert 0 < document["members"] <= rows.comparable.sum()
+    for shadow in list_shadows(run, 4):
+        assert all(client.train and client.test for client in Run(shadow.folder).manifest.clients)
+    shared = fedsilo.run({**PAIRS, "partition": {"clients": 2}}, tracking={"root": str(tmp_path)})
+    with pytest.raises(RunError, match=r"members cannot be compared .*partition\.test=client"):
+        auditing(shared)

@@ -103,7 +103,8 @@ def _refuse_nothing_to_compare(run: Run, observer: Observer, target: Observation
     if not np.isin(labels[judged & target.members], labels[judged & ~target.members]).any():
         raise RunError(
             f"{run.folder}: no client has both training and test images of one class, so members cannot be compared "
-            "with non-members. Audit a run whose clients have test images of their own classes."
+            "with non-members. Audit a run whose clients have test images of their own classes that no other client "
+            "has (partition.test=client)."
         )
 
 

@@ -107,7 +107,7 @@ class Observer:
         Returns:
             Log-probabilities (n, K).
         """
-        predictor = ZeroShot().predictor(self.prepared.model.seen_only(), {}, {})
+        predictor = ZeroShot().predictor(self.prepared.model, {}, {})
         return self._log_probabilities(lambda client: predictor)
 
     def _pool_positions(self) -> Indices:
@@ -143,7 +143,10 @@ class Observer:
                 require_like(private, initial, checkpoint.private_path(client))
             shared = scenario.method.download(checkpoint.shared, client)
             own = [{name: tensor.to(model.device) for name, tensor in state.items()} for state in (shared, private)]
-            return scenario.method.predictor(model, *own)
+            whole = self.prepared.model
+            if whole is not model:  # the pool contains images of pairs that are not trained on
+                own[1] = dict(scenario.method.private_for_new_classes(whole, own[1]))
+            return scenario.method.predictor(whole, *own)
 
         return predictor
 

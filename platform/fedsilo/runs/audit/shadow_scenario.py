@@ -47,6 +47,8 @@ class ImagePool(Dataset):
 class Redrawn(Partition):
     """The pool dealt to the clients of the run: each keeps its images, and chance decides which it trains on."""
 
+    frozen = True
+
     run: str = key("", "The audited run's folder.")
     number: int = key(0, "The shadow run's number, from which the draw follows.", within=">= 0")
 
@@ -69,6 +71,8 @@ class Redrawn(Partition):
 @dataclass(frozen=True)
 class Unchanged(Partition):
     """The pool dealt to the clients of the run as in the audited run."""
+
+    frozen = True
 
     run: str = key("", "The audited run's folder.")
 
