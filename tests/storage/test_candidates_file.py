@@ -53,3 +53,17 @@ def test_a_damaged_file_is_one_line(change: dict[str, object], tmp_path: Path) -
     path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
     with pytest.raises(RunError, match=r"candidates\.json: is damaged or not of this run"):
         read_candidates(tmp_path, PAIRS.texts)
+
+
+@pytest.mark.parametrize("change", ["missing", {"allowed": []}, {"seen": [0]}])
+def test_a_file_that_the_run_did_not_begin_with_is_one_line(change: dict[str, object] | str, tmp_path: Path) -> None:
+    write_candidates(tmp_path, PAIRS)
+    (tmp_path / "data.json").write_text(json.dumps({"candidates_sha256": hash_candidates(PAIRS)}))
+    assert read_candidates(tmp_path, PAIRS.texts).texts == PAIRS.texts
+    path = tmp_path / CANDIDATES
+    if isinstance(change, str):
+        path.unlink()
+    else:
+        path.write_text(json.dumps({**json.loads(path.read_text()), **change}))
+    with pytest.raises(RunError, match=r"candidates\.json: is (missing|not the file that the run began with)"):
+        read_candidates(tmp_path, PAIRS.texts)

@@ -54,13 +54,16 @@ def read_candidates(folder: Path, classes: Sequence[str]) -> Candidates:
         classes: Names of the classes in its manifest.
 
     Returns:
-        The candidates; the classes for a run without the file.
+        The candidates; the classes for a run that began without the file.
 
     Raises:
-        RunError: The file is damaged, or of other classes.
+        RunError: The file is missing, is damaged, or is not the one that the run began with.
     """
-    path = folder / CANDIDATES
+    path, origin = folder / CANDIDATES, folder / "data.json"
+    expected = read_json(origin).get("candidates_sha256") if origin.exists() else None
     if not path.exists():
+        if expected:
+            raise RunError(f"{path}: is missing. Restore the file.")
         return named(tuple(classes))
     document = read_json(path)
     try:
@@ -73,7 +76,10 @@ def read_candidates(folder: Path, classes: Sequence[str]) -> Candidates:
         raise RunError(f"{path}: is damaged or not of this run: {error!r}. Restore the file.") from None
     seen = masks["seen"]
     assert seen is not None
-    return Candidates(tuple(classes), parts, seen, words, masks["allowed"], masks["allowed_in_validation"])
+    found = Candidates(tuple(classes), parts, seen, words, masks["allowed"], masks["allowed_in_validation"])
+    if expected and hash_candidates(found) != expected:
+        raise RunError(f"{path}: is not the file that the run began with. Restore the file.")
+    return found
 
 
 def _to_document(among: Candidates) -> dict[str, Any]:

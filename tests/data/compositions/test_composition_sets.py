@@ -77,6 +77,16 @@ def test_without_validation_images_there_is_a_notice(small: Any, tmp_path: Path)
     assert len(images.classes) == 8
 
 
+def test_trained_pairs_without_a_training_image_are_reported(
+    small: Any, tmp_path: Path, closed: LabelledImages
+) -> None:
+    rows = [row for row in small.rows if row[1:] != ("Dry", "Cat", "train")]
+    found = small.load("pairs_folder", small.write(tmp_path, rows=rows))
+    lines = [line for line in found.notices if "training list" in line]
+    assert lines == ["Pairs of the training list without a training image (1): dry cat."]
+    assert not any("training list" in line for line in closed.notices)
+
+
 @pytest.mark.parametrize("split", ["train", "test"])
 def test_a_set_without_training_or_test_images_is_refused(split: str, small: Any, tmp_path: Path) -> None:
     message = small.refusal("pairs_folder", small.write(tmp_path, rows=[row for row in small.rows if row[3] != split]))

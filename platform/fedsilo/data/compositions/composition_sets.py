@@ -7,6 +7,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
+import numpy as np
+
 from fedsilo.core import Dataset, Examples, LabelledImages
 from fedsilo.core.config_fields import key
 from fedsilo.core.errors import DataError
@@ -192,6 +194,7 @@ def compose(
         notices=(
             *notices,
             *more,
+            *_report_untrained(labelled, found[TRAIN]),
             *_report_alike(labelled),
             *report_leaks(found[TRAIN], found[TEST]),
             *_report_torn(found),
@@ -199,6 +202,13 @@ def compose(
         pairs=labelled.pairs,
         validation=validation if len(validation) else None,
     )
+
+
+def _report_untrained(labelled: LabelledPairs, train: Examples) -> list[str]:
+    """Reports pairs of the training list without a training image: they count as seen, and are never learned."""
+    lacking = np.setdiff1d(np.flatnonzero(labelled.pairs.seen), train.labels)
+    names = [labelled.classes[label] for label in lacking.tolist()]
+    return [summarize_names("Pairs of the training list without a training image", names)] if names else []
 
 
 def _report_alike(labelled: LabelledPairs) -> list[str]:
