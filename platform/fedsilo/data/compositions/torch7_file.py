@@ -74,6 +74,11 @@ class _Reader:
     """
 
     def __init__(self, data: bytes) -> None:
+        """Begins at the first byte.
+
+        Args:
+            data: The file's bytes.
+        """
         self._data = data
         self._tables: dict[int, Any] = {}
         self.place = 0
