@@ -30,10 +30,10 @@ def tract(texts: Tensor, patches: Tensor, params: Mapping[str, Tensor], masks: A
         for head in range(heads):
             part = slice(head * size, (head + 1) * size)
             mixed.append((queries[:, part] @ keys[:, part].T / math.sqrt(size)).softmax(dim=1) @ values[:, part])
-        first, second = masks[layer]
+        first, inside, second = masks[layer]
         rows = rows + first * (torch.cat(mixed, dim=1) @ p["out.weight"].T + p["out.bias"])
         inner = plain.norm(rows, p["feed_forward.norm.weight"], p["feed_forward.norm.bias"])
-        inner = plain.quick_gelu(inner @ p["feed_forward.fc.weight"].T + p["feed_forward.fc.bias"])
+        inner = inside * plain.quick_gelu(inner @ p["feed_forward.fc.weight"].T + p["feed_forward.fc.bias"])
         rows = rows + second * (inner @ p["feed_forward.proj.weight"].T + p["feed_forward.proj.bias"])
     return normalize(texts + params["traction.strength"] * rows, dim=-1)
 
@@ -57,10 +57,12 @@ def three_logits(
     for number, (family, each) in enumerate(texts.items()):
         if number == 0 or norms == "again":
             tokens = plain.norm(tokens, params["traction.norm.weight"], params["traction.norm.bias"])
-        drawn = [[mask((len(image), *each.shape), 0.1) for _ in range(2)] for _ in range(LAYERS)]
+        shape = (len(image), *each.shape)
+        shapes = [shape, (*shape[:2], 4 * shape[2]), shape]  # behind the attention, inside the MLP, behind it
+        drawn = [[mask(size, 0.1) for size in shapes] for _ in range(LAYERS)]
         rows = []
         for b in range(len(image)):
-            changed = tract(normalize(each, dim=-1), tokens[b], params, [[m[b] for m in pair] for pair in drawn], plain)
+            changed = tract(normalize(each, dim=-1), tokens[b], params, [[m[b] for m in layer] for layer in drawn], plain)
             rows.append(SCALE * changed @ normalize(branches[family][b], dim=0))
         logits[family] = torch.stack(rows)
     return logits

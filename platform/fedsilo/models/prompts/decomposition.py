@@ -45,15 +45,17 @@ def quick_gelu(rows: Tensor) -> Tensor:
 
 
 class FeedForward(nn.Module):
-    """proj(QuickGELU(fc(LN rows)))."""
+    """proj(Dropout(QuickGELU(fc(LN rows))))."""
 
-    def __init__(self, width: int) -> None:
+    def __init__(self, width: int, dropped: float = 0.0) -> None:
         """Builds the layer.
 
         Args:
             width: D.
+            dropped: Share of the numbers inside that a step leaves out.
         """
         super().__init__()
+        self._dropped = dropped
         self.norm = nn.LayerNorm(width)
         self.fc = nn.Linear(width, WIDENING * width)
         self.proj = nn.Linear(WIDENING * width, width)
@@ -67,7 +69,8 @@ class FeedForward(nn.Module):
         Returns:
             (..., D).
         """
-        return cast(Tensor, self.proj(quick_gelu(self.fc(self.norm(rows)))))
+        inner = dropout(quick_gelu(self.fc(self.norm(rows))), self._dropped, self.training)
+        return cast(Tensor, self.proj(inner))
 
 
 class CrossDecomposer(nn.Module):

@@ -3,9 +3,7 @@
 Source: Huang, Gong, Feng, Zhang, Lv, Wang, "Troika: Multi-Path Cross-Modal Traction for Compositional Zero-Shot
 Learning", CVPR 2024, arXiv:2303.15230, and its released code. T' = normalise(T + lambda * CMT(T)), with a number of
 layers of cross attention (queries from the texts as they are, keys and values from layer-normed patches) and of an MLP
-behind a layer norm.
-
-Reconstruction: dropout stands behind the attention and behind the MLP.
+behind a layer norm. Dropout stands behind the attention, inside the MLP and behind it.
 
 Dimensions: b images, n texts, M patch tokens, D joint width.
 """
@@ -35,12 +33,12 @@ class TractionLayer(nn.Module):
 
         Args:
             width: D.
-            dropped: Share of the numbers behind attention and MLP that a step leaves out.
+            dropped: Share of the numbers behind the attention, inside the MLP and behind it that a step leaves out.
         """
         super().__init__()
         self.query, self.key, self.value = (nn.Linear(width, width, bias=False) for _ in range(3))
         self.out = nn.Linear(width, width)
-        self.feed_forward = FeedForward(width)
+        self.feed_forward = FeedForward(width, dropped)
         self._heads, self._dropped = choose_heads(width, MOST_HEADS), dropped
 
     def forward(self, texts: Tensor, patches: Tensor) -> Tensor:
