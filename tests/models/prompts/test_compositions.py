@@ -2,10 +2,14 @@
 
 from typing import Any
 
+import numpy as np
 import torch
 
-from fedsilo.models.prompts.compositions import PairNumbers, encode_bare_words, encode_pairs, encode_words
+from fedsilo.core.batch import Candidates
+from fedsilo.models.clip.backbone_section import Backbone
+from fedsilo.models.prompts.compositions import PairNumbers, encode_bare_words, encode_pairs, encode_words, start_table
 from fedsilo.models.prompts.sequences import encode_names
+from fedsilo.simulation.frozen_parts import frozen_model
 
 
 def drawn(*shape: int) -> torch.Tensor:
@@ -34,3 +38,20 @@ def test_bare_words_have_neither_context_nor_full_stop(toy_model: Any) -> None:
     one = toy_model.words["object"].embeddings[:1]  # cat, as a word behind an empty context
     alone = encode_words(toy_model, one[:0], one.unsqueeze(0))
     torch.testing.assert_close(found[:1], alone, rtol=1e-5, atol=1e-6)
+
+
+def test_words_of_data_are_their_own_tokens_whatever_sign_they_end_with() -> None:
+    """Against open_clip's tokens of the words alone: dots read as blanks, and no full stop joins the last sign."""
+    from fedsilo.models.clip.loading import load
+
+    words = {"attribute": ("Faux.Leather", "half_new", "WOW!"), "object": ("Boots.Mid-Calf", "cup (big)")}
+    read = ("faux leather", "half new", "wow!", "boots mid-calf", "cup (big)")
+    parts = {"attribute": np.array([0, 1, 2]), "object": np.array([0, 1, 1])}
+    candidates = Candidates(("0", "1", "2"), parts, np.ones(3, dtype=bool), words)
+    loaded = load(Backbone(device="cpu"))
+    model = frozen_model(loaded, candidates.texts, "a {}.", candidates=candidates)
+    ids = loaded.tokenizer(read)
+    means = [loaded.embedding[row[1 : int(row.argmax())]].mean(dim=0) for row in ids]
+    torch.testing.assert_close(start_table(model), torch.stack(means), rtol=0, atol=1e-6)
+    bare = torch.cat([encode_bare_words(model, part) for part in words])
+    torch.testing.assert_close(bare, loaded.encode_texts(read), rtol=1e-4, atol=1e-5)

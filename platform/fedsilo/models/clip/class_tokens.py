@@ -208,7 +208,12 @@ def find_ends(ids: Tensor, end_token: int | None) -> Tensor:
 
 
 def embed_class_names(
-    names: Sequence[str], tokenizer: Tokenizer, embedding: Tensor, end_token: int | None, context_length: int
+    names: Sequence[str],
+    tokenizer: Tokenizer,
+    embedding: Tensor,
+    end_token: int | None,
+    context_length: int,
+    ending: str = ".",
 ) -> ClassTokens:
     """Tokenises class names and embeds their tokens.
 
@@ -218,6 +223,8 @@ def embed_class_names(
         embedding: (vocabulary, W) the model's token embedding.
         end_token: As in `find_ends`.
         context_length: Longest sequence of the text tower, T.
+        ending: What follows a name. A full stop may join a name's own last sign in one token ("shirt!."), so names
+            whose tokens are read alone have none.
 
     Returns:
         The tokens of all classes.
@@ -228,7 +235,7 @@ def embed_class_names(
     """
     if not names:
         raise BackboneError("class names: there are none. Give at least one class.")
-    texts = [f"{'X ' * _PLACEHOLDERS}{format_name(name)}." for name in names]
+    texts = [f"{'X ' * _PLACEHOLDERS}{format_name(name)}{ending}" for name in names]
     ids = tokenizer(texts, context_length=ROOM)
     head, stops = ids[:, : 1 + _PLACEHOLDERS], find_ends(ids, end_token)
     if not _plain(head):

@@ -60,11 +60,12 @@ class LoadedBackbone:
     fingerprint: str
     device: str
 
-    def class_tokens(self, names: Sequence[str]) -> ClassTokens:
+    def class_tokens(self, names: Sequence[str], ending: str = ".") -> ClassTokens:
         """Tokenises class names and embeds their tokens.
 
         Args:
             names: K class names, in label order.
+            ending: What follows a name.
 
         Returns:
             The tokens, on the backbone's device.
@@ -73,7 +74,7 @@ class LoadedBackbone:
             BackboneError: A name is too long, or there is none.
         """
         meta = self.text.meta
-        tokens = embed_class_names(names, self.tokenizer, self.embedding, meta.end_token, meta.context_length)
+        tokens = embed_class_names(names, self.tokenizer, self.embedding, meta.end_token, meta.context_length, ending)
         return tokens.to(self.device)
 
     def embed(self, text: str) -> Tensor:
