@@ -62,7 +62,9 @@ def three_logits(
         drawn = [[mask(size, 0.1) for size in shapes] for _ in range(LAYERS)]
         rows = []
         for b in range(len(image)):
-            changed = tract(normalize(each, dim=-1), tokens[b], params, [[m[b] for m in layer] for layer in drawn], plain)
+            changed = tract(
+                normalize(each, dim=-1), tokens[b], params, [[m[b] for m in layer] for layer in drawn], plain
+            )
             rows.append(SCALE * changed @ normalize(branches[family][b], dim=0))
         logits[family] = torch.stack(rows)
     return logits

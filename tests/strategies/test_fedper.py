@@ -1,5 +1,6 @@
 from typing import Any
 
+from fedsilo.learners.vp_cmjl import VPCMJLLearner
 from fedsilo.strategies.fedavg import FedAvgStrategy
 from fedsilo.strategies.fedper import FedPerStrategy
 
@@ -38,3 +39,8 @@ def test_patterns_that_split_nothing_are_refused(pair: Any) -> None:
     (line,) = FedPerStrategy(stays=("*",)).refusals(pair())
     assert "nothing is shared" in line
     assert "local" in line
+
+
+def test_many_parameters_are_named_by_their_first_words() -> None:
+    (line,) = FedPerStrategy().refusals(VPCMJLLearner(adapters=False))
+    assert "table, contexts.*, attention.*, disentanglers.*, proxies.*, composer.*." in line

@@ -86,7 +86,9 @@ def frozen_model(
     over = candidates or named(tuple(classes))
     tokens = loaded.class_tokens(over.texts)
     tail = None if image_blocks is None else extract_image_tail(loaded.images, image_blocks).to(loaded.device)
-    names = {part: loaded.class_tokens(list(map(format_word, values)), ending="") for part, values in over.words.items()}
+    names = {
+        part: loaded.class_tokens(list(map(format_word, values)), ending="") for part, values in over.words.items()
+    }
     return FrozenModel(loaded.text, tokens, loaded.scale, texts, over, loaded.device, words, tail, names)
 
 

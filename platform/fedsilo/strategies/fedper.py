@@ -47,11 +47,18 @@ class FedPerStrategy(Averaging):
         shared, names = self.shared(learner), learner.names()
         found = super().refusals(learner)
         if not found and len(shared) == len(names):
-            given = ", ".join(self.stays) or "[]"
+            given, groups = ", ".join(self.stays) or "[]", _list_groups(names)
             found.append(
-                f"stays: {given} matches none of the learner's parameters: {', '.join(names)}. Name some of them, or "
+                f"stays: {given} matches none of the learner's parameters: {', '.join(groups)}. Name some of them, or "
                 "use the strategy fedavg."
             )
         if not found and not shared:
             found.append("stays: matches all parameters, so nothing is shared. Use the strategy local.")
         return found
+
+
+def _list_groups(names: tuple[str, ...]) -> tuple[str, ...]:
+    """Lists names, those with the same first word of several as one pattern."""
+    heads = [name.partition(".")[0] for name in names]
+    short = (name if heads.count(head) == 1 else f"{head}.*" for name, head in zip(names, heads, strict=True))
+    return tuple(dict.fromkeys(short))
