@@ -78,6 +78,7 @@ def test_what_mixes_examples_says_so(learner: Any) -> None:
     assert not method.separable
     assert "unit 'client'" in method.entangled
     assert ("disentanglers" in method.entangled) == bool(learner.batch_norms)
+    assert ("loss_over: all" in method.entangled) == (learner.loss_over == "own")
 
 
 @pytest.mark.parametrize("learner", [VPCMJLLearner(adapter_width=3), TroikaLearner(adapters=False)])

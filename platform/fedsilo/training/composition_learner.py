@@ -114,6 +114,16 @@ class CompositionLearner(ModuleLearner):
         """Returns the running means and variances of the parts that travel."""
         return tuple(name for name in super().statistics if not self._stays(name))
 
+    @property
+    def entangled(self) -> str:
+        """Returns why examples meet, and what to change."""
+        if not self._records:
+            return super().entangled
+        return (
+            "compares the pairs of all images of a client in its loss, so that one image changes the gradients of the "
+            "others. Use loss_over: all, or the unit 'client'"
+        )
+
     def problems(self) -> list[str]:
         """Lists impossible values of the fields: parts that the learner does not have."""
         found = super().problems()
