@@ -125,3 +125,20 @@ def test_it_reads_patches_or_the_tokens_before_the_first_block() -> None:
     assert TroikaLearner().needs_image_blocks == 0
     assert TroikaLearner(adapters=False).reads == {"image", "patches"}
     assert TroikaLearner(adapters=False).needs_image_blocks is None
+
+
+def test_sizes_with_vit_l_14_on_mit_states_are_the_published_code_s(plain: Any) -> None:
+    layer = 3 * 768 * 768 + 768 * 768 + 768 + 2 * 768 + 8 * 768 * 768 + 5 * 768
+    assert plain.count_numbers(TroikaLearner()) == {
+        "table": (115 + 245) * 768,
+        "contexts": 3 * 3 * 768,
+        "adapters": 48 * (2 * 1024 * 64 + 64 + 1024),
+        "disentanglers": 2 * (768 * 768 + 768 + 2 * 768),
+        "traction": 3 * layer + 2 * 768 + 768,
+    }
+
+
+def test_settings_of_mit_states_are_the_usual_ones(pairs_model: Any) -> None:
+    learner = TroikaLearner()
+    assert (learner.parts_weight, learner.traction_dropout, learner.dropout) == (1.0, 0.1, 0.3)
+    assert torch.equal(learner.init(pairs_model, 0, 0)["traction.strength"], torch.full((8,), 0.1))

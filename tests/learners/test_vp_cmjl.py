@@ -274,3 +274,29 @@ def test_weights_that_leave_nothing_are_refused_in_one_line(keys: dict[str, Any]
     assert line.startswith(f"{key}: ")
     assert VPCMJLLearner().problems() == []
     assert VPCMJLLearner(prototypes="text", visual_weight=0.0, pair_weight=0.0).problems() == []
+
+
+def test_sizes_with_vit_l_14_on_mit_states_are_the_published_code_s(plain: Any) -> None:
+    """Own count of the released tensors, without the block that no logit reads: 23.4 million numbers."""
+    assert plain.count_numbers(VPCMJLLearner()) == {
+        "table": (115 + 245) * 768,
+        "contexts": 3 * 3 * 768,
+        "adapters": 48 * (2 * 1024 * 64 + 64 + 1024),
+        "attention": 2 * (4 * 768 * 768 + 4 * 768 + 3 * 2 * 768 + 8 * 768 * 768 + 5 * 768),
+        "disentanglers": 2 * (768 * 768 + 768 + 2 * 768),
+        "proxies": (115 + 245) * 768,
+        "composer": 2 * 768 * 768 + 768,
+    }
+
+
+def test_fresh_weights_are_those_of_the_released_code(pairs_model: Any) -> None:
+    params = VPCMJLLearner().init(pairs_model, 0, 0)
+    zeros = [name for name, tensor in params.items() if not tensor.any() and "norm" not in name]
+    block = ("attend.in_proj_bias", "attend.out_proj.bias")
+    expected = [f"attention.text_{part}.{name}" for part in ("attribute", "object") for name in block]
+    assert sorted(zeros) == sorted([*expected, "adapters.down_bias", "adapters.up", "adapters.up_bias"])
+    for family in ("pair", "attribute", "object"):
+        assert torch.equal(params[f"contexts.{family}"], pairs_model.phrases["a photo of"])
+    weight = params["attention.text_object.attend.in_proj_weight"]  # Xavier, as of one matrix (3 D, D)
+    bound = math.sqrt(6 / sum(weight.shape))
+    assert 0.9 * bound < float(weight.abs().max()) <= bound
