@@ -94,7 +94,7 @@ def test_a_metric_that_a_client_cannot_have_is_left_out_of_lines_and_means() -> 
 
 def test_a_headline_that_no_client_has_is_one_line() -> None:
     start = RoundRecord(0, (0,), loss=0.0, metrics=empty_metrics(PAIRS))
-    with pytest.raises(ClientError, match=r"value of the auc.*partition\.test=global"):
+    with pytest.raises(ClientError, match=r"value of the AUC.*partition\.test=global"):
         add_metrics(start, [ClientScore(0, SEEN_ONLY)], PAIRS)
 
 
