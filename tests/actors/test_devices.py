@@ -3,29 +3,11 @@
 from typing import Any
 
 import pytest
-import torch
 
-import fedsilo_actors.devices
-import fedsilo_actors.encoder
 from fedsilo.config.sections import Actors
 from fedsilo.core import Devices
 from fedsilo.core.errors import ResourceError
 from fedsilo_actors.devices import choose_devices, pick_device, resolve_device
-from fedsilo_actors.encoder import plan_encoders
-
-
-@pytest.fixture
-def machine(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """Returns machine(gpus=..., cuda=...): what Ray has to give, and whether torch finds a GPU."""
-
-    def make(gpus: int, cuda: bool, cores: int = 8) -> None:
-        monkeypatch.setattr(torch.cuda, "is_available", lambda: cuda)
-        for module in (fedsilo_actors.devices, fedsilo_actors.encoder):
-            monkeypatch.setattr(
-                module, "total_resources", lambda: {"CPU": float(cores), **({"GPU": float(gpus)} if gpus else {})}
-            )
-
-    return make
 
 
 @pytest.mark.parametrize(
@@ -82,21 +64,3 @@ def test_a_gpu_asked_of_a_cluster_without_is_one_line(machine: Any) -> None:
     machine(gpus=0, cuda=True)
     with pytest.raises(ResourceError, match=r"^backbone.device: is 'cuda', but the cluster has no GPU\. Use auto"):
         choose_devices(Actors(), "cuda")
-
-
-@pytest.mark.parametrize(
-    ("encoders", "chunks", "device", "expected"),
-    [
-        (0, 100, "cuda", (2, 1.0)),
-        (3, 100, "cuda", (3, 0.5)),
-        (6, 100, "cuda", (6, 0.3333)),
-        (6, 1, "cuda", (1, 1.0)),
-        (0, 100, "cpu", (8, 0.0)),
-        (5, 100, "cpu", (5, 0.0)),
-    ],
-)
-def test_encoders_share_the_clusters_gpus_between_them(
-    machine: Any, encoders: int, chunks: int, device: str, expected: tuple[int, float]
-) -> None:
-    machine(gpus=2, cuda=True)
-    assert plan_encoders(Actors(encoders=encoders), chunks, device) == expected

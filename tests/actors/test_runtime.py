@@ -14,7 +14,7 @@ import pytest
 import ray
 from ray.util.placement_group import remove_placement_group
 
-from fedsilo.config.sections import Actors, ClientResources
+from fedsilo.config.sections import Actors
 from fedsilo.core import Method, RoundRecord
 from fedsilo.core.errors import ClientError, ClientLost, NotFinite, ResourceError
 from fedsilo.core.registry import find, names
@@ -33,10 +33,14 @@ from fedsilo_actors.placement.resources import Resources, read_demands
 from fedsilo_actors.runtime import RayRuntime, ray_runtime
 
 pytestmark = pytest.mark.ray
+
+
 NOT_FOR_CLIENTS = {
     *("torchvision", "torch._dynamo", "torch._inductor", "open_clip", "timm", "pandas", "sklearn", "scipy.optimize"),
     *("matplotlib", "opacus", "dp_accounting", "ot"),
 }
+
+
 METHODS: list[Method] = [PromptFL(context_length=3), Local(context_length=3)]
 
 
@@ -298,13 +302,6 @@ def test_more_cpus_than_there_are_is_refused_at_once(runtime: RayRuntime) -> Non
 def test_more_processes_than_memory_holds_are_refused_before_any_is_started(runtime: RayRuntime) -> None:
     with pytest.raises(ResourceError, match=r"10000 client processes take about 3320 GiB .* actors.backend=serial"):
         check_capacity(read_demands(Actors(), [""] * 10_000))
-
-
-def test_single_clients_have_their_own_resources() -> None:
-    section = Actors(gpus_per_client=0.25, clients={2: ClientResources(gpus=1.0), 0: ClientResources(cpus=0.5)})
-    assert read_demands(section, [""] * 3) == [Resources(0.25, 0.5), Resources(0.25, 0.0), Resources(1.0, 0.0)]
-    with pytest.raises(ResourceError, match="there is no client 5, the partition has 3"):
-        read_demands(Actors(clients={5: ClientResources(gpus=1.0)}), [""] * 3)
 
 
 def test_a_reservation_that_is_not_met_in_time_is_given_back(runtime: RayRuntime) -> None:

@@ -17,7 +17,7 @@ from fedsilo.simulation.serial import SerialRuntime
 from fedsilo_actors.placement import reservation
 from fedsilo_actors.placement.automatic import MOST, choose_gpu_shares, most_on_one
 from fedsilo_actors.placement.packing import Host
-from fedsilo_actors.placement.probing import ClientFootprint, Gauge, ProbeActor, ProcessGauge
+from fedsilo_actors.placement.probing import ClientFootprint, Gauge, ProbeActor
 from fedsilo_actors.placement.resources import Resources, find_automatic_clients, read_demands
 from fedsilo_actors.runtime import ray_runtime
 
@@ -118,14 +118,6 @@ def test_without_gpus_auto_is_none_and_says_so(gpus: Any) -> None:
 def test_no_client_is_left_without_room_and_none_crowds() -> None:
     assert most_on_one(ClientFootprint(0, 100 * GIB, 80 * GIB, 1, 1)) == 1
     assert most_on_one(ClientFootprint(0, 1, 80 * GIB, 1, 1)) == MOST == 8
-
-
-def test_a_process_is_measured_by_what_it_holds() -> None:
-    gauge = ProcessGauge()
-    gauge.begin()
-    ballast = bytearray(b"x") * (64 << 20)
-    memory, there_is = gauge.peak()
-    assert len(ballast) < memory < there_is
 
 
 def sixth() -> type[ProbeActor]:

@@ -2,9 +2,8 @@
 
 import pytest
 
-from fedsilo.config.sections import Actors, ClientResources, GroupResources
+from fedsilo.config.sections import Actors, ClientResources
 from fedsilo_actors.placement.labels import format_labels, format_node_labels, meets
-from fedsilo_actors.placement.resources import read_demands
 
 
 @pytest.mark.parametrize(
@@ -19,22 +18,6 @@ def test_selectors_are_read_as_ray_reads_them(value: str, met: str) -> None:
 def test_all_labels_are_needed_and_none_is_met_by_any_node() -> None:
     assert meets({}, [])
     assert not meets({"zone": "a"}, [("zone", "a"), ("disk", "fast")])
-
-
-def test_a_client_s_own_labels_come_before_its_group_s_and_these_before_everybody_s() -> None:
-    section = Actors(
-        labels={"zone": "near", "disk": "fast"},
-        clients={0: ClientResources(labels={"zone": "far"})},
-        groups={"few": GroupResources(clients=[0, 1], labels={"zone": "there", "rack": "2"})},
-        domains={"photo": ClientResources(labels={"rack": "1"})},
-    )
-    found = [dict(demand.labels) for demand in read_demands(section, ["photo", "photo", "photo", ""])]
-    assert found == [
-        {"zone": "far", "disk": "fast", "rack": "2"},
-        {"zone": "there", "disk": "fast", "rack": "2"},
-        {"zone": "near", "disk": "fast", "rack": "1"},
-        {"zone": "near", "disk": "fast"},
-    ]
 
 
 def test_labels_are_listed_for_people_without_what_ray_gives_every_node() -> None:

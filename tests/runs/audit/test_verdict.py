@@ -1,12 +1,9 @@
 """The verdict of an audit follows from its numbers."""
 
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from fedsilo.runs.audit.epsilon_bound import Coins, prove_bound
-from fedsilo.runs.audit.repeated_audits import add_look
 from fedsilo.runs.audit.verdict import describe_audit, describe_client_audit
 
 
@@ -100,18 +97,6 @@ def test_the_bound_of_a_client_beside_the_claim(claimed: dict[str, Any] | None, 
 def test_clients_that_do_not_show_are_no_proof_and_the_control_says_nothing_of_epsilon() -> None:
     assert "not a proof" in describe_client_audit(clients(17, 0.0, 0.4))[0]
     assert len(describe_client_audit(clients(17, 0.0, 0.4, shuffled=True))) == 1
-
-
-def test_an_audit_that_is_repeated_is_no_new_look(tmp_path: Path) -> None:
-    look = {"unit": "client", "shadows": 4}
-    assert [add_look(tmp_path, one) for one in (look, look, {**look, "shadows": 8}, look)] == [1, 1, 2, 2]
-
-
-def test_the_most_is_what_all_right_guesses_would_have_proved() -> None:
-    coins = Coins(100, 4, 0.0)
-    found = prove_bound(coins, [(50, 40), (100, 70)])
-    assert found.most == prove_bound(coins, [(50, 50), (100, 100)]).epsilon
-    assert 0 < found.epsilon < found.most
 
 
 def test_membership_that_does_not_show_is_no_proof_and_below_half_is_no_merit() -> None:

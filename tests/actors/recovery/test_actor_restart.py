@@ -9,13 +9,12 @@ from typing import Any
 import pytest
 import ray
 import torch
-from ray.exceptions import OutOfMemoryError
 from ray.util.placement_group import PlacementGroup, remove_placement_group
 from ray.util.scheduling_strategies import PlacementGroupSchedulingStrategy
 
 from fedsilo.config.sections import Actors
 from fedsilo.core import RoundRecord
-from fedsilo.core.errors import ClientLost, ClientOutOfMemory, ResourceError
+from fedsilo.core.errors import ResourceError
 from fedsilo.methods.local import Local
 from fedsilo.simulation.federation_plan import Outcome
 from fedsilo.simulation.serial import SerialRuntime
@@ -23,11 +22,12 @@ from fedsilo_actors.client_actor import ClientActor
 from fedsilo_actors.placement.packing import Host
 from fedsilo_actors.placement.reservation import WaitLimit, reserve
 from fedsilo_actors.placement.resources import Resources
-from fedsilo_actors.ray_backend import RayBackend
 from fedsilo_actors.recovery.actor_restart import Relocation, sweep
 from fedsilo_actors.runtime import RayRuntime, ray_runtime
 
 METHOD = Local(context_length=3)
+
+
 LIMITS = {"start_timeout_s": 600, "timeout_s": 600}
 
 
@@ -158,44 +158,3 @@ def test_one_moves_where_there_is_room_or_all_do_and_nothing_stays_reserved(
     remove_placement_group(group)
     sweep("light")
     assert all_gpus_free(within_s=600)
-
-
-def hosting_one(gpus: float, memory: int = 0) -> RayBackend:
-    """Client 7 in an actor that is not called."""
-    moving: Any = object()
-    supplies: Any = None
-    return RayBackend([], [Host((7,), Resources(gpus, 0, memory), 1)], supplies, 1, 1, moving)
-
-
-def test_a_whole_gpu_that_is_too_little_is_no_reason_to_try_again() -> None:
-    text = "client 07, stage 'train': 1 GPU was too little (CUDA out of memory)"
-    told = hosting_one(1.0)._replies._short_of("GPU", 0, text)
-    assert type(told) is ResourceError
-    assert str(told) == (
-        "client 07, stage 'train': 1 GPU was too little (CUDA out of memory), and it cannot be given more. Take "
-        "smaller batches (training.batch_size, evaluation.batch_size) or a GPU with more memory (actors.labels)."
-    )
-
-
-def test_a_larger_share_is_twice_as_much_up_to_a_gpu() -> None:
-    assert Resources(0.3, 1).larger("GPU") == Resources(0.6, 1)
-    assert Resources(0.6, 1).larger("GPU") == Resources(1.0, 1)
-    assert (
-        Resources(1.0, 0).larger("GPU") is Resources(0.0, 0).larger("GPU") is Resources(0.5, 0).larger("memory") is None
-    )
-    assert Resources(0.5, 0, 1 << 30).larger("memory") == Resources(0.5, 0, 2 << 30)
-
-
-@pytest.mark.parametrize(
-    ("memory", "kind", "line"),
-    [
-        (64, ClientOutOfMemory, "the memory of its machine ran out with 64 MiB reserved; it is given 128 MiB."),
-        (0, ClientLost, "the memory of its machine ran out (Task was killed)."),
-    ],
-)
-def test_a_process_that_ray_ended_for_want_of_memory_is_given_more_where_it_had_reserved_some(
-    memory: int, kind: type[ClientLost], line: str
-) -> None:
-    told = hosting_one(0, memory << 20)._replies._killed(0, "train", OutOfMemoryError("Task was killed.\nmore"))
-    assert type(told) is kind
-    assert str(told).endswith(line)
