@@ -17,6 +17,13 @@ from safetensors.torch import save_file
 from torch import nn
 
 from fedsilo.core import Examples
+from fedsilo.models.clip.backbone_section import Backbone
+from fedsilo.models.clip.feature_cache import FeatureCache
+from fedsilo.models.clip.features import (
+    Viewing,
+)
+from fedsilo.models.clip.image_encoder import ImageEncoder
+from fedsilo.models.clip.views import Preprocessing
 
 SMALL_VISION = {"image_size": 32, "patch_size": 16, "width": 32, "layers": 1, "head_width": 16}
 SMALL_TEXT = {"context_length": 77, "vocab_size": 49408, "width": 32, "heads": 4, "layers": 2}
@@ -76,3 +83,27 @@ def noise(index: int) -> Image.Image:
 def examples() -> Examples:
     labels = np.arange(75) % 3
     return Examples(labels, np.zeros(75, dtype=np.int64), noise, tuple(f"image-{i}" for i in range(75)))
+
+
+def local(folder: Path, **fields: Any) -> Backbone:
+    return Backbone(**{"name": f"local-dir:{folder}", "device": "cpu", **fields})
+
+
+@pytest.fixture(scope="module")
+def encoder(small: Any) -> ImageEncoder:
+    return ImageEncoder(small.visual, Preprocessing(32, 32, (0.5,) * 3, (0.25,) * 3), "weights")
+
+
+def first(examples: Examples, count: int) -> Examples:
+    return Examples(examples.labels[:count], examples.domains[:count], examples.fetch, examples.digests[:count])
+
+
+# More than one forward pass in the first chunk, and a second chunk.
+SPAN = 70
+BOTH = ("image", "patches")
+VIEWS = Viewing((0, 1, 2), 5, BOTH)
+
+
+@pytest.fixture
+def cache(tmp_path: Any) -> FeatureCache:
+    return FeatureCache(tmp_path)

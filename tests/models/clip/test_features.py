@@ -4,7 +4,7 @@ import copy
 import pickle
 import re
 import threading
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -12,13 +12,13 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from tests.models.clip.conftest import BOTH, SPAN, VIEWS, first
 
 from fedsilo.core import Examples
 from fedsilo.core.errors import BackboneError, DataError
 from fedsilo.models.clip import features
 from fedsilo.models.clip.backbone_section import Backbone
 from fedsilo.models.clip.cached_encoding import CachedFeatures
-from fedsilo.models.clip.distinct_features import require_distinct
 from fedsilo.models.clip.extraction import extract
 from fedsilo.models.clip.feature_cache import FeatureCache
 from fedsilo.models.clip.features import (
@@ -32,69 +32,11 @@ from fedsilo.models.clip.features import (
 )
 from fedsilo.models.clip.image_encoder import ImageEncoder
 from fedsilo.models.clip.pixels import Pixels
-from fedsilo.models.clip.views import Preprocessing
-
-# More than one forward pass in the first chunk, and a second chunk.
-SPAN = 70
-
-BOTH = ("image", "patches")
-VIEWS = Viewing((0, 1, 2), 5, BOTH)
 
 
 @pytest.fixture(autouse=True)
 def _small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(features, "CHUNK", SPAN)
-
-
-@pytest.fixture(scope="module")
-def encoder(small: Any) -> ImageEncoder:
-    return ImageEncoder(small.visual, Preprocessing(32, 32, (0.5,) * 3, (0.25,) * 3), "weights")
-
-
-@pytest.fixture
-def cache(tmp_path: Any) -> FeatureCache:
-    return FeatureCache(tmp_path)
-
-
-def first(examples: Examples, count: int) -> Examples:
-    return Examples(examples.labels[:count], examples.domains[:count], examples.fetch, examples.digests[:count])
-
-
-def none_missing(missing: Sequence[Chunk]) -> Iterable[EncodedChunk]:
-    assert not missing
-    return []
-
-
-def paired(here: Mapping[str, Any], there: Mapping[str, Any]) -> list[tuple[Any, Any]]:
-    assert list(here) == list(there)
-    return [(here[name], there[name]) for name in here]
-
-
-def test_cached_equals_online_for_the_same_views(
-    encoder: ImageEncoder, examples: Examples, cache: FeatureCache
-) -> None:
-    extract(encoder, examples, VIEWS, cache)
-    cached = extract(encoder, examples, VIEWS, cache, none_missing)
-    online = OnlineFeatures(encoder, Pixels(encoder.preprocessing, examples, 5), BOTH)
-    chosen = np.array([74, 0, 7, 69, 70])
-    for view in VIEWS.views:
-        for here, there in paired(cached.batch(chosen, view), online.batch(chosen, view)):
-            torch.testing.assert_close(here, there, rtol=1e-5, atol=1e-5)
-    none = np.zeros(0, dtype=np.int64)  # as a Poisson sample may ask for
-    for here, there in paired(cached.batch(none, 1), online.batch(none, 1)):
-        assert here.shape == there.shape
-        assert len(there) == 0
-    assert len(cached) == len(online) == 75
-    assert not torch.allclose(cached.batch(chosen, 1)["image"], cached.batch(chosen, 2)["image"])
-
-
-def test_cached_and_fresh_features_are_the_same_bits(
-    encoder: ImageEncoder, examples: Examples, cache: FeatureCache
-) -> None:
-    fresh = extract(encoder, examples, VIEWS, cache)
-    read = extract(encoder, examples, VIEWS, cache, none_missing)
-    np.testing.assert_array_equal(fresh.columns["image"], read.columns["image"])
-    np.testing.assert_array_equal(fresh.columns["patches"], read.columns["patches"])
 
 
 def test_chunks_cover_every_image_of_every_view_once(encoder: ImageEncoder, examples: Examples) -> None:
@@ -140,71 +82,6 @@ def test_chunk_can_be_encoded_elsewhere(encoder: ImageEncoder, examples: Example
     np.testing.assert_array_equal(here.columns["patches"], there.columns["patches"])
     assert here.columns["image"].shape == (70, 24)
     assert there.chunk == chunk
-
-
-def test_chunks_may_come_in_any_order_and_progress_counts_images(encoder: ImageEncoder, examples: Examples) -> None:
-    reports: list[tuple[int, int]] = []
-
-    def backwards(missing: Sequence[Chunk]) -> Iterable[EncodedChunk]:
-        return [encode_chunk(encoder, examples, chunk) for chunk in reversed(missing)]
-
-    viewing = Viewing((0, 3))
-    found = extract(
-        encoder, examples, viewing, encode=backwards, progress=lambda done, total: reports.append((done, total))
-    )
-    expected = extract(encoder, examples, viewing)
-    np.testing.assert_array_equal(found.columns["image"], expected.columns["image"])
-    assert reports == [(0, 150), (5, 150), (75, 150), (80, 150), (150, 150)]
-    assert list(found.columns) == ["image"]
-
-
-def test_only_what_is_missing_or_damaged_is_encoded(
-    encoder: ImageEncoder, examples: Examples, cache: FeatureCache
-) -> None:
-    asked: list[Chunk] = []
-
-    def watched(missing: Sequence[Chunk]) -> Iterable[EncodedChunk]:
-        asked.extend(missing)
-        return [encode_chunk(encoder, examples, chunk) for chunk in missing]
-
-    before = extract(encoder, examples, Viewing((0, 1)), cache, watched)
-    assert len(asked) == 4
-    victim = cache.folder / f"{asked[2].key}.safetensors"
-    victim.write_bytes(victim.read_bytes()[:-1] + b"\x99")
-    asked.clear()
-    after = extract(encoder, examples, Viewing((0, 1, 2)), cache, watched)
-    assert [(chunk.view, chunk.start) for chunk in asked] == [(1, 0), (2, 0), (2, 70)]
-    assert len(cache.notices) == 1
-    np.testing.assert_array_equal(after.columns["image"][:2], before.columns["image"])
-
-
-def test_features_with_tokens_serve_a_method_without(
-    encoder: ImageEncoder, examples: Examples, cache: FeatureCache
-) -> None:
-    some = first(examples, 20)
-    full = extract(encoder, some, Viewing(columns=BOTH), cache)
-    pooled = extract(encoder, some, Viewing(), cache, none_missing)
-    assert list(pooled.columns) == ["image"]
-    np.testing.assert_array_equal(pooled.columns["image"], full.columns["image"])
-
-
-def test_missing_chunks_are_never_passed_over(encoder: ImageEncoder, examples: Examples) -> None:
-    def lazy(missing: Sequence[Chunk]) -> Iterable[EncodedChunk]:
-        return [encode_chunk(encoder, examples, chunk) for chunk in missing[1:]]
-
-    with pytest.raises(DataError, match="70 of 75 images were not encoded"):
-        extract(encoder, examples, Viewing(), encode=lazy)
-
-
-def test_no_images_are_refused(encoder: ImageEncoder, examples: Examples) -> None:
-    with pytest.raises(DataError, match="no images"):
-        extract(encoder, first(examples, 0), Viewing())
-
-
-def test_tokens_of_a_tower_without_any_are_refused_before_encoding(examples: Examples) -> None:
-    tower = ImageEncoder(torch.nn.Flatten(), Preprocessing(4, 4, (0.5,) * 3, (0.5,) * 3), "weights")
-    with pytest.raises(BackboneError, match="gives no patch tokens"):
-        extract(tower, examples, Viewing(columns=BOTH))
 
 
 def test_view_that_was_not_extracted_is_named() -> None:
@@ -332,27 +209,6 @@ def test_tokens_that_are_not_finite_and_inputs_that_are_not_have_different_remed
         encoder.encode(images)
 
 
-@pytest.mark.parametrize(
-    ("keys", "words"),
-    [
-        ("", r"the same column 'image' \(visual\.proj is all zero\).* Use other weights: backbone\.pretrained"),
-        ("backbone.pixel_std=[1e+39]", r"\. Set backbone\.pixel_std=\[1e\+39\] to null .* or use other weights"),
-    ],
-)
-def test_features_that_tell_no_image_apart_are_refused(
-    encoder: ImageEncoder, examples: Examples, keys: str, words: str
-) -> None:
-    few = first(examples, 5)
-    require_distinct(encoder, extract(encoder, few, Viewing()), few)
-    tower = copy.deepcopy(encoder.tower)
-    tower.proj.data.zero_()
-    flat = replace(encoder, tower=tower, pixel_keys=keys)
-    with pytest.raises(BackboneError, match=words):
-        require_distinct(flat, extract(flat, few, Viewing()), few)
-    one = replace(few, digests=("same",) * 5)
-    require_distinct(flat, extract(flat, one, Viewing()), one)
-
-
 @pytest.mark.parametrize(("key", "value"), [("pixel_std", 1e-38), ("pixel_mean", 1e30), ("pixel_std", 1e-42)])
 def test_numbers_that_the_scaling_of_pixels_spoils_are_blamed_on_its_keys(
     encoder: ImageEncoder, examples: Examples, key: str, value: float
@@ -366,17 +222,3 @@ def test_numbers_that_the_scaling_of_pixels_spoils_are_blamed_on_its_keys(
         BackboneError, match=rf"image 0: .*: set backbone\.{key}=\[{re.escape(str(value))}, .*to null or to the data"
     ):
         extract(replace(spoilt, tower=tower), first(examples, 2), Viewing())
-
-
-def test_a_cache_that_was_poisoned_is_filled_again(
-    encoder: ImageEncoder, examples: Examples, cache: FeatureCache
-) -> None:
-    sound = extract(encoder, examples, VIEWS, cache)
-    key = split_into_chunks(encoder, examples, VIEWS)[1].key
-    found = cache.read(key, BOTH)
-    assert found is not None
-    cache.write(key, {**found, "image": found["image"] * np.float32(np.nan)})
-    again = extract(encoder, examples, VIEWS, cache)
-    np.testing.assert_array_equal(again.columns["image"], sound.columns["image"])
-    assert "not finite" in cache.notices[0]
-    assert cache.read(key, BOTH) is not None

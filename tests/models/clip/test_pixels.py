@@ -7,7 +7,6 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pytest
 import torch
 
 from fedsilo.core import Examples
@@ -15,14 +14,8 @@ from fedsilo.models.clip.extraction import extract
 from fedsilo.models.clip.features import OnlineFeatures, Viewing
 from fedsilo.models.clip.image_encoder import ImageEncoder
 from fedsilo.models.clip.pixels import DecodedImages, Pixels
-from fedsilo.models.clip.views import Preprocessing
 
 CHOSEN = np.array([7, 0, 7])
-
-
-@pytest.fixture(scope="module")
-def encoder(small: Any) -> ImageEncoder:
-    return ImageEncoder(small.visual, Preprocessing(32, 32, (0.5,) * 3, (0.25,) * 3), "weights")
 
 
 def test_a_view_of_an_image_is_the_same_in_all_columns(encoder: ImageEncoder, examples: Examples) -> None:

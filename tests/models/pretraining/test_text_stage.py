@@ -1,18 +1,10 @@
 from dataclasses import replace
 
-import pytest
 import torch
 
 from fedsilo.models.pretraining.text_stage import TEXT_RECIPE, encode_pictures, fit_text, replace_text_tower
-from fedsilo.models.pretraining.towers import Speller, new_model, read_tokenizer, write_folder
+from fedsilo.models.pretraining.towers import Speller, new_model, read_tokenizer
 from fedsilo.models.pretraining.training_images import choose_emblems, draw_all
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    path = tmp_path_factory.mktemp("tiny")
-    write_folder(path)
-    return path
 
 
 def is_image_side(name: str) -> bool:

@@ -4,15 +4,14 @@ from math import log
 
 import pytest
 import torch
+from tests.models.prompts.transport_problems import drawn
 from torch import Tensor
 
 from fedsilo.models.prompts import newton_transport as newton
 from fedsilo.models.prompts import plain_newton as plainnewton
 from fedsilo.models.prompts.newton_transport import Newton
 from fedsilo.models.prompts.optimal_transport import VARIANTS, Transport
-from fedsilo.models.prompts.plain_newton import PlainNewton, _Problems
 from fedsilo.models.prompts.sinkhorn import Scaling
-from fedsilo.models.prompts.stable_elimination import solve_without_subtraction
 
 EXACT = 1e-5
 """Largest error anywhere, in units of a patch's mass 1 / M."""
@@ -164,33 +163,6 @@ def test_usual_problems_take_few_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     assert torch.equal(Newton(Scaling(0.1, 0.8 * 49 / 2, True, 1e-3, 100)).solve(similarity), exact)
 
 
-def drawn(prompts: int, patches: int, spread: float = 0.02) -> Tensor:
-    """Problems (N, P, M) as trained prompts pose them: prompts that are half as far apart as patches are."""
-    generator = torch.Generator().manual_seed(0)
-    common = 0.2 + spread * torch.randn(1, 60, patches, generator=generator)
-    return common + spread / 2 * torch.randn(prompts, 60, patches, generator=generator)
-
-
-@pytest.mark.parametrize("epsilon", [0.01, 0.1, 1.0])
-@pytest.mark.parametrize("gamma", [0.1, 0.8, 0.9999, 1.0])
-@pytest.mark.parametrize(("prompts", "patches"), [(2, 49), (2, 576), (3, 196), (4, 49)])
-def test_drawn_problems_take_few_plain_steps_and_no_search(
-    prompts: int, patches: int, gamma: float, epsilon: float, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """This is what the speed rests on: looks at a plan, of one problem, in the mean."""
-    similarity, looks = drawn(prompts, patches), []
-    transport = _Problems._transport
-
-    def count(self: _Problems) -> Tensor:
-        looks.append(self._scales.shape[1])
-        return transport(self)
-
-    monkeypatch.setattr(_Problems, "_transport", count)
-    left = PlainNewton(epsilon, gamma * patches).fill(torch.empty_like(similarity), similarity, torch.arange(60))
-    assert not len(left)
-    assert sum(looks) <= 60 * (4.7 if epsilon == 0.01 or gamma == 0.9999 else 3.1)
-
-
 @pytest.mark.parametrize(("prompts", "epsilon"), [(2, 0.005), (2, 0.1), (3, 0.1), (5, 0.05)])
 @pytest.mark.parametrize("gamma", [0.1, 0.8, 0.9999, 1.0])
 def test_the_search_alone_finds_the_plans_of_the_plain_steps(
@@ -270,16 +242,3 @@ def test_what_no_search_solves_gets_patient_sweeps(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(newton, "STEPS", 1)
     error = solved(similarity, 0.8, 0.02) - two_prompts(similarity, 0.8, 0.02)
     assert error.abs().max() < EXACT
-
-
-@pytest.mark.parametrize("anchored", [True, False])
-def test_elimination_solves_the_system(anchored: bool) -> None:
-    generator = torch.Generator().manual_seed(0)
-    weights = torch.rand(4, 4, generator=generator, dtype=torch.float64).tril(-1)
-    free = torch.rand(4, generator=generator, dtype=torch.float64) * 1e-9 * anchored
-    wanted = torch.tensor([1.0, -2, 3, -2], dtype=torch.float64)
-    matrix = (weights + weights.T).sum(1).add(free).diag() - weights - weights.T
-    links = {(n, j): weights[n, j, None] for n in range(4) for j in range(n)}
-    found = solve_without_subtraction(links, list(free[:, None]), list(wanted[:, None]), anchored)[:, 0]
-    assert (matrix @ found - wanted).abs().max() < 1e-12 * max(1, float(found.abs().max()))
-    assert anchored or found[0] == 0
