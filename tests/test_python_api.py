@@ -11,28 +11,15 @@ from typing import Any
 import pytest
 import torch
 from PIL import Image
+from tests.runs.small_scenario import SMALL
 
 import fedsilo
-from fedsilo.core.errors import NotFinite, RunError, ScenarioError
+from fedsilo.core.errors import NotFinite, RunError
 from fedsilo.core.state import read_state, write_state
 from fedsilo.report.results.finished_run import Run
 from fedsilo.report.results.prediction import predict
 from fedsilo.runs.run import go
 from fedsilo.storage.checkpoints import Checkpoints
-
-SMALL: dict[str, Any] = {
-    "name": "small",
-    "data": {
-        "classes": 4,
-        "domains": ["sketch", "neon"],
-        "train_per_class_and_domain": 4,
-        "test_per_class_and_domain": 3,
-    },
-    "partition": {"clients": 3, "label": {"name": "dirichlet", "beta": 1.0}},
-    "method": {"name": "promptfl", "context_length": 2},
-    "training": {"rounds": 2, "batch_size": 8, "optimizer": {"learning_rate": 0.1}},
-    "actors": {"backend": "serial"},
-}
 
 
 @pytest.fixture(scope="module")
@@ -147,29 +134,3 @@ def test_what_is_not_there_is_refused_in_one_line(small: Run, tmp_path: Path) ->
         small.private(3)
     with pytest.raises(RunError, match="no such run"):
         fedsilo.load(tmp_path / "nothing")
-
-
-def test_overrides_win_and_wrong_ones_are_named(tmp_path: Path) -> None:
-    with pytest.raises(ScenarioError, match=r"training\.rounds"):
-        fedsilo.run(SMALL, training={"rounds": 0}, tracking={"root": str(tmp_path / "runs")})
-    assert not (tmp_path / "runs").exists()
-
-
-def test_the_same_seed_gives_the_same_hashes_and_another_one_others(tmp_path: Path, cache_folder: Path) -> None:
-    def sha(**changes: Any) -> str:
-        return str(fedsilo.run(SMALL, tracking={"root": str(tmp_path)}, **changes).result["sha256"])
-
-    assert sha() == sha()
-    assert sha() != sha(seed=1)
-
-
-def test_cached_and_fresh_features_give_the_same_run(tmp_path: Path, cache_folder: Path) -> None:
-    def sha() -> str:
-        return str(fedsilo.run(SMALL, tracking={"root": str(tmp_path)}).result["sha256"])
-
-    cold = sha()
-    assert list(cache_folder.rglob("*.safetensors"))
-    assert sha() == cold
-    for path in cache_folder.rglob("*.safetensors"):
-        path.write_bytes(path.read_bytes()[:-7])
-    assert sha() == cold

@@ -46,11 +46,12 @@ def test_a_block_computes_what_the_layer_of_torch_computes(activation: str) -> N
 
 
 def test_what_stands_beside_a_half_reads_the_rows_that_enter_it_and_is_added() -> None:
-    """With weights of zero a block is the identity, so only what stands beside it is left."""
+    """With weights of zero a block adds only the bias of its MLP, so what stands beside it is seen."""
     sizes = {"qkv": (12, 4), "out": (4, 4), "fc": (6, 4), "proj": (4, 6)}
     tensors = {f"blocks.1.{name}.weight": torch.zeros(size) for name, size in sizes.items()}
     tensors |= {f"blocks.1.{name}.bias": torch.zeros(size[0]) for name, size in sizes.items()}
     tensors |= {f"blocks.1.norm_{n}.{kind}": torch.ones(4) for n in (1, 2) for kind in ("weight", "bias")}
+    tensors["blocks.1.proj.bias"] = torch.ones(4)
     seen: list[tuple[int, int, Tensor]] = []
 
     def beside(block: int, half: int, entered: Tensor) -> Tensor:
@@ -59,7 +60,7 @@ def test_what_stands_beside_a_half_reads_the_rows_that_enter_it_and_is_added() -
 
     rows = torch.arange(12.0).view(1, 3, 4)
     found = Blocks(tensors, heads=2, activation="gelu", epsilon=1e-5)._block(1, rows, FullAttention(), beside)
-    assert torch.equal(found, rows + 110)
+    assert torch.equal(found, rows + 111)
     assert [where[:2] for where in seen] == [(1, 0), (1, 1)]
     assert torch.equal(seen[0][2], rows)
     assert torch.equal(seen[1][2], rows + 10)

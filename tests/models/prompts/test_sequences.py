@@ -1,39 +1,21 @@
 """The class name anywhere and contexts of single classes, against open_clip's encoding of the same words as text."""
 
-from functools import lru_cache
-from typing import Any
-
 import pytest
 import torch
+from tests.models.prompts.shipped_model import NAMES, WORDS, loaded, model
 from torch import Tensor
 from torch.nn.functional import normalize
 
 from fedsilo.core.errors import BackboneError
 from fedsilo.methods.fedpgp import FedPGP
 from fedsilo.methods.promptfl import PromptFL
-from fedsilo.models.clip.backbone_section import Backbone
-from fedsilo.models.prompts.frozen_model import FrozenModel
 from fedsilo.models.prompts.sequences import POSITIONS, encode_apart
-from fedsilo.simulation.frozen_parts import frozen_model
 
-NAMES = ("cat", "ice cream", "X-ray, old")
-WORDS = "a bright red picture"
 AROUND = {
     "end": "a bright red picture {}.",
     "middle": "a bright {} red picture.",
     "front": "{} a bright red picture.",
 }
-
-
-@lru_cache
-def loaded() -> Any:
-    from fedsilo.models.clip.loading import load
-
-    return load(Backbone())
-
-
-def model(*phrases: str) -> FrozenModel:
-    return frozen_model(loaded(), NAMES, "a {}.", phrases)
 
 
 def as_text(template: str, names: tuple[str, ...] = NAMES) -> Tensor:
@@ -81,17 +63,6 @@ def test_several_prompts_are_encoded_as_each_alone() -> None:
     both = here.features_apart(contexts, "middle")
     alone = torch.cat([here.features_apart(contexts[n : n + 1], "middle") for n in range(2)])
     torch.testing.assert_close(both, alone, rtol=1e-6, atol=1e-6)
-
-
-@pytest.mark.parametrize(("position", "first"), [("end", 3), ("middle", 1), ("front", 0)])
-def test_words_stand_next_to_the_name_and_the_rest_is_random(position: str, first: int) -> None:
-    """Seven vectors, four of words; in the middle the name comes behind the third vector, amid the words."""
-    here, form = model(WORDS), {"context_length": 7, "class_position": position}
-    context = PromptFL(**form, context_words=WORDS).initial_shared(here, 0)["context"]
-    random = PromptFL(**form).initial_shared(here, 0)["context"]
-    assert torch.equal(context[first : first + 4], here.phrases[WORDS])
-    others = [place for place in range(7) if not first <= place < first + 4]
-    assert torch.equal(context[others], random[others])
 
 
 def test_words_that_do_not_fit_and_sequences_that_are_too_long_are_refused() -> None:

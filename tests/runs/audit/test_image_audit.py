@@ -8,7 +8,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 import fedsilo
@@ -16,7 +15,6 @@ from fedsilo.core.errors import RunError
 from fedsilo.models.clip.features import Chunk
 from fedsilo.report.results.finished_run import Run
 from fedsilo.runs.audit.audit_request import Audit
-from fedsilo.runs.audit.audited_images import redraw
 from fedsilo.runs.audit.image_audit import audit
 from fedsilo.runs.audit.model_scores import prepare_observer
 from fedsilo.runs.audit.shadow_runs import list_shadows
@@ -26,6 +24,8 @@ from fedsilo.storage.run_folder import DRIVER_LOCK, to_json_value
 from fedsilo.storage.run_lock import lock
 
 pytestmark = pytest.mark.usefixtures("quick_attacks")
+
+
 Ended = list[tuple[int, int, str, bool]]
 
 
@@ -38,27 +38,6 @@ def auditing(run: Run, **asked: Any) -> tuple[dict[str, Any], Ended]:
 @pytest.fixture
 def own_audited(audited: tuple[Run, dict[str, Any]], tmp_path: Path) -> Run:
     return Run(Path(shutil.copytree(audited[0].folder, tmp_path / "audited")))
-
-
-def test_shadow_runs_are_the_scenario_with_redrawn_membership(audited: tuple[Run, dict[str, Any]]) -> None:
-    run, _ = audited
-    observer = prepare_observer(run, "client")
-    rows = observer.population
-    seeds, splits = set(), set()
-    for shadow in list_shadows(run, 4):
-        done = Run(shadow.folder)
-        assert done.finished
-        for section in ("backbone", "method", "training", "privacy", "aggregation"):
-            assert getattr(done.scenario, section) == getattr(run.scenario, section)
-        seeds.add(done.scenario.seed)
-        splits.add(done.manifest.split_sha256)
-        draw = redraw(rows, run.scenario.seed, shadow.number)
-        for client, holding in enumerate(done.manifest.clients):
-            mine = rows.clients == client
-            assert holding.train == tuple(np.sort(rows.positions[mine & draw.members]).tolist())
-            assert holding.test == tuple(np.sort(rows.positions[mine & ~draw.members]).tolist())
-    assert len(seeds | {run.scenario.seed}) == 5
-    assert len(splits) == 4
 
 
 def test_the_document_says_all_and_is_written(audited: tuple[Run, dict[str, Any]]) -> None:

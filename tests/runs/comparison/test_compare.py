@@ -1,12 +1,11 @@
 """Small serial comparisons: what is run, what is not repeated, and what a failure does."""
 
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
+from tests.runs.comparison.small_comparison import SMALL
 
 import fedsilo
 from fedsilo.core.errors import RunError
@@ -14,20 +13,6 @@ from fedsilo.report.results.finished_run import Run
 from fedsilo.report.results.run_entry import RunEntry
 from fedsilo.runs.comparison.compare import SweepResult, compare_folders, compare_grid
 from fedsilo.runs.comparison.sweep import Sweep
-
-SMALL: dict[str, Any] = {
-    "name": "small",
-    "data": {
-        "classes": 12,
-        "domains": ["mosaic", "watercolour"],
-        "train_per_class_and_domain": 2,
-        "test_per_class_and_domain": 2,
-    },
-    "partition": {"clients": 3, "label": {"name": "dirichlet", "beta": 1.0}},
-    "method": {"name": "promptfl", "context_length": 2},
-    "training": {"rounds": 1, "batch_size": 8, "optimizer": {"learning_rate": 0.1}},
-    "actors": {"backend": "serial"},
-}
 
 BREAKING = """\
 import os
@@ -154,17 +139,6 @@ def test_a_run_that_fails_does_not_stop_the_others_and_is_tried_again(breaking: 
     assert len(list((tmp_path / "runs").iterdir())) == 2
 
 
-def test_an_error_that_is_unforeseen_is_kept_in_full(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def broken(folder: Path) -> Run:
-        raise KeyError("no such thing")
-
-    monkeypatch.setattr("fedsilo.runs.comparison.execute.go", broken)
-    found = compare_grid(Sweep(SMALL), tmp_path).standings
-    assert found.failures[0].startswith("promptfl, seed 0: KeyError: 'no such thing' (see ")
-    (trace,) = tmp_path.glob("*/failure.txt")
-    assert "in broken" in trace.read_text()
-
-
 def test_collected_runs_give_the_same_rows(pair: SweepResult) -> None:
     by_method = {row.method: row for row in pair.standings.rows}
     for paths in ([pair.root], [run.folder for run in runs_of(pair.root)], [pair.root, pair.root]):
@@ -218,18 +192,6 @@ def test_runs_side_by_side_give_the_same_and_survive_one_that_is_killed(
     alone = compare_folders([run.folder for run in runs_of(pair.root) if run.scenario.seed == 1])
     before = {row.method: row for row in alone.rows}
     assert (promptfl.mean, local.mean) == (before["promptfl"].mean, before["local"].mean)
-
-
-def test_a_worker_does_not_outlive_the_process_that_started_it() -> None:
-    worker = (
-        "import os; from fedsilo.runs.comparison.worker import _end_with_parent; parent = os.getppid(); "
-        "print(flush=True); _end_with_parent(parent)"
-    )
-    start = f"subprocess.Popen([sys.executable, '-c', {worker!r}], stdout=subprocess.PIPE)"
-    starter = f"import os, subprocess, sys; {start}.stdout.readline(); os._exit(7)"
-    # Both hold the pipe for errors, so this returns when both have ended.
-    done = subprocess.run([sys.executable, "-c", starter], capture_output=True)
-    assert (done.returncode, done.stderr) == (7, b"")
 
 
 def test_less_than_one_job_is_refused(tmp_path: Path) -> None:
