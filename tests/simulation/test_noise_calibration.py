@@ -7,12 +7,12 @@ from typing import Any, ClassVar
 import pytest
 
 from fedsilo.cli import privacy_plan as planning
-from fedsilo.core.privacy_events import AnyPrivacyEvent, PrivacyEvent
+from fedsilo.core.privacy_events import AnyPrivacyEvent
 from fedsilo.core.training_settings import Training
 from fedsilo.methods.promptfl import PromptFL
 from fedsilo.privacy.accounting import privacy_accountant as spending
 from fedsilo.privacy.accounting.epsilon_bounds import epsilon
-from fedsilo.privacy.accounting.privacy_accountant import EACH, PrivacyAccountant
+from fedsilo.privacy.accounting.privacy_accountant import PrivacyAccountant
 from fedsilo.privacy.mechanisms.central import Central
 from fedsilo.simulation.noise_calibration import EVERY_ROUND, plan_privacy
 from fedsilo.simulation.schedule import Schedule
@@ -76,30 +76,6 @@ def test_an_outlook_is_what_counting_round_by_round_gives() -> None:
     assert {client: group.expenses for group in ahead.groups for client in group.clients} == {
         client: one_by_one.of(client) for client in range(len(SIZES))
     }
-
-
-def test_the_worst_client_is_found_without_accounting_for_all_of_them(counted: Counter[str]) -> None:
-    """Clients of which none has both the higher rate and the larger count."""
-    spent, kinds = PrivacyAccountant(), 12
-    for client in range(kinds):
-        spent.add(client, [PrivacyEvent(8.0, 0.02 * (client + 1), 4000 // (client + 1))])
-    assert len(spent.candidates()) == kinds
-    found = spent.worst(1e-5, "zero_out")
-    every = [epsilon(spent.of(client), 1e-5).epsilon for client in range(kinds)]
-    assert found is not None
-    assert found.epsilon == max(every)
-    assert counted["accountant"] <= kinds // 2
-    assert PrivacyAccountant().worst(1e-5, "zero_out") is None
-
-
-def test_of_very_many_kinds_of_clients_each_one_s_epsilon_is_the_quick_bound(counted: Counter[str]) -> None:
-    spent = PrivacyAccountant()
-    for client in range(EACH + 1):
-        spent.add(client, [PrivacyEvent(8.0, 0.1, 100 + client)])
-    found = list(spent.bounds(1e-5, "zero_out"))
-    assert len(found) == EACH + 1
-    assert counted["accountant"] == 0
-    assert all(bound >= epsilon(expenses, 1e-5).epsilon for expenses, _, bound in found[:2])
 
 
 def test_a_long_count_says_so_at_once_and_how_far_it_is(

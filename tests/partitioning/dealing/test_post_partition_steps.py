@@ -5,8 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from fedsilo.core import Corruption, Share, Unseen
-from fedsilo.partitioning.corruption.alteration import Alteration
+from fedsilo.core import Corruption, Unseen
 from fedsilo.partitioning.dealing.base_to_new import split_base_to_new
 from fedsilo.partitioning.dealing.post_partition_steps import apply_post_split, split_without_domains
 from fedsilo.partitioning.rules.composed import ComposedPartition
@@ -19,7 +18,7 @@ from fedsilo.partitioning.shifts.label.classes import Classes
 from fedsilo.partitioning.shifts.label.dirichlet import Dirichlet
 from fedsilo.partitioning.shifts.quantity.lognormal import Lognormal
 from fedsilo.partitioning.shifts.quantity.sizes import ExplicitSizes
-from fedsilo.simulation.client_views import client_indices, labels_as_held, list_rows
+from fedsilo.simulation.client_views import client_indices, list_rows
 from fedsilo.simulation.preparation import partition_of
 
 
@@ -306,43 +305,3 @@ def test_a_manifest_brings_back_all_that_was_decided(toy, tmp_path):
     assert back.split_sha256 == manifest.split_sha256
     assert [holding.deviations for holding in back.clients] == [holding.deviations for holding in manifest.clients]
     assert any(holding.deviations for holding in back.clients)
-
-
-# Rows of altered images
-
-
-def test_an_image_in_two_states_has_two_rows_and_each_is_what_its_holder_does_to_it(toy):
-    images = toy(train=6).train
-    held = [np.array([0, 1, 2]), np.array([1, 2, 4]), np.array([2, 4])]
-    tags = ["", "brightness 3", "noise 2 seed 7"]
-    appearance = list_rows(images, held, tags)
-    for positions, rows, tag in zip(held, appearance.places, tags, strict=True):
-        for position, row in zip(positions.tolist(), rows.tolist(), strict=True):
-            expected = images.fetch(position)
-            if tag:
-                expected = Alteration.parse(tag)(expected, images.digests[position])
-            assert appearance.examples.fetch(row).tobytes() == expected.tobytes()
-            assert appearance.examples.labels[row] == images.labels[position]
-    assert len(appearance.examples) == 6 + 4
-    assert len(set(appearance.examples.digests)) == 10
-    assert [row for rows in appearance.places for row in rows if row < 6] == [0, 1, 2, 4]
-
-
-def test_an_image_that_all_hold_in_one_state_has_one_row(toy):
-    images = toy(train=4).train
-    appearance = list_rows(images, [np.array([0, 1]), np.array([1, 3])], ["blur 2", "blur 2"])
-    assert len(appearance.examples) == 4
-    assert [rows.tolist() for rows in appearance.places] == [[0, 1], [1, 3]]
-    assert list_rows(images, [np.array([0])], [""]).examples is images
-
-
-def test_a_row_that_one_client_holds_is_called_as_it_calls_it(toy):
-    images = toy(train=30, test=6)
-    names = np.array([4, 3, 2])
-    images.test.labels[:4] = 0
-    shares = [Share(np.arange(15), np.array([2, 3])), Share(np.arange(15, 30), np.array([0, 1, 2]), test_labels=names)]
-    measured = list_rows(images.test, [share.test for share in shares], ["", ""])
-    trained = list_rows(images.train, [share.train for share in shares], ["", ""])
-    manifest = SimpleNamespace(clients=[SimpleNamespace(number=n, share=share) for n, share in enumerate(shares)])
-    labels = labels_as_held(measured, client_indices(manifest, trained, measured))
-    assert labels.tolist() == [4, 3, *images.test.labels[2:].tolist()]
