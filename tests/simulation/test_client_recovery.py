@@ -74,9 +74,9 @@ def test_all_clients_go_back_to_before_the_round() -> None:
 
 
 def test_clients_that_dropped_out_come_back_as_of_the_checkpoint_and_before_round_0_fresh() -> None:
-    backend = Noting(back=frozenset({3, 1}))
+    backend = Noting(back=frozenset({2, 1}))
     recovery(backend).bring_back([1, 0], [3], BEFORE)
-    assert backend.calls == [RESTART, ("restore", "round-0004", {0: "hash 0", 1: "hash 1", 3: "hash 3"})]
+    assert backend.calls == [RESTART, ("restore", "round-0004", BEFORE.private)]
     backend = Noting(back=frozenset({3, 1}))
     recovery(backend).bring_back([1, 0, 2], [3], None)
     assert backend.calls == [RESTART, ("reset", [0, 2])]
