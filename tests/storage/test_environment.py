@@ -54,7 +54,7 @@ def test_the_hash_of_the_source_depends_on_every_file(tmp_path: Path, monkeypatc
     (folder.parent / "other.py").write_text("one = 1\n")
     monkeypatch.setattr(environment, "__file__", str(folder / "environment.py"))
     found = []
-    for name, text in (("other.py", "one = 1\n"), ("other.py", "one = 2\n"), ("storage/more.py", ""), ("notes.txt", "x")):
+    for name, text in (("other.py", "one = 1\n"), ("other.py", "one = 2\n"), ("storage/more.py", ""), ("a.txt", "")):
         (folder.parent / name).write_text(text)
         found.append(hash_source.__wrapped__())
     assert len(set(found[:3])) == 3
