@@ -5,11 +5,7 @@ from PIL import Image, ImageFilter
 from fedsilo.data.emblems.gallery import arrange
 from fedsilo.data.emblems.words import DOMAINS
 from fedsilo.partitioning.corruption.kinds import DETERMINISTIC, KINDS, RANDOM_PER_IMAGE, RANDOM_PER_SEED, SEVERITIES
-from fedsilo.partitioning.corruption.lens import blur, motion, rotation
 from fedsilo.partitioning.corruption.levels import length, level, seen_size
-from fedsilo.partitioning.corruption.light import brightness, colour_cast, contrast, fog, grey
-from fedsilo.partitioning.corruption.pixel_grid import convolve
-from fedsilo.partitioning.corruption.sensor import impulse, noise
 
 SIZES = [(1, 1), (1, 9), (8, 8), (32, 32), (64, 64), (500, 375)]
 
@@ -90,98 +86,6 @@ def test_a_flat_picture_stays_flat_up_to_its_corners(kind, value):
     assert np.abs(pixels(altered(kind, flat, 5)) - value).max() <= 1
 
 
-def test_noise_has_the_deviation_it_says():
-    grey_picture = Image.new("RGB", (224, 224), (128, 128, 128))
-    result = pixels(noise(grey_picture, 1, np.random.default_rng(0))) - 128
-    assert result.std() / 255 == pytest.approx(0.08, rel=0.02)
-    assert abs(result.mean()) < 0.2
-
-
-def test_so_many_values_are_dead_half_of_them_black():
-    result = pixels(impulse(Image.new("RGB", (224, 224), (100, 100, 100)), 5, np.random.default_rng(0)))
-    assert (result == 0).mean() == pytest.approx(0.135, abs=0.005)
-    assert (result == 255).mean() == pytest.approx(0.135, abs=0.005)
-
-
-def test_contrast_is_the_share_of_the_deviation_that_is_left():
-    image = random_image(224, 224, 8)
-    left = pixels(contrast(image, 1))
-    assert left.std((0, 1)) == pytest.approx(0.4 * pixels(image).std((0, 1)), rel=0.01)
-    assert left.mean((0, 1)) == pytest.approx(pixels(image).mean((0, 1)), abs=0.5)
-
-
-def test_brightness_raises_the_value_and_keeps_the_hue():
-    image = Image.new("RGB", (224, 224), (100, 50, 0))
-    assert brightness(image, 2).getpixel((0, 0)) == (151, 76, 0)
-    assert brightness(Image.new("RGB", (224, 224)), 2).getpixel((0, 0)) == (51, 51, 51)
-
-
-def test_grey_at_its_worst_is_luma():
-    image = random_image(16, 16)
-    assert np.abs(pixels(grey(image, 5)) - pixels(image.convert("L"))[:, :, None]).max() <= 1
-
-
-def test_a_cast_takes_the_opposite_colour_away_and_one_part_stays():
-    white = Image.new("RGB", (4, 4), "white")
-    for seed in range(8):
-        tint = pixels(colour_cast(white, 5, np.random.default_rng(seed)))[0, 0]
-        assert tint.max() == 255
-        assert tint.min() == pytest.approx(0.25 * 255, abs=1)
-
-
-def test_casts_of_different_clients_differ():
-    image = random_image(16, 16)
-    results = {colour_cast(image, 3, np.random.default_rng(seed)).tobytes() for seed in range(8)}
-    assert len(results) == 8
-
-
-def test_rotation_turns_about_the_middle_by_its_angle():
-    picture = Image.new("RGB", (65, 65))
-    picture.putpixel((32, 32), (255, 255, 255))
-    picture.paste("white", (51, 31, 54, 34))
-    both = set()
-    for seed in range(6):
-        values = pixels(rotation(picture, 3, np.random.default_rng(seed)))[:, :, 0]
-        rows, columns = np.nonzero(values > 60)
-        away = (rows - 32) ** 2 + (columns - 32) ** 2 > 100
-        down, right = rows[away].mean() - 32, columns[away].mean() - 32
-        both.add(round(np.rad2deg(np.arctan2(down, right)) / 5) * 5)
-        assert values[32, 32] > 100
-    assert both == {-30, 30}
-
-
-def test_motion_spreads_along_one_line_and_does_not_move_the_picture():
-    picture = Image.new("RGB", (65, 65))
-    picture.paste("white", (31, 31, 34, 34))
-    values = pixels(motion(picture, 5, np.random.default_rng(1)))[:, :, 0]
-    rows, columns = (axis - 32 for axis in np.mgrid[0:65, 0:65])
-    assert abs((values * rows).sum() / values.sum()) < 0.25
-    assert abs((values * columns).sum() / values.sum()) < 0.25
-    spread = np.cov(np.stack([rows.ravel(), columns.ravel()]), aweights=values.ravel())
-    narrow, wide = np.linalg.eigvalsh(spread)
-    assert wide > 4 * narrow
-
-
-def test_a_convolution_is_the_mean_of_mirrored_surroundings():
-    generator = np.random.default_rng(0)
-    picture, kernel = generator.random((7, 5, 3)).astype(np.float32), generator.random((5, 5)).astype(np.float32)
-    kernel /= kernel.sum()
-    mirrored = np.pad(picture, ((2, 2), (2, 2), (0, 0)), mode="symmetric")
-    expected = np.zeros_like(picture)
-    for down in range(5):
-        for over in range(5):
-            expected += kernel[4 - down, 4 - over] * mirrored[down : down + 7, over : over + 5]
-    assert np.abs(convolve(picture, kernel) - expected).max() < 1e-5
-
-
-def test_fog_hides_more_and_is_never_brighter_than_the_picture():
-    image = random_image(64, 64, 8).point(lambda value: value // 2)
-    results = [pixels(fog(image, severity, np.random.default_rng(0))) for severity in SEVERITIES]
-    left = [np.corrcoef(result.ravel(), pixels(image).ravel())[0, 1] for result in results]
-    assert left == sorted(left, reverse=True)
-    assert max(result.max() for result in results) <= pixels(image).max() + 1
-
-
 LEVELS = {32: (1, 1, 1, 1, 1), 64: (2, 2, 2, 2, 2), 224: (4, 4, 4, 4, 4)}
 
 
@@ -202,11 +106,6 @@ def test_a_model_sees_about_the_same_on_a_large_picture_as_on_its_small_copy(kin
     seen = altered(kind, large, 5).resize((224, 224), Image.Resampling.BOX)
     expected = altered(kind, small, 5)
     assert distance(seen, expected) < 0.25 * distance(expected, small)
-
-
-def test_blur_is_pillow_s_at_the_published_deviation():
-    image = random_image(32, 32)
-    assert blur(image, 5).tobytes() == image.filter(ImageFilter.GaussianBlur(1.0)).tobytes()
 
 
 @pytest.mark.parametrize(

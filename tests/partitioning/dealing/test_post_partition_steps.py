@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 
 from fedsilo.core import Corruption, Unseen
-from fedsilo.partitioning.dealing.base_to_new import split_base_to_new
 from fedsilo.partitioning.dealing.post_partition_steps import apply_post_split, split_without_domains
 from fedsilo.partitioning.rules.composed import ComposedPartition
 from fedsilo.partitioning.rules.manifest import FromManifest
@@ -44,61 +43,7 @@ def prepared(rule, images, seed=0):
 # Label noise
 
 
-@pytest.mark.parametrize("pattern", ["symmetric", "pair"])
-@pytest.mark.parametrize("classes", [2, 7])
-def test_just_so_many_training_labels_are_wrong_and_no_test_label(pattern, classes, toy):
-    images = toy(train=400, test=100, classes=classes)
-    shares = done(ComposedPartition(4, concept=LabelNoise(0.3, pattern, clients=0.5)), images)
-    noisy = [share for share in shares if share.train_labels is not None]
-    assert len(noisy) == 2
-    for share in noisy:
-        steps = (share.train_labels - images.train.labels[share.train]) % classes
-        assert np.count_nonzero(steps) == 30
-        assert set(steps) == ({0, 1} if pattern == "pair" or classes == 2 else set(range(classes)))
-        assert share.test_labels is None
-
-
-def test_symmetric_noise_takes_every_other_class_as_often():
-    train = np.zeros(60_000, dtype=np.int64)
-    noisy, _ = LabelNoise(1.0).relabel(train, train[:1], 4, np.random.default_rng(0))
-    assert np.allclose(np.bincount(noisy), [0, 20_000, 20_000, 20_000], atol=400)
-
-
 # Other names
-
-
-def names_of(images, share):
-    """What a client calls each class, by its training and its test images; they agree."""
-    pairs = set()
-    for examples, positions, labels in (
-        (images.train, share.train, share.train_labels),
-        (images.test, share.test, share.test_labels),
-    ):
-        known = examples.labels[positions]
-        pairs |= set(zip(known.tolist(), (known if labels is None else labels).tolist(), strict=True))
-    names = dict(pairs)
-    assert len(names) == len(pairs)
-    assert len(set(names.values())) == len(names)
-    return names
-
-
-@pytest.mark.parametrize(("swapped", "changed"), [(2, 2), (3, 3), (0, 5), (5, 5)])
-@pytest.mark.parametrize("test", ["client", "global"])
-def test_so_many_names_change_in_a_circle_and_test_labels_follow(swapped, changed, test, toy):
-    images = toy(train=300, test=200)
-    shares = done(ComposedPartition(4, concept=Permutation(swapped, clients=1.0), test=test), images)
-    found = [names_of(images, share) for share in shares]
-    assert [sum(a != b for a, b in names.items()) for names in found] == [changed] * 4
-    assert len({tuple(sorted(names.items())) for names in found}) > 1
-
-
-@pytest.mark.parametrize("test", ["client", "global"])
-def test_names_change_among_the_classes_that_a_client_trains_on(test, toy):
-    images = toy(train=600, test=600, classes=12)
-    for share in done(ComposedPartition(4, Classes(), concept=Permutation(2, clients=1.0), test=test), images):
-        changed = {a for a, b in names_of(images, share).items() if a != b}
-        assert len(changed) == 2
-        assert changed <= set(images.train.labels[share.train])
 
 
 def test_global_test_images_do_not_change_the_clients_labels(toy):
@@ -213,25 +158,6 @@ def test_no_unseen_domain_changes_nothing(toy):
 
 
 # Base and new classes
-
-
-@pytest.mark.parametrize(("classes", "part", "base"), [(10, 0.5, 5), (11, 0.5, 6), (10, 0.3, 7), (10, 0.2, 8)])
-def test_the_first_classes_rounded_up_are_the_base(classes, part, base, toy):
-    images = toy(train=300, test=200, classes=classes)
-    left = split_base_to_new(images, part)
-    assert left.classes == images.classes[:base]
-    assert left.groups == images.groups[:base]
-    assert left.newcomers.classes == images.classes[base:]
-    for split, whole in ((left.train, images.train), (left.test, images.test)):
-        assert split.digests == tuple(d for d, k in zip(whole.digests, whole.labels, strict=True) if k < base)
-    assert len(left.newcomers.test) == np.count_nonzero(images.test.labels >= base)
-    for number in range(len(left.newcomers.test)):
-        assert left.newcomers.test.fetch(number).getpixel((0, 0))[0] == left.newcomers.test.labels[number] + base
-
-
-def test_no_new_classes_change_nothing(toy):
-    images = toy()
-    assert split_base_to_new(images, 0.0) is images
 
 
 # From the first to the last step, images keep their labels

@@ -4,10 +4,7 @@ import numpy as np
 import pytest
 
 from fedsilo.core import Share
-from fedsilo.partitioning.heterogeneity import SampleFeatures, measure
-from fedsilo.partitioning.heterogeneity.image_scores import SlicedDistances, measure_exactly
-from fedsilo.partitioning.heterogeneity.label_scores import measure_labels
-from fedsilo.partitioning.heterogeneity.measured_sample import ImageSample
+from fedsilo.partitioning.heterogeneity import measure
 from fedsilo.partitioning.rules.composed import ComposedPartition
 from fedsilo.partitioning.shifts.feature.domains import Domains
 from fedsilo.partitioning.shifts.label.dirichlet import Dirichlet
@@ -25,32 +22,6 @@ def test_alike_clients_are_within_the_null(emblems):
     p = [[score.null.p for score in emblems.measure(ComposedPartition(5), seed).scores] for seed in range(6)]
     assert np.median(p, axis=0).min() > 0.15
     assert np.mean(np.array(p) <= 0.05) < 0.2
-
-
-def test_one_in_twenty_alike_partitions_is_called_unlike(emblems):
-    # 200 deals at 5 %: ten expected, with a standard deviation of 3.1.
-    sizes, labels = np.repeat(np.arange(5), [20, 10, 30, 15, 25]), np.repeat(np.arange(4), 25)
-    found = []
-    for seed in range(200):
-        dealt = np.random.default_rng(seed).permutation(labels)
-        counts = np.bincount(sizes * 4 + dealt, minlength=20).reshape(5, 4)
-        found.append([score.null.p for score in measure_labels(counts, np.arange(5), seed).scores])
-    alarms = (np.array(found) <= 0.05).sum(axis=0)
-    assert ((alarms >= 2) & (alarms <= 20)).all()
-    assert np.mean(found) == pytest.approx(0.5, abs=0.06)
-
-
-def test_so_it_is_for_features(emblems):
-    found = []
-    for seed in range(40):
-        rows = np.random.default_rng(seed).permutation(len(emblems.features))[:60]
-        owners = np.repeat(np.arange(4), [10, 20, 5, 25])
-        sample = ImageSample(np.arange(4), rows, owners)
-        labels = emblems.images.train.labels[rows]
-        pictured = SampleFeatures("tiny", sample, emblems.features[rows], labels, emblems.class_features)
-        found.append(SlicedDistances(pictured, seed).measure().scores[0].null.p)
-    assert np.sum(np.array(found) <= 0.05) <= 6
-    assert np.mean(found) == pytest.approx(0.5, abs=0.15)
 
 
 def test_every_score_grows_as_beta_falls(emblems):
@@ -82,35 +53,6 @@ def test_domains_are_beyond_chance_in_features(data, request):
     scores = request.getfixturevalue(data).measure(ComposedPartition(feature=Domains()))
     assert not any(of(scores, name).within_null for name in FEATURES)
     assert of(scores, "feature_sliced").value > 1.5 * of(scores, "feature_sliced").null.mean
-
-
-def test_features_move_with_the_severity_of_a_corruption(emblems, encode, noisy):
-    rows = np.random.default_rng(3).permutation(len(emblems.features))[:80]
-    sample = ImageSample(np.arange(2), np.arange(80), np.repeat([0, 1], 40))
-    labels, found = emblems.images.train.labels[rows], []
-    for deviation in (0, 25, 80):
-        features = emblems.features[rows].copy()
-        features[40:] = encode(noisy(emblems.images.train.take(rows[40:]), deviation))
-        pictured = SampleFeatures("tiny", sample, features, labels, emblems.class_features)
-        found.append(
-            [part.scores[0] for part in (SlicedDistances(pictured, 0).measure(), *measure_exactly(pictured, 0))]
-        )
-    for clean, some, strong in zip(*found, strict=True):
-        assert clean.within_null
-        assert not strong.within_null
-        assert clean.value < some.value < strong.value
-
-
-def test_labels_that_mean_something_else_are_seen_by_the_labelled_distance_only(emblems):
-    # The same images on both sides, but the second client has random classes, image by image.
-    rows = np.random.default_rng(1).permutation(len(emblems.features))[:100]
-    sample = ImageSample(np.arange(2), rows, np.repeat([0, 1], 50))
-    labels = emblems.images.train.labels[rows].copy()
-    labels[50:] = np.random.default_rng(2).permutation(labels[50:])
-    pictured = SampleFeatures("tiny", sample, emblems.features[rows], labels, emblems.class_features)
-    plain, labelled = (part.scores[0] for part in measure_exactly(pictured, 0))
-    assert plain.within_null
-    assert not labelled.within_null
 
 
 def test_the_same_partition_has_the_same_scores(emblems):

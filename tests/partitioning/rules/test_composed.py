@@ -196,15 +196,6 @@ def test_images_cut_from_a_long_tail_have_no_owner_and_all_others_have_one(data,
     assert assert_sound(images, shares, rule)[1] == len(images.test)
 
 
-def test_a_long_tail_is_exponential(toy):
-    images = toy(train=5_000, classes=5)
-    sizes = np.bincount(images.train.labels[thin_by_rank(images, 100.0, np.random.default_rng(0))])
-    largest = np.bincount(images.train.labels).max()
-    expected = largest * 100.0 ** (-np.arange(5) / 4)
-    assert np.abs(np.sort(sizes)[::-1] - expected)[1:].max() <= 0.5
-    assert sizes.max() <= largest
-
-
 @quick
 @given(
     data=st.data(),
@@ -245,34 +236,6 @@ def test_other_seeds_give_other_splits(label, feature, quantity, toy):
     assert len(hashes) == 3
 
 
-def histograms(images, shares):
-    return np.array([np.bincount(images.train.labels[s.train], minlength=len(images.classes)) for s in shares])
-
-
-@pytest.mark.parametrize("label", [Dirichlet(0.05), DirichletByClient(0.05)], ids=lambda part: type(part).__name__)
-@pytest.mark.parametrize("quantity", [Equal(), Lognormal(0.5)], ids=lambda part: type(part).__name__)
-def test_a_quantity_shift_leaves_clients_their_classes(label, quantity, toy):
-    """The label shift draws the same tastes; another number of images does not change who likes what."""
-    images = toy(train=4_000, test=400, classes=8)
-    for seed in range(3):
-        plain, sized = (
-            histograms(images, split(ComposedPartition(8, label, quantity=q), images, seed)) for q in (None, quantity)
-        )
-        apart = histograms(images, split(ComposedPartition(8, label), images, seed + 50))
-        alike = np.minimum(plain / plain.sum(axis=0), sized / sized.sum(axis=0)).sum()
-        assert alike > 1.3 * np.minimum(plain / plain.sum(axis=0), apart / apart.sum(axis=0)).sum()
-
-
-def test_a_client_likes_the_same_classes_in_every_domain(toy):
-    images = toy(train=6_000, test=600, classes=6, domains=3)
-    for label in (Dirichlet(0.05), DirichletByClient(0.05)):
-        shares = split(ComposedPartition(6, label, Mixture(100.0)), images, 1)
-        for share in shares:
-            labels, domains = images.train.labels[share.train], images.train.domains[share.train]
-            first, *others = (np.bincount(labels[domains == n], minlength=6) for n in range(3))
-            assert all(np.minimum(first, other).sum() > 0.6 * first.sum() for other in others)
-
-
 def test_sizes_and_classes_do_not_hear_of_a_concept_shift(toy):
     images = toy()
     plain, shifted = (
@@ -287,15 +250,6 @@ def test_sizes_and_classes_do_not_hear_of_a_concept_shift(toy):
         assert np.array_equal(one.test, other.test)
         assert one.train_labels is None
         assert other.train_labels is not None
-
-
-def test_sizes_do_not_hear_of_the_label_shift(toy):
-    images = toy(train=300, test=100)
-    sizes = [
-        [len(share.train) for share in split(ComposedPartition(5, label, quantity=Lognormal()), images, 8)]
-        for label in (Iid(), Dirichlet(0.1), DirichletByClient(0.1), Shards(), CoarseDirichlet())
-    ]
-    assert all(row == sizes[0] for row in sizes)
 
 
 @pytest.mark.parametrize(
