@@ -121,33 +121,6 @@ def test_an_image_that_is_broken_after_all_is_one_line_when_it_is_fetched(root):
     assert "\n" not in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        ("{", "not a split file of CoOp: train: JSONDecodeError"),
-        ([1, 2], "not a split file of CoOp: train: TypeError"),
-        ({"val": [], "test": []}, "not a split file of CoOp: train: KeyError"),
-        ({"train": [["a.jpg", 0]], "val": [], "test": []}, "not a split file of CoOp: train: TypeError"),
-        ({"train": [["a.jpg", "0", "cat"]], "val": [], "test": []}, "is not [path, label, class name]"),
-        ({"train": [["../a.jpg", 0, "cat"]], "val": [], "test": []}, "is not [path, label, class name]"),
-        ({"train": [["/a.jpg", 0, "cat"]], "val": [], "test": []}, "is not [path, label, class name]"),
-        ({"train": [["a.jpg", -1, "cat"]], "val": [], "test": []}, "is not [path, label, class name]"),
-        ({"train": [], "val": [], "test": []}, "its list 'train' is empty"),
-        (
-            {"train": [["a.jpg", 0, "cat"]], "val": [], "test": [["b.jpg", 0, "dog"]]},
-            "label 0 is both 'cat' and 'dog'",
-        ),
-        (
-            {"train": [["a.jpg", 0, "cat"]], "val": [], "test": [["b.jpg", 2, "dog"]]},
-            "labels must run from 0 without a gap, and there are 2 up to 2",
-        ),
-    ],
-)
-def test_a_split_file_that_is_none_is_one_line(content, words, tmp_path):
-    write(tmp_path, content)
-    assert words in refusal(tmp_path)
-
-
 def test_missing_data_is_no_fault_of_the_scenario(tmp_path):
     assert OxfordPets(root=str(tmp_path / "nowhere")).problems() == []
     assert [line.split(":")[0] for line in OxfordPets(root="", template="x").problems()] == ["root", "template"]
