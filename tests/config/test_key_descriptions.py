@@ -9,12 +9,10 @@ import pytest
 
 from fedsilo.config.dumping import to_mapping
 from fedsilo.config.key_descriptions import Description, describe, kinds
-from fedsilo.config.scenario_reading import from_mapping, read
+from fedsilo.config.scenario_reading import from_mapping
 from fedsilo.config.schema import CONTRACTS, SECTIONS, SLOTS, USUAL
-from fedsilo.config.starter import FILE, read_starter
-from fedsilo.config.starter_text import SUITED, compose
 from fedsilo.core import registry
-from fedsilo.core.errors import ScenarioError, UnknownComponent
+from fedsilo.core.errors import UnknownComponent
 
 
 @pytest.mark.usefixtures("components")
@@ -98,48 +96,3 @@ def _flat(values: dict[str, object], prefix: str = "") -> list[str]:
         nested = isinstance(value, dict) and value and (prefix[:-1], key) not in SLOTS
         keys += _flat(value, f"{prefix}{key}.") if nested else [f"{prefix}{key}"]  # type: ignore[arg-type]
     return keys
-
-
-def test_the_starter_is_valid_as_it_is_and_with_its_comments_taken_away(tmp_path: Path) -> None:
-    text = read_starter("my-study")
-    (tmp_path / "s.yaml").write_text(text)
-    scenario = read(tmp_path / "s.yaml")
-    assert scenario.name == "my-study"
-    assert scenario == from_mapping({"name": "my-study", **USUAL, **SUITED}, [f"{k}={v}" for k, v in SUITED.items()])
-    head, _, rest = text.partition("Take the first '# ' away to change it.\n#\n")
-    full = head + "\n" + re.sub(r"^# ", "", rest, flags=re.MULTILINE)
-    (tmp_path / "s.yaml").write_text(full)
-    assert read(tmp_path / "s.yaml") == scenario
-    assert {f"\n{section}:" in "\n" + full for section in SECTIONS} == {True}
-
-
-def test_the_starter_knows_every_key_and_fits_on_a_screen() -> None:
-    text = read_starter()
-    for section in SECTIONS:
-        for row in describe(section, USUAL.get(section)):
-            assert "<" in row.key or f"{row.key.rpartition('.')[2]}: " in text, row.key
-    assert max(map(len, text.splitlines())) <= 120
-    assert not any(line != line.rstrip() for line in text.splitlines())
-
-
-@pytest.mark.parametrize("kind", sorted(CONTRACTS))
-def test_the_starter_fits_on_a_screen_with_any_number_of_components(kind: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    def many(section: str | None = None, name: str | None = None) -> list[Description]:
-        rows = describe(section, name)
-        more = [Description(f"another_component_{n}", "", "", "", "One more.") for n in range(40)]
-        return [*rows, *more] if section == kind and name is None else rows
-
-    monkeypatch.setattr("fedsilo.config.starter_text.describe", many)
-    text = compose()
-    assert max(map(len, text.splitlines())) <= 120
-    assert all(f"another_component_{n}" in text for n in range(40))
-
-
-def test_the_starter_s_file_is_what_the_descriptions_make() -> None:
-    assert FILE.read_text() == compose(), "write it again: python -m fedsilo.config.starter_text"
-    assert read_starter("other-study") == compose().replace("my-study", "other-study")
-
-
-def test_the_starter_refuses_a_name_that_no_folder_can_have() -> None:
-    with pytest.raises(ScenarioError, match="name: must be 1 to 100 letters"):
-        read_starter("a b")

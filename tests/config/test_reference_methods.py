@@ -43,28 +43,6 @@ def test_references_that_fit_are_accepted(method: dict[str, object], references:
     assert find_contradictions(scenario(method, references, privacy)) == []
 
 
-@pytest.mark.parametrize(
-    ("method", "name", "privacy", "why"),
-    [
-        (BATCHES, "fedprox", "none", "the proximal term has none. Use 'round'"),
-        (BATCHES, "fedprox", "paper", "the proximal term has none. Use 'round'"),
-        (BATCHES, "pfedmoap", "none", "experts are parameters after a round's training"),
-        (ROUNDS, "fedamp", "central", "privacy 'central' protects their mean only"),
-        (ROUNDS, "pfedmoap", "central", "privacy 'central' protects their mean only"),
-        (ROUNDS, "dpfpl", "none", "8 is above method.context_length, 4"),
-    ],
-)
-def test_references_that_cannot_be_trained_beside_the_method_are_refused(
-    method: dict[str, object], name: str, privacy: str, why: str
-) -> None:
-    with pytest.raises(ScenarioError) as caught:
-        scenario(method, [name], privacy)
-    lines = [line for line in caught.value.problems if why in line]
-    assert lines
-    assert f"evaluation.references: '{name}' cannot be trained" in lines[0]
-    assert "Leave it out, or use `fedsilo compare`" in lines[0]
-
-
 def test_a_method_that_uploads_a_round_s_result_is_refused_beside_noise_for_batches(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -144,42 +122,6 @@ def test_a_resumed_run_is_held_to_the_training_of_its_references() -> None:
         for references in (["promptfl"], [{"name": "promptfl"}], [{"name": "promptfl", "training": OWN}])
     ]
     assert digests[0] == digests[1] != digests[2]
-
-
-@pytest.mark.parametrize(
-    ("references", "where", "words"),
-    [
-        ([{"name": "promptfl", "training": {"rounds": 3}}], "0.training.rounds: ", ("unknown key", "batch_size")),
-        ([{"name": "promptfl", "training": {"batch_size": 0}}], "0.training.batch_size: ", (">= 1", "got 0")),
-        (["local", {"name": "promptfl", "training": 3}], "1.training: ", ("mapping", "got 3", "schedule")),
-        ([{"training": {}}], "0.name: ", ("must be given",)),
-        (["local", 3], "", ("item 2", "mapping", "got 3", "name, training")),
-        ("local", "", ("a list of names or mappings", "'local'")),
-        ([{"name": "promptfl", "training": OWN}, "promptfl"], "", ("'promptfl'", "twice", "Name it once")),
-        ([{"name": "zero_shot", "training": OWN}], "", ("'zero_shot'", "not trained", "Leave out")),
-        (
-            [{"name": "promptfl", "training": {"schedule": {"warmup": 4}}}],
-            "",
-            ("'promptfl'", "training.schedule.warmup", "4 rounds", "3 rounds"),
-        ),
-        (
-            [{"name": "coop+scaffold", "training": {"optimizer": "adam"}}],
-            "",
-            ("'coop+scaffold'", "training.optimizer.name", "'adam'", "SGD"),
-        ),
-        (
-            [{"name": "promptfl", "training": {"batch_size": "${training.btch_size}"}}],
-            "0.training.batch_size: ",
-            ("cannot be filled in", "Did you mean 'training.batch_size'"),
-        ),
-    ],
-)
-def test_a_training_of_its_own_that_cannot_be_is_one_line(references: Any, where: str, words: tuple[str, ...]) -> None:
-    with pytest.raises(ScenarioError) as caught:
-        from_mapping({"method": "fedotp", "training": TRAINING, "evaluation": {"references": references}})
-    (line,) = caught.value.problems
-    assert f"evaluation.references{'.' if where else ': '}{where}" in line
-    assert [word for word in words if word not in line] == []
 
 
 def test_a_reference_s_training_inherits_no_problem_of_the_scenario_s() -> None:
