@@ -1,8 +1,17 @@
 """Numbers, sizes and times are written with few figures and their unit."""
 
+from __future__ import annotations
+
 import pytest
 
-from fedsilo.report.number_formats import capitalize_first, format_bytes, format_number, format_seconds, pluralize
+from fedsilo.report.number_formats import (
+    capitalize_first,
+    format_bytes,
+    format_number,
+    format_seconds,
+    list_numbers,
+    pluralize,
+)
 
 
 @pytest.mark.parametrize(("value", "text"), [(0.01234, "0.0123"), (999.4, "999"), (1234.6, "1,235")])
@@ -30,3 +39,16 @@ def test_a_first_letter_becomes_a_capital_and_an_abbreviation_stays() -> None:
 
 def test_one_thing_is_singular() -> None:
     assert (pluralize(1, "client"), pluralize(2, "client")) == ("1 client", "2 clients")
+
+
+def test_numbers_as_words() -> None:
+    assert [format_bytes(n) for n in (0, 999, 8216, 999_900, 3.4e9)] == [
+        "0 B",
+        "999 B",
+        "8.22 kB",
+        "1,000 kB",
+        "3.4 GB",
+    ]
+    assert [format_seconds(n) for n in (0.5, 99, 125, 3725)] == ["0.5 s", "99 s", "2 min 5 s", "1 h 2 min"]
+    assert [list_numbers(n) for n in ([], [3], [0, 1, 2], [0, 2])] == ["", "3", "0 to 2", "0, 2"]
+    assert list_numbers([1, 3, 5], most=2) == "1, 3 and 1 more"
