@@ -30,7 +30,7 @@ def test_commands_versions_and_machine_are_those_of_the_records(made: Made) -> N
 def test_a_finished_run_has_hashes_and_is_not_to_be_resumed(made: Made) -> None:
     run, resume = made(), re.compile(r"resume fedsilo resume 'run <1>'")
     assert resume.search(words(drawn(run)))
-    hashes = {"promptfl": {"shared": "5ba3ed", "scores": "5c07e5"}}
+    hashes = {"promptfl": {"shared": "5ba3ed", "private": ["e1"], "scores": "5c07e5"}}
     (run.folder / "data.json").write_text(json.dumps({"split_sha256": "5911", "template": "a {}"}))
     shown = words(drawn(finish(run, hashes=hashes, sha256="f1a1")))
     assert not resume.search(shown)
