@@ -8,23 +8,9 @@ from typing import Any
 
 import pytest
 
-from fedsilo.cli import main
 from fedsilo.cli.chaos_command import MARK, _write
 from fedsilo_actors.fault_injection.fault_verdict import Verdict
 from fedsilo_actors.fault_injection.faulty_run import FaultyRun
-
-
-def test_on_the_command_line_it_is_a_line_and_exit_code_2(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    file = tmp_path / "s.yaml"
-    file.write_text("data: emblems\nmethod: promptfl\n")
-    for words in (["--kill", "client:2"], ["--kill", "client:1", "actors.backend=serial"], []):
-        monkeypatch.setattr(sys, "argv", ["fedsilo", "chaos", str(file), *words])
-        with pytest.raises(SystemExit) as ended:
-            main()
-        out, err = capsys.readouterr()
-        assert (ended.value.code, out, err.count("\n")) == (2, "", 1), err
 
 
 def trial(sha256: str, **changes: Any) -> FaultyRun:

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import fcntl
+import io
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from rich.console import Console
 
+from fedsilo.config.scenario_reading import from_mapping
 from fedsilo.core import Examples, LabelledImages, Share
 from fedsilo.partitioning.manifest import freeze
 from fedsilo.report.results.finished_run import Run
+from fedsilo.report.results.progress_overview import read_overview
+from fedsilo.report.results.run_entry import RunEntry
+from fedsilo.report.terminal.overview_table import overview_table
 from fedsilo.tasks.classification import Classification
 
 CLASSES = ('x<script>alert("x")</script>', "y & z", "c\x07", "d")
@@ -77,3 +84,69 @@ def made(tmp_path: Path) -> Made:
         return Run(folder)
 
     return make
+
+
+class Shelf:
+    """Finished runs that never ran."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder, self._count = folder, 0
+
+    def __call__(self, method: str, seed: int, local: float, split: str = "s", **changes: Any) -> RunEntry:
+        self._count += 1
+        folder = self._folder / f"run-{self._count}"
+        folder.mkdir()
+        last, sha = changes.pop("last", 5), changes.pop("sha", f"{method}{seed}{local}")
+        measured = {"local_spread": 0.1, "worst_accuracy": local - 0.2, "best_local_accuracy": local + 0.1}
+        rows: list[dict[str, Any]] = [
+            {"method": "chance", "role": "reference", "local_accuracy": 0.25},
+            {"method": "zero_shot", "role": "reference", "local_accuracy": 0.4, "neighbour_accuracy": None},
+        ]
+        if method != "zero_shot":
+            own = {"method": method, "role": "method", "local_accuracy": local, "neighbour_accuracy": None}
+            rows.append({**own, **measured})
+        rest = {"scenario": "s", "warnings": [], "notices": [], "privacy": None}
+        documents: dict[str, dict[str, Any]] = {
+            "result.json": {**rest, "rows": rows, "sha256": sha, "headline": {"last_rounds": last, "value": local}},
+            "data.json": {
+                **{"split_sha256": f"{split}{seed}", "backbone_sha256": "b", "template": "a {}."},
+                **changes.pop("data_json", {}),
+            },
+            "environment.json": {"packages": {"torch": changes.pop("torch", "2.9")}, "code": "c"},
+            "scenario.yaml": {"method": method, "seed": seed},
+        }
+        for name, content in documents.items():
+            (folder / name).write_text(json.dumps(content))
+        return RunEntry(self._scenario(method, seed, changes), folder)
+
+    def failed(self, method: str, seed: int, why: str, **changes: Any) -> RunEntry:
+        return RunEntry(self._scenario(method, seed, changes), None, why)
+
+    def _scenario(self, method: str, seed: int, changes: dict[str, Any]) -> Any:
+        keys = {key.replace("__", "."): value for key, value in changes.items()}
+        return from_mapping({"method": method, "seed": seed, **keys})
+
+
+@pytest.fixture
+def run(tmp_path: Path) -> Shelf:
+    return Shelf(tmp_path)
+
+
+@pytest.fixture
+def held() -> Iterator[Callable[[Path], None]]:
+    """Returns held(path): a lock that is kept until the test ends."""
+    files = []
+
+    def hold(path: Path) -> None:
+        files.append(path.open("a+"))
+        fcntl.flock(files[-1], fcntl.LOCK_EX)
+
+    yield hold
+    for file in files:
+        file.close()
+
+
+def shown_overview(run: Run, width: int = 160) -> str:
+    out = io.StringIO()
+    Console(file=out, width=width).print(overview_table(read_overview(run), width))
+    return out.getvalue()

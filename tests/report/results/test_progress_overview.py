@@ -1,45 +1,17 @@
 """Progress of a run, from a folder written by hand."""
 
 import fcntl
-import io
 import json
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
 
 import pytest
-from rich.console import Console
+from tests.report.conftest import Made, shown_overview
 
-from fedsilo.cli import main
-from fedsilo.cli import top_command as watching
 from fedsilo.report.results.finished_run import Run
 from fedsilo.report.results.progress_overview import FINISHED, RUNNING, STOPPED, read_overview
-from fedsilo.report.terminal.overview_table import overview_table, progress_line
+from fedsilo.report.terminal.overview_table import progress_line
 from fedsilo.storage.run_folder import DRIVER_LOCK, ROUNDS_LOCK, read_last_lines
-
-Made = Callable[..., Run]
-
-
-@pytest.fixture
-def held() -> Iterator[Callable[[Path], None]]:
-    """Returns held(path): a lock that is kept until the test ends."""
-    files = []
-
-    def hold(path: Path) -> None:
-        files.append(path.open("a+"))
-        fcntl.flock(files[-1], fcntl.LOCK_EX)
-
-    yield hold
-    for file in files:
-        file.close()
-
-
-def drawn(run: Run, width: int = 160) -> str:
-    out = io.StringIO()
-    Console(file=out, width=width).print(overview_table(read_overview(run), width))
-    return out.getvalue()
 
 
 def timeline(run: Run, *rounds: list[float]) -> None:
@@ -68,7 +40,7 @@ def test_a_run_half_way_is_told_with_what_it_is_compared_with(made: Made, held: 
     assert main_.slowest == ((1, 0.7), (2, 0.7), (0, 0.5))
     assert floor.measured["local_accuracy"] == pytest.approx(0.4001)
     assert local.slowest == ()
-    text = drawn(run)
+    text = shown_overview(run)
     assert "promptfl round 3 of 4   about 2.25 s left" in text
     assert "promptfl, round 2: train 1.50 s, aggregate 0.25 s, evaluate 0.50 s" in text
     assert "slowest in training: client 01 0.70 s, client 02 0.70 s, client 00 0.50 s" in text
@@ -83,7 +55,7 @@ def test_a_run_half_way_is_told_with_what_it_is_compared_with(made: Made, held: 
 def test_the_state_is_what_locks_and_result_say(made: Made, held: Any) -> None:
     run = made()
     assert read_overview(run).state == STOPPED
-    assert "`fedsilo resume`" in drawn(run)
+    assert "`fedsilo resume`" in shown_overview(run)
     held(run.folder / DRIVER_LOCK)
     assert read_overview(run).state == RUNNING
     (run.folder / "result.json").write_text("{}")
@@ -99,8 +71,8 @@ def test_a_run_that_has_just_begun_has_no_round_and_no_time(made: Made, held: An
     held(run.folder / DRIVER_LOCK)
     found = read_overview(run)
     assert (found.current, found.left_s, found.chance, progress_line(found)) == (None, None, None, "")
-    assert "no round has finished yet" in drawn(run)
-    assert "epsilon" not in drawn(run)  # nothing is promised
+    assert "no round has finished yet" in shown_overview(run)
+    assert "epsilon" not in shown_overview(run)  # nothing is promised
 
 
 def test_records_without_what_later_versions_write_are_no_fault(made: Made) -> None:
@@ -109,30 +81,7 @@ def test_records_without_what_later_versions_write_are_no_fault(made: Made) -> N
         (run.folder / f"{name}.jsonl").write_text(json.dumps(record) + "\n")
     main_ = read_overview(run).courses[1]
     assert (main_.finished, main_.upload_bytes, main_.dropped, main_.slowest) == (1, 0, 0, ())
-    assert "1/4" in drawn(run)
-
-
-def test_on_a_terminal_the_table_is_drawn_again_until_the_run_ends(
-    made: Made, held: Any, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    run, screen = made(), io.StringIO()
-    held(run.folder / DRIVER_LOCK)
-    terminal = Console(file=screen, force_terminal=True, width=160)
-    monkeypatch.setattr(watching, "console", lambda: terminal)
-    monkeypatch.setattr(watching.time, "sleep", lambda seconds: (run.folder / "result.json").write_text("{}"))
-    call(monkeypatch, str(run.folder))
-    assert screen.getvalue().index("running") < screen.getvalue().index("finished")
-
-
-def test_a_narrow_terminal_has_fewer_columns_and_all_names(made: Made) -> None:
-    run = made(epsilon=1.25, attempts=2)
-    text = drawn(run, 80)
-    assert "…" not in text
-    assert [line.split()[0] for line in text.splitlines() if "/4" in line or "/1" in line] == [
-        "zero_shot", "promptfl", "local",
-    ]  # fmt: skip
-    assert "epsilon" in text
-    assert "neighbours" not in text
+    assert "1/4" in shown_overview(run)
 
 
 def test_only_the_end_of_a_long_journal_is_read(tmp_path: Path) -> None:
@@ -140,63 +89,6 @@ def test_only_the_end_of_a_long_journal_is_read(tmp_path: Path) -> None:
     path.write_text("".join(json.dumps({"round": n}) + "\n" for n in range(1000)))
     assert [line["round"] for line in read_last_lines(path, 40)] == [998, 999]
     assert read_last_lines(tmp_path / "none.jsonl") == []
-
-
-def call(monkeypatch: pytest.MonkeyPatch, *words: str, code: int = 0) -> tuple[str, str]:
-    out, err = io.StringIO(), io.StringIO()
-    monkeypatch.setattr(sys, "argv", ["fedsilo", "top", *words])
-    with redirect_stdout(out), redirect_stderr(err):
-        try:
-            main()
-            ended: Any = 0
-        except SystemExit as exit:
-            ended = exit.code or 0
-    assert ended == code, out.getvalue() + err.getvalue()
-    return out.getvalue(), err.getvalue()
-
-
-def test_once_prints_one_table_and_json_the_same_as_json(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
-    run = made()
-    out, err = call(monkeypatch, str(run.folder), "--once")
-    assert "promptfl" in out
-    assert err == ""
-    document = json.loads(call(monkeypatch, str(run.folder), "--json")[0])
-    assert (document["state"], document["courses"][1]["finished"]) == (STOPPED, 4)
-
-
-def test_it_ends_when_the_run_does(made: Made, held: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    run, naps = made(), list[float]()
-    held(run.folder / DRIVER_LOCK)
-
-    def nap(seconds: float) -> None:
-        naps.append(seconds)
-        if len(naps) == 2:
-            (run.folder / "result.json").write_text("{}")
-
-    monkeypatch.setattr(watching.time, "sleep", nap)
-    out, _ = call(monkeypatch, str(run.folder), "--interval", "0.5")
-    assert naps == [0.5, 0.5]
-    assert out.count("run <1>: local 4/4") == 1  # a line for each round that is seen, not for each look
-    assert "finished" in out
-
-
-@pytest.mark.parametrize(
-    ("words", "expected"),
-    [
-        (("nowhere",), "nowhere: there is no such folder here. For a run on a cluster give its name and --address."),
-        ((".",), ".: is not a run folder, it has no scenario.yaml."),
-        (("a", "--address", "127.0.0.1:9"), "--address 127.0.0.1:9: cannot be reached: "),
-        (("a", "--address", "ray://127.0.0.1:x"), "--address ray://127.0.0.1:x: cannot be reached: "),
-    ],
-)
-def test_what_cannot_be_reached_is_one_line(
-    words: tuple[str, ...], expected: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    out, err = call(monkeypatch, *words, code=2)
-    assert out == ""
-    assert err.startswith(expected)
-    assert len(err.splitlines()) == 1
 
 
 def test_a_watcher_takes_no_other_watcher_for_the_run_and_leaves_the_holder_s_name(made: Made, held: Any) -> None:

@@ -2,55 +2,15 @@
 
 from __future__ import annotations
 
-import io
 import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from rich.console import Console
-from rich.table import Table
+from tests.report.terminal.conftest import text
 
-from fedsilo.core import Examples, LabelledImages, Share
-from fedsilo.partitioning.manifest import Manifest, freeze
-from fedsilo.report.results.comparison_rows import ComparisonRow, ComparisonRows
 from fedsilo.report.results.finished_run import Run
-from fedsilo.report.terminal.comparison_table import comparison_table
-from fedsilo.report.terminal.component_tables import listing_table
-from fedsilo.report.terminal.partition_table import partition_table
 from fedsilo.report.terminal.run_tables import results_table, rounds_table
-from fedsilo.tasks.classification import Classification
-
-
-def text(table: Table) -> str:
-    console = Console(file=io.StringIO(), width=200, emoji=False)
-    console.print(table)
-    return console.file.getvalue()  # type: ignore[attr-defined]
-
-
-@pytest.fixture
-def manifest() -> Manifest:
-    def examples(split: str) -> Examples:
-        return Examples(
-            np.array([0, 0, 1]), np.array([0, 0, 0]), lambda i: None, tuple(f"{split}{i}" for i in range(3))
-        )  # type: ignore
-
-    images = LabelledImages(("[red]", "a[/b]"), ("[bold]",), "a {}", examples("train"), examples("test"))
-    return freeze(images, [Share(np.arange(3), np.arange(3), "[bold]")], {"name": "x"}, 0)
-
-
-def test_classes_and_domains_may_be_what_rich_takes_for_its_marks(manifest: Manifest) -> None:
-    shown = text(partition_table(manifest))
-    assert "[bold]" in shown
-    assert "[red] 2, a[/b] 1" in shown
-
-
-def test_so_may_names_of_methods_and_scenarios() -> None:
-    assert "pkg:[x] in [/y]" in text(listing_table("methods", [("pkg:[x] in [/y]", "[/z]")]))
-    row = ComparisonRow("[/m]", {"a.b": "[/v]"}, "A", (0,), {}, {"local_accuracy": 0.5}, {})
-    shown = text(comparison_table(ComparisonRows("[/t]", ("a.b",), (row,), Classification().measured)))
-    assert all(name in shown for name in ("[/m]", "[/v]", "[/t]"))
 
 
 def result(*averaged: int | None) -> dict[str, Any]:
