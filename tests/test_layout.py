@@ -84,7 +84,7 @@ SMALL = 3
 ELSEWHERE = ROOT / "tests" / "tested_elsewhere.txt"
 """Modules without a test file of their name, each with the test file that covers it. A line leaves, none is added."""
 
-MOST_ELSEWHERE = 195
+MOST_ELSEWHERE = 14
 
 
 def longest_body(path: Path) -> int:
