@@ -13,7 +13,6 @@ from fedsilo.config.schema import (
     SECTIONS,
     USUAL,
     assemble_class,
-    defaults,
     keys,
     original_class,
     selector,
@@ -67,7 +66,6 @@ def test_a_class_with_components_in_its_slots_has_their_keys_and_remembers_its_o
     made = assemble_class(ComposedPartition, {"label": Dirichlet})
     assert keys(made)["label"].type is Dirichlet
     assert original_class(made) is ComposedPartition
-    assert defaults(made).label.beta == Dirichlet().beta
     assert assemble_class(ComposedPartition, {"label": Dirichlet}) is made
     assert assemble_class(ComposedPartition, {}) is original_class(ComposedPartition) is ComposedPartition
 
