@@ -51,7 +51,12 @@ def compare_network(repetitions: int) -> None:
     """Prints every way's time over that of the plain step, and how far it is from the loop."""
     generator = torch.Generator().manual_seed(0)
     model: Any = SimpleNamespace(
-        candidates=named(tuple(CLASSES)), zero_shot=torch.zeros(len(CLASSES), 8), width=8, device="cpu"
+        words={},
+        image=None,
+        candidates=named(tuple(CLASSES)),
+        zero_shot=torch.zeros(len(CLASSES), 8),
+        width=8,
+        device="cpu",
     )
     work: Any = SimpleNamespace(model=model, task=Classification())
     learner = SmallNetwork()
