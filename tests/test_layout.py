@@ -160,3 +160,8 @@ def test_what_is_tested_elsewhere_is_reached_from_there(modules: dict[str, Path]
         if name not in reached:
             unreached.append(f"{name}: {test.relative_to(ROOT)} does not reach it")
     assert not unreached, "\n".join(unreached)
+
+
+def test_no_module_is_longer_than_can_be_read_in_one_go(modules: dict[str, Path]) -> None:
+    long = {name: lines for name, path in modules.items() if (lines := path.read_text().count("\n")) > 300}
+    assert not long, "split these by what they hold"

@@ -40,7 +40,6 @@ if TYPE_CHECKING:
     from fedsilo.core.metrics import Measures, Metric
     from fedsilo.core.partition import (
         ConceptShift,
-        Corruption,
         Demand,
         FeatureExtractor,
         FeatureShift,
@@ -50,8 +49,8 @@ if TYPE_CHECKING:
         Partition,
         QuantityShift,
         Share,
-        Unseen,
     )
+    from fedsilo.core.partition_sections import Corruption, Unseen
     from fedsilo.core.privacy import (
         FINEST_SHARE,
         Budget,
@@ -178,7 +177,6 @@ _FILES: dict[str, tuple[str, ...]] = {
     ),
     "partition": (
         "ConceptShift",
-        "Corruption",
         "Demand",
         "FeatureShift",
         "Floats",
@@ -188,6 +186,9 @@ _FILES: dict[str, tuple[str, ...]] = {
         "Partition",
         "QuantityShift",
         "Share",
+    ),
+    "partition_sections": (
+        "Corruption",
         "Unseen",
     ),
     "privacy": (

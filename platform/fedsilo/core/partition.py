@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from fedsilo.core.config_fields import key, slot
 from fedsilo.core.data import Component, Examples, LabelledImages
+from fedsilo.core.partition_sections import Corruption, Unseen
 from fedsilo.core.types import Indices
 
 Floats = NDArray[np.float64]
@@ -186,33 +187,6 @@ class ConceptShift(Component, ABC):
         Returns:
             (n,) and (m,) labels of the client.
         """
-
-
-@dataclass(frozen=True, slots=True)
-class Corruption:
-    """Altered images of some clients: another camera, another scanner."""
-
-    kinds: list[str] = key(
-        list, "What is done, for example [blur, noise]: each client gets one of them. Empty: nothing."
-    )
-    severity: int | list[int] = key(3, "From 1, hardly seen, to 5; of several, as in [1, 3, 5], each client gets one.")
-    clients: float = key(1.0, "Part of the clients whose images are altered, drawn, rounded.", within="in [0, 1]")
-
-
-@dataclass(frozen=True, slots=True)
-class Unseen:
-    """Clients, domains and classes that are excluded from training and measured nevertheless."""
-
-    clients: int | list[int] = key(0, "Clients that never train: how many, drawn, or which ones, for example [3, 7].")
-    domains: list[str] = key(
-        list, "Domains that no client trains on; each becomes one more client, which is only measured."
-    )
-    classes: float = key(
-        0.0,
-        "Part of the classes that no client trains on, the last ones: every client is measured on them with their "
-        "names only, and on the others with theirs (base-to-new).",
-        within="in [0, 1)",
-    )
 
 
 @dataclass(frozen=True)

@@ -132,6 +132,16 @@ def test_archives_need_one_pickle(members: int) -> None:
     assert f"{members} members data.pkl" in refusal(stream.getvalue())
 
 
+def test_a_damaged_packed_member_is_one_line() -> None:
+    stream = io.BytesIO()
+    with zipfile.ZipFile(stream, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("archive/data.pkl", pickle.dumps(ENTRIES * 50, 2))
+    data = bytearray(stream.getvalue())
+    begin = data.index(b"data.pkl") + len(b"data.pkl")
+    data[begin : begin + 8] = b"\xff" * 8  # no block of deflate begins so
+    assert "damaged archive" in refusal(bytes(data))
+
+
 @settings(max_examples=300, deadline=None)
 @given(st.integers(0, len(SOUND) - 1), st.binary(min_size=1, max_size=6))
 def test_changed_bytes_give_rows_or_a_refusal(place: int, changed: bytes) -> None:

@@ -11,6 +11,7 @@ import io
 import pickle
 import pickletools
 import zipfile
+import zlib
 from collections.abc import Iterable
 from typing import Any, NoReturn
 
@@ -80,7 +81,7 @@ def _unzip(data: bytes, limit: int) -> bytes:
             if found[0].file_size > limit:
                 raise DataError(f"data.pkl has {found[0].file_size:,} bytes, at most {limit:,} are read")
             return archive.read(found[0])
-    except (zipfile.BadZipFile, OSError, ValueError, RuntimeError, NotImplementedError, EOFError) as error:
+    except (zipfile.BadZipFile, zlib.error, OSError, ValueError, RuntimeError, EOFError) as error:
         raise DataError(f"a damaged archive: {error}") from error
 
 

@@ -1,6 +1,6 @@
 """Label shift by attribute: each client owns some of the attributes of compositions, with all their training images.
 
-No two clients share a attribute; they share objects. It is the shift of clients that each know a colour or a material.
+No two clients share an attribute; they share objects. It is the shift of clients that each know a colour or a material.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
 """Label shift by object: each client owns some of the objects of compositions, with all their training images.
 
-No two clients share a object; they share attributes. It is the shift of clients that each know a kind of product.
+No two clients share an object; they share attributes. It is the shift of clients that each know a kind of product.
 """
 
 from __future__ import annotations
